@@ -1,0 +1,1 @@
+"""Ask a question end to end: the command line, one file a question, and the page."""

@@ -1,0 +1,1 @@
+"""Observe and change a language model."""

@@ -1,0 +1,86 @@
+"""What made this number: identities of the model and the text, and the one-line signature under every figure."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which weights: a name for people, a hash of every parameter for machines (`interp.identify`)."""
+
+    name: str
+    sha: str
+    layers: int
+    d_model: int
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.sha[:8]}"
+
+
+@dataclass(frozen=True)
+class CorpusIdentity:
+    """Which text: a name for people, a hash of every id and sentence for machines, and how many items."""
+
+    name: str
+    sha: str
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.sha[:8]}"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The printable line that says how a number was made, after sacreBLEU's (Post 2018).
+
+    `mexa|model:bundled@1f2e3d4c|corpus:cldr:names@9f3e0a1b|site:residual|pool:mean|n:120|boot:1000|seed:0|v:0.1.0`
+    """
+
+    measure: str
+    model: ModelIdentity
+    corpus: CorpusIdentity
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: str = field(default_factory=lambda: version())
+
+    def fields(self) -> dict[str, str]:
+        """Every field by its name, as printed."""
+        own = {key: str(value) for key, value in self.settings.items()}
+        return {"measure": self.measure, "model": str(self.model), "corpus": str(self.corpus), "n": str(self.corpus.n),
+                **own, "v": self.version}  # fmt: skip
+
+    def __str__(self) -> str:
+        parts = self.fields()
+        return "|".join([parts.pop("measure"), *(f"{key}:{value}" for key, value in parts.items())])
+
+    def differences(self, other: Signature) -> dict[str, tuple[str, str]]:
+        """The fields in which two signatures differ, with both values; empty where the numbers may be compared."""
+        mine, theirs = self.fields(), other.fields()
+        keys = [*mine, *(key for key in theirs if key not in mine)]
+        return {key: (mine.get(key, ""), theirs.get(key, "")) for key in keys if mine.get(key) != theirs.get(key)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; `from_dict` reads them back."""
+        return {**asdict(self), "settings": dict(self.settings), "line": str(self)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
+        return cls(plain["measure"], ModelIdentity(**plain["model"]), CorpusIdentity(**plain["corpus"]),
+                   dict(plain["settings"]), plain["version"])  # fmt: skip
+
+
+def version() -> str:
+    """The installed version of this project."""
+    return metadata.version("interp")
+
+
+def environment() -> dict[str, str]:
+    """Versions of what the numbers depend on, for a manifest."""
+    packages = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), "platform": sys.platform} | {name: metadata.version(name) for name in packages}

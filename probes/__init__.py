@@ -1,0 +1,1 @@
+"""Turn what was observed into a measured answer."""
