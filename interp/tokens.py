@@ -1,0 +1,69 @@
+"""Text to token ids and back to a batch: the tokenizer's own special tokens, left padding, an attention mask always.
+
+The bridge's own string handling pads on the right and adds a BOS that some families never saw, so no text is ever given
+to it: ids and a mask are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+
+class Batch(NamedTuple):
+    """Sequences of one batch, aligned at their last token: `mask` is 1 on real tokens and 0 on the padding before them."""
+
+    ids: Int[Tensor, "item token"]
+    mask: Int[Tensor, "item token"]
+
+
+def encode(model: TransformerBridge, texts: Sequence[str], special: bool = True) -> list[list[int]]:
+    """The ids of each text, with the special tokens the tokenizer itself adds (none where `special` is False)."""
+    if isinstance(texts, str):
+        raise TypeError(f"encode: a single text {texts[:40]!r} came. Needed: a list of texts.")
+    return model.tokenizer(list(texts), add_special_tokens=special, padding=False, truncation=False)["input_ids"] if texts else []
+
+
+def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
+    """One left-padded batch on the model's device. What stands in the padding does not matter: the mask hides it."""
+    if not sequences or not all(sequences):
+        raise ValueError("pad: an empty sequence came. Needed: at least one token in every sequence.")
+    longest = max(map(len, sequences))
+    filler = model.tokenizer.pad_token_id
+    filler = 0 if filler is None else filler
+    ids = torch.tensor([[filler] * (longest - len(one)) + list(one) for one in sequences])
+    mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in sequences])
+    return Batch(ids.to(model.cfg.device), mask.to(model.cfg.device))
+
+
+def batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Indices in batches of like length, longest first, each at most `max_tokens` with its padding.
+
+    A single sequence longer than `max_tokens` is a batch of its own. Longest first, so that memory runs out at once or never.
+    """
+    if max_tokens < 1:
+        raise ValueError(f"max_tokens {max_tokens}: needed at least 1.")
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    groups: list[list[int]] = []
+    for index in order:
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= max_tokens:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def context_limit(model: TransformerBridge) -> int | None:
+    """How many tokens the model reads at most; None where its configuration sets no limit (BLOOM's ALiBi)."""
+    config = model.original_model.config
+    config = getattr(config, "get_text_config", lambda: config)()
+    for field in ("max_position_embeddings", "n_positions"):
+        limit = getattr(config, field, None)
+        if isinstance(limit, int) and limit > 0:
+            return limit
+    return None
