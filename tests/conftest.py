@@ -1,0 +1,50 @@
+"""Every test runs `interp` and `probes` with their annotations checked: shapes by jaxtyping, types by beartype.
+
+The packages themselves import neither beartype nor the hook. It must be installed before either package is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any, Self, get_args
+
+from beartype import beartype
+from jaxtyping import install_import_hook
+
+
+def checked(function: Callable) -> Callable:
+    """`function` with its annotations checked at the first call, when every class of its module is known."""
+    typed: list[Callable] = []
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not typed:
+            typed.append(_typed(function))
+        return typed[0](*args, **kwargs)
+
+    return call
+
+
+def _typed(function: Callable) -> Callable:
+    names = vars(sys.modules[function.__module__])
+    function.__annotations__ = {name: _known(hint, names) for name, hint in function.__annotations__.items()}
+    return beartype(function)
+
+
+def _known(hint: Any, names: dict[str, Any]) -> Any:
+    """The annotation itself, or `Any` where it is there for a type checker only: a TYPE_CHECKING import, or `Self`."""
+    if isinstance(hint, str):
+        try:
+            hint = eval(hint, dict(names))
+        except NameError:
+            return Any
+    return Any if _mentions_self(hint) else hint
+
+
+def _mentions_self(hint: Any) -> bool:
+    return hint is Self or any(_mentions_self(part) for part in get_args(hint))
+
+
+install_import_hook(["interp", "probes"], "tests.conftest.checked")
