@@ -163,7 +163,7 @@ def test_a_rotated_copy_is_found_by_a_fitted_rotation_and_by_no_cosine():
 
 def test_a_hub_takes_the_neighbours_of_p_at_1_and_not_of_csls():
     x = cloud(1, 80, 24, 0) + torch.ones(24)
-    y = x + cloud(1, 80, 24, 1)
+    y = x + 1.5 * cloud(1, 80, 24, 1)
     y[0, 0] = 1.0
     assert (geometry.cosines(x, y)[0].argmax(-1) == 0).float().mean() > 0.3
     assert measure("csls", x, y).estimate > measure("p_at_1", x, y).estimate + 0.1
