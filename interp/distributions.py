@@ -1,0 +1,82 @@
+"""What a next-token distribution says: mass on a word, its rank, uncertainty, distance, script. Pure tensors, no model.
+
+Rows are whatever is read out (a layer at a position of a prompt). Token sets come padded with -1. Logarithms are base 2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+PADDING = -1
+
+
+def pad_sets(sets: list[list[frozenset[int]]]) -> Int[Tensor, "sentence item width"]:
+    """Token sets of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
+    counts = {len(row) for row in sets}
+    if len(counts) > 1:
+        raise ValueError(f"token sets: {sorted(counts)} sets a prompt came. Needed: the same number for every prompt.")
+    width = max((len(one) for row in sets for one in row), default=1) or 1
+    rows = [[sorted(one) + [PADDING] * (width - len(one)) for one in row] for row in sets]
+    return torch.tensor(rows, dtype=torch.long).reshape(len(sets), counts.pop() if counts else 0, width)
+
+
+def set_mass(probabilities: Float[Tensor, "row vocab"], sets: Int[Tensor, "row item width"]) -> Float[Tensor, "row item"]:
+    """How probable the word is: the summed probability of its tokens."""
+    return (_pick(probabilities, sets) * (sets != PADDING)).sum(-1)
+
+
+def set_rank(probabilities: Float[Tensor, "row vocab"], sets: Int[Tensor, "row item width"]) -> Int[Tensor, "row item"]:
+    """How many tokens stand before the word's best token (0: the word comes first). Ties count for the word."""
+    best = _pick(probabilities, sets).masked_fill(sets == PADDING, -math.inf).amax(-1)
+    ranks = [(probabilities > column[:, None]).sum(-1) for column in best.unbind(-1)]
+    return torch.stack(ranks, -1) if ranks else best.long()
+
+
+def _pick(probabilities: Tensor, sets: Tensor) -> Tensor:
+    return probabilities.gather(-1, sets.clamp(min=0).flatten(1)).view(sets.shape)
+
+
+def entropy(probabilities: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
+    """How undecided the distribution is, in bits; a probability of zero adds nothing."""
+    return torch.special.entr(probabilities).sum(-1) / math.log(2)
+
+
+def divergence(final: Float[Tensor, "row vocab"], early: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
+    """How far an early readout is from the final one: KL(final || early) in bits, from natural log-probabilities."""
+    probabilities = final.exp()
+    terms = torch.where(probabilities > 0, probabilities * (final - early), 0.0)
+    return terms.sum(-1).clamp(min=0) / math.log(2)
+
+
+def class_mass(probabilities: Float[Tensor, "row vocab"], classes: Int[Tensor, " vocab"], n: int) -> Float[Tensor, "row script"]:
+    """How the probability is shared among classes of tokens, such as scripts; the classes of a row sum to one."""
+    empty = probabilities.new_zeros(len(probabilities), n)
+    return empty.index_add_(1, classes.to(probabilities.device), probabilities)
+
+
+def token_gram(unembedding: Float[Tensor, "vocab d_model"], scale: Float[Tensor, " d_model"], rows: int = 4096) -> Tensor:
+    """The second moment of the token directions, `[d_model d_model]`, summed over the vocabulary in pieces.
+
+    A token's direction is its unembedding row times the final norm's gain, at unit length.
+    """
+    total = torch.zeros(len(scale), len(scale), device=scale.device)
+    for piece in unembedding.split(rows):
+        directions = torch.nn.functional.normalize(piece.float() * scale.float(), dim=-1)
+        total += directions.T @ directions
+    return total
+
+
+def token_energy(hidden: Float[Tensor, "row d_model"], gram: Float[Tensor, "d_model d_model"]) -> Float[Tensor, " row"]:
+    """How much of a state lies where tokens are read out: 1 for a state as token-like as tokens are on average.
+
+    E(h)^2 = mean_t (u_t . h)^2 / mean_tt' (u_t . u_t')^2 with unit vectors (Wendler et al. 2024, section 3.3). Both means follow
+    from G = sum_t u_t u_t', so nothing of vocabulary size is kept: h'Gh / v and |G|_F^2 / v^2, with v = trace G.
+    A low energy says that the state holds what no token expresses, not that it holds nothing.
+    """
+    direction = torch.nn.functional.normalize(hidden.float(), dim=-1)
+    tokens = gram.trace()
+    return ((direction @ gram * direction).sum(-1).clamp(min=0) * tokens).sqrt() / gram.norm()
