@@ -1,0 +1,178 @@
+"""The training loop: Hugging Face's Trainer with nothing in its way, so that `accelerate launch` gives several devices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm import tqdm
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from interp.tokens import batches
+from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
+from interp.tuning.prompts import IGNORED, Encoded
+from interp.tuning.recipe import Recipe
+
+_LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How training went: updates made, the mean training loss of the last logged stretch, and the whole history."""
+
+    steps: int
+    loss: float
+    history: tuple[dict[str, float], ...]
+
+
+def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
+    """Train in place. Raises `FloatingPointError`, naming the last good checkpoint, at the first non-finite loss."""
+    total = planned_steps(len(data), recipe)
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(recipe, folder, total),
+        train_dataset=[{"input_ids": ids, "labels": labels} for ids, labels in zip(data.ids, data.labels, strict=True)],
+        data_collator=collate,
+        compute_loss_func=answer_loss,
+        callbacks=[_Watch(held, total)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.folder = folder
+    trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
+    trainer.check_finite()
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
+    logged = [entry for entry in trainer.state.log_history if "train_loss" not in entry]
+    history = tuple({key: entry[key] for key in kept if key in entry} for entry in logged)
+    return Fitted(trainer.state.global_step, losses[-1], history)
+
+
+def planned_steps(n: int, recipe: Recipe) -> int:
+    """How many updates the recipe makes on `n` examples."""
+    return recipe.steps or max(1, math.ceil(recipe.epochs * math.ceil(n / recipe.batch)))
+
+
+def answer_loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
+    """Mean negative log-likelihood of the learned tokens, in nats, over the whole update whatever the accumulation."""
+    losses = _token_losses(outputs["logits"], labels)
+    return losses.sum() / (num_items_in_batch if num_items_in_batch is not None else max(1, losses.numel()))
+
+
+@torch.no_grad()
+def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"]:
+    """The mean negative log-likelihood of each example's learned tokens, in nats a token.
+
+    Misleads across tokenizers: a token is not the same amount of text. Compare one model before and after.
+    """
+    training, losses = model.training, np.empty(len(data))
+    model.eval()
+    for rows in batches([len(ids) for ids in data.ids], _SCORED_TOKENS):
+        batch = collate([{"input_ids": data.ids[row], "labels": data.labels[row]} for row in rows])
+        batch = {name: tensor.to(next(model.parameters()).device) for name, tensor in batch.items()}
+        labels = batch.pop("labels")
+        logits = model(**batch, use_cache=False)["logits"]
+        learned = (labels[:, 1:] != IGNORED).sum(-1)
+        owner = torch.repeat_interleave(torch.arange(len(rows), device=learned.device), learned)
+        sums = torch.zeros(len(rows), device=learned.device).index_add_(0, owner, _token_losses(logits, labels))
+        losses[rows] = (sums / learned).double().cpu().numpy()
+    model.train(training)
+    return losses
+
+
+def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
+    """One right-padded batch. Padding is hidden from attention and from the loss, so its id does not matter."""
+    longest = max(len(example["input_ids"]) for example in examples)
+    rows = [(list(example["input_ids"]), list(example["labels"]), longest - len(example["input_ids"])) for example in examples]
+    return {
+        "input_ids": torch.tensor([ids + [0] * short for ids, _, short in rows]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * short for ids, _, short in rows]),
+        "labels": torch.tensor([labels + [IGNORED] * short for _, labels, short in rows]),
+    }
+
+
+def _token_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    aims = labels[:, 1:]
+    learned = aims != IGNORED
+    return nn.functional.cross_entropy(logits[:, :-1][learned].float(), aims[learned], reduction="none")
+
+
+def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
+    state = PartialState()
+    processes, on_cpu = state.num_processes, state.device.type == "cpu"
+    each = min(recipe.device_batch, max(1, recipe.batch // processes))
+    if recipe.batch % (each * processes):
+        split = f"{each} examples x {processes} processes"
+        raise ValueError(f"recipe: batch {recipe.batch} is no multiple of {split}. Change device_batch.")
+    arguments = TrainingArguments(
+        output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=each,
+        gradient_accumulation_steps=recipe.batch // (each * processes), learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.schedule, warmup_steps=math.ceil(recipe.warmup * total), weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.clip, optim="adamw_torch", seed=recipe.seed, data_seed=recipe.seed, use_cpu=on_cpu,
+        bf16=not on_cpu and recipe.dtype == "float32" and torch.cuda.is_bf16_supported(),
+        logging_steps=max(1, total // _LOGGED), logging_nan_inf_filter=False, report_to=[], disable_tqdm=True,
+        save_strategy="steps" if recipe.checkpoints else "no", save_steps=max(1, math.ceil(total / max(1, recipe.checkpoints))),
+        save_total_limit=2, remove_unused_columns=False, dataloader_pin_memory=not on_cpu, ddp_find_unused_parameters=False,
+        **({"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}} if recipe.recompute else {}),
+    )  # fmt: skip
+    if not on_cpu and processes == 1:
+        arguments._n_gpu = 1  # several devices come from `accelerate launch`, never from DataParallel
+    return arguments
+
+
+class _Trainer(Trainer):
+    folder: Path
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        loss = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            self._stop(f"the loss is {loss.item()} at step {self.state.global_step + 1}")
+        return loss
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        self.check_finite()
+        super()._save_checkpoint(*args, **kwargs)
+
+    def check_finite(self) -> None:
+        """Raise where a trained weight is not a number, so that no broken checkpoint or model is ever kept."""
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad and not torch.isfinite(parameter).all():
+                self._stop(f"{name} is not finite after step {self.state.global_step}")
+
+    def _stop(self, what: str) -> None:
+        good = last_whole(self.folder)
+        raise FloatingPointError(
+            f"{what}. Last good checkpoint: {good or 'none'}. Lower the learning rate, clip harder, or train in float32."
+        )
+
+
+class _Watch(TrainerCallback):
+    """Marks whole checkpoints, scores the held-out examples now and then, and shows how far training is."""
+
+    def __init__(self, held: Encoded | None, total: int) -> None:
+        self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
+        self.bar: tqdm | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="tune", unit="step", disable=None)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        self.bar.update()
+        if self.held is not None and state.is_world_process_zero and state.global_step % self.every == 0:
+            loss = float(example_losses(model, self.held).mean())
+            state.log_history.append({"step": state.global_step, "held_out_loss": loss})
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar.close()

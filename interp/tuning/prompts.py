@@ -1,0 +1,153 @@
+"""How an instruction becomes text, and which of its tokens are learned: the papers' templates as data, and exact label masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from interp.languages import language, nearest
+from interp.tuning.mixtures import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Mask = Literal["answer", "all"]
+"""Which tokens carry loss: the answer alone, or the whole line (mFTI's default, and plain text)."""
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Template:
+    """One prompt format: `{instruction} {input} {source} {target}` are filled in; `joint` opens every answer.
+
+    `without_input` is used where an example has no input. `paper` says where the format comes from.
+    """
+
+    with_input: str
+    without_input: str
+    joint: str
+    paper: str
+
+    def prompt(self, example: Example) -> str:
+        """What the model reads."""
+        form = self.with_input if example.input else self.without_input
+        return form.format(
+            instruction=example.instruction,
+            input=example.input,
+            source=language(example.source).name,
+            target=language(example.target).name,
+        )
+
+    def answer(self, example: Example) -> str:
+        """What the model is to write."""
+        return self.joint + example.answer
+
+
+def _alpaca(newline: str, paper: str) -> Template:
+    asks = "Below is an instruction that describes a task"
+    writes = "Write a response that appropriately completes the request."
+    paired = f"{asks}, paired with an input that provides further context. {writes}"
+    instruction, response = f"{newline}### Instruction:\n{{instruction}}", f"{newline}### Response:"
+    return Template(
+        with_input=f"{paired}{instruction}{newline}### Input:\n{{input}}{response}",
+        without_input=f"{asks}. {writes}{instruction}{response}",
+        joint="",
+        paper=paper,
+    )
+
+
+def _mfti(form: str) -> Template:
+    return Template(form, form, " ", "arXiv 2305.15083")
+
+
+TEMPLATES = MappingProxyType(
+    {
+        "alpaca": _alpaca("\n\n", "Taori et al. 2023; CoIT and MuIT, arXiv 2308.04948"),
+        "parrot": _alpaca("\n", "vocabulary sharing, arXiv 2311.09071"),
+        "question": Template("{input}\n{instruction}\n", "{instruction}\n", "", "spontaneous learners, arXiv 2405.13816"),
+        "mfti-1": _mfti("Translation: [{source}]: {input} [{target}]:"),
+        "mfti-2": _mfti("Translation: {input} [{target}]:"),
+        "mfti-3": _mfti("{input} Translate from [{source}] to [{target}]:"),
+        "mfti-4": _mfti("{input} Translate to [{target}]:"),
+        "mfti-5": _mfti("The {target} translation of {source} sentence '{input}' is:"),
+        "mfti-6": _mfti("The {target} translation of the sentence '{input}' is:"),
+        "bare": Template("{instruction}\n{input}\n", "{instruction}\n", "", "this project, for models with a short context"),
+        "text": Template("{input}", "", "", "plain causal language modelling"),
+    }
+)
+
+
+def template(name: str) -> Template:
+    """A template by name. Raises `ValueError`, listing the names, where there is none."""
+    if name not in TEMPLATES:
+        raise ValueError(f"unknown template {name!r}. Needed: one of {', '.join(TEMPLATES)}.{nearest(name, TEMPLATES)}")
+    return TEMPLATES[name]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Examples as token ids. `labels` repeat `ids` where loss is taken and hold -100 elsewhere.
+
+    `truncated` answers lost their end (and so have no end-of-text), `dropped` ids lost the whole answer, `seams` counts
+    examples whose prompt and answer would have melted into one token had they been written as one text.
+    """
+
+    ids: tuple[tuple[int, ...], ...]
+    labels: tuple[tuple[int, ...], ...]
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    truncated: int
+    seams: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def encode_examples(
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], form: Template, max_length: int, mask: Mask = "answer"
+) -> Encoded:
+    """Token ids and labels of every example, the prompt exactly as it is tokenized when the model is later asked.
+
+    The prompt is tokenized alone, as at inference; the answer is what the whole text adds to those ids, so the mask is a
+    slice of ids and right for every tokenizer. Where the boundary melts (the whole text does not begin with the prompt's
+    ids) the answer is tokenized alone. End-of-text closes every answer. Longer than `max_length`: cut at the end.
+    """
+    if tokenizer.eos_token_id is None:
+        raise ValueError("the tokenizer has no end-of-text token, so answers would never end. Set tokenizer.eos_token and save it.")
+    if not examples:
+        raise ValueError("an empty mixture: there is no example to tune on. Needed: at least one.")
+    prompts, answers = [form.prompt(each) for each in examples], [form.answer(each) for each in examples]
+    whole = _encoder(tokenizer)([prompt + answer for prompt, answer in zip(prompts, answers, strict=True)])
+    asked = _encoder(tokenizer)(prompts)
+    ids, labels, kept, dropped, truncated, seams = [], [], [], [], 0, 0
+    for example, answer, question, line in zip(examples, answers, asked, whole, strict=True):
+        start = len(question)
+        if line[:start] == question:
+            reply = line[start:]
+        else:
+            reply = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            seams += 1
+        text = [*question, *reply, tokenizer.eos_token_id]
+        if start >= max_length or not reply:
+            dropped.append(example.id)
+            continue
+        truncated += len(text) > max_length
+        text = text[:max_length]
+        ids.append(tuple(text))
+        hidden = max(1, 0 if mask == "all" else start)  # nothing predicts the first token
+        labels.append(tuple([IGNORED] * hidden + text[hidden:]))
+        kept.append(example.id)
+    if not ids:
+        raise ValueError(f"all {len(examples)} examples lost their answer at max_length {max_length}. Raise max_length.")
+    return Encoded(tuple(ids), tuple(labels), tuple(kept), tuple(dropped), truncated, seams)
+
+
+def _encoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[str]], list[list[int]]]:
+    """Texts to ids with the tokenizer's own leading special tokens and without trailing ones (XGLM, Llama, T5 styles)."""
+    framed, bare = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
+    lead = next((k for k in range(len(framed) + 1) if framed[k : k + len(bare)] == bare), 0)
+    opening = framed[:lead]
+    return lambda texts: [[*opening, *ids] for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]

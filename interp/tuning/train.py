@@ -1,0 +1,186 @@
+"""Tune a model on a mixture and prove what moved: out comes an ordinary Hugging Face folder that says where it came from."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from interp.models import identify, load
+from interp.provenance import CorpusIdentity, ModelIdentity, environment
+from interp.storage import locked, write_json
+from interp.tokens import context_limit
+from interp.tuning.checkpoints import clear, last_whole, start_run
+from interp.tuning.fit import Fitted, example_losses, fit
+from interp.tuning.mixtures import Mixture
+from interp.tuning.prompts import Encoded, encode_examples, template
+from interp.tuning.recipe import Recipe
+from interp.tuning.scopes import (
+    adapter_targets,
+    attach_adapter,
+    check_moved,
+    fingerprints,
+    free_embeddings,
+    moved_rows,
+    moved_tensors,
+)
+
+MANIFEST = "tuned.json"
+
+
+@dataclass(frozen=True)
+class TunedModel:
+    """A tuned model's folder and everything that made it. The folder loads like any other model.
+
+    `parent` is the model before, `data` the mixture trained on, `final_loss` the mean training loss of the last logged
+    stretch in nats a token. `details` holds what moved (tensors, embedding rows), what was cut, the held-out losses of
+    every example before and after, the history and the versions.
+    """
+
+    folder: Path
+    parent: ModelIdentity
+    recipe: Recipe
+    scope: str
+    data: CorpusIdentity
+    steps: int
+    final_loss: float
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TunedModel:
+        """Read a finished tuned folder back. Raises `ValueError` where there is none."""
+        path = Path(folder) / MANIFEST
+        if not path.is_file():
+            raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        recipe = Recipe.from_dict(plain.pop("recipe"))
+        return cls(Path(folder), ModelIdentity(**plain.pop("parent")), recipe, plain.pop("scope"),
+                   CorpusIdentity(**plain.pop("data")), plain.pop("steps"), plain.pop("final_loss"), plain)  # fmt: skip
+
+    def save(self) -> None:
+        """Write the manifest; written last, its presence means that the folder is complete."""
+        own = {key: value for key, value in asdict(self).items() if key not in ("folder", "details")}
+        write_json(self.folder / MANIFEST, {**own, **self.details})
+
+
+def tune(
+    parent: str | Path | PreTrainedModel,
+    mixture: Mixture,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    held_out: Mixture | None = None,
+    device: str | None = None,
+    resume: bool = False,
+) -> TunedModel:
+    """Tune `parent` on `mixture` into `folder`, and check afterwards that only what the scope allows has moved.
+
+    `held_out` examples are scored and never trained on; without them `recipe.held_out` of the items are set aside.
+    With `resume`, a finished folder is returned as it is and an unfinished one goes on from its last whole checkpoint to
+    the same weights. The parent is never changed. Several devices: start the same command with `accelerate launch`.
+    """
+    folder = Path(folder)
+    if (folder / MANIFEST).is_file():
+        return _finished(folder, resume)
+    state = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available())
+    model, tokenizer = _open(parent, tokenizer, recipe)
+    bridge = load(model, tokenizer=tokenizer)
+    identity, longest = identify(bridge), min(recipe.max_length, context_limit(bridge) or recipe.max_length)
+    splits = held_out is None and recipe.held_out > 0
+    train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
+    form = template(recipe.template)
+    data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
+    tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
+    with locked(folder) if state.is_main_process else nullcontext():
+        if state.is_main_process:
+            start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe)}, resume)
+        state.wait_for_everyone()
+        model, fitted, facts = _train(model.to(state.device), data, tested, recipe, folder)
+        tuned = TunedModel(folder, identity, recipe, recipe.scope, train.identity, fitted.steps, fitted.loss, {
+            **facts, "max_length": longest, "directions": train.counts(), "history": list(fitted.history),
+            "truncated": data.truncated, "dropped": list(data.dropped), "seams": data.seams, "processes": state.num_processes,
+            "held_out": _held_out(held, tested, facts), "device": str(state.device), "environment": environment(),
+        })  # fmt: skip
+        if state.is_main_process:
+            _save(model, tokenizer, tuned)
+        state.wait_for_everyone()
+    return tuned
+
+
+def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path) -> tuple[Any, Fitted, dict[str, Any]]:
+    before, table = fingerprints(model), model.get_input_embeddings().weight.detach().cpu().clone()
+    losses = [example_losses(model, tested).tolist()] if tested else []
+    seen = sorted({token for ids in data.ids for token in ids})
+    trained, allowed, facts = _free(model, seen, recipe)
+    fitted = fit(trained, data, tested, recipe, folder, last_whole(folder))
+    losses += [example_losses(trained, tested).tolist()] if tested else []
+    if recipe.scope == "lora":
+        if PartialState().is_main_process:
+            trained.save_pretrained(folder / "adapter")
+        model = trained.merge_and_unload()
+    moved = moved_tensors(before, fingerprints(model))
+    check_moved(moved, allowed)
+    rows = moved_rows(table, model.get_input_embeddings().weight.detach().cpu()).nonzero().flatten().tolist()
+    if recipe.scope == "embeddings" and (strays := set(rows) - set(seen)):
+        raise RuntimeError(f"{len(strays)} embedding rows moved that were never seen, {min(strays)} among them.")
+    rows_told = {"moved_rows": len(rows), "seen_rows": len(seen), "rows": len(table)}
+    return model, fitted, {**facts, "moved": list(moved), **rows_told, "losses": losses}
+
+
+def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, Any]]:
+    """The model with the scope applied, the names of the tensors that may move, and what is to be written down."""
+    if recipe.scope == "embeddings":
+        treated = free_embeddings(model, seen, recipe.tie)
+        table = model.get_input_embeddings().weight
+        names = {name for name, tensor in model.state_dict(keep_vars=True).items() if tensor is table}
+        return model, names, {"tie": treated}
+    if recipe.scope == "lora":
+        targets = adapter_targets(model, recipe.adapter.targets)
+        names = {name for name in model.state_dict() if name.removesuffix(".weight").rpartition(".")[2] in targets}
+        return attach_adapter(model, recipe.adapter, recipe.seed), names, {"targets": list(targets)}
+    return model, set(model.state_dict()), {}
+
+
+def _open(parent: Any, tokenizer: Any, recipe: Recipe) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model of our own to train, in the recipe's precision, and the tokenizer exactly as given."""
+    dtype = getattr(torch, recipe.dtype)
+    if isinstance(parent, nn.Module):
+        if tokenizer is None:
+            raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
+        return copy.deepcopy(parent).to(dtype), tokenizer
+    return AutoModelForCausalLM.from_pretrained(parent, dtype=dtype), tokenizer or AutoTokenizer.from_pretrained(parent)
+
+
+def _held_out(held: Mixture | None, tested: Encoded | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The held-out examples with their losses before and after, in nats a token."""
+    losses = facts.pop("losses")
+    if held is None or tested is None:
+        return {}
+    known = {each.id: each for each in held.examples}
+    kept = [known[name] for name in tested.kept]
+    return {"id": list(tested.kept), "item": [each.item for each in kept], "source": [each.source for each in kept],
+            "target": [each.target for each in kept], "before": losses[0], "after": losses[1]}  # fmt: skip
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tuned: TunedModel) -> None:
+    model.config.use_cache = True  # training switched it off
+    model.save_pretrained(tuned.folder)
+    tokenizer.save_pretrained(tuned.folder)
+    tuned.save()
+    clear(tuned.folder)
+
+
+def _finished(folder: Path, resume: bool) -> TunedModel:
+    if not resume:
+        raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
+    return TunedModel.load(folder)
