@@ -10,19 +10,44 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import langcodes
 
-# FLORES-200 names one individual language where BCP 47 prefers the macrolanguage.
+_FLORES200 = """
+ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn als_Latn amh_Ethi apc_Arab arb_Arab arb_Latn ars_Arab
+ary_Arab arz_Arab asm_Beng ast_Latn awa_Deva ayr_Latn azb_Arab azj_Latn bak_Cyrl bam_Latn ban_Latn bel_Cyrl bem_Latn ben_Beng
+bho_Deva bjn_Arab bjn_Latn bod_Tibt bos_Latn bug_Latn bul_Cyrl cat_Latn ceb_Latn ces_Latn cjk_Latn ckb_Arab crh_Latn cym_Latn
+dan_Latn deu_Latn dik_Latn dyu_Latn dzo_Tibt ell_Grek eng_Latn epo_Latn est_Latn eus_Latn ewe_Latn fao_Latn fij_Latn fin_Latn
+fon_Latn fra_Latn fur_Latn fuv_Latn gaz_Latn gla_Latn gle_Latn glg_Latn grn_Latn guj_Gujr hat_Latn hau_Latn heb_Hebr hin_Deva
+hne_Deva hrv_Latn hun_Latn hye_Armn ibo_Latn ilo_Latn ind_Latn isl_Latn ita_Latn jav_Latn jpn_Jpan kab_Latn kac_Latn kam_Latn
+kan_Knda kas_Arab kas_Deva kat_Geor kaz_Cyrl kbp_Latn kea_Latn khk_Cyrl khm_Khmr kik_Latn kin_Latn kir_Cyrl kmb_Latn kmr_Latn
+knc_Arab knc_Latn kon_Latn kor_Hang lao_Laoo lij_Latn lim_Latn lin_Latn lit_Latn lmo_Latn ltg_Latn ltz_Latn lua_Latn lug_Latn
+luo_Latn lus_Latn lvs_Latn mag_Deva mai_Deva mal_Mlym mar_Deva min_Arab min_Latn mkd_Cyrl mlt_Latn mni_Beng mos_Latn mri_Latn
+mya_Mymr nld_Latn nno_Latn nob_Latn npi_Deva nso_Latn nus_Latn nya_Latn oci_Latn ory_Orya pag_Latn pan_Guru pap_Latn pbt_Arab
+pes_Arab plt_Latn pol_Latn por_Latn prs_Arab quy_Latn ron_Latn run_Latn rus_Cyrl sag_Latn san_Deva sat_Olck scn_Latn shn_Mymr
+sin_Sinh slk_Latn slv_Latn smo_Latn sna_Latn snd_Arab som_Latn sot_Latn spa_Latn srd_Latn srp_Cyrl ssw_Latn sun_Latn swe_Latn
+swh_Latn szl_Latn tam_Taml taq_Latn taq_Tfng tat_Cyrl tel_Telu tgk_Cyrl tgl_Latn tha_Thai tir_Ethi tpi_Latn tsn_Latn tso_Latn
+tuk_Latn tum_Latn tur_Latn twi_Latn tzm_Tfng uig_Arab ukr_Cyrl umb_Latn urd_Arab uzn_Latn vec_Latn vie_Latn war_Latn wol_Latn
+xho_Latn ydd_Hebr yor_Latn yue_Hant zho_Hans zho_Hant zsm_Latn zul_Latn
+"""
+FLORES200: tuple[str, ...] = tuple(_FLORES200.split())
+"""The 204 codes of FLORES-200 (NLLB team 2022), the spelling every language here is brought to."""
+
+# FLORES-200 names one individual language where BCP 47 prefers the macrolanguage, and Tagalog what BCP 47 calls Filipino.
 _INDIVIDUAL = {
-    "ar": "arb", "ay": "ayr", "az": "azj", "fa": "pes", "ff": "fuv", "gn": "grn", "kr": "knc", "ku": "kmr", "lv": "lvs",
-    "mg": "plt", "mn": "khk", "ms": "zsm", "nb": "nob", "ne": "npi", "no": "nob", "om": "gaz", "or": "ory", "ps": "pbt",
-    "qu": "quy", "sq": "als", "sw": "swh", "uz": "uzn", "yi": "ydd",
+    "ar": "arb", "ay": "ayr", "az": "azj", "fa": "pes", "ff": "fuv", "fil": "tgl", "kr": "knc", "ku": "kmr", "lv": "lvs",
+    "mg": "plt", "mn": "khk", "ms": "zsm", "nb": "nob", "ne": "npi", "om": "gaz", "or": "ory", "ps": "pbt", "sq": "als",
+    "sw": "swh", "uz": "uzn", "yi": "ydd",
 }  # fmt: skip
-_MACRO = {individual: macro for macro, individual in _INDIVIDUAL.items() if macro != "no"}
+_MACRO = {individual: macro for macro, individual in _INDIVIDUAL.items()}
+_INDIVIDUAL |= {"no": "nob", "qu": "quy", "cmn": "zho", "ekk": "est"}
+_FLORES101 = {"zho_simpl": "zho_Hans", "zho_trad": "zho_Hant"}
+_SCRIPTS = {alpha3: [code[4:] for code in FLORES200 if code[:3] == alpha3] for alpha3 in {code[:3] for code in FLORES200}}
 _RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Thaa", "Nkoo", "Syrc", "Adlm"})
-_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+_TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?(?:-[a-z\d]{1,8})*", re.IGNORECASE | re.ASCII)
+_NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
+_LONGEST = 100
 
 
 @dataclass(frozen=True, order=True)
@@ -36,20 +61,22 @@ class Language:
         """ISO 15924 script, "Hans"."""
         return self.code[4:]
 
-    @property
+    @cached_property
     def tag(self) -> str:
-        """BCP 47 tag, "zh-Hans"; the script is left out where it goes without saying ("de")."""
-        return _macrolanguage(self.code[:3], self.script).simplify_script().to_tag()
+        """BCP 47 tag, "zh-Hans"; the script is left out where it goes without saying ("de"). `language(tag)` gives it back."""
+        short = _subtag(self.code[:3])
+        plain = _likely(short, None) == self.script != "Hans" or self.code == "kor_Hang"
+        return short if plain else f"{short}-{self.script}"
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """English name, "Chinese (Simplified)"."""
-        return _macrolanguage(self.code[:3], self.script).simplify_script().display_name("en")
+        """English name, "Chinese (Simplified)"; no script where the language is usually written so, "German"."""
+        return _in_words(self).display_name("en")
 
-    @property
+    @cached_property
     def autonym(self) -> str:
-        """The language's name in itself, "Deutsch"."""
-        return _macrolanguage(self.code[:3], self.script).simplify_script().autonym()
+        """The language's name in itself without its script, "Deutsch", "中文"; the English one where CLDR knows no other."""
+        return re.sub(r"\s*[(（].*", "", _in_words(self).autonym())
 
     @property
     def rtl(self) -> bool:
@@ -60,48 +87,40 @@ class Language:
         return self.code
 
 
-def _macrolanguage(alpha3: str, script: str) -> langcodes.Language:
-    return langcodes.Language.get(f"{_MACRO.get(alpha3, alpha3)}-{script}")
-
-
-@lru_cache(maxsize=4096)
-def language(spelling: str) -> Language:
+@lru_cache(maxsize=8192)
+def language(spelling: str | Language) -> Language:
     """The language meant by a code, tag or English name.
 
-    "zho_Hans", "zh", "zh-CN" and "Chinese" all give `Language("zho_Hans")`. Where no script is given it is the likely
-    one. Raises `ValueError`, naming the nearest languages, where nothing is meant.
+    "zho_Hans", "zh", "zh-CN" and "Chinese" all give `Language("zho_Hans")`; so does "zho_simpl", as FLORES-101 has it.
+    Where no script is given it is the one FLORES-200 writes the language in, or else the likely one of CLDR. A region
+    only helps to find the script: "pt-BR" is `por_Latn`. Raises `ValueError`, naming the nearest languages, where
+    nothing is meant.
     """
-    if _CODE.fullmatch(spelling) and langcodes.Language.get(spelling[:3]).is_valid():
-        return Language(spelling)
-    tag = spelling.strip().replace("_", "-")
-    try:
-        found = langcodes.Language.get(tag)
-        if not (tag and found.language and found.is_valid()):
-            raise ValueError
-    except ValueError:
-        try:
-            found = langcodes.find(spelling.strip())
-        except LookupError:
-            raise ValueError(_unknown(spelling)) from None
-    full = found.maximize()
-    try:
-        alpha3 = _INDIVIDUAL.get(full.language or "", "") or found.to_alpha3()
-    except LookupError:
-        raise ValueError(_unknown(spelling)) from None
-    script = full.script
-    if alpha3 == "und" or script is None:
-        raise ValueError(_unknown(spelling))
-    return Language(f"{alpha3}_{script}")
+    if isinstance(spelling, Language):
+        return spelling
+    wanted = spelling.strip()
+    wanted = _FLORES101.get(wanted, wanted)
+    if wanted in FLORES200:
+        return Language(wanted)
+    if len(wanted) > _LONGEST:
+        raise ValueError(f"unknown language {wanted[:40]!r}...: {len(wanted)} characters, too long for a language's name.")
+    parts = _TAG.fullmatch(wanted.replace("_", "-"))
+    code = _of_tag(*parts.groups()) if parts else None
+    code = code or _names().get(wanted.casefold()) or _of_name(wanted)
+    if code is None:
+        raise ValueError(_unknown(wanted))
+    return Language(code)
 
 
-def languages(spellings: Iterable[str]) -> tuple[Language, ...]:
+def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
     """Several languages in the order given. Raises `ValueError` where two spellings mean the same one."""
-    found: dict[Language, str] = {}
+    found: dict[Language, str | Language] = {}
     for spelling in spellings:
         meant = language(spelling)
         if meant in found:
             raise ValueError(
-                f"languages {found[meant]!r} and {spelling!r} both mean {meant.code} ({meant.name}). Give each language once."
+                f"languages {str(found[meant])!r} and {str(spelling)!r} both mean {meant.code} ({meant.name}). "
+                "Give each language once."
             )
         found[meant] = spelling
     return tuple(found)
@@ -109,16 +128,99 @@ def languages(spellings: Iterable[str]) -> tuple[Language, ...]:
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> str:
     """'Did you mean ...' for an error message; empty where nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=n, cutoff=0.5)
+    near = difflib.get_close_matches(word[:_LONGEST], list(known), n=n, cutoff=0.5)
     return f" Did you mean {', '.join(near)}?" if near else ""
+
+
+def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
+    """The code of a language subtag with, perhaps, a script and a region; None where there is no such language."""
+    subtag, script = subtag.lower(), script and script.title()
+    found = langcodes.Language.get(subtag)
+    if subtag in _SCRIPTS:
+        alpha3 = subtag
+    elif subtag in ("qu", "que") and script:
+        alpha3 = "que"  # XCOPA's que_Latn is not the Quechua of Ayacucho, which a bare "qu" means
+    elif subtag in _NO_LANGUAGE or not (found.is_valid() or _likely(subtag, None)):
+        return None
+    else:
+        short = found.language or subtag
+        alpha3 = _INDIVIDUAL.get(short) or langcodes.Language.make(language=short).to_alpha3()
+        if alpha3 == "pes" and "AF" in (found.territory, region and region.upper()):
+            alpha3 = "prs"
+    if script and script not in _scripts().values():
+        return None
+    script = script or _usual(alpha3, region)
+    return f"{alpha3}_{'Hang' if (alpha3, script) == ('kor', 'Kore') else script}" if script else None
+
+
+def _of_name(name: str) -> str | None:
+    """The code of an English name, or of one with its script, "Serbian (Latin)"."""
+    spoken, _, written = name.removesuffix(")").partition(" (")
+    script = _scripts().get(written.casefold())
+    try:
+        found = langcodes.find(spoken if script else name)
+    except (LookupError, UnicodeError):
+        return None
+    return _of_tag(found.language or "und", script or found.script, found.territory)
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> dict[str, str]:
+    """Casefolded English name -> ISO 15924 code, "cyrillic" -> "Cyrl", for scripts a text can be written in."""
+    from babel import Locale
+
+    named = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
+    return named | {"simplified": "Hans", "traditional": "Hant"}
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    """Casefolded English name -> code, for the languages of FLORES-200."""
+    return {Language(code).name.casefold(): code for code in FLORES200}
+
+
+def _likely(subtag: str, region: str | None) -> str | None:
+    """The script CLDR thinks likely, "Latn"; None where CLDR does not know the language."""
+    from babel.core import get_global
+
+    known = get_global("likely_subtags")
+    for key in (f"{subtag}_{(region or '').upper()}", subtag):
+        if key in known:
+            return known[key].split("_")[1]
+    return None
+
+
+def _usual(alpha3: str, region: str | None) -> str | None:
+    """The script of a language spelled without one."""
+    likely = _likely(_subtag(alpha3), region)
+    scripts = _SCRIPTS.get(alpha3)
+    return likely if scripts is None or likely in scripts or (region and likely) else scripts[0]
+
+
+def _subtag(alpha3: str) -> str:
+    """ISO 639-3 -> the subtag BCP 47 prefers, which `language` brings back: "deu" -> "de", "arb" -> "ar", "prs" -> "prs"."""
+    short = _MACRO.get(alpha3) or langcodes.Language.get(alpha3).language or alpha3
+    back = _INDIVIDUAL.get(short) or langcodes.Language.make(language=short).to_alpha3()
+    return short if back == alpha3 else alpha3
+
+
+def _in_words(meant: Language) -> langcodes.Language:
+    alpha3 = meant.code[:3]
+    plain = meant.script == _usual(alpha3, None) and meant.script not in ("Hans", "Hant")
+    subtag = "qu" if alpha3 == "que" else _subtag(alpha3)
+    return langcodes.Language.make(language=subtag, script=None if plain else meant.script)
 
 
 def _unknown(spelling: str) -> str:
     from babel import Locale
 
-    names = {name: tag for tag, name in Locale("en").languages.items()}
-    near = nearest(spelling, [*names, *names.values()])
+    names = {name: tag for tag, name in Locale("en").languages.items() if tag not in _NO_LANGUAGE}
+    if spelling in names or spelling in names.values():
+        return (
+            f"language {spelling!r}: its script is not known. Needed: a code with the script, {names.get(spelling, spelling)}_Latn."
+        )
+    near = nearest(spelling, [*FLORES200, *names, *names.values()])
     return (
-        f"unknown language {spelling!r}. Needed: a FLORES code (deu_Latn), a language tag (de, zh-CN) "
-        f"or an English name (German).{near}"
+        f"unknown language {spelling!r}. Needed: a FLORES code (deu_Latn), a language tag with its script where that is rare "
+        f"(de, zh-CN, xal-Cyrl) or an English name (German).{near}"
     )
