@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.geometry import cosines, ranks
-from interp.pairing import Scores, shift_products, wrap
+from interp.pairing import SHUFFLES, Scores, shift_products, wrap
 
 Cloud = Float[Tensor, "layer sentence d_model"]
 Gram = Float[Tensor, "layer source target"]
@@ -32,7 +32,7 @@ def correlate(x: Gram, y: Gram) -> Scores:
     scale = (xx.mean(-1) * yy.mean(-1)).sqrt().clamp(min=_TINY)[:, None]
     estimate = xy.mean(-1, keepdim=True) / scale
     spread = sum(part / part.mean(-1, keepdim=True).clamp(min=_TINY) - 1 for part in (xx, yy))
-    return Scores(2 * xy / scale - estimate - estimate * spread, (shift_products(x, y) / scale)[:, 1:])
+    return Scores(2 * xy / scale - estimate - estimate * spread, shift_products(x, y) / scale)
 
 
 def gram(x: Cloud) -> Gram:
@@ -170,7 +170,7 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], seed: int, fit: Fit) -> Sc
     """Fold by fold: values of the held-out sentences, and the same map with held-out sentences shifted within the fold."""
     n = sum(len(basis.test) for basis in x)
     values = torch.empty(len(x[0].deviation), n)
-    shuffled = torch.zeros(len(values), n - 1)
+    shuffled = torch.zeros(len(values), max(n - 1, SHUFFLES))
     rng = torch.Generator().manual_seed(seed)
     for a, b in zip(x, y, strict=True):
         u, v, weights = fit(a, b)
@@ -181,6 +181,6 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], seed: int, fit: Fit) -> Sc
         pseudo = products + rho - rho * squares
         values[:, a.test] = (pseudo * weights[:, None]).sum(-1)
         shifts = wrap((u * weights[:, None]) @ v.mT).mean(1)[:, 1:]
-        drawn = torch.randint(shifts.shape[-1], (n - 1,), generator=rng)
+        drawn = torch.randint(shifts.shape[-1], (shuffled.shape[-1],), generator=rng)
         shuffled += shifts[:, drawn] * len(a.test) / n
     return Scores(values, shuffled)

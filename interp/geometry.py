@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.pairing import Scores, score_pairs, shift_products, wrap
+from interp.pairing import Scores, score_pairs, shift_means, shift_products
 
 Cosines = Float[Tensor, "layer source target"]
 
@@ -79,7 +79,7 @@ def auc(similarity: Cosines) -> Scores:
     above = 1 - _place(matched.sort(-1).values, similarity.flatten(1)).view_as(similarity) / n
     above = above - torch.diag_embed(above.diagonal(dim1=1, dim2=2))
     others = (above.sum(1) + above.sum(2)) / (n - 1)
-    shuffled = (wrap(order).mean(1)[:, 1:] - (n + 1) / 2) / (n * (n - 1))
+    shuffled = (shift_means(order) - (n + 1) / 2) / (n * (n - 1))
     return Scores((placed + others - others.mean(-1, keepdim=True)).float(), shuffled.float())
 
 
@@ -90,7 +90,7 @@ def mutual_knn(x_neighbours: Bool[Tensor, "layer source target"], y_neighbours: 
     """
     x, y = x_neighbours.float(), y_neighbours.float()
     found = x.sum(-1).clamp(min=1)
-    return Scores((x * y).sum(-1) / found, (shift_products(x, y) / x.sum((1, 2))[:, None])[:, 1:])
+    return Scores((x * y).sum(-1) / found, shift_products(x, y) / x.sum((1, 2))[:, None])
 
 
 def neighbours(

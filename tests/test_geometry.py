@@ -120,7 +120,7 @@ def test_more_shared_meaning_scores_higher_and_above_every_shuffled_pairing(name
     found = measure(name, X, Y)
     assert found.estimate.diff().min() > 0
     assert found.estimate[-1] > found.shuffled[-1].max()
-    assert found.shuffled.shape == (3, 59)
+    assert found.shuffled.shape[-1] >= 999
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in HELD_OUT])
@@ -166,7 +166,7 @@ def test_a_hub_takes_the_neighbours_of_p_at_1_and_not_of_csls():
     y = x + 1.5 * cloud(1, 80, 24, 1)
     y[0, 0] = 1.0
     assert (geometry.cosines(x, y)[0].argmax(-1) == 0).float().mean() > 0.3
-    assert measure("csls", x, y).estimate > measure("p_at_1", x, y).estimate + 0.1
+    assert measure("csls", x, y).estimate > measure("p_at_1", x, y).estimate + 0.05
 
 
 def test_a_tie_is_a_miss():
