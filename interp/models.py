@@ -1,4 +1,9 @@
-"""A language model ready to be looked into: any Hugging Face causal model, as TransformerLens' own `TransformerBridge`."""
+"""A language model ready to be looked into: any causal Hugging Face model, as TransformerLens' own `TransformerBridge`.
+
+The bridge computes on raw weights with eager attention, so logits, norms and cosines are Hugging Face's own. Two of the
+bridge's habits are undone here: it rewrites the module tree it is given (it gets a second tree over the same tensors),
+and it re-creates the tokenizer with another BOS setting (it gets yours back).
+"""
 
 from __future__ import annotations
 
@@ -6,71 +11,162 @@ import copy
 import hashlib
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
+from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
-from transformer_lens.model_bridge.sources._hf_format import determine_architecture_from_hf_config
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
+from transformer_lens.model_bridge.sources.transformers import (
+    determine_architecture_from_hf_config,
+    get_hf_model_class_for_architecture,
+)
+from transformer_lens.utilities.multi_gpu import count_unique_devices, find_embedding_device
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
+from interp.checkpoints import locate, read_config, read_tokenizer, read_weights
+from interp.languages import nearest
+from interp.placement import choose_device, choose_dtype, share, split
 from interp.provenance import ModelIdentity
 
 _log = logging.getLogger(__name__)
 
 
 def load(
-    source: str | Path | nn.Module,
+    name_or_path: str | Path | nn.Module,
     *,
-    tokenizer: PreTrainedTokenizerBase | str | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
     revision: str | None = None,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> TransformerBridge:
-    """Load any causal language model for looking inside."""
-    if not isinstance(source, nn.Module):
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(source, revision=revision)
-        source = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype or "auto", attn_implementation="eager")
-    return _bridge(_share(source).eval(), tokenizer, str(source.config.name_or_path))
+    """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
+
+    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (adapters are merged into a copy) and stays
+    as it was; what is not merged, cast or moved is shared with it, so later training shows. `dtype`: None or "auto"
+    follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu and logs why; None means
+    "auto" for a name and "where it is" for a live model. Weights are safetensors; a repository's own code never runs.
+
+    When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
+    padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
+    """
+    if isinstance(name_or_path, nn.Module):
+        return _adopt(name_or_path, tokenizer, dtype, device)
+    name = locate(name_or_path)
+    config = read_config(name, revision)
+    architecture = _architecture(config, name)
+    kind = get_hf_model_class_for_architecture(architecture)
+    exact = choose_dtype(dtype)
+    tokenizer = tokenizer or read_tokenizer(name, revision)
+    label = _label(name_or_path, revision)
+    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **split(kind, config, exact, device)}
+    # Some adapters change the configuration or patch transformers before the weights are read.
+    bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
+    ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
+    hf = read_weights(name, revision, kind, options)
+    return _bridge(hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label)
 
 
-def _share(model: nn.Module) -> Any:
-    tensors = [*model.parameters(), *model.buffers()]
-    return copy.deepcopy(model, {id(tensor): _alias(tensor) for tensor in tensors})
+def _adopt(
+    given: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None,
+    dtype: str | torch.dtype | None,
+    device: str | torch.device | None,
+) -> TransformerBridge:
+    """A bridge over a live model, which stays as it is."""
+    came = type(given).__name__
+    if isinstance(given, TransformerBridge):
+        raise ValueError(
+            "load: a TransformerBridge came, which is loaded already. Needed: a name, a folder or a Hugging Face model."
+        )
+    if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(given, "peft_config", {}).values()):
+        raise ValueError(
+            "load: a prompt-learning adapter came; it changes the input, not the weights. Needed: one that can be merged."
+        )
+    if tokenizer is None:
+        raise ValueError(f"load: a live {came} came without a tokenizer. Needed: tokenizer=, the one it was trained with.")
+    hf = share(given)
+    if not isinstance(hf, PreTrainedModel):
+        raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
+    if exact := choose_dtype(dtype):
+        for parameter in hf.parameters():
+            parameter.data = parameter.data.to(exact)
+    return _bridge(hf if device is None else hf.to(choose_device(device)), tokenizer, _label(hf.config.name_or_path or came, None))
 
 
-def _alias(tensor: torch.Tensor) -> torch.Tensor:
-    if type(tensor) is not nn.Parameter:
-        return tensor
-    return nn.Parameter(tensor.data, requires_grad=tensor.requires_grad)
+def _label(name: str | Path, revision: str | None) -> str:
+    """The name people read: never a machine's path, and with the revision where one was asked for."""
+    folder = Path(name).expanduser()
+    known = folder.resolve().name if folder.is_dir() else str(name)
+    return f"{known}:{revision}" if revision else known
+
+
+def _architecture(config: PreTrainedConfig, name: str) -> str:
+    try:
+        architecture = determine_architecture_from_hf_config(config)
+    except ValueError:
+        given = (getattr(config, "architectures", None) or [config.model_type])[0]
+        near = nearest(given, SUPPORTED_ARCHITECTURES)
+        raise ValueError(f"model {name!r}: architecture {given!r} is not supported.{near}") from None
+    if get_hf_model_class_for_architecture(architecture) not in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        raise ValueError(f"model {name!r} is a {architecture}. Needed: a causal language model (a decoder).")
+    return architecture
 
 
 def _bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    hf.set_attn_implementation("eager")
-    architecture = determine_architecture_from_hf_config(hf.config)
-    bridge = build_bridge_from_module(hf, architecture, hf_config=hf.config, model_name=name)
-    bridge._tokenizer = bridge._driver.tokenizer = tokenizer
-    ids = tokenizer("a")["input_ids"]
-    bridge.cfg.default_prepend_bos = bridge.cfg.tokenizer_prepends_bos = (
-        ids[:1] != tokenizer("a", add_special_tokens=False)["input_ids"][:1]
-    )
-    bridge.cfg.tokenizer_appends_eos = False
-    return bridge
+    hf.eval().set_attn_implementation("eager")
+    model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
+    embedding = find_embedding_device(hf)
+    if embedding is not None:
+        model.cfg.device, model.cfg.n_devices = str(embedding), count_unique_devices(hf)
+    model._tokenizer = model._driver.tokenizer = tokenizer
+    plain, full = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
+    model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = full[:1] != plain[:1]
+    model.cfg.tokenizer_appends_eos = False
+    rows = hf.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        _log.warning(
+            "model %s: the tokenizer has %d ids, the embedding %d rows; ids from %d on will fail", name, len(tokenizer), rows, rows
+        )
+    return model
 
 
 def identify(model: TransformerBridge) -> ModelIdentity:
-    digest = hashlib.sha256()
-    for name, parameter in model.original_model.named_parameters():
-        digest.update(repr((name.replace("_original_component.", ""), tuple(parameter.shape))).encode())
-        digest.update(parameter.detach().cpu().contiguous().view(torch.uint8).numpy())
-    dtype = str(next(model.original_model.parameters()).dtype).removeprefix("torch.")
-    return ModelIdentity(model.cfg.model_name, digest.hexdigest(), model.cfg.n_layers, model.cfg.d_model, dtype)
+    """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
+
+    The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
+    (its address), or behind torch's back through `.data` (its sum).
+    """
+    parameters = [
+        (name.replace("._original_component", ""), each.detach()) for name, each in model.original_model.named_parameters()
+    ]
+    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) for name, each in parameters]
+    kept = model.__dict__.get("_identity")
+    if kept is None or kept[0] != state:
+        digest = hashlib.sha256()
+        for name, each in parameters:
+            digest.update(f"{name}{tuple(each.shape)}{each.dtype}".encode())
+            digest.update(each.cpu().reshape(-1).view(torch.uint8).numpy())
+        kept = model.__dict__["_identity"] = (state, digest.hexdigest())
+    dtype = str(parameters[0][1].dtype).removeprefix("torch.")
+    return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
 
 
 def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
+    """The control that knows nothing: same architecture, configuration and tokenizer, weights as before training.
+
+    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device.
+    """
     hf = model.original_model
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fresh = type(hf)._from_config(copy.deepcopy(hf.config), attn_implementation="eager", dtype=hf.dtype)
-    return _bridge(fresh.to(model.cfg.device).eval(), model.tokenizer, f"{model.cfg.model_name}+random")
+    return _bridge(fresh.to(model.cfg.device), model.tokenizer, f"{model.cfg.model_name}+random")

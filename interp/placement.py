@@ -1,0 +1,90 @@
+"""Where a model runs and how precisely: device, dtype, and a second module tree over the same tensors."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import torch
+from torch import nn
+
+_log = logging.getLogger(__name__)
+_SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64", "double": "float64"}
+
+
+def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
+    """The dtype meant by a name; None, for "auto" and None, follows the checkpoint."""
+    if wanted is None or wanted == "auto":
+        return None
+    found = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ValueError(f"dtype {wanted!r}: needed auto, float32, bfloat16, float16 or float64.")
+    return found
+
+
+def choose_device(wanted: str | torch.device | None) -> torch.device:
+    """The device meant; "auto" and None pick cuda, then mps, then cpu, and log why."""
+    if wanted is not None and wanted != "auto":
+        return _existing(wanted)
+    if torch.cuda.is_available():
+        _log.info("device cuda: %s is there", torch.cuda.get_device_name())
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        _log.info("device mps: no CUDA device, but Apple's Metal is there")
+        return torch.device("mps")
+    _log.info("device cpu: neither a CUDA device nor Metal is there")
+    return torch.device("cpu")
+
+
+def _existing(wanted: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise ValueError(f"device {wanted!r}: needed auto, cpu, mps, cuda or cuda:0.") from None
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
+    if (device.index or 0) >= there:
+        raise ValueError(f"device {wanted!r}: this machine has {there} of that kind. Needed: auto, cpu or one that is there.")
+    return device
+
+
+def split(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
+    """A device map over every GPU where "auto" finds that the freest one cannot hold the weights; else nothing.
+
+    This is a pipeline (one GPU works at a time), for size and not for speed. It was not tried on two real GPUs.
+    """
+    if device not in (None, "auto") or torch.cuda.device_count() < 2:
+        return {}
+    with torch.device("meta"):
+        empty = kind.from_config(config)
+    size = (dtype or getattr(config, "dtype", None) or torch.float32).itemsize
+    needed = size * sum(parameter.numel() for parameter in empty.parameters())
+    free = max(torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count()))
+    if needed < 0.8 * free:
+        return {}
+    _log.info(
+        "split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", torch.cuda.device_count(), needed / 1e9, free / 1e9
+    )
+    return {"device_map": "auto"}
+
+
+def share(given: nn.Module) -> Any:
+    """A second module tree over the same tensors, so that the first is never rewritten. PEFT adapters are merged in it.
+
+    Only the weights an adapter is merged into are copied. Left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would
+    be passed over in silence by the bridge.
+    """
+    adapted = {id(tensor) for module in given.modules() if hasattr(module, "base_layer") for tensor in module.parameters()}
+    memo: dict[int, Any] = {id(buffer): buffer for buffer in given.buffers()}
+    for parameter in given.parameters():
+        if type(parameter) is nn.Parameter and id(parameter) not in adapted:
+            memo[id(parameter)] = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
+    second = copy.deepcopy(given, memo)
+    if hasattr(second, "merge_and_unload"):
+        return second.merge_and_unload()
+    for parent in list(second.modules()):
+        for name, child in list(parent.named_children()):
+            if hasattr(child, "base_layer"):
+                child.merge()
+                setattr(parent, name, child.get_base_layer())
+    return second
