@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MANIFEST = "manifest.json"
+_DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
+"""Text stays text, so that a browser shapes every script; the same figure gives the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,15 @@ class Report:
         return written
 
     def _save_figures(self, folder: Path) -> list[Path]:
-        import matplotlib.pyplot as plt
+        import matplotlib
 
         written = []
         for place, (name, figure) in enumerate(self.figures().items()):
             stem = "figure" if place == 0 else f"figure-{name}"
-            for suffix in ("svg", "pdf"):
-                with whole(folder / f"{stem}.{suffix}") as path:
-                    figure.savefig(path, format=suffix)
+            for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
+                with whole(folder / f"{stem}.{suffix}") as path, matplotlib.rc_context(_DRAWING):
+                    figure.savefig(path, format=suffix, metadata={date: None})
                 written.append(folder / f"{stem}.{suffix}")
-            plt.close(figure)
         return written
 
     @classmethod

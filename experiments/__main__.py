@@ -1,0 +1,61 @@
+"""The command line `interp`: one command a question. Only the module of the command asked for is imported."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "align": ("experiments.align", "At which layers do languages share a space?"),
+    "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
+    "tour": ("experiments.tour", "Every question once, on the bundled model."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 2 for what the user can mend, 130 where it was stopped."""
+    command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("-h", "--help"):
+        print(_help())
+        return 0
+    if command not in COMMANDS:
+        return _complain("interp", _unknown(command))
+    try:
+        module = import_module(COMMANDS[command][0])
+        if hasattr(module, "main"):
+            module.main(args)
+        else:
+            import_module("experiments.run").ask(module, args)
+    except (ValueError, OSError, RuntimeError) as error:
+        if "--debug" in args:
+            raise
+        return _complain(f"interp {command}", str(error))
+    except KeyboardInterrupt:
+        again = args if "--resume" in args else [*args, "--resume"]
+        print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *again])}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {command:<{width}}  {line}" for command, (_, line) in COMMANDS.items()]
+    usage = "usage: interp COMMAND [OPTIONS]\n\nAsk how one language model holds many languages.\n\ncommands:"
+    return "\n".join([usage, *lines, "", "`interp COMMAND --help` lists its options."])
+
+
+def _unknown(command: str) -> str:
+    from interp.languages import nearest
+
+    return f"no command {command!r}. Needed: one of {', '.join(COMMANDS)}.{nearest(command, COMMANDS)}"
+
+
+def _complain(who: str, what: str) -> int:
+    print(f"{who}: error: {' '.join(what.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

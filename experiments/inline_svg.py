@@ -1,0 +1,64 @@
+"""An SVG file as a piece of a page: no script, nothing fetched, and ids that no other figure has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_SHAPES = ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "image", "text", "tspan")
+_GROUPS = ("svg", "g", "defs", "use", "symbol", "marker", "title", "desc")
+_PAINT = ("clipPath", "mask", "pattern", "linearGradient", "radialGradient", "stop")
+_DRAWN = frozenset((*_SHAPES, *_GROUPS, *_PAINT))
+_REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
+
+
+def inline_svg(path: Path, prefix: str, label: str) -> str:
+    """The markup of a figure for HTML, scaled by its `viewBox`. Raises `ValueError` where the file is no SVG.
+
+    Only elements that draw are kept: `script`, `style`, `foreignObject`, links and animations go, with every event handler
+    and every reference that leaves the figure. `prefix` keeps the ids of several figures on one page apart.
+    """
+    try:
+        root = ET.parse(path).getroot()
+    except ET.ParseError as error:
+        raise ValueError(f"{path} is not readable as SVG ({error}). Run the command again with --resume.") from None
+    if root.tag != f"{_SVG}svg":
+        raise ValueError(f"{path} holds <{root.tag}>. Needed: an SVG figure.")
+    _keep_drawn(root)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        element.attrib = _safe(element.attrib, prefix)
+    for measure in ("width", "height"):
+        root.attrib.pop(measure, None)
+    root.attrib |= {"role": "img", "aria-label": label}
+    return ET.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _keep_drawn(parent: ET.Element) -> None:
+    for child in list(parent):
+        if isinstance(child.tag, str) and child.tag.removeprefix(_SVG) in _DRAWN:
+            _keep_drawn(child)
+        else:
+            parent.remove(child)
+
+
+def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
+    kept = {}
+    for name, value in attributes.items():
+        name = "href" if name == _HREF else name
+        if name == "id":
+            value = prefix + value
+        elif name == "href":
+            if value.startswith("#"):
+                value = f"#{prefix}{value[1:]}"
+            elif not value.startswith(("data:image/png;base64,", "data:image/jpeg;base64,")):
+                continue
+        elif name.startswith(("on", "{")) or "url(" in _REFERENCE.sub("", value).lower() or "\\" in value:
+            continue
+        else:
+            value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
+        kept[name] = value
+    return kept

@@ -1,0 +1,45 @@
+"""`interp tour`: every question once, on the bundled model, in a few minutes of one processor."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from experiments.align import AlignSettings
+from experiments.settings import Settings
+
+CHAPTERS: tuple[Settings, ...] = (
+    AlignSettings(languages=("deu_Latn", "zho_Hans", "swh_Latn"), limit=200),
+)  # fmt: skip
+"""What the tour asks, in order: one line a question, each from its question's module."""
+
+
+@dataclass(frozen=True)
+class TourSettings:
+    """Every question once, each into its own run folder, and one page over all."""
+
+    output: Path = Path("runs/tour")
+    """The folder for the run folders and the page."""
+    model: str = "bundled"
+    """A hub name, the folder of a Hugging Face model, or "bundled"."""
+    resume: bool = False
+    """Continue an unfinished tour."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def main(args: Sequence[str]) -> None:
+    from experiments.page import write_page
+    from experiments.run import answer, show
+
+    tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
+    folders = []
+    for chapter in CHAPTERS:
+        folder = tour.output / chapter.command
+        show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume)))
+        folders.append(folder)
+    print(write_page(folders, tour.output / "page.html", f"How {tour.model} holds its languages"))
