@@ -1,0 +1,168 @@
+"""How often and how strongly every MLP neuron fires in each language: sums over a stream of text, never the activations.
+
+A neuron is one column of the down-projection. It FIRES on a token where its pre-activation (the gate in a gated MLP) is
+above 0, which for SiLU, GELU and ReLU is where the activation is above 0; its VALUE is what the down-projection reads.
+Padding and special tokens are not counted. Sentences are dealt into shards, the same in every language,
+so that halves can be compared and languages shuffled; memory is shards x layers x neurons whatever the number of tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformer_lens.model_bridge import TransformerBridge
+
+from interp.corpus import ParallelCorpus
+from interp.models import identify
+from interp.provenance import CorpusIdentity, ModelIdentity
+from interp.sites import gate_hook, neuron_hook
+from interp.spans import Span, spans
+from interp.storage import locked, whole, write_json
+from interp.tokens import batches, context_limit, pad
+
+_COUNTS = "counts.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NeuronCounts:
+    """Per language and shard of sentences: share of tokens on which each neuron fires, mean and variance of its value."""
+
+    rate: Mapping[str, Float[Tensor, "shard layer neuron"]]
+    mean: Mapping[str, Float[Tensor, "shard layer neuron"]]
+    variance: Mapping[str, Float[Tensor, "shard layer neuron"]]
+    tokens: Mapping[str, Int[Tensor, " shard"]]
+    model: ModelIdentity
+    corpus: CorpusIdentity
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.rate)
+
+    @property
+    def shards(self) -> int:
+        return len(next(iter(self.tokens.values())))
+
+
+@torch.no_grad()
+def count_neurons(
+    model: TransformerBridge,
+    corpus: ParallelCorpus,
+    *,
+    shards: int = 8,
+    max_tokens: int = 4096,
+    folder: str | Path | None = None,
+    seed: int = 0,
+) -> NeuronCounts:
+    """Run a corpus through a model and count, language by language, which neurons fire.
+
+    With a `folder` each language is written when it is done, and a run that was stopped goes on with the next one.
+    `shards` whole sentences (or documents) each; sentences longer than the model reads are cut.
+    """
+    _check(model, corpus, shards)
+    asked = {"model": asdict(identify(model)), "corpus": asdict(corpus.identity), "shards": shards, "seed": seed}
+    shard_of = _deal(corpus.documents or corpus.ids, shards, seed)
+    found: dict[str, dict[str, Tensor]] = {}
+    for code in tqdm(corpus.languages, desc="neurons", unit="language"):
+        count = partial(_count, model, corpus[code], shard_of, shards, max_tokens)
+        found[code] = count() if folder is None else _resume(Path(folder), code, asked, count)
+    parts = {name: {code: counts[name] for code, counts in found.items()} for name in ("rate", "mean", "variance", "tokens")}
+    return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity)
+
+
+def _check(model: TransformerBridge, corpus: ParallelCorpus, shards: int) -> None:
+    texts = len(set(corpus.documents or corpus.ids))
+    if not 2 <= shards <= texts:
+        raise ValueError(f"{shards} shards of {texts} sentences (or documents): needed at least 2 and no more than there are.")
+    for block in range(model.cfg.n_layers):
+        for name in (gate_hook(block), neuron_hook(block)):
+            if name not in model.hook_dict:
+                raise ValueError(
+                    f"{model.cfg.model_name} has no {name}: its block {block} is no plain or gated MLP. Take a dense model."
+                )
+
+
+def _deal(texts: Sequence[str], shards: int, seed: int) -> Int[Tensor, " sentence"]:
+    names, text_of = np.unique(texts, return_inverse=True)
+    return torch.from_numpy((np.random.default_rng(seed).permutation(len(names)) % shards)[text_of])
+
+
+def _count(
+    model: TransformerBridge, texts: Sequence[str], shard_of: Tensor, shards: int, max_tokens: int
+) -> dict[str, Float[Tensor, "shard ..."] | Int[Tensor, " shard"]]:
+    limit = context_limit(model)
+    found = spans(model.tokenizer, texts)
+    sequences = [span.ids[:limit] for span in found]
+    sums: dict[str, Tensor] = {}
+    tokens = torch.zeros(shards, dtype=torch.long)
+    for group in batches([len(ids) for ids in sequences], max_tokens):
+        batch = pad(model, [sequences[index] for index in group])
+        counted = _own(batch.mask, [found[index] for index in group])
+        owner = shard_of[group]
+        tokens.index_add_(0, owner, counted.sum(1).cpu())
+        hooks = [(gate_hook(block), partial(_fires, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)]
+        hooks += [
+            (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
+        ]
+        with model.hooks(fwd_hooks=hooks):
+            model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
+    return _moments(sums, tokens, model.cfg.n_layers)
+
+
+def _own(mask: Int[Tensor, "item token"], found: Sequence[Span]) -> Bool[Tensor, "item token"]:
+    """The tokens of the sentences themselves in a left-padded batch."""
+    place = mask.cumsum(1) - 1
+    start, stop = (torch.tensor([getattr(span, end) for span in found], device=mask.device)[:, None] for end in ("start", "stop"))
+    return mask.bool() & (place >= start) & (place < stop)
+
+
+def _fires(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
+    _add(sums, f"fires.{block}", (x > 0).float(), counted, owner, shards)
+
+
+def _values(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
+    _add(sums, f"sum.{block}", x.float(), counted, owner, shards)
+    _add(sums, f"square.{block}", x.float().square(), counted, owner, shards)
+
+
+def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int) -> None:
+    found = (x * counted[..., None]).sum(1).cpu().double()
+    sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, found)
+
+
+def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:
+    seen = tokens.clamp(min=1)[:, None, None]
+    rate, mean, square = (
+        torch.stack([sums[f"{kind}.{b}"] for b in range(blocks)], 1) / seen for kind in ("fires", "sum", "square")
+    )
+    variance = (square - mean.square()).clamp(min=0)
+    return {"rate": rate.float(), "mean": mean.float(), "variance": variance.float(), "tokens": tokens}
+
+
+def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial) -> dict[str, Tensor]:
+    with locked(folder):
+        before = json.loads((folder / _COUNTS).read_text(encoding="utf-8")) if (folder / _COUNTS).is_file() else None
+        if before is not None and before != asked:
+            field = next(key for key in asked if before.get(key) != asked[key])
+            raise ValueError(f"{folder} holds counts of another {field}: {before.get(field)}. Choose another folder.")
+        write_json(folder / _COUNTS, asked)
+        path = folder / f"{code}.safetensors"
+        if path.is_file():
+            _log.info("neurons: %s is already counted in %s", code, folder)
+            return load_file(path)
+        found = count()
+        with whole(path) as temporary:
+            save_file({name: tensor.contiguous() for name, tensor in found.items()}, temporary)
+        return found
