@@ -17,9 +17,9 @@ from tqdm import tqdm
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from interp.tokens import batches
-from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.prompts import IGNORED, Encoded
 from interp.tuning.recipe import Recipe
+from interp.tuning.resume import FOLDER, last_whole, mark_whole
 
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
 

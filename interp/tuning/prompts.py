@@ -113,7 +113,7 @@ def encode_examples(
 
     The prompt is tokenized alone, as at inference; the answer is what the whole text adds to those ids, so the mask is a
     slice of ids and right for every tokenizer. Where the boundary melts (the whole text does not begin with the prompt's
-    ids) the answer is tokenized alone. End-of-text closes every answer. Longer than `max_length`: cut at the end.
+    ids, or adds none) the answer is tokenized alone. End-of-text closes every answer. Longer than `max_length`: cut at the end.
     """
     if tokenizer.eos_token_id is None:
         raise ValueError("the tokenizer has no end-of-text token, so answers would never end. Set tokenizer.eos_token and save it.")
@@ -125,7 +125,7 @@ def encode_examples(
     ids, labels, kept, dropped, truncated, seams = [], [], [], [], 0, 0
     for example, answer, question, line in zip(examples, answers, asked, whole, strict=True):
         start = len(question)
-        if line[:start] == question:
+        if line[:start] == question and len(line) > start:
             reply = line[start:]
         else:
             reply = tokenizer(answer, add_special_tokens=False)["input_ids"]

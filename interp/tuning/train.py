@@ -13,17 +13,18 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from interp.checkpoints import locate, read_tokenizer, read_weights
 from interp.models import identify, load
 from interp.provenance import CorpusIdentity, ModelIdentity, environment
 from interp.storage import locked, write_json
 from interp.tokens import context_limit
-from interp.tuning.checkpoints import clear, last_whole, start_run
 from interp.tuning.fit import Fitted, example_losses, fit
 from interp.tuning.mixtures import Mixture
 from interp.tuning.prompts import Encoded, encode_examples, template
 from interp.tuning.recipe import Recipe
+from interp.tuning.resume import FOLDER, clear, last_whole, start_run
 from interp.tuning.scopes import (
     adapter_targets,
     attach_adapter,
@@ -90,18 +91,20 @@ def tune(
     the same weights. The parent is never changed. Several devices: start the same command with `accelerate launch`.
     """
     folder = Path(folder)
-    if (folder / MANIFEST).is_file():
-        return _finished(folder, resume)
+    if (folder / MANIFEST).is_file() and not resume:
+        raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
     state = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available())
     model, tokenizer = _open(parent, tokenizer, recipe)
     bridge = load(model, tokenizer=tokenizer)
     identity, longest = identify(bridge), min(recipe.max_length, context_limit(bridge) or recipe.max_length)
     splits = held_out is None and recipe.held_out > 0
     train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
+    if (folder / MANIFEST).is_file():
+        return _finished(folder, identity, train.identity, recipe)
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
     tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
-    with locked(folder) if state.is_main_process else nullcontext():
+    with locked(folder / FOLDER) if state.is_main_process else nullcontext():
         if state.is_main_process:
             start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe)}, resume)
         state.wait_for_everyone()
@@ -122,7 +125,9 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     losses = [example_losses(model, tested).tolist()] if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
     trained, allowed, facts = _free(model, seen, recipe)
+    cached = model.config.use_cache
     fitted = fit(trained, data, tested, recipe, folder, last_whole(folder))
+    model.config.use_cache = cached
     losses += [example_losses(trained, tested).tolist()] if tested else []
     if recipe.scope == "lora":
         if PartialState().is_main_process:
@@ -158,7 +163,8 @@ def _open(parent: Any, tokenizer: Any, recipe: Recipe) -> tuple[PreTrainedModel,
         if tokenizer is None:
             raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
         return copy.deepcopy(parent).to(dtype), tokenizer
-    return AutoModelForCausalLM.from_pretrained(parent, dtype=dtype), tokenizer or AutoTokenizer.from_pretrained(parent)
+    name = locate(parent)
+    return read_weights(name, None, AutoModelForCausalLM, {"dtype": dtype}), tokenizer or read_tokenizer(name, None)
 
 
 def _held_out(held: Mixture | None, tested: Encoded | None, facts: dict[str, Any]) -> dict[str, Any]:
@@ -173,14 +179,17 @@ def _held_out(held: Mixture | None, tested: Encoded | None, facts: dict[str, Any
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tuned: TunedModel) -> None:
-    model.config.use_cache = True  # training switched it off
     model.save_pretrained(tuned.folder)
     tokenizer.save_pretrained(tuned.folder)
     tuned.save()
     clear(tuned.folder)
 
 
-def _finished(folder: Path, resume: bool) -> TunedModel:
-    if not resume:
-        raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
-    return TunedModel.load(folder)
+def _finished(folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe) -> TunedModel:
+    """The model that is there, if it is the one asked for."""
+    found = TunedModel.load(folder)
+    for what, theirs, ours in (("parent", found.parent.sha, parent.sha), ("data", found.data.sha, data.sha),
+                               ("recipe", found.recipe, recipe)):  # fmt: skip
+        if theirs != ours:
+            raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, but {ours} is asked. Choose another --output.")
+    return found
