@@ -145,5 +145,5 @@ def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:
 
     for key in values:
         if key not in known:
-            near = nearest(str(key), known) or f" Known: {', '.join(known)}."
+            near = nearest(str(key), known, n=1) or f" Known: {', '.join(known)}."
             raise ValueError(f"{path}: unknown key {key!r}.{near}")

@@ -53,7 +53,8 @@ class Curves(Report):
         return drawn
 
 
-def saved(folder: Path, model: str = "bundled") -> Path:
+def curves(model: str, kind: type[Curves] = Curves) -> Curves:
+    """A report of 36 rows over four languages and nine layers."""
     rng = np.random.default_rng(0)
     rows = [
         {"layer": layer, "language": language, "metric": "mexa", "estimate": 0.1 + i / 20, "lower": i / 20, "upper": 0.2 + i / 20,
@@ -63,13 +64,13 @@ def saved(folder: Path, model: str = "bundled") -> Path:
     ]  # fmt: skip
     signature = Signature("mexa", ModelIdentity(model, "ab" * 32, 8, 64, "float32"), CorpusIdentity("cldr:names", "cd" * 32, 120))
     notes = ("12 of 120 sentences stand in the same words in both languages.", "Bootstrap over <i>documents</i>.")
-    return Curves(pd.DataFrame(rows), signature, settings={"seed": 0}, notes=notes).save(folder)
+    return kind(pd.DataFrame(rows), signature, settings={"seed": 0}, notes=notes)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("runs")
-    return saved(root / "before"), saved(root / "after", "tuned")
+    return curves("bundled").save(root / "before"), curves("tuned").save(root / "after")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,238 @@
+"""The command line: settings from recipe and flags, run folders that refuse, resume and tell, errors in one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from matplotlib.figure import Figure
+
+import experiments.__main__ as cli
+from experiments.settings import Settings, parse, read_recipe
+from interp.report import Report
+from interp.storage import locked
+from tests.test_page import Curves, curves
+
+
+@dataclass(frozen=True)
+class CountSettings(Settings):
+    """How often was this question asked?"""
+
+    output: Path = Path("runs/count")
+    """The run folder to write."""
+    depth: Literal["shallow", "deep"] = "shallow"
+    """How deep to look."""
+    fail: str = ""
+
+
+class Count(Curves):
+    """The awkward report with a figure that is drawn at once."""
+
+    def figures(self) -> dict[str, Figure]:
+        return {"dot": Figure(figsize=(1, 1))}
+
+
+asked: list[CountSettings] = []
+
+
+def run(settings: CountSettings) -> Report:
+    """A question of this module, as `experiments` has them: it counts, fails on demand, and answers with curves."""
+    asked.append(settings)
+    if settings.fail == "early" and len(asked) == 1:
+        raise OSError("no such model")
+    (settings.output / "activations").mkdir(exist_ok=True)
+    errors = {"value": ValueError("two\nlines"), "stop": KeyboardInterrupt(), "bug": KeyError("bug")}
+    if settings.fail in errors and len(asked) == 1:
+        raise errors[settings.fail]
+    return curves(settings.model, Count)
+
+
+@pytest.fixture(autouse=True)
+def count(monkeypatch):
+    """Makes this module the command `count`."""
+    asked.clear()
+    monkeypatch.setitem(cli.COMMANDS, "test_commands", (__name__, "How often was this question asked?"))
+
+
+def interp(*args: object) -> int:
+    return cli.main(["test_commands", *map(str, args)])
+
+
+def test_flags_read_as_they_are_written():
+    settings = parse(CountSettings, "--languages de zho_Hans swh_Latn --pivot en --limit 3 --depth deep --resume".split())  # noqa: SIM905
+    assert settings.languages == ("de", "zho_Hans", "swh_Latn")
+    assert (settings.limit, settings.depth, settings.resume) == (3, "deep", True)
+    assert settings.resolved().wanted == ("eng_Latn", "deu_Latn", "zho_Hans", "swh_Latn")
+    assert parse(CountSettings, []).wanted is None
+
+
+def test_a_flag_wins_over_the_recipe_and_the_recipe_over_the_default(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("languages: [deu_Latn]\nlimit: 5\ndepth: deep\n")
+    settings = parse(CountSettings, ["--config", str(recipe), "--limit", "7"])
+    assert (settings.languages, settings.limit, settings.depth, settings.seed) == (("deu_Latn",), 7, "deep", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("langages: [de]", "r.yaml: unknown key 'langages'. Did you mean languages?"),
+        ("resume: true", "r.yaml: unknown key 'resume'"),
+        ("limit: many", "r.yaml: limit: got 'many'. Input should be a valid integer"),
+        ("limit: 1.5", "r.yaml: limit: got 1.5"),
+        ("depth: abyss", "r.yaml: depth: got 'abyss'. Input should be 'shallow' or 'deep'"),
+        ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads a bare no"),
+        ("languages: deu_Latn", "r.yaml: languages: got 'deu_Latn'"),
+        ("command: lens", "r.yaml: command is 'lens'"),
+        ("- a\n- b", "r.yaml holds a list"),
+        ("a: [", "r.yaml is not readable as YAML"),
+    ],
+)
+def test_a_wrong_recipe_is_told_in_one_line(tmp_path, capsys, text, told):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(text)
+    assert interp("--config", recipe, "--output", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.startswith("interp test_commands: error: ")
+    assert error.count("\n") == 1
+    assert not asked
+
+
+def test_an_unknown_recipe_names_those_there_are(tmp_path, capsys):
+    assert interp("--config", "nowhere") == 2
+    assert "no recipe 'nowhere'" in capsys.readouterr().err
+
+
+def test_config_yaml_reads_back_as_the_settings_that_wrote_it(tmp_path):
+    settings = CountSettings(languages=("de", "no"), limit=3, dtype="float16", fail="value").resolved()
+    (tmp_path / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+    assert read_recipe(CountSettings, tmp_path / "config.yaml") == settings
+
+
+def test_a_run_folder_is_whole_and_shown(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--languages", "de", "zh", "--page") == 0
+    files = {path.name for path in folder.iterdir()}
+    numbers = {"config.yaml", "table.parquet", "summary.csv", "manifest.json", "run.log"}
+    assert files >= {*numbers, "figure.svg", "figure.pdf", "page.html"}
+    order = ("config.yaml", "table.parquet", "summary.csv", "figure.svg", "manifest.json")
+    times = [(folder / name).stat().st_mtime_ns for name in order]
+    assert times == sorted(times)
+    assert "deu_Latn" in (folder / "config.yaml").read_text()
+    assert "asking" in (folder / "run.log").read_text()
+    out = capsys.readouterr().out
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert out.rstrip().endswith(manifest["signature"]["line"])
+    assert str(folder) in out
+    assert manifest["verdict"] in out
+
+
+def test_a_finished_folder_is_shown_again_and_not_computed(tmp_path, capsys):
+    folder = tmp_path / "run"
+    interp("--output", folder)
+    first = capsys.readouterr().out
+    written = (folder / "manifest.json").stat().st_mtime_ns
+    assert interp("--output", folder, "--resume") == 0
+    assert capsys.readouterr().out == first
+    assert (folder / "manifest.json").stat().st_mtime_ns == written
+    assert len(asked) == 1
+
+
+def test_a_finished_folder_that_was_altered_is_computed_again(tmp_path):
+    folder = tmp_path / "run"
+    interp("--output", folder)
+    (folder / "summary.csv").write_text("estimate\n1\n")
+    assert interp("--output", folder, "--resume") == 0
+    assert len(asked) == 2
+    assert "baseline" in (folder / "summary.csv").read_text()
+
+
+def test_a_folder_is_never_overwritten_without_resume(tmp_path, capsys):
+    folder = tmp_path / "run"
+    interp("--output", folder)
+    assert interp("--output", folder) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert len(asked) == 1
+
+
+def test_a_folder_of_another_question_is_refused_by_the_field_that_differs(tmp_path, capsys):
+    folder = tmp_path / "run"
+    interp("--output", folder, "--languages", "de")
+    assert interp("--output", folder, "--resume", "--languages", "German") == 0, "another spelling is the same language"
+    capsys.readouterr()
+    assert interp("--output", folder, "--resume", "--languages", "de", "--depth", "deep") == 2
+    assert "holds a run with depth 'shallow', but 'deep' is asked" in capsys.readouterr().err
+    config = (folder / "config.yaml").read_text().replace("command: test_commands", "command: lens")
+    (folder / "config.yaml").write_text(config)
+    assert interp("--output", folder, "--resume", "--languages", "de") == 2
+    assert "command is 'lens'" in capsys.readouterr().err
+
+
+def test_files_that_no_run_wrote_are_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("x")
+    for flags in ((), ("--resume",)):
+        assert interp("--output", tmp_path, *flags) == 2
+        assert "holds files that no run wrote" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_in_use_by_another_process_is_refused(tmp_path, capsys):
+    with locked(tmp_path / "run"):
+        assert interp("--output", tmp_path / "run") == 2
+    assert "is in use by process" in capsys.readouterr().err
+
+
+def test_an_expected_error_is_one_line_and_its_traceback_is_in_the_log(tmp_path, capsys):
+    assert interp("--output", tmp_path / "run", "--fail", "value") == 2
+    assert capsys.readouterr().err == "interp test_commands: error: two lines\n"
+    assert "Traceback" in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_debug_shows_the_traceback_and_a_bug_always_does(tmp_path):
+    with pytest.raises(ValueError, match="two"):
+        interp("--output", tmp_path / "a", "--fail", "value", "--debug")
+    asked.clear()
+    with pytest.raises(KeyError, match="bug"):
+        interp("--output", tmp_path / "b", "--fail", "bug")
+
+
+def test_a_run_that_failed_before_it_computed_is_started_anew(tmp_path):
+    """A mistyped model leaves a folder that the mended command may use without more ado."""
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--fail", "early", "--model", "bundeld") == 2
+    assert interp("--output", folder) == 0
+    assert "model: bundled" in (folder / "config.yaml").read_text()
+
+
+def test_a_stopped_run_says_how_to_go_on_and_goes_on(tmp_path, capsys):
+    folder = tmp_path / "a run"
+    assert interp("--output", folder, "--fail", "stop") == 130
+    assert f"Continue with: interp test_commands --output '{folder}' --fail stop --resume" in capsys.readouterr().err
+    assert interp("--output", folder, "--fail", "stop") == 2, "what was begun is not overwritten"
+    assert interp("--output", folder, "--fail", "stop", "--resume") == 0
+
+
+def test_an_unknown_command_names_the_nearest(capsys):
+    assert cli.main(["algin"]) == 2
+    assert capsys.readouterr().err.endswith("Did you mean align?\n")
+
+
+@pytest.mark.parametrize("args", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command(capsys, args):
+    assert cli.main(args) == 0
+    out = capsys.readouterr().out
+    for command, (_, line) in cli.COMMANDS.items():
+        assert f"  {command}" in out
+        assert line in out
+
+
+def test_every_command_has_its_own_help(capsys):
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit) as left:
+            cli.main([command, "--help"])
+        assert left.value.code == 0
+        assert f"interp {command}" in capsys.readouterr().out
