@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
+from jaxtyping import Float, Int
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from interp.sites import Site, layer_names
 from interp.storage import checksum, whole
 
 MANIFEST = "manifest.json"
-_TENSOR = "activations"
+_TENSOR, _TOKENS, _LENGTHS = "activations", "tokens", "lengths"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class StoredStates:
             states = file.get_slice(_TENSOR)
             return torch.cat([states[row : row + 1] for row in rows])
 
+    def read_tokens(self) -> list[Int[Tensor, " _"]]:
+        """The token ids of each sentence; none where they were not written."""
+        with safe_open(self.path, framework="pt") as file:
+            if _TOKENS not in file.keys():  # noqa: SIM118
+                return []
+            return list(file.get_tensor(_TOKENS).split(file.get_tensor(_LENGTHS).tolist()))
+
     def fault(self) -> str:
         """What is wrong with the file; empty where it is whole and as it was written."""
         if not self.path.is_file():
@@ -55,7 +62,8 @@ class Activations:
 
     `layers` names the rows: for the residual stream "embed" (what enters block 0) and then the output of each block, "0" ..;
     for attention and mlp what each block adds. `ids` and `documents` name the sentences, in the same order in every
-    language. Frozen; from a folder nothing is read before a language is asked for, and `acts[...]` reads it anew each time.
+    language, and `tokens(language)` gives the token ids of each. Frozen; from a folder nothing is read before a language is
+    asked for, and `acts[...]` reads it anew each time.
 
     When it misleads: the last residual row stands before the final norm, where Hugging Face's `hidden_states[-1]` stands after.
     """
@@ -70,6 +78,7 @@ class Activations:
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     states: Mapping[str, Tensor | StoredStates] = field(default_factory=dict, repr=False)
     rows: tuple[int, ...] = ()
+    token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
         """The states of one language, in any spelling of it."""
@@ -79,6 +88,15 @@ class Activations:
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
         return states.read(rows) if isinstance(states, StoredStates) else states[rows]
+
+    def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
+        """The ids of each sentence's own tokens: those its state was pooled over."""
+        code = language(spelling).code
+        states = self.states.get(code)
+        found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
+        if len(found) != len(self.ids):
+            raise ValueError(f"activations carry no tokens of {code}. Capture again, or give from_arrays(..., tokens=).")
+        return found
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -117,6 +135,7 @@ class Activations:
         documents: Sequence[str] | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
         signature: Signature | None = None,
+        tokens: Mapping[str, Sequence[Sequence[int]]] | None = None,
     ) -> Activations:
         """States that are already in memory, one `[layer sentence d_model]` a language: from elsewhere, or planted by a test."""
         states = {code: torch.as_tensor(array).float() for code, array in zip(_codes(arrays), arrays.values(), strict=True)}
@@ -142,6 +161,7 @@ class Activations:
             documents=tuple(documents) if documents else None,
             labels=MappingProxyType({name: tuple(values) for name, values in (labels or {}).items()}),
             states=MappingProxyType(states),
+            token_ids={language(code).code: [torch.tensor(each) for each in given] for code, given in (tokens or {}).items()},
         )
 
     @classmethod
@@ -175,10 +195,13 @@ def read_manifest(path: Path) -> Activations:
         raise ValueError(f"{path} is not readable as a capture's manifest ({error!r}). Capture into another folder.") from None
 
 
-def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"]) -> str:
-    """Write one language's states, whole or not at all; gives the checksum."""
+def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
+    """Write one language's states and token ids, whole or not at all; gives the checksum."""
+    found = {_TENSOR: states.contiguous()}
+    if tokens:
+        found |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
     with whole(path) as temporary:
-        save_file({_TENSOR: states.contiguous()}, temporary)
+        save_file(found, temporary)
         return checksum(temporary)
 
 
