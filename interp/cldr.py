@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 import num2words
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, localedata
 from babel.core import get_global
 from babel.dates import format_skeleton, format_timedelta
 from babel.languages import get_official_languages
@@ -89,19 +89,25 @@ def entries(kind: Kind, code: str) -> Mapping[str, str]:
     return {i: text for i, text in makers[kind](language(code)).items() if text}
 
 
+@lru_cache(maxsize=1024)
 def _locale(meant: Language) -> Locale:
+    """A locale that shares nothing with another: Babel writes resolved aliases into the root that all locales share,
+    so that Italian weekdays come out in Swahili if Swahili was asked first."""
+    localedata._cache.clear()
     try:
-        return Locale.parse(meant.tag, sep="-")
+        locale = Locale.parse(meant.tag, sep="-")
+        assert locale._data is not None
+        return locale
     except (UnknownLocaleError, ValueError):
         raise ValueError(
-            f"cldr has no data for {meant.code} ({meant.name}). Choose among interp.cldr.available(), {len(_available())} languages."
+            f"cldr has no data for {meant.code} ({meant.name}). interp.cldr.available() lists what there is."
         ) from None
 
 
 @lru_cache(maxsize=1)
 def _concepts() -> dict[str, tuple[str, ...]]:
     """Territories with a one-word English name, and the languages and currencies that are theirs."""
-    english = Locale("en")
+    english = _locale(language("eng_Latn"))
     places = sorted(
         code
         for code in get_global("territory_currencies")
@@ -214,6 +220,7 @@ def _available() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@lru_cache(maxsize=1024)
 def facts(code: str) -> Mapping[str, tuple[str, str, str]]:
     """Everything CLDR knows that has a name in one language: id -> (subject, relation sign, answer)."""
     named = entries("names", code)
