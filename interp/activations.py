@@ -76,7 +76,7 @@ class Activations:
     signature: Signature
     documents: tuple[str, ...] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    states: Mapping[str, Tensor | StoredStates] = field(default_factory=dict, repr=False)
+    states: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rows: tuple[int, ...] = ()
     token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
 

@@ -11,6 +11,7 @@ import copy
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -70,7 +71,7 @@ def load(
     # Some adapters change the configuration or patch transformers before the weights are read.
     bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
     ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
-    hf = read_weights(name, revision, kind, options)
+    hf: Any = read_weights(name, revision, kind, options)
     return _bridge(hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label)
 
 
@@ -96,9 +97,11 @@ def _adopt(
     if not isinstance(hf, PreTrainedModel):
         raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
     if exact := choose_dtype(dtype):
-        for parameter in hf.parameters():
+        for parameter in hf.parameters():  # .to(dtype) would round the rotary tables too
             parameter.data = parameter.data.to(exact)
-    return _bridge(hf if device is None else hf.to(choose_device(device)), tokenizer, _label(hf.config.name_or_path or came, None))
+    if device is not None:
+        hf = hf.to(choose_device(device))
+    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
 
 
 def _label(name: str | Path, revision: str | None) -> str:
@@ -120,13 +123,13 @@ def _architecture(config: PreTrainedConfig, name: str) -> str:
     return architecture
 
 
-def _bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
+def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
     hf.eval().set_attn_implementation("eager")
     model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
     embedding = find_embedding_device(hf)
     if embedding is not None:
         model.cfg.device, model.cfg.n_devices = str(embedding), count_unique_devices(hf)
-    model._tokenizer = model._driver.tokenizer = tokenizer
+    model.__dict__["_tokenizer"] = model._driver.tokenizer = tokenizer  # the setter would re-create it
     plain, full = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
     model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = full[:1] != plain[:1]
@@ -154,7 +157,7 @@ def identify(model: TransformerBridge) -> ModelIdentity:
         digest = hashlib.sha256()
         for name, each in parameters:
             digest.update(f"{name}{tuple(each.shape)}{each.dtype}".encode())
-            digest.update(each.cpu().reshape(-1).view(torch.uint8).numpy())
+            digest.update(each.cpu().reshape(-1).view(torch.uint8).numpy().data)
         kept = model.__dict__["_identity"] = (state, digest.hexdigest())
     dtype = str(parameters[0][1].dtype).removeprefix("torch.")
     return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
@@ -165,7 +168,7 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
 
     Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device.
     """
-    hf = model.original_model
+    hf: Any = model.original_model
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fresh = type(hf)._from_config(copy.deepcopy(hf.config), attn_implementation="eager", dtype=hf.dtype)

@@ -79,7 +79,7 @@ def share(given: nn.Module) -> Any:
     for parameter in given.parameters():
         if type(parameter) is nn.Parameter and id(parameter) not in adapted:
             memo[id(parameter)] = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
-    second = copy.deepcopy(given, memo)
+    second: Any = copy.deepcopy(given, memo)
     if hasattr(second, "merge_and_unload"):
         return second.merge_and_unload()
     for parent in list(second.modules()):

@@ -1,0 +1,69 @@
+"""Which tokens of a text are the sentence's own: not the BOS, not the template around it."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interp.languages import Language
+
+_FIELDS = ("sentence", "language", "autonym")
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tokenized text: all its ids, and the half-open range of those that are pooled."""
+
+    ids: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """The words around a sentence, `{sentence}` once and `{language}` (English name) or `{autonym}` where wanted."""
+
+    text: str = "{sentence}"
+
+    def __post_init__(self) -> None:
+        try:
+            names = [name for _, name, _, _ in string.Formatter().parse(self.text) if name is not None]
+        except ValueError as error:
+            raise ValueError(f"template {self.text!r}: {error}. A brace that is meant as text is doubled.") from None
+        if names.count("sentence") != 1 or set(names) - set(_FIELDS):
+            raise ValueError(f"template {self.text!r}: needed {{sentence}} once, and besides it only {{language}} or {{autonym}}.")
+
+    def around(self, language: Language) -> tuple[str, str]:
+        """What stands before and after the sentence in one language."""
+        mark = "\0"
+        filled = self.text.format(sentence=mark, language=language.name, autonym=language.autonym)
+        before, _, after = filled.partition(mark)
+        return before, after
+
+
+def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("", ""), include_bos: bool = False) -> list[Span]:
+    """The span of each sentence: every token that shares a character with it, special tokens left out.
+
+    A token that straddles the border of the sentence counts as inside. `include_bos` begins the span at the first token.
+    Under a template the tokenizer must be a fast one, whose tokens know their characters.
+    """
+    before, after = around
+    framed = bool(before or after)
+    if framed and not tokenizer.is_fast:
+        raise ValueError(
+            f"a template needs a fast tokenizer, which knows each token's characters; this is a {type(tokenizer).__name__}."
+        )
+    texts = [before + sentence + after for sentence in sentences]
+    found = tokenizer(texts, return_special_tokens_mask=True, return_offsets_mapping=framed, padding=False, truncation=False)
+    result = []
+    for row, (ids, special) in enumerate(zip(found["input_ids"], found["special_tokens_mask"], strict=True)):
+        own = [place for place, added in enumerate(special) if not added]
+        if framed:
+            first, last = len(before), len(before) + len(sentences[row])
+            offsets = found["offset_mapping"][row]
+            own = [place for place in own if offsets[place][0] < last and offsets[place][1] > first]
+        start, stop = (own[0], own[-1] + 1) if own else (0, 0)
+        result.append(Span(tuple(ids), 0 if include_bos else start, stop))
+    return result
