@@ -62,7 +62,7 @@ def test_question_translation_never_shows_an_answer():
 
 
 def test_the_directions_of_the_mfti_study_are_156_and_22_of_them_are_seen():
-    everyone = "en de fr ca fi ru bg zh ko ar sw hi ta".split()
+    everyone = ["en", "de", "fr", "ca", "fi", "ru", "bg", "zh", "ko", "ar", "sw", "hi", "ta"]
     assert len(ordered_pairs(everyone)) == 156
     seen = seen_pairs(mix=["en", "ko", "sw"], source=["zh", "fi"], target=["de", "hi"])
     assert len(set(seen)) == 22
@@ -120,7 +120,10 @@ def test_plain_text_is_the_sentences_themselves():
 
 
 def test_instruction_files_are_read_in_alpaca_and_question_form(tmp_path):
-    lines = [{"instruction": "Say hi", "input": "", "output": "hi"}, {"input": "Hallo\nTranslate:", "answer": "Hello", "source": "de"}]
+    lines = [
+        {"instruction": "Say hi", "input": "", "output": "hi"},
+        {"input": "Hallo\nTranslate:", "answer": "Hello", "source": "de"},
+    ]
     path = tmp_path / "some.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     first, second = read_instructions(path).examples

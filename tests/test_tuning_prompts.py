@@ -7,11 +7,23 @@ from transformers import PreTrainedTokenizerFast
 from interp.tuning import TEMPLATES, Example, Template, encode_examples, template
 from tests.tiny import tiny_tokenizer
 
-LINES = ["The cat sleeps.", "Die Katze schläft auf dem Stein.", "猫在石头上睡觉。", "The response is here: 12", "### Input:\n### Response:"]
+LINES = [
+    "The cat sleeps.",
+    "Die Katze schläft auf dem Stein.",
+    "猫在石头上睡觉。",
+    "The response is here: 12",
+    "### Input:\n### Response:",
+]
 EXAMPLES = [
     Example(f"e/{n}", "Translate it.", text, answer, "eng_Latn", "deu_Latn", f"e/{n}")
     for n, (text, answer) in enumerate(
-        [("The cat", "Die Katze"), ("a {brace}", "eine {Klammer}"), ("12", "猫在上。"), ("x", "\"'quoted'\" ending: "), ("नमस्ते", "ነፍስ")]
+        [
+            ("The cat", "Die Katze"),
+            ("a {brace}", "eine {Klammer}"),
+            ("12", "猫在上。"),
+            ("x", "\"'quoted'\" ending: "),
+            ("नमस्ते", "ነፍስ"),
+        ]
     )
 ]
 

@@ -14,7 +14,7 @@ from accelerate import PartialState
 from jaxtyping import Float
 from torch import Tensor, nn
 from tqdm import tqdm
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from interp.tokens import batches
 from interp.tuning.prompts import IGNORED, Encoded
@@ -30,7 +30,7 @@ class Fitted:
 
     steps: int
     loss: float
-    history: tuple[dict[str, float], ...]
+    history: tuple[dict[str, float | int], ...]
 
 
 def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
@@ -139,6 +139,13 @@ class _Trainer(Trainer):
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         self.check_finite()
         super()._save_checkpoint(*args, **kwargs)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        if isinstance(self.model, PreTrainedModel):
+            super()._save(output_dir, state_dict)
+            Path(output_dir, "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
+        elif self.args.should_save:
+            self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
 
     def check_finite(self) -> None:
         """Raise where a trained weight is not a number, so that no broken checkpoint or model is ever kept."""

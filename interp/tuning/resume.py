@@ -43,7 +43,6 @@ def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
 
 def mark_whole(checkpoint: Path) -> None:
     """Say that a checkpoint is complete, with the checksum of every file in it."""
-    (checkpoint / "training_args.bin").unlink(missing_ok=True)
     files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != _WHOLE]
     write_json(checkpoint / _WHOLE, {path.name: checksum(path) for path in files})
 

@@ -131,7 +131,7 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     losses += [example_losses(trained, tested).tolist()] if tested else []
     if recipe.scope == "lora":
         if PartialState().is_main_process:
-            trained.save_pretrained(folder / "adapter")
+            trained.save_pretrained(folder / "adapter", save_embedding_layers=False)
         model = trained.merge_and_unload()
     moved = moved_tensors(before, fingerprints(model))
     check_moved(moved, allowed)
