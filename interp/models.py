@@ -51,9 +51,10 @@ def load(
     """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
 
     A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (adapters are merged into a copy) and stays
-    as it was; what is not merged, cast or moved is shared with it, so later training shows. `dtype`: None or "auto"
-    follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu and logs why; None means
-    "auto" for a name and "where it is" for a live model. Weights are safetensors; a repository's own code never runs.
+    as it was; what is not merged, cast or moved shares its memory (load again after training: the bridge splits a joint QKV
+    once). `dtype`: None or "auto" follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu
+    and logs why; None means "auto" for a name and "where it is" for a live model. Weights are safetensors; a repository's
+    own code never runs.
 
     When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
     padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
@@ -100,7 +101,7 @@ def _adopt(
         for parameter in hf.parameters():  # .to(dtype) would round the rotary tables too
             parameter.data = parameter.data.to(exact)
     if device is not None:
-        hf = hf.to(choose_device(device))
+        hf = hf.to(choose_device(device))  # type: ignore[arg-type]
     return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
 
 
