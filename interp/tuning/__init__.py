@@ -1,5 +1,6 @@
 """Tuning: what a model is tuned on, which of its weights may move, and the proof of what did."""
 
+from interp.tuning.fit import planned_steps
 from interp.tuning.mixtures import Example, Mixture, sampled, shuffle_answers, union
 from interp.tuning.prompts import TEMPLATES, Template, encode_examples, template
 from interp.tuning.recipe import Recipe
@@ -15,11 +16,11 @@ from interp.tuning.sources import (
     read_instructions,
     seen_pairs,
     translations,
-)  # fmt: skip
+)
 from interp.tuning.train import TunedModel, tune
 
 __all__ = [
     "TEMPLATES", "Adapter", "Example", "Mixture", "Recipe", "Template", "TunedModel", "answered_questions", "coit", "copies",
-    "encode_examples", "muit", "ordered_pairs", "plain_text", "question_translations", "read_instructions", "sampled",
-    "seen_pairs", "shuffle_answers", "template", "translations", "tune", "union",
+    "encode_examples", "muit", "ordered_pairs", "plain_text", "planned_steps", "question_translations", "read_instructions",
+    "sampled", "seen_pairs", "shuffle_answers", "template", "translations", "tune", "union",
 ]  # fmt: skip

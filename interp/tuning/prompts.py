@@ -21,15 +21,17 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Template:
-    """One prompt format: `{instruction} {input} {source} {target}` are filled in; `joint` opens every answer.
+    """One prompt format: `{instruction} {input} {source} {target}` are filled in; `joint` opens every answer, `close` ends it.
 
-    `without_input` is used where an example has no input. `paper` says where the format comes from.
+    `{source}` and `{target}` are English names, `{source_itself}` and `{target_itself}` the languages' own. `without_input`
+    is used where an example has no input. `paper` says where the format comes from.
     """
 
     with_input: str
     without_input: str
     joint: str
     paper: str
+    close: str = ""
 
     def prompt(self, example: Example) -> str:
         """What the model reads."""
@@ -39,11 +41,18 @@ class Template:
             input=example.input,
             source=language(example.source).name,
             target=language(example.target).name,
+            source_itself=language(example.source).autonym,
+            target_itself=language(example.target).autonym,
         )
 
     def answer(self, example: Example) -> str:
         """What the model is to write."""
-        return self.joint + example.answer
+        return self.joint + example.answer + self.close
+
+    @property
+    def stop(self) -> str:
+        """Where to cut what a model writes: at the closing sign, else at the end of the line."""
+        return self.close or "\n"
 
 
 def _alpaca(newline: str, paper: str) -> Template:
@@ -75,6 +84,13 @@ TEMPLATES = MappingProxyType(
         "mfti-5": _mfti("The {target} translation of {source} sentence '{input}' is:"),
         "mfti-6": _mfti("The {target} translation of the sentence '{input}' is:"),
         "bare": Template("{instruction}\n{input}\n", "{instruction}\n", "", "this project, for models with a short context"),
+        "quoted": Template(
+            '{source_itself}: "{input}" - {target_itself}: "',
+            "{instruction}",
+            "",
+            "Wendler et al. 2024; the bundled model's own",
+            close='"',
+        ),
         "text": Template("{input}", "", "", "plain causal language modelling"),
     }
 )
