@@ -10,42 +10,57 @@ from experiments.settings import Settings
 from interp.sites import Site
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.alignment_report import AlignmentReport
 
 
 @dataclass(frozen=True)
 class AlignSettings(Settings):
     """At which layers do languages share a space?
 
-    Runs the same sentences in several languages through a model and measures, layer by layer, whether a sentence lies
-    nearer to its translation than to any other. Every number stands beside the same number over shuffled pairs.
+    Reads the same sentences in several languages through a model and measures, layer by layer, whether a sentence lies
+    nearer to its translation than to any other. Every number stands beside the same number over wrong pairs.
     """
 
     output: Path = Path("runs/align")
     """The run folder to write."""
     site: Site = "residual"
     """Where to look: the residual stream, or what attention or MLP add to it."""
-    pooling: Literal["mean", "last", "weighted"] = "mean"
-    """How tokens become one vector a sentence."""
-    metrics: tuple[str, ...] = ("mexa", "cka_debiased")
-    """Measures of alignment."""
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    """How the states of a sentence's tokens become one: their mean, the last, MEXA's weighted mean, the end of the text."""
+    metrics: tuple[str, ...] = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
+    """Measures of alignment; the verdict is of the first."""
     template: str | None = None
-    """A prompt with {text} in it, put around every sentence; only the sentence's own tokens are pooled."""
+    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    include_bos: bool = False
+    """Pool what stands before the sentence too, as MEXA does."""
+    random_init: bool = False
+    """Measure an untrained network of the same shape as well."""
+    controls: tuple[Literal["length", "lexical"], ...] = ()
+    """Also measure with sentence length partialled out, and the share of tokens that a pair has in common."""
 
 
-def run(settings: AlignSettings) -> Report:
-    """Read, load, capture, measure."""
+def run(settings: AlignSettings) -> AlignmentReport:
+    """Capture the corpus, once more in an untrained network where that is asked, and measure."""
     import interp
-    import probes
+    from probes.alignment import measure_alignment
 
-    corpus = interp.read(settings.corpus, languages=settings.wanted, limit=settings.limit, seed=settings.seed)
-    model = interp.load(settings.model, device=settings.device, dtype=settings.dtype)
-    activations = interp.capture(
-        model,
-        corpus,
-        site=settings.site,
-        pooling=settings.pooling,
-        template=settings.template,
-        folder=settings.output / "activations",
+    def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
+        return interp.capture(
+            model,
+            corpus,
+            site=settings.site,
+            pooling=settings.pooling,
+            template=settings.template,
+            include_bos=settings.include_bos,
+            folder=settings.output / name,
+        )
+
+    corpus, model = settings.read_corpus(), settings.load_model()
+    return measure_alignment(
+        states(model, "activations"),
+        settings.pivot,
+        settings.metrics,
+        settings.seed,
+        random_init=states(interp.random_init(model, settings.seed), "activations-random") if settings.random_init else None,
+        controls=settings.controls,
     )
-    return probes.measure_alignment(activations, pivot=settings.pivot, metrics=settings.metrics, seed=settings.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,18 +43,39 @@ class Finished:
         return {name: self.folder / f"{stem}.svg" for name, stem in zip(names, stems, strict=True)}
 
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
-        """A summary short enough to read, and what was left out: all rows, or the highest layer of every other combination.
+        """A summary short enough to read, and what was left out of it.
 
+        Where it is long: the highest layer of every other combination, of the first metric alone where that is still long.
         The highest of many layers is chosen after looking: its interval is that of one layer, not of the choice.
         """
-        table = self.summary
-        if len(table) <= rows:
-            return table, ""
-        keys = [key for key in table if key != "layer" and not pd.api.types.is_numeric_dtype(table[key])]
-        if "layer" in table and keys:
-            highest = table.dropna(subset=["estimate"]).groupby(keys, sort=False)["estimate"].idxmax()
-            return table.loc[highest].head(rows), f"the highest layer of each; all {len(table)} rows in summary.csv"
-        return table.head(rows), f"the first {rows} of {len(table)} rows in summary.csv"
+        table, left_out = self.summary, []
+        keys = _keys(table)
+        if len(table) > rows and "layer" in keys and len(keys) > 1:
+            groups = table.dropna(subset=["estimate"]).groupby([key for key in keys if key != "layer"], sort=False)
+            table = table.loc[groups["estimate"].idxmax()]
+            left_out.append("the highest layer of each")
+        if len(table) > rows and "metric" in keys:
+            table = table[table["metric"] == table["metric"].iloc[0]]
+            left_out.append(f"{table['metric'].iloc[0]} alone")
+        if len(table) > rows:
+            table = table.head(rows)
+            left_out.append(f"the first {rows}")
+        same = [key for key in _keys(table) if key != "layer" and len(table) > 1 and table[key].nunique() == 1]
+        note = f"{', '.join(left_out)}; all {len(self.summary)} rows in summary.csv" if left_out else ""
+        return table.drop(columns=same), note
+
+
+def _keys(table: pd.DataFrame) -> list[str]:
+    return [key for key in table if not pd.api.types.is_numeric_dtype(table[key])]
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it: numbers with three decimals, or three digits where they are large."""
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
 def read_finished(folder: str | Path) -> Finished:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -53,6 +52,8 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    from experiments.finished import cell
+
     here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = cell
@@ -88,12 +89,3 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
     fields = [Signature.from_dict(run.manifest["signature"]).fields() for run in runs]
     rows = {key: [field.get(key, "") for field in fields] for field in fields for key in field}
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
-
-
-def cell(value: Any) -> str:
-    """A value as a table shows it: three decimals, or three digits where those would say nothing."""
-    if not isinstance(value, float):
-        return str(value)
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"

@@ -24,9 +24,14 @@ _log = logging.getLogger(__name__)
 
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Answer the question of one module as a command line puts it."""
+    show(answer(parse(settings_of(module), args)))
+
+
+def settings_of(module: ModuleType) -> type[Settings]:
+    """The settings of a question: the one kind of `Settings` that its module defines."""
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     (kind,) = (kind for kind in kinds if issubclass(kind, Settings))
-    show(answer(parse(kind, args)))
+    return kind
 
 
 def answer(settings: Settings) -> Path:
@@ -81,10 +86,11 @@ def _logged(folder: Path) -> Iterator[None]:
     file, screen = logging.FileHandler(folder / LOG, encoding="utf-8"), logging.StreamHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     screen.setLevel(logging.WARNING)
-    heard = [(logging.getLogger(), file), *((logging.getLogger(name), screen) for name in ("interp", "probes", "experiments"))]
-    levels = [logger.level for logger, _ in heard]
-    for logger, handler in heard:
-        logger.addHandler(handler)
+    root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("interp", "probes", "experiments")]
+    levels = [logger.level for logger in ours]
+    root.addHandler(file)
+    for logger in ours:
+        logger.addHandler(screen)
         logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
@@ -94,28 +100,34 @@ def _logged(folder: Path) -> Iterator[None]:
         raise
     finally:
         logging.captureWarnings(False)
-        for (logger, handler), level in zip(heard, levels, strict=True):
-            logger.removeHandler(handler)
+        root.removeHandler(file)
+        for logger, level in zip(ours, levels, strict=True):
+            logger.removeHandler(screen)
             logger.setLevel(level)
         file.close()
 
 
 def show(folder: Path) -> None:
     """Print a finished run: a short table, the path, what it shows, and the signature."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from experiments.finished import read_finished
+    from experiments.finished import cell, read_finished
 
     run = read_finished(folder)
     rows, left_out = run.brief()
-    table = Table(title=Text(run.manifest["question"]), caption=Text(left_out), title_justify="left", caption_justify="left")
-    for name in rows:
-        table.add_column(Text(name), justify="right" if rows[name].dtype.kind in "if" else "left")
-    for row in rows.itertuples(index=False):
-        table.add_row(*(Text(f"{value:.3f}" if isinstance(value, float) else str(value)) for value in row))
-    console = Console()
+    names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
+    table = Table(box=box.SIMPLE, title=run.manifest["question"], caption=left_out, title_justify="left", caption_justify="left")
+    for name in (*names, "estimate", "95 %", "baseline", "n"):
+        table.add_column(name, justify="left" if name in names else "right")
+    for row in rows.to_dict("records"):
+        interval = f"{cell(row['lower'])} to {cell(row['upper'])}"
+        values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
+        table.add_row(*(Text(cell(value)) for value in values))
+    console = Console(highlight=False)
     console.print(table)
-    for line in (str(folder), run.manifest["verdict"], *run.manifest["notes"], run.signature):
-        console.print(Text(line), soft_wrap=True)
+    for line, style in ((str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])):
+        console.print(Text(line, style), soft_wrap=True)
+    console.print(Text(run.signature), soft_wrap=True)

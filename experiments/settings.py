@@ -11,10 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import tyro
 import yaml
+
+if TYPE_CHECKING:
+    from interp.corpus import ParallelCorpus
+    from interp.models import TransformerBridge
 
 RECIPES = Path(__file__).parent / "recipes"
 CONFIG = "config.yaml"
@@ -43,7 +47,7 @@ class Settings:
     seed: int = 0
     """Start of everything random."""
     limit: int | None = None
-    """Use at most this many items."""
+    """Use at most this many items, drawn by --seed and kept in order."""
     config: str | None = None
     """A recipe: a YAML file of these settings, or the name of one that is shipped. Flags override it."""
     resume: bool = False
@@ -69,6 +73,18 @@ class Settings:
 
         codes = tuple(found.code for found in languages(self.languages))
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
+
+    def read_corpus(self) -> ParallelCorpus:
+        """The text asked for: the pivot and the languages, cut to `limit`."""
+        import interp
+
+        return interp.read(self.corpus, languages=self.wanted).select(limit=self.limit, seed=self.seed)
+
+    def load_model(self) -> TransformerBridge:
+        """The model asked for."""
+        import interp
+
+        return interp.load(self.model, device=self.device, dtype=self.dtype)
 
     def asked(self) -> dict[str, Any]:
         """What is asked, as plain values: equal for two runs that must give the same result."""

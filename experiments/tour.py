@@ -37,9 +37,7 @@ def main(args: Sequence[str]) -> None:
     from experiments.run import answer, show
 
     tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
-    folders = []
-    for chapter in CHAPTERS:
-        folder = tour.output / chapter.command
+    folders = [tour.output / chapter.output.name for chapter in CHAPTERS]
+    for chapter, folder in zip(CHAPTERS, folders, strict=True):
         show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume)))
-        folders.append(folder)
     print(write_page(folders, tour.output / "page.html", f"How {tour.model} holds its languages"))

@@ -11,7 +11,7 @@ Parts = Sequence[tuple[Int[np.ndarray, "train"], Int[np.ndarray, "test"]]]
 """One (train, test) pair of sentence positions a fold."""
 
 
-def split(clusters: Sequence[str], folds: int, seed: int, labels: Sequence[str] | None = None) -> Parts:
+def split(clusters: Sequence[str] | np.ndarray, folds: int, seed: int, labels: Sequence[str] | None = None) -> Parts:
     """Train and test positions of SENTENCES, whole clusters (their ids, or documents) to a side.
 
     A position is a sentence in every language at once, so a translation of a training sentence cannot be in the test part.

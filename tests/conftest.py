@@ -6,6 +6,7 @@ The packages themselves import neither beartype nor the hook. It must be install
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Self, get_args
@@ -47,4 +48,5 @@ def _mentions_self(hint: Any) -> bool:
     return hint is Self or any(_mentions_self(part) for part in get_args(hint))
 
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: a test that asks a hub must fail at once
 install_import_hook(["interp", "probes"], "tests.conftest.checked")

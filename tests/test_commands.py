@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
+import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
+import pandas as pd
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 import experiments.__main__ as cli
-from experiments.settings import Settings, parse, read_recipe
+from experiments import tour
+from experiments.run import settings_of
+from experiments.settings import RECIPES, Settings, parse, read_recipe
 from interp.report import Report
 from interp.storage import locked
 from tests.test_page import Curves, curves
@@ -236,3 +243,112 @@ def test_every_command_has_its_own_help(capsys):
             cli.main([command, "--help"])
         assert left.value.code == 0
         assert f"interp {command}" in capsys.readouterr().out
+
+
+TEXT = {
+    "eng_Latn": "cat sleeps,dog runs,bird sings,wide river,red house,warm bread,two fish,snow falls,I see you",
+    "deu_Latn": "Katze schläft,Hund läuft,Vogel singt,breiter Fluss,rotes Haus,warmes Brot,zwei Fische,Schnee fällt,ich sehe dich",
+    "zho_Hans": "猫睡觉,狗在跑,鸟唱歌,宽河,红房子,热面包,两条鱼,下雪了,我看见你",
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> list[str]:
+    """A tiny model and a tiny parallel corpus, as flags of every command."""
+    from tests.tiny import tiny_folder
+
+    root = tmp_path_factory.mktemp("world")
+    (root / "corpus").mkdir()
+    for code, text in TEXT.items():
+        (root / "corpus" / f"{code}.txt").write_text(text.replace(",", "\n") + "\n", encoding="utf-8")
+    return ["--model", str(tiny_folder("llama", root / "model")), "--corpus", str(root / "corpus"), "--device", "cpu"]
+
+
+def test_align_answers_and_its_page_shows_the_verdict(world, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert cli.main(["align", *world, "--languages", "de", "zh", "--metrics", "mexa", "--output", str(folder), "--page"]) == 0
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["report"] == "AlignmentReport"
+    assert set(pd.read_csv(folder / "summary.csv")["language"]) == {"deu_Latn", "zho_Hans"}
+    assert manifest["verdict"] in capsys.readouterr().out
+    assert html.escape(manifest["verdict"], quote=False) in (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_align_killed_in_its_second_language_gives_the_same_table_when_resumed(world, tmp_path, monkeypatch):
+    args = ["align", *world, "--metrics", "mexa", "p_at_1", "--output"]
+    assert cli.main([*args, str(tmp_path / "whole")]) == 0
+    capture = sys.modules["interp.capture"]
+    pool, calls = capture._pool_language, []
+
+    class Killed(BaseException):
+        """Nothing catches it, as nothing catches a signal."""
+
+    def counted(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise Killed
+        return pool(*given)
+
+    monkeypatch.setattr(capture, "_pool_language", counted)
+    with pytest.raises(Killed):
+        cli.main([*args, str(tmp_path / "cut")])
+    assert not (tmp_path / "cut" / "manifest.json").exists()
+    assert cli.main([*args, str(tmp_path / "cut"), "--resume"]) == 0
+    assert len(calls) == 2 + 2, "the first language is not captured again"
+    tables = [pd.read_parquet(tmp_path / run / "table.parquet") for run in ("whole", "cut")]
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_align_beside_an_untrained_network_says_so(world, tmp_path):
+    args = ["align", *world, "--languages", "de", "--metrics", "mexa", "--random-init", "--output", str(tmp_path / "run")]
+    assert cli.main(args) == 0
+    assert "random_init" in pd.read_csv(tmp_path / "run" / "summary.csv")
+
+
+def test_a_model_that_is_not_there_is_one_line(world, tmp_path, capsys):
+    assert cli.main(["align", *world, "--model", str(tmp_path / "nowhere"), "--output", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "nowhere" in error
+
+
+def test_align_takes_the_poolings_that_capture_has():
+    """They are spelled again in the settings, since asking capture for them would import torch."""
+    from experiments.align import AlignSettings
+    from interp.capture import Pooling
+
+    assert get_args(get_type_hints(AlignSettings)["pooling"]) == get_args(Pooling)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_one_of_its_command(path):
+    command = yaml.safe_load(path.read_text(encoding="utf-8"))["command"]
+    read_recipe(settings_of(import_module(cli.COMMANDS[command][0])), path)
+
+
+def test_page_of_several_runs_goes_where_they_lie(tmp_path, capsys):
+    for name in ("a", "b"):
+        curves(name, Count).save(tmp_path / "runs" / name)
+    assert cli.main(["page", str(tmp_path / "runs" / "a"), str(tmp_path / "runs" / "b")]) == 0
+    assert (tmp_path / "runs" / "page.html").read_text(encoding="utf-8").count("<article") == 2
+    assert cli.main(["page", str(tmp_path / "runs" / "a"), "--output", str(tmp_path / "one.html")]) == 0
+    assert (tmp_path / "one.html").read_text(encoding="utf-8").count("<article") == 1
+    assert cli.main(["page"]) == 2
+
+
+def test_the_tour_asks_every_chapter_and_binds_one_page(tmp_path, monkeypatch, capsys):
+    chapters = (CountSettings(limit=3), CountSettings(output=Path("runs/deeper"), depth="deep"))
+    monkeypatch.setattr(tour, "CHAPTERS", chapters)
+    args = ["tour", "--output", str(tmp_path / "tour"), "--model", "m"]
+    assert cli.main(args) == 0
+    assert [(one.model, one.depth, one.output.name) for one in asked] == [("m", "shallow", "count"), ("m", "deep", "deeper")]
+    assert (tmp_path / "tour" / "page.html").read_text(encoding="utf-8").count("<article") == 2
+    assert capsys.readouterr().out.rstrip().endswith(str(tmp_path / "tour" / "page.html"))
+    assert cli.main([*args, "--resume"]) == 0
+    assert len(asked) == 2
+
+
+def test_every_chapter_of_the_tour_reads_as_its_command_would_write_it(tmp_path):
+    for chapter in tour.CHAPTERS:
+        (tmp_path / "config.yaml").write_text(chapter.resolved().to_yaml(), encoding="utf-8")
+        assert read_recipe(type(chapter), tmp_path / "config.yaml").asked() == chapter.resolved().asked()

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.finished import read_finished
+from experiments.finished import cell, read_finished
 from experiments.inline_svg import inline_svg
-from experiments.page import cell, differences, write_page
+from experiments.page import differences, write_page
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.report import Report
 
@@ -160,11 +160,12 @@ def test_runs_of_one_question_say_in_what_they_differ(runs):
 def test_a_long_summary_is_cut_to_the_highest_layer_of_each(runs):
     rows, left_out = read_finished(runs[0]).brief()
     assert list(rows["layer"]) == ["7"] * 4
-    assert "36" in left_out
+    assert list(rows) == ["layer", "language", "estimate", "lower", "upper", "n", "baseline"], "one metric alone needs no name"
+    assert left_out == "the highest layer of each; all 36 rows in summary.csv"
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.12345, "0.123"), (0.0, "0.000"), (1.5e-5, "1.5e-05"), (120, "120"), (float("nan"), "–")]
+    ("value", "shown"), [(0.12345, "0.123"), (-0.5, "-0.500"), (123456.0, "1.23e+05"), (120, "120"), (float("nan"), "–")]
 )
 def test_a_cell_shows_three_digits(value, shown):
     assert cell(value) == shown
@@ -179,7 +180,7 @@ def test_a_browser_sorts_a_table(page, tmp_path):
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs chromium")
-    click = "<script>document.querySelectorAll('article th button')[7].click()</script>"
+    click = "<script>document.querySelectorAll('article th button')[6].click()</script>"
     path = tmp_path / "page.html"
     path.write_text(re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", f"{click}</body>"), encoding="utf-8")
     options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
