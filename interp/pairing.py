@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from interp.statistics import permutation_p
 
 SHUFFLES = 999
 Table = Float[Tensor, "layer source target"]
@@ -33,6 +36,11 @@ class Scores:
     @property
     def estimate(self) -> Float[Tensor, " layer"]:
         return self.values.mean(-1)
+
+    @property
+    def p(self) -> Float[np.ndarray, " layer"]:
+        """The share of pairings, the true one counted, that reach the measure; one-sided."""
+        return permutation_p(self.estimate.numpy(), self.shuffled.T.numpy())
 
 
 def score_pairs(table: Table) -> Scores:
