@@ -95,6 +95,16 @@ class Vocabulary:
         """The class of every token: an ISO 15924 script, `common`, `mixed`, `bytes` (part of a character) or `special`."""
         return tuple(_script(spelled) for spelled in self.spelling)
 
+    def written(self, token: int) -> str:
+        """A token as text; parts of letters as hexadecimal bytes, control tokens by their name."""
+        spelled = self.spelling[token]
+        if spelled is None:
+            return str(self.tokenizer.convert_ids_to_tokens(token)) if token < len(self.tokenizer) else f"‹{token}›"
+        try:
+            return spelled.decode()
+        except UnicodeDecodeError:
+            return f"‹{spelled.hex().upper()}›"
+
     def script_classes(self) -> tuple[tuple[str, ...], Int[Tensor, " vocab"]]:
         """The classes that occur, in order of size, and the row number of each token's class."""
         counts: dict[str, int] = {}

@@ -1,0 +1,225 @@
+"""Figures of the lens: probability curves above an entropy strip, script areas, how decided a layer is. Frames in, figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import langcodes
+import numpy as np
+import pandas as pd
+
+from interp.figures import FAINT, INK, PALETTE, despine, label_layers, sign
+from interp.languages import language
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Marks = Mapping[str, tuple[str, str, str]]
+GREYS = {"common": "#C4C4C4", "mixed": "#ADADAD", "bytes": "#8A8A8A", "special": "#6A6A6A", "other": "#E0E0E0"}
+"""Colours of what is no script: digits and signs, tokens of several scripts, parts of letters, control tokens, rare scripts."""
+_NAMED = 4  # more languages than this beside pivot and target are drawn as their mean
+
+
+def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: object = "") -> Figure:
+    """The same word in every language over layers, a panel a target, above a strip of how undecided the readout is.
+
+    Grey are unrelated words of the pivot (dashed) and the pivot's word in random weights (dotted). `marks` holds, by target,
+    the crossover layer and its interval.
+    """
+    targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
+    words = summary[summary["measure"] == "probability"]
+    entropy = summary[summary["measure"] == "entropy"]
+    others = [code for code in pd.unique(words["series"]) if code != pivot]
+    figure, pairs = panels(len(targets), strip=True)
+    for (axes, strip), target in zip(pairs, targets, strict=True):
+        mine = words[words["target"] == target]
+        if target in marks:
+            _mark(axes, layers, marks[target])
+        band(axes, mine[mine["series"] == pivot], _name(pivot), PALETTE[0])
+        band(axes, mine[mine["series"] == target], "the target" if len(targets) > 1 else _name(target), PALETTE[1])
+        _third_languages(axes, mine, [code for code in others if code != target and (mine["series"] == code).any()], others)
+        _floor(axes, mine[mine["series"] == pivot], _name(pivot))
+        finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
+        entropy_strip(figure, strip, entropy[entropy["target"] == target], layers, float(entropy["estimate"].max()), len(targets))
+    legend(figure, [axes for axes, _ in pairs])
+    headline(figure, f"The answer in {_name(pivot)} and in the target, layer by layer", pairs, "probability of the word")
+    sign(figure, signature)
+    return figure
+
+
+def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
+    """In which scripts the readout would write, over layers, a panel a target; greys are no script (digits, parts of letters)."""
+    targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
+    order = summary.groupby("series", observed=True)["estimate"].mean().sort_values(ascending=False).index
+    scripts = [*(name for name in order if name not in GREYS), *(name for name in GREYS if name in order)]
+    figure, pairs = panels(len(targets))
+    for (axes, _), target in zip(pairs, targets, strict=True):
+        wide = summary[summary["target"] == target].pivot(index="layer", columns="series", values="estimate")
+        shares = wide.reindex(index=layers, columns=scripts).fillna(0).to_numpy().T
+        labels = [script_name(name) for name in scripts]
+        axes.stackplot(range(len(layers)), shares, colors=script_colours(scripts), labels=labels, edgecolor="white", linewidth=0.5)
+        finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
+        axes.set_ylim(0, 1)
+        axes.set_xlim(0, len(layers) - 1)
+    legend(figure, [axes for axes, _ in pairs])
+    headline(figure, "In which script each layer would write", pairs, "share of probability")
+    sign(figure, signature)
+    return figure
+
+
+def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
+    """How undecided each layer is, how far from the last, and how token-like its state; random weights dotted."""
+    from matplotlib.figure import Figure
+
+    measures = {"entropy": "entropy (bits)", "divergence": "KL from the last\nlayer (bits)", "energy": "token energy"}
+    layers, targets = list(pd.unique(summary["layer"])), list(pd.unique(summary["target"]))
+    figure = Figure((7.4, 6.0), layout="constrained", facecolor="white")
+    drawn = list(figure.subplots(len(measures), 1, sharex=True))
+    for axes, (measure, label) in zip(drawn, measures.items(), strict=True):
+        for place, target in enumerate(targets):
+            part = summary[(summary["target"] == target) & (summary["measure"] == measure)]
+            band(axes, part, _name(target), PALETTE[place % len(PALETTE)], heavy=len(targets) < 4)
+            if part["random_init"].notna().any():
+                axes.plot(part["random_init"].to_numpy(), color=FAINT, linewidth=1, linestyle=":", label="random weights")
+        finish(axes, layers, "")
+        axes.set_ylabel(label, fontsize=9, color=INK)
+    legend(figure, drawn[:1])
+    headline(figure, "How decided, how final and how token-like each layer is", [(axes, axes) for axes in drawn], None)
+    sign(figure, signature)
+    return figure
+
+
+def script_name(script: str) -> str:
+    """A class of tokens in words: "Cyrillic"; what is no script, said so."""
+    plain = {
+        "common": "digits, signs",
+        "mixed": "several scripts",
+        "bytes": "parts of letters",
+        "special": "control",
+        "other": "other",
+    }
+    return plain.get(script) or langcodes.Language.make(script=script).script_name().removesuffix(" script")
+
+
+def script_colours(scripts: Sequence[str]) -> list[str]:
+    """A colour for each script in turn, greys for what is none."""
+    written = [name for name in scripts if name not in GREYS]
+    return [GREYS.get(name) or PALETTE[written.index(name) % 6] for name in scripts]
+
+
+def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: str = "-") -> None:
+    """One curve over layers with its interval."""
+    x = np.arange(len(part))
+    axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.18 if heavy else 0.1, linewidth=0)
+    axes.plot(
+        x,
+        part["estimate"].to_numpy(),
+        label=label,
+        color=colour,
+        linewidth=2.2 if heavy else 1.2,
+        linestyle=dash,
+        zorder=3 if heavy else 2,
+    )
+
+
+def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], everyone: Sequence[str]) -> None:
+    if len(everyone) > _NAMED + 1:
+        mean = mine[mine["series"].isin(codes)].groupby("layer", sort=False, observed=True)["estimate"].mean().to_numpy()
+        axes.plot(mean, color=PALETTE[2], linewidth=1.2, label=f"{len(codes)} other languages, mean")
+        return
+    for code in codes:
+        band(axes, mine[mine["series"] == code], _name(code), PALETTE[2 + everyone.index(code) % 5], heavy=False)
+
+
+def _floor(axes: Axes, pivot: pd.DataFrame, name: str) -> None:
+    axes.plot(pivot["baseline"].to_numpy(), color=FAINT, linewidth=1.3, linestyle=(0, (4, 2)), label=f"unrelated {name} words")
+    if pivot["random_init"].notna().any():
+        axes.plot(pivot["random_init"].to_numpy(), color=FAINT, linewidth=1.3, linestyle=":", label=f"{name}, random weights")
+
+
+def _mark(axes: Axes, layers: Sequence[str], mark: tuple[str, str, str]) -> None:
+    at, lower, upper = (layers.index(layer) for layer in mark)
+    axes.axvspan(lower - 0.5, upper + 0.5, color="#F6EFD4", linewidth=0, zorder=0)
+    axes.axvline(at, color="#B8860B", linewidth=1, zorder=1)
+    said, place = f"crossover {mark[0]} [{mark[1]}, {mark[2]}]", (lower - 0.5, 1)
+    axes.annotate(said, place, xycoords=("data", "axes fraction"), xytext=(-4, -2), textcoords="offset points", ha="right",
+                  va="top", fontsize=8, color="#8A6508")  # fmt: skip
+
+
+def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float, n: int) -> None:
+    """How undecided each layer is, as colour under a panel; the scale, in bits, stands beside the last panel of a row."""
+    image = axes.imshow(
+        entropy["estimate"].to_numpy()[None], aspect="auto", cmap="cividis", interpolation="nearest", vmin=0, vmax=most
+    )
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(labelsize=8, length=0, labelcolor=INK)
+    label_layers(axes, layers, room=min(n, 3))
+    place = axes.get_subplotspec()
+    if place.is_first_col():
+        axes.set_ylabel("entropy\n(bits)", fontsize=7.5, color=INK, rotation=0, ha="right", va="center")
+    if place.colspan.stop == place.get_gridspec().ncols:
+        bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.06, aspect=4)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=7, length=1.5, color=FAINT, labelcolor=INK)
+
+
+def finish(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
+    """Layers below, values from zero, faint lines across."""
+    despine(axes)
+    label_layers(axes, layers, room=room)
+    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
+    axes.set_xlim(-0.5, len(layers) - 0.5)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_ylim(bottom=0)
+
+
+def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """A panel for each of `n` targets, at most three side by side, each with a thin strip under it where asked for."""
+    from matplotlib.figure import Figure
+
+    columns = 2 if n in (2, 4) else min(n, 3)
+    rows = -(-n // columns)
+    size = (7.8, 4.4) if n == 1 else (2.2 + 2.9 * columns, 1.3 + 2.5 * rows)
+    figure = Figure(size, layout="constrained", facecolor="white")
+    if not strip:
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        pairs = [(axes, axes) for axes in grid]
+    else:
+        grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[10, 1] * rows, sharex=True, sharey="row")
+        pairs = [(grid[2 * row, column], grid[2 * row + 1, column]) for row in range(rows) for column in range(columns)]
+        for upper, _ in pairs:
+            upper.tick_params(labelbottom=False)
+    for axes in {axes for pair in pairs[n:] for axes in pair}:
+        axes.remove()
+    for _, lower in pairs[max(0, n - columns) : n]:
+        lower.tick_params(labelbottom=True)
+    return figure, pairs[:n]
+
+
+def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
+    """Every line of some panels once, beside them."""
+    found: dict[str, object] = {}
+    for axes in drawn:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
+    look = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
+    figure.legend(list(found.values()), list(found), loc="outside right center", **look)
+
+
+def headline(figure: Figure, title: str, pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
+    """The title at the upper left, and the axes' names at the outer panels only."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+    lowest = {lower.get_subplotspec().colspan.start: lower for _, lower in pairs}
+    for lower in lowest.values():
+        lower.set_xlabel("layer", fontsize=9, color=INK)
+    for upper, _ in pairs:
+        if ylabel is not None and upper.get_subplotspec().is_first_col():
+            upper.set_ylabel(ylabel, fontsize=9, color=INK)
+
+
+def _name(code: str) -> str:
+    return language(code).name
