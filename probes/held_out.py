@@ -14,23 +14,43 @@ from probes.folds import Parts
 from probes.subspace import Method, fit_erasers
 
 Kind = Literal["language", "class", "number"]
-Target = Sequence[str] | Mapping[str, Sequence[float]] | None
-"""None: language identity; a sequence: one label a sentence; a mapping: one number a sentence and language."""
+Target = str | Sequence[str] | Mapping[str, Sequence[float]]
+"""A name (`language`, `length` in tokens, a label of the corpus), or a label a sentence, or a number a sentence and language."""
 Clouds = Mapping[str, Float[np.ndarray, "sentence d_model"]]
 Targets = Mapping[str, Shaped[np.ndarray, "sentence"]]
 
 
 def targets_of(acts: Activations, target: Target, folds: int) -> tuple[Kind, Targets]:
     """What is to be predicted of each sentence of each language, and of which kind it is; refuses what cannot be probed."""
-    if target is None:
-        if len(acts.languages) < 2:
-            raise ValueError(f"language identity of {acts.languages}: needed at least 2 languages.")
-        return "language", {code: np.full(len(acts.ids), code) for code in acts.languages}
+    if isinstance(target, str):
+        if target == "language":
+            if len(acts.languages) < 2:
+                raise ValueError(f"language identity of {acts.languages}: needed at least 2 languages.")
+            return "language", {code: np.full(len(acts.ids), code) for code in acts.languages}
+        target = {code: lengths(acts, code) for code in acts.languages} if target == "length" else _label(acts, target)
     if isinstance(target, Mapping):
         return "number", {code: _numbers(acts, code, target) for code in acts.languages}
+    return "class", dict.fromkeys(acts.languages, _classes(acts, target, folds))
+
+
+def lengths(acts: Activations, code: str) -> list[float]:
+    """How many tokens of its own each sentence has."""
+    return [float(len(tokens)) for tokens in acts.tokens(code)]
+
+
+def _label(acts: Activations, name: str) -> tuple[str, ...]:
+    if name not in acts.labels:
+        have = f"the labels {', '.join(sorted(acts.labels))}" if acts.labels else "no labels"
+        raise ValueError(
+            f"corpus {acts.signature.corpus.name!r} has {have}, not {name!r}. Probe for 'language' or 'length', or label it."
+        )
+    return acts.labels[name]
+
+
+def _classes(acts: Activations, target: Sequence[str], folds: int) -> Shaped[np.ndarray, " sentence"]:
     if len(target) != len(acts.ids):
         raise ValueError(f"{len(target)} labels for {len(acts.ids)} sentences. Needed: one a sentence.")
-    texts = {label: set() for label in target}
+    texts: dict[str, set[str]] = {label: set() for label in target}
     for label, text in zip(target, acts.documents or acts.ids, strict=True):
         texts[label].add(text)
     if len(texts) < 2:
@@ -41,7 +61,7 @@ def targets_of(acts: Activations, target: Target, folds: int) -> tuple[Kind, Tar
             f"label {rare!r} has {len(texts[rare])} sentences (or documents) for {folds} folds. "
             "Needed: one in each fold. Take fewer folds, or leave the label out."
         )
-    return "class", dict.fromkeys(acts.languages, np.asarray(target))
+    return np.asarray(target)
 
 
 def _numbers(acts: Activations, code: str, target: Mapping[str, Sequence[float]]) -> np.ndarray:

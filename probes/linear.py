@@ -18,7 +18,6 @@ from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from interp.activations import Activations
-from interp.corpus import ParallelCorpus
 from interp.provenance import Signature
 from interp.report import Report
 from interp.statistics import bootstrap
@@ -80,12 +79,15 @@ class ProbeReport(Report):
         return str(own.loc[own["estimate"].idxmax(), "layer"])
 
     def verdict(self) -> str:
-        name, layer, curves = self.settings["target"], self.peak(), self.curves().set_index(["layer", "kind"])
+        curves, layer, name = self.curves().set_index(["layer", "kind"]), self.peak(), self.settings["target"]
         at = curves.loc[layer]
         own = at.loc["all" if "all" in at.index else "within"]
-        unit = "R2" if self.settings["kind"] == "number" else "accuracy"
-        said = f"{name} is read best at layer {layer}: {unit} {_interval(own)}, against {own['baseline']:.2f} for the majority"
-        said += f" and {own['shuffled']:.2f} with shuffled labels"
+        unit, floor = ("R2", "the mean") if self.settings["kind"] == "number" else ("accuracy", "the majority")
+        said = f"{name} is read" if own["lower"] > max(own["baseline"], own["shuffled"]) else f"{name} is NOT read above chance"
+        said += (
+            f", best of {self.table['layer'].nunique()} layers at {layer}: {unit} {_interval(own)}, against {own['baseline']:.2f} "
+        )
+        said += f"for {floor} and {own['shuffled']:.2f} with shuffled labels"
         if "across" in at.index:
             said += f"; trained in one language and tried in another {_interval(at.loc['across'])}"
         return f"{said}{self._against_random(layer)}{self._after_erasure(own)}."
@@ -93,7 +95,7 @@ class ProbeReport(Report):
     def _against_random(self, layer: str) -> str:
         at = self.table[self.table["layer"] == layer]
         if at["random_init"].isna().all():
-            return "; no random-init network was measured, so this may be the tokens alone"
+            return "; no random-init network was measured, so the tokens alone may give it away"
         _, values = _grid(at, ["score", "random_init"])
         gap = (values["score"] - values["random_init"]).mean(1)
         lower, upper = (float(end) for end in bootstrap(gap, self.settings["resamples"], self.settings["seed"], self._clusters()))
@@ -120,23 +122,11 @@ class ProbeReport(Report):
         return {"curves": curves, "matrices": transfer_matrices(matrices, self.settings["target"], unit, str(self.signature))}
 
 
-def read_target(corpus: ParallelCorpus, target: str) -> Target:
-    """What a probe is to predict, by name: `language`, `length` (characters of each sentence), or a label of the corpus."""
-    if target == "language":
-        return None
-    if target == "length":
-        return {code: [float(len(sentence)) for sentence in corpus[code]] for code in corpus.languages}
-    if target not in corpus.labels:
-        have = ", ".join(sorted(corpus.labels)) or "no labels"
-        raise ValueError(f"corpus {corpus.name!r} has {have}, not {target!r}. Probe for 'language' or 'length', or give it labels.")
-    return corpus.labels[target]
-
-
 def measure_probes(
     acts: Activations,
-    target: Target = None,
+    target: Target = "language",
     *,
-    name: str = "language",
+    name: str = "given labels",
     random_init: Activations | None = None,
     erase: Method | None = "leace",
     folds: int = 5,
@@ -145,16 +135,18 @@ def measure_probes(
 ) -> ProbeReport:
     """Train a linear probe in each language and try it in every language, at every layer, on held-out sentences.
 
-    `target` None is language identity (one probe for all languages, recall of each); a sequence is one label a sentence, a
-    mapping one number a sentence and language. Standardised; logistic regression with L2 C=1, or ridge with its strength
-    chosen on the training sentences. Folds are of sentences, or documents where known: `split` cannot part translations.
-    `random_init` is the same corpus through an untrained network (`interp.models.random_init`).
+    `target` is `language` (one probe for all languages, recall of each), `length` in tokens, a label of the corpus by name, or
+    labels themselves: one a sentence, or one number a sentence and language (`name` says what). Standardised; logistic
+    regression with L2 C=1, or ridge with its strength chosen on the training sentences. Folds are of sentences, or documents
+    where known, so that no translation of a training sentence is tested. `random_init` is the same corpus through an
+    untrained network (`interp.random_init`).
     """
     if random_init is not None and (random_init.ids, random_init.layers) != (acts.ids, acts.layers):
         raise ValueError("the random-init activations have other sentences or layers. Capture the same corpus at the same site.")
     kind, targets = targets_of(acts, target, folds)
+    name = target if isinstance(target, str) else name
     erase = erase if len(acts.languages) > 1 else None
-    parts = split(acts.documents or acts.ids, folds, seed, target if kind == "class" else None)
+    parts = split(acts.documents or acts.ids, folds, seed, next(iter(targets.values())) if kind == "class" else None)
     shuffled = shuffle(targets, kind, seed)
     frames = []
     for row, layer in enumerate(tqdm(acts.layers, desc=f"probe {name}", unit="layer")):

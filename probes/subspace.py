@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.activations import Activations
+from interp.activations import Activations, StoredStates
 from probes.folds import split
 
 Method = Literal["centre", "lir", "lsar", "leace", "random"]
@@ -27,7 +27,7 @@ Method = Literal["centre", "lir", "lsar", "leace", "random"]
 
 @dataclass(frozen=True)
 class Eraser:
-    """A fitted affine map of rank `rank`: called on `[... d_model]` it gives the same shape back, dtype and device kept."""
+    """A fitted affine map that takes out `rank` dimensions: shape, dtype and device are kept, computed in float32 or better."""
 
     method: str
     shift: Float[Tensor, " d_model"]
@@ -39,8 +39,8 @@ class Eraser:
         return self.left.shape[1]
 
     def __call__(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
-        shift, left, right = (part.to(x.device) for part in (self.shift, self.left, self.right))
-        wide = x.to(torch.promote_types(x.dtype, shift.dtype))
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        shift, left, right = (part.to(wide) for part in (self.shift, self.left, self.right))
         return (wide - shift - (wide @ right) @ left.mT).to(x.dtype)
 
 
@@ -88,7 +88,10 @@ def erase(acts: Activations, method: Method = "leace", *, rank: int | None = Non
             for code, eraser in erasers.items():
                 changed[code][row, test] = eraser(clouds[code][test])
     signature = replace(acts.signature, settings={**acts.signature.settings, "erased": method})
-    return replace(acts, states=MappingProxyType(changed), rows=(), signature=signature)
+    tokens = {
+        code: acts.tokens(code) if isinstance(acts.states[code], StoredStates) else acts.token_ids.get(code, ()) for code in changed
+    }
+    return replace(acts, states=MappingProxyType(changed), rows=(), signature=signature, token_ids=MappingProxyType(tokens))
 
 
 def language_vectors(acts: Activations, source: str, target: str) -> dict[str, Float[Tensor, " d_model"]]:
@@ -115,7 +118,7 @@ def _shared(method: Method, wide: Mapping[str, Tensor], means: Tensor, rank: int
 
 def _projection(method: str, basis: Tensor, shift: Tensor | None = None) -> Eraser:
     shift = torch.zeros_like(basis[:, 0]) if shift is None else shift
-    return Eraser(method, shift.float(), basis.float(), basis.float())
+    return Eraser(method, shift, basis, basis)
 
 
 def _leace(clouds: list[Tensor]) -> Eraser:
@@ -136,7 +139,7 @@ def _leace(clouds: list[Tensor]) -> Eraser:
     basis, singular, _ = torch.linalg.svd(whitened, full_matrices=False)
     basis = basis[:, singular > singular[:1] * 1e-8]
     left, right = rows.mT @ (spread * basis), rows.mT @ (basis / spread)
-    return Eraser("leace", (-(centre @ right) @ left.mT).float(), left.float(), right.float())
+    return Eraser("leace", -(centre @ right) @ left.mT, left, right)
 
 
 def _oas(variance: Tensor, n: int, d: int) -> Tensor:

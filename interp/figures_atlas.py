@@ -1,0 +1,89 @@
+"""Maps of sentences: PCA over UMAP at some depths, coloured by language, translations joined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.figures import FAINT, INK, PALETTE, label_layers, name_ends, sign
+from interp.figures_probes import blank, finish, headline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKERS = "osD^vP*X"
+_JOINED = 60
+
+
+def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 0) -> Figure:
+    """PCA above, UMAP below, a column a depth. Each of some sentences is joined to the middle of its translations.
+
+    `table` has `layer, language, item, pca1, pca2, umap1, umap2`; the lower row is left out where there is no UMAP.
+    """
+    layers, codes = list(table["layer"].unique()), list(table["language"].unique())
+    kinds = [("PCA", ["pca1", "pca2"])] + ([("UMAP", ["umap1", "umap2"])] if table["umap1"].notna().any() else [])
+    figure = blank((0.6 + 3.1 * len(layers), 1.5 + 2.9 * len(kinds) + 0.22 * (-(-len(codes) // 8) - 1)))
+    grid = figure.subplots(len(kinds), len(layers), squeeze=False)
+    items = table["item"].unique()
+    joined = set(np.random.default_rng(seed).choice(items, min(_JOINED, len(items)), replace=False))
+    for line, (kind, columns) in zip(grid, kinds, strict=True):
+        for axes, layer in zip(line, layers, strict=True):
+            _scatter(axes, table[table["layer"] == layer], columns, codes, joined)
+            if kind == "PCA":
+                axes.set_title("embeddings" if layer == "embed" else f"after block {layer}", fontsize=9.5, color=INK, loc="left")
+        line[0].set_ylabel(kind, fontsize=10, color=INK)
+    handles, names = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=min(8, len(codes)), frameon=False, fontsize=8.5, labelcolor=INK,
+                  handletextpad=0.2, columnspacing=1.2, markerscale=1.6)  # fmt: skip
+    headline(figure, "The same sentences in every language")
+    sign(figure, signature)
+    figure.supxlabel(
+        f"{caption} Lines join translations.\n{figure._supxlabel.get_text()}", x=0.01, ha="left", fontsize=6.8, color=FAINT
+    )
+    return figure
+
+
+def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
+    """The correlation of the first joint component over layers, and what is left with length held fixed or in random weights."""
+    figure = blank((7.2, 4.2))
+    axes = figure.subplots()
+    x, ends = np.arange(len(frame)), []
+    looks = {
+        "estimate": ("first component", PALETTE[0], "-", 2.2),
+        "partialled": ("length held fixed", PALETTE[1], "-", 2.2),
+        "random_init": ("random init", FAINT, (0, (1, 1.5)), 1.4),
+        "random_init_partialled": ("random init, length fixed", FAINT, (0, (4, 1, 1, 1)), 1.4),
+        "baseline": ("shuffled pairs, |r|", FAINT, (0, (4, 2)), 1.2),
+    }
+    for column, (text, colour, dash, width) in looks.items():
+        if frame[column].notna().all():
+            axes.plot(x, frame[column], color=colour, linestyle=dash, linewidth=width)
+            ends.append((float(frame[column].iloc[-1]), text, colour))
+    axes.axhline(0, color=INK, linewidth=0.6)
+    label_layers(axes, list(frame["layer"]))
+    finish(axes, "layer", "mean Pearson r between languages")
+    name_ends(axes, ends)
+    headline(figure, "How much of a shared component is sentence length")
+    sign(figure, signature)
+    return figure
+
+
+def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str], joined: set[str]) -> None:
+    from matplotlib.collections import LineCollection
+
+    middle = part.groupby("item")[columns].transform("mean")
+    kept = part["item"].isin(joined).to_numpy()
+    ends = np.stack([part[columns].to_numpy()[kept], middle.to_numpy()[kept]], axis=1)
+    axes.add_collection(LineCollection(list(ends), colors="#9A9A9A", linewidths=0.4, alpha=0.45, zorder=1))
+    size = 14 if len(part) < 1500 else 6
+    for place, code in enumerate(codes):
+        own = part[part["language"] == code]
+        look = {"color": PALETTE[place % len(PALETTE)], "marker": _MARKERS[place // len(PALETTE) % len(_MARKERS)]}
+        axes.scatter(own[columns[0]], own[columns[1]], s=size, alpha=0.75, linewidths=0, label=code, zorder=2, **look)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#DDDDDD")
+    axes.margins(0.04)

@@ -1,0 +1,151 @@
+"""What a probe reads, drawn: scores over layers beside their controls, transfer between languages, and steering curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.figures import FAINT, INK, PALETTE, despine, label_layers, name_ends, sign
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_KINDS = {"all": "all languages", "within": "same language", "across": "other language"}
+_CONTROLS = {
+    "random_init": ("random init", (0, (1, 1.5))),
+    "erased": ("after {erase}", (0, (4, 1, 1, 1))),
+    "shuffled": ("shuffled", (0, (2, 2))),
+}
+_PANELS = 12
+
+
+def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None, signature: str) -> Figure:
+    """Score over layers inside a language and across, with bands; controls thin and grey, the majority class as a level.
+
+    `frame` has `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`; kind is all, within or across.
+    """
+    figure = blank((7.2, 4.4))
+    axes = figure.subplots()
+    ends = []
+    for place, (kind, part) in enumerate(frame.groupby("kind", sort=False)):
+        x = np.arange(len(part))
+        axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[place], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], color=PALETTE[place], linewidth=2)
+        ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[place]))
+        for column, (text, dash) in _CONTROLS.items() if place == 0 else ():
+            if part[column].notna().all():
+                axes.plot(x, part[column], color=FAINT, linewidth=1.3, linestyle=dash)
+                ends.append((float(part[column].iloc[-1]), text.format(erase=erase), FAINT))
+    level = float(frame["baseline"].mean())
+    axes.axhline(level, color=INK, linewidth=0.8)
+    ends.append((level, "mean" if unit == "R²" else "majority", INK))
+    label_layers(axes, list(frame["layer"].unique()))
+    finish(axes, "layer", f"held-out {unit}")
+    if unit == "R²":
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], -1.0))
+    name_ends(axes, [(max(value, axes.get_ylim()[0]), text, colour) for value, text, colour in ends])
+    headline(figure, f"What a linear probe reads: {target}")
+    sign(figure, signature)
+    return figure
+
+
+def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: str, signature: str) -> Figure:
+    """Trained in the row, tried in the column, one map a layer (a dozen at most); one map of layers where one probe serves all."""
+    if all(len(matrix) == 1 for matrix in matrices.values()):
+        table = pd.DataFrame({layer: matrix.iloc[0] for layer, matrix in matrices.items()})
+        return _one_map(table, f"Which languages a probe tells apart: {target}", "recall", signature)
+    chosen = list(matrices)
+    if len(chosen) > _PANELS:
+        chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
+    columns = min(4, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = blank((1.6 + 2.1 * columns, 1.1 + 2.0 * rows))
+    low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
+    high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes, layer in zip(grid, chosen, strict=False):
+        image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1) if unit == "R²" else low, vmax=high)
+        name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
+        axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
+    for axes in grid[len(chosen) :]:
+        axes.remove()
+    colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}")
+    figure.supylabel("trained in", fontsize=9, color=INK)
+    headline(figure, f"{target}: trained in one language, tried in another")
+    sign(figure, signature)
+    return figure
+
+
+def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], title: str, signature: str) -> Figure:
+    """A panel a measure over the strength of an edit: the steered model with its band, random directions of equal norm in grey."""
+    figure = blank((2.2 + 2.6 * len(names), 3.5))
+    for axes, (measure, text) in zip(figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True):
+        part = frame[frame["measure"] == measure].sort_values("alpha")
+        x = part["alpha"].to_numpy()
+        axes.fill_between(x, part["random_lower"], part["random_upper"], color=FAINT, alpha=0.18, linewidth=0)
+        axes.plot(x, part["baseline"], color=FAINT, linewidth=1.4, linestyle=(0, (4, 2)), label="random direction")
+        axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[0], alpha=0.18, linewidth=0)
+        axes.plot(x, part["estimate"], color=PALETTE[0], linewidth=2, marker="o", markersize=4, label="steered")
+        axes.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+        axes.set_title(text, fontsize=9.5, color=INK, loc="left")
+        finish(axes, "strength (alpha)", "")
+    figure.axes[0].legend(frameon=False, fontsize=8.5, labelcolor=INK)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty white figure that lays itself out."""
+    from matplotlib.figure import Figure
+
+    return Figure(size, layout="constrained", facecolor="white")
+
+
+def headline(figure: Figure, title: str) -> None:
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+
+
+def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Axis names and a light grid behind the data."""
+    axes.set_xlabel(xlabel, fontsize=9, color=INK)
+    axes.set_ylabel(ylabel, fontsize=9, color=INK)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.02, y=0.06)
+    despine(axes)
+
+
+def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name the rows and columns of a map of languages."""
+    size = 7.5 if max(len(rows), len(columns)) <= 12 else 5.5
+    axes.set_yticks(range(len(rows)), rows, fontsize=size)
+    axes.set_xticks(range(len(columns)), columns, fontsize=size, rotation=90)
+    axes.tick_params(length=0, labelcolor=INK)
+    axes.spines[:].set_visible(False)
+
+
+def colour_bar(figure: Figure, image: object, axes: object, label: str) -> None:
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=22, pad=0.02)
+    bar.set_label(label, color=INK, fontsize=9)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, length=2, color=FAINT)
+
+
+def _one_map(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
+    figure = blank((max(5.4, 2.4 + 0.42 * table.shape[1]), 1.7 + 0.3 * len(table)))
+    axes = figure.subplots()
+    image = axes.imshow(table.to_numpy(), aspect="auto", cmap="viridis", vmin=0, vmax=1)
+    name_cells(axes, list(table.index), list(table.columns))
+    axes.set_xticks([])
+    label_layers(axes, list(table.columns))
+    axes.tick_params(axis="x", rotation=0, labelsize=8)
+    axes.set_xlabel("layer", fontsize=9, color=INK)
+    colour_bar(figure, image, axes, label)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure

@@ -1,0 +1,200 @@
+"""A map of sentences at some depths, PCA beside UMAP, translations joined: to look at, never to argue from.
+
+Beside the map stands what is often argued from it, the correlation between languages of the first joint principal component
+(arXiv 2405.13816), with the three things that make it high without any meaning: the length of the sentence (translations of
+a long sentence are long, and a mean over T tokens carries a 1/T), the network itself (random weights), and chance.
+
+When it misleads: UMAP's distances between clusters and their sizes mean nothing; the sign of a component is arbitrary, but one
+axis serves all languages, so the sign of a correlation is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from tqdm.auto import tqdm
+
+from interp.activations import Activations, choose_rows
+from interp.provenance import Signature
+from interp.report import Report
+from interp.statistics import bootstrap
+from probes.held_out import lengths
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CAPTION = "An illustration, never evidence. Distances between UMAP clusters and their sizes mean nothing."
+
+
+@dataclass(frozen=True)
+class AtlasReport(Report):
+    """One row a layer, language and sentence: its joint PCA coordinates, `umap1, umap2` at the drawn depths, its length in tokens
+    and `random_init`, its first coordinate in an untrained network."""
+
+    question: ClassVar[str] = "What do the sentences look like at each depth, and does length alone explain it?"
+
+    def summary(self) -> pd.DataFrame:
+        """One row a layer and pair of languages: Pearson r of the first joint coordinate, shuffled pairs (mean |r|) as `baseline`.
+
+        `partialled` is r after 1/T and log T of both lengths T are regressed out, with its own bounds; `random_init` and
+        `random_init_partialled` the same in the untrained network.
+        """
+        rows = [self._pair(layer, at, pair) for layer, at in self._by_layer() for pair in combinations(self.languages, 2)]
+        return pd.DataFrame(rows)
+
+    def curves(self) -> pd.DataFrame:
+        """The mean over pairs of languages at each layer."""
+        columns = ["estimate", "partialled", "random_init", "random_init_partialled", "baseline"]
+        return self.summary().groupby("layer", sort=False)[columns].mean().reset_index()
+
+    @property
+    def languages(self) -> list[str]:
+        return list(self.table["language"].unique())
+
+    def _by_layer(self) -> list[tuple[str, pd.DataFrame]]:
+        return [(str(layer), at.set_index("language")) for layer, at in self.table.groupby("layer", sort=False)]
+
+    def _pair(self, layer: str, at: pd.DataFrame, pair: tuple[str, str]) -> dict:
+        first, second = (at.loc[code] for code in pair)
+        clusters = first.get("document")
+        told = _told(first["length"], second["length"])
+        row: dict = {"layer": layer, "language": pair[0], "other": pair[1]}
+        for column, name in (("pca1", ""), ("random_init", "random_init")):
+            both = np.stack([first[column], second[column]], axis=1).astype(float)
+            for values, suffix in ((both, ""), (_without(both, told), "partialled")):
+                key = "_".join(filter(None, (name, suffix)))
+                row[key or "estimate"] = _correlation(values, np.ones((1, len(values))))[0]
+                if not name:
+                    ends = bootstrap(values, self.settings["resamples"], self.settings["seed"], clusters, _correlation)
+                    row |= dict(zip([f"{key}_lower".lstrip("_"), f"{key}_upper".lstrip("_")], map(float, ends), strict=True))
+        row |= {"n": len(first), "baseline": _shuffled(first["pca1"].to_numpy(), second["pca1"].to_numpy())}
+        return row
+
+    def explained_by_length(self) -> list[str]:
+        """The layers where more than half of a clear correlation's shared variance (r squared) goes once length is held fixed."""
+        curves = self.curves()
+        clear = curves["estimate"] > np.maximum(0.2, 2 * curves["baseline"])
+        return curves.loc[clear & (curves["partialled"] < curves["estimate"] * 0.5**0.5), "layer"].tolist()
+
+    def verdict(self) -> str:
+        curves = self.curves()
+        top = curves.loc[curves["estimate"].idxmax()]
+        said = (
+            f"The first joint component correlates most between languages at layer {top['layer']} (mean r {top['estimate']:.2f}, "
+        )
+        said += f"shuffled pairs |r| {top['baseline']:.2f}); with length held fixed {top['partialled']:.2f}"
+        if not np.isnan(top["random_init"]):
+            said += f", in a random-init network {top['random_init']:.2f} and {top['random_init_partialled']:.2f}"
+        if top["layer"] in self.explained_by_length():
+            return f"{said}: sentence length explains most of it. The maps illustrate and prove nothing."
+        return f"{said}. The maps illustrate and prove nothing."
+
+    def figures(self) -> dict[str, Figure]:
+        from interp.figures_atlas import atlas_panels, correlation_curves
+
+        depths = self.table[self.table["layer"].isin(self.settings["depths"])]
+        panels = atlas_panels(depths, CAPTION, str(self.signature), seed=self.settings["seed"])
+        return {"map": panels, "correlation": correlation_curves(self.curves(), str(self.signature))}
+
+
+def measure_atlas(
+    acts: Activations,
+    *,
+    depths: Sequence[str | int] | None = None,
+    random_init: Activations | None = None,
+    umap: bool = True,
+    neighbours: int = 15,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> AtlasReport:
+    """Draw all sentences of all languages in one plane at some `depths`, and say what the first component owes to length.
+
+    PCA is fitted jointly on all languages at every layer, UMAP
+    (cosine) at `depths`, by default the first, middle and last row. `random_init` is the same corpus in an untrained network.
+    """
+    if len(acts.languages) < 2 or len(acts.ids) < 10:
+        raise ValueError(f"{len(acts.languages)} languages of {len(acts.ids)} sentences: needed at least 2 languages of 10.")
+    if random_init is not None and (random_init.ids, random_init.layers) != (acts.ids, acts.layers):
+        raise ValueError("the random-init activations have other sentences or layers. Capture the same corpus at the same site.")
+    last = len(acts.layers) - 1
+    drawn = choose_rows(acts.layers, sorted({0, round(last / 2), last}) if depths is None else depths)
+    frames = []
+    for row, layer in enumerate(tqdm(acts.layers, desc="atlas", unit="layer")):
+        x = _stack(acts, row)
+        plane = _umap(x, neighbours, seed) if umap and row in drawn else np.full((len(x), 2), np.nan)
+        other = _pca(_stack(random_init, row), seed)[:, 0] if random_init else np.full(len(x), np.nan)
+        frames.append(_frame(layer, acts, np.column_stack([_pca(x, seed), plane, other])))
+    settings = {"depths": [acts.layers[row] for row in drawn], "umap": umap, "seed": seed, "resamples": resamples}
+    shown = {**acts.signature.settings, "umap": neighbours if umap else "off", "boot": resamples, "seed": seed}
+    signature = Signature("atlas", acts.signature.model, acts.signature.corpus, shown)
+    report = AtlasReport(pd.concat(frames, ignore_index=True), signature, settings=settings)
+    return AtlasReport(report.table, signature, settings=settings, notes=(CAPTION, *_warnings(report, random_init)))
+
+
+def _warnings(report: AtlasReport, random_init: Activations | None) -> list[str]:
+    notes = []
+    if layers := report.explained_by_length():
+        at = f"at layer {', '.join(layers)} sentence length explains more than half"
+        notes.append(f"WARNING: {at} of what the first component shares between languages (r squared).")
+    if random_init is None:
+        notes.append("No random-init network beside it: random weights alone can give such correlations.")
+    return notes
+
+
+def _stack(acts: Activations, row: int) -> Float[np.ndarray, "item d_model"]:
+    return np.concatenate([acts[code][row].numpy() for code in acts.languages]).astype(np.float64)
+
+
+def _pca(x: Float[np.ndarray, "item d_model"], seed: int) -> Float[np.ndarray, "item 2"]:
+    from sklearn.decomposition import PCA
+
+    return PCA(2, random_state=seed).fit_transform(x)
+
+
+def _umap(x: Float[np.ndarray, "item d_model"], neighbours: int, seed: int) -> Float[np.ndarray, "item 2"]:
+    from umap import UMAP
+
+    return UMAP(n_neighbors=min(neighbours, len(x) - 1), metric="cosine", random_state=seed, n_jobs=1).fit_transform(x)
+
+
+def _frame(layer: str, acts: Activations, columns: np.ndarray) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product([[layer], acts.languages, acts.ids], names=["layer", "language", "item"])
+    frame = pd.DataFrame(columns, index=index, columns=["pca1", "pca2", "umap1", "umap2", "random_init"]).reset_index()
+    frame["length"] = np.concatenate([lengths(acts, code) for code in acts.languages])
+    if acts.documents:
+        frame["document"] = np.tile(acts.documents, len(acts.languages))
+    return frame
+
+
+def _told(first: Sequence[float], second: Sequence[float]) -> Float[np.ndarray, "item feature"]:
+    """What length can tell of either sentence of a pair, linearly: 1/T and log T of both, and a constant."""
+    features = [np.ones(len(first))]
+    for length in (np.asarray(first, float), np.asarray(second, float)):
+        features += [1 / length, np.log(length)]
+    return np.stack(features, axis=1)
+
+
+def _without(values: Float[np.ndarray, "item column"], told: Float[np.ndarray, "item feature"]) -> Float[np.ndarray, "item column"]:
+    return values - told @ np.linalg.lstsq(told, values, rcond=None)[0]
+
+
+def _correlation(values: Float[np.ndarray, "item 2"], weights: Float[np.ndarray, "draw item"]) -> Float[np.ndarray, " draw"]:
+    """Pearson's r of two columns under each weighting of the items."""
+    share = weights / weights.sum(1, keepdims=True)
+    away = values[None] - (share @ values)[:, None]
+    both = np.einsum("ri,ria,rib->rab", share, away, away)
+    scale = np.sqrt(both[:, 0, 0] * both[:, 1, 1])
+    return np.divide(both[:, 0, 1], scale, out=np.full(len(scale), np.nan), where=scale > 0)
+
+
+def _shuffled(first: Float[np.ndarray, " item"], second: Float[np.ndarray, " item"]) -> float:
+    """Mean |r| when sentence i stands beside i + s, over all s: what no relation at all would give at this n."""
+    x, y = ((v - v.mean()) / (v.std() or 1) for v in (first, second))
+    turned = np.fft.irfft(np.fft.rfft(y) * np.conj(np.fft.rfft(x)), n=len(x)) / len(x)
+    return float(np.abs(turned[1:]).mean())
