@@ -25,6 +25,7 @@ from babel.localedata import locale_identifiers
 from babel.numbers import get_territory_currencies
 from babel.units import format_unit
 
+from interp.bundled import FACTS_SEEN
 from interp.corpus import ParallelCorpus, ParallelTask
 from interp.languages import Language, language, languages
 
@@ -51,7 +52,7 @@ def available() -> tuple[str, ...]:
     return _available()
 
 
-def read_corpus(kind: Kind, languages: Sequence[str] | None = None, split: Split = "all") -> ParallelCorpus:
+def read_corpus(kind: str, languages: Sequence[str] | None = None, split: str = "all") -> ParallelCorpus:
     """The items of one kind that every language has, each written differently from the others of its language.
 
     `split="heldout"` are the concepts whose translations the bundled model never saw (a fixed tenth, by hash of the id),
@@ -83,7 +84,7 @@ def uniform(identifier: str) -> float:
 
 
 @lru_cache(maxsize=1024)
-def entries(kind: Kind, code: str) -> Mapping[str, str]:
+def entries(kind: str, code: str) -> Mapping[str, str]:
     """Everything of one kind in one language: id -> text."""
     makers = {"names": _names, "dates": _dates, "numbers": _numbers, "phrases": _phrases}
     return {i: text for i, text in makers[kind](language(code)).items() if text}
@@ -249,24 +250,25 @@ def _fact_ids() -> dict[str, tuple[str, str]]:
 
 def read_task(
     languages: Sequence[str] | None = None,
-    split: Split = "all",
-    seen: Mapping[str, float] | None = None,
+    split: str = "all",
     relations: Iterable[str] = tuple(RELATIONS),
     options: int = 4,
 ) -> ParallelTask:
     """Facts as questions: `Deutsch: "Frankreich" ¤ Deutsch: "`, answer `Euro`, with `options` answers to choose from.
 
-    `seen[code]` is the share of facts a model saw in that language (the bundled model's: `interp.bundled.FACTS_SEEN`);
-    a fact is seen in a language if the fixed number of its id lies below that share, so what is seen in one language is
-    seen in every better-served one. `split="heldout"` are the facts seen in none of the languages but English,
-    `"train"` the facts seen in all of them. Wrong options answer the same relation of other subjects.
+    A fact was told to the bundled model in a language if the fixed number of its id lies below `FACTS_SEEN[code]`, so what
+    it was told in one language it was told in every better-served one. `split="heldout"` are the facts it was told in none
+    of the languages but English, `"train"` those it was told in all of them. Wrong options answer the same relation of
+    other subjects and stand in the same order in every language.
     """
-    codes = [code for code in _wanted("names", languages) if language(code).autonym]
+    if split not in get_args(Split):
+        raise ValueError(f"split {split!r} of cldr:facts: needed one of {', '.join(get_args(Split))}.")
+    codes = _wanted("names", languages)
     tables = {code: facts(code) for code in codes}
     kept = set(relations)
     ids = [i for i in _fact_ids() if i.split(":")[0] in kept and all(i in table for table in tables.values())]
     if split != "all":
-        shares = [(seen or {}).get(code, 0.0) for code in codes if code != "eng_Latn"] or [1.0]
+        shares = [FACTS_SEEN.get(code, 0.0) for code in codes if code != "eng_Latn"] or [1.0]
         ids = [i for i in ids if (uniform(i) >= max(shares) if split == "heldout" else uniform(i) < min(shares))]
     chosen = {i: _options(i, _answers_like(i, ids), options) for i in ids}
     return ParallelTask(
