@@ -9,6 +9,7 @@ from importlib import import_module
 
 COMMANDS = {
     "align": ("experiments.align", "At which layers do languages share a space?"),
+    "tune": ("experiments.tune", "What did the model learn from its tuning data?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }
