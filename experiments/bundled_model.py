@@ -217,7 +217,9 @@ def _finish(settings: BundledModel, model: LlamaForCausalLM, tokenizer: PreTrain
     model.eval().to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     made = {key: value for key, value in vars(settings).items() if key != "output"}
-    write_json(folder / "training.json", {**made, "parameters": sum(p.numel() for p in model.parameters())})
+    last = json.loads((settings.output / "losses.jsonl").read_text().splitlines()[-1])
+    counted = {"steps": settings.steps, "loss": last["loss"], "parameters": sum(p.numel() for p in model.parameters())}
+    write_json(folder / "training.json", made | counted)
     return folder
 
 
