@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Int
+
+from interp.corpus import ParallelCorpus
 
 Parts = Sequence[tuple[Int[np.ndarray, "train"], Int[np.ndarray, "test"]]]
 """One (train, test) pair of sentence positions a fold."""
@@ -24,3 +27,19 @@ def split(clusters: Sequence[str] | np.ndarray, folds: int, seed: int, labels: S
         raise ValueError(f"{found} sentences (or documents) in {folds} folds: needed at least 2 folds and one in each.")
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     return list(splitter.split(np.zeros(len(clusters)), [""] * len(clusters) if labels is None else list(labels), clusters))
+
+
+def halves(corpus: ParallelCorpus, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:
+    """Two corpora of other sentences (documents, where known): one to find something on, the other to try it on."""
+    first, second = split(corpus.documents or corpus.ids, 2, seed)[0]
+    return _take(corpus, first), _take(corpus, second)
+
+
+def _take(corpus: ParallelCorpus, rows: Sequence[int]) -> ParallelCorpus:
+    return replace(
+        corpus,
+        sentences={code: tuple(texts[row] for row in rows) for code, texts in corpus.sentences.items()},
+        ids=tuple(corpus.ids[row] for row in rows),
+        documents=tuple(corpus.documents[row] for row in rows) if corpus.documents else None,
+        labels={name: tuple(values[row] for row in rows) for name, values in corpus.labels.items()},
+    )

@@ -1,0 +1,57 @@
+"""`interp atlas`: what do the sentences look like at each depth?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from experiments.settings import Settings
+from interp.sites import Site
+
+if TYPE_CHECKING:
+    import interp
+    from probes.atlas import AtlasReport
+
+
+@dataclass(frozen=True)
+class AtlasSettings(Settings):
+    """What do the sentences look like at each depth, and does length alone explain it?
+
+    Draws the same sentences in every language with PCA and UMAP, translations joined, and correlates the first joint
+    component between languages beside what sentence length and random weights explain. An illustration, never evidence.
+    """
+
+    output: Path = Path("runs/atlas")
+    """The run folder to write."""
+    depths: tuple[str, ...] = ()
+    """Layers to draw, as `embed` or a block number; none given means the first, middle and last."""
+    site: Site = "residual"
+    """Where to look: the residual stream, or what attention or MLP add to it."""
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    """How the states of a sentence's tokens become one."""
+    umap: bool = True
+    """Draw UMAP below PCA; it takes most of the time."""
+    neighbours: int = 15
+    """How many neighbours UMAP keeps together."""
+    random_init: bool = True
+    """Correlate in an untrained network of the same shape as well."""
+
+
+def run(settings: AtlasSettings) -> AtlasReport:
+    """Capture the corpus, once more in an untrained network, and draw."""
+    import interp
+    from probes.atlas import measure_atlas
+
+    def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
+        return interp.capture(model, corpus, site=settings.site, pooling=settings.pooling, folder=settings.output / name)
+
+    corpus, model = settings.read_corpus(), settings.load_model()
+    return measure_atlas(
+        states(model, "activations"),
+        depths=settings.depths or None,
+        random_init=states(interp.random_init(model, settings.seed), "activations-random") if settings.random_init else None,
+        umap=settings.umap,
+        neighbours=settings.neighbours,
+        seed=settings.seed,
+    )

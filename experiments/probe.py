@@ -1,0 +1,57 @@
+"""`interp probe`: what can a linear probe read, and does it carry to another language?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from experiments.settings import Settings
+from interp.sites import Site
+
+if TYPE_CHECKING:
+    import interp
+    from probes.linear import ProbeReport
+
+
+@dataclass(frozen=True)
+class ProbeSettings(Settings):
+    """What can a linear probe read at each layer, and does it carry from one language to another?
+
+    Trains a probe in each language and tries it in every other, on held-out sentences. Beside each score: the majority
+    class, shuffled labels, an untrained network, and what is left once the language is taken out.
+    """
+
+    output: Path = Path("runs/probe")
+    """The run folder to write."""
+    target: str = "language"
+    """What to read: `language`, `length` (tokens), or a label of the corpus."""
+    site: Site = "residual"
+    """Where to look: the residual stream, or what attention or MLP add to it."""
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    """How the states of a sentence's tokens become one."""
+    erase: Literal["leace", "lsar", "lir", "centre", "none"] = "leace"
+    """How the language is taken out for the last control."""
+    folds: int = 5
+    """Parts the sentences are held out in; never their translations apart."""
+    random_init: bool = True
+    """Probe an untrained network of the same shape as well."""
+
+
+def run(settings: ProbeSettings) -> ProbeReport:
+    """Capture the corpus, once more in an untrained network, and probe."""
+    import interp
+    from probes.linear import measure_probes
+
+    def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
+        return interp.capture(model, corpus, site=settings.site, pooling=settings.pooling, folder=settings.output / name)
+
+    corpus, model = settings.read_corpus(), settings.load_model()
+    return measure_probes(
+        states(model, "activations"),
+        settings.target,
+        random_init=states(interp.random_init(model, settings.seed), "activations-random") if settings.random_init else None,
+        erase=None if settings.erase == "none" else settings.erase,
+        folds=settings.folds,
+        seed=settings.seed,
+    )
