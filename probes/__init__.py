@@ -1,1 +1,20 @@
-"""Turn what was observed into a measured answer."""
+"""Turn what was observed into a measured answer.
+
+Names are fetched when first used, so `import probes` loads neither torch nor any model library.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "measure_alignment": "alignment",
+    "AlignmentReport": "alignment_report",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"probes has no {name!r}. It has {', '.join(sorted(_HOMES))}.")
+    return getattr(import_module(f"probes.{_HOMES[name]}"), name)
