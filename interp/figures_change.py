@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interp.figures import FAINT, INK, PALETTE, label_layers, name_ends, sign, style
-from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
+from interp.figures_probes import blank, finish, headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,29 +157,6 @@ def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels
     headline(figure, title)
     sign(figure, signature)
     return figure
-
-
-def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
-    """Source by target as colour, the number in every cell where there is room."""
-    figure = blank((2.6 + 0.52 * table.shape[1], 1.7 + 0.4 * table.shape[0]))
-    axes = figure.subplots()
-    values = table.to_numpy(dtype=float)
-    image = axes.imshow(np.ma.masked_invalid(values), cmap="viridis", aspect="auto")
-    name_cells(axes, [str(name) for name in table.index], [str(name) for name in table.columns])
-    middle = np.nanmean([np.nanmin(values), np.nanmax(values)])
-    for (i, j), value in np.ndenumerate(values) if table.shape[1] <= 16 else ():
-        if np.isfinite(value):
-            axes.text(j, i, _short(value), ha="center", va="center", fontsize=7, color=INK if value > middle else "white")
-    axes.set_xlabel("into", fontsize=9, color=INK)
-    axes.set_ylabel("from", fontsize=9, color=INK)
-    colour_bar(figure, image, axes, label)
-    headline(figure, title)
-    sign(figure, signature)
-    return figure
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def _name_rows(axes: Axes, frame: pd.DataFrame, labels: Mapping[int, str]) -> None:
