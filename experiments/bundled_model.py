@@ -36,9 +36,9 @@ class BundledModel:
 
     output: Path
     """Folder for checkpoints and the finished model."""
-    tokens: int = 48_000_000
+    tokens: int = 22_000_000
     """Tokens to read in all."""
-    vocabulary: int = 6000
+    vocabulary: int = 5000
     layers: int = 8
     width: int = 192
     heads: int = 4
@@ -50,7 +50,7 @@ class BundledModel:
     rate: float = 3e-3
     warmup: int = 200
     seed: int = 0
-    every: int = 250
+    every: int = 200
     """Steps between checkpoints."""
     compiled: bool = True
 

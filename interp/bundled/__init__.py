@@ -3,8 +3,8 @@
 TIERS = {
     "english": ("eng_Latn",),
     "high": ("deu_Latn", "fra_Latn", "spa_Latn", "rus_Cyrl", "zho_Hans", "jpn_Jpan"),
-    "middle": ("ita_Latn", "por_Latn", "tur_Latn", "arb_Arab", "hin_Deva", "vie_Latn", "ind_Latn"),
-    "low": ("swh_Latn", "kor_Hang", "fin_Latn", "tha_Thai", "ukr_Cyrl", "ell_Grek", "ben_Beng"),
+    "middle": ("ita_Latn", "por_Latn", "tur_Latn", "arb_Arab", "hin_Deva"),
+    "low": ("swh_Latn", "kor_Hang", "fin_Latn", "tha_Thai"),
 }
 """The languages it has seen, by how much; every other language is unseen."""
 
