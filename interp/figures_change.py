@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interp.figures import FAINT, INK, PALETTE, label_layers, name_ends, sign, style
-from interp.figures_probes import blank, finish, headline
+from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,3 +164,23 @@ def _name_rows(axes: Axes, frame: pd.DataFrame, labels: Mapping[int, str]) -> No
         text = labels[row.token]
         if text.isascii() and text.strip():
             axes.annotate(text.strip(), (row.x, row.distance), (3, 3), textcoords="offset points", fontsize=7, color=INK)
+
+
+def tensor_movement(frame: pd.DataFrame, signature: str) -> Figure:
+    """The relative change of every tensor as colour: kinds of weight by part, embedding first and head last.
+
+    `frame`: `tensor, part, relative`. Cells of weights that did not move stay white.
+    """
+    kinds = frame["tensor"].str.replace(r"^.*?\.\d+\.", "", regex=True)
+    table = frame.assign(kind=kinds).pivot_table(index="kind", columns="part", values="relative", sort=False, aggfunc="max")
+    table = table[list(pd.unique(frame["part"]))]
+    figure = blank((3.4 + 0.34 * table.shape[1], 1.6 + 0.24 * len(table)))
+    axes = figure.subplots()
+    shown = np.ma.masked_where(~(table.to_numpy() > 0), table.to_numpy())
+    image = axes.imshow(shown, cmap="viridis", aspect="auto", vmin=0)
+    name_cells(axes, list(table.index), [str(part) for part in table.columns])
+    axes.set_xlabel("part", fontsize=9, color=INK)
+    colour_bar(figure, image, axes, "norm of the change / norm")
+    headline(figure, "How far each weight moved")
+    sign(figure, signature)
+    return figure
