@@ -1,0 +1,168 @@
+"""How fast and how small is `interp.capture`, against the loops over Hugging Face's `output_hidden_states` it replaces?
+
+Every loop pools the same tokens of the same text (checked to 1e-4); rounds alternate, ratios are medians over rounds of
+process CPU time, which other work on the machine hardly moves. Memory is what the peak adds to the loaded model (VmHWM,
+reset through /proc/self/clear_refs), each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from tokenizers import Tokenizer, models, pre_tokenizers
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+import interp
+from interp.corpus import ParallelCorpus
+from interp.tokens import batches
+
+VOCAB = 8192
+Run = Callable[[], Tensor]
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print one table of ratios for speed and one for memory."""
+    options = _parse(arguments)
+    torch.set_num_threads(options.threads)
+    if options.peak:
+        print(json.dumps(_peak(_long(options)[options.peak])))
+        return
+    runs = _mixed(options)
+    wanted = runs["capture"]()[:-1]
+    for name, run in runs.items():  # the last row is after the final norm in Hugging Face, before it in capture
+        assert torch.allclose(run()[:-1], wanted, atol=1e-4), f"{name} pools something else"
+    seconds = _alternate(runs, options.rounds)
+    Console().print(_speeds(seconds, options))
+    Console().print(_peaks(options, arguments))
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks capture", description=__doc__)
+    numbers = {"sentences": 200, "shortest": 4, "longest": 60, "max-tokens": 2048, "rounds": 5, "threads": 1}
+    numbers |= {"layers": 12, "width": 512, "long": 512, "long-sentences": 16}
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--peak", default="", help="measure the memory of one loop, in this process")
+    return parser.parse_args(arguments)
+
+
+def _llama(options: argparse.Namespace) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    words = Tokenizer(models.WordLevel({f"w{n}": n for n in range(VOCAB)}, unk_token="w0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    config = LlamaConfig(
+        vocab_size=VOCAB, hidden_size=options.width, num_hidden_layers=options.layers, num_attention_heads=8,
+        intermediate_size=4 * options.width, max_position_embeddings=4096,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    hf = LlamaForCausalLM._from_config(config, attn_implementation="sdpa").eval()
+    return hf, PreTrainedTokenizerFast(tokenizer_object=words, pad_token="w1", padding_side="left")
+
+
+def _mixed(options: argparse.Namespace) -> dict[str, Run]:
+    chance = random.Random(0)
+    lengths = [chance.randint(options.shortest, options.longest) for _ in range(options.sentences)]
+    hf, tokenizer = _llama(options)
+    model, corpus = interp.load(hf, tokenizer=tokenizer), _corpus(lengths)
+    texts = corpus["eng_Latn"]
+    arrival = [list(range(start, min(start + 16, len(texts)))) for start in range(0, len(texts), 16)]
+    return {
+        "capture": lambda: interp.capture(model, corpus, max_tokens=options.max_tokens, progress=False)["eng_Latn"],
+        "Hugging Face, the same batches": lambda: _loop(hf, tokenizer, texts, batches(lengths, options.max_tokens)),
+        "Hugging Face, 16 as they come": lambda: _loop(hf, tokenizer, texts, arrival),
+        "Hugging Face, one at a time": lambda: _loop(hf, tokenizer, texts, [[row] for row in range(len(texts))]),
+    }
+
+
+def _long(options: argparse.Namespace) -> dict[str, Run]:
+    hf, tokenizer = _llama(options)
+    corpus = _corpus([options.long] * options.long_sentences)
+    together = options.long * options.long_sentences
+    if "Hugging" in options.peak:
+        return {options.peak: lambda: _loop(hf, tokenizer, corpus["eng_Latn"], [list(range(options.long_sentences))])}
+    model = interp.load(hf, tokenizer=tokenizer)
+    bound = together if "same" in options.peak else options.max_tokens
+    return {options.peak: lambda: interp.capture(model, corpus, max_tokens=bound, progress=False)["eng_Latn"]}
+
+
+def _corpus(lengths: Sequence[int]) -> ParallelCorpus:
+    chance = random.Random(1)
+    texts = (" ".join(f"w{chance.randrange(2, VOCAB)}" for _ in range(length)) for length in lengths)
+    return ParallelCorpus("words", {"eng_Latn": tuple(texts)})
+
+
+@torch.no_grad()
+def _loop(hf: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], groups: list[list[int]]) -> Tensor:
+    """What one writes by hand: a batch, every hidden state, the masked mean."""
+    pooled = torch.empty(hf.config.num_hidden_layers + 1, len(texts), hf.config.hidden_size)
+    for group in groups:
+        batch = tokenizer([texts[row] for row in group], padding=True, return_tensors="pt", return_token_type_ids=False)
+        states = hf(**batch, output_hidden_states=True, use_cache=False).hidden_states
+        weights = (batch["attention_mask"] / batch["attention_mask"].sum(1, keepdim=True))[:, None].float()
+        pooled[:, group] = torch.stack([torch.bmm(weights, state)[:, 0] for state in states])
+    return pooled
+
+
+def _alternate(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+    return seconds
+
+
+def _speeds(seconds: dict[str, list[float]], options: argparse.Namespace) -> Table:
+    title = (
+        f"{options.sentences} sentences of {options.shortest}-{options.longest} tokens, {options.layers} layers x {options.width}"
+    )
+    table = Table(title=f"{title}, {options.threads} thread(s), {options.rounds} rounds")
+    for heading in ("loop", "sentences / CPU s", "capture is faster by", "lowest - highest round"):
+        table.add_column(heading, justify="left" if heading == "loop" else "right")
+    for name, each in seconds.items():
+        ratios = [theirs / ours for theirs, ours in zip(each, seconds["capture"], strict=True)]
+        spread = f"{min(ratios):.2f} - {max(ratios):.2f}"
+        table.add_row(name, f"{options.sentences / median(each):.1f}", f"{median(ratios):.2f} x", spread)
+    return table
+
+
+def _peaks(options: argparse.Namespace, arguments: Sequence[str]) -> Table:
+    table = Table(title=f"peak memory above the loaded model, {options.long_sentences} sentences of {options.long} tokens")
+    for heading in ("loop", "MB", "share of Hugging Face's"):
+        table.add_column(heading, justify="left" if heading == "loop" else "right")
+    names = ("Hugging Face, one batch", "capture, the same batch", f"capture, batches of {options.max_tokens} tokens")
+    found = {}
+    for name in names:
+        command = [sys.executable, "-m", "experiments.benchmarks", "capture", *arguments, "--peak", name]
+        # Fixed, so that freed tensors go back to the system and the peak is the peak.
+        setting = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+        found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=setting).stdout)
+        table.add_row(name, f"{found[name]:.0f}", f"{found[name] / found[names[0]]:.2f}")
+    return table
+
+
+def _peak(run: Run) -> float:
+    """Megabytes that the second run adds at its highest to what was there before it."""
+    run()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    run()
+    return (_status("VmHWM") - before) / 1e3
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
