@@ -9,6 +9,11 @@ from importlib import import_module
 
 COMMANDS = {
     "align": ("experiments.align", "At which layers do languages share a space?"),
+    "lens": ("experiments.lens", "Which language does the model think in?"),
+    "probe": ("experiments.probe", "What can a linear probe read at each layer, and does it carry between languages?"),
+    "neurons": ("experiments.neurons", "Which neurons belong to a language, and what is lost without them?"),
+    "steer": ("experiments.steer", "Does a direction or subspace carry the language of what the model writes?"),
+    "atlas": ("experiments.atlas", "What do the sentences look like at each depth, and does length alone explain it?"),
     "tune": ("experiments.tune", "What did the model learn from its tuning data?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),

@@ -75,7 +75,7 @@ def cell(value: Any) -> str:
         return str(value)
     if math.isnan(value):
         return "–"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+    return f"{value:z.3f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
 def read_finished(folder: str | Path) -> Finished:

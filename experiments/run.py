@@ -61,12 +61,12 @@ def _check_ours(folder: Path) -> None:
 
 def _finished(folder: Path, settings: Settings) -> bool:
     """Whether the folder holds the whole answer. Raises `ValueError` where it holds another one, or --resume is missing."""
-    from interp.report import MANIFEST, read_manifest
-
     if {path.name for path in folder.iterdir()} <= _BEFORE:
         return False
     if not settings.resume:
         raise ValueError(f"{folder} already holds a run. Show or continue it with --resume, or choose another --output.")
+    from interp.report import read_manifest
+
     before, now = read_recipe(type(settings), folder / CONFIG).resolved().asked(), settings.asked()
     for key in now:
         if before[key] != now[key]:
@@ -74,9 +74,10 @@ def _finished(folder: Path, settings: Settings) -> bool:
                 f"{folder} holds a run with {key} {before[key]!r}, but {now[key]!r} is asked. "
                 "Give the same settings to resume it, or choose another --output."
             )
-    if not (folder / MANIFEST).is_file():
+    try:
+        files = read_manifest(folder)["files"]
+    except ValueError:
         return False
-    files = read_manifest(folder)["files"]
     return all((folder / name).is_file() and checksum(folder / name) == recorded for name, recorded in files.items())
 
 

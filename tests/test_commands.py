@@ -149,13 +149,16 @@ def test_a_finished_folder_is_shown_again_and_not_computed(tmp_path, capsys):
     assert len(asked) == 1
 
 
-def test_a_finished_folder_that_was_altered_is_computed_again(tmp_path):
+@pytest.mark.parametrize("name", ["summary.csv", "manifest.json", "table.parquet"])
+def test_a_finished_folder_that_was_altered_is_computed_again(tmp_path, name):
     folder = tmp_path / "run"
     interp("--output", folder)
-    (folder / "summary.csv").write_text("estimate\n1\n")
+    whole = (folder / "summary.csv").read_text()
+    (folder / name).write_text("estimate\n1\n")
     assert interp("--output", folder, "--resume") == 0
     assert len(asked) == 2
-    assert "baseline" in (folder / "summary.csv").read_text()
+    assert (folder / "summary.csv").read_text() == whole
+    assert json.loads((folder / "manifest.json").read_text())["report"] == "Count"
 
 
 def test_a_folder_is_never_overwritten_without_resume(tmp_path, capsys):

@@ -75,3 +75,9 @@ def test_the_list_of_commands_imports_no_question():
 def test_every_question_has_a_command():
     asking = {f"experiments.{path.stem}" for path in (ROOT / "experiments").glob("*.py") if "(Settings):" in path.read_text()}
     assert asking <= {module for module, _ in COMMANDS.values()}
+
+
+def test_python_m_experiments_is_the_same_command():
+    found = subprocess.run([sys.executable, "-m", "experiments", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0
+    assert "interp COMMAND" in found.stdout

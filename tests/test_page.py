@@ -165,7 +165,8 @@ def test_a_long_summary_is_cut_to_the_highest_layer_of_each(runs):
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0.12345, "0.123"), (-0.5, "-0.500"), (123456.0, "1.23e+05"), (120, "120"), (float("nan"), "–")]
+    ("value", "shown"),
+    [(0.12345, "0.123"), (-0.5, "-0.500"), (-1e-9, "0.000"), (123456.0, "1.23e+05"), (120, "120"), (float("nan"), "–")],
 )
 def test_a_cell_shows_three_digits(value, shown):
     assert cell(value) == shown
