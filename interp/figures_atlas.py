@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = "osD^vP*X"
-_JOINED = 60
+_JOINED = 40
 
 
 def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 0) -> Figure:
@@ -25,7 +25,7 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
     """
     layers, codes = list(table["layer"].unique()), list(table["language"].unique())
     kinds = [("PCA", ["pca1", "pca2"])] + ([("UMAP", ["umap1", "umap2"])] if table["umap1"].notna().any() else [])
-    figure = blank((0.6 + 3.1 * len(layers), 1.5 + 2.9 * len(kinds) + 0.22 * (-(-len(codes) // 8) - 1)))
+    figure = blank((1.7 + 3.1 * len(layers), max(1.2 + 2.9 * len(kinds), 1.0 + 0.2 * len(codes))))
     grid = figure.subplots(len(kinds), len(layers), squeeze=False)
     items = table["item"].unique()
     joined = set(np.random.default_rng(seed).choice(items, min(_JOINED, len(items)), replace=False))
@@ -36,13 +36,11 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
                 axes.set_title("embeddings" if layer == "embed" else f"after block {layer}", fontsize=9.5, color=INK, loc="left")
         line[0].set_ylabel(kind, fontsize=10, color=INK)
     handles, names = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=min(8, len(codes)), frameon=False, fontsize=8.5, labelcolor=INK,
-                  handletextpad=0.2, columnspacing=1.2, markerscale=1.6)  # fmt: skip
-    headline(figure, "The same sentences in every language")
-    sign(figure, signature)
-    figure.supxlabel(
-        f"{caption} Lines join translations.\n{figure._supxlabel.get_text()}", x=0.01, ha="left", fontsize=6.8, color=FAINT
+    figure.legend(
+        handles, names, loc="outside right upper", frameon=False, fontsize=8.5, labelcolor=INK, handletextpad=0.1, markerscale=1.6
     )
+    headline(figure, "The same sentences in every language")
+    sign(figure, f"{caption} Lines join translations.\n{signature}")
     return figure
 
 

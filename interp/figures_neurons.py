@@ -27,16 +27,8 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
         axes.set_yticks([])
         axes.tick_params(axis="x", length=0)
     grid[0].set_ylim(0, 1.05 * max(1, counts.to_numpy().max()))
-    grid[0].text(
-        1.0,
-        1.0,
-        f"full height {counts.to_numpy().max()}",
-        transform=grid[0].transAxes,
-        ha="right",
-        va="bottom",
-        fontsize=7.5,
-        color=FAINT,
-    )
+    tallest = f"tallest bar: {counts.to_numpy().max()}"
+    grid[0].text(1, 1, tallest, transform=grid[0].transAxes, ha="right", va="bottom", fontsize=7.5, color=FAINT)
     label_layers(grid[-1], [str(layer) for layer in counts.index])
     grid[-1].set_xlabel("block", fontsize=9, color=INK)
     headline(figure, "Where each language's neurons stand")
@@ -76,9 +68,9 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     side = 1.0 + 0.42 * len(codes)
     figure = blank((2.4 + 2 * side, 1.3 + len(modes) * (side + 0.35)))
     grid = figure.subplots(len(modes), 2, squeeze=False, sharex=True, sharey=True)
+    reach = float(np.abs(rows[["estimate", "baseline"]].to_numpy()).max()) or 1.0
     for mode, line in zip(modes, grid, strict=True):
         part = rows[rows["mode"] == mode]
-        reach = float(np.abs(part[["estimate", "baseline"]].to_numpy()).max()) or 1.0
         for axes, column, text in zip(line, ("estimate", "baseline"), ("own neurons", "random neurons"), strict=True):
             values = part.pivot(index="language", columns="text", values=column).loc[codes, codes].to_numpy()
             image = axes.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach)
@@ -86,8 +78,8 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             axes.set_title(f"{text}, set to {'0' if mode == 'zero' else 'their mean'}", fontsize=9, color=INK, loc="left")
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
-                axes.text(j, i, f"{value:.2f}".replace("0.", ".", 1), ha="center", va="center", fontsize=6.8, color=shade)
-        colour_bar(figure, image, list(line), "rise in log-perplexity")
+                axes.text(j, i, f"{value + 0.0:.2f}", ha="center", va="center", fontsize=6.8, color=shade)
+    colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats a token)")
     figure.supylabel("switched off: neurons of", fontsize=9, color=INK)
     headline(figure, "What each language loses")
     sign(figure, signature)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
     label_layers(axes, list(frame["layer"].unique()))
     finish(axes, "layer", f"held-out {unit}")
     if unit == "R²":
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], -1.0))
+        axes.set_ylim(max(axes.get_ylim()[0], -1.0), 1.05)
     name_ends(axes, [(max(value, axes.get_ylim()[0]), text, colour) for value, text, colour in ends])
     headline(figure, f"What a linear probe reads: {target}")
     sign(figure, signature)
@@ -57,23 +57,24 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
     """Trained in the row, tried in the column, one map a layer (a dozen at most); one map of layers where one probe serves all."""
     if all(len(matrix) == 1 for matrix in matrices.values()):
         table = pd.DataFrame({layer: matrix.iloc[0] for layer, matrix in matrices.items()})
-        return _one_map(table, f"Which languages a probe tells apart: {target}", "recall", signature)
+        return _one_map(table, "Which languages a probe recognises", "recall", signature)
     chosen = list(matrices)
     if len(chosen) > _PANELS:
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
-    columns = min(4, len(chosen))
-    rows = -(-len(chosen) // columns)
+    rows = -(-len(chosen) // 5)
+    columns = -(-len(chosen) // rows)
     figure = blank((1.6 + 2.1 * columns, 1.1 + 2.0 * rows))
     low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
     high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, layer in zip(grid, chosen, strict=False):
-        image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1) if unit == "R²" else low, vmax=high)
+        image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1.0), vmax=high)
         name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
+        axes.tick_params(labelbottom=True)
         axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
     for axes in grid[len(chosen) :]:
         axes.remove()
-    colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}")
+    colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
     figure.supylabel("trained in", fontsize=9, color=INK)
     headline(figure, f"{target}: trained in one language, tried in another")
     sign(figure, signature)
@@ -129,8 +130,9 @@ def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def colour_bar(figure: Figure, image: object, axes: object, label: str) -> None:
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=22, pad=0.02)
+def colour_bar(figure: Figure, image: Any, axes: Any, label: str, below: bool = False) -> None:
+    """The scale of a map; `below` says that some cells lie under its lower end."""
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=22, pad=0.02, extend="min" if below else "neither")
     bar.set_label(label, color=INK, fontsize=9)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2, color=FAINT)
