@@ -77,6 +77,6 @@ def token_energy(hidden: Float[Tensor, "row d_model"], gram: Float[Tensor, "d_mo
     from G = sum_t u_t u_t', so nothing of vocabulary size is kept: h'Gh / v and |G|_F^2 / v^2, with v = trace G.
     A low energy says that the state holds what no token expresses, not that it holds nothing.
     """
-    direction = torch.nn.functional.normalize(hidden.float(), dim=-1)
+    direction, gram = torch.nn.functional.normalize(hidden.float(), dim=-1), gram.to(hidden.device)
     tokens = gram.trace()
     return ((direction @ gram * direction).sum(-1).clamp(min=0) * tokens).sqrt() / gram.norm()

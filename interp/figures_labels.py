@@ -24,10 +24,13 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     layers = list(pd.unique(summary["layer"]))
     figure, pairs = panels(len(chosen), strip=True)
     undecided = summary[summary["measure"] == "entropy"]
+    asked = {"english": "English"}.get(labels, labels)
     for (axes, strip), code in zip(pairs, chosen, strict=True):
         mine = summary[summary["language"] == code].groupby("measure", sort=False)
         parts = dict(iter(mine))
-        for place, (ending, name) in enumerate({"": f"{labels} label", "_english": "English label"}.items()):
+        for place, (ending, name) in enumerate(
+            {"": f"{asked} label", "_english": "English label"}.items()
+        ):
             if f"gold{ending}" in parts:
                 band(axes, parts[f"gold{ending}"], f"right {name}", PALETTE[1 - place])
                 band(axes, parts[f"any{ending}"], f"any {name}", PALETTE[1 - place], heavy=False, dash=(0, (4, 2)))

@@ -135,7 +135,7 @@ def log_probabilities(
     """The natural log-probabilities one row of the stream would predict; a lens is not asked about the last row."""
     if lens is not None and layer != rows_of(model)[-1]:
         hidden = lens(hidden, layer)
-    return unembed(model, hidden).float().log_softmax(-1)
+    return unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
 
 
 def _read(

@@ -67,7 +67,7 @@ def measure_labels(
 
     `task` has the same options in every item; English must be among its languages unless `labels` is "target". `words` gives
     a language's label words, in the order of the options, where the task's own are wrong. The first `shots` items, the
-    options in turn, are shown as examples and asked in no language.
+    options in turn, are shown as examples and asked in no language. English itself is not asked where `labels` is "target".
     """
     vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
@@ -75,14 +75,14 @@ def measure_labels(
     shown = _examples(gold, shots)
     english = _own(task, "eng_Latn", told) if "eng_Latn" in task.languages else None
     prompts, notes = [], []
-    for code in task.languages:
+    for code in [code for code in task.languages if labels != "target" or code != "eng_Latn"]:
         try:
             answers = _words(_own(task, code, told), english, labels)
             prompts.append(_prompts(task, code, answers, english if labels == "target" else None, gold, shown, vocabulary, rule))
         except ValueError as error:
             notes.append(f"{code} is left out: {error}")
     if not prompts:
-        raise ValueError(f"{task.name!r}: no language can be asked. {notes[0]}")
+        raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
     frames = [_read(model, one, vocabulary, "trained", lens) for one in prompts]
     if controls:
         chance = random_init(model, seed)

@@ -98,4 +98,5 @@ def _check_line(line: str) -> None:
 
 def _name(code: str, names: Mapping[str, str] | None) -> str:
     meant = language(code)
-    return (names or {}).get(code) or meant.autonym or meant.name
+    told = {language(spelling).code: name for spelling, name in (names or {}).items()}
+    return told.get(meant.code) or meant.autonym or meant.name
