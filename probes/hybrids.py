@@ -111,7 +111,7 @@ def _report(
 ) -> HybridReport:  # fmt: skip
     ends = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
     frames = [who.assign(line=line, place=place, loss=losses, **ends) for (line, place), losses in cells.items()]
-    signed = {**how, "before": identify(base)}
+    signed = {**how, "before": str(identify(base))}
     return kind(
         table=pd.concat(frames, ignore_index=True),
         signature=Signature(kind.measure, identify(tuned), mixture.identity, signed),

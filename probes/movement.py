@@ -106,7 +106,7 @@ def measure_movement(
     corpus = mixture.identity if mixture else CorpusIdentity("none", "0" * 8, 0)
     return MovementReport(
         table=table,
-        signature=Signature("movement", identify(tuned), corpus, {"before": identify(base)}),
+        signature=Signature("movement", identify(tuned), corpus, {"before": str(identify(base))}),
         arrays={"row_distance": distance, "row_cosine": torch.cosine_similarity(old, new).numpy(), "row_group": groups},
         settings={"farthest": named},
     )

@@ -1,0 +1,81 @@
+"""Every report's values in one form, so that two of a kind can be paired: measure, language, series, layer, item, value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from interp.report import Report
+
+CELL = ["measure", "language", "series", "layer"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Where a report's table keeps what: the columns of the item, the value, and of each part of a cell.
+
+    `measures` are value columns of a wide table; without them `value` is the one column and `measure` a column or a name.
+    """
+
+    item: str
+    language: tuple[str, ...]
+    value: str = "value"
+    measure: str = "measure"
+    series: str | None = None
+    layer: str | None = "layer"
+    wide: bool = False
+    keep: Mapping[str, str] = field(default_factory=dict)
+
+
+_READINGS = {
+    "AlignmentReport": Reading("sentence", ("language", "pivot"), measure="metric"),
+    "LatentLanguageReport": Reading("item", ("target",), series="series", keep={"weights": "trained"}),
+    "LabelLensReport": Reading("item", ("language",), keep={"weights": "trained"}),
+    "ProbeReport": Reading("sentence", ("source", "target"), value="score", measure="score"),
+    "TranslationReport": Reading("item", ("source", "target"), layer=None, wide=True),
+    "AnswerReport": Reading("item", ("language",), layer=None, wide=True),
+}
+
+
+def comparable() -> tuple[str, ...]:
+    """The reports that can be compared."""
+    return (*_READINGS, "NeuronReport")
+
+
+def read_values(report: Report) -> pd.DataFrame:
+    """One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has them."""
+    name = type(report).__name__
+    if name == "NeuronReport":
+        return _neurons(report)
+    if name not in _READINGS:
+        raise ValueError(f"a {name} cannot be paired item by item. Needed: one of {', '.join(comparable())}.")
+    how, table = _READINGS[name], report.table
+    for column, wanted in how.keep.items():
+        table = table[table[column].astype(str) == wanted]
+    frames = [_read(table, how, measure) for measure in (report.settings["metrics"] if how.wide else [None])]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _read(table: pd.DataFrame, how: Reading, measure: str | None) -> pd.DataFrame:
+    given = table[how.measure].astype(str) if how.measure in table and not how.wide else measure or how.measure
+    named = [table[column].astype(str) for column in how.language]
+    language = named[0] if len(named) == 1 else named[0] + ">" + named[1]
+    found = pd.DataFrame({
+        "measure": given, "language": language, "series": table[how.series].astype(str) if how.series else "",
+        "layer": table[how.layer].astype(str) if how.layer else "", "item": table[how.item].astype(str),
+        "value": table[measure or how.value].astype(float),
+    })  # fmt: skip
+    return found.assign(document=table["document"].astype(str)) if "document" in table else found
+
+
+def _neurons(report: Report) -> pd.DataFrame:
+    """How often every neuron fires, by language and block; the items are neurons, so intervals speak of neurons, not sentences."""
+    rate = report.arrays["rate"]
+    languages, layers, neurons = (np.arange(size) for size in rate.shape)
+    language, layer, neuron = (axis.ravel() for axis in np.meshgrid(languages, layers, neurons, indexing="ij"))
+    names = np.array(report.settings["languages"])
+    return pd.DataFrame({"measure": "firing rate", "language": names[language], "series": "", "layer": layer.astype(str),
+                         "item": [str(each) for each in neuron], "value": rate.ravel().astype(float)})  # fmt: skip
