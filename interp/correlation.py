@@ -65,7 +65,7 @@ def rank_similarity(x: Cloud) -> Gram:
     i, j = torch.triu_indices(n, n, 1, device=x.device)
     order = ranks(cosines(x, x)[:, i, j])
     found = torch.zeros(len(x), n, n, device=x.device)
-    found[:, i, j] = order - order.mean(-1, keepdim=True)
+    found[:, i, j] = (order - order.mean(-1, keepdim=True)).float()
     return found + found.mT
 
 

@@ -71,7 +71,6 @@ def auc(similarity: Cosines) -> Scores:
     Mann-Whitney over all n matched against all n(n-1) other cosines, ties half. Values carry DeLong's (1988) placements of
     both samples, so single sentences can leave [0, 1].
     """
-    similarity = similarity.double()
     n = similarity.shape[-1]
     matched = similarity.diagonal(dim1=1, dim2=2).contiguous()
     order = ranks(similarity.flatten(1)).view_as(similarity)
@@ -109,13 +108,20 @@ def few(k: int, n: int) -> int:
 
 
 def ranks(values: Float[Tensor, "layer item"]) -> Float[Tensor, "layer item"]:
-    """Ranks from 1 within each layer, the mean rank for ties."""
-    return _place(values.sort(-1).values, values) + 0.5
+    """Ranks from 1 within each layer, the mean rank for ties; in double precision, for their sums."""
+    ordered, index = values.sort(-1)
+    places = torch.arange(1, values.shape[-1] + 1, device=values.device).expand_as(index)
+    differs = ordered.diff(dim=-1) != 0
+    edge = torch.ones_like(differs[:, :1])
+    first = places.where(torch.cat([edge, differs], -1), 0).cummax(-1).values
+    last = places.where(torch.cat([differs, edge], -1), values.shape[-1]).flip(-1).cummin(-1).values.flip(-1)
+    return torch.zeros_like(ordered, dtype=torch.float64).scatter(-1, index, (first + last).double() / 2)
 
 
 def _place(ordered: Float[Tensor, "layer item"], values: Float[Tensor, "layer other"]) -> Float[Tensor, "layer other"]:
+    """How many ordered values stand below each value, ties half."""
     left, right = (torch.searchsorted(ordered, values.contiguous(), right=right) for right in (False, True))
-    return (left + right).to(values.dtype) / 2
+    return (left + right) / 2.0
 
 
 def _hits(similarity: Cosines) -> tuple[Cosines, Cosines]:

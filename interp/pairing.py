@@ -40,7 +40,7 @@ class Scores:
     @property
     def p(self) -> Float[np.ndarray, " layer"]:
         """The share of pairings, the true one counted, that reach the measure; one-sided."""
-        return permutation_p(self.estimate.numpy(), self.shuffled.T.numpy())
+        return permutation_p(self.estimate.cpu().numpy(), self.shuffled.T.cpu().numpy())
 
 
 def score_pairs(table: Table) -> Scores:

@@ -20,7 +20,8 @@ CENTRED = "_centred"
 class Cloud:
     """One language's sentence vectors at some layers, with what measures derive from them computed once.
 
-    `folds[i]` is the fold sentence `i` is held out in; `same[i, j]` marks sentences of one document (at least i = j).
+    `folds[i]` is the fold in which fitted maps are scored on sentence `i`; `same[i, j]` marks sentences of one document, each
+    with itself at least.
     """
 
     x: Float[Tensor, "layer sentence d_model"]
@@ -29,17 +30,18 @@ class Cloud:
 
     @cached_property
     def centred(self) -> Cloud:
-        """The cloud without what all its sentences share, cross-fitted: each loses the mean of the OTHER folds.
+        """The cloud without what its sentences share: each loses the mean of all OTHER sentences of its language.
 
-        A leave-one-out mean would not do: it only stretches the vector left by the plain mean, by n/(n-1).
+        Computed as `x - mean`, which is that up to the factor (n-1)/n: no cosine sees it. Means of other folds would leave
+        each fold a shift of its own, alike in both languages, and find likeness where there is none.
         """
-        return Cloud(regress_out(self.x, torch.ones(self.x.shape[1], 1), self.folds), self.folds, self.same)
+        return Cloud(self.x - self.x.mean(1, keepdim=True), self.folds, self.same)
 
     def without(self, lengths: Float[Tensor, " sentence"]) -> Cloud:
-        """The cloud without what can be told from a sentence's length and its logarithm, cross-fitted; its mean stays."""
+        """The cloud without what a straight line tells from a sentence's length and its logarithm; its mean stays."""
         told = torch.stack([lengths, lengths.log1p()], dim=1)
-        told = (told - told.mean(0)) / told.std(0).clamp(min=1e-6)
-        return Cloud(regress_out(self.x, told, self.folds, intercept=True), self.folds, self.same)
+        told = told - told.mean(0)
+        return Cloud(self.x - told @ (torch.linalg.pinv(told) @ self.x), self.folds, self.same)
 
     @cached_property
     def neighbours(self) -> Bool[Tensor, "layer source target"]:
@@ -104,19 +106,3 @@ def measure(pair: Pair, metric: str) -> Scores:
     if metric.endswith(CENTRED):
         return _RETRIEVAL[metric.removesuffix(CENTRED)](pair.centred)
     return (_RETRIEVAL | _SHAPE)[metric](pair)
-
-
-def regress_out(
-    x: Float[Tensor, "layer sentence d_model"],
-    told: Float[Tensor, "sentence feature"],
-    folds: Int[Tensor, " sentence"],
-    intercept: bool = False,
-) -> Float[Tensor, "layer sentence d_model"]:
-    """Vectors without what features tell linearly, each sentence by a fit on the other folds; an intercept is fitted but kept."""
-    found = x.clone()
-    features = torch.cat([told, torch.ones(len(told), 1)], dim=1) if intercept else told
-    for fold in folds.unique():
-        held = folds == fold
-        slopes = torch.linalg.pinv(features[~held]) @ x[:, ~held]
-        found[:, held] -= told[held] @ slopes[:, : told.shape[1]]
-    return found

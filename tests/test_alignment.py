@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from interp.activations import Activations
+from interp.geometry import cosines
 from interp.report import Report
 from probes import measure_alignment
 from probes.alignment import overlap
@@ -115,12 +116,20 @@ def test_overlap_is_the_share_of_distinct_tokens_in_common():
         measure_alignment(SHARED, controls=("lexical",))
 
 
-def test_centring_takes_the_mean_from_sentences_outside_the_fold():
+def test_centring_takes_the_mean_of_the_other_sentences():
     x = cloud(1, 20, 4, 0) + 5
-    folds = torch.arange(20) % 5
-    found = Cloud(x, folds, torch.eye(20, dtype=torch.bool)).centred.x
-    expected = x[:, 3] - x[:, folds != folds[3]].mean(1)
-    np.testing.assert_allclose(found[:, 3], expected, atol=1e-5)
+    found = Cloud(x, torch.arange(20) % 5, torch.eye(20, dtype=torch.bool)).centred.x
+    others = torch.stack([x[0, i] - x[0, [j for j in range(20) if j != i]].mean(0) for i in range(20)])
+    np.testing.assert_allclose(cosines(found, found)[0], cosines(others[None], others[None])[0], atol=1e-5)
+
+
+def test_length_is_taken_out_and_the_rest_stays():
+    lengths = torch.arange(5.0, 45.0)
+    own = cloud(1, 40, 4, 0)
+    told = torch.stack([torch.ones(40), lengths, lengths.log1p()], dim=1)
+    own = own - told @ torch.linalg.lstsq(told, own[0]).solution
+    made = Cloud(own + lengths[:, None] * torch.ones(4), torch.arange(40) % 5, torch.eye(40, dtype=torch.bool))
+    np.testing.assert_allclose(made.without(lengths).x, own + lengths.mean(), atol=1e-3)
 
 
 def test_centring_recovers_meaning_that_a_language_offset_hides():
