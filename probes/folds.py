@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from interp.corpus import ParallelCorpus
 
-Parts = Sequence[tuple[Int[np.ndarray, "train"], Int[np.ndarray, "test"]]]
+Parts = Sequence[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]
 """One (train, test) pair of sentence positions a fold."""
 
 
@@ -35,7 +35,7 @@ def halves(corpus: ParallelCorpus, seed: int) -> tuple[ParallelCorpus, ParallelC
     return _take(corpus, first), _take(corpus, second)
 
 
-def _take(corpus: ParallelCorpus, rows: Sequence[int]) -> ParallelCorpus:
+def _take(corpus: ParallelCorpus, rows: Int[np.ndarray, " item"]) -> ParallelCorpus:
     return replace(
         corpus,
         sentences={code: tuple(texts[row] for row in rows) for code, texts in corpus.sentences.items()},

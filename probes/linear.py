@@ -146,7 +146,8 @@ def measure_probes(
     kind, targets = targets_of(acts, target, folds)
     name = target if isinstance(target, str) else name
     erase = erase if len(acts.languages) > 1 else None
-    parts = split(acts.documents or acts.ids, folds, seed, next(iter(targets.values())) if kind == "class" else None)
+    classes = next(iter(targets.values())).tolist() if kind == "class" else None
+    parts = split(acts.documents or acts.ids, folds, seed, classes)
     shuffled = shuffle(targets, kind, seed)
     frames = []
     for row, layer in enumerate(tqdm(acts.layers, desc=f"probe {name}", unit="layer")):
