@@ -1,0 +1,155 @@
+"""The transplant grids of many items: in batches, with a progress bar, each kept as it is finished so that a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from interp.grafts import Graft, Place, check_blocks, kind, record, tokens_of
+from interp.grid_scores import NEAR_TIE, Ask, Score, ask
+from interp.grids import Grid, Item, Method, measure_grids
+from interp.models import identify
+from interp.storage import whole
+from interp.tokens import batches
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+_log = logging.getLogger(__name__)
+
+Donor = str | Sequence[int] | Tensor
+"""A prompt as text or ids, or what was recorded from it: `[source d_model]`, one row a block."""
+
+
+def transplant_items(
+    model: TransformerBridge,
+    donors: Sequence[Donor | Sequence[str]],
+    prompts: Sequence[str | Sequence[int]],
+    score: Score | str,
+    *,
+    options: Sequence[Sequence[str]] | None = None,
+    gold: Sequence[int] | None = None,
+    sources: Sequence[int] | None = None,
+    targets: Sequence[int] | None = None,
+    source_site: Place = "mlp",
+    target_site: Place = "mlp",
+    max_new_tokens: int = 20,
+    alpha: float = 1.0,
+    norm_match: bool = False,
+    method: Method = "auto",
+    max_cells: int | None = None,
+    max_tokens: int = 512,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> list[Grid]:
+    """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
+
+    Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
+    the hash of what it depends on (weights, prompts, score, sites), and found again by a later call. Scores and their
+    arguments as in `transplant_grid`.
+    """
+    graft = Graft(source_site, target_site, alpha, norm_match)
+    sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
+    if not len(donors) == len(prompts) == len(options or prompts) == len(gold or prompts):
+        raise ValueError(
+            f"{len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold: one an item."
+        )
+    asks = [
+        ask(model, prompt, score, options=options[i] if options else None, gold=gold[i] if gold else None, steps=max_new_tokens)
+        for i, prompt in enumerate(prompts)
+    ]
+    ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
+    shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
+    grids: dict[int, Grid] = {}
+    with tqdm(total=len(prompts), desc="transplant", unit="item", disable=not progress) as bar:
+        for group in batches([len(one) for one in ids], max_tokens):
+            names = {i: shelf.name(donors[i], ids[i], asks[i]) for i in group} if shelf else {}
+            grids |= {i: found for i in group if shelf and (found := shelf.find(names[i]))}
+            if rest := [i for i in group if i not in grids]:
+                carried = recorded(model, [donors[i] for i in rest], sources, graft)
+                items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(rest)]
+                for i, grid in zip(rest, measure_grids(model, items, targets, graft, method, max_cells), strict=True):
+                    grids[i] = Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties)
+                    if shelf:
+                        shelf.keep(names[i], grids[i])
+            bar.update(len(group))
+    near = sum(grid.near_ties for grid in grids.values())
+    if near:
+        cells = len(prompts) * len(sources) * len(targets)
+        _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
+    return [grids[i] for i in range(len(prompts))]
+
+
+def recorded(
+    model: TransformerBridge, donors: Sequence[Donor | Sequence[str]], sources: Sequence[int], graft: Graft, position: int = -1
+) -> Tensor:
+    """What is carried, `[item source d]`: prompts are run (one batch), tensors taken as they are, lists of prompts averaged."""
+    runs: list[list[int]] = []
+    places: list[slice | None] = []
+    for donor in donors:
+        if isinstance(donor, Tensor) and donor.is_floating_point():
+            _check_recorded(model, donor, graft)
+            places.append(None)
+            continue
+        several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
+        prompts = list(donor) if several else [donor]
+        places.append(slice(len(runs), len(runs) + len(prompts)))
+        runs += [tokens_of(model, prompt) for prompt in prompts]
+    done = record(model, runs, graft.source_site, sources, position) if runs else None
+    found = [
+        donor[list(sources)].to(model.cfg.device) if place is None else done[place].float().mean(0).to(done.dtype)
+        for donor, place in zip(donors, places, strict=True)
+    ]
+    return torch.stack(found)
+
+
+def _check_recorded(model: TransformerBridge, donor: Tensor, graft: Graft) -> None:
+    needed = (model.cfg.n_layers, model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model)
+    if tuple(donor.shape) != needed:
+        raise ValueError(
+            f"donor activations of shape {tuple(donor.shape)}. Needed: {needed}, one row a block of this model. "
+            "Were they recorded from another model or at another site?"
+        )
+
+
+class _Shelf:
+    """Finished grids in a folder, under the hash of everything they depend on."""
+
+    def __init__(self, model: TransformerBridge, folder: str | Path, settings: dict[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.common = json.dumps({"model": identify(model).sha, "dtype": str(model.cfg.dtype), **settings}, default=str)
+
+    def name(self, donor: Any, prompt: Sequence[int], question: Ask) -> str:
+        digest = hashlib.sha256(self.common.encode())
+        digest.update(json.dumps([list(prompt), asdict(question)]).encode())
+        if isinstance(donor, Tensor):
+            digest.update(donor.detach().cpu().float().contiguous().numpy().tobytes())
+        else:
+            digest.update(repr(donor).encode())
+        return digest.hexdigest()[:24]
+
+    def find(self, name: str) -> Grid | None:
+        path = self.folder / f"{name}.safetensors"
+        if not path.is_file():
+            return None
+        kept = load_file(path)
+        return Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
+
+    def keep(self, name: str, grid: Grid) -> None:
+        tensors = {
+            "values": grid.values.contiguous(),
+            "untouched": grid.untouched.contiguous(),
+            "near_ties": torch.tensor(grid.near_ties),
+        }
+        with whole(self.folder / f"{name}.safetensors") as path:
+            save_file(tensors, path)

@@ -1,0 +1,205 @@
+"""Every source layer into every target layer of one prompt: the same numbers, by several roads.
+
+Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell,
+and a cell is one token read against a shared prefix. `naive` reads the whole prompt again for each cell (the oracle);
+`batched` gives each cell a row of a batch and a copy of the prefix; `packed` makes the cells positions of one sequence in
+which each sees the prefix and itself; `wave` (`interp.grid_wave`) is packed, and lets a cell in only at its target block.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+
+from interp.grafts import Graft, hook_of
+from interp.tokens import pad
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+Tails = Sequence[Sequence[Sequence[int]]]
+"""For each item, the continuations to score: token ids that may follow the prompt."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Cells of a grid, sorted by block: which row of the donors `[item source d]`, into which block; -1 is the untouched run."""
+
+    donors: Tensor
+    source: Int[Tensor, " cell"]
+    block: Int[Tensor, " cell"]
+    graft: Graft
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def blocks(self) -> list[int]:
+        """The blocks that are written to."""
+        return [block for block in self.block.unique().tolist() if block >= 0]
+
+    def part(self, start: int, stop: int) -> Cells:
+        return Cells(self.donors, self.source[start:stop], self.block[start:stop], self.graft)
+
+    def of_item(self, item: int) -> Cells:
+        return Cells(self.donors[item : item + 1], self.source, self.block, self.graft)
+
+
+class Scored(NamedTuple):
+    """What the cells say: next-token logits `[item cell vocab]`, and for each item the log-probability of each of its
+    continuations `[cell option]`."""
+
+    logits: Tensor
+    tails: list[Tensor]
+
+
+class Prefix(NamedTuple):
+    """The prompts without their last token, read once. `past` None where nothing stands before the last token."""
+
+    past: DynamicCache | None
+    mask: Int[Tensor, "item token"]
+    last: Int[Tensor, " item"]
+
+
+@torch.no_grad()
+def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, windows: bool) -> Prefix:
+    """Read everything before the last token of each prompt into a cache.
+
+    `windows` keeps the cache as the model makes it, with sliding windows cut; without, every key stays.
+    """
+    batch = pad(model, prompts)
+    ids, mask = batch.ids[:, :-1], batch.mask[:, :-1]
+    if not ids.shape[1]:
+        return Prefix(None, mask, batch.ids[:, -1])
+    past = DynamicCache(config=model.original_model.config) if windows else DynamicCache()
+    enough = (hook_of("attention", model.cfg.n_layers - 1), _stop)
+    with suppress(_EnoughError):
+        model.run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
+    return Prefix(past, mask, batch.ids[:, -1])
+
+
+class _EnoughError(Exception):
+    """The last keys are in the cache; nothing above them is read."""
+
+
+def _stop(activation: Tensor, hook: object) -> None:
+    raise _EnoughError
+
+
+def fork(past: DynamicCache | None, copies: int = 1) -> DynamicCache:
+    """A cache that can grow without touching `past`; with several copies each row stands `copies` times in a row."""
+    if past is None:
+        return DynamicCache()
+    own = copy.copy(past)
+    own.layers = [copy.copy(layer) for layer in past.layers]
+    if copies > 1:
+        own.batch_repeat_interleave(copies)
+    return own
+
+
+# ---- naive -----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, tails: Tails) -> Scored:
+    """One forward of the whole prompt a cell, and one more a continuation of several tokens."""
+    logits, scores = [], []
+    for item, prompt in enumerate(prompts):
+        own = cells.of_item(item)
+        rows = [_naive_forward(model, prompt, own, cell)[-1] for cell in range(len(cells))]
+        logits.append(torch.stack(rows))
+        scores.append(torch.stack([_naive_tails(model, prompt, own, cell, rows[cell], tails[item]) for cell in range(len(cells))]))
+    return Scored(torch.stack(logits), scores)
+
+
+def _naive_tails(model: TransformerBridge, prompt: Sequence[int], cells: Cells, cell: int, first: Tensor, tails: Any) -> Tensor:
+    sums = []
+    for tail in tails:
+        rows = first[None] if len(tail) == 1 else _naive_forward(model, [*prompt, *tail[:-1]], cells, cell, len(prompt))
+        chosen = rows[-len(tail) :].float().log_softmax(-1)
+        sums.append(chosen[range(len(tail)), list(tail)].sum())
+    return torch.stack(sums) if sums else first.new_zeros(0)
+
+
+def _naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, cell: int, length: int | None = None) -> Tensor:
+    batch = pad(model, [ids])
+    where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
+    hooks = _graft_hooks(cells, cell, where)
+    keep = len(ids) - (length or len(ids)) + 1
+    return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
+
+
+def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[tuple[str, Any]]:
+    if cells.block[cell] < 0:
+        return []
+    donor = cells.donors[0, cells.source[cell]]
+    name = hook_of(cells.graft.target_site, int(cells.block[cell]))
+    return [(name, lambda activation, hook: cells.graft.write(activation, where, donor))]
+
+
+@torch.no_grad()
+def naive_generate(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, steps: int, stops: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`, a cell at a time."""
+    tokens, margins = [], []
+    for item, prompt in enumerate(prompts):
+        for cell in range(len(cells)):
+            batch = pad(model, [prompt])
+            hooks = _graft_hooks(cells.of_item(item), cell, (torch.tensor([0]), torch.tensor([len(prompt) - 1])))
+            past = DynamicCache(config=model.original_model.config)
+            with model.hooks(fwd_hooks=hooks):
+                logits = model(batch.ids, attention_mask=batch.mask, past_key_values=past, logits_to_keep=1)
+            greedy = Greedy(logits[:, -1], stops)
+            while greedy.steps < steps and not greedy.finished:
+                seen = torch.ones(1, len(prompt) + greedy.steps, dtype=torch.long, device=batch.ids.device)
+                logits = model(greedy.tokens[-1][:, None], attention_mask=seen, past_key_values=past)
+                greedy.take(logits[:, -1])
+            rows, margin = greedy.result(steps)
+            tokens.append(rows[0])
+            margins.append(margin[0])
+    shape = (len(prompts), len(cells))
+    return torch.stack(tokens).reshape(*shape, steps), torch.stack(margins).reshape(shape)
+
+
+class Greedy:
+    """Greedy decoding of many rows, and how near each came to a tie: the smallest gap between best and second best."""
+
+    def __init__(self, logits: Float[Tensor, "row vocab"], stops: Sequence[int]) -> None:
+        self.tokens: list[Tensor] = []
+        self.stops = torch.tensor(list(stops), dtype=torch.long, device=logits.device)
+        self.done = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        self.margin = torch.full((len(logits),), torch.inf, device=logits.device)
+        self.take(logits)
+
+    def take(self, logits: Float[Tensor, "row vocab"]) -> None:
+        best = logits.float().topk(2, dim=-1)
+        token = best.indices[:, 0].clone()
+        if len(self.stops):
+            token[self.done] = self.stops[0]
+        gap = best.values[:, 0] - best.values[:, 1]
+        self.margin = torch.where(self.done, self.margin, torch.minimum(self.margin, gap))
+        self.done = self.done | torch.isin(token, self.stops)
+        self.tokens.append(token)
+
+    @property
+    def steps(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def finished(self) -> bool:
+        return bool(self.done.all())
+
+    def result(self, steps: int) -> tuple[Int[Tensor, "row token"], Float[Tensor, " row"]]:
+        """Tokens `[row steps]`, filled up with the stop token, and the margins."""
+        tokens = self.tokens[:steps]
+        tokens = tokens + [self.stops[:1].expand(len(self.done))] * (steps - len(tokens))
+        return torch.stack(tokens, dim=1), self.margin
