@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from interp.report import Report
+from interp.report import Report, read_manifest
 
 CELL = ["measure", "language", "series", "layer"]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a report's table keeps what: the columns of the item, the value, and of each part of a cell.
+    """Where a report lives (its module of `probes`), and where its table keeps the item, the value and each part of a cell.
 
     `measures` are value columns of a wide table; without them `value` is the one column and `measure` a column or a name.
     """
 
+    home: str
     item: str
     language: tuple[str, ...]
     value: str = "value"
@@ -31,18 +34,27 @@ class Reading:
 
 
 _READINGS = {
-    "AlignmentReport": Reading("sentence", ("language", "pivot"), measure="metric"),
-    "LatentLanguageReport": Reading("item", ("target",), series="series", keep={"weights": "trained"}),
-    "LabelLensReport": Reading("item", ("language",), keep={"weights": "trained"}),
-    "ProbeReport": Reading("sentence", ("source", "target"), value="score", measure="score"),
-    "TranslationReport": Reading("item", ("source", "target"), layer=None, wide=True),
-    "AnswerReport": Reading("item", ("language",), layer=None, wide=True),
+    "AlignmentReport": Reading("alignment_report", "sentence", ("language", "pivot"), measure="metric"),
+    "LatentLanguageReport": Reading("latent_language_report", "item", ("target",), series="series", keep={"weights": "trained"}),
+    "LabelLensReport": Reading("label_lens_report", "item", ("language",), keep={"weights": "trained"}),
+    "ProbeReport": Reading("linear", "sentence", ("source", "target"), value="score", measure="score"),
+    "TranslationReport": Reading("translation_report", "item", ("source", "target"), layer=None, wide=True),
+    "AnswerReport": Reading("answers", "item", ("language",), layer=None, wide=True),
 }
 
 
 def comparable() -> tuple[str, ...]:
     """The reports that can be compared."""
     return (*_READINGS, "NeuronReport")
+
+
+def load_comparable(folder: str | Path) -> Report:
+    """A finished run folder as the report it holds. Raises `ValueError` where it holds none that can be compared."""
+    kind = read_manifest(folder)["report"]
+    if kind not in comparable():
+        raise ValueError(f"{folder} holds a {kind}, which cannot be paired item by item. Needed: one of {', '.join(comparable())}.")
+    import_module(f"probes.{_READINGS[kind].home if kind in _READINGS else 'neurons'}")
+    return Report.load(folder)
 
 
 def read_values(report: Report) -> pd.DataFrame:
