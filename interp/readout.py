@@ -40,7 +40,7 @@ class LensReading:
 
     layers: tuple[str, ...]
     mass: Float[Tensor, "layer sentence item"]
-    rank: Int[Tensor, "layer sentence item"]
+    rank: Int[Tensor, "layer sentence target"]
     entropy: Float[Tensor, "layer sentence"]
     divergence: Float[Tensor, "layer sentence"]
     energy: Float[Tensor, "layer sentence"]

@@ -62,8 +62,8 @@ def test_the_crossover_is_where_it_was_planted():
 
 
 def test_an_uncertain_crossover_has_an_interval():
-    late, early = step(7, 0.9, 30), step(5, 0.9, 30)
-    found = find_crossover(bump(5, 0.45), np.concatenate([late, early]), LAYERS)
+    late, early = step(6, 0.9, 41), step(5, 0.9, 19)
+    found = find_crossover(bump(4, 0.45), np.concatenate([late, early]), LAYERS)
     assert LAYERS.index(found.lower) < LAYERS.index(found.upper)
 
 
@@ -255,10 +255,10 @@ def test_what_all_labels_begin_with_is_written_into_the_prompt():
 
 
 def test_tokens_are_read_at_every_position_and_shown_on_hover(tmp_path):
-    model = tiny("llama")
-    report = measure_tokens(model, 'القطة <b>&"猫" $x$', boot=20)
+    model, prompt = tiny("llama"), 'نظر <&"猫$x$'
+    report = measure_tokens(model, prompt, boot=20)
     best = report.table[(report.table["place"] == 1) & (report.table["layer"] == report.layers[-1])]
-    batch = pad(model, encode(model, ['القطة <b>&"猫" $x$']))
+    batch = pad(model, encode(model, [prompt]))
     with torch.no_grad():
         said = model(batch.ids, attention_mask=batch.mask, use_cache=False)[0].argmax(-1)
     vocabulary = read_vocabulary(model.tokenizer)
@@ -275,25 +275,19 @@ def test_tokens_are_read_at_every_position_and_shown_on_hover(tmp_path):
 
 
 def test_a_prompt_in_another_script_asks_which_script_comes_first(monkeypatch):
-    model, words = tiny("llama"), ("the", "猫")
-    vocabulary = read_vocabulary(model.tokenizer)
-    turn = 3
+    model, turn = tiny("llama"), 3
+    scripts = read_vocabulary(model.tokenizer).scripts
+    latin, cyrillic = (model.W_U[:, scripts.index(name)].detach() for name in ("Latn", "Cyrl"))
 
     def stream(_, batch, *, last_only=True):
-        latin = [token for token, name in enumerate(vocabulary.scripts) if name == "Latn"]
-        cyrillic = [token for token, name in enumerate(vocabulary.scripts) if name == "Cyrl"]
-        shape = (batch.ids.shape[1], model.cfg.d_model)
-        rows = [
-            model.W_U[:, (latin if row < turn else cyrillic)].mean(1).expand(shape) for row in range(len(readout.rows_of(model)))
-        ]
-        return torch.stack(rows).detach()[:, None]
+        rows = [latin if row < turn else cyrillic for row in range(len(readout.rows_of(model)))]
+        return torch.stack(rows)[:, None, None].expand(-1, 1, batch.ids.shape[1], -1)
 
     monkeypatch.setattr(readout, "stream", stream)
     report = measure_tokens(model, "Кошка спит на тёплом камне", controls=False, boot=50)
     assert report.settings["own_scripts"] == ["Cyrl"]
     assert report.crossover().layer == readout.rows_of(model)[turn]
     assert "Cyrl overtakes it for good at layer 2" in report.verdict()
-    assert words
 
 
 def test_a_prompt_in_the_pivots_script_says_that_scripts_cannot_tell():
