@@ -94,7 +94,9 @@ def _inside(settings: CompareSettings, before: str, after: str) -> dict[str, Rep
     from probes import hybrids
     from probes.movement import measure_movement
 
-    corpus = interp.read(settings.corpus, languages=settings.wanted, limit=settings.limit, split=settings.split)
+    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
+        limit=settings.limit, seed=settings.seed
+    )
     others = [code for code in corpus.languages if code != settings.pivot]
     mixture = translations(corpus, [(settings.pivot, code) for code in others], seed=settings.seed)
     base, tuned = (_load(settings, name) for name in (before, after))

@@ -95,7 +95,9 @@ _BUILDERS = {
 
 
 def _corpus(settings: TuneSettings) -> ParallelCorpus:
-    return interp.read(settings.corpus, languages=_wanted(settings), limit=settings.limit, split=settings.split)
+    return interp.read(settings.corpus, languages=_wanted(settings), split=settings.split).select(
+        limit=settings.limit, seed=settings.seed
+    )
 
 
 def _wanted(settings: TuneSettings) -> tuple[str, ...] | None:
