@@ -19,14 +19,16 @@ from interp.languages import nearest
 BUNDLED = Path(__file__).parent / "bundled"
 
 
-def locate(name: str | Path) -> str:
+def locate(name: str | Path, revision: str | None) -> str:
     """The folder or the hub name meant; "bundled" is the model that comes with this package."""
-    if str(name) == "bundled":
-        if not (BUNDLED / "config.json").is_file():
-            raise ValueError("model 'bundled' is not in this installation. Needed: a hub name or a folder, or train it with "
-                             "`python -m experiments.bundled_model`.")  # fmt: skip
-        return str(BUNDLED)
-    folder = Path(name).expanduser()
+    if revision is not None and (str(name) == "bundled" or Path(name).expanduser().is_dir()):
+        raise ValueError(
+            f"model {str(name)!r} is a folder, which has no revision {revision!r}. Needed: a hub name, or no revision=."
+        )
+    if str(name) == "bundled" and not (BUNDLED / "config.json").is_file():
+        needed = "a hub name or a folder, or train it with `python -m experiments.bundled_model`"
+        raise ValueError(f"model 'bundled' is not in this installation. Needed: {needed}.")
+    folder = BUNDLED if str(name) == "bundled" else Path(name).expanduser()
     if not folder.is_dir():
         looks_local = isinstance(name, Path) or str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
         if looks_local or folder.is_file():

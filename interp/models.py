@@ -61,7 +61,7 @@ def load(
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
-    name = locate(name_or_path)
+    name = locate(name_or_path, revision)
     config = read_config(name, revision)
     architecture = _architecture(config, name)
     kind = get_hf_model_class_for_architecture(architecture)
@@ -148,6 +148,8 @@ def identify(model: TransformerBridge) -> ModelIdentity:
 
     The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
     (its address), or behind torch's back through `.data` (its sum).
+
+    When it misleads: settings are not weights, so a model with another sliding window or rotary base has the same hash.
     """
     parameters = [
         (name.replace("._original_component", ""), each.detach()) for name, each in model.original_model.named_parameters()

@@ -296,6 +296,8 @@ def test_offline_and_unknown_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         interp.load(tmp_path / "absent")
     with pytest.raises(ValueError, match=r"'\./absent' is no folder"):
         interp.load("./absent")
+    with pytest.raises(ValueError, match="is a folder, which has no revision 'main'"):
+        interp.load(tmp_path, revision="main")
     with pytest.raises(ValueError, match="came without a tokenizer"):
         interp.load(tiny_hf("llama"))
     with pytest.raises(ValueError, match="loaded already"):
