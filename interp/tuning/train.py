@@ -163,7 +163,7 @@ def _open(parent: Any, tokenizer: Any, recipe: Recipe) -> tuple[PreTrainedModel,
         if tokenizer is None:
             raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
         return copy.deepcopy(parent).to(dtype), tokenizer
-    name = locate(parent)
+    name = locate(parent, None)
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": dtype}), tokenizer or read_tokenizer(name, None)
 
 
