@@ -40,7 +40,7 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
         handles, names, loc="outside right upper", frameon=False, fontsize=8.5, labelcolor=INK, handletextpad=0.1, markerscale=1.6
     )
     headline(figure, "The same sentences in every language")
-    sign(figure, f"{caption} Lines join translations.\n{signature}")
+    sign(figure, signature, caption)
     return figure
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from tqdm.auto import tqdm
 
 from interp.activations import Activations, choose_rows
@@ -62,8 +62,8 @@ class AtlasReport(Report):
 
     def _pair(self, layer: str, at: pd.DataFrame, pair: tuple[str, str]) -> dict:
         first, second = (at.loc[code] for code in pair)
-        clusters = first.get("document")
-        told = _told(first["length"], second["length"])
+        clusters = first["document"].to_numpy() if "document" in first.columns else None
+        told = _told(first["length"].to_numpy(), second["length"].to_numpy())
         row: dict = {"layer": layer, "language": pair[0], "other": pair[1]}
         for column, name in (("pca1", ""), ("random_init", "random_init")):
             both = np.stack([first[column], second[column]], axis=1).astype(float)
@@ -99,7 +99,8 @@ class AtlasReport(Report):
         from interp.figures_atlas import atlas_panels, correlation_curves
 
         depths = self.table[self.table["layer"].isin(self.settings["depths"])]
-        panels = atlas_panels(depths, CAPTION, str(self.signature), seed=self.settings["seed"])
+        caption = CAPTION.replace(". ", ".\n") + " Lines join translations."
+        panels = atlas_panels(depths, caption, str(self.signature), seed=self.settings["seed"])
         return {"map": panels, "correlation": correlation_curves(self.curves(), str(self.signature))}
 
 
@@ -172,10 +173,10 @@ def _frame(layer: str, acts: Activations, columns: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def _told(first: Sequence[float], second: Sequence[float]) -> Float[np.ndarray, "item feature"]:
+def _told(first: Real[np.ndarray, " item"], second: Real[np.ndarray, " item"]) -> Float[np.ndarray, "item feature"]:
     """What length can tell of either sentence of a pair, linearly: 1/T and log T of both, and a constant."""
     features = [np.ones(len(first))]
-    for length in (np.asarray(first, float), np.asarray(second, float)):
+    for length in (first, second):
         features += [1 / length, np.log(length)]
     return np.stack(features, axis=1)
 

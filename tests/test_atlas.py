@@ -68,7 +68,7 @@ def test_the_map_is_seeded_and_drawn_at_the_depths_asked_for(tmp_path):
     np.testing.assert_array_equal(first.table[["umap1", "umap2"]], again.table[["umap1", "umap2"]])
     assert first.table["umap1"].notna().all()
     figure = first.plot()
-    assert CAPTION in figure._supxlabel.get_text()
+    assert "An illustration, never evidence." in figure._supxlabel.get_text()
     assert sum(axes.get_ylabel() in ("PCA", "UMAP") for axes in figure.axes) == 2
     loaded = AtlasReport.load(first.save(tmp_path))
     assert loaded.verdict() == first.verdict()
