@@ -151,9 +151,7 @@ def _check(acts: Activations, corpus: ParallelCorpus, source: str, target: str, 
     if shared:
         raise ValueError(f"{len(shared)} sentences both fit the edit and try it, {min(shared)!r} among them. Needed: others.")
     if identify is None and scripts_of(source) & scripts_of(target):
-        raise ValueError(
-            f"{source} and {target} share a script, which does not tell them apart. Give `identify`."
-        )
+        raise ValueError(f"{source} and {target} share a script, which does not tell them apart. Give `identify`.")
 
 
 def _edits(acts: Activations, kind: Kind, source: str, target: str, draw: int | None, seed: int) -> dict[str, Edit]:
