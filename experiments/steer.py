@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -42,7 +42,8 @@ def run(settings: SteerSettings) -> SubspaceReport:
     from probes.folds import halves
     from probes.steering import measure_steering
 
-    model, (first, second) = settings.load_model(), halves(settings.read_corpus(), settings.seed)
+    wanted = replace(settings, languages=settings.languages or (settings.target,))
+    model, (first, second) = settings.load_model(), halves(wanted.read_corpus(), settings.seed)
     return measure_steering(
         model,
         interp.capture(model, first, folder=settings.output / "activations"),
