@@ -78,7 +78,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             axes.set_title(f"{text}, set to {'0' if mode == 'zero' else 'their mean'}", fontsize=9, color=INK, loc="left")
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
-                axes.text(j, i, f"{value + 0.0:.2f}", ha="center", va="center", fontsize=6.8, color=shade)
+                axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
     colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats a token)")
     figure.supylabel("switched off: neurons of", fontsize=9, color=INK)
     headline(figure, "What each language loses")

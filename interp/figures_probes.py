@@ -75,7 +75,7 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
     for axes in grid[len(chosen) :]:
         axes.remove()
     colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
-    figure.supylabel("trained in", fontsize=9, color=INK)
+    figure.supylabel("trained in the row, tried in the column", fontsize=9, color=INK)
     headline(figure, f"{target}: trained in one language, tried in another")
     sign(figure, signature)
     return figure

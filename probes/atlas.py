@@ -50,7 +50,7 @@ class AtlasReport(Report):
 
     def curves(self) -> pd.DataFrame:
         """The mean over pairs of languages at each layer."""
-        columns = ["estimate", "partialled", "random_init", "random_init_partialled", "baseline"]
+        columns = ["estimate", "lower", "partialled", "random_init", "random_init_partialled", "baseline"]
         return self.summary().groupby("layer", sort=False)[columns].mean().reset_index()
 
     @property
@@ -85,14 +85,15 @@ class AtlasReport(Report):
     def verdict(self) -> str:
         curves = self.curves()
         top = curves.loc[curves["estimate"].idxmax()]
-        said = (
-            f"The first joint component correlates most between languages at layer {top['layer']} (mean r {top['estimate']:.2f}, "
-        )
-        said += f"shuffled pairs |r| {top['baseline']:.2f}); with length held fixed {top['partialled']:.2f}"
+        said = f"The first joint component correlates most between languages at layer {top['layer']} "
+        said += f"(mean r {top['estimate']:.2f}, shuffled pairs |r| {top['baseline']:.2f}); "
+        said += f"with length held fixed {top['partialled']:.2f}"
         if not np.isnan(top["random_init"]):
             said += f", in a random-init network {top['random_init']:.2f} and {top['random_init_partialled']:.2f}"
         if top["layer"] in self.explained_by_length():
-            return f"{said}: sentence length explains most of it. The maps illustrate and prove nothing."
+            said += ": sentence length explains most of it"
+        if top["random_init"] >= top["lower"]:
+            said += ": random weights give as much"
         return f"{said}. The maps illustrate and prove nothing."
 
     def figures(self) -> dict[str, Figure]:

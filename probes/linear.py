@@ -73,10 +73,10 @@ class ProbeReport(Report):
         return found.pivot_table(index="source", columns="target", values="score", sort=False)
 
     def peak(self) -> str:
-        """The layer where the probe reads best inside a language (for language identity: overall)."""
-        curves = self.curves()
-        own = curves[curves["kind"] != "across"]
-        return str(own.loc[own["estimate"].idxmax(), "layer"])
+        """The layer where the probe reads best inside a language; of layers that are equal to the second decimal, best across."""
+        wide = self.curves().pivot(index="layer", columns="kind", values="estimate")
+        own = wide["all" if "all" in wide else "within"].round(2)
+        return str(wide.get("across", wide.iloc[:, 0])[own == own.max()].idxmax())
 
     def verdict(self) -> str:
         curves, layer, name = self.curves().set_index(["layer", "kind"]), self.peak(), self.settings["target"]
