@@ -124,27 +124,32 @@ def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
     distance of Ding et al. 2021 on held-out sentences.
     """
 
-    def fit(a: Basis, b: Basis) -> tuple[Tensor, Tensor, Tensor]:
+    def fit(a: Basis, b: Basis) -> Fitted:
         left, _, right = torch.linalg.svd(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
         mapped, there = _scaled(a.test_whitened, a) @ (left @ right), _scaled(b.test_whitened, b)
-        return (*(part / part.square().sum(-1).mean(-1).sqrt().clamp(min=_TINY)[:, None, None] for part in (mapped, there)),
-                torch.ones(len(mapped), 1))  # fmt: skip
+        return _unit(mapped, (1, 2)), _unit(there, (1, 2)), torch.ones(len(mapped), 1)
 
     return _held_out(x, y, fit)
 
 
-Fit = Callable[[Basis, Basis], tuple[Tensor, Tensor, Tensor]]
+Fitted = tuple[Tensor, Tensor, Tensor]
+"""Both clouds' held-out sentences `[layer test k]` where the map puts them, and a weight for each direction, or one for all."""
+Fit = Callable[[Basis, Basis], Fitted]
 
 
 def _canonical(weigh: Callable[[Basis, Basis, Tensor, Tensor], Tensor]) -> Fit:
-    def fit(a: Basis, b: Basis) -> tuple[Tensor, Tensor, Tensor]:
+    def fit(a: Basis, b: Basis) -> Fitted:
         left, _, right = torch.linalg.svd(a.train_whitened.mT @ b.train_whitened)
-        there = (a.test_whitened @ left, b.test_whitened @ right.mT)
-        centred = (part - part.mean(1, keepdim=True) for part in there)
-        return (*(part / part.square().mean(1, keepdim=True).sqrt().clamp(min=_TINY) for part in centred),
-                weigh(a, b, left, right.mT))  # fmt: skip
+        u, v = a.test_whitened @ left, b.test_whitened @ right.mT
+        u, v = u - u.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+        return _unit(u, (1,)), _unit(v, (1,)), weigh(a, b, left, right.mT)
 
     return fit
+
+
+def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Scaled so that the sum of squares over `dims` is the number of sentences."""
+    return x / (x.square().sum(dims, keepdim=True) / x.shape[1]).sqrt().clamp(min=_TINY)
 
 
 def _first(a: Basis, b: Basis, k: int) -> Tensor:
@@ -170,7 +175,7 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
     """Values fold by fold, and the same fitted map with the held-out sentences wrongly paired.
 
     Folds share training sentences, so their mean varies more than its parts say: deviations of values and of shuffles are
-    widened by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003). Unwidened, the test rejects 10 % at 5 %.
+    widened by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003). Unwidened, the test rejects too often.
     """
     n = sum(len(basis.test) for basis in x)
     values, shuffled = torch.empty(len(x[0].deviation), n), []
@@ -184,7 +189,7 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
         shuffled.append(shift_means((u * weights[:, None]) @ v.mT) * len(a.test) / n)
     width = min(wrong.shape[-1] for wrong in shuffled)
     widen = (1 + len(x) / (len(x) - 1)) ** 0.5
-    return Scores(*(_stretch(each, widen) for each in (values, sum(wrong[:, :width] for wrong in shuffled))))
+    return Scores(_stretch(values, widen), _stretch(torch.stack([wrong[:, :width] for wrong in shuffled]).sum(0), widen))
 
 
 def _stretch(values: Float[Tensor, "layer item"], factor: float) -> Float[Tensor, "layer item"]:

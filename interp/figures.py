@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 INK, FAINT = "#222222", "#767676"
 
 
-def style(place: int) -> dict[str, object]:
+def style(place: int) -> dict[str, Any]:
     """Colour and dash of the n-th line of a figure; no two of the first 32 are alike."""
     return {"color": PALETTE[place % len(PALETTE)], "linestyle": DASHES[place // len(PALETTE) % len(DASHES)]}
 
@@ -56,7 +56,7 @@ def curves(
         for _, thin in () if behind is None else behind.groupby(line, sort=False, observed=True):
             axes.plot(thin["estimate"].to_numpy(), color="#BDBDBD", linewidth=0.6)
         part = frame if name is None else frame[frame[panel] == name]
-        _draw_curves(axes, part, line, names if panel != line else [name], reference, label=len(panels) == 1)
+        _draw_curves(axes, part, line, names if panel != line else [str(name)], reference, label=len(panels) == 1)
         axes.set_title("" if name is None else str(name), fontsize=9, color=INK, loc="left", pad=3)
         label_layers(axes, list(pd.unique(frame["layer"])), room=columns)
         axes.set_ylabel(ylabel if place % columns == 0 else "", fontsize=9, color=INK)
@@ -179,7 +179,7 @@ def _name_lines(axes: Axes, lines: Sequence[Line2D]) -> None:
         sample.update_from(line)
         sample.set(transform=beside, clip_on=False)
         axes.add_artist(sample)
-        axes.text(1.065, place, line.get_label(), transform=beside, fontsize=8.5, color=INK, va="center")
+        axes.text(1.065, place, str(line.get_label()), transform=beside, fontsize=8.5, color=INK, va="center")
 
 
 def _spread(axes: Axes, heights: Sequence[float]) -> list[float]:

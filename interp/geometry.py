@@ -126,9 +126,11 @@ def _place(ordered: Float[Tensor, "layer item"], values: Float[Tensor, "layer ot
 
 def _hits(similarity: Cosines) -> tuple[Cosines, Cosines]:
     """Where an entry is the only largest of its row, and of its column: only that one exceeds the second largest."""
-    return tuple((similarity > similarity.topk(2, dim=dim).values.narrow(dim, 1, 1)).float() for dim in (2, 1))
+    second = [similarity.topk(2, dim=dim).values.narrow(dim, 1, 1) for dim in (2, 1)]
+    return (similarity > second[0]).float(), (similarity > second[1]).float()
 
 
 def _density(similarity: Cosines, k: int) -> tuple[Tensor, Tensor]:
-    k = few(k, similarity.shape[-1])
-    return tuple(similarity.topk(k, dim=dim).values.mean(dim, keepdim=True) for dim in (2, 1))
+    """Mean cosine of each sentence to its k nearest on the other side: of rows, and of columns."""
+    rows, columns = (similarity.topk(few(k, similarity.shape[-1]), dim=dim).values.mean(dim, keepdim=True) for dim in (2, 1))
+    return rows, columns

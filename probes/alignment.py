@@ -108,7 +108,7 @@ def _clouds(acts: Activations, order: Tensor, documents: tuple[str, ...] | None,
     """Each language's cloud when asked for, sentences in the order given; the last three are kept, so a pivot is made once."""
     groups = np.unique(documents or acts.ids, return_inverse=True)[1][order]
     folds = np.empty(len(groups), dtype=np.int64)
-    for number, (_, test) in enumerate(split(groups, min(_FOLDS, len(set(groups))), 0)):
+    for number, (_, test) in enumerate(split(groups, min(_FOLDS, len(set(groups)) // 2), 0)):
         folds[test] = number
     same = torch.from_numpy(groups[:, None] == groups)
 

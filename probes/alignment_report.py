@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -88,28 +88,27 @@ class AlignmentReport(Report):
                 f"{top['metric']} of {whom} is not distinguishable from the shuffled baseline at any layer: "
                 f"{_number(top)} at its highest, {top['baseline']:.3f} for shuffled pairs (n={self._n}, Holm over layers)."
             )
-        beside = [f"{top['baseline']:.3f} for shuffled pairs", *self._beside(frame, str(top["layer"]))]
+        beside = {"shuffled pairs": top["baseline"]} | self._beside(frame, str(top["layer"]))
+        values = ", ".join(f"{value:.3f} for {name}" for name, value in beside.items())
+        near = [name for name, value in beside.items() if value >= top["lower"]]
+        doubt = f"; not clearly above {' or '.join(near)}" if near else ""
         count = "" if pairs == 1 else f"; above the shuffled baseline in {clear} of {pairs} (Holm over layers)"
         where = top["layer"] if top["layer_lower"] == top["layer_upper"] else (
             f"{top['layer']} (95 % from {top['layer_lower']} to {top['layer_upper']})")  # fmt: skip
-        return f"{top['metric']} of {whom} peaks at layer {where} with {_number(top)}, against {', '.join(beside)}{count}."
+        return f"{top['metric']} of {whom} peaks at layer {where} with {_number(top)}, against {values}{count}{doubt}."
 
-    def _beside(self, frame: pd.DataFrame, layer: str) -> list[str]:
-        at = frame[frame["layer"] == layer]
-        found = [f"{frame.loc[frame['layer'] == 'embed', 'estimate'].mean():.3f} at the embedding row"] if (
-            layer != "embed" and (frame["layer"] == "embed").any()) else []  # fmt: skip
-        if "random_init" in at:
-            found.append(f"{at['random_init'].mean():.3f} in an untrained network")
-        if "length_partialled" in at:
-            found.append(f"{at['length_partialled'].mean():.3f} with sentence length partialled out")
-        return found
+    def _beside(self, frame: pd.DataFrame, layer: str) -> dict[str, float]:
+        """What the peak must be held against: the embedding row, and an untrained network at the same layer."""
+        at, embedding = frame[frame["layer"] == layer], frame[frame["layer"] == "embed"]
+        found = {} if layer == "embed" or embedding.empty else {"the embedding row": float(embedding["estimate"].mean())}
+        return found | ({"an untrained network": float(at["random_init"].mean())} if "random_init" in at else {})
 
     def figures(self) -> dict[str, Figure]:
         """Curves over layers for the first metric, or the map of languages where they are too many to tell apart; then the rest."""
         frame = _name_pairs(self._summary)
         metrics = list(pd.unique(frame["metric"]))
         main = frame[frame["metric"] == metrics[0]]
-        look = {"title": self.question, "signature": self.signature}
+        look: dict[str, Any] = {"title": self.question, "signature": self.signature}
         means = _mean_over_pairs(self, metrics)
         found = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
         if main["pair"].nunique() <= _READABLE:

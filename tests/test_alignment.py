@@ -71,6 +71,12 @@ def test_the_verdict_names_peak_baseline_embedding_and_untrained_network():
     for words in ("shuffled pairs", "embedding row", "untrained network", "2 of 2"):
         assert words in found.verdict()
     assert found.summary()["random_init"].max() < 0.2
+    assert "not clearly above" not in found.verdict()
+
+
+def test_the_verdict_says_when_an_untrained_network_does_as_well():
+    found = measure_alignment(SHARED, metrics=("mexa",), random_init=SHARED, resamples=100)
+    assert found.verdict().endswith("; not clearly above an untrained network.")
 
 
 def test_peaks_are_as_uncertain_as_the_layers_are_alike():
@@ -136,6 +142,14 @@ def test_centring_recovers_meaning_that_a_language_offset_hides():
     hidden = Activations.from_arrays(aligned(LANGUAGES[:2], (0.6,), sentences=60, offset=15.0), layers=("embed",))
     found = measure_alignment(hidden, metrics=("mexa", "mexa_centred"), resamples=10).summary().set_index("metric")["estimate"]
     assert found["mexa_centred"] > found["mexa"] + 0.2
+
+
+def test_eight_sentences_are_enough_for_every_metric_and_seven_are_refused():
+    few = {code: SHARED[code][:, :8] for code in LANGUAGES[:2]}
+    found = measure_alignment(Activations.from_arrays(few), metrics=METRICS, resamples=10).summary()
+    assert np.isfinite(found[["estimate", "lower", "upper", "baseline", "p"]]).all(axis=None)
+    with pytest.raises(ValueError, match=r"7 sentences\. Needed: at least 8"):
+        measure_alignment(Activations.from_arrays({code: states[:, :7] for code, states in few.items()}))
 
 
 def test_documents_are_resampled_whole():
