@@ -19,6 +19,11 @@ _HOMES = {
     "ParallelTask": "corpus",
     "transplant_grid": "transplant",
     "transplanted": "transplant",
+    "steered": "steering",
+    "erased": "steering",
+    "ablated": "steering",
+    "count_neurons": "neurons",
+    "sentence_losses": "likelihood",
     "Report": "report",
 }
 

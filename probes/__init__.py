@@ -9,6 +9,20 @@ from typing import Any
 _HOMES = {
     "measure_alignment": "alignment",
     "AlignmentReport": "alignment_report",
+    "measure_probes": "linear",
+    "ProbeReport": "linear",
+    "find_neurons": "neurons",
+    "NeuronReport": "neurons",
+    "measure_damage": "damage",
+    "measure_atlas": "atlas",
+    "AtlasReport": "atlas",
+    "measure_steering": "steering",
+    "SubspaceReport": "steering",
+    "Eraser": "subspace",
+    "fit_erasers": "subspace",
+    "erase": "subspace",
+    "language_vectors": "subspace",
+    "random_vectors": "subspace",
 }
 
 __all__ = list(_HOMES)
