@@ -123,11 +123,16 @@ def _units(path: Path, split: str | None) -> Iterator[Row]:
 
 
 def _keyed(given: Iterable[Row], until: Mapping[str, Row] | None = None) -> dict[str, Row]:
-    """Rows by id; stops early when it has all of `until`."""
+    """Rows by id, or by their number where they have none; stops early when it has all of `until`."""
     table: dict[str, Row] = {}
     waiting = len(until or ())
+    field: str | None = None
     for number, row in enumerate(given):
-        key = _id_of(row, number)
+        own = next((field for field in (WORD, "id", "idx", "pid") if field in row.values), None)
+        if table and own != field:
+            raise ValueError(f"{row.where}: id field {own!r} here, {field!r} in the first row. Needed: the same in every row.")
+        field = own
+        key = _id_of(row, field) if field else str(number)
         if key in table:
             raise ValueError(f"{row.where}: id {shown(key)} stands at {table[key].where} too. Needed: one id an item.")
         table[key] = row
@@ -137,12 +142,9 @@ def _keyed(given: Iterable[Row], until: Mapping[str, Row] | None = None) -> dict
     return table
 
 
-def _id_of(row: Row, number: int) -> str:
-    for field in (WORD, "id", "idx", "pid"):
-        if field in row.values:
-            own = identifier(row.values[field], row.where)
-            return f"{row.values['split']}-{own}" if field == "idx" and "split" in row.values else own
-    return str(number)
+def _id_of(row: Row, field: str) -> str:
+    own = identifier(value(row, field), row.where)
+    return f"{row.values['split']}-{own}" if field == "idx" and "split" in row.values else own
 
 
 def shared(name: str, found: Mapping[str, Mapping[str, Row]]) -> dict[str, dict[str, Row]]:

@@ -33,17 +33,18 @@ class Wording(NamedTuple):
 
 
 def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterable[str]) -> dict[str, Wording]:
-    """How each language asks: by the template given, that of `templates.json` in the folder, or the item's fields, a line each.
+    """How each language asks: by the template given, or `templates.json` in the folder, or else by the item's fields, a line each.
 
     `templates.json` is `{"eng_Latn": {"template": "...", "label_words": {"1": "Entail", ...}}, ...}`. No template puts a
     word of any language between the fields, unless you give one that does.
     """
-    told = _told(folder / "templates.json") if (folder / "templates.json").is_file() else {}
+    own_templates = (folder / "templates.json").is_file()
+    told = _told(folder / "templates.json") if own_templates else {}
     usual = next((text for fields, text in _USUAL if all(field in sample.values for field in fields)), None)
     given = _keyed(template, "template") if isinstance(template, Mapping) else {}
     found: dict[str, Wording] = {}
     for code in codes:
-        own: object = told[code].template if code in told else usual
+        own: object = (told[code].template if code in told else None) if own_templates else usual
         if template is not None:
             own = template if isinstance(template, str) else given.get(code)
         if not isinstance(own, str) or not _FIELD.search(own):

@@ -38,14 +38,15 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
 def _table(path: Path, cells: Callable[[Path], Iterator[tuple[int, list[str]]]], header: Sequence[str] | None) -> Iterator[Row]:
     name = at(path)
     for number, row in cells(path):
+        if row in ([], [""]):
+            raise ValueError(f"{name}:{number}: the line is empty. Needed: a header and a row an item, without blank lines.")
         if header is None:
             header = row
             repeated = {name for name in header if header.count(name) > 1 or not name.strip()}
             if repeated:
                 raise ValueError(f"{name}:{number}: column {shown(min(repeated))} twice or without a name. Name each once.")
         elif len(row) != len(header):
-            what = "the line is empty" if row in ([], [""]) else f"{len(row)} cells"
-            raise ValueError(f"{name}:{number}: {what}. Needed: {len(header)} cells, as in the first row.")
+            raise ValueError(f"{name}:{number}: {len(row)} cells. Needed: {len(header)}, as in the first row.")
         else:
             yield Row(f"{name}:{number}", dict(zip(header, row, strict=True)))
 
@@ -95,7 +96,10 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
             paragraph = _mapping(paragraph, where)
             about = {"pid": f"{a}-{p}", "title": article.get("title", str(a)), "context": paragraph.get("context")}
             for q, question in enumerate(_list(paragraph.get("qas"), f"{where}.qas")):
-                yield Row(f"{where}.qas[{q}]", {**_mapping(question, f"{where}.qas[{q}]"), **about})
+                asked = _mapping(question, f"{where}.qas[{q}]")
+                if "id" not in asked:
+                    raise ValueError(f"{where}.qas[{q}]: a question without an id. Needed: the same ids in every language.")
+                yield Row(f"{where}.qas[{q}]", {**asked, **about})
 
 
 def parsed(text: str, where: str) -> Any:
