@@ -19,9 +19,6 @@ from interp.tuning.sources import TRANSLATE
 from probes.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
 from probes.translation_report import CORPUS_SCORES, TranslationReport
 
-if TYPE_CHECKING:
-    from interp.models import TransformerBridge
-
 Metric = Literal["exact", "chrf", "bleu", "spbleu", "nll", "script", "identified"]
 Identifier = Callable[[Sequence[str]], Sequence[str]]
 """Texts to FLORES codes: a language identifier of your own."""
@@ -35,7 +32,7 @@ def measure_translation(
     directions: Iterable[tuple[str, str]],
     *,
     form: str = "quoted",
-    metrics: Sequence[Metric] = _USUAL,
+    metrics: Sequence[str] = _USUAL,
     shots: int = 0,
     beams: int = 1,
     max_new_tokens: int | None = None,
