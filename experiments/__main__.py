@@ -15,6 +15,9 @@ COMMANDS = {
     "steer": ("experiments.steer", "Does a direction or subspace carry the language of what the model writes?"),
     "atlas": ("experiments.atlas", "What do the sentences look like at each depth, and does length alone explain it?"),
     "tune": ("experiments.tune", "What did the model learn from its tuning data?"),
+    "translate": ("experiments.translate", "How well does the model translate?"),
+    "answer": ("experiments.answer", "How well does the model answer, in each language?"),
+    "compare": ("experiments.compare", "What did tuning change, in behaviour, representations and weights?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }

@@ -23,6 +23,22 @@ _HOMES = {
     "erase": "subspace",
     "language_vectors": "subspace",
     "random_vectors": "subspace",
+    "measure_tuning": "tuning",
+    "TuningReport": "tuning",
+    "measure_translation": "translation",
+    "TranslationReport": "translation_report",
+    "measure_answers": "answers",
+    "AnswerReport": "answers",
+    "compare_reports": "change",
+    "ChangeReport": "change",
+    "measure_movement": "movement",
+    "MovementReport": "movement",
+    "measure_entry": "hybrids",
+    "measure_blocks": "hybrids",
+    "measure_rows": "hybrids",
+    "EntryReport": "hybrids_report",
+    "BlocksReport": "hybrids_report",
+    "RowsReport": "hybrids_report",
 }
 
 __all__ = list(_HOMES)
