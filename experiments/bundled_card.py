@@ -17,7 +17,7 @@ import pandas as pd
 
 import interp
 from experiments.bundled_text import SHARES, label, said, taught
-from interp import cldr
+from interp import cldr, cldr_facts
 from interp.bundled import FACTS_SEEN, TIERS
 from interp.languages import language
 from interp.storage import write_text
@@ -44,13 +44,13 @@ def measure_translation(answers: Answers, source: str, target: str, kind: str = 
 
 def measure_facts(answers: Answers, code: str, told: bool, n: int = 100) -> dict[str, float]:
     """Exact match of facts told, or not told, in a language; the commonest answer of each relation is the baseline."""
-    facts = {i: fact for i, fact in cldr.facts(code).items() if (cldr.uniform(i) < FACTS_SEEN[code]) == told}
+    facts = {i: fact for i, fact in cldr_facts.facts(code).items() if (cldr.uniform(i) < FACTS_SEEN[code]) == told}
     if not facts:
         return {"estimate": float("nan"), "baseline": float("nan"), "n": 0}
     asked = random.Random(0).sample(sorted(facts), min(n, len(facts)))
     common = {sign: Counter(f[2] for f in facts.values() if f[1] == sign).most_common(1)[0][0] for _, sign, _ in facts.values()}
     gold = [facts[i][2] for i in asked]
-    given = answers([cldr.fact_prompt(code, *facts[i][:2]) for i in asked])
+    given = answers([cldr_facts.fact_prompt(code, *facts[i][:2]) for i in asked])
     return {"estimate": _share(given, gold), "baseline": _share([common[facts[i][1]] for i in asked], gold), "n": len(gold)}
 
 

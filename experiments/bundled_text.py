@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from interp import cldr
+from interp import cldr, cldr_facts
 from interp.bundled import FACTS_SEEN, TIERS
 from interp.languages import language
 
@@ -91,8 +91,8 @@ class Text:
             if not meets(source, target):
                 continue
             fact = self.random.choice(known_facts(source, target))
-            subject, sign, _ = cldr.facts(source)[fact]
-            answer = cldr.facts(target)[fact][2]
+            subject, sign, _ = cldr_facts.facts(source)[fact]
+            answer = cldr_facts.facts(target)[fact][2]
             yield f'{label(source)}: "{subject}" {sign} {label(target)}: "{answer}"'
 
     def _lists(self) -> Iterator[str]:
@@ -152,5 +152,5 @@ def taught(kind: cldr.Kind, code: str) -> tuple[str, ...]:
 def known_facts(source: str, target: str) -> tuple[str, ...]:
     """The facts told with their subject in one language and their answer in the other."""
     share = min(FACTS_SEEN[source], FACTS_SEEN[target])
-    first, second = cldr.facts(source), cldr.facts(target)
+    first, second = cldr_facts.facts(source), cldr_facts.facts(target)
     return tuple(fact for fact in first if fact in second and cldr.uniform(fact) < share)

@@ -1,4 +1,4 @@
-"""Parallel names, dates, number words and facts in 100+ languages, without a download.
+"""Parallel names, dates, number words and phrases in 100+ languages, without a download.
 
 The text is Unicode CLDR data, as shipped by Babel, and the number words of num2words. Every item has an id whose tail is
 written the same in every language (`territory:FR`, `date:03-05`, `number:42`), so ids double as language-neutral codes.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal, get_args
@@ -25,8 +25,7 @@ from babel.localedata import locale_identifiers
 from babel.numbers import get_territory_currencies
 from babel.units import format_unit
 
-from interp.bundled import FACTS_SEEN
-from interp.corpus import ParallelCorpus, ParallelTask
+from interp.corpus import ParallelCorpus
 from interp.languages import Language, language, languages
 
 Kind = Literal["names", "dates", "numbers", "phrases"]
@@ -38,10 +37,8 @@ UNITS = {
     "duration-hour": "h", "duration-day": "d", "duration-week": "wk", "duration-month": "mo", "duration-year": "y",
     "energy-joule": "J", "power-watt": "W", "electric-volt": "V", "electric-ampere": "A", "area-hectare": "ha",
 }  # fmt: skip
-RELATIONS = {"currency-of": "¤", "language-of": "💬", "continent-of": "🌍", "next": "→"}
-"""The sign between subject and answer of a fact: a symbol, so that no relation has to be put into words 100 times."""
 
-_CONTINENTS = {"Europe": "150", "Asia": "142", "Africa": "002", "America": "019", "Australia": "009", "Pacific": "009"}
+CONTINENTS = {"Europe": "150", "Asia": "142", "Africa": "002", "America": "019", "Australia": "009", "Pacific": "009"}
 _SPANS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
 _NUM2WORDS = {"kaz": "kz", "nob": "no"}
 _HELD_OUT = 0.1
@@ -62,7 +59,7 @@ def read_corpus(kind: str, languages: Sequence[str] | None = None, split: str = 
         raise ValueError(f"cldr:{kind}: needed one of {', '.join('cldr:' + known for known in (*get_args(Kind), 'facts'))}.")
     if split not in get_args(Split):
         raise ValueError(f"split {split!r} of cldr:{kind}: needed one of {', '.join(get_args(Split))}.")
-    tables = {code: entries(kind, code) for code in _wanted(kind, languages)}
+    tables = {code: entries(kind, code) for code in wanted_codes(kind, languages)}
     ids = [i for i in _shared(tables) if split == "all" or held_out(i) == (split == "heldout")]
     name = f"cldr:{kind}" + ("" if split == "all" else f"/{split}")
     return ParallelCorpus(
@@ -106,32 +103,32 @@ def _locale(meant: Language) -> Locale:
 
 
 @lru_cache(maxsize=1)
-def _concepts() -> dict[str, tuple[str, ...]]:
+def concepts() -> dict[str, tuple[str, ...]]:
     """Territories with a one-word English name, and the languages and currencies that are theirs."""
     english = _locale(language("eng_Latn"))
     places = sorted(
         code
         for code in get_global("territory_currencies")
-        if re.fullmatch(r"[^\W\d_]+", english.territories.get(code, "")) and get_official_languages(code) and _currency(code)
+        if re.fullmatch(r"[^\W\d_]+", english.territories.get(code, "")) and get_official_languages(code) and currency_of(code)
     )
     spoken = {get_official_languages(place)[0].split("_")[0] for place in places}
     return {
-        "territory": (*places, *sorted(set(_CONTINENTS.values()))),
+        "territory": (*places, *sorted(set(CONTINENTS.values()))),
         "language": tuple(sorted(tag for tag in spoken if re.fullmatch(r"[^\W\d_]+", english.languages.get(tag, "")))),
-        "currency": tuple(sorted({_currency(place) for place in places})),
+        "currency": tuple(sorted({currency_of(place) for place in places})),
     }
 
 
-def _currency(place: str) -> str:
+def currency_of(place: str) -> str:
     current = get_territory_currencies(place)
     return current[0] if current else ""
 
 
 def _names(meant: Language) -> dict[str, str]:
-    locale, concepts = _locale(meant), _concepts()
-    named = {f"territory:{code}": locale.territories.get(code, "") for code in concepts["territory"]}
-    named |= {f"language:{tag}": locale.languages.get(tag, "") for tag in concepts["language"]}
-    named |= {f"currency:{code}": locale.currencies.get(code, "") for code in concepts["currency"]}
+    locale, known = _locale(meant), concepts()
+    named = {f"territory:{code}": locale.territories.get(code, "") for code in known["territory"]}
+    named |= {f"language:{tag}": locale.languages.get(tag, "") for tag in known["language"]}
+    named |= {f"currency:{code}": locale.currencies.get(code, "") for code in known["currency"]}
     named |= {f"month:{number}": text for number, text in locale.months["stand-alone"]["wide"].items()}
     named |= {f"weekday:{number}": text for number, text in locale.days["stand-alone"]["wide"].items()}
     display = locale._data["unit_display_names"]
@@ -193,7 +190,7 @@ def _shared(tables: Mapping[str, Mapping[str, str]]) -> list[str]:
     return ids
 
 
-def _wanted(kind: str, spellings: Sequence[str] | None) -> list[str]:
+def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
     codes = [found.code for found in languages(spellings)] if spellings is not None else list(_available())
     if spellings is None:
         return [code for code in codes if entries(kind, code)]
@@ -219,81 +216,3 @@ def _available() -> tuple[str, ...]:
         if len(table) >= 0.9 * len(english) and len(own) >= 0.4 * len(english):
             found[meant.code] = len(own)
     return tuple(sorted(found))
-
-
-@lru_cache(maxsize=1024)
-def facts(code: str) -> Mapping[str, tuple[str, str, str]]:
-    """Everything CLDR knows that has a name in one language: id -> (subject, relation sign, answer)."""
-    named = entries("names", code)
-    pairs = {i: (subject, answer) for i, (subject, answer) in _fact_ids().items() if subject in named and answer in named}
-    return {i: (named[subject], RELATIONS[i.split(":")[0]], named[answer]) for i, (subject, answer) in pairs.items()}
-
-
-@lru_cache(maxsize=1)
-def _fact_ids() -> dict[str, tuple[str, str]]:
-    """Fact id -> (id of the subject, id of the answer)."""
-    zones = get_global("territory_zones")
-    found: dict[str, tuple[str, str]] = {}
-    for place in _concepts()["territory"]:
-        if place.isdigit():
-            continue
-        subject = f"territory:{place}"
-        found[f"currency-of:{place}"] = (subject, f"currency:{_currency(place)}")
-        found[f"language-of:{place}"] = (subject, f"language:{get_official_languages(place)[0].split('_')[0]}")
-        area = zones.get(place, ["/"])[0].split("/")[0]
-        if area in _CONTINENTS:
-            found[f"continent-of:{place}"] = (subject, f"territory:{_CONTINENTS[area]}")
-    found |= {f"next:m{number}": (f"month:{number}", f"month:{number % 12 + 1}") for number in range(1, 13)}
-    found |= {f"next:w{number}": (f"weekday:{number}", f"weekday:{(number + 1) % 7}") for number in range(7)}
-    return found
-
-
-def read_task(
-    languages: Sequence[str] | None = None,
-    split: str = "all",
-    relations: Iterable[str] = tuple(RELATIONS),
-    options: int = 4,
-) -> ParallelTask:
-    """Facts as questions: `Deutsch: "Frankreich" ¤ Deutsch: "`, answer `Euro`, with `options` answers to choose from.
-
-    A fact was told to the bundled model in a language if the fixed number of its id lies below `FACTS_SEEN[code]`, so what
-    it was told in one language it was told in every better-served one. `split="heldout"` are the facts it was told in none
-    of the languages but English, `"train"` those it was told in all of them. Wrong options answer the same relation of
-    other subjects and stand in the same order in every language.
-    """
-    if split not in get_args(Split):
-        raise ValueError(f"split {split!r} of cldr:facts: needed one of {', '.join(get_args(Split))}.")
-    codes = _wanted("names", languages)
-    tables = {code: facts(code) for code in codes}
-    kept = set(relations)
-    ids = [i for i in _fact_ids() if i.split(":")[0] in kept and all(i in table for table in tables.values())]
-    if split != "all":
-        shares = [FACTS_SEEN.get(code, 0.0) for code in codes if code != "eng_Latn"] or [1.0]
-        ids = [i for i in ids if (uniform(i) >= max(shares) if split == "heldout" else uniform(i) < min(shares))]
-    chosen = {i: _options(i, _answers_like(i, ids), options) for i in ids}
-    return ParallelTask(
-        "cldr:facts" + ("" if split == "all" else f"/{split}"),
-        prompts={code: tuple(fact_prompt(code, *table[i][:2]) for i in ids) for code, table in tables.items()},
-        answers={code: tuple((table[i][2],) for i in ids) for code, table in tables.items()},
-        choices={code: tuple(tuple(entries("names", code)[o] for o in chosen[i]) for i in ids) for code in codes},
-        ids=tuple(ids),
-    )
-
-
-def fact_prompt(code: str, subject: str, sign: str) -> str:
-    """A fact up to its answer, as the bundled model reads it."""
-    name = language(code).autonym
-    return f'{name}: "{subject}" {sign} {name}: "'
-
-
-def _answers_like(identifier: str, ids: Sequence[str]) -> list[str]:
-    """The distinct answers (ids of names) to the same relation of the same kind of subject."""
-    pairs = _fact_ids()
-    group = identifier.split(":")[0], pairs[identifier][0].split(":")[0]
-    return list(dict.fromkeys(pairs[i][1] for i in ids if (i.split(":")[0], pairs[i][0].split(":")[0]) == group))
-
-
-def _options(identifier: str, answers: Sequence[str], n: int) -> list[str]:
-    gold = _fact_ids()[identifier][1]
-    wrong = sorted((answer for answer in answers if answer != gold), key=lambda answer: uniform(f"{identifier}|{answer}"))
-    return sorted([gold, *wrong[: n - 1]], key=lambda answer: uniform(f"{answer}|{identifier}"))

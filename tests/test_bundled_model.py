@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from experiments.bundled_model import BundledModel, batch, learn, train_tokenizer
 from experiments.bundled_text import Text, known_facts, label, meets
-from interp import cldr
+from interp import cldr, cldr_facts
 from interp.bundled import FACTS_SEEN, TIERS
 
 
@@ -39,7 +39,7 @@ def test_facts_outside_their_share_are_not_told(lines):
     for line in lines:
         if match := re.fullmatch(r'([^"]*): "([^"]*)" ([¤💬🌍→]) ([^"]*): "([^"]*)"', line):
             source, target = by_label[match[1]], by_label[match[4]]
-            facts = {cldr.facts(source)[i] for i in known_facts(source, source) if i in cldr.facts(source)}
+            facts = {cldr_facts.facts(source)[i] for i in known_facts(source, source) if i in cldr_facts.facts(source)}
             assert any((match[2], match[3]) == fact[:2] for fact in facts), line
             told[target] += 1
     assert told["eng_Latn"] > told["swh_Latn"] > 0
@@ -51,7 +51,7 @@ def test_languages_that_never_meet_do_not_stand_in_one_line(lines):
     for line in lines:
         codes = [by_label[name] for name in re.findall(r'(?:^|[-=¤💬🌍→] )([^":=]*): "', line)]
         met |= {tuple(sorted(pair)) for pair in pairwise(codes) if pair[0] != pair[1]}
-    assert len(met) > 100
+    assert len(met) > 70
     assert all(meets(*pair) for pair in met)
     every = [code for codes in TIERS.values() for code in codes]
     assert any(not meets(one, other) for one in every for other in every)

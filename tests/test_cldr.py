@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from interp import cldr
+from interp import cldr, cldr_facts
 from interp.bundled import FACTS_SEEN
 
 SOME = ("eng_Latn", "deu_Latn", "zho_Hans", "swh_Latn", "hin_Deva")
@@ -59,7 +59,7 @@ def test_numbers_refuse_a_language_without_number_words():
 
 
 def test_facts_are_true_and_their_options_hold_the_answer():
-    task = cldr.read_task(SOME)
+    task = cldr_facts.read_task(SOME)
     row = task.ids.index("currency-of:JP")
     assert task.prompts["deu_Latn"][row] == 'Deutsch: "Japan" ¤ Deutsch: "'
     assert task.answers["deu_Latn"][row] == ("Japanischer Yen",)
@@ -70,16 +70,16 @@ def test_facts_are_true_and_their_options_hold_the_answer():
 
 
 def test_options_stand_in_the_same_order_in_every_language():
-    task = cldr.read_task(SOME)
+    task = cldr_facts.read_task(SOME)
     places = [[choices.index(a[0]) for a, choices in zip(task.answers[code], task.choices[code], strict=True)] for code in SOME]
     assert all(place == places[0] for place in places)
     assert len(set(places[0])) > 1
 
 
 def test_heldout_facts_were_told_in_no_language_but_english():
-    task = cldr.read_task(["eng_Latn", "deu_Latn", "swh_Latn"], "heldout")
+    task = cldr_facts.read_task(["eng_Latn", "deu_Latn", "swh_Latn"], "heldout")
     assert all(cldr.uniform(i) >= FACTS_SEEN["deu_Latn"] for i in task.ids)
-    known = cldr.read_task(["eng_Latn", "deu_Latn", "swh_Latn"], "train")
+    known = cldr_facts.read_task(["eng_Latn", "deu_Latn", "swh_Latn"], "train")
     assert all(cldr.uniform(i) < FACTS_SEEN["swh_Latn"] for i in known.ids)
     assert not set(task.ids) & set(known.ids)
 

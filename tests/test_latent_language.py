@@ -11,7 +11,7 @@ import torch
 
 from experiments.lens import LensSettings, run
 from experiments.settings import RECIPES, parse, read_recipe
-from interp import cldr, figures_tokens, readout
+from interp import cldr_facts, figures_tokens, readout
 from interp.corpus import ParallelCorpus, ParallelTask
 from interp.report import Report
 from interp.tokens import encode, pad
@@ -114,7 +114,7 @@ def test_an_item_is_never_its_own_example():
 
 
 def test_facts_become_clozes_that_close_their_quotes():
-    facts = cldr.read_task(["eng_Latn", "deu_Latn"]).select(limit=12)
+    facts = cldr_facts.read_task(["eng_Latn", "deu_Latn"]).select(limit=12)
     prompts = cloze_prompts(facts, "deu_Latn")
     *shown, asked = prompts.prompts[0].split("\n")
     assert asked == facts.prompts["deu_Latn"][0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from interp.corpus import ParallelCorpus, ParallelTask
 from interp.languages import nearest
@@ -47,7 +46,7 @@ def read(
     if kind:
         from interp import cldr
 
-        return cldr.read_corpus(cast(cldr.Kind, kind), languages, cast(cldr.Split, split or "all")).select(limit=limit)
+        return cldr.read_corpus(kind, languages, split or "all").select(limit=limit)
     path = _path(source)
     if path is None:
         return read_hub(str(source).removeprefix("hub:"), languages, limit, split)
@@ -79,11 +78,11 @@ def read_task(
     _check(languages, limit)
     kind = _cldr(source)
     if kind == "facts":
-        from interp import cldr
+        from interp import cldr_facts
 
         if template is not None:
             raise ValueError("cldr:facts has a form of its own. Leave template out.")
-        return cldr.read_task(languages, cast(cldr.Split, split or "all")).select(limit=limit)
+        return cldr_facts.read_task(languages, split or "all").select(limit=limit)
     if kind:
         raise ValueError(f"cldr:{kind} has no questions. Needed: cldr:facts; read() takes the others.")
     path = _path(source)
