@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 
 from interp.figures import FAINT, INK, PALETTE, despine, sign
 from interp.figures_lens import band, entropy_strip, finish, headline, legend, panels
+from interp.languages import language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,9 +28,7 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     for (axes, strip), code in zip(pairs, chosen, strict=True):
         mine = summary[summary["language"] == code].groupby("measure", sort=False)
         parts = dict(iter(mine))
-        for place, (ending, name) in enumerate(
-            {"": f"{asked} label", "_english": "English label"}.items()
-        ):
+        for place, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
             if f"gold{ending}" in parts:
                 band(axes, parts[f"gold{ending}"], f"right {name}", PALETTE[1 - place])
                 band(axes, parts[f"any{ending}"], f"any {name}", PALETTE[1 - place], heavy=False, dash=(0, (4, 2)))
@@ -38,17 +36,39 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
             axes.plot(
                 parts["any"]["random_init"].to_numpy(), color=FAINT, linewidth=1.2, linestyle=":", label="any, random weights"
             )
-        finish(axes, layers, code if len(chosen) > 1 else "", room=min(len(chosen), 3))
         entropy_strip(
             figure, strip, undecided[undecided["language"] == code], layers, float(undecided["estimate"].max()), len(chosen)
         )
+    for (axes, _), code in zip(pairs, chosen, strict=True):
+        finish(axes, layers, _name(code) if len(chosen) > 1 else "", room=min(len(chosen), 3))
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, "Which label each layer would say", pairs, "probability")
     sign(figure, signature)
     return figure
 
 
-def accuracy_dots(accuracy: pd.DataFrame, names: Mapping[str, str], signature: object = "") -> Figure:
+def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
+    """How often the right label is the most probable one at each layer, and its share of the probability of all labels."""
+    layers, whole = list(pd.unique(summary["layer"])), summary[summary["language"] == "all"]
+    figure, [(axes, _)] = panels(1)
+    for measure, label, colour in (
+        ("correct", "right label first", PALETTE[0]),
+        ("share", "P(right label) / P(any label)", PALETTE[1]),
+    ):
+        part = whole[whole["measure"] == measure]
+        band(axes, part, label, colour)
+        if part["random_init"].notna().any():
+            axes.plot(part["random_init"].to_numpy(), color=colour, linewidth=1.1, linestyle=":", label=f"{label}, random weights")
+    most = float(whole[whole["measure"] == "correct"]["baseline"].iloc[0])
+    axes.axhline(most, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), label="most frequent label")
+    finish(axes, layers, "")
+    legend(figure, [axes])
+    headline(figure, "The right label, layer by layer", [(axes, axes)], "share of items, or of probability")
+    sign(figure, signature)
+    return figure
+
+
+def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     """How often the answer is right in each language, the best on top; the dashed line is the most frequent label."""
     from matplotlib.figure import Figure
 
@@ -57,13 +77,13 @@ def accuracy_dots(accuracy: pd.DataFrame, names: Mapping[str, str], signature: o
     figure = Figure((6.4, 1.5 + 0.24 * len(ordered)), layout="constrained", facecolor="white")
     axes = figure.subplots()
     y = np.arange(len(ordered))
-    colours = np.where(whole, PALETTE[1], PALETTE[0])
+    colours = [PALETTE[1] if one else PALETTE[0] for one in whole]
     axes.hlines(y, ordered["lower"], ordered["upper"], colors=colours, linewidth=2, alpha=0.45)
     axes.scatter(ordered["estimate"], y, c=colours, s=28, zorder=3)
     axes.axvline(float(ordered["baseline"].iloc[0]), color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0)
     axes.annotate("most frequent label", (float(ordered["baseline"].iloc[0]), 1), xycoords=("data", "axes fraction"), xytext=(3, 3),
                   textcoords="offset points", fontsize=7.5, color=FAINT)  # fmt: skip
-    axes.set_yticks(y, [names[code] for code in ordered["language"]])
+    axes.set_yticks(y, [_name(code) for code in ordered["language"]])
     despine(axes)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)
@@ -75,3 +95,7 @@ def accuracy_dots(accuracy: pd.DataFrame, names: Mapping[str, str], signature: o
     )
     sign(figure, signature)
     return figure
+
+
+def _name(code: str) -> str:
+    return "all languages" if code == "all" else language(code).name

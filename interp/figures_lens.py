@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import langcodes
 import numpy as np
@@ -15,8 +15,9 @@ from interp.languages import language
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
-Marks = Mapping[str, tuple[str, str, str]]
+Marks = Mapping[str, tuple[str | None, str | None, str | None]]
 GREYS = {"common": "#C4C4C4", "mixed": "#ADADAD", "bytes": "#8A8A8A", "special": "#6A6A6A", "other": "#E0E0E0"}
 """Colours of what is no script: digits and signs, tokens of several scripts, parts of letters, control tokens, rare scripts."""
 _NAMED = 4  # more languages than this beside pivot and target are drawn as their mean
@@ -41,8 +42,9 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
         band(axes, mine[mine["series"] == target], "the target" if len(targets) > 1 else _name(target), PALETTE[1])
         _third_languages(axes, mine, [code for code in others if code != target and (mine["series"] == code).any()], others)
         _floor(axes, mine[mine["series"] == pivot], _name(pivot))
-        finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
         entropy_strip(figure, strip, entropy[entropy["target"] == target], layers, float(entropy["estimate"].max()), len(targets))
+    for (axes, _), target in zip(pairs, targets, strict=True):
+        finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, f"The answer in {_name(pivot)} and in the target, layer by layer", pairs, "probability of the word")
     sign(figure, signature)
@@ -109,7 +111,7 @@ def script_colours(scripts: Sequence[str]) -> list[str]:
     return [GREYS.get(name) or PALETTE[written.index(name) % 6] for name in scripts]
 
 
-def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: str = "-") -> None:
+def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: Any = "-") -> None:
     """One curve over layers with its interval."""
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.18 if heavy else 0.1, linewidth=0)
@@ -139,8 +141,8 @@ def _floor(axes: Axes, pivot: pd.DataFrame, name: str) -> None:
         axes.plot(pivot["random_init"].to_numpy(), color=FAINT, linewidth=1.3, linestyle=":", label=f"{name}, random weights")
 
 
-def _mark(axes: Axes, layers: Sequence[str], mark: tuple[str, str, str]) -> None:
-    at, lower, upper = (layers.index(layer) for layer in mark)
+def _mark(axes: Axes, layers: Sequence[str], mark: tuple[str | None, ...]) -> None:
+    at, lower, upper = (layers.index(str(layer)) for layer in mark)
     axes.axvspan(lower - 0.5, upper + 0.5, color="#F6EFD4", linewidth=0, zorder=0)
     axes.axvline(at, color="#B8860B", linewidth=1, zorder=1)
     said, place = f"crossover {mark[0]} [{mark[1]}, {mark[2]}]", (lower - 0.5, 1)
@@ -157,7 +159,7 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
     axes.spines[:].set_visible(False)
     axes.tick_params(labelsize=8, length=0, labelcolor=INK)
     label_layers(axes, layers, room=min(n, 3))
-    place = axes.get_subplotspec()
+    place = _place(axes)
     if place.is_first_col():
         axes.set_ylabel("entropy\n(bits)", fontsize=7.5, color=INK, rotation=0, ha="right", va="center")
     if place.colspan.stop == place.get_gridspec().ncols:
@@ -167,7 +169,7 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
 
 
 def finish(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
-    """Layers below, values from zero, faint lines across."""
+    """Layers below, values from zero, faint lines across. To be called when all panels that share an axis are drawn."""
     despine(axes)
     label_layers(axes, layers, room=room)
     axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
@@ -201,25 +203,32 @@ def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 
 def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
-    """Every line of some panels once, beside them."""
-    found: dict[str, object] = {}
+    """Every line of some panels once, beside them, what they are held against last."""
+    found: dict[str, Any] = {}
     for axes in drawn:
         handles, labels = axes.get_legend_handles_labels()
         found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
-    look = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
+    found = dict(sorted(found.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
+    look: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
     figure.legend(list(found.values()), list(found), loc="outside right center", **look)
 
 
 def headline(figure: Figure, title: str, pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
     """The title at the upper left, and the axes' names at the outer panels only."""
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
-    lowest = {lower.get_subplotspec().colspan.start: lower for _, lower in pairs}
+    lowest = {_place(lower).colspan.start: lower for _, lower in pairs}
     for lower in lowest.values():
         lower.set_xlabel("layer", fontsize=9, color=INK)
     for upper, _ in pairs:
-        if ylabel is not None and upper.get_subplotspec().is_first_col():
+        if ylabel is not None and _place(upper).is_first_col():
             upper.set_ylabel(ylabel, fontsize=9, color=INK)
 
 
 def _name(code: str) -> str:
     return language(code).name
+
+
+def _place(axes: Axes) -> SubplotSpec:
+    place = axes.get_subplotspec()
+    assert place is not None
+    return place

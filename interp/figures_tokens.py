@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pandas as pd
@@ -115,7 +115,7 @@ def without_glyph_warnings() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _cell(axes: Axes, x: int, y: int, row: object, colour: str) -> None:
+def _cell(axes: Axes, x: int, y: int, row: Any, colour: str) -> None:
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
 
@@ -123,7 +123,7 @@ def _cell(axes: Axes, x: int, y: int, row: object, colour: str) -> None:
     face = tuple(1 - strength * (1 - part) for part in to_rgb(colour))
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white", linewidth=1, gid=f"cell-{y}-{x}"))
     dark = sum(weight * part for weight, part in zip((0.299, 0.587, 0.114), face, strict=True)) < 0.55
-    look = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else INK, "parse_math": False}
+    look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else INK, "parse_math": False}
     axes.text(x, y, shown(row.predicted), gid=f"word-{y}-{x}", **look)
 
 
@@ -136,5 +136,12 @@ def _keys(axes: Axes, colours: Mapping[str, str]) -> None:
     from matplotlib.patches import Patch
 
     keys = [Patch(facecolor=colour, label=script_name(name)) for name, colour in colours.items()]
-    look = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.2, "columnspacing": 1.2, "borderpad": 0}
+    look: dict[str, Any] = {
+        "frameon": False,
+        "fontsize": 8.5,
+        "labelcolor": INK,
+        "handlelength": 1.2,
+        "columnspacing": 1.2,
+        "borderpad": 0,
+    }
     axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1.01), ncols=len(keys), **look)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
-from interp.languages import language
 from interp.report import Report
 from interp.statistics import bootstrap, sign_flip
 from probes.crossover import Crossover, find_crossover
@@ -105,13 +104,13 @@ class LabelLensReport(Report):
         return f"{said}; English labels lead before the labels asked for overtake them at {found}."
 
     def figures(self) -> dict[str, Figure]:
-        from interp.figures_labels import accuracy_dots, label_curves
+        from interp.figures_labels import accuracy_dots, label_curves, right_curves
 
-        names = {code: language(code).name for code in self.languages} | {ALL: "all languages"}
         line = str(self.signature)
         return {
             "labels": label_curves(self.summary(), self.settings["labels"], line),
-            "accuracy": accuracy_dots(self.accuracy(), names, line),
+            "right": right_curves(self.summary(), line),
+            "accuracy": accuracy_dots(self.accuracy(), line),
         }
 
 

@@ -101,7 +101,13 @@ class LatentLanguageReport(Report):
             )
         crossover = self.crossover()
         if crossover.layer is None:
-            return f"{seen}, corrected p = {peak.p:.2g}, but it does not lead before {where}: no crossover; {items}."
+            pivot, own, _ = (curve.mean(0)[-1] for curve in self._curves(None))
+            said = (
+                f"{where} never overtake{'s' if len(self.targets) == 1 else ''} it for good"
+                if pivot >= own
+                else "it does not lead there"
+            )
+            return f"{name} shows on the way: {seen}, corrected p = {peak.p:.2g}, but {said}; {items}."
         later = f"overtake{'s' if len(self.targets) == 1 else ''} it for good at {crossover}"
         return f"{name} comes first: {seen}, and {where} {later}; {items}."
 
