@@ -79,8 +79,8 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     size = 14 if len(part) < 1500 else 6
     for place, code in enumerate(codes):
         own = part[part["language"] == code]
-        look = {"color": PALETTE[place % len(PALETTE)], "marker": _MARKERS[place // len(PALETTE) % len(_MARKERS)]}
-        axes.scatter(own[columns[0]], own[columns[1]], s=size, alpha=0.75, linewidths=0, label=code, zorder=2, **look)
+        colour, marker = PALETTE[place % len(PALETTE)], _MARKERS[place // len(PALETTE) % len(_MARKERS)]
+        axes.scatter(own[columns[0]], own[columns[1]], size, colour, marker, alpha=0.75, linewidths=0, label=code, zorder=2)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")

@@ -83,7 +83,7 @@ def _losses_by_mask(
 
 def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[int, list[int]]:
     """For every neuron another of its block that is no language's own and whose highest rate of firing is among the ten nearest."""
-    highest, taken = report.arrays["rate"].max(0), report.arrays["chosen"].any(0)
+    highest, taken = report.arrays["rate"].max(0), report.arrays["chosen"].max(0) > 0
     found: dict[int, list[int]] = {}
     for block, neurons in own.items():
         free = list(np.flatnonzero(~taken[block]))

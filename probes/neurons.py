@@ -55,9 +55,10 @@ def find_neurons(
     arrays = {"rate": moments.rate, "mean": moments.mean, "chosen": chosen.astype(np.uint8), "jaccard": jaccard}
     if random_init is not None:
         arrays |= _in_random_init(random_init, ranking, chosen, method, share, bar, halves, rng)
+    limit = float(np.quantile(null, 0.95))
     settings = {"languages": list(counts.languages), "method": method, "share": share, "bar": bar, "halves": halves,
-                "permutations": permutations, "seed": seed, "null": float(np.quantile(null, 0.95))}  # fmt: skip
-    table = _table(counts.languages, moments, ranking, chosen, again, settings["null"])
+                "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
+    table = _table(counts.languages, moments, ranking, chosen, again, limit)
     shown = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
     return NeuronReport(table, Signature("neurons", counts.model, counts.corpus, shown), arrays, settings)
 

@@ -29,7 +29,6 @@ from interp.provenance import Signature
 from interp.report import Report
 from interp.statistics import bootstrap
 from interp.steering import Edit, edited
-from interp.tokens import encode
 from interp.vocabulary import scripts_of
 from probes.subspace import Method, fit_erasers, language_vectors, random_vectors
 from probes.text_scores import in_script, item_scores, overlap_counts
@@ -183,9 +182,8 @@ def _score(
     said = [row for row, text in enumerate(texts) if text]
     surprise = np.full(len(texts), np.nan)
     if said:
-        written = [texts[row] for row in said]
-        sizes = [max(1, len(ids)) for ids in encode(model, written, special=False)]
-        surprise[said] = -np.asarray(score(model, [prompts[row] for row in said], written)) / sizes
+        found = score(model, [prompts[row] for row in said], [texts[row] for row in said])
+        surprise[said] = -np.array(found.log_probs) / np.array(found.tokens)
     fidelity = item_scores("chrf", overlap_counts("chrf", texts, wanted, target), target)
     return pd.DataFrame({"text": list(texts), "language": hits, "fidelity": fidelity, "surprise": surprise})
 
