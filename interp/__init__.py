@@ -19,6 +19,8 @@ _HOMES = {
     "ParallelTask": "corpus",
     "transplant_grid": "transplant",
     "transplanted": "transplant",
+    "train_lens": "lens_training",
+    "load_lens": "tuned_lens",
     "steered": "steering",
     "erased": "steering",
     "ablated": "steering",

@@ -9,6 +9,12 @@ from typing import Any
 _HOMES = {
     "measure_alignment": "alignment",
     "AlignmentReport": "alignment_report",
+    "measure_latent_language": "latent_language",
+    "LatentLanguageReport": "latent_language_report",
+    "measure_tokens": "token_lens",
+    "TokenLensReport": "token_lens",
+    "measure_labels": "label_lens",
+    "LabelLensReport": "label_lens_report",
     "measure_probes": "linear",
     "ProbeReport": "linear",
     "find_neurons": "neurons",
