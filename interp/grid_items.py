@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,7 @@ def transplant_items(
         ask(model, prompt, score, options=options[i] if options else None, gold=gold[i] if gold else None, steps=max_new_tokens)
         for i, prompt in enumerate(prompts)
     ]
+    asks = _alike(asks)
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
     shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
     grids: dict[int, Grid] = {}
@@ -88,6 +89,15 @@ def transplant_items(
         cells = len(prompts) * len(sources) * len(targets)
         _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
     return [grids[i] for i in range(len(prompts))]
+
+
+def _alike(asks: list[Ask]) -> list[Ask]:
+    """Score whole options of every item where the options of one begin alike: the mean of two scales would mean nothing."""
+    clashes = sum(one.clash for one in asks)
+    if not clashes or asks[0].score not in ("choice", "logit_difference"):
+        return asks
+    _log.warning("%d of %d items have options that share their first token: whole options are scored in all.", clashes, len(asks))
+    return [replace(one, long=True) for one in asks]
 
 
 def recorded(

@@ -72,17 +72,21 @@ class Tree:
 
 
 def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
-    """One tree an item. `ends[option]` lists (node, next token): which node says which token of that option."""
+    """One tree an item; options that begin alike share their first nodes. `ends[option]` lists (node, next token): which node
+    says which token of that option."""
     tokens, depth, parents, ends = [last], [0], [-1], []
+    known: dict[tuple[int, int], int] = {}
     for tail in tails:
         node, path = 0, []
         for place, token in enumerate(tail):
             path.append((node, token))
             if place + 1 < len(tail):
-                tokens.append(token)
-                depth.append(place + 1)
-                parents.append(node)
-                node = len(tokens) - 1
+                if (node, token) not in known:
+                    known[node, token] = len(tokens)
+                    tokens.append(token)
+                    depth.append(place + 1)
+                    parents.append(node)
+                node = known[node, token]
         ends.append(path)
     seen = torch.eye(len(tokens), dtype=torch.bool)
     for node in range(1, len(tokens)):
@@ -197,6 +201,7 @@ def packed_generate(
 
 
 def lanes_for(cells: int, steps: int, length: int) -> int:
-    """How many lanes make decoding cheapest: each lane costs a copy of the prefix a step, each cell in a lane a mask over
-    the tokens of the others. Half the tokens are there on average."""
-    return max(1, min(cells, round(math.sqrt(cells * steps / 2 / max(length, 1) * cells) ** 0.5)))
+    """How many lanes make decoding cheapest. A step copies the prefix once a lane and scores each cell against its whole lane;
+    copying a key costs about twelve times scoring it, and half the tokens are there on average."""
+    lanes = min(cells, max(1, round(cells * math.sqrt(steps / (25 * max(length, 1))))))
+    return math.ceil(cells / math.ceil(cells / lanes))

@@ -1,12 +1,11 @@
 """What is asked of every cell: its next-token logits, an answer, a choice, a difference, a distance, or a text.
 
-Log-probabilities and divergences are in nats. `choice` reads the first token of each option only; where two options share
-it, that would be a coin toss, so whole options are scored instead and the log says so.
+Log-probabilities and divergences are in nats. `choice` and `logit_difference` read the first token of each option only; where
+two options share it, that would be a coin toss, so whole options are scored instead and the log says so.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast, get_args
@@ -20,8 +19,6 @@ from interp.tokens import context_limit, encode
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
-_log = logging.getLogger(__name__)
-
 Score = Literal["logits", "logprob", "choice", "choice_whole", "logit_difference", "kl", "generate"]
 
 NEAR_TIE = 1e-3
@@ -30,12 +27,14 @@ NEAR_TIE = 1e-3
 
 @dataclass(frozen=True)
 class Ask:
-    """One score of one item. `options` are the token ids of what may follow the prompt, `gold` the right one."""
+    """One score of one item. `options` are the token ids of what may follow the prompt, `gold` the right one; `long` asks for
+    whole options though their first tokens differ."""
 
     score: Score
     options: tuple[tuple[int, ...], ...] = ()
     gold: int | None = None
     steps: int = 20
+    long: bool = False
 
     @property
     def clash(self) -> bool:
@@ -46,7 +45,8 @@ class Ask:
     @property
     def whole(self) -> bool:
         """Whether options are scored to their end, not by their first token."""
-        return self.score in ("logprob", "choice_whole") or (self.score in ("choice", "logit_difference") and self.clash)
+        by_first_token = self.score in ("choice", "logit_difference") and not (self.clash or self.long)
+        return self.score not in ("logits", "kl", "generate") and not by_first_token
 
     @property
     def tails(self) -> tuple[tuple[int, ...], ...]:
@@ -76,10 +76,7 @@ def ask(
         raise ValueError(
             f"score 'logit_difference': gold {gold}. Needed: the place of the right one among {len(options or ())} options."
         )
-    found = Ask(cast(Score, score), tuple(continuation(model, prompt, option) for option in options or ()), gold, steps)
-    if found.whole and score in ("choice", "logit_difference"):
-        _log.warning("options %s share their first token: whole options are scored instead.", list(options or ()))
-    return found
+    return Ask(cast(Score, score), tuple(continuation(model, prompt, option) for option in options or ()), gold, steps)
 
 
 def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: str | Sequence[int]) -> tuple[int, ...]:
