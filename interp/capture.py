@@ -40,7 +40,7 @@ def capture(
     layers: Sequence[str | int] | None = None,
     template: str | None = None,
     folder: str | Path | None = None,
-    max_tokens: int = 2048,
+    max_tokens: int | None = None,
     include_bos: bool = False,
     truncate: bool = False,
     progress: bool = True,
@@ -55,8 +55,8 @@ def capture(
     own mean does so).
 
     With a `folder`: one file a language, resumed language by language after a kill; only the same model, text and settings
-    resume. `max_tokens` bounds a batch, padding counted; the result does not depend on it. `truncate` cuts a text longer
-    than the model's context, which is an error otherwise.
+    resume. `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
+    2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
 
     When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
     """
@@ -70,26 +70,21 @@ def capture(
     chosen = tuple(names[row] for row in choose_rows(names, layers))
     framed = Template("{sentence}" if template is None else template)
     texts = {code: _read(model, corpus, code, framed, include_bos, truncate) for code in corpus.languages}
-    settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none" if template is None else _quoted(template)}
-    settings |= (
-        {"bos": include_bos} | ({"layers": ",".join(chosen)} if layers is not None else {}) | ({"cut": True} if truncate else {})
-    )
-    planned = Activations(
-        layers=chosen,
-        site=site,
-        pooling=pooling,
-        ids=corpus.ids,
-        languages=corpus.languages,
-        signature=Signature("capture", identify(model), corpus.identity, settings),
-        documents=corpus.documents,
-        labels=corpus.labels,
-        token_ids={code: [torch.tensor(span.ids[span.start : span.stop]) for span in found] for code, found in texts.items()},
-    )
+    settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos}
+    if template is not None:
+        settings["template"] = json.dumps(template, ensure_ascii=False)
+    if layers is not None:
+        settings["layers"] = ",".join(chosen)
+    if truncate:
+        settings["cut"] = True
+    signature = Signature("capture", identify(model), corpus.identity, settings)
+    planned = _plan(corpus, chosen, site, pooling, signature, texts)
     hooks = [row_hook(site, layer) for layer in chosen]
+    bound = max_tokens if max_tokens is not None else _batch_tokens(model)
 
     def run(code: str, bar: tqdm) -> Float[Tensor, "layer sentence d_model"]:
         bar.set_description(f"capture {code}")
-        return _pool_language(model, texts[code], hooks, pooling, max_tokens, bar.update)
+        return _pool_language(model, texts[code], hooks, pooling, bound, bar.update)
 
     with tqdm(total=len(corpus) * len(corpus.languages), unit="sentence", disable=not progress) as bar, torch.no_grad():
         if folder is None:
@@ -97,8 +92,30 @@ def capture(
         return fill(Path(folder), planned, lambda code: run(code, bar), bar.update)
 
 
-def _quoted(template: str) -> str:
-    return json.dumps(template, ensure_ascii=False)
+def _batch_tokens(model: TransformerBridge) -> int:
+    return max(512, 2**19 // model.cfg.d_model) if str(model.cfg.device) == "cpu" else 16384
+
+
+def _plan(
+    corpus: ParallelCorpus,
+    layers: tuple[str, ...],
+    site: Site,
+    pooling: Pooling,
+    signature: Signature,
+    texts: dict[str, list[Span]],
+) -> Activations:
+    """The activations as they will be, without their states."""
+    return Activations(
+        layers=layers,
+        site=site,
+        pooling=pooling,
+        ids=corpus.ids,
+        languages=corpus.languages,
+        signature=signature,
+        documents=corpus.documents,
+        labels=corpus.labels,
+        token_ids={code: [torch.tensor(span.ids[span.start : span.stop]) for span in found] for code, found in texts.items()},
+    )
 
 
 def _read(

@@ -30,6 +30,7 @@ from interp.corpus import ParallelCorpus
 from interp.tokens import batches
 
 VOCAB = 8192
+PEAKS = {"loop": "Hugging Face, one batch", "whole": "capture, the same batch", "default": "capture, batches of its own"}
 Run = Callable[[], Tensor]
 
 
@@ -38,24 +39,28 @@ def main(arguments: Sequence[str] = ()) -> None:
     options = _parse(arguments)
     torch.set_num_threads(options.threads)
     if options.peak:
-        print(json.dumps(_peak(_long(options)[options.peak])))
+        print(json.dumps(_peak(options)))
         return
-    runs = _mixed(options)
-    wanted = runs["capture"]()[:-1]
-    for name, run in runs.items():  # the last row is after the final norm in Hugging Face, before it in capture
-        assert torch.allclose(run()[:-1], wanted, atol=1e-4), f"{name} pools something else"
-    seconds = _alternate(runs, options.rounds)
-    Console().print(_speeds(seconds, options))
+    for what, shortest, longest in (("sentences", 4, 60), ("names", 2, 8)):
+        runs = _mixed(options, shortest, longest)
+        wanted = runs["capture"]()[:-1]
+        for name, run in runs.items():  # the last row is after the final norm in Hugging Face, before it in capture
+            assert torch.allclose(run()[:-1], wanted, atol=1e-4), f"{name} pools something else"
+        title = f"{options.texts} {what} of {shortest}-{longest} tokens, {options.layers} layers x {options.width}"
+        Console().print(
+            _speeds(
+                _alternate(runs, options.rounds), f"{title}, {options.threads} thread(s), {options.rounds} rounds", options.texts
+            )
+        )
     Console().print(_peaks(options, arguments))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks capture", description=__doc__)
-    numbers = {"sentences": 200, "shortest": 4, "longest": 60, "max-tokens": 2048, "rounds": 5, "threads": 1}
-    numbers |= {"layers": 12, "width": 512, "long": 512, "long-sentences": 16}
+    numbers = {"texts": 100, "rounds": 3, "threads": 1, "layers": 12, "width": 512, "long": 512, "long-texts": 16}
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--peak", default="", help="measure the memory of one loop, in this process")
+    parser.add_argument("--peak", default="", choices=["", *PEAKS], help="measure the memory of one loop, in this process")
     return parser.parse_args(arguments)
 
 
@@ -71,30 +76,20 @@ def _llama(options: argparse.Namespace) -> tuple[LlamaForCausalLM, PreTrainedTok
     return hf, PreTrainedTokenizerFast(tokenizer_object=words, pad_token="w1", padding_side="left")
 
 
-def _mixed(options: argparse.Namespace) -> dict[str, Run]:
+def _mixed(options: argparse.Namespace, shortest: int, longest: int) -> dict[str, Run]:
     chance = random.Random(0)
-    lengths = [chance.randint(options.shortest, options.longest) for _ in range(options.sentences)]
+    lengths = [chance.randint(shortest, longest) for _ in range(options.texts)]
     hf, tokenizer = _llama(options)
     model, corpus = interp.load(hf, tokenizer=tokenizer), _corpus(lengths)
     texts = corpus["eng_Latn"]
+    same = batches(lengths, 1024)
     arrival = [list(range(start, min(start + 16, len(texts)))) for start in range(0, len(texts), 16)]
     return {
-        "capture": lambda: interp.capture(model, corpus, max_tokens=options.max_tokens, progress=False)["eng_Latn"],
-        "Hugging Face, the same batches": lambda: _loop(hf, tokenizer, texts, batches(lengths, options.max_tokens)),
-        "Hugging Face, 16 as they come": lambda: _loop(hf, tokenizer, texts, arrival),
-        "Hugging Face, one at a time": lambda: _loop(hf, tokenizer, texts, [[row] for row in range(len(texts))]),
+        "capture": lambda: interp.capture(model, corpus, max_tokens=1024, progress=False)["eng_Latn"],
+        "the same batches": lambda: _loop(hf, tokenizer, texts, same),
+        "16 as they come": lambda: _loop(hf, tokenizer, texts, arrival),
+        "one at a time": lambda: _loop(hf, tokenizer, texts, [[row] for row in range(len(texts))]),
     }
-
-
-def _long(options: argparse.Namespace) -> dict[str, Run]:
-    hf, tokenizer = _llama(options)
-    corpus = _corpus([options.long] * options.long_sentences)
-    together = options.long * options.long_sentences
-    if "Hugging" in options.peak:
-        return {options.peak: lambda: _loop(hf, tokenizer, corpus["eng_Latn"], [list(range(options.long_sentences))])}
-    model = interp.load(hf, tokenizer=tokenizer)
-    bound = together if "same" in options.peak else options.max_tokens
-    return {options.peak: lambda: interp.capture(model, corpus, max_tokens=bound, progress=False)["eng_Latn"]}
 
 
 def _corpus(lengths: Sequence[int]) -> ParallelCorpus:
@@ -125,41 +120,46 @@ def _alternate(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def _speeds(seconds: dict[str, list[float]], options: argparse.Namespace) -> Table:
-    title = (
-        f"{options.sentences} sentences of {options.shortest}-{options.longest} tokens, {options.layers} layers x {options.width}"
-    )
-    table = Table(title=f"{title}, {options.threads} thread(s), {options.rounds} rounds")
-    for heading in ("loop", "sentences / CPU s", "capture is faster by", "lowest - highest round"):
+def _speeds(seconds: dict[str, list[float]], title: str, n: int) -> Table:
+    table = Table(title=title)
+    for heading in ("loop", "texts / CPU s", "capture is faster by", "lowest - highest round"):
         table.add_column(heading, justify="left" if heading == "loop" else "right")
     for name, each in seconds.items():
         ratios = [theirs / ours for theirs, ours in zip(each, seconds["capture"], strict=True)]
-        spread = f"{min(ratios):.2f} - {max(ratios):.2f}"
-        table.add_row(name, f"{options.sentences / median(each):.1f}", f"{median(ratios):.2f} x", spread)
+        table.add_row(name, f"{n / median(each):.1f}", f"{median(ratios):.2f} x", f"{min(ratios):.2f} - {max(ratios):.2f}")
     return table
 
 
 def _peaks(options: argparse.Namespace, arguments: Sequence[str]) -> Table:
-    table = Table(title=f"peak memory above the loaded model, {options.long_sentences} sentences of {options.long} tokens")
+    table = Table(title=f"peak memory above the loaded model, {options.long_texts} texts of {options.long} tokens")
     for heading in ("loop", "MB", "share of Hugging Face's"):
         table.add_column(heading, justify="left" if heading == "loop" else "right")
-    names = ("Hugging Face, one batch", "capture, the same batch", f"capture, batches of {options.max_tokens} tokens")
     found = {}
-    for name in names:
-        command = [sys.executable, "-m", "experiments.benchmarks", "capture", *arguments, "--peak", name]
+    for key, name in PEAKS.items():
+        command = [sys.executable, "-m", "experiments.benchmarks", "capture", *arguments, "--peak", key]
         # Fixed, so that freed tensors go back to the system and the peak is the peak.
         setting = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
-        found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=setting).stdout)
-        table.add_row(name, f"{found[name]:.0f}", f"{found[name] / found[names[0]]:.2f}")
+        found[key] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=setting).stdout)
+        table.add_row(name, f"{found[key]:.0f}", f"{found[key] / found['loop']:.2f}")
     return table
 
 
-def _peak(run: Run) -> float:
-    """Megabytes that the second run adds at its highest to what was there before it."""
-    run()
+def _peak(options: argparse.Namespace) -> float:
+    """Megabytes that pooling long texts adds, at its highest, to the loaded and warmed model."""
+    hf, tokenizer = _llama(options)
+    model = interp.load(hf, tokenizer=tokenizer)
+    bound = options.long * options.long_texts if options.peak == "whole" else None
+
+    def run(n: int) -> Tensor:
+        corpus = _corpus([options.long] * n)
+        if options.peak == "loop":
+            return _loop(hf, tokenizer, corpus["eng_Latn"], [list(range(n))])
+        return interp.capture(model, corpus, max_tokens=bound, progress=False)["eng_Latn"]
+
+    run(1)
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
-    run()
+    run(options.long_texts)
     return (_status("VmHWM") - before) / 1e3
 
 
