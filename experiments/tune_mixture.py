@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import interp
+from interp.languages import language
 from interp.reading import read_task
 from interp.tuning import (
     Mixture,
@@ -101,7 +102,7 @@ def _corpus(settings: TuneSettings) -> ParallelCorpus:
 
 
 def _wanted(settings: TuneSettings) -> tuple[str, ...] | None:
-    partition = (*settings.mix, *settings.read_only, *settings.write_only)
+    partition = [language(spelling).code for spelling in (*settings.mix, *settings.read_only, *settings.write_only)]
     return tuple(dict.fromkeys((settings.pivot, *settings.languages, *partition))) if settings.languages or partition else None
 
 

@@ -16,9 +16,9 @@ from interp.models import TransformerBridge, identify
 from interp.provenance import Signature
 from interp.report import Report
 from interp.statistics import bootstrap
-from interp.tokens import encode
 from interp.tuning import Example, Template, template
 from probes.text_scores import contains, exact_match, f1, in_script
+from probes.translation import room_for_answers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,8 +111,8 @@ def measure_answers(
         if task.choices:
             frame = frame.assign(**_chosen(model, prompts, shape, task.choices[code][shots:], task.answers[code][shots:]))
         if written or not task.choices:
-            longest = max(len(ids) for ids in encode(model, frame["reference"].tolist(), special=False))
-            said = generate(model, prompts, max_new_tokens=max_new_tokens or 2 * longest + 2, beams=beams, stop=shape.stop)
+            most = max_new_tokens or room_for_answers(model, prompts, [f"{text}{shape.close}" for text in frame["reference"]])
+            said = generate(model, prompts, max_new_tokens=most, beams=beams, stop=shape.stop)
             frame = frame.assign(**_written([one.strip() for one in said], task.answers[code][shots:], code))
         frames.append(frame)
     table = pd.concat(frames, ignore_index=True)

@@ -7,13 +7,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from interp.generation import generate, score
 
 from interp.corpus import ParallelCorpus
+from interp.generation import generate, score
 from interp.languages import nearest
 from interp.models import TransformerBridge, identify
 from interp.provenance import Signature
-from interp.tokens import encode
+from interp.tokens import context_limit, encode
 from interp.tuning import Example, Template, template, translations
 from interp.tuning.sources import TRANSLATE
 from probes.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
@@ -83,8 +83,8 @@ def _translated(
     model: TransformerBridge, shape: Template, asked: Sequence[Example], prompts: Sequence[str], beams: int, most: int | None
 ) -> pd.DataFrame:
     """What the model writes for each prompt, beside what it was asked and what it should have written."""
-    longest = max(len(ids) for ids in encode(model, [shape.answer(each) for each in asked], special=False))
-    said = generate(model, prompts, max_new_tokens=most or 2 * longest, beams=beams, stop=shape.stop)
+    most = most or room_for_answers(model, prompts, [shape.answer(each) for each in asked])
+    said = generate(model, prompts, max_new_tokens=most, beams=beams, stop=shape.stop)
     columns = {
         "source": asked[0].source,
         "target": asked[0].target,
@@ -94,6 +94,13 @@ def _translated(
         "hypothesis": [one.strip() for one in said],
     }
     return pd.DataFrame(columns)
+
+
+def room_for_answers(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> int:
+    """Twice the tokens of the longest answer, or what the model can read after the longest prompt where that is less."""
+    longest = max(len(ids) for ids in encode(model, answers, special=False))
+    taken = max(len(ids) for ids in encode(model, prompts))
+    return max(1, min(2 * longest, (context_limit(model) or 10**6) - taken))
 
 
 def _overlaps(name: Overlap, frame: pd.DataFrame) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:

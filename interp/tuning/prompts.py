@@ -129,7 +129,7 @@ def encode_examples(
 
     The prompt is tokenized alone, as at inference; the answer is what the whole text adds to those ids, so the mask is a
     slice of ids and right for every tokenizer. Where the boundary melts (the whole text does not begin with the prompt's
-    ids, or adds none) the answer is tokenized alone. End-of-text closes every answer. Longer than `max_length`: cut at the end.
+    ids, or adds none) the answer is tokenized by itself. End-of-text closes every answer. Longer than `max_length`: cut at the end.
     """
     if tokenizer.eos_token_id is None:
         raise ValueError("the tokenizer has no end-of-text token, so answers would never end. Set tokenizer.eos_token and save it.")
@@ -144,7 +144,7 @@ def encode_examples(
         if line[:start] == question and len(line) > start:
             reply = line[start:]
         else:
-            reply = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            reply = _alone(tokenizer, answer)
             seams += 1
         text = [*question, *reply, tokenizer.eos_token_id]
         if start >= max_length or not reply:
@@ -159,6 +159,12 @@ def encode_examples(
     if not ids:
         raise ValueError(f"all {len(examples)} examples lost their answer at max_length {max_length}. Raise max_length.")
     return Encoded(tuple(ids), tuple(labels), tuple(kept), tuple(dropped), truncated, seams)
+
+
+def _alone(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """A text's ids in the middle of a line, without the space that some tokenizers set before a text: as `generation` has it."""
+    before, after = tokenizer(["\n", f"\n{text}"], add_special_tokens=False)["input_ids"]
+    return after[len(before) :] if after[: len(before)] == before else tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 def _encoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[str]], list[list[int]]]:
