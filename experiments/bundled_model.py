@@ -36,7 +36,7 @@ class BundledModel:
 
     output: Path
     """Folder for checkpoints and the finished model."""
-    tokens: int = 22_000_000
+    tokens: int = 16_000_000
     """Tokens to read in all."""
     vocabulary: int = 5000
     layers: int = 8

@@ -10,11 +10,27 @@ from pathlib import Path
 import tyro
 
 from experiments.align import AlignSettings
+from experiments.atlas import AtlasSettings
+from experiments.lens import LensSettings
+from experiments.neurons import NeuronsSettings
+from experiments.probe import ProbeSettings
 from experiments.settings import Settings
 
+_CLOSE = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
+_FEW = ("deu_Latn", "rus_Cyrl", "zho_Hans")
+_QUOTED = '{autonym}: "{sentence}"'
+"""Words as the bundled model read them most; where the quotation ends it holds what was said."""
+
+_ALIGN = AlignSettings(languages=_CLOSE, limit=150, template=_QUOTED, random_init=True, metrics=("mexa", "mexa_centred"))
+
 CHAPTERS: tuple[Settings, ...] = (
-    AlignSettings(languages=("deu_Latn", "zho_Hans", "swh_Latn"), limit=200),
-)  # fmt: skip
+    dataclasses.replace(_ALIGN, pooling="end"),
+    dataclasses.replace(_ALIGN, corpus="cldr:phrases", output=Path("runs/align-words")),
+    LensSettings(languages=_FEW, limit=100),
+    ProbeSettings(languages=_FEW, limit=150),
+    NeuronsSettings(languages=_CLOSE, limit=200),
+    AtlasSettings(languages=_CLOSE, limit=100),
+)
 """What the tour asks, in order: one line a question, each from its question's module."""
 
 
