@@ -201,5 +201,6 @@ class Greedy:
     def result(self, steps: int) -> tuple[Int[Tensor, "row token"], Float[Tensor, " row"]]:
         """Tokens `[row steps]`, filled up with the stop token, and the margins."""
         tokens = self.tokens[:steps]
-        tokens = tokens + [self.stops[:1].expand(len(self.done))] * (steps - len(tokens))
+        if len(tokens) < steps:
+            tokens += [self.stops[:1].expand(len(self.done))] * (steps - len(tokens))
         return torch.stack(tokens, dim=1), self.margin

@@ -11,7 +11,7 @@ import torch
 import interp
 from interp.grafts import SITE_PAIRS, Graft, record, tokens_of
 from interp.grid_items import transplant_items
-from interp.grid_methods import Cells, naive, read_prefix
+from interp.grid_methods import Cells, Greedy, naive, read_prefix
 from interp.grid_packed import packed
 from interp.grid_scores import ask, contains, names_option
 from interp.grid_wave import wave
@@ -259,6 +259,16 @@ def test_options_with_one_first_token_are_scored_whole(caplog):
     choice = transplant_grid(model, SOURCE, TARGET, "choice", options=options)
     assert "1 of 1 items have options that share their first token" in caplog.text
     assert torch.equal(choice, transplant_grid(model, SOURCE, TARGET, "choice_whole", options=options))
+
+
+def test_decoding_stops_where_it_should_and_only_there():
+    steps = torch.eye(4)[[1, 3]], torch.eye(4)[[2, 2]], torch.eye(4)[[1, 1]]
+    for stops, expected in (([], [[1, 2, 1], [3, 2, 1]]), ([3], [[1, 2, 1], [3, 3, 3]])):
+        greedy = Greedy(steps[0], stops)
+        greedy.take(steps[1])
+        greedy.take(steps[2])
+        assert greedy.result(3)[0].tolist() == expected
+    assert Greedy(steps[0][1:], [3]).result(3)[0].tolist() == [[3, 3, 3]]
 
 
 def test_near_ties_are_counted(caplog):
