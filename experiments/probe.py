@@ -29,7 +29,9 @@ class ProbeSettings(Settings):
     site: Site = "residual"
     """Where to look: the residual stream, or what attention or MLP add to it."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How the states of a sentence's tokens become one."""
+    """How the states of a sentence's tokens become one: their mean, the last, MEXA's weighted mean, the end of the text."""
+    template: str | None = None
+    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
     erase: Literal["leace", "lsar", "lir", "centre", "none"] = "leace"
     """How the language is taken out for the last control."""
     folds: int = 5
@@ -44,7 +46,8 @@ def run(settings: ProbeSettings) -> ProbeReport:
     from probes.linear import measure_probes
 
     def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
-        return interp.capture(model, corpus, site=settings.site, pooling=settings.pooling, folder=settings.output / name)
+        how = {"site": settings.site, "pooling": settings.pooling, "template": settings.template}
+        return interp.capture(model, corpus, **how, folder=settings.output / name)
 
     corpus, model = settings.read_corpus(), settings.load_model()
     return measure_probes(

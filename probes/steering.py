@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from interp.generation import generate, score
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from interp.activations import Activations
 from interp.corpus import ParallelCorpus
+from interp.generation import generate, score
 from interp.languages import language
 from interp.provenance import Signature
 from interp.report import Report

@@ -7,6 +7,7 @@ import torch
 
 from interp.activations import Activations
 from interp.corpus import ParallelCorpus
+from interp.likelihood import sentence_losses
 from probes.steering import SubspaceReport, measure_steering
 from probes.text_scores import in_script
 from tests.tiny import tiny
@@ -47,9 +48,12 @@ def test_the_planted_direction_writes_russian_and_random_ones_do_not(measured):
     assert measured.verdict().startswith("From strength 1 the model writes rus_Cyrl in 1.00 [1.00, 1.00] of texts")
 
 
-def test_a_push_is_seen_by_the_untouched_model(measured):
-    rows = measured.summary().set_index(["measure", "alpha"])
-    assert rows.loc[("surprise", 1.0), "estimate"] > rows.loc[("surprise", 0.0), "estimate"]
+def test_what_was_written_under_the_edit_is_scored_by_the_untouched_model(measured):
+    model, at = tiny("llama"), measured.table.query("alpha == 1.0 and direction == 'language'")
+    for sentence, text, surprise in zip(CORPUS["eng_Latn"], at["text"], at["surprise"], strict=True):
+        prompt, both = (len(model.tokenizer(words)["input_ids"]) for words in (f"{sentence}\n", f"{sentence}\n{text}"))
+        losses = [float(sentence_losses(model, [words])[0][0]) for words in (f"{sentence}\n", f"{sentence}\n{text}")]
+        assert surprise == pytest.approx((losses[1] - losses[0]) / (both - prompt), rel=1e-3)
 
 
 def test_where_nothing_differs_nothing_is_claimed():
