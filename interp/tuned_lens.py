@@ -9,6 +9,7 @@ trained on English text only prefers English.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -44,6 +45,10 @@ class TunedLens:
     def __call__(self, hidden: Float[Tensor, "row d_model"], layer: str) -> Float[Tensor, "row d_model"]:
         row = self.layers.index(layer)
         return translate(hidden, self.weight[row].to(hidden.device), self.bias[row].to(hidden.device))
+
+    def __str__(self) -> str:
+        digest = hashlib.sha256(self.weight.cpu().numpy().tobytes() + self.bias.cpu().numpy().tobytes())
+        return f"tuned@{digest.hexdigest()[:8]}"
 
     def table(self) -> pd.DataFrame:
         """How near each layer's readout is to the model's prediction, by language: columns language, layer, before, after."""

@@ -25,6 +25,11 @@ class Crossover:
     upper: str | None
     share: float
 
+    @property
+    def certain(self) -> bool:
+        """Whether 95 of 100 resamples cross at all."""
+        return self.layer is not None and self.share >= 0.95
+
     def __str__(self) -> str:
         if self.layer is None:
             return "no layer"
@@ -58,10 +63,10 @@ def _crossing(means: Float[np.ndarray, "layer 2"]) -> float:
 
 @dataclass(frozen=True)
 class Peak:
-    """The highest intermediate layer of a curve: `layer`, its height with interval, what unrelated words get there, and p.
+    """Where a curve stands out most from unrelated words: `layer`, its height with interval, what those get there, and p.
 
     The height is read on items that did not choose the layer. `p` says how often signs alone would lift any intermediate
-    layer so far above unrelated words.
+    layer so far above unrelated words as the clearest one is.
     """
 
     layer: str
@@ -76,21 +81,22 @@ class Peak:
 
 
 def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Peak:
-    """The intermediate layer where a mean curve is highest, neither the embedding row nor the last one.
+    """The intermediate layer, neither the embedding row nor the last one, where a mean curve is highest above its baseline.
 
     Each half of the items chooses a layer, and its height is read on the other half, so that it is not the luck of the
     choice. Raises `ValueError` under two items or where there is no intermediate layer.
     """
     if len(values) < 2 or len(layers) < 3:
         raise ValueError(f"{len(values)} items and {len(layers)} layers: a peak needs two items and an intermediate layer.")
+    difference = np.nan_to_num(values - baseline)
     half = np.random.default_rng(seed).permutation(len(values)) % 2
-    chosen = np.array([_inner(values[half != side].mean(0)).argmax() + 1 for side in (0, 1)])[half]
+    chosen = np.array([_inner(difference[half != side].mean(0)).argmax() + 1 for side in (0, 1)])[half]
     rows = np.arange(len(values))
     height, floor = values[rows, chosen], baseline[rows, chosen]
     lower, upper = bootstrap(height, boot, seed)
-    difference = _inner((values - baseline).T).T
-    p = np.where(difference.mean(0) > 0, max_statistic(difference, seed=seed), 1.0)
-    best = int(_inner(values.mean(0)).argmax()) + 1
+    inner = _inner(difference.T).T
+    p = np.where(inner.mean(0) > 0, max_statistic(inner, seed=seed), 1.0)
+    best = int(inner.mean(0).argmax()) + 1
     return Peak(layers[best], float(height.mean()), float(lower), float(upper), float(np.nanmean(floor)), float(p.min()))
 
 

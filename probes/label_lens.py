@@ -87,7 +87,7 @@ def measure_labels(
     if controls:
         chance = random_init(model, seed)
         frames += [_read(chance, one, vocabulary, "random", None) for one in prompts]
-    how = {"labels": labels, "shots": shots, "rule": rule, "lens": "logit" if lens is None else "tuned", "boot": boot, "seed": seed}
+    how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
         table=pd.concat(frames, ignore_index=True),

@@ -99,7 +99,7 @@ class LabelLensReport(Report):
         found = self.crossover()
         if found is None:
             return f"{said}."
-        if found.layer is None:
+        if not found.certain:
             return f"{said}; no layer prefers the English labels and gives way later."
         return f"{said}; English labels lead before the labels asked for overtake them at {found}."
 

@@ -60,7 +60,7 @@ def measure_latent_language(
         chance = random_init(model, seed)
         frames += [read_words(chance, one, vocabulary, "random") for one in sets]
     said = {"pivot": language(pivot).code, "boot": boot, "seed": seed}
-    how = {"task": task, "shots": _shots(task, shots), "rule": rule, "lens": "logit" if lens is None else "tuned", **said}
+    how = {"task": task, "shots": _shots(task, shots), "rule": rule, "lens": str(lens or "logit"), **said}
     rows = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
     left_out = {one.prompts.target: dict(one.left_out) for one in sets}
     return LatentLanguageReport(

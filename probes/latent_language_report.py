@@ -100,23 +100,19 @@ class LatentLanguageReport(Report):
                 f"corrected p = {peak.p:.2f}; {where}, {items}."
             )
         crossover = self.crossover()
-        if crossover.layer is None:
-            pivot, own, _ = (curve.mean(0)[-1] for curve in self._curves(None))
-            said = (
-                f"{where} never overtake{'s' if len(self.targets) == 1 else ''} it for good"
-                if pivot >= own
-                else "it does not lead there"
-            )
-            return f"{name} shows on the way: {seen}, corrected p = {peak.p:.2g}, but {said}; {items}."
-        later = f"overtake{'s' if len(self.targets) == 1 else ''} it for good at {crossover}"
-        return f"{name} comes first: {seen}, and {where} {later}; {items}."
+        ending = "s" if len(self.targets) == 1 else ""
+        if crossover.certain:
+            return f"{name} comes first: {seen}, and {where} overtake{ending} it for good at {crossover}; {items}."
+        pivot, own, _ = (curve.mean(0)[-1] for curve in self._curves(None))
+        said = f"{where} never overtake{ending} it for good" if pivot >= own else "it does not clearly lead anywhere"
+        return f"{name} shows on the way: {seen}, corrected p = {peak.p:.2g}, but {said}; {items}."
 
     def figures(self) -> dict[str, Figure]:
         from interp.figures_lens import energy_curves, language_curves, script_areas
 
         summary, line = self.summary(), str(self.signature)
         crossings = {target: self.crossover(target) for target in self.targets}
-        marks = {target: (found.layer, found.lower, found.upper) for target, found in crossings.items() if found.layer is not None}
+        marks = {target: (found.layer, found.lower, found.upper) for target, found in crossings.items() if found.certain}
         return {
             "languages": language_curves(summary, self.settings["pivot"], marks, line),
             "scripts": script_areas(summary[summary["measure"] == "script"], line),

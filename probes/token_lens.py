@@ -80,7 +80,7 @@ class TokenLensReport(Report):
         floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
         last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
         found = self.crossover()
-        overtakes = f"{own} overtakes it for good at {found}" if found.layer else "neither overtakes the other for good"
+        overtakes = f"{own} overtakes it for good at {found}" if found.certain else "neither overtakes the other for good"
         most = f"{shares.mean(0)[at]:.2f} of the probability{floor}"
         return (
             f"{pivot}, the script of {name}, holds most at layer {self.layers[at]}: {most}; {overtakes}, and {own} ends with "
@@ -129,7 +129,7 @@ def measure_tokens(
     read = [position for position, name in enumerate(written) if name != "special"]
     how = {
         "prompt": prompt,
-        "lens": "logit" if lens is None else "tuned",
+        "lens": str(lens or "logit"),
         "pivot": language(pivot).code,
         "boot": boot,
         "seed": seed,
