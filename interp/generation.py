@@ -1,0 +1,251 @@
+"""What a model says, and how probable it finds what we say: greedy and beam answers, scores of continuations, choices.
+
+Everything runs in two steps, the prompts in one forward pass and what follows over the cached keys and values, so an edit
+made by a `with` block (a transplant, a steering vector) reads the prompt first, as in generation. Batches are padded on the
+left with masks and positions to match; a batch gives what each prompt gives alone, up to rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import DynamicCache, GenerationConfig
+
+from interp.tokens import batches, context_limit, encode, pad
+
+By = Literal["whole", "first_token"]
+
+
+@dataclass(frozen=True)
+class Scores(Sequence[float]):
+    """The summed log-probability (nats) of each continuation; `tokens` says how many tokens each sum is over."""
+
+    log_probs: tuple[float, ...]
+    tokens: tuple[int, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.log_probs[index]
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+
+@dataclass(frozen=True)
+class Choices(Sequence[int]):
+    """The place of the most probable option of each item; `log_probs` (nats) holds those of all its options."""
+
+    places: tuple[int, ...]
+    log_probs: tuple[tuple[float, ...], ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.places[index]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+@torch.no_grad()
+def generate(
+    model: TransformerBridge,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    beams: int = 1,
+    stop: str | Sequence[str] | None = None,
+    max_tokens: int = 4096,
+) -> list[str]:
+    """What does the model say after each prompt? Only what is new, up to the end-of-text token or a `stop` string (left out).
+
+    `beams=1` takes the most probable token at each step and nothing else: the penalties that some models' own settings
+    bring (Qwen2's repetition penalty) are off. More beams are Hugging Face's beam search (length penalty 1). `max_tokens`
+    bounds a batch: prompts, padding and new tokens, times beams. Raises `ValueError` where a prompt leaves no room.
+
+    When it misleads: two nearly equal logits may fall either way with the batch, in half precision above all.
+    """
+    if max_new_tokens < 1 or beams < 1:
+        raise ValueError(f"generate: max_new_tokens {max_new_tokens} and beams {beams} came. Needed: at least 1 of each.")
+    stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
+    starts, ends = _opened(model, prompts), _ends(model)
+    _check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
+    said: list[list[int]] = [[] for _ in starts]
+    for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
+        some = [starts[index] for index in group]
+        found = _greedy(model, some, max_new_tokens, stops) if beams == 1 else _beams(model, some, max_new_tokens, beams)
+        for index, ids in zip(group, found, strict=True):
+            said[index] = ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))]
+    return [_cut(text, stops) for text in _decoded(model, said)]
+
+
+def score(model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[str], *, max_tokens: int = 4096) -> Scores:
+    """How probable does the model find each continuation after its prompt? Summed log-probabilities, and numbers of tokens.
+
+    The prompt's ids are always those of the prompt alone. The continuation's are those that follow it in the tokenized whole,
+    or, where a token would reach across the border, those of the continuation by itself.
+
+    When it misleads: sums are not comparable across tokenizers or lengths; divide by `tokens`, or by characters. A prompt
+    that ends in a space makes most continuations improbable, as tokens usually hold the space before a word.
+    """
+    if len(prompts) != len(continuations):
+        raise ValueError(f"score: {len(prompts)} prompts and {len(continuations)} continuations. Needed: one for each.")
+    starts, rests = _continued(model, prompts, [[one] for one in continuations])
+    found = _log_probs(model, starts, rests, max_tokens)
+    return Scores(tuple(sums[0] for sums in found), tuple(len(rest[0]) for rest in rests))
+
+
+def choose(
+    model: TransformerBridge, prompts: Sequence[str], choices: Sequence[Sequence[str]], by: By = "whole", *, max_tokens: int = 4096
+) -> Choices:
+    """Which option does the model find most probable after each prompt? By the whole of it, or by its first token alone.
+
+    When it misleads: long options are less probable than short ones, and `first_token` compares what tokens happen to begin
+    the options with; it raises `ValueError` where two begin with the same.
+    """
+    if len(prompts) != len(choices) or not all(choices):
+        raise ValueError(f"choose: {len(prompts)} prompts, {len(choices)} lists of options. Needed: options for each prompt.")
+    starts, rests = _continued(model, prompts, choices)
+    if by == "first_token":
+        rests = [[one[:1] for one in ids] for ids in rests]
+        for item, (options, ids) in enumerate(zip(choices, rests, strict=True)):
+            twice = next((one for one in ids if ids.count(one) > 1), None)
+            same = [option for option, one in zip(options, ids, strict=True) if one == twice]
+            if same:
+                raise ValueError(
+                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} begin with one token. Needed: by='whole'."
+                )
+    found = _log_probs(model, starts, rests, max_tokens)
+    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in found), tuple(map(tuple, found)))
+
+
+def _greedy(model: TransformerBridge, starts: list[list[int]], most: int, stops: tuple[str, ...]) -> list[list[int]]:
+    """New ids of each prompt. A row that has ended leaves the batch and its cache."""
+    (ids, mask), ends = pad(model, starts), _ends(model)
+    said: list[list[int]] = [[] for _ in starts]
+    alive = list(range(len(starts)))
+    logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
+    for step in range(most):
+        tokens = logits[:, -1].argmax(-1)
+        for row, token in zip(alive, tokens.tolist(), strict=True):
+            said[row].append(token)
+        texts = _decoded(model, [said[row] for row in alive]) if stops else [""] * len(alive)
+        going = [k for k, row in enumerate(alive) if said[row][-1] not in ends and _cut(texts[k], stops) == texts[k]]
+        if not going or step == most - 1:
+            break
+        if len(going) < len(alive):
+            alive, kept = [alive[k] for k in going], torch.tensor(going)
+            tokens, mask, past = tokens[kept], mask[kept], _rows(past, kept)
+        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+        logits, past = model(tokens[:, None], attention_mask=mask, past_key_values=past, return_type="logits_and_cache")
+    return said
+
+
+def _beams(model: TransformerBridge, starts: list[list[int]], most: int, beams: int) -> list[list[int]]:
+    """New ids by Hugging Face's beam search, over the bridged modules so that hooks fire, without the model's own settings."""
+    (ids, mask), ends = pad(model, starts), sorted(_ends(model)) or None
+    inner: Any = model.original_model
+    own = inner.generation_config
+    inner.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=ends[0] if ends else 0)
+    try:
+        found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams)
+    finally:
+        inner.generation_config = own
+    return found[:, ids.shape[1] :].tolist()
+
+
+@torch.no_grad()
+def _log_probs(
+    model: TransformerBridge, starts: list[list[int]], rests: list[list[list[int]]], max_tokens: int
+) -> list[list[float]]:
+    """The summed log-probability of every continuation of every prompt. Each prompt is read once."""
+    lengths = [len(start) + max(map(len, each)) for start, each in zip(starts, rests, strict=True)]
+    _check_room(model, [length - 1 for length in lengths])
+    sums: list[list[float]] = [[] for _ in rests]
+    for group in batches(lengths, max_tokens):
+        ids, mask = pad(model, [starts[index] for index in group])
+        logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
+        first = logits[:, -1].float().log_softmax(-1)
+        for place, index in enumerate(group):
+            sums[index] = first[place, [one[0] for one in rests[index]]].tolist()
+        longer = [(place, index, k) for place, index in enumerate(group) for k, one in enumerate(rests[index]) if len(one) > 1]
+        for some in batches([mask.shape[1] + len(rests[index][k]) for _, index, k in longer], max_tokens):
+            places = torch.tensor([longer[row][0] for row in some])
+            tails = [rests[longer[row][1]][longer[row][2]] for row in some]
+            for row, extra in zip(some, _tail_log_probs(model, _rows(past, places), mask[places], tails), strict=True):
+                sums[longer[row][1]][longer[row][2]] += extra
+    return sums
+
+
+def _tail_log_probs(
+    model: TransformerBridge, past: DynamicCache, mask: Int[Tensor, "item token"], tails: list[list[int]]
+) -> list[float]:
+    """The log-probability of all but the first token of each continuation, over a cache that holds its prompt."""
+    ids = pad_sequence([torch.tensor(tail) for tail in tails], batch_first=True).to(mask.device)
+    known = pad_sequence([torch.ones(len(tail)) for tail in tails], batch_first=True).to(mask)
+    logits = model(ids[:, :-1], attention_mask=torch.cat([mask, known[:, :-1]], dim=1), past_key_values=past)
+    said = logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
+    return said.masked_fill(known[:, 1:].to(said.device) == 0, 0).sum(1).tolist()
+
+
+def _opened(model: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of texts that go on: an end token that the tokenizer sets behind them is taken off."""
+    closed = encode(model, ["a"])[0][-1] in _ends(model)
+    found = [ids[:-1] if closed else ids for ids in encode(model, texts)]
+    if not all(found):
+        raise ValueError(f"prompt {found.index([])} is empty, and this tokenizer puts nothing before it. Needed: some text.")
+    return found
+
+
+def _continued(
+    model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[Sequence[str]]
+) -> tuple[list[list[int]], list[list[list[int]]]]:
+    starts = _opened(model, prompts)
+    whole = iter(_opened(model, [prompt + one for prompt, each in zip(prompts, continuations, strict=True) for one in each]))
+    rests: list[list[list[int]]] = []
+    for item, (start, each) in enumerate(zip(starts, continuations, strict=True)):
+        both = zip([next(whole) for _ in each], each, strict=True)
+        rests.append([ids[len(start) :] if ids[: len(start)] == start else _alone(model, one) for ids, one in both])
+        if not all(rests[-1]):
+            raise ValueError(f"continuation {each[rests[-1].index([])]!r} of item {item} has no token. Needed: some text.")
+    return starts, rests
+
+
+def _alone(model: TransformerBridge, text: str) -> list[int]:
+    """The ids of a text in the middle of a line: without the space that some tokenizers set before a text."""
+    before, after = encode(model, ["\n", f"\n{text}"], special=False)
+    return after[len(before) :] if after[: len(before)] == before else encode(model, [text], special=False)[0]
+
+
+def _rows(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
+    """Some rows of a cache, which itself stays as it is. `places` on the CPU: the layers may be on several devices."""
+    own = copy.copy(past)
+    own.layers = [copy.copy(layer) for layer in past.layers]
+    own.batch_select_indices(places)
+    return own
+
+
+def _ends(model: TransformerBridge) -> frozenset[int]:
+    own: Any = model.original_model.generation_config
+    ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    return frozenset([ends] if isinstance(ends, int) else ends or [])
+
+
+def _decoded(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> list[str]:
+    return model.tokenizer.batch_decode(sequences, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _cut(text: str, stops: tuple[str, ...]) -> str:
+    return text[: min((text.find(one) for one in stops if one in text), default=len(text))]
+
+
+def _check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
+    limit = context_limit(model)
+    for item, length in enumerate(lengths):
+        if limit is not None and length > limit:
+            raise ValueError(f"prompt {item} and what follows: {length} tokens; the model reads {limit}. Needed: less of either.")
