@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
 from probes.word_prompts import LINE
@@ -75,7 +75,7 @@ def run(settings: LensSettings) -> Report:
     from probes.token_lens import measure_tokens
 
     model = settings.load_model()
-    how = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
+    how: dict[str, Any] = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
     if settings.task == "prompt":
         return measure_tokens(model, settings.prompt, pivot=settings.pivot, **how)
     if settings.task == "labels":
