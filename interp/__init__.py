@@ -15,6 +15,7 @@ _HOMES = {
     "capture": "capture",
     "Activations": "activations",
     "read": "reading",
+    "read_task": "reading",
     "ParallelCorpus": "corpus",
     "ParallelTask": "corpus",
     "transplant_grid": "transplant",

@@ -1,8 +1,7 @@
 """What a model says, and how probable it finds what we say: greedy and beam answers, scores of continuations, choices.
 
-Everything runs in two steps, the prompts in one forward pass and what follows over the cached keys and values, so an edit
-made by a `with` block (a transplant, a steering vector) reads the prompt first, as in generation. Batches are padded on the
-left with masks and positions to match; a batch gives what each prompt gives alone, up to rounding.
+Prompts are read in one forward pass, what follows over the cached keys and values: so an edit by a `with` block (a transplant,
+a steering vector) reads the prompt first. A left-padded batch gives what each prompt gives alone, up to rounding.
 """
 
 from __future__ import annotations

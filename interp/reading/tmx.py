@@ -42,7 +42,7 @@ def _units(path: Path, codes: Sequence[str] | None) -> Iterator[Row]:
                 if str(error).startswith(at(path)):
                     raise
                 raise ValueError(
-                    f"{at(path, parser.CurrentLineNumber)}: not whole XML: {str(error).splitlines()[0]}. "
+                    f"{at(path, parser.CurrentLineNumber)}: not whole XML: {' '.join(str(error).split())}. "
                     "The file is cut short or damaged; fetch it again, or repair it there."
                 ) from None
             for line, own, texts in reader.done:
