@@ -33,6 +33,8 @@ class AlignSettings(Settings):
     """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
     include_bos: bool = False
     """Pool what stands before the sentence too, as MEXA does."""
+    truncate: bool = False
+    """Cut sentences that are longer than the model reads, and say how many; an error otherwise."""
     random_init: bool = False
     """Measure an untrained network of the same shape as well."""
     controls: tuple[Literal["length", "lexical"], ...] = ()
@@ -52,6 +54,7 @@ def run(settings: AlignSettings) -> AlignmentReport:
             pooling=settings.pooling,
             template=settings.template,
             include_bos=settings.include_bos,
+            truncate=settings.truncate,
             folder=settings.output / name,
         )
 
