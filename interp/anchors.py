@@ -89,6 +89,10 @@ class Question:
         return self.answer if self.metric == "logprob" else ()
 
 
+class ClashError(ValueError):
+    """Two answers cannot be told apart by their first token."""
+
+
 def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: str = "", wrong: str = "") -> Question:
     """Prepare a metric: answers to ids as they stand behind the clean prompt. Raises where two answers begin alike."""
     if metric not in METRICS:
@@ -100,7 +104,7 @@ def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: st
         return Question(metric, right)
     other = continuation(model, clean.text, wrong)
     if right[0] == other[0]:
-        raise ValueError(f"answers {answer!r} and {wrong!r} share their first token: use metric 'logprob', or other answers.")
+        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token: use metric 'logprob', or other answers.")
     return Question(metric, right, other)
 
 

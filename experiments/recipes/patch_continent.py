@@ -1,0 +1,12 @@
+"""A hypothesis in ten lines: the country's own token carries its continent up to some block, then the last token does."""
+
+import interp
+from probes.contrasts import Contrast
+from probes.patching import measure_patching
+
+model = interp.load("bundled")
+fact = 'English: "[[{}]]" 🌍 English: "'
+places = [("Kenya", "Africa", "Japan", "Asia"), ("France", "Europe", "Peru", "Americas"), ("Nepal", "Asia", "Chad", "Africa")]
+pairs = [Contrast(fact.format(a), fact.format(b), right, wrong) for a, right, b, wrong in places]
+report = measure_patching(model, pairs, anchors=("span", "last"), keep="all")
+print(report.summary().to_string(), report.verdict(), sep="\n")

@@ -1,0 +1,91 @@
+"""Effects of patching over layers: curves an anchor or a donor, maps of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.figures import FAINT, INK, PALETTE, despine, sign
+from interp.figures_probes import blank, headline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANELS = 12
+
+
+def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """`estimate` with its band over `layer`, a line an `anchor`, a panel a language and direction; dashed: no edit."""
+    panels = list(frame.groupby(["language", "direction"], sort=False))[:_PANELS]
+    figure, grid = _grid(len(panels))
+    anchors = list(dict.fromkeys(frame["anchor"]))
+    for axes, ((language, direction), part) in zip(grid, panels, strict=False):
+        lines(axes, part, "anchor", anchors)
+        axes.axhline(float(part["baseline"].iloc[0]), color=FAINT, linewidth=0.9, linestyle=(0, (4, 2)))
+        axes.set_title(f"{language} {direction}".strip(), fontsize=9, color=INK, loc="left")
+    _finish(figure, grid, len(panels), label, title, signature)
+    return figure
+
+
+def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """Maps of layers and heads, a panel a language, direction and anchor, centred on no effect."""
+    panels = list(frame.groupby(["language", "direction", "anchor"], sort=False))[:_PANELS]
+    figure, grid = _grid(len(panels))
+    moved = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
+    image = None
+    for axes, ((language, direction, anchor), part) in zip(grid, panels, strict=False):
+        table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
+        image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-moved, vmax=moved, origin="lower", aspect="auto")
+        axes.set_title(f"{language} {direction} {anchor}".strip(), fontsize=9, color=INK, loc="left")
+        axes.set_xlabel("head", fontsize=9, color=INK)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.supylabel("layer", fontsize=9, color=INK)
+    bar = figure.colorbar(image, ax=list(grid[: len(panels)]), shrink=0.8, pad=0.02)
+    bar.set_label(f"change, {label}", fontsize=8.5, color=INK)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """A panel a donor, a line a `readout` (whose concept in whose language) over `layer`, with bands."""
+    panels = list(frame.groupby("donor", sort=False))[:_PANELS]
+    figure, grid = _grid(len(panels))
+    readouts = list(dict.fromkeys(frame["readout"]))
+    for axes, (donor, part) in zip(grid, panels, strict=False):
+        lines(axes, part, "readout", readouts)
+        axes.set_title(str(donor).replace("_", " "), fontsize=9, color=INK, loc="left")
+    _finish(figure, grid, len(panels), label, title, signature)
+    return figure
+
+
+def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> None:
+    """One curve a name with its band over layers, named at its end."""
+    for name, own in part.groupby(line, sort=False):
+        colour = PALETTE[names.index(str(name)) % len(PALETTE)]
+        x = own["layer"].astype(int).to_numpy()
+        axes.fill_between(x, own["lower"], own["upper"], color=colour, alpha=0.16, linewidth=0)
+        axes.plot(x, own["estimate"], color=colour, linewidth=1.8, marker="o", markersize=2.5, label=str(name).replace("_", " "))
+    despine(axes)
+    axes.set_xlabel("layer", fontsize=9, color=INK)
+
+
+def _grid(panels: int) -> tuple[Figure, np.ndarray]:
+    columns = min(3, panels)
+    rows = -(-panels // columns)
+    figure = blank((2.0 + 2.7 * columns, 1.3 + 2.3 * rows))
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+
+
+def _finish(figure: Figure, grid: np.ndarray, panels: int, label: str, title: str, signature: str) -> None:
+    for axes in grid[panels:]:
+        axes.remove()
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
+    figure.supylabel(label, fontsize=9, color=INK)
+    headline(figure, title)
+    sign(figure, signature, "bands: 95 % over items")
