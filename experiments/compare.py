@@ -57,6 +57,7 @@ def run(settings: CompareSettings) -> Report:
     how = {"flips": settings.flips, "seed": settings.seed}
     if _is_run(after):
         return compare_reports(load_comparable(before), load_comparable(after), **how)
+    settings = _alike(settings, before, after)
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
@@ -69,6 +70,16 @@ def run(settings: CompareSettings) -> Report:
         first, *rest = beside
         return _with_verdicts(beside[first], {name: beside[name] for name in rest}, settings.output)
     return _with_verdicts(join_changes(changes), beside, settings.output)
+
+
+def _alike(settings: CompareSettings, before: str, after: str) -> CompareSettings:
+    """The same settings with one precision for both: a base stored in bfloat16 differs from its child in float32 by that alone."""
+    from dataclasses import replace
+
+    from interp.checkpoints import locate, read_config
+
+    stored = {str(read_config(locate(name, None), None).dtype) for name in (before, after)}
+    return replace(settings, dtype="float32") if settings.dtype is None and len(stored) > 1 else settings
 
 
 def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from interp.sites import layer_names
 from interp.tokens import context_limit
 from interp.tuning import Mixture, encode_examples, template
 from interp.tuning.between import answer_losses, blended, check_pair, input_table, parts, stitched_losses, with_rows
-from interp.tuning.prompts import Encoded
+from interp.tuning.prompts import IGNORED, Encoded
 from probes.hybrids_report import BlocksReport, EntryReport, HybridReport, RowsReport
 from probes.token_groups import GROUPS, group_tokens, token_frequencies
 
@@ -97,8 +98,11 @@ def measure_rows(
 
 
 def _data(base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, form: str) -> tuple[Encoded, pd.DataFrame]:
+    """The answers' tokens without end-of-text: a base model never ends a line so, and learning that would swamp the gain."""
     check_pair(base, tuned)
     data = encode_examples(base.tokenizer, mixture.examples, template(form), context_limit(base) or 10**6)
+    end = base.tokenizer.eos_token_id
+    data = replace(data, labels=tuple((*labels[:-1], IGNORED) if labels[-1] == end else labels for labels in data.labels))
     known = {each.id: each for each in mixture.examples}
     kept = [known[name] for name in data.kept]
     return data, pd.DataFrame({"item": [each.item for each in kept], "language": [f"{each.source}>{each.target}" for each in kept]})

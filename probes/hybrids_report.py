@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HybridReport(Report):
-    """One row an item, line and place: the loss of the hybrid, of the base and of the tuned model, in nats a learned token.
+    """One row an item, line and place: the loss of the hybrid, of the base and of the tuned model, in nats a token of the answer.
 
     `place` is a layer, a part or a dose. The gain of a hybrid is the base's loss less its own; its `share` is that over the
     tuned model's gain: 0 is the base, 1 the tuned model.

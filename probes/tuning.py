@@ -24,7 +24,8 @@ class TuningReport(Report):
     """One row a held-out example: its loss before and after, in nats a learned token. `arrays` hold the learning curve.
 
     When it misleads: a token is not the same amount of text in every language, so losses of two languages do not compare;
-    and most of a first drop is the prompt's format. Tune a copy control with the same steps to see how much.
+    and most of a first drop is the prompt's format and the end-of-text after the answer. Tune a copy control with the same
+    steps to see how much.
     """
 
     question = "What did the model learn from its tuning data?"

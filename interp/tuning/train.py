@@ -94,9 +94,10 @@ def tune(
     if (folder / MANIFEST).is_file() and not resume:
         raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
     state = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available())
-    model, tokenizer = _open(parent, tokenizer, recipe)
+    model, tokenizer = _open(parent, tokenizer)
     bridge = load(model, tokenizer=tokenizer)
     identity, longest = identify(bridge), min(recipe.max_length, context_limit(bridge) or recipe.max_length)
+    model = model.to(getattr(torch, recipe.dtype))
     splits = held_out is None and recipe.held_out > 0
     train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
     if (folder / MANIFEST).is_file():
@@ -156,15 +157,14 @@ def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str
     return model, set(model.state_dict()), {}
 
 
-def _open(parent: Any, tokenizer: Any, recipe: Recipe) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model of our own to train, in the recipe's precision, and the tokenizer exactly as given."""
-    dtype = getattr(torch, recipe.dtype)
+def _open(parent: Any, tokenizer: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model of our own to train, as it is stored, and the tokenizer exactly as given."""
     if isinstance(parent, nn.Module):
         if tokenizer is None:
             raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
-        return copy.deepcopy(parent).to(dtype), tokenizer
+        return copy.deepcopy(parent), tokenizer
     name = locate(parent, None)
-    return read_weights(name, None, AutoModelForCausalLM, {"dtype": dtype}), tokenizer or read_tokenizer(name, None)
+    return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
 
 
 def _held_out(held: Mixture | None, tested: Encoded | None, facts: dict[str, Any]) -> dict[str, Any]:
