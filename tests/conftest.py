@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Self, get_args
 
+import torch
 from beartype import beartype
 from jaxtyping import install_import_hook
 
@@ -48,5 +49,6 @@ def _mentions_self(hint: Any) -> bool:
     return hint is Self or any(_mentions_self(part) for part in get_args(hint))
 
 
+torch.set_num_threads(1)  # on models this small a second thread costs more than it gives
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: a test that asks a hub must fail at once
 install_import_hook(["interp", "probes"], "tests.conftest.checked")
