@@ -98,8 +98,8 @@ def run(settings: TuneSettings) -> Report:
     recipe: Recipe = _recipe(settings)
     mixture = build_mixture(settings)
     if settings.control != "none":
-        kept = round(len(mixture) * (1 - settings.held_out))
-        recipe = replace(recipe, steps=planned_steps(kept, recipe))
+        learned = mixture.split(settings.held_out, settings.seed)[0] if settings.held_out else mixture
+        recipe = replace(recipe, steps=planned_steps(len(learned), recipe))
         mixture = build_control(settings, mixture)
     tuned = tune(settings.model, mixture, recipe, settings.output, device=settings.device, resume=settings.resume)
     return measure_tuning(tuned, seed=settings.seed)
