@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from interp.grid_scores import continuation
 from interp.tokens import pad
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 Anchor = Literal["last", "span", "span_mean"]
 Metric = Literal["logit_difference", "logprob", "kl"]
@@ -72,7 +72,7 @@ class Question:
     metric: Metric
     answer: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
-    clean: Tensor | None = None
+    clean: Any = None
 
     def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
         """One number a row."""

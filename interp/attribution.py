@@ -24,7 +24,7 @@ from interp.sites import EditSite, hook_name
 from interp.tokens import pad
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 
 def attribute(
@@ -69,7 +69,7 @@ def _slopes(
     inputs = torch.lerp(embedded[0], embedded[1], along.to(embedded[0].dtype)[:, None, None])
     ids = pad(model, [[*base.ids, *asked.tail[:-1]]]).ids.expand(len(inputs), -1)
     found: dict[int, Tensor] = {}
-    hooks = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
+    hooks: list[Any] = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
     hooks += [(hook_name(site, block), _keep_graph(found, block)) for block in blocks]
     with torch.enable_grad():
         logits = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), fwd_hooks=hooks, use_cache=False)

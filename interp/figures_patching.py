@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Fi
     panels = list(frame.groupby(["language", "direction", "anchor"], sort=False))[:_PANELS]
     figure, grid = _grid(len(panels))
     moved = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
-    image = None
+    image: Any = None
     for axes, ((language, direction, anchor), part) in zip(grid, panels, strict=False):
         table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
         image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-moved, vmax=moved, origin="lower", aspect="auto")

@@ -51,9 +51,11 @@ def _one_map(part: Any, values: np.ndarray, p: np.ndarray, blocks: tuple, larges
     image = main.imshow(values, cmap="RdBu", vmin=-largest, vmax=largest, origin="lower", aspect="auto", interpolation="nearest")
     for source, target in np.argwhere(p >= _ALPHA).tolist():
         main.add_patch(_hatched(source, target))
-    source, target = np.unravel_index(np.nanargmax(values), values.shape)
+    best = np.unravel_index(np.nanargmax(values), values.shape)
     for width, colour in ((4.0, "white"), (1.8, INK)):
-        main.plot(target, source, marker="o", markersize=12, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width)
+        main.plot(
+            best[1], best[0], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=width
+        )
     for axis, names, set_ticks in ((0, blocks[0], main.set_yticks), (1, blocks[1], main.set_xticks)):
         step = max(1, -(-values.shape[axis] // 12))
         set_ticks(range(0, len(names), step), [str(name) for name in names[::step]], fontsize=8)

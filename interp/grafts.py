@@ -17,7 +17,7 @@ from interp.sites import EditSite, hook_name
 from interp.tokens import context_limit, encode, pad
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 Place = EditSite | tuple[Literal["head"], int]
 

@@ -23,7 +23,7 @@ from interp.storage import whole
 from interp.tokens import batches
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 _log = logging.getLogger(__name__)
 
@@ -104,23 +104,23 @@ def recorded(
     model: TransformerBridge, donors: Sequence[Donor | Sequence[str]], sources: Sequence[int], graft: Graft, position: int = -1
 ) -> Tensor:
     """What is carried, `[item source d]`: prompts are run (one batch), tensors taken as they are, lists of prompts averaged."""
-    runs: list[list[int]] = []
-    places: list[slice | None] = []
-    for donor in donors:
-        if isinstance(donor, Tensor) and donor.is_floating_point():
-            _check_recorded(model, donor, graft)
-            places.append(None)
-            continue
-        several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
-        prompts = list(donor) if several else [donor]
-        places.append(slice(len(runs), len(runs) + len(prompts)))
-        runs += [tokens_of(model, prompt) for prompt in prompts]
-    done = record(model, runs, graft.source_site, sources, position) if runs else None
-    found = [
-        donor[list(sources)].to(model.cfg.device) if place is None else done[place].float().mean(0).to(done.dtype)
-        for donor, place in zip(donors, places, strict=True)
-    ]
-    return torch.stack(found)
+    given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
+    for donor in given.values():
+        _check_recorded(model, donor, graft)
+    found = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
+    runs = {k: [tokens_of(model, one) for one in _prompts(donor)] for k, donor in enumerate(donors) if k not in given}
+    if runs:
+        done = iter(record(model, [ids for several in runs.values() for ids in several], graft.source_site, sources, position))
+        for k, several in runs.items():
+            states = torch.stack([next(done) for _ in several])
+            found[k] = states.float().mean(0).to(states.dtype)
+    return torch.stack([found[k] for k in range(len(donors))])
+
+
+def _prompts(donor: Any) -> list[Any]:
+    """One prompt, or the several that a donor is averaged over."""
+    several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
+    return list(donor) if several else [donor]
 
 
 def _check_recorded(model: TransformerBridge, donor: Tensor, graft: Graft) -> None:

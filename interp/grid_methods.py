@@ -23,7 +23,7 @@ from interp.grafts import Graft, hook_of
 from interp.tokens import pad
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 Tails = Sequence[Sequence[Sequence[int]]]
 """For each item, the continuations to score: token ids that may follow the prompt."""
@@ -79,7 +79,7 @@ def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, w
     ids, mask = batch.ids[:, :-1], batch.mask[:, :-1]
     if not ids.shape[1]:
         return Prefix(None, mask, batch.ids[:, -1])
-    past = DynamicCache(config=model.original_model.config) if windows else DynamicCache()
+    past = new_cache(model) if windows else DynamicCache()
     enough = (hook_of("attention", model.cfg.n_layers - 1), _stop)
     with suppress(_EnoughError):
         model.run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
@@ -92,6 +92,12 @@ class _EnoughError(Exception):
 
 def _stop(activation: Tensor, hook: object) -> None:
     raise _EnoughError
+
+
+def new_cache(model: TransformerBridge) -> DynamicCache:
+    """An empty cache as the model would make it, sliding windows cut."""
+    config: Any = model.original_model.config
+    return DynamicCache(config=config)
 
 
 def fork(past: DynamicCache | None, copies: int = 1) -> DynamicCache:
@@ -137,7 +143,7 @@ def _naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, c
     return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
 
 
-def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[tuple[str, Any]]:
+def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
     if cells.block[cell] < 0:
         return []
     donor = cells.donors[0, cells.source[cell]]
@@ -155,7 +161,7 @@ def naive_generate(
         for cell in range(len(cells)):
             batch = pad(model, [prompt])
             hooks = _graft_hooks(cells.of_item(item), cell, (torch.tensor([0]), torch.tensor([len(prompt) - 1])))
-            past = DynamicCache(config=model.original_model.config)
+            past = new_cache(model)
             with model.hooks(fwd_hooks=hooks):
                 logits = model(batch.ids, attention_mask=batch.mask, past_key_values=past, logits_to_keep=1)
             greedy = Greedy(logits[:, -1], stops)

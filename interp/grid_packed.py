@@ -20,7 +20,7 @@ from interp.grafts import hook_of
 from interp.grid_methods import Cells, Greedy, Prefix, Scored, Tails, fork
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _sum_path(logits: Tensor, tree: Tree) -> Tensor:
     if not tree.ends:
         return logits.new_zeros(len(logits), 0)
     said = logits.float().log_softmax(-1)
-    return torch.stack([sum(said[:, node, token] for node, token in path) for path in tree.ends], dim=1)
+    return torch.stack([torch.stack([said[:, node, token] for node, token in path]).sum(0) for path in tree.ends], dim=1)
 
 
 def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lanes, trees: list[Tree], past: DynamicCache) -> Tensor:
@@ -145,7 +145,7 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
     return lanes.gather(logits.reshape(lanes.rows, lanes.width, nodes, -1))
 
 
-def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[tuple[str, Any]]:
+def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[Any]:
     hooks = []
     for block in cells.blocks:
         mine = (cells.block == block).nonzero()[:, 0]
@@ -158,7 +158,7 @@ def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Any:
     return lambda activation, hook: cells.graft.write(activation, where, donors)
 
 
-def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Tensor]:
+def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Any]:
     """Mask and positions of the tokens read at one step: at step 0 the trees, later one token a cell."""
     before = prefix.mask.repeat_interleave(lanes.lanes, 0)
     if lanes.width == 1:

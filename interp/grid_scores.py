@@ -17,7 +17,7 @@ from torch import Tensor
 from interp.tokens import context_limit, encode
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 Score = Literal["logits", "logprob", "choice", "choice_whole", "logit_difference", "kl", "generate"]
 

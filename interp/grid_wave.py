@@ -19,7 +19,7 @@ from interp.grid_methods import Cells, Prefix, fork
 from interp.grid_packed import additive, dtype_of
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
     """
     ids, mask = read
     length = ids.shape[1]
-    given = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
+    given: dict[str, Any] = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
     front = _Front(cells, length)
     with ExitStack() as stack:
         for block, module in enumerate(model.blocks):
@@ -47,7 +47,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
         )
 
 
-def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> dict[str, Tensor]:
+def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> dict[str, Any]:
     items, length = mask.shape
     past, size = before.shape[1], length + cells
     seen = torch.zeros(items, size, past + size, dtype=torch.bool, device=mask.device)
@@ -100,7 +100,7 @@ class _Front:
         old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
         return last - old + self.cells.graft.blend(old, self.cells.donors[:, self.cells.source[before:now]])
 
-    def hooks(self) -> list[tuple[str, Any]]:
+    def hooks(self) -> list[Any]:
         act = self._keep if self.late else self._write
         return [(hook_of(self.cells.graft.target_site, block), act(block)) for block in self.cells.blocks]
 

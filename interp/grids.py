@@ -10,7 +10,7 @@ import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from interp.grid_wave import wave
 from interp.tokens import pad
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ def _run(
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
     prefix = empty if method == "naive" or whole else read_prefix(model, prompts, windows=method == "batched")
     read = (batch.ids, batch.mask) if whole else (batch.ids[:, -1:], batch.mask[:, -1:])
-    parts, clean = [], None
+    parts: list[Any] = []
+    clean: Any = None
     for start in range(0, len(cells), size):
         part = cells.part(start, start + size)
         if asks[0].score == "generate":
@@ -176,7 +177,8 @@ def _run(
         clean = scored.logits[:, 0] if clean is None else clean
         found = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
         parts.append(tuple(zip(*found, strict=True)))
-    return tuple([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
+    values, margins = ([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
+    return values, margins
 
 
 def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) -> Scored:
@@ -215,7 +217,8 @@ def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int,
     def needed(count: int) -> int:
         sees = length + steps * (1 if method == "batched" else count * nodes)
         copied = length + steps if method == "batched" else steps
-        return count * nodes * (12 * config.d_vocab + 16 * heads * sees + 16 * config.d_mlp) + count * copied * keys
+        states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
+        return count * (nodes * states + copied * keys)
 
     free = free_memory(model.cfg.device) / 4 / len(prompts)
     count = cells if method == "batched" else min(cells, _WIDEST)
@@ -224,7 +227,7 @@ def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int,
     return count
 
 
-def free_memory(device: object) -> int:
+def free_memory(device: Any) -> int:
     """Bytes free on the device."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(torch.device(device))[0]

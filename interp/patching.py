@@ -15,11 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
-from transformers import DynamicCache
 
 from interp.anchors import Anchor, Prompt, Question, untouched
 from interp.grafts import Place, at, check_blocks, hook_of
-from interp.grid_methods import fork
+from interp.grid_methods import fork, new_cache
 from interp.grids import free_memory
 from interp.sites import EditSite, hook_name
 from interp.tokens import pad
@@ -55,7 +54,7 @@ def run_edits(
         _, past = model(
             batch.ids[:, :first],
             attention_mask=batch.mask[:, :first],
-            past_key_values=DynamicCache(config=model.original_model.config),
+            past_key_values=new_cache(model),
             return_type="logits_and_cache",
             logits_to_keep=1,
         )
@@ -81,7 +80,7 @@ def _rows_at_a_time(model: TransformerBridge, length: int, rest: int) -> int:
     return max(1, int(free_memory(config.device) / 4 / row))
 
 
-def _hooks(edits: Sequence[Edit], site: EditSite, first: int) -> list[tuple[str, Any]]:
+def _hooks(edits: Sequence[Edit], site: EditSite, first: int) -> list[Any]:
     blocks: dict[int, list[int]] = {}
     for row, edit in enumerate(edits):
         blocks.setdefault(edit.block, []).append(row)
@@ -104,7 +103,7 @@ def activations(model: TransformerBridge, ids: Sequence[int], site: EditSite, bl
     """What a site holds at every token of a prompt: for each block `[token d]` (heads: `[token head d]`)."""
     kept: dict[int, Tensor] = {}
     batch = pad(model, [ids])
-    hooks = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
+    hooks: list[Any] = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
     return kept
 

@@ -73,7 +73,8 @@ def _vector(model: TransformerBridge, donor: Donor, source: int, graft: Graft, p
 
 
 def _where(args: tuple, kwargs: dict[str, Any], position: int) -> tuple[Tensor, Tensor]:
-    ids = args[0] if args else kwargs.get("input_ids", kwargs.get("inputs_embeds"))
+    given: Any = kwargs["input_ids"] if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
+    ids: Tensor = args[0] if args else given
     mask = kwargs.get("attention_mask")
     if mask is None or mask.ndim != 2:
         mask = torch.ones(ids.shape[:2], dtype=torch.long, device=ids.device)

@@ -33,7 +33,8 @@ from probes.contrasts import mark_difference, partners
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from transformer_lens.model_bridge import TransformerBridge
+
+    from interp.models import TransformerBridge
 
 Donor = Literal["both", "mean", "concept", "language", "other"]
 DONORS: tuple[Donor, ...] = get_args(Donor)

@@ -22,7 +22,7 @@ from probes.contrasts import Contrast
 from probes.patching_report import PatchReport
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 BOTH: tuple[Direction, Direction] = ("denoise", "noise")
 

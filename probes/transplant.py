@@ -28,7 +28,7 @@ from probes.listing import Question, lists_options, questions
 from probes.transplant_report import TransplantGrid
 
 if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
+    from interp.models import TransformerBridge
 
 _log = logging.getLogger(__name__)
 

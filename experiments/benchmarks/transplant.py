@@ -13,7 +13,9 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,6 +25,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
+from interp.grids import Method
 from interp.models import TransformerBridge
 from interp.tokens import pad
 from interp.transplant import record_donor, transplant_grid, transplanted
@@ -44,7 +47,7 @@ class Case:
     def layers(self) -> int:
         return self.model.cfg.n_layers
 
-    def grid(self, method: str) -> Tensor:
+    def grid(self, method: Method) -> Tensor:
         if self.tokens == 1:
             return transplant_grid(self.model, self.source, self.target, "logits", method=method)
         return transplant_grid(self.model, self.source, self.target, "generate", method=method, max_new_tokens=self.tokens)
@@ -67,7 +70,7 @@ class Case:
     def _answer(self, ids: Tensor, mask: Tensor) -> Tensor:
         if self.tokens == 1:
             return self.model(ids, attention_mask=mask, use_cache=False, logits_to_keep=1)[0, -1]
-        said = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
+        said: Any = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
         return said[0, ids.shape[1] :]
 
 
@@ -131,9 +134,9 @@ def _case(model: TransformerBridge, length: int, tokens: int, options: argparse.
     return Case(model, source, target, tokens, cells)
 
 
-def _measure(table: Table, case: Case, methods: Sequence[str], rounds: int) -> None:
+def _measure(table: Table, case: Case, methods: Sequence[Method], rounds: int) -> None:
     runs: dict[str, Callable[[], object]] = {"two prompts": case.prompts, "naive": case.naive}
-    runs |= {method: (lambda method=method: case.grid(method)) for method in methods}
+    runs |= {method: partial(case.grid, method) for method in methods}
     truth = case.naive()
     same = {method: _same(case, truth, case.grid(method)) for method in methods}
     cpu, wall = _alternate(runs, rounds)
