@@ -14,6 +14,7 @@ COMMANDS = {
         "experiments.transplant",
         "If I carry layer i of the English run into layer j of the Swahili run, does the answer get better?",
     ),
+    "patch": ("experiments.patch", "Which component causes the answer?"),
     "probe": ("experiments.probe", "What can a linear probe read at each layer, and does it carry between languages?"),
     "neurons": ("experiments.neurons", "Which neurons belong to a language, and what is lost without them?"),
     "steer": ("experiments.steer", "Does a direction or subspace carry the language of what the model writes?"),
