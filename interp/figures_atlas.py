@@ -57,9 +57,9 @@ def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
         "baseline": ("shuffled pairs, |r|", FAINT, (0, (4, 2)), 1.2),
     }
     for column, (text, colour, dash, width) in looks.items():
-        if frame[column].notna().all():
+        if frame[column].notna().any():
             axes.plot(x, frame[column], color=colour, linestyle=dash, linewidth=width)
-            ends.append((float(frame[column].iloc[-1]), text, colour))
+            ends.append((float(frame[column].dropna().iloc[-1]), text, colour))
     axes.axhline(0, color=INK, linewidth=0.6)
     label_layers(axes, list(frame["layer"]))
     finish(axes, "layer", "mean Pearson r between languages")
@@ -72,6 +72,8 @@ def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
 def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str], joined: set[str]) -> None:
     from matplotlib.collections import LineCollection
 
+    if part[columns[0]].isna().all():
+        axes.text(0.5, 0.5, "all states are alike", transform=axes.transAxes, ha="center", fontsize=8.5, color=FAINT)
     middle = part.groupby("item")[columns].transform("mean")
     kept = part["item"].isin(joined).to_numpy()
     ends = np.stack([part[columns].to_numpy()[kept], middle.to_numpy()[kept]], axis=1)

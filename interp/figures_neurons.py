@@ -38,7 +38,7 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
 
 def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) -> Figure:
     """Left: how far two halves of the text name the same neurons, trained and random weights. Right: what languages share."""
-    part = rows[rows["measure"] == "stability"].iloc[::-1]
+    part = rows[rows["metric"] == "stability"].iloc[::-1]
     figure = blank((9.2, 2.0 + 0.3 * len(part)))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     y = np.arange(len(part))

@@ -24,7 +24,8 @@ _PANELS = 12
 
 
 def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None, signature: str) -> Figure:
-    """Score over layers inside a language and across, with bands; controls thin and grey, the majority class as a level.
+    """Score over layers inside a language and across, with bands; a random-init network dotted in the
+    same colour, other controls grey, the majority class as a level.
 
     `frame` has `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`; kind is all, within or across.
     """
@@ -36,10 +37,11 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
         axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[place], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], color=PALETTE[place], linewidth=2)
         ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[place]))
-        for column, (text, dash) in _CONTROLS.items() if place == 0 else ():
-            if part[column].notna().all():
-                axes.plot(x, part[column], color=FAINT, linewidth=1.3, linestyle=dash)
-                ends.append((float(part[column].iloc[-1]), text.format(erase=erase), FAINT))
+        for column, (text, dash) in _CONTROLS.items():
+            if part[column].notna().all() and (place == 0 or column == "random_init"):
+                colour = PALETTE[place] if column == "random_init" else FAINT
+                axes.plot(x, part[column], color=colour, linewidth=1.3, linestyle=dash)
+                ends.append((float(part[column].iloc[-1]), text.format(erase=erase), colour))
     level = float(frame["baseline"].mean())
     axes.axhline(level, color=INK, linewidth=0.8)
     ends.append((level, "mean" if unit == "R²" else "majority", INK))
@@ -82,10 +84,10 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
 
 
 def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], title: str, signature: str) -> Figure:
-    """A panel a measure over the strength of an edit: the steered model with its band, random directions of equal norm in grey."""
+    """A panel a metric over the strength of an edit: the steered model with its band, random directions of equal norm in grey."""
     figure = blank((2.2 + 2.6 * len(names), 3.5))
-    for axes, (measure, text) in zip(figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True):
-        part = frame[frame["measure"] == measure].sort_values("alpha")
+    for axes, (metric, text) in zip(figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True):
+        part = frame[frame["metric"] == metric].sort_values("alpha")
         x = part["alpha"].to_numpy()
         axes.fill_between(x, part["random_lower"], part["random_upper"], color=FAINT, alpha=0.18, linewidth=0)
         axes.plot(x, part["baseline"], color=FAINT, linewidth=1.4, linestyle=(0, (4, 2)), label="random direction")

@@ -10,7 +10,7 @@ axis serves all languages, so the sign of a correlation is not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar
@@ -73,7 +73,8 @@ class AtlasReport(Report):
                 if not name:
                     ends = bootstrap(values, self.settings["resamples"], self.settings["seed"], clusters, _correlation)
                     row |= dict(zip([f"{key}_lower".lstrip("_"), f"{key}_upper".lstrip("_")], map(float, ends), strict=True))
-        row |= {"n": len(first), "baseline": _shuffled(first["pca1"].to_numpy(), second["pca1"].to_numpy())}
+        order = np.random.default_rng(self.settings["seed"]).permutation(len(first))
+        row |= {"n": len(first), "baseline": _shuffled(first["pca1"].to_numpy()[order], second["pca1"].to_numpy()[order])}
         return row
 
     def explained_by_length(self) -> list[str]:
@@ -129,9 +130,9 @@ def measure_atlas(
     frames = []
     for row, layer in enumerate(tqdm(acts.layers, desc="atlas", unit="layer")):
         x = _stack(acts, row)
-        plane = _umap(x, neighbours, seed) if umap and row in drawn else np.full((len(x), 2), np.nan)
-        other = _pca(_stack(random_init, row), seed)[:, 0] if random_init else np.full(len(x), np.nan)
-        frames.append(_frame(layer, acts, np.column_stack([_pca(x, seed), plane, other])))
+        plane = _map(_umap, x, neighbours, seed) if umap and row in drawn else np.full((len(x), 2), np.nan)
+        other = _map(_pca, _stack(random_init, row), seed)[:, 0] if random_init else np.full(len(x), np.nan)
+        frames.append(_frame(layer, acts, np.column_stack([_map(_pca, x, seed), plane, other])))
     settings = {"depths": [acts.layers[row] for row in drawn], "umap": umap, "seed": seed, "resamples": resamples}
     shown = {**acts.signature.settings, "umap": neighbours if umap else "off", "boot": resamples, "seed": seed}
     signature = Signature("atlas", acts.signature.model, acts.signature.corpus, shown)
@@ -151,6 +152,11 @@ def _warnings(report: AtlasReport, random_init: Activations | None) -> list[str]
 
 def _stack(acts: Activations, row: int) -> Float[np.ndarray, "item d_model"]:
     return np.concatenate([acts[code][row].numpy() for code in acts.languages]).astype(np.float64)
+
+
+def _map(project: Callable, x: Float[np.ndarray, "item d_model"], *how: int) -> Float[np.ndarray, "item 2"]:
+    """The plane of a projection; NaN where all states are alike (one token's embedding), of which UMAP would draw the order."""
+    return project(x, *how) if np.ptp(x, axis=0).max() > 1e-6 * np.abs(x).max() else np.full((len(x), 2), np.nan)
 
 
 def _pca(x: Float[np.ndarray, "item d_model"], seed: int) -> Float[np.ndarray, "item 2"]:
@@ -196,7 +202,7 @@ def _correlation(values: Float[np.ndarray, "item 2"], weights: Float[np.ndarray,
 
 
 def _shuffled(first: Float[np.ndarray, " item"], second: Float[np.ndarray, " item"]) -> float:
-    """Mean |r| when sentence i stands beside i + s, over all s: what no relation at all would give at this n."""
+    """Mean |r| when sentence i stands beside i + s, over all s: what no relation gives at this n, were they in random order."""
     x, y = ((v - v.mean()) / (v.std() or 1) for v in (first, second))
     turned = np.fft.irfft(np.fft.rfft(y) * np.conj(np.fft.rfft(x)), n=len(x)) / len(x)
     return float(np.abs(turned[1:]).mean())

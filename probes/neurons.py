@@ -122,14 +122,15 @@ class NeuronReport(Report):
         return pd.DataFrame(self.arrays["chosen"].sum(2, dtype=int).T, columns=self.languages)
 
     def summary(self) -> pd.DataFrame:
-        """`count` and `stability` (Jaccard of halves) a language, with random weights as `baseline`; then `damage` a cell.
+        """`stability` (Jaccard of halves) and `count` a language, with random weights as `baseline`; then `damage` a cell.
 
         For `count` the bounds are the neurons above the null and all of them. For `stability` they hold 95 % of the
         splits: the spread over splits of the same sentences, not a confidence interval.
         """
-        rows = [row for place, code in enumerate(self.languages) for row in self._of(place, code)]
-        lost = [damage(self.arrays, self.settings).assign(measure="damage")] if "loss" in self.arrays else []
-        return pd.concat([pd.DataFrame(rows), *lost], ignore_index=True)
+        rows = pd.DataFrame([row for place, code in enumerate(self.languages) for row in self._of(place, code)])
+        rows = rows.sort_values("metric", ascending=False, kind="stable")
+        lost = [damage(self.arrays, self.settings).assign(metric="damage")] if "loss" in self.arrays else []
+        return pd.concat([rows, *lost], ignore_index=True)
 
     def _of(self, place: int, code: str) -> list[dict]:
         count = int(self.arrays["chosen"][place].sum())
@@ -140,15 +141,15 @@ class NeuronReport(Report):
                   for name in ("count_random_init", "jaccard_random_init")}  # fmt: skip
         same = {"language": code, "text": code, "mode": ""}
         return [
-            {"measure": "count", **same, "estimate": count, "lower": sure, "upper": count, "n": self.arrays["chosen"][place].size,
-             "baseline": random["count_random_init"]},
-            {"measure": "stability", **same, "estimate": jaccard.mean(), "lower": lower, "upper": upper, "n": count,
+            {"metric": "stability", **same, "estimate": jaccard.mean(), "lower": lower, "upper": upper, "n": count,
              "baseline": random["jaccard_random_init"]},
+            {"metric": "count", **same, "estimate": count, "lower": sure, "upper": count, "n": self.arrays["chosen"][place].size,
+             "baseline": random["count_random_init"]},
         ]  # fmt: skip
 
     def verdict(self) -> str:
         rows = self.summary()
-        count, stable = (rows[rows["measure"] == measure] for measure in ("count", "stability"))
+        count, stable = (rows[rows["metric"] == metric] for metric in ("count", "stability"))
         sure, found = self.table.drop_duplicates("item")["above_null"].sum(), self.table["item"].nunique()
         said = (
             f"{found} neurons are named ({self.settings['method']}, {self.settings['share']:.1%} of all by construction), {sure} "
@@ -159,7 +160,7 @@ class NeuronReport(Report):
             said += f"; at the same bar random weights give {count['baseline'].sum():.0f} for {count['estimate'].sum():.0f}"
         else:
             said += "; no random-init network was counted, so these may follow from the tokens alone"
-        return f"{said}{say_damage(rows[rows['measure'] == 'damage'])}."
+        return f"{said}{say_damage(rows[rows['metric'] == 'damage'])}."
 
     def figures(self) -> dict[str, Figure]:
         from interp.figures_neurons import layer_histogram, silencing_matrices, stability_bars
@@ -167,5 +168,5 @@ class NeuronReport(Report):
         rows, line = self.summary(), str(self.signature)
         found = {"layers": layer_histogram(self.histogram(), line), "stability": stability_bars(rows, self.overlap(), line)}
         if "loss" in self.arrays:
-            found = {"silencing": silencing_matrices(rows[rows["measure"] == "damage"], line), **found}
+            found = {"silencing": silencing_matrices(rows[rows["metric"] == "damage"], line), **found}
         return found

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal["steer", "leace", "lsar"]
-MEASURES = {"language": "texts in the target language", "fidelity": "fidelity (chrF++)", "surprise": "surprise (nats a token)"}
+METRICS = {"language": "texts in the target language", "fidelity": "fidelity (chrF++)", "surprise": "surprise (nats a token)"}
 _FITTED = "language"
 
 
@@ -48,26 +48,32 @@ class SubspaceReport(Report):
     question: ClassVar[str] = "Does a direction or subspace carry the language of what the model writes?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a measure and strength, random directions as `baseline` (with their bounds), and `excess` over them."""
+        """One row a metric and strength, random directions as `baseline` (with their bounds), and `excess` over them."""
         return pd.DataFrame(
-            [self._row(measure, alpha, at) for measure in MEASURES for alpha, at in self.table.groupby("alpha", sort=True)]
+            [self._row(metric, alpha, at) for metric in METRICS for alpha, at in self.table.groupby("alpha", sort=True)]
         )
 
-    def _row(self, measure: str, alpha: float, at: pd.DataFrame) -> dict:
-        wide = at.pivot(index="item", columns="direction", values=measure)
+    def _row(self, metric: str, alpha: float, at: pd.DataFrame) -> dict:
+        wide = at.pivot(index="item", columns="direction", values=metric)
         own, random = wide[_FITTED].to_numpy(), wide.drop(columns=_FITTED).mean(axis=1).to_numpy()
         values = np.stack([own, random, own - random], axis=1)
         ends = bootstrap(values, self.settings["resamples"], self.settings["seed"], self._clusters(at))
         (lower, upper), mean = ends, np.nanmean(values, axis=0)
-        return {"measure": measure, "alpha": alpha, "estimate": mean[0], "lower": lower[0], "upper": upper[0], "n": len(own),
-                "baseline": mean[1], "random_lower": lower[1], "random_upper": upper[1],
-                "excess": mean[2], "excess_lower": lower[2], "excess_upper": upper[2]}  # fmt: skip
+        told = {"metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own)}
+        names = (
+            ("estimate", "lower", "upper"),
+            ("baseline", "random_lower", "random_upper"),
+            ("excess", "excess_lower", "excess_upper"),
+        )
+        return told | {
+            name: found[k] for k, three in enumerate(names) for name, found in zip(three, (mean, lower, upper), strict=True)
+        }
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
 
     def verdict(self) -> str:
-        rows = self.summary().set_index(["measure", "alpha"])
+        rows = self.summary().set_index(["metric", "alpha"])
         hits = rows.loc["language"]
         sure = hits[hits["excess_lower"] > 0]
         before, target = hits.loc[0.0, "estimate"], self.settings["target"]
@@ -90,7 +96,7 @@ class SubspaceReport(Report):
         from interp.figures_probes import alpha_curves
 
         title = f"{self.settings['kind']}: {self.settings['source']} to {self.settings['target']}"
-        return {"alpha": alpha_curves(self.summary(), MEASURES, title, str(self.signature))}
+        return {"alpha": alpha_curves(self.summary(), METRICS, title, str(self.signature))}
 
 
 def measure_steering(

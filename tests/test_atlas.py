@@ -75,6 +75,19 @@ def test_the_map_is_seeded_and_drawn_at_the_depths_asked_for(tmp_path):
     assert set(loaded.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}
 
 
+def test_states_that_are_all_alike_get_no_map_and_hide_no_other_layer():
+    acts = sentences("meaning")
+    alike = {code: acts[code].clone() for code in LANGUAGES}
+    for states in alike.values():
+        states[0] = 1.0
+    report = measure_atlas(Activations.from_arrays(alike, tokens={code: [[0, 1]] * N for code in LANGUAGES}), umap=False)
+    assert report.table.query("layer == 'embed'")["pca1"].isna().all()
+    assert "at layer 0 " in report.verdict()
+    assert "all states are alike" in [text.get_text() for axes in report.plot().axes for text in axes.texts]
+    lines = report.figures()["correlation"].axes[0].get_lines()
+    assert max(np.nanmax(np.append(line.get_ydata(), -1.0)) for line in lines) > 0.8
+
+
 def test_what_cannot_be_drawn_is_refused():
     acts = sentences("meaning")
     with pytest.raises(ValueError, match="1 languages of 60 sentences: needed at least 2"):

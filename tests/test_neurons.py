@@ -89,7 +89,7 @@ def test_planted_neurons_are_found_in_their_block_and_found_again():
     for place, code in enumerate(LANGUAGES):
         assert report.neurons(code) == {1: [2 * place, 2 * place + 1]}
     assert report.table["above_null"].all()
-    stable = report.summary().query("measure == 'stability'")
+    stable = report.summary().query("metric == 'stability'")
     assert stable["estimate"].min() == 1
     assert report.histogram().loc[1].tolist() == [2, 2, 2]
     assert report.overlap().to_numpy().tolist() == np.eye(3).tolist()
@@ -99,7 +99,7 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     report = find_neurons(made(), share=0.05, bar=0.5, permutations=40, halves=5)
     assert len(report.table) > 0
     assert not report.table["above_null"].any()
-    assert report.summary().query("measure == 'stability'")["estimate"].max() < 0.4
+    assert report.summary().query("metric == 'stability'")["estimate"].max() < 0.4
     assert " 0 of them above the shuffled-language null" in report.verdict()
 
 
@@ -132,7 +132,7 @@ def test_a_mean_difference_sees_what_rates_do_not():
 def test_random_weights_stand_beside_and_must_be_of_the_same_text():
     counts = made(planted=2)
     rows = find_neurons(counts, random_init=made(seed=3), share=6 / 240, permutations=5, halves=3).summary()
-    count = rows.query("measure == 'count'")
+    count = rows.query("metric == 'count'")
     assert count["estimate"].tolist() == [2, 2, 2]
     assert count["baseline"].tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match="of other languages or text"):
@@ -166,7 +166,7 @@ def test_damage_is_the_rise_in_loss_a_token_with_those_neurons_off(measured):
     clean, tokens = sentence_losses(model, CORPUS["deu_Latn"])
     with ablated(model, measured.neurons("rus_Cyrl")):
         off, _ = sentence_losses(model, CORPUS["deu_Latn"])
-    row = measured.summary().query("measure == 'damage' and mode == 'zero' and language == 'rus_Cyrl' and text == 'deu_Latn'")
+    row = measured.summary().query("metric == 'damage' and mode == 'zero' and language == 'rus_Cyrl' and text == 'deu_Latn'")
     assert row["estimate"].item() == pytest.approx(float((off - clean).sum() / tokens.sum()), abs=1e-5)
     assert row["estimate"].item() != 0
     assert row["excess"].item() == pytest.approx((row["estimate"] - row["baseline"]).item())

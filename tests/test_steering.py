@@ -40,7 +40,7 @@ def measured() -> SubspaceReport:
 
 
 def test_the_planted_direction_writes_russian_and_random_ones_do_not(measured):
-    rows = measured.summary().set_index(["measure", "alpha"])
+    rows = measured.summary().set_index(["metric", "alpha"])
     steered = rows.loc[("language", 1.0)]
     assert steered["estimate"] == 1
     assert steered["baseline"] < 0.5
