@@ -15,6 +15,8 @@ from experiments.lens import LensSettings
 from experiments.neurons import NeuronsSettings
 from experiments.probe import ProbeSettings
 from experiments.settings import Settings
+from experiments.steer import SteerSettings
+from experiments.transplant import TransplantSettings
 
 _CLOSE = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
 _FEW = ("deu_Latn", "rus_Cyrl", "zho_Hans")
@@ -27,8 +29,10 @@ CHAPTERS: tuple[Settings, ...] = (
     dataclasses.replace(_ALIGN, pooling="end"),
     dataclasses.replace(_ALIGN, corpus="cldr:phrases", output=Path("runs/align-words")),
     LensSettings(languages=_FEW, limit=100),
+    TransplantSettings(languages=("swh_Latn",), split="heldout", limit=40, controls=("shuffled", "random")),
     ProbeSettings(languages=_FEW, limit=150),
     NeuronsSettings(languages=_CLOSE, limit=200),
+    SteerSettings(limit=40),
     AtlasSettings(languages=_CLOSE, limit=100),
 )
 """What the tour asks, in order: one line a question, each from its question's module."""

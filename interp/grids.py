@@ -30,7 +30,10 @@ _log = logging.getLogger(__name__)
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
 
 _WIDEST = 512
-"""Cells of one packed sequence at most: they look at each other's masked keys, which costs width squared."""
+"""Positions of one packed sequence at most: they look at each other's masked keys, which costs width squared."""
+
+_CROWDED = 8
+"""Answer tokens for each token of the prompt beyond which copying the prompt's keys (batched) is cheaper than packing."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def measure_grids(
     for item in items:
         _check_donors(model, item.donors, graft)
         check_length(model, item.prompt, item.ask)
-    method = choose(model, [item.prompt for item in items], asks, method)
+    method = choose(model, [item.prompt for item in items], asks, method, len(items[0].donors) * len(targets))
     order = sorted(range(len(targets)), key=lambda place: targets[place])
     cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
     values, margins = _run(model, items, cells, method, max_cells)
@@ -94,8 +97,10 @@ def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> Non
         )
 
 
-def choose(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto") -> Method:
-    """The fastest method that is exact for this model, these prompts and this score; logged with the reason."""
+def choose(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto", cells: int = 1
+) -> Method:
+    """The fastest method that is exact for this model, these prompts, this score and so many cells; logged with the reason."""
     if method not in get_args(Method):
         raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
@@ -106,8 +111,15 @@ def choose(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Seq
         raise ValueError(f"method {method!r}: {refused}. Use 'batched' or 'auto'.")
     if method != "auto":
         return method
+    if not refused and asks[0].score != "generate" and several:
+        answers = max(sum(map(len, one.tails)) for one in asks)
+        if cells * answers > _CROWDED * max(map(len, prompts)):
+            refused = f"{answers} answer tokens in each of {cells} cells are many beside the prompt"
     chosen: Method = "batched" if refused else "packed" if several else "wave"
-    _log.info("transplant method %s: %s", chosen, refused or ("several tokens a cell" if several else "first-token score"))
+    line = f"{chosen}: {refused or ('several tokens a cell' if several else 'first-token score')}"
+    if _TOLD.get(model) != line:
+        _TOLD[model] = line
+        _log.info("transplant method %s", line)
     return chosen
 
 
@@ -135,6 +147,7 @@ def shortest_window(model: TransformerBridge) -> int | None:
 
 
 _PACKS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge) -> str:
@@ -221,7 +234,7 @@ def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int,
         return count * (nodes * states + copied * keys)
 
     free = free_memory(model.cfg.device) / 4 / len(prompts)
-    count = cells if method == "batched" else min(cells, _WIDEST)
+    count = cells if method == "batched" else min(cells, max(1, _WIDEST // nodes))
     while count > 1 and needed(count) > free:
         count = -(-count // 2)
     return count
