@@ -51,8 +51,8 @@ class _Item:
 
 
 class ConceptReport(Report):
-    """Probability of four words after patching. `table`: one row an item, language, donor, layer and readout; donor `none` is the
-    untouched run."""
+    """Probability of four words after patching. `table`: one row an item (the donor's concept; `asked` is the base run's),
+    language, donor, layer and readout; donor `none` is the untouched run."""
 
     question = "Is the concept carried apart from the language?"
 
@@ -171,9 +171,9 @@ def _measure(
     cells = [("none", -1, plain[0])] + [
         (donor, block, said[k]) for k, (donor, block) in enumerate((donor, block) for donor in donors for block in blocks)
     ]
-    name = task.ids[item.b]
+    name, asked = task.ids[item.a], task.ids[item.b]
     return [
-        {"item": name, "language": code, "donor": donor, "layer": block, "readout": readout, "value": value}
+        {"item": name, "asked": asked, "language": code, "donor": donor, "layer": block, "readout": readout, "value": value}
         for donor, block, values in cells
         for readout, value in zip(READOUTS, values, strict=True)
     ]

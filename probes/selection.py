@@ -43,6 +43,8 @@ def _allowed(shape: tuple[int, ...], rule: Rule) -> np.ndarray:
 def splits(n: int, clusters: Shaped[np.ndarray, " item"] | None, folds: int, pilot: int | None, seed: int) -> list[np.ndarray]:
     """Held-out items of each split `[item]`, whole clusters together: `folds` of them, or, with a `pilot`, all but that many."""
     labels = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    if labels.max() == 0:
+        raise ValueError(f"{n} items of one text: needed two texts at least, to choose on some and judge on others.")
     order = np.random.default_rng(seed).permutation(labels.max() + 1)
     if pilot is None:
         return [np.isin(labels, part) for part in np.array_split(order, min(folds, len(order))) if len(part)]

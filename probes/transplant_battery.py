@@ -38,7 +38,7 @@ def battery(
     runs["mean_cell"] = (np.nanmean(values, axis=(1, 2)), "untouched", "")
     source, target = choose(values)
     runs["best_cell"] = (values[:, source, target], "untouched", _cell(blocks, source, target))
-    if len(values) > 1:
+    if len(values if clusters is None else np.unique(clusters)) > 1:
         runs |= _chosen(grids, clusters, blocks, seed, folds, pilot)
     for name, cell in {"last_to_first": (-1, 0), "first_to_first": (0, 0)}.items():
         runs[f"fixed:{name}"] = (values[:, cell[0], cell[1]], "untouched", _cell(blocks, *cell))

@@ -175,7 +175,7 @@ class TransplantGrid(Report):
         frame = frame[frame["metric"] == metric]
         kept = frame[frame["run"] == "held_out:overall"]
         if kept.empty:
-            return "One item: nothing can be chosen on some items and judged on others."
+            return "One item or text: nothing can be chosen on some and judged on others."
         better, worse = int((kept["difference_lower"] > 0).sum()), int((kept["difference_upper"] < 0).sum())
         row = kept.iloc[kept["difference"].argmax()]
         amount = f"{row['difference']:+.3f} [{row['difference_lower']:+.3f}, {row['difference_upper']:+.3f}]"

@@ -115,7 +115,7 @@ def test_at_the_last_layer_the_donor_speaks():
     for item in report.table["item"].unique():
         for readout in READOUTS:
             assert table[item, "mean", 1, readout] == pytest.approx(table[item, "both", 1, readout], abs=1e-5), "one other language"
-        row = given.ids.index(item)
+        row = given.ids.index(report.table.loc[report.table["item"] == item, "asked"].iloc[0])
         prompt = given.prompts["eng_Latn"][row]
         ids = model.tokenizer(prompt)["input_ids"]
         with torch.no_grad():

@@ -108,6 +108,7 @@ def test_a_window_shorter_than_the_prompt_stays_exact(family, caplog):
     assert shortest_window(tiny("llama")) is None
     with caplog.at_level(logging.INFO, "interp.grids"):
         found = transplant_grid(model, SOURCE, TARGET, sources=[1], targets=[0, 2])
+    assert "method batched: " in caplog.text
     assert "sliding window of 8" in caplog.text
     truth = transplant_grid(model, SOURCE, TARGET, method="naive", sources=[1], targets=[0, 2])
     torch.testing.assert_close(found, truth, atol=1e-4, rtol=0)
@@ -322,8 +323,8 @@ def test_alibi_is_refused_by_name_and_served_by_auto(caplog):
     with pytest.raises(ValueError, match="cannot read cells as positions"):
         transplant_grid(tiny("bloom"), SOURCE, TARGET, method="packed")
     with caplog.at_level(logging.INFO, "interp.grids"):
-        interp.transplant_grid(tiny("bloom"), SOURCE, TARGET)
-    assert "method batched" in caplog.text
+        interp.transplant_grid(interp.random_init(tiny("bloom"), seed=1), SOURCE, TARGET, sources=[0], targets=[1])
+    assert "method batched: this architecture" in caplog.text
 
 
 def test_the_papers_string_matches():

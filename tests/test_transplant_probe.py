@@ -181,6 +181,8 @@ def test_bad_input_is_named():
         measure_transplant(tiny("llama"), task(), pairs_of(task(), "eng_Latn", "to"), sites="brain")
     with pytest.raises(ValueError, match="a pilot of 5 items out of 5"):
         splits(5, None, 5, 5, 0)
+    with pytest.raises(ValueError, match="5 items of one text"):
+        splits(5, np.zeros(5), 5, None, 0)
     with pytest.raises(ValueError, match="no options are listed"):
         questions(task(listed=False), "eng_Latn", shift=1)
 
