@@ -82,7 +82,7 @@ def test_words_of_a_language() -> None:
     assert hebrew.rtl
     assert language("uzn_Arab").rtl
     assert str(german) == "deu_Latn"
-    assert language(german) is german
+    assert language(german) == german
 
 
 @pytest.mark.parametrize(
