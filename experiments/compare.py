@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from interp.report import Report
     from probes.change import ChangeReport
 
-Instrument = Literal["align", "lens", "probe", "neurons", "translate", "answer", "weights", "entry", "blocks", "rows"]
+Instrument = Literal["align", "lens", "probe", "transplant", "neurons", "translate", "answer", "weights", "entry", "blocks", "rows"]
 _HYBRIDS = ("entry", "blocks", "rows")
 
 
@@ -32,7 +32,7 @@ class CompareSettings(Settings):
     after: str = ""
     """The tuned model, or a finished run on it."""
     instruments: Annotated[tuple[Instrument, ...], tyro.conf.arg(name="with")] = ("align", "weights")
-    """What to compare: align lens probe neurons translate answer, each as its own command measures; which weights moved
+    """What to compare: align lens probe transplant neurons translate answer, each as its own command measures; which weights moved
     (weights); at which layer the gain enters (entry); which part's weights carry it (blocks); how many embedding rows (rows)."""
     split: str | None = None
     """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BY_DESIGN = frozenset({"model"})
+_ITEMS = {"NeuronReport": ("Firing rates are paired neuron by neuron: their intervals speak of neurons, not of sentences.",)}
 
 
 class ChangeReport(Report):
@@ -112,7 +113,7 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
         table=table,
         signature=Signature(f"change of {before.signature.measure}", after.signature.model, before.signature.corpus, how),
         settings={"resamples": resamples, "flips": flips, "seed": seed},
-        notes=tuple(dict.fromkeys((*before.notes, *lost))),
+        notes=tuple(dict.fromkeys((*before.notes, *lost, *_ITEMS.get(type(before).__name__, ())))),
     )
 
 

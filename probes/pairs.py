@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,15 +38,19 @@ _READINGS = {
     "AlignmentReport": Reading("alignment_report", "sentence", ("language", "pivot"), measure="metric"),
     "LatentLanguageReport": Reading("latent_language_report", "item", ("target",), series="series", keep={"weights": "trained"}),
     "LabelLensReport": Reading("label_lens_report", "item", ("language",), keep={"weights": "trained"}),
-    "ProbeReport": Reading("linear", "sentence", ("source", "target"), value="score", measure="score"),
+    "ProbeReport": Reading("linear", "item", ("source", "target"), value="score", measure="score"),
     "TranslationReport": Reading("translation_report", "item", ("source", "target"), layer=None, wide=True),
     "AnswerReport": Reading("answers", "item", ("language",), layer=None, wide=True),
 }
 
 
+_ARRAYS = {"NeuronReport": "neurons", "TransplantGrid": "transplant_report"}
+"""Reports whose values stand in arrays, and their modules."""
+
+
 def comparable() -> tuple[str, ...]:
     """The reports that can be compared."""
-    return (*_READINGS, "NeuronReport")
+    return (*_READINGS, *_ARRAYS)
 
 
 def load_comparable(folder: str | Path) -> Report:
@@ -53,15 +58,15 @@ def load_comparable(folder: str | Path) -> Report:
     kind = read_manifest(folder)["report"]
     if kind not in comparable():
         raise ValueError(f"{folder} holds a {kind}, which cannot be paired item by item. Needed: one of {', '.join(comparable())}.")
-    import_module(f"probes.{_READINGS[kind].home if kind in _READINGS else 'neurons'}")
+    import_module(f"probes.{_ARRAYS.get(kind) or _READINGS[kind].home}")
     return Report.load(folder)
 
 
 def read_values(report: Report) -> pd.DataFrame:
     """One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has them."""
     name = type(report).__name__
-    if name == "NeuronReport":
-        return _neurons(report)
+    if name in _ARRAYS:
+        return _neurons(report) if name == "NeuronReport" else _grid(report)
     if name not in _READINGS:
         raise ValueError(f"a {name} cannot be paired item by item. Needed: one of {', '.join(comparable())}.")
     how, table = _READINGS[name], report.table
@@ -72,7 +77,8 @@ def read_values(report: Report) -> pd.DataFrame:
 
 
 def _read(table: pd.DataFrame, how: Reading, measure: str | None) -> pd.DataFrame:
-    given = table[how.measure].astype(str) if how.measure in table and not how.wide else measure or how.measure
+    named_by = how.measure in table and how.measure != how.value and not how.wide
+    given = table[how.measure].astype(str) if named_by else measure or how.measure
     named = [table[column].astype(str) for column in how.language]
     language = named[0] if len(named) == 1 else named[0] + ">" + named[1]
     found = pd.DataFrame({
@@ -91,3 +97,20 @@ def _neurons(report: Report) -> pd.DataFrame:
     names = np.array(report.settings["languages"])
     return pd.DataFrame({"measure": "firing rate", "language": names[language], "series": "", "layer": layer.astype(str),
                          "item": [str(each) for each in neuron], "value": rate.ravel().astype(float)})  # fmt: skip
+
+
+def _grid(report: Any) -> pd.DataFrame:
+    """What a transplant changes in every item, by source layer (over all targets) and by target layer, and the run without one."""
+    frames = []
+    for pair in report.pairs:
+        donor, _, language = pair.partition(">")
+        rows = report.table[(report.table["donor"] == donor) & (report.table["language"] == language)]
+        rows, change = rows[rows["run"] == "untouched"], report.effect(pair)
+        sides = [("effect by source layer", change.mean(2), report.settings["sources"]),
+                 ("effect by target layer", change.mean(1), report.settings["targets"]),
+                 ("untouched", report.untouched(pair)[:, None], [""])]  # fmt: skip
+        for measure, values, layers in sides:
+            for place, layer in enumerate(layers):
+                frames.append(pd.DataFrame({"measure": measure, "language": pair, "series": "", "layer": str(layer),
+                                            "item": rows["item"].astype(str), "value": values[:, place]}))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)

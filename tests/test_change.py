@@ -17,8 +17,12 @@ from probes.alignment_report import AlignmentReport
 from probes.change import ChangeReport, compare_reports, join_changes
 from probes.hybrids import measure_blocks, measure_entry, measure_rows
 from probes.latent_language_report import LatentLanguageReport
+from probes.linear import ProbeReport
 from probes.movement import effective_rank, measure_movement
+from probes.neurons import NeuronReport
+from probes.pairs import read_values
 from probes.token_groups import GROUPS, group_tokens
+from probes.transplant_report import TransplantGrid
 from probes.tuning import TuningReport
 from tests.tiny import tiny, tiny_hf, tiny_tokenizer
 
@@ -102,6 +106,27 @@ def test_documents_are_kept_and_a_joined_report_keeps_every_instrument(tmp_path)
     loaded = Report.load(tmp_path)
     assert isinstance(loaded, ChangeReport)
     pd.testing.assert_frame_equal(loaded.summary(), both.summary())
+
+
+def test_what_stands_in_arrays_and_odd_columns_is_paired_too():
+    how = Signature("x", MODELS[0], CORPUS)
+    names = ["layer", "source", "target", "item"]
+    cells = pd.MultiIndex.from_product([["0", "1"], ["deu_Latn"], ["swh_Latn", "eng_Latn"], ["a", "b"]], names=names)
+    probe = ProbeReport(pd.DataFrame({"score": np.arange(8.0)}, index=cells).reset_index(), how)
+    values = read_values(probe)
+    assert set(values["measure"]) == {"score"}
+    assert values.set_index(["language", "layer", "item"])["value"]["deu_Latn>eng_Latn", "1", "b"] == 7
+    rates = np.arange(12.0).reshape(2, 2, 3)
+    neurons = NeuronReport(pd.DataFrame(), how, {"rate": rates}, {"languages": ["deu_Latn", "swh_Latn"]})
+    values = read_values(neurons).set_index(["language", "layer", "item"])["value"]
+    assert values["swh_Latn", "1", "2"] == rates[1, 1, 2]
+    rows = pd.DataFrame({"item": ["a", "b"], "donor": "eng_Latn", "language": "swh_Latn", "run": "untouched", "value": [1.0, 2.0]})
+    scores = np.arange(8.0).reshape(2, 2, 2)
+    grid = TransplantGrid(rows, how, {"eng_Latn>swh_Latn|transplant": scores}, {"sources": [0, 1], "targets": [0, 3]})
+    values = read_values(grid).set_index(["measure", "layer", "item"])["value"]
+    assert values["effect by source layer", "1", "b"] == scores[1, 1].mean() - 2
+    assert values["effect by target layer", "3", "a"] == scores[0, :, 1].mean() - 1
+    assert values["untouched", "", "b"] == 2
 
 
 def _changed(edit) -> object:
