@@ -63,6 +63,7 @@ def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
     axes.axhline(0, color=INK, linewidth=0.6)
     label_layers(axes, list(frame["layer"]))
     finish(axes, "layer", "mean Pearson r between languages")
+    axes.set_xlim(-0.15, len(frame) - 0.85)
     name_ends(axes, ends)
     headline(figure, "How much of a shared component is sentence length")
     sign(figure, signature)

@@ -45,8 +45,22 @@ class AtlasReport(Report):
         `partialled` is r after 1/T and log T of both lengths T are regressed out, with its own bounds; `random_init` and
         `random_init_partialled` the same in the untrained network.
         """
-        rows = [self._pair(layer, at, pair) for layer, at in self._by_layer() for pair in combinations(self.languages, 2)]
-        return pd.DataFrame(rows)
+        layers = [(str(layer), at.set_index("language")) for layer, at in self.table.groupby("layer", sort=False)]
+        cells = [(layer, *pair, at) for layer, at in layers for pair in combinations(self.languages, 2)]
+        told = [_told(at.loc[one, "length"].to_numpy(), at.loc[other, "length"].to_numpy()) for _, one, other, at in cells]
+        values = {}
+        for name, column in {"": "pca1", "random_init": "random_init"}.items():
+            raw = np.stack([np.stack([at.loc[one, column], at.loc[other, column]], axis=1) for _, one, other, at in cells], axis=1)
+            partialled = np.stack([_without(raw[:, cell], told[cell]) for cell in range(len(cells))], axis=1)
+            values |= {name or "estimate": raw, f"{name}_partialled".strip("_"): partialled}
+        found = {name: _correlation(each, np.ones((1, len(each))))[0] for name, each in values.items()}
+        for name, prefix in {"estimate": "", "partialled": "partialled_"}.items():
+            ends = bootstrap(values[name], self.settings["resamples"], self.settings["seed"], self._clusters(), _correlation)
+            found |= dict(zip((f"{prefix}lower", f"{prefix}upper"), ends, strict=True))
+        order = np.random.default_rng(self.settings["seed"]).permutation(len(values["estimate"]))
+        baseline = [_shuffled(*each.T) for each in values["estimate"][order].swapaxes(0, 1)]
+        keys = pd.DataFrame([cell[:3] for cell in cells], columns=["layer", "language", "other"])
+        return keys.assign(**found, n=len(order), baseline=baseline)
 
     def curves(self) -> pd.DataFrame:
         """The mean over pairs of languages at each layer."""
@@ -57,25 +71,8 @@ class AtlasReport(Report):
     def languages(self) -> list[str]:
         return list(self.table["language"].unique())
 
-    def _by_layer(self) -> list[tuple[str, pd.DataFrame]]:
-        return [(str(layer), at.set_index("language")) for layer, at in self.table.groupby("layer", sort=False)]
-
-    def _pair(self, layer: str, at: pd.DataFrame, pair: tuple[str, str]) -> dict:
-        first, second = (at.loc[code] for code in pair)
-        clusters = first["document"].to_numpy() if "document" in first.columns else None
-        told = _told(first["length"].to_numpy(), second["length"].to_numpy())
-        row: dict = {"layer": layer, "language": pair[0], "other": pair[1]}
-        for column, name in (("pca1", ""), ("random_init", "random_init")):
-            both = np.stack([first[column], second[column]], axis=1).astype(float)
-            for values, suffix in ((both, ""), (_without(both, told), "partialled")):
-                key = "_".join(filter(None, (name, suffix)))
-                row[key or "estimate"] = _correlation(values, np.ones((1, len(values))))[0]
-                if not name:
-                    ends = bootstrap(values, self.settings["resamples"], self.settings["seed"], clusters, _correlation)
-                    row |= dict(zip([f"{key}_lower".lstrip("_"), f"{key}_upper".lstrip("_")], map(float, ends), strict=True))
-        order = np.random.default_rng(self.settings["seed"]).permutation(len(first))
-        row |= {"n": len(first), "baseline": _shuffled(first["pca1"].to_numpy()[order], second["pca1"].to_numpy()[order])}
-        return row
+    def _clusters(self) -> list[str] | None:
+        return self.table["document"].iloc[: self.table["item"].nunique()].tolist() if "document" in self.table else None
 
     def explained_by_length(self) -> list[str]:
         """The layers where more than half of a clear correlation's shared variance (r squared) goes once length is held fixed."""
@@ -192,13 +189,15 @@ def _without(values: Float[np.ndarray, "item column"], told: Float[np.ndarray, "
     return values - told @ np.linalg.lstsq(told, values, rcond=None)[0]
 
 
-def _correlation(values: Float[np.ndarray, "item 2"], weights: Float[np.ndarray, "draw item"]) -> Float[np.ndarray, " draw"]:
-    """Pearson's r of two columns under each weighting of the items."""
+def _correlation(
+    values: Float[np.ndarray, "item cell 2"], weights: Float[np.ndarray, "draw item"]
+) -> Float[np.ndarray, "draw cell"]:
+    """Pearson's r of the two columns of each cell under each weighting of the items."""
+    x, y = np.moveaxis(values - values.mean(0), -1, 0)
     share = weights / weights.sum(1, keepdims=True)
-    away = values[None] - (share @ values)[:, None]
-    both = np.einsum("ri,ria,rib->rab", share, away, away)
-    scale = np.sqrt(both[:, 0, 0] * both[:, 1, 1])
-    return np.divide(both[:, 0, 1], scale, out=np.full(len(scale), np.nan), where=scale > 0)
+    x1, y1, xx, yy, xy = (share @ moment for moment in (x, y, x * x, y * y, x * y))
+    scale = np.sqrt(np.maximum(xx - x1**2, 0) * np.maximum(yy - y1**2, 0))
+    return np.divide(xy - x1 * y1, scale, out=np.full(scale.shape, np.nan), where=scale > 0)
 
 
 def _shuffled(first: Float[np.ndarray, " item"], second: Float[np.ndarray, " item"]) -> float:

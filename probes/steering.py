@@ -83,13 +83,12 @@ class SubspaceReport(Report):
                 f"{before:.0%} untouched, {hits['baseline'].max():.0%} random."
             )
         alpha = sure.index[0]
-        told = {name: rows.loc[(name, alpha)] for name in ("fidelity", "surprise")}
-        kept, odd = told["fidelity"], told["surprise"]
+        kept, odd = (rows.loc[(name, alpha), "estimate"] for name in ("fidelity", "surprise"))
+        clean, usual = (rows.loc[(name, 0.0), "estimate"] for name in ("fidelity", "surprise"))
         return (
             f"From strength {alpha:g} the model writes {target} in {_interval(sure.iloc[0])} of texts (untouched {before:.2f}, "
-            f"random directions {sure['baseline'].iloc[0]:.2f}), at fidelity {kept['estimate']:.1f} (untouched "
-            f"{rows.loc[('fidelity', 0.0), 'estimate']:.1f}) and surprise {odd['estimate']:.2f} "
-            f"(untouched {rows.loc[('surprise', 0.0), 'estimate']:.2f})."
+            f"random directions {sure['baseline'].iloc[0]:.2f}), at fidelity {kept:.1f} (untouched {clean:.1f}) and surprise "
+            f"{odd:.2f} (untouched {usual:.2f}){'' if kept > clean else ': the language, not the meaning'}."
         )
 
     def figures(self) -> dict[str, Figure]:

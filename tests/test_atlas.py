@@ -53,8 +53,9 @@ def test_correlations_are_the_usual_ones():
     rng = np.random.default_rng(1)
     values, lengths = rng.normal(size=(40, 2)), rng.integers(3, 30, (2, 40))
     weights = rng.multinomial(40, np.full(40, 1 / 40), size=3).astype(float)
-    for row, found in zip(weights, _correlation(values, weights), strict=True):
-        assert found == pytest.approx(np.corrcoef(np.repeat(values, row.astype(int), axis=0).T)[0, 1])
+    both = np.stack([values, -values[:, ::-1]], axis=1)
+    for row, found in zip(weights, _correlation(both, weights), strict=True):
+        assert found == pytest.approx([np.corrcoef(np.repeat(values, row.astype(int), axis=0).T)[0, 1]] * 2)
     turned = [abs(np.corrcoef(values[:, 0], np.roll(values[:, 1], shift))[0, 1]) for shift in range(1, 40)]
     assert _shuffled(values[:, 0], values[:, 1]) == pytest.approx(np.mean(turned))
     told = _told(*lengths)
