@@ -9,7 +9,6 @@ BENCHMARKS = {
     "capture": "Sentences a second and peak memory, against plain Hugging Face loops.",
     "geometry": "Every alignment measure, against a double loop over sentence pairs.",
     "transplant": "The whole source x target grid, against one forward pass a cell.",
-    "faults": "Damaged files and killed runs: how many are noticed.",
     "calibration": "False alarms and power of the tests on planted data.",
 }
 
