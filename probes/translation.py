@@ -75,8 +75,15 @@ def measure_translation(
         signature=Signature("translate", identify(model), corpus.identity, how | scored),
         arrays=counts,
         settings={"metrics": list(metrics), "resamples": resamples, "seed": seed},
-        notes=("cldr text: this is lexical translation of a few hundred concepts",) if corpus.name.startswith("cldr:") else (),
+        notes=_notes(corpus, table, kept),
     )
+
+
+def _notes(corpus: ParallelCorpus, table: pd.DataFrame, kept: Sequence[str]) -> tuple[str, ...]:
+    found = ["cldr text: this is lexical translation of a few hundred concepts."] if corpus.name.startswith("cldr:") else []
+    if {"bleu", "spbleu"} & set(kept) and table["reference"].str.split().str.len().median() < 4:
+        found.append("BLEU counts up to four words in a row, and most references are shorter: read chrF++ and exact match.")
+    return tuple(found)
 
 
 def _translated(

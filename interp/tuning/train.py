@@ -88,7 +88,8 @@ def tune(
 
     `held_out` examples are scored and never trained on; without them `recipe.held_out` of the items are set aside.
     With `resume`, a finished folder is returned as it is and an unfinished one goes on from its last whole checkpoint to
-    the same weights. The parent is never changed. Several devices: start the same command with `accelerate launch`.
+    the same weights. The parent is never changed. Several devices: start the same program with `accelerate launch`;
+    every device holds the whole model (data parallel), as the proof of what moved needs all of it.
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:
