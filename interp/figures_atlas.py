@@ -83,7 +83,8 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     for place, code in enumerate(codes):
         own = part[part["language"] == code]
         colour, marker = PALETTE[place % len(PALETTE)], _MARKERS[place // len(PALETTE) % len(_MARKERS)]
-        axes.scatter(own[columns[0]], own[columns[1]], size, colour, marker, alpha=0.75, linewidths=0, label=code, zorder=2)
+        x, y = own[columns[0]], own[columns[1]]
+        axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=0.75, linewidths=0, zorder=2, label=code)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#DDDDDD")

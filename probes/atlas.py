@@ -48,7 +48,7 @@ class AtlasReport(Report):
         layers = [(str(layer), at.set_index("language")) for layer, at in self.table.groupby("layer", sort=False)]
         cells = [(layer, *pair, at) for layer, at in layers for pair in combinations(self.languages, 2)]
         told = [_told(at.loc[one, "length"].to_numpy(), at.loc[other, "length"].to_numpy()) for _, one, other, at in cells]
-        values = {}
+        values: dict[str, np.ndarray] = {}
         for name, column in {"": "pca1", "random_init": "random_init"}.items():
             raw = np.stack([np.stack([at.loc[one, column], at.loc[other, column]], axis=1) for _, one, other, at in cells], axis=1)
             partialled = np.stack([_without(raw[:, cell], told[cell]) for cell in range(len(cells))], axis=1)

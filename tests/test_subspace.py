@@ -117,6 +117,17 @@ def test_no_sentence_shapes_the_map_it_goes_through():
     assert "erased:leace" in str(after.signature)
 
 
+def test_sentences_align_once_their_languages_offsets_are_out():
+    from probes.alignment import measure_alignment
+
+    acts = Activations.from_arrays(aligned(LANGUAGES, (0.8, 0.8), 40, 16, offset=8.0))
+    raw, without = (
+        measure_alignment(each, metrics=["mexa"], resamples=20).summary()["estimate"] for each in (acts, erase(acts, "lsar"))
+    )
+    assert raw.max() < 0.3
+    assert without.min() > 0.6
+
+
 def test_a_language_vector_carries_one_mean_to_the_other_and_a_random_one_is_as_long():
     acts = Activations.from_arrays(aligned(LANGUAGES, (0.2, 0.6), 30, 8))
     vectors = language_vectors(acts, "eng_Latn", "zho_Hans")
