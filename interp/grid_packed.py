@@ -1,8 +1,8 @@
 """All cells of a grid against one cached prefix: as rows of a batch, or as positions of one sequence.
 
 A lane is a row of the batch with its own copy of the prefix; it holds `width` cells side by side, each of which sees the
-prefix and its own tokens. `width` 1 is the batched form: ordinary causal decoding that every architecture can do. A wide
-lane copies no key but needs a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows ignore.
+prefix and its own tokens. That takes a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows
+ignore. The batched form has a lane a cell and needs neither: ordinary causal decoding, which every architecture can do.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Lanes:
     """Where each cell stands: `lanes` an item, `width` cells a lane; what is left over in the last lane is filled with
-    copies of the last cell and thrown away."""
+    copies of the last cell and thrown away. `plain` lanes hold one cell each, read causally."""
 
     items: int
     cells: int
     lanes: int
+    plain: bool = False
 
     @property
     def width(self) -> int:
@@ -106,20 +107,19 @@ def fill_tree(tree: Tree, nodes: int) -> Tree:
 @torch.no_grad()
 def packed(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, *, batched: bool = False) -> Scored:
     """Next-token logits and continuation scores of every cell, in one call (batched: one call a continuation)."""
-    items = len(prefix.last)
-    lanes = Lanes(items, len(cells), len(cells) if batched else 1)
-    longest = max(map(len, tails))
+    items, longest = len(prefix.last), max(map(len, tails))
     if not batched or longest == 0:
-        logits, scores = _read_trees(model, prefix, cells, tails, lanes)
-        return Scored(logits, scores)
-    parts = [_read_trees(model, prefix, cells, [tail[option : option + 1] for tail in tails], lanes) for option in range(longest)]
+        return Scored(*_read_trees(model, prefix, cells, tails, batched))
+    parts = [_read_trees(model, prefix, cells, [tail[option : option + 1] for tail in tails], True) for option in range(longest)]
     return Scored(parts[0][0], [torch.cat([scores[item] for _, scores in parts], dim=1) for item in range(items)])
 
 
-def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, lanes: Lanes) -> tuple[Tensor, list[Tensor]]:
+def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, plain: bool) -> tuple[Tensor, list[Tensor]]:
     trees = [grow_tree(int(last), tail) for last, tail in zip(prefix.last, tails, strict=True)]
     nodes = max(map(len, trees))
     trees = [fill_tree(tree, nodes) for tree in trees]
+    count = len(cells) if plain else lanes_for(len(cells), 2 * nodes**2, prefix.mask.shape[1])
+    lanes = Lanes(len(prefix.last), len(cells), count, plain)
     past = fork(prefix.past, lanes.lanes)
     logits = _forward(model, prefix, cells, lanes, trees, past)
     return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
@@ -161,7 +161,7 @@ def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Any:
 def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Any]:
     """Mask and positions of the tokens read at one step: at step 0 the trees, later one token a cell."""
     before = prefix.mask.repeat_interleave(lanes.lanes, 0)
-    if lanes.width == 1:
+    if lanes.plain:
         return {"attention_mask": torch.cat([before, before.new_ones(lanes.rows, len(trees[0]) + step)], dim=1)}
     cell = torch.eye(lanes.width, dtype=torch.bool)
     own = torch.stack([torch.kron(cell, tree.seen) if step == 0 else cell.repeat(1, step + 1) for tree in trees])
@@ -188,7 +188,8 @@ def packed_generate(
     model: TransformerBridge, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int], *, batched: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Greedy continuations `[item cell token]` of every cell and the smallest top-2 margin met `[item cell]`."""
-    lanes = Lanes(len(prefix.last), len(cells), len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1]))
+    count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
+    lanes = Lanes(len(prefix.last), len(cells), count, batched)
     trees = [grow_tree(int(last), ()) for last in prefix.last]
     past = fork(prefix.past, lanes.lanes)
     greedy = Greedy(_forward(model, prefix, cells, lanes, trees, past).flatten(0, 2), stops)
@@ -200,8 +201,11 @@ def packed_generate(
     return tokens.reshape(lanes.items, lanes.cells, steps), margin.reshape(lanes.items, lanes.cells)
 
 
-def lanes_for(cells: int, steps: int, length: int) -> int:
-    """How many lanes make decoding cheapest. A step copies the prefix once a lane and scores each cell against its whole lane;
-    copying a key costs about twelve times scoring it, and half the tokens are there on average."""
-    lanes = min(cells, max(1, round(cells * math.sqrt(steps / (25 * max(length, 1))))))
+def lanes_for(cells: int, load: int, length: int) -> int:
+    """How many lanes cost least: each copies a prefix of this length, each cell in a lane is scored against the whole lane.
+
+    Copying a key costs about twelve times scoring it. `load` is how many steps follow, of which half are there on average, or
+    twice the square of the tokens that each cell reads in one step.
+    """
+    lanes = min(cells, max(1, round(cells * math.sqrt(load / (24 * max(length, 1))))))
     return math.ceil(cells / math.ceil(cells / lanes))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from interp.grafts import Graft, kind, record
 from interp.grid_methods import Cells, Prefix, Scored, naive, naive_generate, read_prefix
-from interp.grid_packed import packed, packed_generate
+from interp.grid_packed import lanes_for, packed, packed_generate
 from interp.grid_scores import NEAR_TIE, Ask, check_length, reduce
 from interp.grid_wave import wave
 from interp.tokens import pad
@@ -30,10 +30,7 @@ _log = logging.getLogger(__name__)
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
 
 _WIDEST = 512
-"""Positions of one packed sequence at most: they look at each other's masked keys, which costs width squared."""
-
-_CROWDED = 8
-"""Answer tokens for each token of the prompt beyond which copying the prompt's keys (batched) is cheaper than packing."""
+"""Cells of one wave at most: they look at each other's masked keys, which costs their number squared."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def measure_grids(
     for item in items:
         _check_donors(model, item.donors, graft)
         check_length(model, item.prompt, item.ask)
-    method = choose(model, [item.prompt for item in items], asks, method, len(items[0].donors) * len(targets))
+    method = choose(model, [item.prompt for item in items], asks, method)
     order = sorted(range(len(targets)), key=lambda place: targets[place])
     cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
     values, margins = _run(model, items, cells, method, max_cells)
@@ -97,10 +94,8 @@ def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> Non
         )
 
 
-def choose(
-    model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto", cells: int = 1
-) -> Method:
-    """The fastest method that is exact for this model, these prompts, this score and so many cells; logged with the reason."""
+def choose(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto") -> Method:
+    """The fastest method that is exact for this model, these prompts and this score; logged with the reason."""
     if method not in get_args(Method):
         raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
@@ -111,10 +106,6 @@ def choose(
         raise ValueError(f"method {method!r}: {refused}. Use 'batched' or 'auto'.")
     if method != "auto":
         return method
-    if not refused and asks[0].score != "generate" and several:
-        answers = max(sum(map(len, one.tails)) for one in asks)
-        if cells * answers > _CROWDED * max(map(len, prompts)):
-            refused = f"{answers} answer tokens in each of {cells} cells are many beside the prompt"
     chosen: Method = "batched" if refused else "packed" if several else "wave"
     line = f"{chosen}: {refused or ('several tokens a cell' if several else 'first-token score')}"
     if _TOLD.get(model) != line:
@@ -160,7 +151,7 @@ def _probe(model: TransformerBridge) -> str:
         prefix = read_prefix(model, [prompt], windows=False)
         tried = packed(model, prefix, cells, [tail])
         growing = wave(model, prefix, (prefix.last[:, None], prefix.last[:, None].clone().fill_(1)), cells)
-    except Exception as error:
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
         return f"this architecture cannot read cells as positions of one sequence ({type(error).__name__}: {error})"
     scale = float(truth.logits.abs().max().clamp_min(1))
     off = max(float((other - truth.logits).abs().max()) for other in (tried.logits, growing)) / scale
@@ -228,13 +219,13 @@ def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int,
     keys = 2 * 4 * layers * (getattr(config, "n_key_value_heads", None) or heads) * config.d_head
 
     def needed(count: int) -> int:
-        sees = length + steps * (1 if method == "batched" else count * nodes)
-        copied = length + steps if method == "batched" else steps
+        lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
+        sees = length + -(-count // lanes) * nodes * steps
         states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
-        return count * (nodes * states + copied * keys)
+        return count * nodes * (states + steps * keys) + lanes * length * keys
 
     free = free_memory(model.cfg.device) / 4 / len(prompts)
-    count = cells if method == "batched" else min(cells, max(1, _WIDEST // nodes))
+    count = min(cells, _WIDEST) if method == "wave" else cells
     while count > 1 and needed(count) > free:
         count = -(-count // 2)
     return count
