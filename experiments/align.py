@@ -35,6 +35,8 @@ class AlignSettings(Settings):
     """Pool what stands before the sentence too, as MEXA does."""
     truncate: bool = False
     """Cut sentences that are longer than the model reads, and say how many; an error otherwise."""
+    erase: Literal["none", "leace", "lsar", "lir", "centre"] = "none"
+    """Take the language out of the states first, by a map fitted on other sentences."""
     random_init: bool = False
     """Measure an untrained network of the same shape as well."""
     controls: tuple[Literal["length", "lexical"], ...] = ()
@@ -45,9 +47,10 @@ def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the corpus, once more in an untrained network where that is asked, and measure."""
     import interp
     from probes.alignment import measure_alignment
+    from probes.subspace import erase
 
     def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
-        return interp.capture(
+        acts = interp.capture(
             model,
             corpus,
             site=settings.site,
@@ -57,6 +60,7 @@ def run(settings: AlignSettings) -> AlignmentReport:
             truncate=settings.truncate,
             folder=settings.output / name,
         )
+        return acts if settings.erase == "none" else erase(acts, settings.erase, seed=settings.seed)
 
     corpus, model = settings.read_corpus(), settings.load_model()
     return measure_alignment(
