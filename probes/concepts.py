@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Donor = Literal["both", "mean", "concept", "language", "other"]
 DONORS: tuple[Donor, ...] = get_args(Donor)
+_YARDSTICKS = {"concept": "same language", "other": "another concept"}
 READOUTS = ("A in own", "B in own", "A in donor's", "B in donor's")
 
 
@@ -75,19 +76,21 @@ class ConceptReport(Report):
         return pd.concat(parts, ignore_index=True)
 
     def verdict(self) -> str:
-        """How far the concept moves across languages at its best layer, between the floor and the ceiling."""
+        """How far the concept moves across languages at its best layer, beside the untouched run, the ceiling and the floor."""
         frame = self._summary[self._summary["readout"] == READOUTS[0]]
         by = frame.groupby(["donor", "layer"], sort=False)["estimate"].mean()
         held = {donor: by[donor] for donor in DONORS if donor in by.index.get_level_values(0)}
         main = next(donor for donor in ("mean", "both", *held) if donor in held)
-        layer = held[main].idxmax()
-        beside = ", ".join(f"{donor} {values[layer]:.3f}" for donor, values in held.items() if donor != main) or "nothing"
-        moved = self._summary[(self._summary["readout"] == READOUTS[2]) & (self._summary["donor"] == main)]
-        language = moved[moved["layer"] == layer]["estimate"].mean()
+        layer, plain = held[main].idxmax(), frame["baseline"].mean()
+        beside = [f"untouched {plain:.3f}"]
+        beside += [f"{name} {held[donor][layer]:.3f}" for donor, name in _YARDSTICKS.items() if donor in held and donor != main]
+        beside += [f"same language at most {held['concept'].max():.3f}"] if "concept" in held else []
+        rows = self._summary[(self._summary["readout"] == READOUTS[2]) & (self._summary["donor"] == main)]
+        other = rows.groupby("layer")["estimate"].mean()
         return (
-            f"At layer {layer} the donor's concept in the run's own language has probability {held[main][layer]:.3f} "
-            f"with donor {main!r} (beside it {beside}; in the donor's language {language:.3f}). The layer was chosen by this "
-            f"number, n={int(frame['n'].min())}."
+            f"With donor {main!r} its concept, said in the run's own language, is most probable at layer {layer}: "
+            f"{held[main][layer]:.3f} ({', '.join(beside)}); said in the donor's language it reaches {other.max():.3f} at layer "
+            f"{other.idxmax()}. Layers are chosen by these numbers, n={int(frame['n'].min())}."
         )
 
     def figures(self) -> dict[str, Figure]:

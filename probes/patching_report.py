@@ -64,17 +64,27 @@ class PatchReport(Report):
         return frame.loc[rows].drop(columns="size").reset_index(drop=True)
 
     def verdict(self) -> str:
-        """From which layer on a place is sufficient, and how strong the strongest is."""
-        said = []
-        for row in self.best().itertuples():
-            where = f"{self.settings['site']} of block {row.layer}" + (f" head {row.head}" if row.head >= 0 else "")
-            verb = "restores" if row.direction == "denoise" else "leaves"
-            clear = "" if row.p_holm < 0.05 else ", not distinguishable from no effect"
-            said.append(
-                f"{row.language or 'all'}: {row.direction} at {row.anchor}, {where}, {verb} {row.estimate:.2f} "
-                f"[{row.lower:.2f}, {row.upper:.2f}] of the difference (n={row.n}{clear})"
-            )
-        return "; ".join(said[:4]) + ("." if len(said) <= 4 else f"; and {len(said) - 4} more.")
+        """Where the answer is decided: for the residual stream the blocks at which each anchor carries more than half of the
+        difference (the last block at the last token carries all of it in any model), else the place that moves most."""
+        said = [self._carried(str(language), part) for language, part in self._summary.groupby("language", sort=False)]
+        return "; ".join(said[:4]) + ("." if len(said) <= 4 else f"; and {len(said) - 4} languages more.")
+
+    def _carried(self, language: str, frame: pd.DataFrame) -> str:
+        direction = frame["direction"].iloc[0]
+        frame = frame[frame["direction"] == direction]
+        name = f"{language} ({direction}, n={frame['n'].iloc[0]})".strip()
+        if not self.settings["site"].startswith("residual"):
+            row = frame.loc[(frame["estimate"] - frame["baseline"]).abs().idxmax()]
+            where = f"{self.settings['site']} {row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")
+            clear = "" if row["p_holm"] < 0.05 else ", not distinguishable from no effect"
+            amount = f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+            return f"{name}: strongest at {row['anchor']}, {where}: {amount}{clear}"
+        parts = []
+        for anchor, own in frame.groupby("anchor", sort=False):
+            layers = own.loc[(own["estimate"] - own["baseline"]).abs() > 0.5, "layer"]
+            span = "at no block" if layers.empty else f"at blocks {layers.min()} to {layers.max()}"
+            parts.append(f"{anchor} {span}")
+        return f"{name}: over half is carried by {', '.join(parts)}"
 
     def figures(self) -> dict[str, Figure]:
         """Effects over layers, a line an anchor; for heads a map of layers and heads."""

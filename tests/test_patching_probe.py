@@ -43,12 +43,14 @@ def test_the_report_knows_the_closed_forms_at_the_last_layer():
     share = (cell["value"] - cell["corrupt"]).mean() / (cell["clean"] - cell["corrupt"]).mean()
     assert frame["eng_Latn", "denoise", "span", 1] == pytest.approx(share)
     assert set(report.best()["direction"]) == {"denoise", "noise"}
-    assert "of the difference" in report.verdict()
+    assert "over half is carried by last at blocks" in report.verdict()
+    assert f"to {LAYERS - 1}, span at" in report.verdict()
 
 
 def test_a_saved_patch_report_is_the_same_report(tmp_path):
     report = measure_patching(tiny("gpt2"), PAIRS[:2], site="head", keep="all", blocks=[1], progress=False, resamples=50)
     assert report.summary()["head"].tolist() == [0, 1, 2, 3] * 2
+    assert "strongest at last, head 1." in report.verdict()
     again = Report.load(report.save(tmp_path))
     assert again.summary().equals(report.summary())
 
@@ -123,7 +125,7 @@ def test_at_the_last_layer_the_donor_speaks():
         token = model.tokenizer(given.prompts["deu_Latn"][row] + given.answers["eng_Latn"][row][0])["input_ids"][-1]
         assert table[item, "language", last, READOUTS[3]] == pytest.approx(float(said[token]), abs=1e-5)
         assert table[item, "none", -1, READOUTS[0]] != pytest.approx(table[item, "concept", last, READOUTS[0]], abs=1e-6)
-    assert "has probability" in report.verdict()
+    assert "same language at most" in report.verdict()
     assert "concepts" in report.figures()
     with pytest.raises(ValueError, match="at least one language"):
         measure_concepts(model, given, "eng_Latn", languages=["eng_Latn"])
