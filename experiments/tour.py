@@ -13,6 +13,7 @@ from experiments.align import AlignSettings
 from experiments.atlas import AtlasSettings
 from experiments.lens import LensSettings
 from experiments.neurons import NeuronsSettings
+from experiments.patch import PatchSettings
 from experiments.probe import ProbeSettings
 from experiments.settings import Settings
 from experiments.steer import SteerSettings
@@ -30,6 +31,7 @@ CHAPTERS: tuple[Settings, ...] = (
     dataclasses.replace(_ALIGN, corpus="cldr:phrases", output=Path("runs/align-words")),
     LensSettings(languages=_FEW, limit=100),
     TransplantSettings(languages=("swh_Latn",), split="heldout", limit=40, controls=("shuffled", "random")),
+    PatchSettings(languages=("deu_Latn",), limit=40),
     ProbeSettings(languages=_FEW, limit=150),
     NeuronsSettings(languages=_CLOSE, limit=200),
     SteerSettings(limit=40),
