@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +82,3 @@ def mark_difference(one: str, other: str) -> tuple[str, str]:
 def _marked(text: str, start: int, stop: int) -> str:
     end = len(text) - stop
     return f"{text[:start]}[[{text[start:end]}]]{text[end:]}" if end > start else text
-
-
-def languages_of(pairs: Sequence[Contrast]) -> list[str]:
-    """The languages of some contrasts, in order."""
-    return list(dict.fromkeys(pair.language for pair in pairs))
