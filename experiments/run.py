@@ -1,30 +1,31 @@
-"""A run folder from start to end: refuse what would be overwritten, ask, save, show.
-
-`config.yaml` is written first and `manifest.json` last, so a folder tells by itself whether it is new, unfinished or
-finished, and what it was asked.
-"""
+"""A run folder from start to end: refuse what would be overwritten, ask, save, show."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
-from experiments.settings import CONFIG, Settings, parse, read_recipe
-from interp.storage import checksum, locked, write_text
+from experiments.run_folder import check_ours, check_same, is_new, is_whole, logged, taken
+from experiments.settings import CONFIG, Settings, parse
+from experiments.shards import Shard, take_share
+from interp.storage import locked, write_text
 
-LOG = "run.log"
-_BEFORE = frozenset({CONFIG, LOG, ".lock"})
-"""What stands in a folder before anything was computed: nothing is lost by starting over."""
 _log = logging.getLogger(__name__)
 
 
 def ask(module: ModuleType, args: Sequence[str]) -> None:
-    """Answer the question of one module as a command line puts it."""
-    show(answer(parse(settings_of(module), args)))
+    """Answer the question of one module as a command line puts it; of several processes the last one answers."""
+    settings = parse(settings_of(module), args)
+    shard = Shard.of(settings.shard)
+    if shard.count == 1:
+        show(answer(settings))
+    else:
+        answer_shared(settings, shard)
 
 
 def settings_of(module: ModuleType) -> type[Settings]:
@@ -37,75 +38,43 @@ def settings_of(module: ModuleType) -> type[Settings]:
 def answer(settings: Settings) -> Path:
     """The finished run folder of a question: computed, continued or, where it is finished already, found."""
     settings = settings.resolved()
+    check_ours(settings.output)
+    with locked(settings.output), logged(settings.output):
+        return _finish(settings)
+
+
+def answer_shared(settings: Settings, shard: Shard) -> None:
+    """Do one share of a question; the process that does the last one answers it and shows the answer."""
+    settings = settings.resolved()
+    check_ours(settings.output)
+    with ExitStack() as held:
+        if waiting := take_share(settings, shard, held):
+            print(waiting)
+            return
+        with logged(settings.output):
+            folder = _finish(dataclasses.replace(settings, resume=True))
+    show(folder)
+
+
+def _finish(settings: Settings) -> Path:
+    """The answer, in a folder that is held."""
     folder = settings.output
-    _check_ours(folder)
-    with locked(folder), _logged(folder):
-        if not _finished(folder, settings):
-            write_text(folder / CONFIG, settings.to_yaml())
-            _log.info("asking %s", settings.asked())
-            run: Callable = sys.modules[type(settings).__module__].run
-            run(settings).save(folder)
-            _log.info("finished")
-        if settings.page:
-            from experiments.page import write_page
+    new = is_new(folder)
+    if not new:
+        if not settings.resume:
+            raise taken(folder)
+        check_same(folder, settings)
+    if new or not is_whole(folder):
+        write_text(folder / CONFIG, settings.to_yaml())
+        _log.info("asking %s", settings.asked())
+        run: Callable = sys.modules[type(settings).__module__].run
+        run(settings).save(folder)
+        _log.info("finished")
+    if settings.page:
+        from experiments.page import write_page
 
-            write_page([folder], folder / "page.html")
+        write_page([folder], folder / "page.html")
     return folder
-
-
-def _check_ours(folder: Path) -> None:
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if names - _BEFORE and CONFIG not in names:
-        raise ValueError(f"{folder} holds files that no run wrote. Choose another --output.")
-
-
-def _finished(folder: Path, settings: Settings) -> bool:
-    """Whether the folder holds the whole answer. Raises `ValueError` where it holds another one, or --resume is missing."""
-    if {path.name for path in folder.iterdir()} <= _BEFORE:
-        return False
-    if not settings.resume:
-        raise ValueError(f"{folder} already holds a run. Show or continue it with --resume, or choose another --output.")
-    from interp.report import read_manifest
-
-    before, now = read_recipe(type(settings), folder / CONFIG).resolved().asked(), settings.asked()
-    for key in now:
-        if before[key] != now[key]:
-            raise ValueError(
-                f"{folder} holds a run with {key} {before[key]!r}, but {now[key]!r} is asked. "
-                "Give the same settings to resume it, or choose another --output."
-            )
-    try:
-        files = read_manifest(folder)["files"]
-    except ValueError:
-        return False
-    return all((folder / name).is_file() and checksum(folder / name) == recorded for name, recorded in files.items())
-
-
-@contextmanager
-def _logged(folder: Path) -> Iterator[None]:
-    """Keep what is logged and warned of in the folder, and our own warnings on the screen; an error leaves its traceback."""
-    file, screen = logging.FileHandler(folder / LOG, encoding="utf-8"), logging.StreamHandler()
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    screen.setLevel(logging.WARNING)
-    root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("interp", "probes", "experiments")]
-    levels = [logger.level for logger in ours]
-    root.addHandler(file)
-    for logger in ours:
-        logger.addHandler(screen)
-        logger.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    except BaseException as error:
-        _log.info("stopped by %s", type(error).__name__, exc_info=True)
-        raise
-    finally:
-        logging.captureWarnings(False)
-        root.removeHandler(file)
-        for logger, level in zip(ours, levels, strict=True):
-            logger.removeHandler(screen)
-            logger.setLevel(level)
-        file.close()
 
 
 def show(folder: Path) -> None:

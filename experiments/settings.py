@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parent / "recipes"
 CONFIG = "config.yaml"
-_HOW = frozenset({"output", "config", "resume", "page", "debug"})
+_HOW = frozenset({"output", "config", "resume", "shard", "page", "debug"})
 """Fields that say how to run, not what is asked: they may differ when a run is resumed."""
 
 
@@ -52,6 +52,8 @@ class Settings:
     """A recipe: a YAML file of these settings, or the name of one that is shipped. Flags override it."""
     resume: bool = False
     """Continue an unfinished run folder, or show a finished one again."""
+    shard: str | None = None
+    """This process's share of a run that several do together, as 1/4 to 4/4; the last to finish answers."""
     page: bool = False
     """Also write the run as one self-contained HTML page."""
     debug: bool = False
@@ -87,8 +89,9 @@ class Settings:
         return interp.load(self.model, device=self.device, dtype=self.dtype)
 
     def asked(self) -> dict[str, Any]:
-        """What is asked, as plain values: equal for two runs that must give the same result."""
+        """What is asked, as plain values: equal for two runs that must give the same result. A GPU's number is not asked."""
         plain = {key: value for key, value in dataclasses.asdict(self).items() if key not in _HOW}
+        plain["device"] = self.device and self.device.partition(":")[0]
         return {"command": self.command, **json.loads(json.dumps(plain, default=str))}
 
     def to_yaml(self) -> str:
@@ -132,7 +135,9 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
     meant = values.pop("command", command)
     if meant != command:
         raise ValueError(f"{path}: command is {meant!r}. Needed: a recipe of {command!r}; run `interp {meant}` instead.")
-    _check_keys(path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "debug")])
+    _check_keys(
+        path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
+    )
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:

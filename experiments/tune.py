@@ -107,14 +107,15 @@ def run(settings: TuneSettings) -> Report:
 
 def main(args: Sequence[str]) -> None:
     """Under `accelerate launch` every process tunes, and the first alone writes the run folder and reports."""
-    import sys
-
+    settings = parse(TuneSettings, args)
+    if settings.shard is not None:
+        raise ValueError(f"--shard {settings.shard} came. Needed: accelerate launch, under which several processes tune one model.")
     if int(os.environ.get("RANK", "0")) > 0:
-        run(parse(TuneSettings, args).resolved())
+        run(settings.resolved())
         return
-    from experiments.run import ask
+    from experiments.run import answer, show
 
-    ask(sys.modules[__name__], args)
+    show(answer(settings))
 
 
 def _recipe(settings: TuneSettings) -> Recipe:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,20 +53,30 @@ def checksum(path: str | Path) -> str:
 
 
 @contextmanager
-def locked(folder: str | Path) -> Iterator[None]:
-    """Hold a folder for this process. Raises `RuntimeError` where another process holds it; a killed one lets go."""
+def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> Iterator[None]:
+    """Hold a folder for this process. Raises `RuntimeError` where another process holds it; a killed one lets go.
+
+    Several may hold it `shared`, and nobody else meanwhile. `patience`: seconds to wait for it. Over machines this is as good
+    as the file system's own locks (NFS 4 and Lustre with flock have them).
+    """
     import fcntl
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise RuntimeError(
-                f"{folder} is in use by process {file.read().strip() or 'unknown'}. Wait for it, or choose another --output."
-            ) from None
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() < end:
+                    time.sleep(0.05)
+                    continue
+                file.seek(0)
+                raise RuntimeError(
+                    f"{folder} is in use by process {file.read().strip() or 'unknown'}. Wait for it, or choose another --output."
+                ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

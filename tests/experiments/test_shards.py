@@ -1,0 +1,197 @@
+"""Several processes at one question: shares, who answers, who is refused, and that a kill costs time and nothing else."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import experiments.__main__ as cli
+from experiments.settings import Settings
+from experiments.shards import Shard
+from interp.report import Report
+from interp.storage import locked
+from tests.test_page import Curves, curves
+
+
+@dataclass(frozen=True)
+class LettersSettings(Settings):
+    """Which letters were found?"""
+
+    output: Path = Path("runs/letters")
+    """The run folder to write."""
+    fail: str = ""
+
+
+LETTERS = tuple("abcde")
+done: list[str] = []
+
+
+class Letters(Curves):
+    """An awkward report without a figure worth the time."""
+
+    def figures(self):
+        from matplotlib.figure import Figure
+
+        return {"dot": Figure(figsize=(1, 1))}
+
+
+def share(settings: LettersSettings, shard: Shard) -> None:
+    for letter in shard.mine(LETTERS):
+        if settings.fail == letter:
+            raise KeyboardInterrupt
+        path = settings.output / f"{letter}.txt"
+        if not path.exists():
+            done.append(letter)
+            path.write_text(letter)
+
+
+def run(settings: LettersSettings) -> Report:
+    share(settings, Shard())
+    done.append("answer")
+    with open(settings.output.parent / "answers", "a") as file:
+        file.write("answer\n")
+    return curves("".join(path.stem for path in sorted(settings.output.glob("?.txt"))), Letters)
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch):
+    """Makes this module a command, and this process one that no launcher started."""
+    done.clear()
+    monkeypatch.setitem(cli.COMMANDS, "test_shards", (__name__, "Which letters were found?"))
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def interp(*args: object) -> int:
+    return cli.main(["test_shards", *map(str, args)])
+
+
+def test_over_all_shares_each_thing_is_somebodys_once():
+    for count in (1, 2, 3, 7):
+        parts = [Shard(index, count).mine(range(5)) for index in range(count)]
+        assert sorted(thing for part in parts for thing in part) == list(range(5))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_share_is_read_from_the_flag_or_from_the_launcher():
+    assert Shard.of("2/4", {}) == Shard(1, 4)
+    assert str(Shard.of("2/4", {})) == "2/4"
+    assert Shard.of(None, {"RANK": "3", "WORLD_SIZE": "8"}) == Shard(3, 8)
+    assert Shard.of(None, {"RANK": "0", "WORLD_SIZE": "1"}) == Shard.of(None, {}) == Shard(0, 1)
+    for wrong in ("0/2", "3/2", "2", "a/b", "-1/2"):
+        with pytest.raises(ValueError, match="as 1/4"):
+            Shard.of(wrong, {})
+    with pytest.raises(ValueError, match="Leave --shard out"):
+        Shard.of("1/2", {"RANK": "1", "WORLD_SIZE": "2"})
+
+
+def test_accelerate_on_a_cpu_starts_one_process_and_that_is_said(caplog):
+    assert Shard.of(None, {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1"}) == Shard()
+    assert "starts one process" in caplog.text
+
+
+def test_the_last_to_finish_answers(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--shard", "3/3") == 0
+    assert capsys.readouterr().out == "shard 3 of 3 is done; 2 more to go\n"
+    assert interp("--output", folder, "--shard", "1/3") == 0
+    assert not (folder / "manifest.json").exists()
+    assert interp("--output", folder, "--shard", "2/3") == 0
+    assert done == ["c", "a", "d", "b", "e", "answer"]
+    assert json.loads((folder / "manifest.json").read_text())["report"] == "Letters"
+    assert "runs" not in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_share_that_was_begun_goes_on_only_with_resume(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--shard", "1/2", "--fail", "c") == 130
+    assert interp("--output", folder, "--shard", "2/2", "--fail", "c") == 0, "the other share needs no --resume to join"
+    done.clear()
+    assert interp("--output", folder, "--shard", "1/2", "--fail", "c") == 2
+    assert "--resume" in capsys.readouterr().err
+    (folder / "config.yaml").write_text((folder / "config.yaml").read_text().replace("fail: c", "fail: ''"))
+    (folder / "shards" / "2-of-2" / "done.json").write_text('{"asked": "something else"}')
+    assert interp("--output", folder, "--shard", "1/2", "--resume") == 0
+    assert done == ["c", "e"], "what was there is not done again, and a mark of another question is not believed"
+    assert interp("--output", folder, "--shard", "2/2", "--resume") == 0
+    assert done == ["c", "e", "answer"]
+    assert interp("--output", folder, "--shard", "2/2", "--resume") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{folder} is finished."
+    assert interp("--output", folder, "--shard", "2/2") == 2
+
+
+def test_files_that_no_run_wrote_are_left_alone_and_what_a_kill_left_is_not_such(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("x")
+    assert interp("--output", tmp_path, "--shard", "1/2") == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".config-k1ll3d.yaml").write_text("model")
+    assert interp("--output", tmp_path / "run", "--shard", "1/2") == 0
+
+
+def test_a_share_of_another_question_is_refused(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--shard", "1/2") == 0
+    assert interp("--output", folder, "--shard", "2/2", "--seed", "1") == 2
+    assert "holds a run with seed 0, but 1 is asked" in capsys.readouterr().err
+    assert interp("--output", folder, "--shard", "2/3") == 2
+    assert interp("--output", folder, "--shard", "2/2", "--device", "cpu") == 2, "a device is asked, its number is not"
+
+
+def test_gpus_of_one_kind_share_a_question():
+    one, other = (LettersSettings(device=f"cuda:{n}").asked() for n in (0, 1))
+    assert one == other == LettersSettings(device="cuda").asked() != LettersSettings(device="cpu").asked()
+
+
+def test_nobody_answers_while_a_share_is_computed(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--shard", "1/2") == 0
+    with locked(folder, shared=True):
+        assert interp("--output", folder, "--resume") == 2
+        assert "is in use by process" in capsys.readouterr().err
+    with locked(folder / "shards" / "2-of-2"):
+        assert interp("--output", folder, "--shard", "2/2", "--resume") == 2
+    assert "answer" not in done
+
+
+def test_a_single_process_may_finish_what_shares_began(tmp_path):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--shard", "1/2") == 0
+    assert interp("--output", folder) == 2
+    assert interp("--output", folder, "--resume") == 0
+    assert done == ["a", "c", "e", "b", "d", "answer"]
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_of_processes_that_finish_together_one_answers(tmp_path, resume):
+    """With --resume every share is done already, and all of them want to answer at once."""
+    folder = tmp_path / "run"
+    args = ["--output", str(folder), "--shard"]
+    if resume:
+        for n in range(1, 5):
+            interp(*args, f"{n}/4")
+        (folder / "manifest.json").unlink()
+        (tmp_path / "answers").unlink()
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_exit, args=([*args, f"{n}/4", *resume],)) for n in range(1, 5)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert (tmp_path / "answers").read_text() == "answer\n"
+    assert (folder / "manifest.json").is_file()
+
+
+def _exit(args: list[str]) -> None:
+    raise SystemExit(interp(*args))
+
+
+def test_a_question_that_cannot_be_shared_names_those_that_can(tmp_path, capsys):
+    assert cli.main(["patch", "--shard", "1/2", "--output", str(tmp_path / "run")]) == 2
+    assert "patch is for one process. Several can share" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
