@@ -1,0 +1,166 @@
+"""How a score grows with the pairs a language was tuned on: S(X) = 100 - alpha (gamma X)^beta, its values and what they mean.
+
+arXiv 2308.04948, eq. 2. X is the number of translation pairs, S a score in 0..100, gamma how near the language is to the pivot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+Form = Literal["power", "given", "ceiling", "slopes", "loglinear"]
+"""The published law with free gammas; with gammas given; with a free ceiling below 100; with a beta for each language; and
+S = a + b log X, with an a for each language."""
+
+FULL = 100.0
+STEEPEST = 30.0  # exponents above are a fit that ran away, not a score
+
+
+class Curves(NamedTuple):
+    """S = ceiling - exp(offset + slope log X), one offset and slope a language; `loglinear`: S = offset + slope log X.
+
+    Each may have draws in front: ceiling `[...]`, offset and slope `[... language]`.
+    """
+
+    ceiling: np.ndarray
+    offset: np.ndarray
+    slope: np.ndarray
+
+
+@dataclass(frozen=True)
+class Points:
+    """A data-scale series: one score a language and size, its standard error, and where known its bootstrap draws.
+
+    `languages`, `sizes` (pairs), `scores` (0 to 100) and `errors` have one entry a point; `drawn` is `[resample point]`.
+    """
+
+    languages: tuple[str, ...]
+    sizes: Float[np.ndarray, " point"]
+    scores: Float[np.ndarray, " point"]
+    errors: Float[np.ndarray, " point"]
+    drawn: Float[np.ndarray, "resample point"] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("sizes", "scores", "errors"):
+            values = np.asarray(getattr(self, name), dtype=float)
+            object.__setattr__(self, name, values)
+            if values.shape != (len(self.languages),):
+                raise ValueError(f"{values.size} {name} for {len(self.languages)} points. Needed: one a point.")
+            if not np.isfinite(values).all() or (name != "scores" and values.min(initial=0.0) < 0):
+                raise ValueError(f"{name}: negative or not finite. Needed: finite numbers; leave out what was not measured.")
+        if (self.sizes <= 0).any():
+            raise ValueError("a point has size 0. The law begins at one pair: keep the untuned model as a baseline beside it.")
+        if ((self.scores < 0) | (self.scores > FULL)).any():
+            raise ValueError(f"scores from {self.scores.min():g} to {self.scores.max():g}. Needed: 0 to 100, as chrF or per cent.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The languages, each once, in order."""
+        return tuple(dict.fromkeys(self.languages))
+
+    @property
+    def rows(self) -> Int[np.ndarray, " point"]:
+        """The place of each point's language in `names`."""
+        return np.array([self.names.index(name) for name in self.languages])
+
+    @property
+    def noise(self) -> Float[np.ndarray, " point"]:
+        """Standard errors fit to weigh with: none below a tenth of the typical one, as a saturated score has none of its own."""
+        typical = np.median(self.errors[self.errors > 0]) if (self.errors > 0).any() else 1.0
+        return np.maximum(self.errors, 0.1 * typical)
+
+    def largest(self) -> np.ndarray:
+        """Which points are the largest size of their language."""
+        top = np.array([self.sizes[self.rows == row].max() for row in range(len(self.names))])
+        return self.sizes == top[self.rows]
+
+    def take(self, kept: np.ndarray) -> Points:
+        names = tuple(name for name, keep in zip(self.languages, kept, strict=True) if keep)
+        drawn = None if self.drawn is None else self.drawn[:, kept]
+        return Points(names, self.sizes[kept], self.scores[kept], self.errors[kept], drawn)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A fitted law. `estimate` are its curves, `drawn` those of every bootstrap draw, `parameters` how many numbers were free.
+
+    `misfit` is the mean squared residual in standard errors, over the degrees of freedom left: 1 where the law holds and the
+    errors are right. `aic` is that of Gaussian residuals of unknown scale, corrected for few points (Hurvich & Tsai 1989).
+    """
+
+    form: Form
+    languages: tuple[str, ...]
+    reference: str
+    estimate: Curves
+    drawn: Curves | None
+    parameters: int
+    misfit: float
+    aic: float
+    similarity: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def beta(self) -> Float[np.ndarray, " language"]:
+        return self.estimate.slope
+
+    @property
+    def gamma(self) -> Float[np.ndarray, " language"]:
+        """How many pairs of the reference one pair of each language is worth; NaN where betas differ or nothing grows."""
+        return self.gammas(self.estimate)
+
+    def gammas(self, curves: Curves) -> Float[np.ndarray, "... language"]:
+        """The relative gammas of some curves of this law."""
+        if self.form in ("slopes", "loglinear"):
+            return np.full(curves.offset.shape, np.nan)
+        if self.form == "given":
+            found = np.array([self.similarity[name] for name in self.languages])
+            return np.broadcast_to(found / self.similarity[self.reference], curves.offset.shape)
+        apart = curves.offset - curves.offset[..., [self.languages.index(self.reference)]]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            return np.where(curves.slope < 0, np.exp(apart / curves.slope), np.nan)
+
+    @property
+    def alpha(self) -> float:
+        """What the reference lacks to the ceiling at one pair: alpha for gamma = 1 there."""
+        return float(np.exp(self.estimate.offset[self.languages.index(self.reference)])) if self.form != "loglinear" else np.nan
+
+    def predict(self, sizes: Sequence[float], level: float = 0.95) -> pd.DataFrame:
+        """The score of each language at each size, with the band of the bootstrap draws: `language, size, estimate, lower, upper`.
+
+        The band is of the law, if the law holds; it knows nothing of being wrong outside the sizes it was fitted on.
+        """
+        asked = np.asarray(sizes, dtype=float)
+        if asked.ndim != 1 or not (asked > 0).all():
+            raise ValueError(f"sizes {list(sizes)}. Needed: numbers of pairs above 0.")
+        found = scores_at(self.form, self.estimate, asked[:, None])
+        bands = np.full((2, *found.shape), np.nan)
+        if self.drawn is not None:
+            drawn = np.stack([scores_at(self.form, self.drawn, size) for size in asked], axis=1)
+            bands = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return pd.DataFrame({
+            "language": np.repeat(self.languages, len(asked)), "size": np.tile(asked, len(self.languages)),
+            "estimate": found.T.ravel(), "lower": bands[0].T.ravel(), "upper": bands[1].T.ravel(),
+        })  # fmt: skip
+
+    def identified(self) -> str:
+        """What the numbers of this law can and cannot tell apart, in a sentence."""
+        if self.form == "power" or self.form == "ceiling":
+            return (
+                f"alpha and gamma are not both identified, only alpha gamma^beta is: gamma is relative to {self.reference} (1 "
+                f"there), and alpha = {self.alpha:.4g} holds with that."
+            )
+        if self.form == "given":
+            return (
+                f"gamma is the measured similarity over that of {self.reference}; a factor on all similarities changes alpha alone."
+            )
+        return "betas differ between languages, so there is no one gamma." if self.form == "slopes" else "This form has no gamma."
+
+
+def scores_at(form: Form, curves: Curves, sizes: np.ndarray | float) -> Float[np.ndarray, "... language"]:
+    """The scores of some curves where each language has `sizes` pairs (anything that broadcasts to `[... language]`)."""
+    line = curves.offset + curves.slope * np.log(sizes)
+    return line if form == "loglinear" else np.asarray(curves.ceiling)[..., None] - np.exp(np.minimum(line, STEEPEST))
