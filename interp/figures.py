@@ -160,10 +160,11 @@ def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Sequence[str
 def name_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
     """Names beside the right ends of lines (height, name, colour), none over another, a hair line to where each belongs."""
     ordered = sorted(ends)
-    end = axes.get_xlim()[1]
+    begin, end = axes.get_xlim()
+    beside = end * (end / begin) ** 0.03 if axes.get_xscale() == "log" else 1.03 * end + 0.1
     for (value, name, colour), place in zip(ordered, _spread(axes, [value for value, _, _ in ordered]), strict=True):
         hair = {"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)}
-        away = (1.03 * end + 0.1, place)
+        away = (beside, place)
         axes.annotate(name, (end, value), away, fontsize=8.5, color=colour, va="center", annotation_clip=False, arrowprops=hair)
 
 
