@@ -99,30 +99,36 @@ def language(spelling: str | Language) -> Language:
     if isinstance(spelling, Language):
         return spelling
     wanted = spelling.strip()
-    wanted = _FLORES101.get(wanted, wanted)
-    if wanted in FLORES200:
-        return Language(wanted)
     if len(wanted) > _LONGEST:
         raise ValueError(f"unknown language {wanted[:40]!r}...: {len(wanted)} characters, too long for a language's name.")
-    parts = _TAG.fullmatch(wanted.replace("_", "-"))
-    code = _of_tag(*parts.groups()) if parts else None
-    code = code or _names().get(wanted.casefold()) or _of_name(wanted)
+    code = meant(wanted)
     if code is None:
         raise ValueError(_unknown(wanted))
     return Language(code)
+
+
+def meant(spelling: str) -> str | None:
+    """The code that `language` gives a spelling, or None. It looks for no nearest language, so that many may be asked for."""
+    wanted = _FLORES101.get(spelling, spelling)
+    if wanted in FLORES200:
+        return wanted
+    if len(wanted) > _LONGEST:
+        return None
+    parts = _TAG.fullmatch(wanted.replace("_", "-"))
+    code = _of_tag(*parts.groups()) if parts else None
+    return code or _names().get(wanted.casefold()) or _of_name(wanted)
 
 
 def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
     """Several languages in the order given. Raises `ValueError` where two spellings mean the same one."""
     found: dict[Language, str | Language] = {}
     for spelling in spellings:
-        meant = language(spelling)
-        if meant in found:
+        one = language(spelling)
+        if one in found:
             raise ValueError(
-                f"languages {str(found[meant])!r} and {str(spelling)!r} both mean {meant.code} ({meant.name}). "
-                "Give each language once."
+                f"languages {str(found[one])!r} and {str(spelling)!r} both mean {one.code} ({one.name}). Give each language once."
             )
-        found[meant] = spelling
+        found[one] = spelling
     return tuple(found)
 
 

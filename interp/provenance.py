@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
+from interp.plain import fitted
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
@@ -71,8 +73,8 @@ class Signature:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
-        return cls(plain["measure"], ModelIdentity(**plain["model"]), CorpusIdentity(**plain["corpus"]),
-                   dict(plain["settings"]), plain["version"])  # fmt: skip
+        """Raises `ValueError` where a field is missing or of another type."""
+        return fitted(cls, plain, "signature")
 
 
 def version() -> str:

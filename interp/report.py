@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -13,15 +13,34 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
+from interp.plain import fitted, inside, read_sealed, write_sealed
 from interp.provenance import Signature, environment
-from interp.storage import checksum, whole, write_json
+from interp.sheet import write_sheet
+from interp.storage import checksum, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MANIFEST = "manifest.json"
+MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; the same figure gives the same bytes."""
+_TABLE, _SUMMARY, _ARRAYS = "table.parquet", "summary.csv", "arrays.safetensors"
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What must stand in a manifest, and of which type."""
+
+    report: str
+    question: str
+    verdict: str
+    signature: Signature
+    settings: dict[str, Any]
+    notes: list[str]
+    files: dict[str, str]
+    figures: list[str]
+    environment: dict[str, str]
+    written: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +82,12 @@ class Report:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
-        written = [*self._save_numbers(folder), *self._save_figures(folder)]
-        write_json(
+        written = self._save_numbers(folder)
+        figures = _by_plain_names(self.figures())
+        written += _save_figures(folder, figures)
+        if (folder / CONFIG).is_file():
+            written.append(folder / CONFIG)
+        write_sealed(
             folder / MANIFEST,
             {
                 "report": type(self).__name__,
@@ -74,7 +97,7 @@ class Report:
                 "settings": dict(self.settings),
                 "notes": list(self.notes),
                 "files": {path.name: checksum(path) for path in written},
-                "figures": list(self.figures()),
+                "figures": list(figures),
                 "environment": environment(),
                 "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             },
@@ -82,27 +105,15 @@ class Report:
         return folder
 
     def _save_numbers(self, folder: Path) -> list[Path]:
-        with whole(folder / "table.parquet") as path:
+        with whole(folder / _TABLE) as path:
             self.table.to_parquet(path, index=False)
-        with whole(folder / "summary.csv") as path:
-            self.summary().to_csv(path, index=False)
-        written = [folder / "table.parquet", folder / "summary.csv"]
+        with whole(folder / _SUMMARY) as path:
+            write_sheet(self.summary(), path)
+        written = [folder / _TABLE, folder / _SUMMARY]
         if self.arrays:
-            with whole(folder / "arrays.safetensors") as path:
+            with whole(folder / _ARRAYS) as path:
                 save_file({name: np.ascontiguousarray(array) for name, array in self.arrays.items()}, path)
-            written.append(folder / "arrays.safetensors")
-        return written
-
-    def _save_figures(self, folder: Path) -> list[Path]:
-        import matplotlib
-
-        written = []
-        for place, (name, figure) in enumerate(self.figures().items()):
-            stem = "figure" if place == 0 else f"figure-{name}"
-            for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
-                with whole(folder / f"{stem}.{suffix}") as path, matplotlib.rc_context(_DRAWING):
-                    figure.savefig(path, format=suffix, metadata={date: None})
-                written.append(folder / f"{stem}.{suffix}")
+            written.append(folder / _ARRAYS)
         return written
 
     @classmethod
@@ -114,15 +125,11 @@ class Report:
         kind = kinds.get(manifest["report"])
         if kind is None or not issubclass(kind, cls):
             raise ValueError(f"{folder} holds a {manifest['report']}. Needed: a {cls.__name__}; import its module from probes.")
-        for name in ("table.parquet", "arrays.safetensors"):
-            recorded = manifest["files"].get(name)
-            if recorded and (not (folder / name).is_file() or checksum(folder / name) != recorded):
-                raise ValueError(f"{folder / name} is missing or was altered since the run finished. Run it again with --resume.")
-        arrays = load_file(folder / "arrays.safetensors") if "arrays.safetensors" in manifest["files"] else {}
+        check_files(folder, manifest, {_TABLE, _ARRAYS} & manifest["files"].keys())
         return kind(
-            table=pd.read_parquet(folder / "table.parquet"),
+            table=_read(pd.read_parquet, folder / _TABLE),
             signature=Signature.from_dict(manifest["signature"]),
-            arrays=arrays,
+            arrays=_read(load_file, folder / _ARRAYS) if _ARRAYS in manifest["files"] else {},
             settings=manifest["settings"],
             notes=tuple(manifest["notes"]),
             manifest=manifest,
@@ -130,19 +137,60 @@ class Report:
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of a finished run folder. Raises `ValueError` where there is none or it cannot be read."""
+    """The manifest of a finished run folder. Raises `ValueError` where there is none, or it is not what a run wrote."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise ValueError(f"{folder} holds no finished run: {MANIFEST} is missing. Finish it with --resume --output {folder}.")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        needed = {"report", "signature", "settings", "notes", "files"}
-        missing = needed - set(manifest)
-    except (UnicodeDecodeError, json.JSONDecodeError, TypeError) as error:
-        raise ValueError(f"{path} is not readable as a manifest ({error}). Run the command again.") from None
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}. Run the command again.")
+        manifest = read_sealed(inside(Path(folder), MANIFEST))
+        fitted(_Manifest, manifest, path)
+        needed = {_TABLE, _SUMMARY, *(figure_file(place, name) for place, name in enumerate(manifest["figures"]))}
+        if missing := needed - manifest["files"].keys():
+            raise ValueError(f"{path} names no {min(missing)}")
+    except ValueError as error:
+        raise ValueError(f"{str(error).removesuffix('.')}. Not readable as a manifest; run the command again.") from None
     return manifest
+
+
+def check_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
+    """Raises `ValueError` for the first file (of all, or of those named) that is not as the run wrote it."""
+    for name in manifest["files"] if names is None else sorted(names):
+        path = inside(folder, name)
+        if not path.is_file() or checksum(path) != manifest["files"][name]:
+            raise ValueError(f"{path} is missing or was altered since the run finished. Run it again with --resume.")
+
+
+def figure_file(place: int, name: str, suffix: str = "svg") -> str:
+    """The file of a report's figure: the main one, at place 0, goes without its name."""
+    return f"figure.{suffix}" if place == 0 else f"figure-{name}.{suffix}"
+
+
+def _by_plain_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """Figures by names that are good for a file, whatever label of the data they were made from."""
+    found: dict[str, Figure] = {}
+    for place, (name, figure) in enumerate(figures.items()):
+        plain = re.sub(r"[^\w.+>-]+", "-", name)[:80]
+        found[f"{plain}-{place}" if plain in found else plain] = figure
+    return found
+
+
+def _save_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    import matplotlib
+
+    written = []
+    for place, (name, figure) in enumerate(figures.items()):
+        for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
+            with whole(folder / figure_file(place, name, suffix)) as path, matplotlib.rc_context(_DRAWING):
+                figure.savefig(path, format=suffix, metadata={date: None})
+            written.append(folder / figure_file(place, name, suffix))
+    return written
+
+
+def _read(reader: Callable[[Path], Any], path: Path) -> Any:
+    try:
+        return reader(path)
+    except Exception as error:  # pandas, pyarrow and safetensors each have several of their own
+        raise ValueError(f"{path} is not readable ({' '.join(str(error).split())[:200]}). Run it again with --resume.") from None
 
 
 def _subclasses(kind: type) -> list[type]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from interp.corpus import ParallelCorpus
-from interp.reading.lines import at, shown, text_of
+from interp.plain import shown
+from interp.reading.lines import at, text_of
 from interp.reading.records import Row, rows
 from interp.reading.tables import identifier, label
 

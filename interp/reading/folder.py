@@ -12,8 +12,9 @@ from typing import NamedTuple, TypeVar
 from interp.corpus import ParallelCorpus
 from interp.languages import language, nearest
 from interp.languages import languages as several
+from interp.plain import shown
 from interp.reading.aligned import read_aligned
-from interp.reading.lines import at, lines, shown
+from interp.reading.lines import at, lines
 from interp.reading.names import ROW_ENDINGS, TEXT_ENDINGS, pair, place
 from interp.reading.sides import describe
 from interp.reading.tables import read_table

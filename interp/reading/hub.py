@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from interp.corpus import ParallelCorpus
-from interp.reading.lines import shown
+from interp.plain import shown
 from interp.reading.records import Row
 from interp.reading.tables import corpus_of_rows
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from interp.plain import shown
+
 LONGEST = 1 << 24
 """Bytes of a line beyond which it is no sentence: a file without line ends must not fill the memory."""
 
@@ -71,12 +73,6 @@ def at(path: Path, line: int | None = None) -> str:
     """Where: "file:12", on one line whatever the file is called."""
     name = str(path) if str(path).isprintable() else repr(str(path))
     return name if line is None else f"{name}:{line}"
-
-
-def shown(value: object) -> str:
-    """A value for an error message, on one line and not long."""
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:57]}..."
 
 
 def _plain(path: Path) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from interp.languages import FLORES200, language
+from interp.languages import FLORES200, meant
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -34,9 +34,8 @@ def spelled(name: str) -> str | None:
     """
     from babel import localedata
 
-    try:
-        code = language(name).code
-    except ValueError:
+    code = meant(name)
+    if code is None:
         return None
     clear = code in FLORES200 or _FULL.fullmatch(name) or localedata.exists(name.replace("-", "_"))
     return code if clear and name == name.strip() else None

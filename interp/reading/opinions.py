@@ -8,8 +8,9 @@ from string import ascii_uppercase
 
 from interp.corpus import ParallelTask
 from interp.languages import languages as several
+from interp.plain import shown
 from interp.reading.aligned import PIVOT, labels, shared, value
-from interp.reading.lines import shown, text_of
+from interp.reading.lines import text_of
 from interp.reading.prompts import Wording, fill
 from interp.reading.records import Row
 from interp.reading.tables import identifier

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interp.languages import languages as several
+from interp.plain import parsed, shown
 from interp.reading.aligned import value
-from interp.reading.lines import at, shown, text_of, whole_text
-from interp.reading.records import Row, parsed
+from interp.reading.lines import at, text_of, whole_text
+from interp.reading.records import Row
 
 Template = str | Mapping[str, str]
 

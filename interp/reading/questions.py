@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from interp.corpus import ParallelTask
 from interp.languages import language
+from interp.plain import shown
 from interp.reading.aligned import align, labels, select, value
 from interp.reading.folder import choose, groups, wanted
-from interp.reading.lines import at, shown, text_of
+from interp.reading.lines import at, text_of
 from interp.reading.names import ROW_ENDINGS, place
 from interp.reading.opinions import is_opinion, read_opinions
 from interp.reading.prompts import Template, Wording, fill, wordings

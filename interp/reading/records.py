@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from interp.reading.lines import at, lines, shown, whole_text
+from interp.plain import parsed, shown
+from interp.reading.lines import at, lines, whole_text
 
 
 class Row(NamedTuple):
@@ -42,7 +43,7 @@ def _table(path: Path, cells: Callable[[Path], Iterator[tuple[int, list[str]]]],
             raise ValueError(f"{name}:{number}: the line is empty. Needed: a header and a row an item, without blank lines.")
         if header is None:
             header = row
-            repeated = {name for name in header if header.count(name) > 1 or not name.strip()}
+            repeated = {name for name, count in Counter(header).items() if count > 1 or not name.strip()}
             if repeated:
                 raise ValueError(f"{name}:{number}: column {shown(min(repeated))} twice or without a name. Name each once.")
         elif len(row) != len(header):
@@ -100,28 +101,6 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
                 if "id" not in asked:
                     raise ValueError(f"{where}.qas[{q}]: a question without an id. Needed: the same ids in every language.")
                 yield Row(f"{where}.qas[{q}]", {**asked, **about})
-
-
-def parsed(text: str, where: str) -> Any:
-    """JSON as Python values. Raises `ValueError` where it is not JSON, has a key twice, or escapes half a character."""
-    try:
-        value = json.loads(text, object_pairs_hook=_once)
-        if "\\ud" in text.lower():
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{where}: an escape is half of a surrogate pair. Needed: whole characters.") from None
-    except (ValueError, RecursionError) as error:
-        came = "the line is empty" if not text.strip() else f"not JSON: {error}"
-        raise ValueError(f"{where}: {came}. Needed: one whole JSON value.") from None
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {shown(next(key for key in keys if keys.count(key) > 1))} stands twice in one object")
-    return found
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from interp.corpus import ParallelCorpus
-from interp.reading.lines import at, lines, shown
+from interp.plain import shown
+from interp.reading.lines import at, lines
 from interp.reading.records import rows
 from interp.reading.tables import DOCUMENT_COLUMNS, ID_COLUMNS, identifier, label
 

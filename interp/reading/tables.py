@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 from interp.corpus import ParallelCorpus
 from interp.languages import languages as several
-from interp.reading.lines import at, shown, text_of
+from interp.plain import shown
+from interp.reading.lines import at, text_of
 from interp.reading.names import pair, spelled
 from interp.reading.records import Row, rows
 
 ID_COLUMNS = ("id", "ids", "key", "idx")
 DOCUMENT_COLUMNS = ("document", "documents", "doc", "doc_id", "url", "URL")
+MOST_COLUMNS = 5_000
+"""More than there are languages with parallel text; every one is looked up, and a hostile header must not take hours."""
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "part", "register",
      "sib200_category", "source", "source_line", "split", "title", "topic", "type"}
@@ -83,6 +86,8 @@ def corpus_of_rows(
 
 def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) -> Layout:
     """What each column is. Without `languages` every column must be a language, an id, a document or a known label."""
+    if len(columns) > MOST_COLUMNS:
+        raise ValueError(f"{where}: {len(columns)} columns. Needed: one for each language, and no more than {MOST_COLUMNS}.")
     own = next((column for column in ID_COLUMNS if column in columns), None)
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
     meant: dict[str, list[str]] = {}

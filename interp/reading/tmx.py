@@ -9,7 +9,8 @@ from xml.parsers import expat
 from interp.corpus import ParallelCorpus
 from interp.languages import language
 from interp.languages import languages as several
-from interp.reading.lines import at, shown
+from interp.plain import shown
+from interp.reading.lines import at
 from interp.reading.records import Row
 from interp.reading.tables import corpus_of_rows
 

@@ -1,0 +1,44 @@
+"""summary.csv: numbers that a spreadsheet opens without running anything in them, and that read back as they were.
+
+A cell that starts with = + - or @ is a formula to a spreadsheet, and a formula can send a file away. Text that would be one
+gets an apostrophe in front, as it is typed by hand; `read_sheet` takes it away again. Numbers stay numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII)
+_MARKED = re.compile(r"'+[=+\-@\t\r]")
+
+
+def write_sheet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, with an apostrophe before every text that a spreadsheet would compute."""
+    _of_texts(_quiet, table).to_csv(path, index=False)
+
+
+def read_sheet(path: Path) -> pd.DataFrame:
+    """The table as it was written: "NA" and "null" are text, an empty cell is missing, a layer is a name."""
+    table = pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    return _of_texts(_plain, table)
+
+
+def _of_texts(change: Callable[[object], object], table: pd.DataFrame) -> pd.DataFrame:
+    texts = [place for place, kind in enumerate(table.dtypes) if kind.kind not in "iufb"]
+    columns = [table.iloc[:, place].map(change) if place in texts else table.iloc[:, place] for place in range(table.shape[1])]
+    return pd.concat(columns, axis=1).set_axis([change(name) for name in table.columns], axis=1) if columns else table
+
+
+def _quiet(value: object) -> object:
+    if isinstance(value, str) and len(value) > 1 and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def _plain(value: object) -> object:
+    return value[1:] if isinstance(value, str) and _MARKED.match(value) else value
