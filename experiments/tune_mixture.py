@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import interp
+from interp.corpus import ParallelCorpus
 from interp.languages import language
 from interp.reading import read_task
 from interp.tuning import (
@@ -25,7 +26,7 @@ from interp.tuning import (
 
 if TYPE_CHECKING:
     from experiments.tune import TuneSettings
-    from interp.corpus import ParallelCorpus
+    from interp.corpus import ParallelTask
 
 
 def build_mixture(settings: TuneSettings) -> Mixture:
@@ -39,7 +40,7 @@ def build_control(settings: TuneSettings, mixture: Mixture) -> Mixture:
         return shuffle_answers(mixture, settings.seed)
     if settings.control == "english" and settings.mixture in ("coit", "muit", "instructions"):
         return _general(settings, settings.pivot)
-    corpus = _corpus(settings)
+    corpus = _asked(settings) if settings.mixture == "questions" else _corpus(settings)
     if settings.control == "english":
         return plain_text(corpus, [settings.pivot], limit=settings.samples, seed=settings.seed)
     return copies(corpus, settings.pivot, limit=settings.samples, seed=settings.seed)
@@ -51,8 +52,7 @@ def _translation(settings: TuneSettings) -> Mixture:
 
 
 def _questions(settings: TuneSettings) -> Mixture:
-    task = read_task(settings.general, languages=_wanted(settings), limit=settings.limit, split=settings.split)
-    return question_translations(task, _others(settings), settings.pivot, limit=settings.samples, seed=settings.seed)
+    return question_translations(_task(settings), _others(settings), settings.pivot, limit=settings.samples, seed=settings.seed)
 
 
 def _instructions(settings: TuneSettings) -> Mixture:
@@ -99,6 +99,16 @@ def _corpus(settings: TuneSettings) -> ParallelCorpus:
     return interp.read(settings.corpus, languages=_wanted(settings), split=settings.split).select(
         limit=settings.limit, seed=settings.seed
     )
+
+
+def _task(settings: TuneSettings) -> ParallelTask:
+    return read_task(settings.general, languages=_wanted(settings), limit=settings.limit, split=settings.split)
+
+
+def _asked(settings: TuneSettings) -> ParallelCorpus:
+    """The questions of a task as sentences."""
+    task = _task(settings)
+    return ParallelCorpus(task.name, task.prompts, task.ids)
 
 
 def _wanted(settings: TuneSettings) -> tuple[str, ...] | None:

@@ -40,6 +40,7 @@ def capture(
     layers: Sequence[str | int] | None = None,
     template: str | None = None,
     folder: str | Path | None = None,
+    only: Sequence[str] | None = None,
     max_tokens: int | None = None,
     include_bos: bool = False,
     truncate: bool = False,
@@ -55,7 +56,8 @@ def capture(
     own mean does so).
 
     With a `folder`: one file a language, resumed language by language after a kill; only the same model, text and settings
-    resume. `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
+    resume. Several processes may fill one folder, each with `only` some of the languages; a call without `only` completes it.
+    `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
     2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
 
     When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
@@ -69,7 +71,8 @@ def capture(
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
     framed = Template("{sentence}" if template is None else template)
-    texts = {code: _read(model, corpus, code, framed, include_bos, truncate) for code in corpus.languages}
+    codes = corpus.languages if only is None else corpus.select(only).languages
+    texts = {code: _read(model, corpus, code, framed, include_bos, truncate) for code in codes}
     settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos}
     if template is not None:
         settings["template"] = json.dumps(template, ensure_ascii=False)
@@ -86,10 +89,10 @@ def capture(
         bar.set_description(f"capture {code}")
         return _pool_language(model, texts[code], hooks, pooling, bound, bar.update)
 
-    with tqdm(total=len(corpus) * len(corpus.languages), unit="sentence", disable=not progress) as bar, torch.no_grad():
+    with tqdm(total=len(corpus) * len(codes), unit="sentence", disable=None if progress else True) as bar, torch.no_grad():
         if folder is None:
-            return replace(planned, states=MappingProxyType({code: run(code, bar) for code in corpus.languages}))
-        return fill(Path(folder), planned, lambda code: run(code, bar), bar.update)
+            return replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
+        return fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
 
 
 def _batch_tokens(model: TransformerBridge) -> int:

@@ -72,7 +72,7 @@ def transplant_items(
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
     shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
     grids: dict[int, Grid] = {}
-    with tqdm(total=len(prompts), desc="transplant", unit="item", disable=not progress) as bar:
+    with tqdm(total=len(prompts), desc="transplant", unit="item", disable=None if progress else True) as bar:
         for group in batches([len(one) for one in ids], max_tokens):
             names = {i: shelf.name(donors[i], ids[i], asks[i]) for i in group} if shelf else {}
             grids |= {i: found for i in group if shelf and (found := shelf.find(names[i]))}

@@ -126,7 +126,7 @@ def measure_concepts(
     rows, dropped = [], 0
     for code in languages:
         items = list(_items(task, code, seed))
-        for item in tqdm(items, desc=f"concepts {code}", unit="item", disable=not progress):
+        for item in tqdm(items, desc=f"concepts {code}", unit="item", disable=None if progress else True):
             words = _words(model, task, item, code, pivot)
             if len(set(words)) < len(words):
                 dropped += 1

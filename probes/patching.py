@@ -66,7 +66,7 @@ def measure_patching(
     setup = _Setup(model, site, tuple(anchors), check_blocks(model, blocks, "blocks"), steps)
     rng = np.random.default_rng(seed)
     frames, checked, wrong, clashes = [], [], 0, 0
-    for place, pair in enumerate(tqdm(contrasts, desc="patch", unit="pair", disable=not progress)):
+    for place, pair in enumerate(tqdm(contrasts, desc="patch", unit="pair", disable=None if progress else True)):
         clean, corrupt = marked(model, pair.clean), marked(model, pair.corrupt)
         try:
             asked = question(model, clean, metric, pair.answer, pair.wrong)
