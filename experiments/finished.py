@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from experiments.again import ask_again
 from experiments.settings import CONFIG
 from interp.report import read_manifest
+
+_P = ("p", "p_holm")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Finished:
         return yaml.safe_load(self.config)["command"] if self.config else ""
 
     @property
+    def again(self) -> str:
+        """The whole command line that asks it again; empty where no command line says the same."""
+        return ask_again(self.folder)
+
+    @property
     def signature(self) -> str:
         return self.manifest["signature"]["line"]
 
@@ -45,11 +53,15 @@ class Finished:
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
         """A summary short enough to read, and what was left out of it.
 
-        Where it is long: the highest layer of every other combination, of the first metric alone where that is still long.
+        Where it is long: of differences, the largest of each measure; else the highest layer of every other combination, of
+        the first metric alone where that is still long.
         The highest of many layers is chosen after looking: its interval is that of one layer, not of the choice.
         """
         table, left_out = self.summary, []
         keys = _keys(table)
+        if len(table) > rows and {"measure", "after"} <= set(table):
+            table = table.loc[table["estimate"].abs().groupby(table["measure"], sort=False).idxmax().dropna()]
+            left_out.append("the largest difference of each measure")
         if len(table) > rows and "layer" in keys and len(keys) > 1:
             groups = table.dropna(subset=["estimate"]).groupby([key for key in keys if key != "layer"], sort=False)
             table = table.loc[groups["estimate"].idxmax()]
@@ -65,16 +77,14 @@ class Finished:
         return table.drop(columns=same), note
 
 
-def _keys(table: pd.DataFrame) -> list[str]:
-    return [key for key in table if not pd.api.types.is_numeric_dtype(table[key])]
-
-
-def cell(value: Any) -> str:
-    """A value as a table shows it: numbers with three decimals, or three digits where they are large."""
+def cell(value: Any, name: str = "") -> str:
+    """A value as a table shows it: numbers with three decimals, or three digits where they are large; no p is shown as 0."""
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):
         return "–"
+    if name in _P and 0 <= value < 0.0005:
+        return "<0.001"
     return f"{value:z.3f}" if abs(value) < 1000 else f"{value:.3g}"
 
 
@@ -89,3 +99,7 @@ def read_finished(folder: str | Path) -> Finished:
         config=config.read_text(encoding="utf-8") if config.is_file() else "",
         summary=pd.read_csv(folder / "summary.csv", dtype={"layer": str}),
     )
+
+
+def _keys(table: pd.DataFrame) -> list[str]:
+    return [key for key in table if not pd.api.types.is_numeric_dtype(table[key])]

@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
-    """The markup of a figure for HTML, scaled by its `viewBox`. Raises `ValueError` where the file is no SVG.
+    """The markup of a figure for HTML, scaled by its `viewBox`. Raises `ValueError` where the file is no such SVG.
 
     Only elements that draw are kept: `script`, `style`, `foreignObject`, links and animations go, with every event handler
     and every reference that leaves the figure. `prefix` keeps the ids of several figures on one page apart.
@@ -33,8 +33,16 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
         element.attrib = _safe(element.attrib, prefix)
     for measure in ("width", "height"):
         root.attrib.pop(measure, None)
-    root.attrib |= {"role": "img", "aria-label": label}
+    root.attrib |= {"role": "img", "aria-label": label, "style": f"--points: {_width(root, path):.0f}"}
     return ET.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _width(root: ET.Element, path: Path) -> float:
+    """The width of a figure in points, so that the page can show every figure's letters at one size."""
+    try:
+        return float(root.attrib["viewBox"].split()[2])
+    except (KeyError, IndexError, ValueError):
+        raise ValueError(f"{path} has no viewBox that can be read. Run the command again with --resume.") from None
 
 
 def _keep_drawn(parent: ET.Element) -> None:

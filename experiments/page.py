@@ -7,15 +7,20 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 if TYPE_CHECKING:
+    import pandas as pd
     from markupsafe import Markup
 
     from experiments.finished import Finished
+
+_MOST_ROWS = 500
+"""Rows of a table that the page holds; what is left out is said, and stands in the run folder."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,19 @@ class PageSettings:
     """The file to write; none given means page.html in the run folder, or in the folder that holds them all."""
     debug: bool = False
     """Show the traceback of an error."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run as the page shows it. Tables come with a sentence on what was left out of them, empty where nothing was."""
+
+    run: Finished
+    name: str
+    anchor: str
+    figures: dict[str, Markup]
+    brief: tuple[pd.DataFrame, str]
+    whole: tuple[pd.DataFrame, str]
+    examples: tuple[pd.DataFrame, str]
 
 
 def main(args: Sequence[str]) -> None:
@@ -52,32 +70,23 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    from experiments.examples import language_name, written_in
     from experiments.finished import cell
 
     here = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cell"] = cell
+    environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in}
+    script, style = (Markup(environment.get_template(name).render()) for name in ("page.js", "page.css"))
+    parts = [_part(run, name, f"run{place}") for place, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]
     questions = {run.manifest["question"] for run in runs}
-    script = Markup(environment.get_template("page.js").render())
     return environment.get_template("page.html.j2").render(
         title=title or (questions.pop() if len(questions) == 1 else f"{len(runs)} runs"),
-        runs=runs,
-        figures=[_figures(run, f"run{place}") for place, run in enumerate(runs)],
-        differences=differences(runs),
+        sections=_sections(parts),
+        alone=len(runs) == 1,
+        style=style,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-
-
-def _figures(run: Finished, prefix: str) -> dict[str, Markup]:
-    from markupsafe import Markup
-
-    from experiments.inline_svg import inline_svg
-
-    drawn = {}
-    for place, (name, path) in enumerate(run.figures.items()):
-        drawn[name] = Markup(inline_svg(path, f"{prefix}-{place}-", f"{run.manifest['question']} ({name})"))
-    return drawn
 
 
 def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
@@ -89,3 +98,38 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
     fields = [Signature.from_dict(run.manifest["signature"]).fields() for run in runs]
     rows = {key: [field.get(key, "") for field in fields] for field in fields for key in field}
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+
+def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Neighbouring runs of one question together: they stand side by side, each figure beside its like."""
+    sections = []
+    for question, group in groupby(parts, key=lambda part: part.run.manifest["question"]):
+        members = list(group)
+        figures = list(dict.fromkeys(name for part in members for name in part.figures))
+        unlike = differences([part.run for part in members])
+        sections.append({"question": question, "parts": members, "figures": figures, "differences": unlike})
+    return sections
+
+
+def _part(run: Finished, name: str, anchor: str) -> Part:
+    from markupsafe import Markup
+
+    from experiments.examples import examples
+    from experiments.inline_svg import inline_svg
+
+    drawn = {}
+    for place, (kind, path) in enumerate(run.figures.items()):
+        drawn[kind] = Markup(inline_svg(path, f"{anchor}-{place}-", f"{run.manifest['question']} ({kind})"))
+    rows = len(run.summary)
+    cut = f"the first {_MOST_ROWS} of {rows} rows; all in summary.csv" if rows > _MOST_ROWS else ""
+    return Part(run, name, anchor, drawn, run.brief(), (run.summary.head(_MOST_ROWS), cut), examples(run.folder))
+
+
+def _names(runs: Sequence[Finished]) -> list[str]:
+    """The shortest paths that tell the run folders apart."""
+    folders = [run.folder.absolute() for run in runs]
+    short = [folder.name for folder in folders]
+    if len(set(short)) == len(short):
+        return short
+    together = os.path.commonpath([folder.parent for folder in folders])
+    return [Path(os.path.relpath(folder, together)).as_posix() for folder in folders]

@@ -141,13 +141,16 @@ def test_a_hostile_figure_loses_what_acts_and_keeps_what_draws(tmp_path):
     assert "javascript" not in svg
     assert dict(elements)["path"] == {"d": "M0 0", "clip-path": "url(#r0-c)"}
     assert dict(elements)["use"] == {"href": "#r0-c"}
-    assert dict(elements)["svg"] == {"viewbox": "0 0 9 9", "role": "img", "aria-label": 'a "label"'}
+    assert dict(elements)["svg"] == {"viewbox": "0 0 9 9", "role": "img", "aria-label": 'a "label"', "style": "--points: 9"}
     assert "&lt;b&gt; ไทย" in svg
 
 
 def test_a_broken_figure_is_named(tmp_path):
     (tmp_path / "figure.svg").write_text("<svg")
     with pytest.raises(ValueError, match=r"figure\.svg is not readable as SVG"):
+        inline_svg(tmp_path / "figure.svg", "", "")
+    (tmp_path / "figure.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 x 9"/>')
+    with pytest.raises(ValueError, match=r"figure\.svg has no viewBox"):
         inline_svg(tmp_path / "figure.svg", "", "")
 
 

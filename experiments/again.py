@@ -1,0 +1,66 @@
+"""The command line that asks a run's question again, shown only where parsing it gives the same question."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import shlex
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from experiments.settings import CONFIG, Settings, parse, read_recipe
+
+
+def ask_again(folder: Path) -> str:
+    """The command whose settings are those of a run folder's `config.yaml`, "interp align --languages de --output runs/align".
+
+    Empty where no command line says the same: the run came from Python or from another version, or a setting has a shape
+    that only YAML can hold.
+    """
+    from experiments.__main__ import COMMANDS
+    from experiments.run import settings_of
+
+    try:
+        command = _command(folder / CONFIG)
+        settings = read_recipe(settings_of(import_module(COMMANDS[command][0])), folder / CONFIG)
+    except (OSError, ValueError, KeyError):
+        return ""
+    args = [*_flags(settings), "--output", (Path("runs") / folder.name).as_posix()]
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            same = parse(type(settings), args).asked() == settings.asked()
+        except (SystemExit, ValueError):
+            same = False
+    return shlex.join(["interp", command, *args]) if same else ""
+
+
+def _command(config: Path) -> str:
+    import yaml
+
+    try:
+        return yaml.safe_load(config.read_text(encoding="utf-8"))["command"]
+    except (yaml.YAMLError, TypeError):
+        return ""
+
+
+def _flags(settings: Settings) -> Iterator[str]:
+    """A flag for every setting that is not its default, the name as a shell has it."""
+    default = type(settings)()
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in settings.asked() and value != getattr(default, field.name):
+            yield from _flag(field.name.replace("_", "-"), value)
+
+
+def _flag(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield f"--{name}" if value else f"--no-{name}"
+    elif isinstance(value, tuple | list):
+        yield from (f"--{name}", *map(str, value))
+    elif isinstance(value, Mapping):
+        yield from (f"--{name}", *(str(part) for item in value.items() for part in item))
+    else:
+        yield from (f"--{name}={value}",) if str(value).startswith("-") else (f"--{name}", str(value))
