@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
+from experiments.shards import Shard
+from experiments.states import capture_states, share_states
 from interp.sites import Site
 
 if TYPE_CHECKING:
@@ -45,29 +47,22 @@ class AlignSettings(Settings):
 
 def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the corpus, once more in an untrained network where that is asked, and measure."""
-    import interp
     from probes.alignment import measure_alignment
     from probes.subspace import erase
 
-    def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
-        acts = interp.capture(
-            model,
-            corpus,
-            site=settings.site,
-            pooling=settings.pooling,
-            template=settings.template,
-            include_bos=settings.include_bos,
-            truncate=settings.truncate,
-            folder=settings.output / name,
-        )
-        return acts if settings.erase == "none" else erase(acts, settings.erase, seed=settings.seed)
-
-    corpus, model = settings.read_corpus(), settings.load_model()
+    states, random = capture_states(settings, settings.random_init, **_how(settings))
+    if settings.erase != "none":
+        states, random = (acts and erase(acts, settings.erase, seed=settings.seed) for acts in (states, random))
     return measure_alignment(
-        states(model, "activations"),
-        settings.pivot,
-        settings.metrics,
-        settings.seed,
-        random_init=states(interp.random_init(model, settings.seed), "activations-random") if settings.random_init else None,
-        controls=settings.controls,
+        states, settings.pivot, settings.metrics, settings.seed, random_init=random, controls=settings.controls
     )
+
+
+def share(settings: AlignSettings, shard: Shard) -> None:
+    """Capture some of the languages."""
+    share_states(settings, shard, settings.random_init, **_how(settings))
+
+
+def _how(settings: AlignSettings) -> dict[str, Any]:
+    """How sentences are read."""
+    return {name: getattr(settings, name) for name in ("site", "pooling", "template", "include_bos", "truncate")}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
+from experiments.shards import Shard
+from experiments.states import capture_states, share_states
 from interp.sites import Site
 
 if TYPE_CHECKING:
-    import interp
     from probes.atlas import AtlasReport
 
 
@@ -42,19 +43,24 @@ class AtlasSettings(Settings):
 
 def run(settings: AtlasSettings) -> AtlasReport:
     """Capture the corpus, once more in an untrained network, and draw."""
-    import interp
     from probes.atlas import measure_atlas
 
-    def states(model: interp.models.TransformerBridge, name: str) -> interp.Activations:
-        how = {"site": settings.site, "pooling": settings.pooling, "template": settings.template}
-        return interp.capture(model, corpus, **how, folder=settings.output / name)
-
-    corpus, model = settings.read_corpus(), settings.load_model()
+    states, random = capture_states(settings, settings.random_init, **_how(settings))
     return measure_atlas(
-        states(model, "activations"),
+        states,
         depths=settings.depths or None,
-        random_init=states(interp.random_init(model, settings.seed), "activations-random") if settings.random_init else None,
+        random_init=random,
         umap=settings.umap,
         neighbours=settings.neighbours,
         seed=settings.seed,
     )
+
+
+def share(settings: AtlasSettings, shard: Shard) -> None:
+    """Capture some of the languages."""
+    share_states(settings, shard, settings.random_init, **_how(settings))
+
+
+def _how(settings: AtlasSettings) -> dict[str, Any]:
+    """How sentences are read."""
+    return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}

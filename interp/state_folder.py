@@ -2,58 +2,85 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import Tensor
 
 from interp.activations import MANIFEST, Activations, StoredStates, read_manifest, write_states
+from interp.plain import write_sealed
 from interp.provenance import environment
-from interp.storage import locked, write_json
+from interp.storage import locked
 
 PARTIAL = "partial.json"
+_PARTS = "partial*.json"
 _log = logging.getLogger(__name__)
 
 
-def fill(folder: Path, planned: Activations, run: Callable[[str], Tensor], skip: Callable[[int], object]) -> Activations:
+def fill(
+    folder: Path,
+    planned: Activations,
+    run: Callable[[str], Tensor],
+    skip: Callable[[int], object],
+    only: Sequence[str] | None = None,
+) -> Activations:
     """Run what is planned, language by language, and give it back as the folder holds it.
 
     What is there already, whole and of the same making, is kept; `skip` is told of its sentences. Another process in the
-    folder, another model, text or setting, or too little space is an error before anything runs.
+    folder, another model, text or setting, or too little space is an error before anything runs. With `only` some languages
+    are run, and the folder may be shared by processes that do so; it is complete after a call without.
     """
-    with locked(folder):
-        kept = _resume(folder, planned)
-        _check_space(folder, planned, len(planned.languages) - len(kept))
-        for code in planned.languages:
+    codes = planned.languages if only is None else tuple(only)
+    partial = folder / (PARTIAL if only is None else f"partial-{_short_hash(codes)}.json")
+    with locked(folder, shared=only is not None):
+        kept = _resume(folder, planned, codes)
+        _check_space(folder, planned, len(codes) - len(kept))
+        for code in codes:
             if code in kept:
                 skip(len(planned))
                 continue
             name = f"{code}.safetensors"
             sha = write_states(folder / name, run(code), planned.token_ids.get(code, ()))
             kept[code] = StoredStates(folder / name, sha)
-            _write_manifest(folder / PARTIAL, planned, kept)
-        _write_manifest(folder / MANIFEST, planned, {code: kept[code] for code in planned.languages})
-        (folder / PARTIAL).unlink(missing_ok=True)
+            _write_manifest(partial, planned, kept)
+        if only is not None:
+            return replace(planned, languages=codes, states=MappingProxyType({code: kept[code] for code in codes}))
+        _write_manifest(folder / MANIFEST, planned, {code: kept[code] for code in codes})
+        for part in folder.glob(_PARTS):
+            part.unlink()
     return Activations.load(folder)
 
 
-def _resume(folder: Path, planned: Activations) -> dict[str, StoredStates]:
-    """The languages of an earlier capture that are whole; raises where it was made from something else."""
-    found = next((folder / name for name in (MANIFEST, PARTIAL) if (folder / name).is_file()), None)
-    if found is None:
-        return {}
-    earlier = read_manifest(found)
-    for key, (theirs, mine) in earlier.signature.differences(planned.signature).items():
-        raise ValueError(f"{folder} holds a capture with {key} {theirs!r}, and now {key} is {mine!r}. Choose another folder.")
-    kept = {}
-    for code, states in earlier.states.items():
-        if fault := states.fault():
-            _log.warning("capture: %s %s; %s is computed again", states.path, fault, code)
-        else:
-            kept[code] = states
+def _short_hash(codes: Sequence[str]) -> str:
+    return hashlib.sha256(",".join(codes).encode()).hexdigest()[:12]
+
+
+def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[str, StoredStates]:
+    """Those of the languages that an earlier capture left whole; raises where it was made from something else."""
+    kept: dict[str, StoredStates] = {}
+    faults: dict[str, str] = {}
+    for found in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
+        if not found.is_file():
+            continue
+        earlier = read_manifest(found)
+        for key, (theirs, mine) in earlier.signature.differences(planned.signature).items():
+            raise ValueError(f"{folder} holds a capture with {key} {theirs!r}, and now {key} is {mine!r}. Choose another folder.")
+        for code, states in earlier.states.items():
+            if code not in codes or code in kept:
+                continue
+            if fault := states.fault():
+                faults[code] = f"{states.path} {fault}"
+            else:
+                kept[code] = states
+    for code, fault in faults.items():
+        if code not in kept:
+            _log.warning("capture: %s; %s is computed again", fault, code)
     return kept
 
 
@@ -67,7 +94,7 @@ def _check_space(folder: Path, planned: Activations, languages: int) -> None:
 
 
 def _write_manifest(path: Path, acts: Activations, files: Mapping[str, StoredStates]) -> None:
-    write_json(
+    write_sealed(
         path,
         {
             "layers": acts.layers,

@@ -1,0 +1,74 @@
+"""Each question that can be shared gives the table of a single process, whoever did which part and in which order."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import experiments.__main__ as cli
+from tests.tiny import tiny_folder
+
+TEXT = {
+    "eng_Latn": "cat sleeps,dog runs,bird sings,wide river,red house,warm bread,two fish,snow falls",
+    "deu_Latn": "Katze schläft,Hund läuft,Vogel singt,breiter Fluss,rotes Haus,warmes Brot,zwei Fische,Schnee fällt",
+    "zho_Hans": "猫睡觉,狗在跑,鸟唱歌,宽河,红房子,热面包,两条鱼,下雪了",
+}
+QUESTIONS = {
+    "align": ("--metrics", "mexa", "--random-init"),
+    "probe": ("--folds", "2", "--no-random-init"),
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> list[str]:
+    """A tiny model and a tiny parallel corpus, as flags of every command."""
+    root = tmp_path_factory.mktemp("world")
+    (root / "corpus").mkdir()
+    for code, text in TEXT.items():
+        (root / "corpus" / f"{code}.txt").write_text(text.replace(",", "\n") + "\n", encoding="utf-8")
+    return ["--model", str(tiny_folder("llama", root / "model")), "--corpus", str(root / "corpus"), "--device", "cpu"]
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_two_processes_give_the_table_of_one(command, world, tmp_path):
+    args = [command, *world, *QUESTIONS[command], "--output"]
+    assert cli.main([*args, str(tmp_path / "one")]) == 0
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=_exit, args=([*args, str(tmp_path / "two"), "--shard", f"{n}/2"],)) for n in (1, 2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert_same(tmp_path / "one", tmp_path / "two")
+
+
+def _exit(args: list[str]) -> None:
+    raise SystemExit(cli.main(args))
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Bit for bit: the table, and what the manifest says of every number."""
+    pd.testing.assert_frame_equal(*(pd.read_parquet(run / "table.parquet") for run in (one, other)), check_exact=True)
+    files, others = (json.loads((run / "manifest.json").read_text())["files"] for run in (one, other))
+    assert files == others
+
+
+def test_accelerate_launch_shares_by_rank(world, tmp_path):
+    """Two real processes, without a GPU: `--multi_gpu` is what makes accelerate start several."""
+    command = ["align", *world, *QUESTIONS["align"], "--output"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+              "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "experiments"]  # fmt: skip
+    setting = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run([*launch, *command, str(tmp_path / "two")], env=setting, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0, found.stderr
+    assert "of 2 is done; 1 more to go" in found.stdout
+    assert cli.main([*command, str(tmp_path / "one")]) == 0
+    assert_same(tmp_path / "one", tmp_path / "two")
