@@ -21,7 +21,8 @@ from interp.languages import language
 Overlap = Literal["chrf", "bleu", "spbleu"]
 """Corpus scores: they are computed from summed counts, so the score of many items is not the mean of their scores."""
 
-_UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
+UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
+"""Scripts that write no spaces between words: their text is counted in characters."""
 _SPM = "flores200"
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def normalise(text: str) -> str:
 
 def units(text: str, code: str) -> list[str]:
     """What F1 counts: words, or characters (with their marks) where a script writes no spaces between words."""
-    if language(code).script not in _UNSPACED:
+    if language(code).script not in UNSPACED:
         return normalise(text).split()
     found: list[str] = []
     for letter in normalise(text):
@@ -98,7 +99,7 @@ def scorer(name: Overlap, code: str) -> Any:
     elif name == "spbleu" and _pieces_at_hand():
         metric = BLEU(tokenize=_SPM, force=True)
     else:
-        metric = BLEU(tokenize="char" if language(code).script in _UNSPACED else "13a", force=True)
+        metric = BLEU(tokenize="char" if language(code).script in UNSPACED else "13a", force=True)
     metric.num_refs = 1  # its signature asks
     return metric
 
@@ -113,6 +114,18 @@ def _pieces_at_hand() -> bool:
         _log.warning("spBLEU's model %s cannot be had (%s): BLEU stands in for it", _SPM, " ".join(str(error).split())[:120])
         return False
     return True
+
+
+def sentence_bleu(said: str, wanted: str, code: str = "eng_Latn") -> float:
+    """BLEU of one sentence, 0 to 100, with only the orders it is long enough for; words split as `code` writes them."""
+    return _sentence_scorer(language(code).script in UNSPACED).sentence_score(said, [wanted]).score
+
+
+@cache
+def _sentence_scorer(characters: bool) -> Any:
+    from sacrebleu.metrics import BLEU
+
+    return BLEU(tokenize="char" if characters else "13a", effective_order=True)
 
 
 def overlap_counts(name: Overlap, said: Sequence[str], wanted: Sequence[str], code: str) -> Float[np.ndarray, "item count"]:

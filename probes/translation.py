@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,13 +16,11 @@ from interp.provenance import Signature
 from interp.tokens import context_limit, encode
 from interp.tuning import Example, Template, template, translations
 from interp.tuning.sources import TRANSLATE
+from probes.language_judges import Identifier
 from probes.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
 from probes.translation_report import CORPUS_SCORES, TranslationReport
 
 Metric = Literal["exact", "chrf", "bleu", "spbleu", "nll", "script", "identified"]
-Identifier = Callable[[Sequence[str]], Sequence[str]]
-"""Texts to FLORES codes: a language identifier of your own."""
-
 _USUAL: tuple[Metric, ...] = ("exact", "chrf", "bleu", "nll", "script")
 
 
