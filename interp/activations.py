@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,48 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from interp.languages import language, languages, nearest
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.sites import Site, layer_names
-from interp.storage import checksum, whole
+from interp.stored_states import StoredStates, read_listing
 
 MANIFEST = "manifest.json"
-_TENSOR, _TOKENS, _LENGTHS = "activations", "tokens", "lengths"
-
-
-@dataclass(frozen=True)
-class StoredStates:
-    """One language's states in a file, opened when asked for and checked against its checksum the first time."""
-
-    path: Path
-    sha: str
-    checked: set[str] = field(default_factory=set, compare=False, repr=False)
-
-    def read(self, rows: Sequence[int]) -> Float[Tensor, "layer sentence d_model"]:
-        if self.sha not in self.checked:
-            if fault := self.fault():
-                raise ValueError(f"{self.path} {fault}. Capture again into the same folder: only this language is computed.")
-            self.checked.add(self.sha)
-        with safe_open(self.path, framework="pt") as file:
-            states = file.get_slice(_TENSOR)
-            return torch.cat([states[row : row + 1] for row in rows])
-
-    def read_tokens(self) -> list[Int[Tensor, " _"]]:
-        """The token ids of each sentence; none where they were not written."""
-        with safe_open(self.path, framework="pt") as file:
-            if _TOKENS not in file.keys():  # noqa: SIM118
-                return []
-            return list(file.get_tensor(_TOKENS).split(file.get_tensor(_LENGTHS).tolist()))
-
-    def fault(self) -> str:
-        """What is wrong with the file; empty where it is whole and as it was written."""
-        if not self.path.is_file():
-            return "is missing"
-        return "" if checksum(self.path) == self.sha else "is truncated or was altered since it was captured"
 
 
 @dataclass(frozen=True)
@@ -87,7 +52,15 @@ class Activations:
             raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
-        return states.read(rows) if isinstance(states, StoredStates) else states[rows]
+        if not isinstance(states, StoredStates):
+            return states[rows]
+        found, needed = states.read(rows), (len(rows), len(self.ids), self.d_model)
+        if tuple(found.shape) != needed or found.dtype != torch.float32:
+            raise ValueError(
+                f"{states.path} holds {found.dtype} {tuple(found.shape)}. Needed: float32 {needed}, [layer sentence d_model]. "
+                "Capture into another folder."
+            )
+        return found
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
         """The ids of each sentence's own tokens: those its state was pooled over."""
@@ -175,34 +148,18 @@ class Activations:
 
 def read_manifest(path: Path) -> Activations:
     """The activations that a manifest, of a finished or an interrupted capture, describes."""
-    folder = path.parent
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        return Activations(
-            layers=tuple(plain["layers"]),
-            site=plain["site"],
-            pooling=plain["pooling"],
-            ids=tuple(plain["ids"]),
-            languages=tuple(plain["files"]),
-            signature=Signature.from_dict(plain["signature"]),
-            documents=tuple(plain["documents"]) if plain["documents"] else None,
-            labels=MappingProxyType({name: tuple(values) for name, values in plain["labels"].items()}),
-            states=MappingProxyType(
-                {code: StoredStates(folder / each["name"], each["sha256"]) for code, each in plain["files"].items()}
-            ),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not readable as a capture's manifest ({error!r}). Capture into another folder.") from None
-
-
-def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
-    """Write one language's states and token ids, whole or not at all; gives the checksum."""
-    found = {_TENSOR: states.contiguous()}
-    if tokens:
-        found |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
-    with whole(path) as temporary:
-        save_file(found, temporary)
-        return checksum(temporary)
+    found, states = read_listing(path)
+    return Activations(
+        layers=tuple(found.layers),
+        site=found.site,
+        pooling=found.pooling,
+        ids=tuple(found.ids),
+        languages=tuple(states),
+        signature=found.signature,
+        documents=tuple(found.documents) if found.documents else None,
+        labels=MappingProxyType({name: tuple(values) for name, values in found.labels.items()}),
+        states=MappingProxyType(states),
+    )
 
 
 def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tuple[int, ...]:

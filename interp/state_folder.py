@@ -13,10 +13,11 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from interp.activations import MANIFEST, Activations, StoredStates, read_manifest, write_states
+from interp.activations import MANIFEST, Activations, read_manifest
 from interp.plain import write_sealed
 from interp.provenance import environment
 from interp.storage import locked
+from interp.stored_states import StoredStates, write_states
 
 PARTIAL = "partial.json"
 _PARTS = "partial*.json"

@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.activations import Activations, StoredStates
+from interp.activations import Activations
+from interp.stored_states import StoredStates
 from probes.folds import split
 
 Method = Literal["centre", "lir", "lsar", "leace", "random"]
