@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.geometry import cosines, ranks
-from interp.pairing import Scores, shift_means, shift_products
+from interp.pairing import Scores, shift_means, shift_products, stretch, wrong_mean
 
 Cloud = Float[Tensor, "layer sentence d_model"]
 Gram = Float[Tensor, "layer source target"]
@@ -32,7 +32,8 @@ def correlate(x: Gram, y: Gram) -> Scores:
     scale = (xx.mean(-1) * yy.mean(-1)).sqrt().clamp(min=_TINY)[:, None]
     estimate = xy.mean(-1, keepdim=True) / scale
     spread = sum(part / part.mean(-1, keepdim=True).clamp(min=_TINY) - 1 for part in (xx, yy))
-    return Scores(2 * xy / scale - estimate - estimate * spread, shift_products(x, y) / scale)
+    shuffled = shift_products(x, y) / scale
+    return Scores(2 * xy / scale - estimate - estimate * spread, shuffled.mean(-1), shuffled)
 
 
 def gram(x: Cloud) -> Gram:
@@ -178,7 +179,7 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
     widened by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003). Unwidened, the test rejects too often.
     """
     n = sum(len(basis.test) for basis in x)
-    values, shuffled = torch.empty(len(x[0].deviation), n), []
+    values, wrong, shuffled = torch.empty(len(x[0].deviation), n), [], []
     for a, b in zip(x, y, strict=True):
         u, v, weights = fit(a, b)
         products, squares = u * v, (u.square() + v.square()) / 2
@@ -186,12 +187,10 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
             products, squares = products.sum(-1, keepdim=True), squares.sum(-1, keepdim=True)
         rho = products.mean(1, keepdim=True)
         values[:, a.test] = ((products + rho - rho * squares) * weights[:, None]).sum(-1)
-        shuffled.append(shift_means((u * weights[:, None]) @ v.mT) * len(a.test) / n)
-    width = min(wrong.shape[-1] for wrong in shuffled)
+        table = (u * weights[:, None]) @ v.mT * len(a.test) / n
+        wrong.append(wrong_mean(table))
+        shuffled.append(shift_means(table))
+    width = min(drawn.shape[-1] for drawn in shuffled)
     widen = (1 + len(x) / (len(x) - 1)) ** 0.5
-    return Scores(_stretch(values, widen), _stretch(torch.stack([wrong[:, :width] for wrong in shuffled]).sum(0), widen))
-
-
-def _stretch(values: Float[Tensor, "layer item"], factor: float) -> Float[Tensor, "layer item"]:
-    mean = values.mean(-1, keepdim=True)
-    return mean + factor * (values - mean)
+    together = torch.stack([drawn[:, :width] for drawn in shuffled]).sum(0)
+    return Scores(stretch(values, widen), torch.stack(wrong).sum(0), stretch(together, widen))

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.pairing import Scores, score_pairs, shift_means, shift_products
+from interp.pairing import Scores, score_pairs, shift_means, shift_products, stretch, wrong_mean
 
 Cosines = Float[Tensor, "layer source target"]
 
@@ -78,18 +78,23 @@ def auc(similarity: Cosines) -> Scores:
     above = 1 - _place(matched.sort(-1).values, similarity.flatten(1)).view_as(similarity) / n
     above = above - torch.diag_embed(above.diagonal(dim1=1, dim2=2))
     others = (above.sum(1) + above.sum(2)) / (n - 1)
-    shuffled = (shift_means(order) - (n + 1) / 2) / (n * (n - 1))
-    return Scores((placed + others - others.mean(-1, keepdim=True)).float(), shuffled.float())
+    wrong, shuffled = ((means - (n + 1) / 2) / (n * (n - 1)) for means in (wrong_mean(order), shift_means(order)))
+    return Scores((placed + others - others.mean(-1, keepdim=True)).float(), wrong.float(), shuffled.float())
 
 
 def mutual_knn(x_neighbours: Bool[Tensor, "layer source target"], y_neighbours: Bool[Tensor, "layer source target"]) -> Scores:
     """The share of a sentence's nearest neighbours that its translation has too (Huh et al. 2024). Chance is k/(n-1).
 
+    Two near sentences are mostly each other's neighbours and are counted from both ends, so deviations are widened by
+    sqrt(2): a single sentence can leave [0, 1]. Drawing sentences anew cannot do it, since a copy is its own neighbour, and
+    the delete-one jackknife and halves without copies give bands 1.6 times too wide. In simulations the band then holds the
+    truth in 92 to 97 of 100 repetitions, 86 to 97 where the clouds have four dimensions; unwidened 73 to 86.
     Misleads where sentences come from few texts: neighbours share a topic. Give `neighbours` the documents.
     """
     x, y = x_neighbours.float(), y_neighbours.float()
-    found = x.sum(-1).clamp(min=1)
-    return Scores((x * y).sum(-1) / found, shift_products(x, y) / x.sum((1, 2))[:, None])
+    values = stretch((x * y).sum(-1) / x.sum(-1).clamp(min=1), 2**0.5)
+    shuffled = shift_products(x, y) / x.sum((1, 2))[:, None]
+    return Scores(values, shuffled.mean(-1), shuffled)
 
 
 def neighbours(

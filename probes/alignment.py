@@ -41,9 +41,10 @@ def measure_alignment(
 
     `pivot` is the language all others are held against, several of them, or "all" for every pair once. `metrics` are names
     of `probes.clouds.METRICS`. Layers are those of the activations: `embed`, `0` .. `N-1` for the residual stream.
-    Every value stands beside its `baseline`, the same measure over 999 or more wrong pairings of the same vectors; `random_init`
-    takes activations of the same corpus in an untrained network. `controls`: "length" adds the measure after sentence
-    length is regressed out (`length_partialled`), "lexical" the share of tokens a pair has in common (`overlap`).
+    Every value stands beside its `baseline`, the same measure over wrong pairs of the same vectors; `p` is the share of 999 or
+    more random pairings that reach it. `random_init` takes activations of the same corpus in an untrained network. `controls`:
+    "length" adds the measure after sentence length is regressed out (`length_partialled`), "lexical" the share of tokens a pair
+    has in common (`overlap`).
 
     Misleads: retrieval depends on the number of sentences; `embed` and early layers mostly show shared tokens; a high value
     with a high baseline is anisotropy, not alignment. Bands resample sentences, or documents where they are known, and keep
@@ -99,7 +100,7 @@ def _measure_pair(pair: Pair, metrics: Sequence[str]) -> dict[str, np.ndarray]:
     scores = [measure(pair, metric) for metric in metrics]
     return {
         "value": np.stack([score.values.numpy() for score in scores]),
-        "baseline": np.stack([score.shuffled.mean(-1, keepdim=True).numpy() for score in scores]),
+        "baseline": np.stack([score.baseline[:, None].numpy() for score in scores]),
         "p": np.stack([score.p for score in scores])[..., None],
     }
 

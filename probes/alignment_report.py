@@ -26,8 +26,8 @@ class AlignmentReport(Report):
     """Alignment of languages by layer. `table`: one row a language, pivot, layer, metric and sentence.
 
     `value` is what the sentence contributes: a hit or a miss, or, for measures that compare all sentences at once (CKA, RSA,
-    CCA, Procrustes, `cosine_gap`, `auc`), the estimate plus the sentence's influence on it; the mean over sentences is the
-    measure. `baseline` is the mean of the measure over wrong pairings, `p` their share that reaches the true pairing.
+    CCA, Procrustes, `mutual_knn`, `cosine_gap`, `auc`), the estimate plus the sentence's influence on it; the mean over
+    sentences is the measure. `baseline` is what wrong pairs give, `p` the share of random pairings that reach the true one.
     """
 
     question = "At which layers do languages share a space?"
@@ -36,7 +36,8 @@ class AlignmentReport(Report):
         """One row a language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, then `p` and `p_holm` over layers.
 
         The band is the 95 % percentile bootstrap over sentences, or documents; `random_init`, `length_partialled` and
-        `overlap` follow where they were measured.
+        `overlap` follow where they were measured. Bands of a retrieval near 0 or 1 are too narrow (few hits, or few misses,
+        to draw from): there `p` decides.
         """
         return self._summary.copy()
 

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from interp import correlation, geometry
-from interp.pairing import Scores
+from interp.pairing import Scores, orders
 from tests.planted import aligned, cloud, rotation
 
 RETRIEVAL = {
@@ -124,11 +124,33 @@ def test_more_shared_meaning_scores_higher_and_above_every_shuffled_pairing(name
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in HELD_OUT])
-def test_the_shuffled_baseline_is_the_measure_of_wrongly_paired_sentences(name):
+def test_a_shuffled_pairing_is_the_measure_of_sentences_so_paired(name):
     found = measure(name, X, Y)
-    for shift in (1, 7, 59):
-        by_hand = measure(name, X, Y.roll(-shift, dims=1)).estimate
-        np.testing.assert_allclose(found.shuffled[:, shift - 1], by_hand, atol=1e-4)
+    for turn, (rows, columns) in zip(range(2), orders(60), strict=False):
+        for shift in (0, 7, 59):
+            by_hand = measure(name, X[:, rows], Y[:, columns].roll(-shift, dims=1)).estimate
+            np.testing.assert_allclose(found.shuffled[:, 60 * turn + shift], by_hand, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in HELD_OUT])
+def test_the_baseline_is_what_wrong_pairs_give(name):
+    wrong = torch.stack([measure(name, X, Y.roll(-shift, dims=1)).estimate for shift in range(1, 60, 2)]).mean(0)
+    np.testing.assert_allclose(measure(name, X, Y).baseline, wrong, atol=0.02)
+    assert not np.allclose(measure(name, X, Y).estimate[-1], wrong[-1], atol=0.05)
+
+
+@pytest.mark.parametrize("name", ["cosine_gap", "auc", "rsa", "p_at_1"])
+def test_eight_unrelated_sentences_are_called_alike_in_five_of_a_hundred_and_no_more(name):
+    """Held against wrong pairings alone, 8 in 100 are: what the true pairs have, the wrong ones lack."""
+    p = measure(name, *(cloud(4000, 8, 16, seed) for seed in (1, 2))).p
+    for level in (0.01, 0.05, 0.2):
+        assert (p <= level).mean() < level + 3 * math.sqrt(level * (1 - level) / 4000)
+
+
+def test_bands_of_shared_neighbours_are_as_wide_as_the_measure_varies():
+    made = [0.6 * cloud(200, 60, 16, 0) + 0.8 * cloud(200, 60, 16, side) for side in (1, 2)]
+    found = measure("mutual_knn", *made)
+    assert float(found.values.std(-1).mean()) / math.sqrt(60) == pytest.approx(float(found.estimate.std()), rel=0.15)
 
 
 @pytest.mark.parametrize("name", ["cosine_gap", "auc", "cka_debiased", "rsa"])
