@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.main(args)
         else:
             import_module("experiments.run").ask(module, args)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         if "--debug" in args:
             raise
         return _complain(f"interp {command}", str(error))
@@ -70,7 +70,9 @@ def _unknown(command: str) -> str:
 
 
 def _complain(who: str, what: str) -> int:
-    print(f"{who}: error: {' '.join(what.split())}", file=sys.stderr)
+    from experiments.terminal import printable
+
+    print(f"{who}: error: {printable(' '.join(what.split()))}", file=sys.stderr)
     return 2
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from experiments.plain_yaml import read_yaml
 from experiments.settings import CONFIG, Settings, parse, read_recipe
 
 
@@ -38,12 +39,7 @@ def ask_again(folder: Path) -> str:
 
 
 def _command(config: Path) -> str:
-    import yaml
-
-    try:
-        return yaml.safe_load(config.read_text(encoding="utf-8"))["command"]
-    except (yaml.YAMLError, TypeError):
-        return ""
+    return str(read_yaml(config).get("command"))
 
 
 def _flags(settings: Settings) -> Iterator[str]:

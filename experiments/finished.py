@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from experiments.again import ask_again
+from experiments.plain_yaml import read_yaml
 from experiments.settings import CONFIG
-from interp.report import read_manifest
+from interp.plain import inside
+from interp.report import check_files, figure_file, read_manifest
+from interp.sheet import read_sheet
 
 _P = ("p", "p_holm")
+_NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Finished:
     @property
     def command(self) -> str:
         """The command that made it, "align"; empty where none did."""
-        return yaml.safe_load(self.config)["command"] if self.config else ""
+        command = read_yaml(self.folder / CONFIG).get("command") if self.config else ""
+        if not isinstance(command, str):
+            raise ValueError(f"{self.folder / CONFIG} names no command. Run it again with --resume.")
+        return command
 
     @property
     def again(self) -> str:
@@ -46,9 +52,7 @@ class Finished:
     @property
     def figures(self) -> dict[str, Path]:
         """The SVG of every figure by its name, the main one first."""
-        names = self.manifest["figures"]
-        stems = ["figure" if place == 0 else f"figure-{name}" for place, name in enumerate(names)]
-        return {name: self.folder / f"{stem}.svg" for name, stem in zip(names, stems, strict=True)}
+        return {name: inside(self.folder, figure_file(place, name)) for place, name in enumerate(self.manifest["figures"])}
 
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
         """A summary short enough to read, and what was left out of it.
@@ -89,16 +93,19 @@ def cell(value: Any, name: str = "") -> str:
 
 
 def read_finished(folder: str | Path) -> Finished:
-    """Read a finished run folder. Raises `ValueError` where it is unfinished or not one."""
+    """Read a finished run folder. Raises `ValueError` where it is unfinished, altered or not one."""
     folder = Path(folder)
     manifest = read_manifest(folder)
-    config = folder / CONFIG
-    return Finished(
-        folder=folder,
-        manifest=manifest,
-        config=config.read_text(encoding="utf-8") if config.is_file() else "",
-        summary=pd.read_csv(folder / "summary.csv", dtype={"layer": str}),
-    )
+    check_files(folder, manifest)
+    try:
+        config = (folder / CONFIG).read_text(encoding="utf-8") if CONFIG in manifest["files"] else ""
+        summary = read_sheet(folder / "summary.csv")
+    except ValueError as error:
+        raise ValueError(f"{folder}: config.yaml or summary.csv is not readable ({error}). Run it again with --resume.") from None
+    numbers = [name for name in summary if pd.api.types.is_numeric_dtype(summary[name])]
+    if lacking := [name for name in _NUMBERS if name not in numbers]:
+        raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {lacking[0]!r}. Run it again with --resume.")
+    return Finished(folder, manifest, config, summary)
 
 
 def _keys(table: pd.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ from types import ModuleType
 from experiments.run_folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.settings import CONFIG, Settings, parse
 from experiments.shards import Shard, take_share
+from experiments.terminal import printable
 from interp.storage import locked, write_text
 
 _log = logging.getLogger(__name__)
@@ -86,18 +87,22 @@ def show(folder: Path) -> None:
 
     from experiments.finished import cell, read_finished
 
+    def plain(value: object, style: str = "") -> Text:
+        return Text(printable(str(value)), style)
+
     run = read_finished(folder)
     rows, left_out = run.brief()
     names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
-    table = Table(box=box.SIMPLE, title=run.manifest["question"], caption=left_out, title_justify="left", caption_justify="left")
+    title, caption = plain(run.manifest["question"]), plain(left_out)
+    table = Table(box=box.SIMPLE, title=title, caption=caption, title_justify="left", caption_justify="left")
     for name in (*names, "estimate", "95 %", "baseline", "n"):
-        table.add_column(name, justify="left" if name in names else "right")
+        table.add_column(plain(name), justify="left" if name in names else "right")
     for row in rows.to_dict("records"):
         interval = f"{cell(row['lower'])} to {cell(row['upper'])}"
         values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
-        table.add_row(*(Text(cell(value)) for value in values))
+        table.add_row(*(plain(cell(value)) for value in values))
     console = Console(highlight=False)
     console.print(table)
     for line, style in ((str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])):
-        console.print(Text(line, style), soft_wrap=True)
-    console.print(Text(run.signature), soft_wrap=True)
+        console.print(plain(line, style), soft_wrap=True)
+    console.print(plain(run.signature), soft_wrap=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.settings import CONFIG, Settings, read_recipe
-from interp.storage import checksum
+from interp.plain import inside
 
 LOG = "run.log"
 SHARDS = "shards"
@@ -56,19 +56,19 @@ def check_same(folder: Path, settings: Settings) -> None:
 
 def is_whole(folder: Path) -> bool:
     """Whether the answer is there, every file of it as it was written."""
-    from interp.report import read_manifest
+    from interp.report import check_files, read_manifest
 
     try:
-        files = read_manifest(folder)["files"]
+        check_files(folder, read_manifest(folder))
     except ValueError:
         return False
-    return all((folder / name).is_file() and checksum(folder / name) == recorded for name, recorded in files.items())
+    return True
 
 
 @contextmanager
 def logged(folder: Path) -> Iterator[None]:
     """Keep what is logged and warned of in the folder, and our own warnings on the screen; an error leaves its traceback."""
-    file, screen = logging.FileHandler(folder / LOG, encoding="utf-8"), logging.StreamHandler()
+    file, screen = logging.FileHandler(inside(folder, LOG), encoding="utf-8"), logging.StreamHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     screen.setLevel(logging.WARNING)
     root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("interp", "probes", "experiments")]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import tyro
 import yaml
 
+from experiments.plain_yaml import read_yaml
+
 if TYPE_CHECKING:
     from interp.corpus import ParallelCorpus
     from interp.models import TransformerBridge
@@ -130,7 +132,7 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
     """Settings from a YAML file; what it leaves out has its default. Raises `ValueError` naming the file and the key."""
     from pydantic import TypeAdapter, ValidationError
 
-    values = _read_yaml(path)
+    values = read_yaml(path)
     command = kind().command
     meant = values.pop("command", command)
     if meant != command:
@@ -138,6 +140,7 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
     _check_keys(
         path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
     )
+    _check_output(path, values)
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
@@ -149,16 +152,11 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
         raise ValueError(f"{path}: {key}: got {first['input']!r}. {first['msg']}.{quote}") from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not readable as YAML: {error}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a {type(values).__name__}. Needed: one `key: value` a line.")
-    return values
+def _check_output(path: Path, values: dict[str, Any]) -> None:
+    """A recipe may come from a stranger: it chooses a folder below this one, and no other."""
+    output = Path(str(values.get("output", "")))
+    if output.is_absolute() or ".." in output.parts:
+        raise ValueError(f"{path}: output {str(output)!r} is no folder below this one. Needed: one that is; --output takes any.")
 
 
 def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:

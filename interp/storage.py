@@ -63,7 +63,7 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+") as file:
+    with open(folder / ".lock", "a+", opener=_no_link) as file:
         end = time.monotonic() + patience
         while True:
             try:
@@ -81,3 +81,8 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file itself: a link in a folder from elsewhere must not make us empty what it points to."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)

@@ -1,0 +1,43 @@
+"""YAML as this project writes it: plain values, each key once, nothing by reference, so that a small file stays small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LARGEST = 1 << 20
+"""Bytes of a file beyond which it is no recipe."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe values without aliases: a reference to a reference to a reference is a bomb."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"*{self.peek_event().anchor} refers to another value; write the value itself")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
+                raise yaml.YAMLError(f"key {str(key.value)[:60]!r} stands twice, or is not text")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file. Raises `ValueError` where it holds anything else."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"{path} is longer than {LARGEST >> 20} MiB. Needed: a recipe.")
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable as YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}. Needed: one `key: value` a line.")
+    return values
