@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
+from experiments.shards import Shard
 
 if TYPE_CHECKING:
     from interp.corpus import ParallelTask
@@ -64,17 +65,30 @@ def run(settings: TransplantSettings) -> TransplantGrid:
     from probes.transplant import measure_transplant
 
     task = settings.read_task()
-    return measure_transplant(
-        settings.load_model(),
-        task,
-        pairs_of(task, settings.pivot, settings.direction),
-        sites=settings.site,
-        measure=settings.measure,
-        controls=settings.controls,
-        sources=settings.sources or None,
-        targets=settings.targets or None,
-        max_new_tokens=settings.tokens,
-        method=settings.method,
-        seed=settings.seed,
-        folder=settings.output / "items",
-    )
+    pairs = pairs_of(task, settings.pivot, settings.direction)
+    return measure_transplant(settings.load_model(), task, pairs, **_how(settings))
+
+
+def share(settings: TransplantSettings, shard: Shard) -> None:
+    """Measure some of the items of every pair."""
+    from probes.listing import pairs_of
+    from probes.transplant import share_transplant
+
+    task = settings.read_task()
+    pairs = pairs_of(task, settings.pivot, settings.direction)
+    share_transplant(settings.load_model(), task, pairs, shard.mine, **_how(settings))
+
+
+def _how(settings: TransplantSettings) -> dict[str, Any]:
+    """What is carried, how it is scored, and where finished items lie."""
+    return {
+        "sites": settings.site,
+        "measure": settings.measure,
+        "controls": settings.controls,
+        "sources": settings.sources or None,
+        "targets": settings.targets or None,
+        "max_new_tokens": settings.tokens,
+        "method": settings.method,
+        "seed": settings.seed,
+        "folder": settings.output / "items",
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,13 +50,16 @@ def transplant_items(
     max_cells: int | None = None,
     max_tokens: int = 512,
     folder: str | Path | None = None,
+    share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
     progress: bool = True,
 ) -> list[Grid]:
     """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
 
     Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
-    the hash of what it depends on (weights, prompts, score, sites), and found again by a later call. Scores and their
-    arguments as in `transplant_grid`.
+    the hash of what it depends on (weights, prompts, score, sites), and found again by a later call; a batch that is not there
+    as a whole is measured as a whole, for its numbers depend in their last bits on what is read together. `share` picks some of
+    the batches, for processes that fill one folder: only their items are measured and given back. Scores and their arguments
+    as in `transplant_grid`.
     """
     graft = Graft(source_site, target_site, alpha, norm_match)
     sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
@@ -72,23 +75,25 @@ def transplant_items(
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
     shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
     grids: dict[int, Grid] = {}
-    with tqdm(total=len(prompts), desc="transplant", unit="item", disable=None if progress else True) as bar:
-        for group in batches([len(one) for one in ids], max_tokens):
-            names = {i: shelf.name(donors[i], ids[i], asks[i]) for i in group} if shelf else {}
-            grids |= {i: found for i in group if shelf and (found := shelf.find(names[i]))}
-            if rest := [i for i in group if i not in grids]:
-                carried = recorded(model, [donors[i] for i in rest], sources, graft)
-                items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(rest)]
-                for i, grid in zip(rest, measure_grids(model, items, targets, graft, method, max_cells), strict=True):
-                    grids[i] = Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties)
-                    if shelf:
-                        shelf.keep(names[i], grids[i])
+    groups = share(batches([len(one) for one in ids], max_tokens))
+    with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
+        for group in groups:
+            names = [shelf.name(donors[i], ids[i], asks[i]) for i in group] if shelf else []
+            found = [kept for name in names if shelf and (kept := shelf.find(name))]
+            if len(found) < len(group):
+                carried = recorded(model, [donors[i] for i in group], sources, graft)
+                items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(group)]
+                measured = measure_grids(model, items, targets, graft, method, max_cells)
+                found = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
+                if shelf:
+                    shelf.keep(names, found)
+            grids |= dict(zip(group, found, strict=True))
             bar.update(len(group))
     near = sum(grid.near_ties for grid in grids.values())
     if near:
-        cells = len(prompts) * len(sources) * len(targets)
+        cells = len(grids) * len(sources) * len(targets)
         _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
-    return [grids[i] for i in range(len(prompts))]
+    return [grids[i] for i in sorted(grids)]
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:
@@ -155,11 +160,9 @@ class _Shelf:
         kept = load_file(path)
         return Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
 
-    def keep(self, name: str, grid: Grid) -> None:
-        tensors = {
-            "values": grid.values.contiguous(),
-            "untouched": grid.untouched.contiguous(),
-            "near_ties": torch.tensor(grid.near_ties),
-        }
-        with whole(self.folder / f"{name}.safetensors") as path:
-            save_file(tensors, path)
+    def keep(self, names: Sequence[str], grids: Sequence[Grid]) -> None:
+        for name, grid in zip(names, grids, strict=True):
+            near = torch.tensor(grid.near_ties)
+            tensors = {"values": grid.values.contiguous(), "untouched": grid.untouched.contiguous(), "near_ties": near}
+            with whole(self.folder / f"{name}.safetensors") as path:
+                save_file(tensors, path)

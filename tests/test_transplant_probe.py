@@ -11,9 +11,10 @@ from interp import grid_items
 from interp.corpus import ParallelTask
 from interp.report import Report
 from interp.transplant import transplant_grid
+from probes.carried import derangement
 from probes.listing import pairs_of, questions
 from probes.selection import choose, held_out, oracle, splits
-from probes.transplant import derangement, measure_transplant, right
+from probes.transplant import measure_transplant, right
 from tests.tiny import LAYERS, tiny, tiny_folder
 
 LISTED = "Q: {}\n\n(1) cat\xa0\n(2) dog \n(3) river\n\nA:"
