@@ -6,8 +6,11 @@ matplotlib's fonts lack most scripts.
 
 from __future__ import annotations
 
+import itertools
+import re
 import textwrap
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +26,31 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles that tell lines apart after the colours are used up."""
 INK, FAINT = "#222222", "#767676"
+_OWN = ("eng_Latn", "deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn", "fra_Latn")
+"""Languages whose place among the colours no other language takes from them."""
+_CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
 def style(place: int) -> dict[str, Any]:
     """Colour and dash of the n-th line of a figure; no two of the first 32 are alike."""
     return {"color": PALETTE[place % len(PALETTE)], "linestyle": DASHES[place // len(PALETTE) % len(DASHES)]}
+
+
+def places(names: Iterable[str], own: Sequence[str] = _OWN) -> dict[str, int]:
+    """A place in `style` for each name, so that a language has one colour in all figures as far as eight colours go.
+
+    Names in `own` keep the place they have there; other languages take one told by their code, or the next that is free. Where
+    not all names are languages they are numbered as they come.
+    """
+    names = list(dict.fromkeys(names))
+    if own == _OWN and not all(_CODE.fullmatch(name) for name in names):
+        return {name: place for place, name in enumerate(names)}
+    found = {name: own.index(name) for name in names if name in own}
+    for name in sorted(set(names) - set(found)):
+        start, taken = zlib.crc32(name.encode()), set(found.values())
+        turns = (len(own) * (k // len(own)) + (start + k) % len(own) for k in itertools.count())
+        found[name] = next(place for place in turns if place not in taken)
+    return {name: found[name] for name in names}
 
 
 def curves(
@@ -49,14 +72,14 @@ def curves(
     panels = [None] if panel is None else list(pd.unique(frame[panel]))
     columns = min(len(panels), 1 if len(panels) == 1 else 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
-    figure = _figure((7.2, 4.4) if len(panels) == 1 else (2.4 + 2.5 * columns, 1.2 + 1.75 * rows))
+    figure = blank((7.2, 4.4) if len(panels) == 1 else (2.4 + 2.5 * columns, 1.2 + 1.75 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=False).ravel()
-    names = list(pd.unique(frame[line]))
+    names = places(map(str, pd.unique(frame[line]))) if panel != line else dict.fromkeys(map(str, panels), 0)
     for place, (axes, name) in enumerate(zip(grid, panels, strict=False)):
         for _, thin in () if behind is None else behind.groupby(line, sort=False, observed=True):
             axes.plot(thin["estimate"].to_numpy(), color="#BDBDBD", linewidth=0.6)
         part = frame if name is None else frame[frame[panel] == name]
-        _draw_curves(axes, part, line, names if panel != line else [str(name)], reference, label=len(panels) == 1)
+        _draw_curves(axes, part, line, names, reference, label=len(panels) == 1)
         axes.set_title("" if name is None else str(name), fontsize=9, color=INK, loc="left", pad=3)
         label_layers(axes, list(pd.unique(frame["layer"])), room=columns)
         axes.set_ylabel(ylabel if place % columns == 0 else "", fontsize=9, color=INK)
@@ -65,7 +88,7 @@ def curves(
             axes.set_xlabel("layer", fontsize=9, color=INK)
     for axes in grid[len(panels) :]:
         axes.remove()
-    _headline(figure, title)
+    headline(figure, title)
     dotted = f"; dotted: {_words(reference)}" if reference in frame else ""
     sign(figure, signature, f"band: 95 % interval; dashed: shuffled pairs{dotted}")
     return figure
@@ -79,7 +102,7 @@ def heatmap(
     table = table[list(pd.unique(frame["layer"]))]
     table = table.loc[table.max(axis=1).sort_values(ascending=False).index]
     height = 1.5 + 0.19 * len(table) if len(table) > 12 else 1.7 + 0.32 * len(table)
-    figure = _figure((max(5.4, 2.4 + 0.42 * table.shape[1]), height))
+    figure = blank((max(5.4, 2.4 + 0.42 * table.shape[1]), height))
     axes = figure.subplots()
     image = axes.imshow(table.to_numpy(), aspect="auto", cmap="viridis", interpolation="nearest")
     axes.set_yticks(range(len(table)), list(table.index), fontsize=7.5 if len(table) > 12 else 9)
@@ -94,9 +117,22 @@ def heatmap(
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2)
     axes.set_xlabel("layer", fontsize=9, color=INK)
-    _headline(figure, title)
+    headline(figure, title)
     sign(figure, signature, "dot: the 95 % interval reaches the shuffled baseline" if len(axes.collections) else "")
     return figure
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty white figure that lays itself out."""
+    from matplotlib.figure import Figure
+
+    return Figure(size, layout="constrained", facecolor="white")
+
+
+def headline(figure: Figure, title: str) -> None:
+    """The title at the upper left, on as many lines as the figure's width asks for."""
+    text = textwrap.fill(title, int(figure.get_figwidth() * 72 / 7.4))
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
 
 
 def sign(figure: Figure, signature: object, caption: str = "") -> None:
@@ -122,24 +158,14 @@ def despine(axes: Axes) -> None:
     axes.tick_params(labelsize=8.5, color=FAINT, labelcolor=INK, length=3)
 
 
-def _figure(size: tuple[float, float]) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(size, layout="constrained", facecolor="white")
-
-
-def _headline(figure: Figure, title: str) -> None:
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
-
-
 def _words(name: str | None) -> str:
     return str(name).replace("_", " ")
 
 
-def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Sequence[str], reference: str | None, label: bool) -> None:
+def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Mapping[str, int], reference: str | None, label: bool) -> None:
     drawn = []
     for name, part in frame.groupby(line, sort=False, observed=True):
-        look = style(names.index(name))
+        look = style(names[str(name)])
         axes.fill_between(range(len(part)), part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         drawn += axes.plot(range(len(part)), part["estimate"], label=str(name), linewidth=1.8, **look)
     levels = frame.groupby("layer", sort=False, observed=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, label_layers, name_ends, sign
-from interp.figures_probes import blank, finish, headline
+from interp.figures import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, places, sign
+from interp.figures_probes import finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     ends = np.stack([part[columns].to_numpy()[kept], middle.to_numpy()[kept]], axis=1)
     axes.add_collection(LineCollection(list(ends), colors="#9A9A9A", linewidths=0.4, alpha=0.45, zorder=1))
     size = 14 if len(part) < 1500 else 6
-    for place, code in enumerate(codes):
+    for code, place in places(codes).items():
         own = part[part["language"] == code]
         colour, marker = PALETTE[place % len(PALETTE)], _MARKERS[place // len(PALETTE) % len(_MARKERS)]
         x, y = own[columns[0]], own[columns[1]]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, label_layers, name_ends, sign, style
-from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
+from interp.figures import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, places, sign, style
+from interp.figures_probes import colour_bar, finish, name_cells
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +59,7 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
 def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
     """After minus before over layers, a line with its band for each language, around zero. `frame`: `layer`, `line`, interval."""
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
+    colours = places(map(str, names))
     few = len(names) <= 8
     columns = 1 if few else 4
     rows = 1 if few else -(-len(names) // columns)
@@ -66,7 +67,7 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     ends = []
     for place, name in enumerate(names):
-        axes, look, part = grid[0 if few else place], style(place if few else 0), frame[frame[line] == name]
+        axes, look, part = grid[0 if few else place], style(colours[str(name)] if few else 0), frame[frame[line] == name]
         x = [layers.index(layer) for layer in part["layer"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], linewidth=1.8, **look)
@@ -143,11 +144,13 @@ def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels
     axes = figure.subplots()
     doses = list(pd.unique(frame["dose"]))
     ends: list[tuple[float, str, object]] = []
-    for place, (name, part) in enumerate(frame.groupby("line", sort=False)):
+    colours = places(map(str, pd.unique(frame["line"])))
+    for name, part in frame.groupby("line", sort=False):
+        look = style(colours[str(name)])
         x = [doses.index(dose) for dose in part["dose"]]
-        axes.fill_between(x, part["lower"], part["upper"], color=style(place)["color"], alpha=0.16, linewidth=0)
-        axes.plot(x, part["estimate"], marker="o", markersize=4, linewidth=1.8, **style(place))
-        ends.append((float(part["estimate"].iloc[-1]), str(name), style(place)["color"]))
+        axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], marker="o", markersize=4, linewidth=1.8, **look)
+        ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
     for name, level in levels.items():
         axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)))
         ends.append((level, name, FAINT))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, sign
-from interp.figures_lens import band, entropy_strip, finish, headline, legend, panels
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, sign
+from interp.figures_lens import band, entropy_strip, finish, legend, name_axes, panels
 from interp.languages import language
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     for (axes, _), code in zip(pairs, chosen, strict=True):
         finish(axes, layers, _name(code) if len(chosen) > 1 else "", room=min(len(chosen), 3))
     legend(figure, [axes for axes, _ in pairs])
-    headline(figure, "Which label each layer would say", pairs, "probability")
+    headline(figure, "Which label each layer would say")
+    name_axes(pairs, "probability")
     sign(figure, signature)
     return figure
 
@@ -63,18 +64,17 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     axes.axhline(most, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), label="most frequent label")
     finish(axes, layers, "")
     legend(figure, [axes])
-    headline(figure, "The right label, layer by layer", [(axes, axes)], "share of items, or of probability")
+    headline(figure, "The right label, layer by layer")
+    name_axes([(axes, axes)], "share of items, or of probability")
     sign(figure, signature)
     return figure
 
 
 def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     """How often the answer is right in each language, the best on top; the dashed line is the most frequent label."""
-    from matplotlib.figure import Figure
-
     ordered = accuracy.sort_values("estimate")
     whole = ordered["language"] == "all"
-    figure = Figure((6.4, 1.5 + 0.24 * len(ordered)), layout="constrained", facecolor="white")
+    figure = blank((6.4, 1.5 + 0.24 * len(ordered)))
     axes = figure.subplots()
     y = np.arange(len(ordered))
     colours = [PALETTE[1] if one else PALETTE[0] for one in whole]
@@ -90,9 +90,7 @@ def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("share of items answered rightly", fontsize=9, color=INK)
-    figure.suptitle(
-        "The right label, by the language of the question", x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold"
-    )
+    headline(figure, "The right label, by the language of the question")
     sign(figure, signature)
     return figure
 

@@ -9,7 +9,7 @@ import langcodes
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, label_layers, sign
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, label_layers, places, sign
 from interp.languages import language
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Marks = Mapping[str, tuple[str | None, str | None, str | None]]
 GREYS = {"common": "#C4C4C4", "mixed": "#ADADAD", "bytes": "#8A8A8A", "special": "#6A6A6A", "other": "#E0E0E0"}
 """Colours of what is no script: digits and signs, tokens of several scripts, parts of letters, control tokens, rare scripts."""
+_SCRIPTS = ("Latn", "Grek", "Cyrl", "Hani", "Arab", "Deva")
+"""Scripts whose colour no other takes: those of the languages that have a colour of their own."""
 _NAMED = 4  # more languages than this beside pivot and target are drawn as their mean
 
 
@@ -33,20 +35,24 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
     words = summary[summary["measure"] == "probability"]
     entropy = summary[summary["measure"] == "entropy"]
     others = [code for code in pd.unique(words["series"]) if code != pivot]
+    few = len(others) <= _NAMED + 1
+    colours = _colours([pivot, *others]) if few else dict.fromkeys(others, PALETTE[1]) | {pivot: PALETTE[0]}
     figure, pairs = panels(len(targets), strip=True)
     for (axes, strip), target in zip(pairs, targets, strict=True):
         mine = words[words["target"] == target]
         if target in marks:
             _mark(axes, layers, marks[target])
-        band(axes, mine[mine["series"] == pivot], _name(pivot), PALETTE[0])
-        band(axes, mine[mine["series"] == target], "the target" if len(targets) > 1 else _name(target), PALETTE[1])
-        _third_languages(axes, mine, [code for code in others if code != target and (mine["series"] == code).any()], others)
+        band(axes, mine[mine["series"] == pivot], _name(pivot), colours[pivot])
+        band(axes, mine[mine["series"] == target], _name(target) if few or len(targets) == 1 else "the target", colours[target])
+        third = [code for code in others if code != target and (mine["series"] == code).any()]
+        _third_languages(axes, mine, third, colours if few else {})
         _floor(axes, mine[mine["series"] == pivot], _name(pivot))
         entropy_strip(figure, strip, entropy[entropy["target"] == target], layers, float(entropy["estimate"].max()), len(targets))
     for (axes, _), target in zip(pairs, targets, strict=True):
         finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
     legend(figure, [axes for axes, _ in pairs])
-    headline(figure, f"The answer in {_name(pivot)} and in the target, layer by layer", pairs, "probability of the word")
+    headline(figure, f"The answer in {_name(pivot)} and in the target, layer by layer")
+    name_axes(pairs, "probability of the word")
     sign(figure, signature)
     return figure
 
@@ -66,29 +72,30 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
         axes.set_ylim(0, 1)
         axes.set_xlim(0, len(layers) - 1)
     legend(figure, [axes for axes, _ in pairs])
-    headline(figure, "In which script each layer would write", pairs, "share of probability")
+    headline(figure, "In which script each layer would write")
+    name_axes(pairs, "share of probability")
     sign(figure, signature)
     return figure
 
 
 def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     """How undecided each layer is, how far from the last, and how token-like its state; random weights dotted."""
-    from matplotlib.figure import Figure
-
     measures = {"entropy": "entropy (bits)", "divergence": "KL from the last\nlayer (bits)", "energy": "token energy"}
     layers, targets = list(pd.unique(summary["layer"])), list(pd.unique(summary["target"]))
-    figure = Figure((7.4, 6.0), layout="constrained", facecolor="white")
+    colours = _colours(targets)
+    figure = blank((7.4, 6.0))
     drawn = list(figure.subplots(len(measures), 1, sharex=True))
     for axes, (measure, label) in zip(drawn, measures.items(), strict=True):
-        for place, target in enumerate(targets):
+        for target in targets:
             part = summary[(summary["target"] == target) & (summary["measure"] == measure)]
-            band(axes, part, _name(target), PALETTE[place % len(PALETTE)], heavy=len(targets) < 4)
+            band(axes, part, _name(target), colours[target], heavy=len(targets) < 4)
             if part["random_init"].notna().any():
                 axes.plot(part["random_init"].to_numpy(), color=FAINT, linewidth=1, linestyle=":", label="random weights")
         finish(axes, layers, "")
         axes.set_ylabel(label, fontsize=9, color=INK)
     legend(figure, drawn[:1])
-    headline(figure, "How decided, how final and how token-like each layer is", [(axes, axes) for axes in drawn], None)
+    headline(figure, "How decided, how final and how token-like each layer is")
+    name_axes([(axes, axes) for axes in drawn], None)
     sign(figure, signature)
     return figure
 
@@ -106,9 +113,9 @@ def script_name(script: str) -> str:
 
 
 def script_colours(scripts: Sequence[str]) -> list[str]:
-    """A colour for each script in turn, greys for what is none."""
-    written = [name for name in scripts if name not in GREYS]
-    return [GREYS.get(name) or PALETTE[written.index(name) % 6] for name in scripts]
+    """A colour for each script, the same in every figure as far as six colours go; greys for what is none."""
+    written = places((name for name in scripts if name not in GREYS), own=_SCRIPTS)
+    return [GREYS.get(name) or PALETTE[written[name] % len(_SCRIPTS)] for name in scripts]
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: Any = "-") -> None:
@@ -126,13 +133,13 @@ def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool
     )
 
 
-def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], everyone: Sequence[str]) -> None:
-    if len(everyone) > _NAMED + 1:
+def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], colours: Mapping[str, str]) -> None:
+    if not colours:
         mean = mine[mine["series"].isin(codes)].groupby("layer", sort=False, observed=True)["estimate"].mean().to_numpy()
         axes.plot(mean, color=PALETTE[2], linewidth=1.2, label=f"{len(codes)} other languages, mean")
         return
     for code in codes:
-        band(axes, mine[mine["series"] == code], _name(code), PALETTE[2 + everyone.index(code) % 5], heavy=False)
+        band(axes, mine[mine["series"] == code], _name(code), colours[code], heavy=False)
 
 
 def _floor(axes: Axes, pivot: pd.DataFrame, name: str) -> None:
@@ -181,12 +188,10 @@ def finish(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None
 
 def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:
     """A panel for each of `n` targets, at most three side by side, each with a thin strip under it where asked for."""
-    from matplotlib.figure import Figure
-
     columns = 2 if n in (2, 4) else min(n, 3)
     rows = -(-n // columns)
     size = (7.8, 4.4) if n == 1 else (2.2 + 2.9 * columns, 1.3 + 2.5 * rows)
-    figure = Figure(size, layout="constrained", facecolor="white")
+    figure = blank(size)
     if not strip:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         pairs = [(axes, axes) for axes in grid]
@@ -213,15 +218,18 @@ def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
     figure.legend(list(found.values()), list(found), loc="outside right center", **look)
 
 
-def headline(figure: Figure, title: str, pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
-    """The title at the upper left, and the axes' names at the outer panels only."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
+    """The axes' names at the outer panels only."""
     lowest = {_place(lower).colspan.start: lower for _, lower in pairs}
     for lower in lowest.values():
         lower.set_xlabel("layer", fontsize=9, color=INK)
     for upper, _ in pairs:
         if ylabel is not None and _place(upper).is_first_col():
             upper.set_ylabel(ylabel, fontsize=9, color=INK)
+
+
+def _colours(codes: Sequence[str]) -> dict[str, str]:
+    return {code: PALETTE[place % len(PALETTE)] for code, place in places(codes).items()}
 
 
 def _name(code: str) -> str:

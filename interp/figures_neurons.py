@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, label_layers, sign
-from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, label_layers, places, sign
+from interp.figures_probes import colour_bar, finish, name_cells
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +19,9 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
     figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
     grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
     x = np.arange(len(counts))
-    for place, (axes, code) in enumerate(zip(grid, counts.columns, strict=True)):
-        axes.bar(x, counts[code], width=0.82, color=PALETTE[place % len(PALETTE)])
+    colours = places(counts.columns)
+    for axes, code in zip(grid, counts.columns, strict=True):
+        axes.bar(x, counts[code], width=0.82, color=PALETTE[colours[code] % len(PALETTE)])
         axes.set_ylabel(f"{code}\n{counts[code].sum()}", rotation=0, ha="right", va="center", fontsize=8, color=INK)
         despine(axes)
         axes.spines["left"].set_visible(False)
@@ -65,8 +66,8 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     """Mask language by text language, each mode beside random neurons on the same colours: the diagonal should stand out."""
     modes = list(rows["mode"].unique())
     codes = list(rows["language"].unique())
-    side = 1.0 + 0.42 * len(codes)
-    figure = blank((2.4 + 2 * side, 1.3 + len(modes) * (side + 0.35)))
+    side = 0.5 + 0.36 * len(codes)
+    figure = blank((2.0 + 2 * side, 1.6 + len(modes) * (side + 0.3)))
     grid = figure.subplots(len(modes), 2, squeeze=False, sharex=True, sharey=True)
     reach = float(np.abs(rows[["estimate", "baseline"]].to_numpy()).max()) or 1.0
     for mode, line in zip(modes, grid, strict=True):
@@ -80,7 +81,10 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
     colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats a token)")
-    figure.supylabel("switched off: neurons of", fontsize=9, color=INK)
-    headline(figure, "What each language loses")
+    for line in grid:
+        line[0].set_ylabel("neurons of", fontsize=9, color=INK)
+    for axes in grid[-1]:
+        axes.set_xlabel("text in", fontsize=9, color=INK)
+    headline(figure, "What each language loses when neurons are switched off")
     sign(figure, signature)
     return figure

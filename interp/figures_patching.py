@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, sign
-from interp.figures_probes import blank, headline
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, sign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +75,7 @@ def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> No
 
 
 def _grid(panels: int) -> tuple[Figure, np.ndarray]:
-    columns = min(3, panels)
+    columns = 2 if panels == 4 else min(3, panels)
     rows = -(-panels // columns)
     figure = blank((2.0 + 2.7 * columns, 1.3 + 2.3 * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()

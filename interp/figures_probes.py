@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, label_layers, name_ends, sign
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, label_layers, name_ends, sign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,17 +100,6 @@ def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], title: str, sign
     headline(figure, title)
     sign(figure, signature)
     return figure
-
-
-def blank(size: tuple[float, float]) -> Figure:
-    """An empty white figure that lays itself out."""
-    from matplotlib.figure import Figure
-
-    return Figure(size, layout="constrained", facecolor="white")
-
-
-def headline(figure: Figure, title: str) -> None:
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:

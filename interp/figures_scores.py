@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, sign
-from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
+from interp.figures import FAINT, INK, PALETTE, blank, headline, sign
+from interp.figures_probes import colour_bar, finish, name_cells
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,9 +19,11 @@ def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) ->
     figure = blank((3.0 + 0.52 * table.shape[1], 1.9 + 0.4 * table.shape[0]))
     axes = figure.subplots()
     values = table.to_numpy(dtype=float)
-    image = axes.imshow(np.ma.masked_invalid(values), cmap="viridis", aspect="auto")
+    low, high = np.nanmin(values), np.nanmax(values)
+    low = min(low, 0.9 * high)
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="viridis", aspect="auto", vmin=low, vmax=high)
     name_cells(axes, [str(name) for name in table.index], [str(name) for name in table.columns])
-    middle = np.nanmean([np.nanmin(values), np.nanmax(values)])
+    middle = (low + high) / 2
     for (i, j), value in np.ndenumerate(values) if table.shape[1] <= 16 else ():
         if np.isfinite(value):
             shade = INK if value > middle else "white"
@@ -49,6 +51,7 @@ def score_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, lin
         axes.plot(order["baseline"], y, "D", color="white", markeredgecolor=FAINT, markersize=5, label="baseline")
     axes.set_yticks(y, [str(name) for name in order[line]], fontsize=8)
     finish(axes, xlabel, "")
+    axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderpad=0)
     headline(figure, title)
     sign(figure, signature)

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pandas as pd
 
-from interp.figures import INK, sign
+from interp.figures import INK, blank, headline, sign
 from interp.figures_lens import GREYS, script_colours, script_name
 from interp.storage import whole
 
@@ -39,13 +39,11 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     `tokens` has a row a `position`, `layer` and `place` (1 is the most probable) with `token` (the prompt's at that position),
     `predicted`, `script` and `probability`. Cells are named `cell-<layer row>-<position>` for `add_titles`.
     """
-    from matplotlib.figure import Figure
-
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
     best = tokens[(tokens["place"] == 1) & tokens["position"].isin(positions)]
     scripts = _by_weight(best)
     colours = dict(zip(scripts, script_colours(scripts), strict=True))
-    figure = Figure((1.9 + 0.8 * len(positions), 2.0 + 0.27 * len(layers)), layout="constrained", facecolor="white")
+    figure = blank((1.9 + 0.8 * len(positions), 2.0 + 0.27 * len(layers)))
     axes = figure.subplots()
     for row in best.itertuples(index=False):
         _cell(axes, positions.index(row.position), layers.index(row.layer), row, colours[row.script])
@@ -57,7 +55,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     axes.spines[:].set_visible(False)
     axes.set_ylabel("layer", fontsize=9, color=INK)
     axes.set_xlabel("after this token of the prompt", fontsize=9, color=INK)
-    figure.suptitle("What each layer would say next", x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+    headline(figure, "What each layer would say next")
     _keys(axes, colours)
     sign(figure, signature)
     return figure

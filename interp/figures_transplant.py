@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, sign
-from interp.figures_probes import blank, headline
+from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, sign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +36,7 @@ def grid_maps(
     bar.set_label(label, color=INK, fontsize=8.5)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, length=2)
-    figure.suptitle(
-        f"Every source layer into every target layer: {pair}", x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold"
-    )
+    headline(figure, f"Every source layer into every target layer: {pair}")
     sign(figure, signature, f"ring: best cell; hatched: p >= {_ALPHA} over the grid; margins: mean, and thin the extremes")
     return figure
 
@@ -59,6 +56,8 @@ def _one_map(part: Any, values: np.ndarray, p: np.ndarray, blocks: tuple, larges
     for axis, names, set_ticks in ((0, blocks[0], main.set_yticks), (1, blocks[1], main.set_xticks)):
         step = max(1, -(-values.shape[axis] // 12))
         set_ticks(range(0, len(names), step), [str(name) for name in names[::step]], fontsize=8)
+    main.spines[:].set_color("#DDDDDD")
+    main.tick_params(color=FAINT, labelcolor=INK, length=3)
     main.set_xlabel("target layer", fontsize=9, color=INK)
     main.set_ylabel("source layer" if first else "", fontsize=9, color=INK)
     _margin(top, values, 0, largest, flipped=False)
