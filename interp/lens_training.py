@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from interp.distributions import divergence
 from interp.models import TransformerBridge, identify
 from interp.provenance import ModelIdentity
 from interp.readout import Lens, log_probabilities, pieces, rows_of, stream, unembed
+from interp.sealed_tensors import load_tensors, save_tensors
 from interp.tokens import encode, pad
-from interp.tuned_lens import TunedLens, load_lens, load_tensors, save_tensors, translate
+from interp.tuned_lens import TunedLens, load_lens, translate
 
 _log = logging.getLogger(__name__)
 _MOMENTUM, _DECAY, _CLIP = 0.9, 1e-3, 1.0
@@ -64,7 +64,7 @@ def train_lens(
         gradients = _gradients(model, hidden, _weights(owners // sentences, len(corpus.languages)), tensors)
         _descend(tensors, gradients, learning_rate * (1 - step / steps))
         if (step + 1) % save_every == 0:
-            save_tensors(partial, tensors, {"model": asdict(identity), "settings": settings, "step": step + 1})
+            save_tensors(partial, tensors, {"model": identity.sha, "settings": settings, "step": step + 1})
     before, layers = _evaluate(model, corpus, test, tokens, None), rows_of(model)[:-1]
     lens = TunedLens(tensors["weight"], tensors["bias"], layers, identity, before, before, settings)
     after = _evaluate(model, corpus, test, tokens, lens)
@@ -84,20 +84,23 @@ def _start(
     partial: Path, model: TransformerBridge, settings: dict[str, Any], identity: ModelIdentity
 ) -> tuple[dict[str, Tensor], int]:
     """Zero translators and momentum, or those of a killed run with the same settings."""
+    rows, width = len(rows_of(model)) - 1, model.cfg.d_model
+    start = {"weight": torch.zeros(rows, width, width), "bias": torch.zeros(rows, width)}
+    start |= {f"{name}_momentum": torch.zeros_like(tensor) for name, tensor in start.items()}
+    step = 0
     if partial.is_file():
         try:
             tensors, facts = load_tensors(partial)
         except ValueError as error:
             _log.warning("%s Training starts over.", error)
         else:
-            if facts["settings"] == settings and facts["model"]["sha"] == identity.sha:
-                _log.info("going on from step %d", facts["step"])
-                return {name: tensor.to(model.cfg.device) for name, tensor in tensors.items()}, facts["step"]
-            _log.warning("%s is from other settings or another model. Training starts over.", partial)
-    rows, width = len(rows_of(model)) - 1, model.cfg.d_model
-    empty = {"weight": torch.zeros(rows, width, width), "bias": torch.zeros(rows, width)}
-    empty |= {f"{name}_momentum": torch.zeros_like(tensor) for name, tensor in empty.items()}
-    return {name: tensor.to(model.cfg.device) for name, tensor in empty.items()}, 0
+            fits = {name: each.shape for name, each in tensors.items()} == {name: each.shape for name, each in start.items()}
+            if fits and facts == {"model": identity.sha, "settings": settings, "step": facts.get("step")}:
+                start, step = tensors, int(facts["step"])
+                _log.info("going on from step %d", step)
+            else:
+                _log.warning("%s is from other settings or another model. Training starts over.", partial)
+    return {name: tensor.to(model.cfg.device) for name, tensor in start.items()}, step
 
 
 def _split(corpus: ParallelCorpus, held_out: float, seed: int) -> tuple[list[int], list[int]]:

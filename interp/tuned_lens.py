@@ -10,7 +10,6 @@ trained on English text only prefers English.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,13 +17,13 @@ from typing import Any
 
 import pandas as pd
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from interp.models import TransformerBridge, identify
+from interp.plain import fitted
 from interp.provenance import ModelIdentity
-from interp.storage import whole
+from interp.sealed_tensors import load_tensors, save_tensors
+from interp.sites import layer_names
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,15 @@ class TunedLens:
         return save_tensors(Path(path), tensors, facts)
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What must stand in the header of a lens, and of which type."""
+
+    model: ModelIdentity
+    layers: list[str]
+    settings: dict[str, Any]
+
+
 def translate(
     hidden: Float[Tensor, "row d_model"], weight: Float[Tensor, "d_model d_model"], bias: Float[Tensor, " d_model"]
 ) -> Float[Tensor, "row d_model"]:
@@ -75,31 +83,23 @@ def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no tuned lens at {path}. Train one with interp.lens_training.train_lens, or use the logit lens.")
-    tensors, facts = load_tensors(path)
+    tensors, plain = load_tensors(path)
     missing = {"weight", "bias", "before", "after"} - set(tensors)
     if missing:
         raise ValueError(f"{path} is not a finished tuned lens: {', '.join(sorted(missing))} missing. Finish its training.")
-    trained, given = ModelIdentity(**facts["model"]), identify(model)
-    if trained.sha != given.sha:
+    facts, given = fitted(_Facts, plain, path), identify(model)
+    if facts.model.sha != given.sha:
         raise ValueError(
-            f"{path} was trained on {trained} but the model is {given}. A tuned lens belongs to the weights it was trained on: "
+            f"{path} was trained on {facts.model} but the model is {given}. A tuned lens belongs to the weights it was trained on: "
             "train one for this model."
         )
-    return TunedLens(layers=tuple(facts["layers"]), model=trained, settings=facts["settings"], **tensors)
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
-    """A safetensors file, whole or not there, with plain facts in its header."""
-    stored = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    with whole(path) as temporary:
-        save_file(stored, temporary, {"tuned_lens": json.dumps(facts)})
-    return path
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and facts of a file written by `save_tensors`. Raises `ValueError` where it is another file or cut short."""
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads((file.metadata() or {})["tuned_lens"])  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a tuned lens ({error}). Train it again.") from None
+    rows, width, languages = layer_names("residual", given.layers)[:-1], given.d_model, facts.settings.get("languages")
+    known = (len(languages) if isinstance(languages, list) else 0, len(rows))
+    needed = {"weight": (len(rows), width, width), "bias": (len(rows), width), "before": known, "after": known}
+    for name, shape in needed.items():
+        if tuple(tensors[name].shape) != shape or not tensors[name].is_floating_point() or tuple(facts.layers) != rows:
+            raise ValueError(
+                f"{path}: {name} {tuple(tensors[name].shape)} for layers {', '.join(facts.layers)[:60]}. "
+                f"Needed: {shape}, every row of the model but the last."
+            )
+    return TunedLens(layers=rows, model=facts.model, settings=facts.settings, **{name: tensors[name] for name in needed})

@@ -11,8 +11,9 @@ import torch
 from interp import distributions, lens_training, readout
 from interp.corpus import ParallelCorpus
 from interp.lens_training import train_lens
+from interp.sealed_tensors import load_tensors, save_tensors
 from interp.tokens import encode, pad
-from interp.tuned_lens import load_lens, load_tensors, save_tensors
+from interp.tuned_lens import load_lens
 from interp.vocabulary import read_vocabulary
 from tests.tiny import FAMILIES, VOCAB, tiny
 
@@ -221,7 +222,7 @@ def test_a_lens_refuses_another_models_weights_and_files_that_are_none(tmp_path)
     with pytest.raises(ValueError, match="not a finished tuned lens: after, before, bias missing"):
         load_lens(path, tiny("llama"))
     Path(path).write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="not a tuned lens"):
+    with pytest.raises(ValueError, match="is not as it was written"):
         load_lens(path, tiny("llama"))
 
 

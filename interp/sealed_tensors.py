@@ -1,0 +1,52 @@
+"""Tensors in a safetensors file that says what they are and carries the hash of all it holds: as written, or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from interp.plain import parsed, seal, unseal
+from interp.storage import whole
+
+_FACTS, _TENSORS = "facts", "tensors"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
+    """A safetensors file, whole or not there, with plain facts and a hash of facts and tensors in its header."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    sealed = seal({**facts, _TENSORS: _hash(stored)})
+    with whole(path) as temporary:
+        save_file(stored, temporary, {_FACTS: json.dumps(sealed)})
+    return path
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and facts of a file written by `save_tensors`. Raises `ValueError` where it is another or not as it was."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file. Needed: one that save_tensors wrote.")
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts = unseal(dict(parsed((file.metadata() or {})[_FACTS], "its header")), "its header")
+        if facts.pop(_TENSORS) != _hash(tensors):
+            raise ValueError("its tensors were altered since they were written")
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} is not as it was written ({' '.join(str(error).split())}). Make it again.") from None
+    return tensors, facts
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
