@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.languages import nearest
+from interp.shortened_tokenizer import read_shortened
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -104,7 +105,8 @@ def _unknown_type(name: str, error: Exception) -> ValueError:
 
 
 def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
-    """The tokenizer beside the weights. Without a padding token it pads with EOS, which changes the ids of no text."""
+    """The tokenizer beside the weights, shortened where the folder says so. Without a padding token it pads with EOS, which
+    changes the ids of no text."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
@@ -116,7 +118,7 @@ def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
         raise ValueError(f"model {name!r}: its tokenizer is empty. Needed: tokenizer.json beside the weights, or tokenizer=.")
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
+    return read_shortened(tokenizer, name, revision)
 
 
 def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, Any]) -> PreTrainedModel:

@@ -146,6 +146,8 @@ def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transform
 def identify(model: TransformerBridge) -> ModelIdentity:
     """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
 
+    A shortened tokenizer goes into the hash, as the same weights then read other ids.
+
     The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
     (its address), or behind torch's back through `.data` (its sum).
 
@@ -155,9 +157,11 @@ def identify(model: TransformerBridge) -> ModelIdentity:
         (name.replace("._original_component", ""), each.detach()) for name, each in model.original_model.named_parameters()
     ]
     state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) for name, each in parameters]
+    shortening = getattr(model.tokenizer, "shortening", None)
+    state.append(("shortening", hash(shortening), 0, 0.0))
     kept = model.__dict__.get("_identity")
     if kept is None or kept[0] != state:
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
         for name, each in parameters:
             digest.update(f"{name}{tuple(each.shape)}{each.dtype}".encode())
             digest.update(each.cpu().reshape(-1).view(torch.uint8).numpy().data)

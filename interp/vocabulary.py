@@ -58,7 +58,9 @@ class Vocabulary:
         return found
 
     def _prefixes(self, word: str) -> frozenset[int]:
-        whole = [word.encode(), b" " + word.encode()]
+        shortening = getattr(self.tokenizer, "shortening", None)
+        forms = {word.encode(), shortening.bytes_of(word) if shortening else word.encode()}
+        whole = [space + form for form in forms for space in (b"", b" ")]
         return frozenset(token for text in whole for n in range(1, len(text) + 1) for token in self._by_spelling.get(text[:n], ()))
 
     def _first(self, word: str) -> frozenset[int]:
@@ -69,7 +71,7 @@ class Vocabulary:
         """The first token of a text that spells more than space, written after a quote or a line end where it can be told apart."""
         for carrier in _CARRIERS:
             ids = self.tokenizer(carrier + text, add_special_tokens=False)["input_ids"]
-            spelled = [self.spelling[token] or b"" for token in ids]
+            spelled = self._spell(ids)
             whole = b"".join(spelled)
             if not whole.endswith(text.encode()):
                 continue  # an unknown character
@@ -81,6 +83,11 @@ class Vocabulary:
                 if at >= starts and part.strip(b" "):
                     return token
         return None
+
+    def _spell(self, ids: Sequence[int]) -> list[bytes]:
+        """What each token of a text spells, with the bytes a shortened tokenizer left out before it."""
+        shortening = getattr(self.tokenizer, "shortening", None)
+        return shortening.spell(ids) if shortening else [self.spelling[token] or b"" for token in ids]
 
     @cached_property
     def _by_spelling(self) -> Mapping[bytes, list[int]]:
