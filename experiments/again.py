@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from experiments.plain_yaml import read_yaml
 from experiments.settings import CONFIG, Settings, parse, read_recipe
@@ -44,11 +44,12 @@ def _command(config: Path) -> str:
 
 def _flags(settings: Settings) -> Iterator[str]:
     """A flag for every setting that is not its default, the name as a shell has it."""
-    default = type(settings)()
+    default, hints = type(settings)(), get_type_hints(type(settings), include_extras=True)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.name in settings.asked() and value != getattr(default, field.name):
-            yield from _flag(field.name.replace("_", "-"), value)
+            other = [each.name for each in getattr(hints[field.name], "__metadata__", ()) if getattr(each, "name", None)]
+            yield from _flag((other or [field.name.replace("_", "-")])[0], value)
 
 
 def _flag(name: str, value: Any) -> Iterator[str]:
