@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +23,11 @@ TEXT = {
 }
 QUESTIONS = {
     "align": ("--metrics", "mexa", "--random-init"),
-    "probe": ("--folds", "2", "--no-random-init"),
+    "probe": ("--folds", "2"),
+    "transplant": ("--corpus", "cldr:facts", "--languages", "de", "--limit", "40", "--controls", "shuffled", "random"),
 }
+UNITS = {"transplant": ("interp.grid_items", "measure_grids")}
+"""What does the work of a question, one call a language or a batch of items."""
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +41,11 @@ def world(tmp_path_factory) -> list[str]:
 
 
 @pytest.mark.parametrize("command", QUESTIONS)
-def test_two_processes_give_the_table_of_one(command, world, tmp_path):
+def test_two_processes_give_the_table_of_one(command, world, tmp_path, monkeypatch):
     args = [command, *world, *QUESTIONS[command], "--output"]
+    _note_work(monkeypatch, UNITS.get(command, ("interp.capture", "_pool_language")), tmp_path / "work")
     assert cli.main([*args, str(tmp_path / "one")]) == 0
+    alone = _who_worked(tmp_path / "work")
     fork = multiprocessing.get_context("fork")
     processes = [fork.Process(target=_exit, args=([*args, str(tmp_path / "two"), "--shard", f"{n}/2"],)) for n in (1, 2)]
     for process in processes:
@@ -48,6 +54,28 @@ def test_two_processes_give_the_table_of_one(command, world, tmp_path):
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     assert_same(tmp_path / "one", tmp_path / "two")
+    together = _who_worked(tmp_path / "work")
+    assert len(together) == len(alone) > 1, "nothing is done twice"
+    assert set(together) == {process.pid for process in processes}, "both work"
+
+
+def _note_work(monkeypatch, unit: tuple[str, str], path: Path) -> None:
+    module = import_module(unit[0])
+    work = getattr(module, unit[1])
+
+    def noted(*args, **kwargs):
+        with open(path, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        return work(*args, **kwargs)
+
+    monkeypatch.setattr(module, unit[1], noted)
+
+
+def _who_worked(path: Path) -> list[int]:
+    """The process of each piece of work, and forgets it."""
+    found = [int(line) for line in path.read_text().split()]
+    path.unlink()
+    return found
 
 
 def _exit(args: list[str]) -> None:
