@@ -56,7 +56,8 @@ def scaling_panels(
     _label_sizes((scores, gaps, residuals), points)
     name_ends(scores, ends)
     headline(figure, title)
-    sign(figure, signature, "bars: 95 % of a point; band: 95 % of the fitted law, if the law holds; grey: +-1.96" + caption)
+    marks = "bars: 95 % of a point; band: 95 % of the fitted law, if the law holds; grey: +-1.96"
+    sign(figure, signature, f"{marks}\n{caption}" if caption else marks)
     return figure
 
 
@@ -97,4 +98,3 @@ def _label_sizes(panels: tuple[Axes, ...], points: pd.DataFrame) -> None:
     for axes in panels:
         axes.set_xticks(shown, [f"{size:,.0f}" if size < 10_000 else f"{size / 1000:,.0f}k" for size in shown])
         axes.minorticks_off()
-

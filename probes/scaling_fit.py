@@ -108,7 +108,8 @@ def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: For
     bounds = (np.r_[np.full(columns.shape[1], -np.inf), 0.0], np.r_[np.full(columns.shape[1], np.inf), FULL])
     tops = [scores.max() + share * (FULL - scores.max()) for share in (0.1, 0.9)]
     begins = [np.r_[_start(scores, noise, columns, top), top] for top in tops] if start is None else [start]
-    tried = [optimize.least_squares(residuals, begin, slopes, bounds=bounds) for begin in begins]
+    with np.errstate(divide="ignore", invalid="ignore"):  # scipy divides by a zero gradient where the ceiling is at its bound
+        tried = [optimize.least_squares(residuals, begin, slopes, bounds=bounds) for begin in begins]
     return min(tried, key=lambda one: one.cost).x
 
 

@@ -14,21 +14,29 @@ from probes.scaling_fit import fit_law
 from probes.scaling_law import Curves, Form, Law, Points, scores_at
 
 
-def left_out(points: Points, form: Form, similarity: Mapping[str, float] | None = None) -> Float[np.ndarray, " language"]:
-    """Measured minus predicted at each language's largest size, by the law fitted on all others; NaN where they are too few."""
-    top = points.largest()
+def left_out(
+    points: Points, form: Form, similarity: Mapping[str, float] | None = None
+) -> tuple[Float[np.ndarray, " language"], Float[np.ndarray, "resample language"] | None]:
+    """Measured minus predicted at each language's largest size, by the law fitted on all others; and the same of every draw.
+
+    NaN where the other sizes are too few for the form.
+    """
+    top, names = points.largest(), points.names
     rest = points.take(~top)
-    if set(rest.names) != set(points.names):
-        return np.full(len(points.names), np.nan)
     try:
-        law = fit_law(Points(rest.languages, rest.sizes, rest.scores, rest.errors), form, similarity=similarity)
+        law = fit_law(rest, form, similarity=similarity)
+        order = [law.languages.index(name) for name in names]
     except ValueError:
-        return np.full(len(points.names), np.nan)
-    order = [law.languages.index(name) for name in points.names]
-    sizes = np.array([points.sizes[points.rows == row].max() for row in range(len(points.names))])
-    curves = Curves(law.estimate.ceiling, law.estimate.offset[order], law.estimate.slope[order])
-    measured = np.array([points.scores[top & (points.rows == row)].mean() for row in range(len(points.names))])
-    return measured - scores_at(form, curves, sizes)
+        return np.full(len(names), np.nan), None
+    rows = [int(np.flatnonzero(top & (points.rows == row))[0]) for row in range(len(names))]
+    missed = points.scores[rows] - scores_at(form, _ordered(law.estimate, order), points.sizes[rows])
+    if law.drawn is None or points.drawn is None:
+        return missed, None
+    return missed, points.drawn[:, rows] - scores_at(form, _ordered(law.drawn, order), points.sizes[rows])
+
+
+def _ordered(curves: Curves, order: list[int]) -> Curves:
+    return Curves(curves.ceiling, curves.offset[..., order], curves.slope[..., order])
 
 
 def last_known(points: Points) -> Float[np.ndarray, " language"]:
@@ -43,21 +51,24 @@ def last_known(points: Points) -> Float[np.ndarray, " language"]:
 
 
 def compare_forms(points: Points, similarity: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Every form the points can carry: `form, parameters, misfit, aic, behind` (the best), `left_out` (mean |error|), `bias`.
+    """Every form the points can carry, a row each: `form, parameters, misfit, aic, behind` (the best), and how it foretells.
 
-    A difference in AIC under 2 decides nothing; the left-out error is what matters to who wants to go beyond the data.
+    `left_out` is the mean absolute error over languages at the largest size, left out, with `lower` and `upper` over the
+    points' draws where they have some; `bias` the mean error. A difference in AIC under 2 decides nothing; the left-out
+    error is what matters to who wants to go beyond the data.
     """
     rows = []
     for form in get_args(Form):
         if form == "given" and similarity is None:
             continue
         try:
-            law = fit_law(Points(points.languages, points.sizes, points.scores, points.errors), form, similarity=similarity)
+            law = fit_law(points.without_draws(), form, similarity=similarity)
         except ValueError:
             continue
-        missed = left_out(points, form, similarity)
-        rows.append({"form": form, "parameters": law.parameters, "misfit": law.misfit, "aic": law.aic,
-                     "left_out": np.abs(missed).mean(), "bias": missed.mean()})  # fmt: skip
+        missed, drawn = left_out(points, form, similarity)
+        around = [np.nan, np.nan] if drawn is None else np.quantile(np.abs(drawn).mean(axis=1), [0.025, 0.975])
+        rows.append({"form": form, "parameters": law.parameters, "misfit": law.misfit, "aic": law.aic, "bias": missed.mean(),
+                     "left_out": np.abs(missed).mean(), "lower": around[0], "upper": around[1]})  # fmt: skip
     found = pd.DataFrame(rows)
     return found.assign(behind=found["aic"] - found["aic"].min())
 

@@ -6,7 +6,7 @@ arXiv 2308.04948, eq. 2. X is the number of translation pairs, S a score in 0..1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -84,6 +84,9 @@ class Points:
         drawn = None if self.drawn is None else self.drawn[:, kept]
         return Points(names, self.sizes[kept], self.scores[kept], self.errors[kept], drawn)
 
+    def without_draws(self) -> Points:
+        return replace(self, drawn=None)
+
 
 @dataclass(frozen=True)
 class Law:
@@ -128,7 +131,7 @@ class Law:
         """What the reference lacks to the ceiling at one pair: alpha for gamma = 1 there."""
         return float(np.exp(self.estimate.offset[self.languages.index(self.reference)])) if self.form != "loglinear" else np.nan
 
-    def predict(self, sizes: Sequence[float], level: float = 0.95) -> pd.DataFrame:
+    def predict(self, sizes: Sequence[float] | np.ndarray, level: float = 0.95) -> pd.DataFrame:
         """The score of each language at each size, with the band of the bootstrap draws: `language, size, estimate, lower, upper`.
 
         The band is of the law, if the law holds; it knows nothing of being wrong outside the sizes it was fitted on.
