@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -19,7 +18,7 @@ from interp.grafts import Graft, Place, check_blocks, kind, record, tokens_of
 from interp.grid_scores import NEAR_TIE, Ask, Score, ask
 from interp.grids import Grid, Item, Method, measure_grids
 from interp.models import identify
-from interp.storage import whole
+from interp.sealed_tensors import find_tensors, save_tensors
 from interp.tokens import batches
 
 if TYPE_CHECKING:
@@ -154,15 +153,10 @@ class _Shelf:
         return digest.hexdigest()[:24]
 
     def find(self, name: str) -> Grid | None:
-        path = self.folder / f"{name}.safetensors"
-        if not path.is_file():
-            return None
-        kept = load_file(path)
-        return Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
+        kept = find_tensors(self.folder / f"{name}.safetensors", {"item": name})
+        return None if kept is None else Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
 
     def keep(self, names: Sequence[str], grids: Sequence[Grid]) -> None:
         for name, grid in zip(names, grids, strict=True):
-            near = torch.tensor(grid.near_ties)
-            tensors = {"values": grid.values.contiguous(), "untouched": grid.untouched.contiguous(), "near_ties": near}
-            with whole(self.folder / f"{name}.safetensors") as path:
-                save_file(tensors, path)
+            tensors = {"values": grid.values, "untouched": grid.untouched, "near_ties": torch.tensor(grid.near_ties)}
+            save_tensors(self.folder / f"{name}.safetensors", tensors, {"item": name})

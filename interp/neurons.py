@@ -8,7 +8,6 @@ so that halves can be compared and languages shuffled; memory is shards x layers
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,17 +18,18 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.corpus import ParallelCorpus
 from interp.models import identify
+from interp.plain import read_sealed, write_sealed
 from interp.provenance import CorpusIdentity, ModelIdentity
+from interp.sealed_tensors import find_tensors, save_tensors
 from interp.sites import gate_hook, neuron_hook
 from interp.spans import Span, spans
-from interp.storage import locked, whole, write_json
+from interp.storage import locked
 from interp.tokens import batches, context_limit, pad
 
 _COUNTS = "counts.json"
@@ -153,16 +153,24 @@ def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[st
 
 def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial) -> dict[str, Tensor]:
     with locked(folder):
-        before = json.loads((folder / _COUNTS).read_text(encoding="utf-8")) if (folder / _COUNTS).is_file() else None
+        before = _asked_before(folder / _COUNTS)
         if before is not None and before != asked:
             field = next(key for key in asked if before.get(key) != asked[key])
             raise ValueError(f"{folder} holds counts of another {field}: {before.get(field)}. Choose another folder.")
-        write_json(folder / _COUNTS, asked)
-        path = folder / f"{code}.safetensors"
-        if path.is_file():
+        write_sealed(folder / _COUNTS, asked)
+        path, facts = folder / f"{code}.safetensors", {**asked, "language": code}
+        if (kept := find_tensors(path, facts)) is not None:
             _log.info("neurons: %s is already counted in %s", code, folder)
-            return load_file(path)
+            return kept
         found = count()
-        with whole(path) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in found.items()}, temporary)
+        save_tensors(path, found, facts)
         return found
+
+
+def _asked_before(path: Path) -> dict[str, Any] | None:
+    """What the counts in a folder are of; None where nothing says so: each file knows by itself."""
+    try:
+        return read_sealed(path) if path.is_file() else None
+    except ValueError as error:
+        _log.warning("%s. It is written again.", error)
+        return None

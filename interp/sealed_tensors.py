@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from interp.plain import parsed, seal, unseal
 from interp.storage import whole
 
 _FACTS, _TENSORS = "facts", "tensors"
+_log = logging.getLogger(__name__)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
@@ -41,6 +43,23 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is not as it was written ({' '.join(str(error).split())}). Make it again.") from None
     return tensors, facts
+
+
+def find_tensors(path: Path, facts: Mapping[str, Any]) -> dict[str, Tensor] | None:
+    """What an earlier run kept of the very same things; None where there is nothing, or, with a warning, nothing to be used."""
+    if not path.is_file():
+        return None
+    try:
+        tensors, found = load_tensors(path)
+    except ValueError as error:
+        _log.warning("%s It is computed again.", error)
+        return None
+    asked = json.loads(json.dumps(facts, default=str))
+    if found == asked:
+        return tensors
+    other = sorted(key for key in {**found, **asked} if found.get(key) != asked.get(key))
+    _log.warning("%s is of another %s. It is computed again.", path, " and ".join(other))
+    return None
 
 
 def _hash(tensors: Mapping[str, Tensor]) -> str:

@@ -69,7 +69,13 @@ def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[st
     for found in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
         if not found.is_file():
             continue
-        earlier = read_manifest(found)
+        try:
+            earlier = read_manifest(found)
+        except ValueError:
+            if not _holds_a_capture_alone(folder, planned):
+                raise
+            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", found)
+            continue
         for key, (theirs, mine) in earlier.signature.differences(planned.signature).items():
             raise ValueError(f"{folder} holds a capture with {key} {theirs!r}, and now {key} is {mine!r}. Choose another folder.")
         for code, states in earlier.states.items():
@@ -83,6 +89,12 @@ def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[st
         if code not in kept:
             _log.warning("capture: %s; %s is computed again", fault, code)
     return kept
+
+
+def _holds_a_capture_alone(folder: Path, planned: Activations) -> bool:
+    """Whether nothing in the folder is lost when it is captured into anew."""
+    ours = {MANIFEST, *(f"{code}.safetensors" for code in planned.languages), *(path.name for path in folder.glob(_PARTS))}
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} <= ours
 
 
 def _check_space(folder: Path, planned: Activations, languages: int) -> None:

@@ -52,10 +52,6 @@ class StoredStates:
     checked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def read(self, rows: Sequence[int]) -> Float[Tensor, "layer sentence d_model"]:
-        if self.sha not in self.checked:
-            if fault := self.fault():
-                raise ValueError(f"{self.path} {fault}. Capture again into the same folder: only this language is computed.")
-            self.checked.add(self.sha)
         with self._opened() as file:
             states = file.get_slice(_TENSOR)
             return torch.cat([states[row : row + 1] for row in rows])
@@ -69,6 +65,10 @@ class StoredStates:
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
+        if self.sha not in self.checked:
+            if fault := self.fault():
+                raise ValueError(f"{self.path} {fault}. Capture again into the same folder: only this language is computed.")
+            self.checked.add(self.sha)
         try:
             with safe_open(self.path, framework="pt") as file:
                 yield file
