@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +20,13 @@ from typing import Any, Literal
 
 import pandas as pd
 from safetensors import SafetensorError
+from torch import Tensor
 from tqdm import tqdm
 
 from interp.corpus import ParallelCorpus
 from interp.models import TransformerBridge, identify, load
 from interp.tuning import Mixture, Recipe, TunedModel, tune
+from interp.tuning.between import input_table
 from interp.tuning.rows import put_rows, save_moved_rows
 from probes.cell_store import Store, address
 from probes.translation import measure_translation
@@ -131,14 +135,16 @@ class _Sweep:
     device: str | None
 
     @cached_property
-    def parent_sha(self) -> str:
-        return identify(load(self.parent, device="cpu")).sha
+    def known(self) -> tuple[str, Tensor]:
+        """The parent's hash and its input table, read once."""
+        parent = load(self.parent, device="cpu")
+        return identify(parent).sha, input_table(parent).clone()
 
     def tuning(self, cell: Cell) -> dict[str, Any]:
         """What the model of a cell is made of."""
         data = cell.mixture and cell.mixture.identity.sha
         recipe = cell.recipe and (_plain(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
-        return {"format": _FORMAT, "parent": self.parent_sha, "mixture": data, "recipe": recipe}
+        return {"format": _FORMAT, "parent": self.known[0], "mixture": data, "recipe": recipe}
 
     def contents(self, cell: Cell) -> dict[str, Any]:
         """What the numbers of a cell are made of."""
@@ -183,7 +189,8 @@ class _Sweep:
         if not facts or not model:
             if facts:
                 self.store.clear(key)
-            tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
+            with _undistributed():
+                tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
             model = load(tuned.folder, device=self.device)
             facts = _told(tuned) | {"kept": self.keep, "name": cell.name, "parent": self.parent, "model_sha": identify(model).sha}
             self.save(key, facts, model)
@@ -192,10 +199,20 @@ class _Sweep:
     def save(self, key: str, facts: Mapping[str, Any], model: TransformerBridge) -> None:
         """Keep a model that was tuned just now, as far as it is to be kept."""
         if self.keep == "rows":
-            parent = load(self.parent, dtype=facts["recipe"]["dtype"], device="cpu")
-            save_moved_rows(parent, model, self.store.rows(key))
+            save_moved_rows(self.known[1], input_table(model).cpu(), self.store.rows(key))
         if self.keep != "nothing":
             self.store.keep(key, facts)
+
+
+@contextmanager
+def _undistributed() -> Iterator[None]:
+    """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def _told(tuned: TunedModel) -> dict[str, Any]:

@@ -91,6 +91,13 @@ TEMPLATES = MappingProxyType(
             "Wendler et al. 2024; the bundled model's own",
             close='"',
         ),
+        "named": Template(
+            '{source}: "{input}" - {target}: "',
+            "{instruction}",
+            "",
+            "this project: the bundled model's form with English names for languages, so a form new to it",
+            close='"',
+        ),
         "text": Template("{input}", "", "", "plain causal language modelling"),
     }
 )

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.storage import whole
-from interp.tuning.between import check_pair, input_table
 from interp.tuning.scopes import moved_rows
 
 
-def save_moved_rows(parent: TransformerBridge, tuned: TransformerBridge, path: str | Path) -> int:
-    """Write the rows of the input embedding in which `tuned` differs from `parent`; returns how many. Both in one precision."""
-    check_pair(parent, tuned)
-    before, after = (input_table(model).cpu() for model in (parent, tuned))
-    if before.dtype != after.dtype:
-        raise ValueError(f"the parent is {before.dtype}, the tuned model {after.dtype}. Needed: both in one precision.")
-    tokens = moved_rows(before, after).nonzero().flatten()
+def save_moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor, "vocab d_model"], path: str | Path) -> int:
+    """Write the rows of the input embedding that differ from the parent's, and which they are; returns how many.
+
+    `before` in the parent's own precision: a wider one holds it exactly.
+    """
+    if before.shape != after.shape or torch.promote_types(before.dtype, after.dtype) != after.dtype:
+        raise ValueError(
+            f"the parent's table is {tuple(before.shape)} {before.dtype}, the tuned one {tuple(after.shape)} {after.dtype}. "
+            "Needed: one shape, and a tuned model no less precise than its parent."
+        )
+    tokens = moved_rows(before.to(after), after).nonzero().flatten().cpu()
     with whole(path) as temporary:
-        save_file({"tokens": tokens, "rows": after[tokens].contiguous()}, temporary)
+        save_file({"tokens": tokens, "rows": after.cpu()[tokens].contiguous()}, temporary)
     return len(tokens)
 
 
