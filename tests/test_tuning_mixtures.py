@@ -135,7 +135,7 @@ def test_instruction_files_are_read_in_alpaca_and_question_form(tmp_path):
 def test_a_broken_instruction_line_is_named(tmp_path, line):
     path = tmp_path / "some.jsonl"
     path.write_text('{"output": "fine"}\n' + line, encoding="utf-8")
-    with pytest.raises(ValueError, match="line 2"):
+    with pytest.raises(ValueError, match=r"some.jsonl:2: "):
         read_instructions(path)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,10 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
     )
     trainer.remove_callback(PrinterCallback)
     trainer.folder = folder
-    trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
+    except UnpicklingError:
+        raise ValueError(f"{go_on} holds more than numbers, which would run code. Delete it, or choose another --output.") from None
     trainer.check_finite()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from interp.plain import fitted
 from interp.tuning.prompts import Mask, template
 from interp.tuning.scopes import Adapter, Scope, Tie
 
@@ -53,8 +54,5 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """A recipe back from its plain values (JSON, YAML)."""
-        adapter = dict(plain.get("adapter", {}))
-        if adapter.get("targets") is not None:
-            adapter["targets"] = tuple(adapter["targets"])
-        return cls(**{**plain, "adapter": Adapter(**adapter)})
+        """A recipe back from its plain values (JSON, YAML). Raises `ValueError` naming the field that is no such value."""
+        return fitted(cls, plain, "recipe")

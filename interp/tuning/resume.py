@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from interp.plain import inside, read_object, read_sealed, write_sealed
 from interp.storage import checksum, write_json
 
 FOLDER = "checkpoints"
@@ -30,7 +31,7 @@ def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
     if (checkpoints / _RUN).is_file():
         if not resume:
             raise ValueError(f"{checkpoints} holds an unfinished run. Go on with --resume, or choose another --output.")
-        theirs = json.loads((checkpoints / _RUN).read_text(encoding="utf-8"))
+        theirs = read_object(checkpoints / _RUN)
         wrong = [key for key in {**theirs, **plain} if theirs.get(key) != plain.get(key)]
         if wrong:
             key = wrong[0]
@@ -44,12 +45,12 @@ def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
 def mark_whole(checkpoint: Path) -> None:
     """Say that a checkpoint is complete, with the checksum of every file in it."""
     files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != _WHOLE]
-    write_json(checkpoint / _WHOLE, {path.name: checksum(path) for path in files})
+    write_sealed(checkpoint / _WHOLE, {path.name: checksum(path) for path in files})
 
 
 def last_whole(folder: Path) -> Path | None:
     """The latest checkpoint whose every file is what it was when it was marked; None where there is none."""
-    found = [(int(path.name.rpartition("-")[2]), path) for path in (folder / FOLDER).glob("checkpoint-*")]
+    found = [(int(path.name.rpartition("-")[2]), path) for path in (folder / FOLDER).glob("checkpoint-*[0-9]")]
     return next((path for _, path in sorted(found, reverse=True) if _is_whole(path)), None)
 
 
@@ -60,7 +61,7 @@ def clear(folder: Path) -> None:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        recorded = json.loads((checkpoint / _WHOLE).read_text(encoding="utf-8"))
-        return all(checksum(checkpoint / name) == sha for name, sha in recorded.items())
+        recorded = read_sealed(checkpoint / _WHOLE)
+        return bool(recorded) and all(checksum(inside(checkpoint, name)) == sha for name, sha in recorded.items())
     except (OSError, ValueError):
         return False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from interp.corpus import ParallelCorpus, ParallelTask
 from interp.languages import language
+from interp.plain import parsed, shown
+from interp.reading.lines import at, lines
+from interp.reading.tables import identifier
 from interp.tuning.mixtures import Example, Mixture, sampled, union
 
 ENGLISH = "eng_Latn"
@@ -93,12 +94,9 @@ def read_instructions(path: str | Path, spelling: str = ENGLISH) -> Mixture:
 
     `spelling` is the language of lines that name none.
     """
-    path, examples = Path(path), []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                examples.append(_from_line(path, number, line, spelling))
-    return Mixture(path.stem, tuple(examples))
+    path = Path(path)
+    found = [_from_line(path, number, line, spelling) for number, line in lines(path, crlf=True) if line.strip()]
+    return Mixture(path.stem, tuple(found))
 
 
 def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
@@ -153,14 +151,17 @@ def _example(name: str, item: str, asked: str, read: str, written: str, source: 
 
 
 def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
+    where = at(path, number)
+    found = parsed(line, where)
+    if not isinstance(found, dict):
+        raise ValueError(f"{where}: {shown(found)} came. Needed: a JSON object with instruction, input and output.")
+    answer = found.get("output", found.get("answer"))
+    texts = {name: found.get(name) or "" for name in ("instruction", "input", "source", "target", "language", "item")}
+    if wrong := [name for name, value in {**texts, "output or answer": answer}.items() if not isinstance(value, str)]:
+        raise ValueError(f"{where}: {wrong[0]} is missing or no text. Needed: a JSON object with instruction, input and output.")
+    name, code = identifier(found.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
     try:
-        found: dict[str, Any] = json.loads(line)
-        answer = found.get("output", found.get("answer"))
-        if not isinstance(answer, str):
-            raise ValueError('"output" or "answer" is missing or no text')
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path}, line {number}: {error}. Needed: a JSON object with instruction, input and output.") from None
-    name = str(found.get("id", f"{path.stem}/{number}"))
-    code = found.get("language", spelling)
-    return Example(name, found.get("instruction") or "", found.get("input") or "", answer, found.get("source", code),
-                   found.get("target", code), str(found.get("item", name)))  # fmt: skip
+        return Example(name, texts["instruction"], texts["input"], answer, texts["source"] or code, texts["target"] or code,
+                       texts["item"] or name)  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from accelerate import PartialState
+from pydantic import Field
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.checkpoints import locate, read_tokenizer, read_weights
 from interp.models import identify, load
+from interp.plain import fitted, inside, read_sealed, write_sealed
 from interp.provenance import CorpusIdentity, ModelIdentity, environment
-from interp.storage import locked, write_json
+from interp.storage import locked
 from interp.tokens import context_limit
 from interp.tuning.fit import Fitted, example_losses, fit
 from interp.tuning.mixtures import Mixture
@@ -36,6 +37,7 @@ from interp.tuning.scopes import (
 )
 
 MANIFEST = "tuned.json"
+_ELSEWHERE = ("folder", "details")
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,44 @@ class TunedModel:
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        recipe = Recipe.from_dict(plain.pop("recipe"))
-        return cls(Path(folder), ModelIdentity(**plain.pop("parent")), recipe, plain.pop("scope"),
-                   CorpusIdentity(**plain.pop("data")), plain.pop("steps"), plain.pop("final_loss"), plain)  # fmt: skip
+        plain = read_sealed(inside(path.parent, path.name))
+        facts = fitted(_Facts, plain, path)
+        own = {each.name: getattr(facts, each.name) for each in fields(cls) if each.name not in _ELSEWHERE}
+        return cls(folder=path.parent, **own, details={name: value for name, value in plain.items() if name not in own})
 
     def save(self) -> None:
         """Write the manifest; written last, its presence means that the folder is complete."""
-        own = {key: value for key, value in asdict(self).items() if key not in ("folder", "details")}
-        write_json(self.folder / MANIFEST, {**own, **self.details})
+        own = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
+        write_sealed(self.folder / MANIFEST, {**own, **self.details})
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    id: list[str]
+    item: list[str]
+    source: list[str]
+    target: list[str]
+    before: list[float]
+    after: list[float]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What must stand in a tuned model's manifest, and of which type."""
+
+    parent: ModelIdentity
+    recipe: Recipe
+    scope: str
+    data: CorpusIdentity
+    steps: int
+    final_loss: float
+    history: list[dict[str, float]]
+    held_out: _HeldOut | Annotated[dict[str, Any], Field(max_length=0)]
+    truncated: int
+    dropped: list[str]
+    max_length: int
+    moved: list[str]
+    moved_rows: int
 
 
 def tune(
