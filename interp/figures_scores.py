@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
-    """Source by target as colour, the number in every cell where there is room."""
+    """Source by target as colour, languages in one order both ways, the number in every cell where there is room."""
+    table = table[[*(name for name in table.index if name in table), *(name for name in table if name not in table.index)]]
     figure = blank((3.0 + 0.52 * table.shape[1], 1.9 + 0.4 * table.shape[0]))
     axes = figure.subplots()
     values = table.to_numpy(dtype=float)

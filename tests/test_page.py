@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
-import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from experiments.examples import examples, written_in
 from experiments.finished import cell, read_finished
 from experiments.inline_svg import inline_svg
 from experiments.page import differences, write_page
@@ -175,25 +175,55 @@ def test_a_cell_shows_three_digits(value, shown):
     assert cell(value) == shown
 
 
+def test_no_p_is_shown_as_nothing():
+    assert cell(0.0001, "p_holm") == "<0.001"
+    assert cell(0.0001, "estimate") == "0.000"
+    assert cell(0.02, "p") == "0.020"
+
+
 def test_an_unfinished_run_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"holds no finished run"):
         write_page([tmp_path], tmp_path / "page.html")
 
 
-def test_a_browser_sorts_a_table(page, tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs chromium")
-    click = "<script>document.querySelectorAll('article th button')[6].click()</script>"
-    path = tmp_path / "page.html"
-    path.write_text(re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", f"{click}</body>"), encoding="utf-8")
-    options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-sync"
-    shown = subprocess.run(
-        [chromium, *options.split(), f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
-    ).stdout  # fmt: skip
-    body = shown[shown.index("<tbody>", shown.index("<article")) :]
-    baselines = [float(value) for value in re.findall(r'data-value="(0\.0[\d]*|[\d.]+e-\d+)"', body[: body.index("</tbody>")])]
-    assert len(baselines) == 4
-    assert baselines == sorted(baselines)
-    assert 'aria-sort="ascending"' in shown
+def test_a_long_summary_is_cut_and_the_rest_counted(tmp_path):
+    """Layers times languages times metrics can be thousands of rows: the page holds 500 and says so."""
+    report = curves("bundled")
+    folder = replace(report, table=pd.concat([report.table] * 20, ignore_index=True)).save(tmp_path / "long")
+    page = write_page([folder], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "The first 500 of 720 rows; all in summary.csv" in page
+    assert page.count("<tr>") == 1 + 4 + 1 + 500, "two heads, the highest layer of four languages, and the rows"
+    assert "All 36 rows" in write_page([report.save(tmp_path / "short")], tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_examples_show_another_item_in_every_language_and_count_the_rest(tmp_path):
+    table = pd.DataFrame(
+        [
+            {"source": "eng_Latn", "target": code, "item": f"i{place}", "text": "a", "hypothesis": f"{code} {place}",
+             "chrf": 0.5, "chrf_baseline": 0.0}
+            for code in ("deu_Latn", "jpn_Jpan", "arb_Arab") for place in range(5)
+        ]
+    )  # fmt: skip
+    table.to_parquet(tmp_path / "table.parquet")
+    shown, rest = examples(tmp_path, rows=3)
+    assert list(shown["hypothesis"]) == ["deu_Latn 0", "jpn_Jpan 1", "arb_Arab 2"]
+    assert "chrf" in shown
+    assert rest.startswith("3 of 15 rows, ")
+    assert len(examples(tmp_path, rows=12)[0]) == 12
+    table[["source", "item", "chrf"]].to_parquet(tmp_path / "table.parquet")
+    assert examples(tmp_path)[0].empty
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "tag"),
+    [
+        ("hypothesis", {"source": "eng_Latn", "target": "zho_Hans"}, "zh-Hans"),
+        ("text", {"source": "urd_Arab", "target": "eng_Latn"}, "ur"),
+        ("question", {"language": "mya_Mymr"}, "my"),
+        ("text", {"language": 0.5}, ""),
+        ("hypothesis", {"target": 'x"><b'}, ""),
+        ("item", {"source": "eng_Latn"}, ""),
+    ],
+)
+def test_a_text_is_marked_with_the_language_its_row_names(name, row, tag):
+    assert written_in(name, row) == tag
