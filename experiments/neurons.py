@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from experiments.settings import Settings
+from experiments.shards import Shard, meet
 
 if TYPE_CHECKING:
+    from interp.corpus import ParallelCorpus
+    from interp.models import TransformerBridge
+    from interp.neurons import NeuronCounts
     from probes.neurons import NeuronReport
 
 
@@ -36,24 +41,64 @@ class NeuronsSettings(Settings):
     """Count an untrained network of the same shape as well."""
 
 
+class _World(NamedTuple):
+    """The model, an untrained one where it is asked for, and two halves of the sentences."""
+
+    model: TransformerBridge
+    random: TransformerBridge | None
+    first: ParallelCorpus
+    second: ParallelCorpus
+
+
 def run(settings: NeuronsSettings) -> NeuronReport:
     """Count on one half, once more in an untrained network; switch off on the other half."""
-    import interp
-    from interp.neurons import count_neurons
     from probes.damage import measure_damage
+
+    world = _open(settings)
+    report = _name(settings, world)
+    return measure_damage(world.model, world.second, report, **_off(settings)) if settings.modes else report
+
+
+def share(settings: NeuronsSettings, shard: Shard) -> None:
+    """Count in some of the languages; when all are counted, switch some of the neurons off."""
+    from probes.damage import share_damage
+
+    world = _open(settings)
+    if mine := shard.mine(world.first.languages):
+        _count(settings, world, only=mine)
+    if settings.modes and meet(settings, shard, "counted"):
+        share_damage(world.model, world.second, _name(settings, world), shard.mine, **_off(settings))
+
+
+def _open(settings: NeuronsSettings) -> _World:
+    import interp
     from probes.folds import halves
+
+    model = settings.load_model()
+    random = interp.random_init(model, settings.seed) if settings.random_init else None
+    return _World(model, random, *halves(settings.read_corpus(), settings.seed))
+
+
+def _count(settings: NeuronsSettings, world: _World, only: Sequence[str] | None = None) -> list[NeuronCounts]:
+    from interp.neurons import count_neurons
+
+    how = {"shards": settings.shards, "seed": settings.seed, "only": only}
+    models = {"counts": world.model, "counts-random": world.random}
+    return [
+        count_neurons(model, world.first, folder=settings.output / name, **how)
+        for name, model in models.items()
+        if model is not None
+    ]
+
+
+def _name(settings: NeuronsSettings, world: _World) -> NeuronReport:
     from probes.neurons import find_neurons
 
-    corpus, model = settings.read_corpus(), settings.load_model()
-    first, second = halves(corpus, settings.seed)
-    how = {"shards": settings.shards, "seed": settings.seed}
-    random = interp.random_init(model, settings.seed) if settings.random_init else None
-    report = find_neurons(
-        count_neurons(model, first, folder=settings.output / "counts", **how),
-        random_init=count_neurons(random, first, folder=settings.output / "counts-random", **how) if random else None,
-        method=settings.method,
-        share=settings.share,
-        bar=settings.bar,
-        seed=settings.seed,
-    )
-    return measure_damage(model, second, report, modes=settings.modes, seed=settings.seed) if settings.modes else report
+    counts, *random = _count(settings, world)
+    how = {"method": settings.method, "share": settings.share, "bar": settings.bar, "seed": settings.seed}
+    return find_neurons(counts, random_init=random[0] if random else None, **how)
+
+
+def _off(settings: NeuronsSettings) -> dict[str, Any]:
+    """How neurons are switched off, and where losses lie."""
+    return {"modes": settings.modes, "seed": settings.seed, "folder": settings.output / "damage"}

@@ -6,7 +6,8 @@ can be shared has, beside its `run(settings)`,
 
     def share(settings, shard): ...    # compute shard.mine(languages, items ...) into settings.output, where run finds it
 
-and `run` computes what it does not find, so a lost share costs time and never changes the answer.
+and `run` computes what it does not find, so a lost share costs time and never changes the answer. A second stage that needs all
+of the first begins where `meet(settings, shard, "first")` says so.
 
 Two ways to start: `--shard 1/4` to `--shard 4/4` by hand, or `accelerate launch --multi_gpu --num_processes 4 -m experiments
 align ...` (torchrun alike), which sets RANK and WORLD_SIZE. `accelerate launch --cpu` starts a single process (accelerate 1.15;
@@ -21,6 +22,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -37,6 +39,8 @@ _log = logging.getLogger(__name__)
 _DONE = "done.json"
 _PATIENCE = 60.0
 """Seconds to wait for another process at the door: it holds it for a few file operations."""
+_GLANCE = 2.0
+"""Seconds that a share waits for its own place: others look now and then whether somebody is at it."""
 _RANKS = (("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 """How torchrun and accelerate, and then MPI, number the processes that they start."""
 
@@ -91,16 +95,35 @@ def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
     share, folder, place = _share_of(settings), settings.output, _place(settings.output, shard)
     with ExitStack() as working:
         with _door(folder):
-            todo = not _join(settings, place) and not _is_done(place, settings)
+            todo = not _join(settings, place) and not _is_marked(place, _DONE, settings)
             if todo:
-                for held_now in (locked(folder, shared=True), locked(place), logged(place)):
+                for held_now in (locked(folder, shared=True), locked(place, patience=_GLANCE), logged(place)):
                     working.enter_context(held_now)
         if todo:
             share(settings, shard)
     with _door(folder):
         if todo:
-            write_json(place / _DONE, {"asked": settings.asked()})
+            _mark(place, _DONE, settings)
         return _claim(settings, shard, held)
+
+
+def meet(settings: Settings, shard: Shard, stage: str) -> bool:
+    """Say that this share has come to the end of a stage, and wait until all have: True where the next stage can begin.
+
+    False where another share is neither there yet nor at work: then this one has nothing more to do, and the process that
+    answers does the next stage as far as it is not done. Processes of one launcher give each other a minute to begin.
+    """
+    name, places = f"{stage}.json", _places(settings.output, shard)
+    _mark(_place(settings.output, shard), name, settings)
+    begun_by = time.monotonic() + (_PATIENCE if _launched(os.environ) else 0)
+    while behind := [place for place in places if not _is_marked(place, name, settings)]:
+        idle = [place for place in behind if not place.is_dir() or _nobody_at(place, shared=True)]
+        idle = [place.name for place in idle if not _is_marked(place, name, settings)]
+        if idle and time.monotonic() >= begun_by:
+            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(idle))
+            return False
+        time.sleep(_GLANCE / 10)
+    return True
 
 
 def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
@@ -108,7 +131,7 @@ def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
     if is_whole(folder):
         if shard.index:
             return f"{folder} is finished."
-    elif left := [n for n in range(shard.count) if not _is_done(_place(folder, Shard(n, shard.count)), settings)]:
+    elif left := [place for place in _places(folder, shard) if not _is_marked(place, _DONE, settings)]:
         return f"shard {shard.index + 1} of {shard.count} is done; {len(left)} more to go"
     try:
         held.enter_context(locked(folder))
@@ -139,24 +162,32 @@ def _shared_alike(folder: Path, place: Path) -> bool:
     return found == {place.name.rpartition("-")[2]} or (not found and is_new(folder))
 
 
-def _nobody_at(folder: Path) -> bool:
+def _nobody_at(folder: Path, shared: bool = False) -> bool:
     try:
-        with locked(folder):
+        with locked(folder, shared=shared):
             return True
     except RuntimeError:
         return False
 
 
-def _is_done(place: Path, settings: Settings) -> bool:
-    """Whether a share of this very question is done; the mark of another question is not believed."""
+def _mark(place: Path, name: str, settings: Settings) -> None:
+    write_json(place / name, {"asked": settings.asked()})
+
+
+def _is_marked(place: Path, name: str, settings: Settings) -> bool:
+    """Whether a share of this very question has come that far; the mark of another question is not believed."""
     try:
-        return json.loads((place / _DONE).read_text(encoding="utf-8")) == {"asked": settings.asked()}
+        return json.loads((place / name).read_text(encoding="utf-8")) == {"asked": settings.asked()}
     except (OSError, ValueError):
         return False
 
 
 def _place(folder: Path, shard: Shard) -> Path:
     return folder / SHARDS / f"{shard.index + 1}-of-{shard.count}"
+
+
+def _places(folder: Path, shard: Shard) -> list[Path]:
+    return [_place(folder, Shard(index, shard.count)) for index in range(shard.count)]
 
 
 def _door(folder: Path) -> AbstractContextManager[None]:

@@ -64,20 +64,22 @@ def count_neurons(
     shards: int = 8,
     max_tokens: int = 4096,
     folder: str | Path | None = None,
+    only: Sequence[str] | None = None,
     seed: int = 0,
 ) -> NeuronCounts:
     """Run a corpus through a model and count, language by language, which neurons fire.
 
     With a `folder` each language is written when it is done, and a run that was stopped goes on with the next one.
-    `shards` whole sentences (or documents) each; sentences longer than the model reads are cut.
+    Several processes may fill one folder, each with `only` some of the languages: a call without finds them there.
+    `shards` parts of whole sentences (or documents); sentences longer than the model reads are cut.
     """
     _check(model, corpus, shards)
     asked = {"model": asdict(identify(model)), "corpus": asdict(corpus.identity), "shards": shards, "seed": seed}
     shard_of = _deal(corpus.documents or corpus.ids, shards, seed)
     found: dict[str, dict[str, Tensor]] = {}
-    for code in tqdm(corpus.languages, desc="neurons", unit="language"):
+    for code in tqdm(corpus.languages if only is None else corpus.select(only).languages, desc="neurons", unit="language"):
         count = partial(_count, model, corpus[code], shard_of, shards, max_tokens)
-        found[code] = count() if folder is None else _resume(Path(folder), code, asked, count)
+        found[code] = count() if folder is None else _resume(Path(folder), code, asked, count, only is not None)
     parts = {name: {code: counts[name] for code, counts in found.items()} for name in ("rate", "mean", "variance", "tokens")}
     return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity)
 
@@ -151,8 +153,8 @@ def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[st
     return {"rate": rate.float(), "mean": mean.float(), "variance": variance.float(), "tokens": tokens}
 
 
-def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial) -> dict[str, Tensor]:
-    with locked(folder):
+def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial, together: bool) -> dict[str, Tensor]:
+    with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
         if before is not None and before != asked:
             field = next(key for key in asked if before.get(key) != asked[key])

@@ -9,20 +9,23 @@ against the random neurons. Find the neurons on other sentences than these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from interp.corpus import ParallelCorpus
 from interp.likelihood import sentence_losses
 from interp.models import identify
+from interp.sealed_tensors import find_tensors, save_tensors
 from interp.statistics import bootstrap
 from interp.steering import ablated
 
@@ -31,6 +34,13 @@ if TYPE_CHECKING:
 
 Mode = Literal["zero", "mean"]
 Sets = Mapping[int, list[int]]
+
+
+class Mask(NamedTuple):
+    """Neurons by block that are switched off together, and to what."""
+
+    mode: Mode
+    neurons: Sets
 
 
 def measure_damage(
@@ -42,22 +52,22 @@ def measure_damage(
     draws: int = 2,
     seed: int = 0,
     resamples: int = 1000,
+    folder: str | Path | None = None,
 ) -> NeuronReport:
     """Switch each language's neurons off and see which languages suffer; gives the report with the losses in it.
 
     `corpus` should hold sentences the neurons were not found on. Random neurons come from the same blocks, none of them any
-    language's own, as near as can be in how often they fire in their busiest language; `draws` of them are averaged.
+    language's own, as near as can be in how often they fire in their busiest language; `draws` of them are averaged. The
+    losses under each mask are kept in `folder` and found again.
     """
-    if (found := identify(model)).sha != report.signature.model.sha:
-        raise ValueError(f"the neurons are of {report.signature.model}, the model is {found}. Count the neurons of this one.")
-    if unknown := [mode for mode in modes if mode not in get_args(Mode)]:
-        raise ValueError(f"mode {unknown[0]!r}: needed {', '.join(get_args(Mode))}.")
-    texts = corpus.select(report.languages)
+    texts = _texts(model, corpus, report, modes)
     clean = [sentence_losses(model, texts[code]) for code in texts.languages]
-    lost = [_losses_by_mask(model, texts, report, mode, draws, np.random.default_rng(seed)) for mode in tqdm(modes, desc="off")]
+    masks = _masks(report, modes, draws, seed)
+    lost = np.stack([_losses(model, texts, report, mask, folder) for mask in tqdm(masks, desc="off", unit="mask")])
+    lost = lost.reshape(len(modes), len(texts.languages), 1 + draws, *lost.shape[1:])
     arrays = {
-        "loss": np.stack([own for own, _ in lost]),
-        "random_loss": np.stack([random for _, random in lost]),
+        "loss": lost[:, :, 0],
+        "random_loss": lost[:, :, 1:].mean(axis=2),
         "clean_loss": np.stack([loss.numpy() for loss, _ in clean]),
         "text_tokens": np.stack([tokens.numpy() for _, tokens in clean]),
         "text_cluster": np.unique(texts.documents or texts.ids, return_inverse=True)[1],
@@ -68,17 +78,39 @@ def measure_damage(
     return replace(report, arrays={**report.arrays, **arrays}, settings={**report.settings, **more}, signature=signature)
 
 
-def _losses_by_mask(
-    model: Any, texts: ParallelCorpus, report: NeuronReport, mode: Mode, draws: int, rng: np.random.Generator
-) -> tuple[Float[np.ndarray, "source target sentence"], Float[np.ndarray, "source target sentence"]]:
-    """Losses by mask and text language with each language's own neurons off, and with random ones off."""
-    means = torch.from_numpy(report.arrays["mean"]).mean(0)
-    own, random = [], []
-    for code in tqdm(report.languages, desc=mode, unit="mask", leave=False):
-        neurons = report.neurons(code)
-        own.append(_losses(model, texts, neurons, means, mode))
-        random.append(np.mean([_losses(model, texts, matched(report, neurons, rng), means, mode) for _ in range(draws)], axis=0))
-    return np.stack(own), np.stack(random)
+def share_damage(
+    model: Any,
+    corpus: ParallelCorpus,
+    report: NeuronReport,
+    share: Callable[[Sequence[Mask]], Sequence[Mask]],
+    *,
+    folder: str | Path,
+    modes: tuple[Mode, ...] = ("zero", "mean"),
+    draws: int = 2,
+    seed: int = 0,
+) -> None:
+    """Measure some of the masks into `folder`, where `measure_damage` with the same arguments finds them."""
+    texts = _texts(model, corpus, report, modes)
+    for mask in tqdm(share(_masks(report, modes, draws, seed)), desc="off", unit="mask"):
+        _losses(model, texts, report, mask, folder)
+
+
+def _texts(model: Any, corpus: ParallelCorpus, report: NeuronReport, modes: Sequence[Mode]) -> ParallelCorpus:
+    if (found := identify(model)).sha != report.signature.model.sha:
+        raise ValueError(f"the neurons are of {report.signature.model}, the model is {found}. Count the neurons of this one.")
+    if unknown := [mode for mode in modes if mode not in get_args(Mode)]:
+        raise ValueError(f"mode {unknown[0]!r}: needed {', '.join(get_args(Mode))}.")
+    return corpus.select(report.languages)
+
+
+def _masks(report: NeuronReport, modes: Sequence[Mode], draws: int, seed: int) -> list[Mask]:
+    """For every mode and language its own neurons, then `draws` times random ones."""
+    found = []
+    for mode in modes:
+        rng = np.random.default_rng(seed)
+        for own in map(report.neurons, report.languages):
+            found += [Mask(mode, own), *(Mask(mode, matched(report, own, rng)) for _ in range(draws))]
+    return found
 
 
 def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[int, list[int]]:
@@ -95,11 +127,22 @@ def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[i
 
 
 def _losses(
-    model: Any, texts: ParallelCorpus, neurons: Sets, means: Float[Tensor, "layer neuron"], mode: Mode
+    model: Any, texts: ParallelCorpus, report: NeuronReport, mask: Mask, folder: str | Path | None
 ) -> Float[np.ndarray, "language sentence"]:
-    values = {block: means[block, index] for block, index in neurons.items()} if mode == "mean" else None
-    with ablated(model, neurons, values):
-        return np.stack([sentence_losses(model, texts[code])[0].numpy() for code in texts.languages])
+    values = None
+    if mask.mode == "mean":
+        means = torch.from_numpy(report.arrays["mean"]).mean(0)
+        values = {block: means[block, index] for block, index in mask.neurons.items()}
+    held = {block: each.tolist() for block, each in (values or {}).items()}
+    facts = {"model": report.signature.model.sha, "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
+    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    if folder and (kept := find_tensors(Path(folder) / f"{name}.safetensors", {"mask": name})):
+        return kept["loss"].numpy()
+    with ablated(model, mask.neurons, values):
+        loss = torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])
+    if folder:
+        save_tensors(Path(folder) / f"{name}.safetensors", {"loss": loss}, {"mask": name})
+    return loss.numpy()
 
 
 def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 import experiments.__main__ as cli
 from experiments.settings import Settings
-from experiments.shards import Shard
+from experiments.shards import Shard, meet
 from interp.report import Report
 from interp.storage import locked
 from tests.test_page import Curves, curves
@@ -47,6 +48,8 @@ def share(settings: LettersSettings, shard: Shard) -> None:
         if not path.exists():
             done.append(letter)
             path.write_text(letter)
+    if settings.fail == "stage" and meet(settings, shard, "lower"):
+        done.append(f"upper {shard}")
 
 
 def run(settings: LettersSettings) -> Report:
@@ -131,6 +134,23 @@ def test_files_that_no_run_wrote_are_left_alone_and_what_a_kill_left_is_not_such
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".config-k1ll3d.yaml").write_text("model")
     assert interp("--output", tmp_path / "run", "--shard", "1/2") == 0
+
+
+def test_the_second_stage_waits_for_shares_at_work_and_not_for_others(tmp_path):
+    folder = tmp_path / "run"
+    interp("--output", folder, "--fail", "stage", "--shard", "1/2")
+    interp("--output", folder, "--fail", "stage", "--shard", "2/2")
+    assert done == ["a", "c", "e", "b", "d", "upper 2/2", "upper 1/1", "answer"], "the first found nobody at the other share"
+    done.clear()
+    settings = LettersSettings(output=tmp_path / "other", fail="stage").resolved()
+    (settings.output / "shards" / "2-of-2").mkdir(parents=True)
+    with multiprocessing.get_context("fork").Pool(1) as pool, ExitStack() as held:
+        held.enter_context(locked(settings.output / "shards" / "2-of-2"))
+        waits = pool.apply_async(meet, (settings, Shard(0, 2), "lower"))
+        with pytest.raises(multiprocessing.TimeoutError):
+            waits.get(1)
+        assert meet(settings, Shard(1, 2), "lower"), "the other is there already"
+        assert waits.get(5)
 
 
 def test_a_share_of_another_question_is_refused(tmp_path, capsys):

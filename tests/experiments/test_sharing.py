@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -25,9 +26,14 @@ QUESTIONS = {
     "align": ("--metrics", "mexa", "--random-init"),
     "probe": ("--folds", "2"),
     "transplant": ("--corpus", "cldr:facts", "--languages", "de", "--limit", "40", "--controls", "shuffled", "random"),
+    "neurons": ("--shards", "2", "--modes", "zero", "--share", "0.1"),
 }
-UNITS = {"transplant": ("interp.grid_items", "measure_grids")}
-"""What does the work of a question, one call a language or a batch of items."""
+UNITS = {
+    "transplant": [("interp.grid_items", "measure_grids")],
+    "neurons": [("interp.neurons", "_count"), ("probes.damage", "ablated")],
+}
+"""What does the work of a question, one call a language, a batch of items or a mask."""
+_CAPTURE = [("interp.capture", "_pool_language")]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,8 @@ def world(tmp_path_factory) -> list[str]:
 @pytest.mark.parametrize("command", QUESTIONS)
 def test_two_processes_give_the_table_of_one(command, world, tmp_path, monkeypatch):
     args = [command, *world, *QUESTIONS[command], "--output"]
-    _note_work(monkeypatch, UNITS.get(command, ("interp.capture", "_pool_language")), tmp_path / "work")
+    for module, name in UNITS.get(command, _CAPTURE):
+        _note_work(monkeypatch, import_module(module), name, tmp_path / "work")
     assert cli.main([*args, str(tmp_path / "one")]) == 0
     alone = _who_worked(tmp_path / "work")
     fork = multiprocessing.get_context("fork")
@@ -59,16 +66,15 @@ def test_two_processes_give_the_table_of_one(command, world, tmp_path, monkeypat
     assert set(together) == {process.pid for process in processes}, "both work"
 
 
-def _note_work(monkeypatch, unit: tuple[str, str], path: Path) -> None:
-    module = import_module(unit[0])
-    work = getattr(module, unit[1])
+def _note_work(monkeypatch, module: ModuleType, name: str, path: Path) -> None:
+    work = getattr(module, name)
 
     def noted(*args, **kwargs):
         with open(path, "a") as file:
             file.write(f"{os.getpid()}\n")
         return work(*args, **kwargs)
 
-    monkeypatch.setattr(module, unit[1], noted)
+    monkeypatch.setattr(module, name, noted)
 
 
 def _who_worked(path: Path) -> list[int]:
