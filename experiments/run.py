@@ -14,7 +14,7 @@ from experiments.run_folder import check_ours, check_same, is_new, is_whole, log
 from experiments.settings import CONFIG, Settings, parse
 from experiments.shards import Shard, take_share
 from experiments.terminal import printable
-from interp.storage import locked, write_text
+from interp.storage import locked, sweep, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,8 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
 def _finish(settings: Settings) -> Path:
     """The answer, in a folder that is held."""
     folder = settings.output
+    for place in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sweep(place)
     new = is_new(folder)
     if not new:
         if not settings.resume:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiments.settings import CONFIG, Settings, read_recipe
 from interp.plain import inside
+from interp.storage import writing
 
 LOG = "run.log"
 SHARDS = "shards"
@@ -65,10 +66,22 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
+class _Log(logging.FileHandler):
+    """A log that a full disk cuts short without a word: what cannot be written for the same reason says so itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def logged(folder: Path) -> Iterator[None]:
     """Keep what is logged and warned of in the folder, and our own warnings on the screen; an error leaves its traceback."""
-    file, screen = logging.FileHandler(inside(folder, LOG), encoding="utf-8"), logging.StreamHandler()
+    with writing(folder / LOG):
+        file, screen = _Log(inside(folder, LOG), encoding="utf-8"), logging.StreamHandler()
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     screen.setLevel(logging.WARNING)
     root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("interp", "probes", "experiments")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -12,29 +14,53 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
+_BEGUN = ".interp-"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CODE = re.compile(r"os error (\d+)")  # how safetensors, which is Rust, tells the system's own number
+
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name only when the block ends well.
 
-    A reader sees the old file or the new one, never a part. Nothing is left behind when the block raises.
+    A reader sees the old file or the new one, never a part. Nothing is left behind when the block raises; what a killed
+    process leaves is hidden, and goes when the folder is next `locked`.
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write {path}: {error.strerror}. Choose a folder you may write to (--output)") from error
-    os.close(handle)
-    temporary = Path(name)
+        handle, name = tempfile.mkstemp(prefix=f"{_BEGUN}{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o644)
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Name what could not be written, why, and what to do: an `OSError` in a sentence, whichever library met it."""
     try:
-        yield temporary
-        os.chmod(temporary, 0o644)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        code = getattr(error, "errno", None) or int((_CODE.search(str(error)) or [0, 0])[1])
+        if not code:
+            raise
+        todo = "Free some space, then go on with --resume" if code in _FULL else "Choose a folder you may write to (--output)"
+        raise OSError(f"cannot write {path}: {os.strerror(code)}. {todo}.") from error
+
+
+def sweep(folder: str | Path) -> None:
+    """Delete what killed processes had begun to write. Only for one who holds the folder alone."""
+    for left in Path(folder).glob(f"{_BEGUN}*"):
+        left.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -62,14 +88,16 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
     import fcntl
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+", opener=_no_link) as file:
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "a+", opener=_no_link)  # noqa: SIM115
+    with file:
         end = time.monotonic() + patience
         while True:
             try:
                 fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
-            except OSError:
+            except BlockingIOError:
                 if time.monotonic() < end:
                     time.sleep(0.05)
                     continue
@@ -77,9 +105,11 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
                 raise RuntimeError(
                     f"{folder} is in use by process {file.read().strip() or 'unknown'}. Wait for it, or choose another --output."
                 ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with writing(folder):
+            os.truncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
+        if not shared:
+            sweep(folder)
         yield
 
 
