@@ -66,6 +66,7 @@ class Finished:
         if len(table) > rows and {"measure", "after"} <= set(table):
             table = table.loc[table["estimate"].abs().groupby(table["measure"], sort=False).idxmax().dropna()]
             left_out.append("the largest difference of each measure")
+            rows = max(rows, len(table))
         if len(table) > rows and "layer" in keys and len(keys) > 1:
             groups = table.dropna(subset=["estimate"]).groupby([key for key in keys if key != "layer"], sort=False)
             table = table.loc[groups["estimate"].idxmax()]

@@ -11,6 +11,7 @@ import tyro
 
 from experiments.align import AlignSettings
 from experiments.atlas import AtlasSettings
+from experiments.compare import CompareSettings
 from experiments.lens import LensSettings
 from experiments.neurons import NeuronsSettings
 from experiments.patch import PatchSettings
@@ -18,11 +19,29 @@ from experiments.probe import ProbeSettings
 from experiments.settings import Settings
 from experiments.steer import SteerSettings
 from experiments.transplant import TransplantSettings
+from experiments.tune import TuneSettings
 
 _CLOSE = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
 _FEW = ("deu_Latn", "rus_Cyrl", "zho_Hans")
 _QUOTED = '{autonym}: "{sentence}"'
 """Words as the bundled model read them most; where the quotation ends it holds what was said."""
+
+_QUESTIONS = TuneSettings(
+    mixture="questions",
+    languages=("deu_Latn", "zho_Hans"),
+    split="train",
+    limit=200,
+    scope="lora",
+    template="question",
+    learning_rate=4e-4,
+    batch=32,
+    device_batch=32,
+    output=Path("runs/tune-questions"),
+)
+"""Questions translated into English and never answered (arXiv 2405.13816), in two languages."""
+
+_UNSEEN = ("swh_Latn", "kor_Hang", "hin_Deva")
+"""Languages of the bundled model that this tuning does not see."""
 
 _ALIGN = AlignSettings(languages=_CLOSE, limit=150, template=_QUOTED, random_init=True, metrics=("mexa", "mexa_centred"))
 
@@ -36,8 +55,26 @@ CHAPTERS: tuple[Settings, ...] = (
     NeuronsSettings(languages=_CLOSE, limit=200),
     SteerSettings(limit=40),
     AtlasSettings(languages=_CLOSE, limit=100),
+    _QUESTIONS,
+    dataclasses.replace(_QUESTIONS, control="copy", output=Path("runs/tune-copy")),
+    CompareSettings(
+        after="tune-questions",
+        instruments=("answer", "align", "lens", "weights"),
+        languages=(*_QUESTIONS.languages, *_UNSEEN),
+        split="heldout",
+        limit=100,
+    ),
+    CompareSettings(
+        before="tune-copy",
+        after="tune-questions",
+        instruments=("answer",),
+        languages=(*_QUESTIONS.languages, *_UNSEEN),
+        split="heldout",
+        limit=100,
+        output=Path("runs/compare-with-copy"),
+    ),
 )
-"""What the tour asks, in order: one line a question, each from its question's module."""
+"""What the tour asks, in order, each from its question's module. What a chapter tuned, a later one names by its folder."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +98,6 @@ def main(args: Sequence[str]) -> None:
     tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
     folders = [tour.output / chapter.output.name for chapter in CHAPTERS]
     for chapter, folder in zip(CHAPTERS, folders, strict=True):
-        show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume)))
+        tuned = {name: str(tour.output / path) for name in ("before", "after") if (path := getattr(chapter, name, ""))}
+        show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume, **tuned)))
     print(write_page(folders, tour.output / "page.html", f"How {tour.model} holds its languages"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from interp.figures_change import difference_curves, difference_dots, paired_slopes
-from interp.provenance import Signature
+from interp.provenance import CorpusIdentity, Signature
 from interp.report import Report
 from interp.statistics import bootstrap, holm, sign_flip
 from probes.pairs import CELL, read_values
@@ -48,6 +49,7 @@ class ChangeReport(Report):
         return pd.concat(found, ignore_index=True)
 
     def _measure(self, part: pd.DataFrame) -> pd.DataFrame:
+        part = part.dropna(subset=["value"])
         keys = pd.MultiIndex.from_frame(part[CELL])
         cells = keys.unique()
         grids = {}
@@ -126,10 +128,19 @@ def join_changes(reports: Mapping[str, ChangeReport]) -> ChangeReport:
     how = {"before": first.signature.settings["before"], "with": "+".join(reports), "flips": first.settings["flips"]}
     return ChangeReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("change", first.signature.model, first.signature.corpus, how),
+        signature=Signature("change", first.signature.model, _joined([each.signature.corpus for each in reports.values()]), how),
         settings=first.settings,
         notes=tuple(dict.fromkeys(note for report in reports.values() for note in report.notes)),
     )
+
+
+def _joined(corpora: Sequence[CorpusIdentity]) -> CorpusIdentity:
+    """What several instruments were given, as one: the smallest number of items, and a hash of the hashes."""
+    distinct = list(dict.fromkeys(corpora))
+    if len(distinct) == 1:
+        return distinct[0]
+    digest = hashlib.sha256("".join(each.sha for each in distinct).encode()).hexdigest()
+    return CorpusIdentity("+".join(each.name for each in distinct), digest, min(each.n for each in distinct))
 
 
 def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -95,6 +95,14 @@ def test_items_of_one_report_only_are_left_out_and_counted():
     assert "6 values stand in one report only" in found.notes[-1]
 
 
+def test_a_cell_without_any_pair_is_no_cell():
+    both = [
+        replace(each, table=each.table.assign(value=each.table["value"].mask(each.table["layer"] == "1")))
+        for each in (_aligned(0), _aligned(1))
+    ]
+    assert set(compare_reports(*both).summary()["layer"]) == {"embed", "0"}
+
+
 def test_documents_are_kept_and_a_joined_report_keeps_every_instrument(tmp_path):
     before, after = _aligned(0), _aligned(1, gain=0.2, seed=1)
     plain = compare_reports(before, after)
@@ -102,6 +110,9 @@ def test_documents_are_kept_and_a_joined_report_keeps_every_instrument(tmp_path)
     assert "document" in compare_reports(*grouped).table
     both = join_changes({"align": plain, "again": plain})
     assert set(both.summary()["measure"]) == {"align mexa", "again mexa"}
+    assert both.signature.corpus == CORPUS
+    elsewhere = replace(plain, signature=replace(plain.signature, corpus=CorpusIdentity("other", "d" * 8, 7)))
+    assert str(join_changes({"align": plain, "again": elsewhere}).signature.corpus).startswith("made+other@")
     both.save(tmp_path)
     loaded = Report.load(tmp_path)
     assert isinstance(loaded, ChangeReport)

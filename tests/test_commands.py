@@ -347,6 +347,18 @@ def test_the_tour_asks_every_chapter_and_binds_one_page(tmp_path, monkeypatch, c
     assert len(asked) == 2
 
 
+def test_a_chapter_of_the_tour_finds_what_an_earlier_one_tuned():
+    made = [chapter.output.name for chapter in tour.CHAPTERS]
+    named = [
+        (place, path)
+        for place, each in enumerate(tour.CHAPTERS)
+        for path in (getattr(each, "before", ""), getattr(each, "after", ""))
+    ]
+    assert any(path for _, path in named)
+    for place, path in named:
+        assert not path or path in made[:place]
+
+
 def test_every_chapter_of_the_tour_reads_as_its_command_would_write_it(tmp_path):
     for chapter in tour.CHAPTERS:
         (tmp_path / "config.yaml").write_text(chapter.resolved().to_yaml(), encoding="utf-8")

@@ -53,6 +53,10 @@ def test_controls_keep_the_format_and_lose_the_knowledge():
     assert all(each.input == each.answer for each in copied.examples)
     assert build_control(_settings("--control", "shuffled"), real).counts() == real.counts()
     assert build_control(_settings("--control", "english"), real).counts() == {"eng_Latn>eng_Latn": 20}
+    asked = build_mixture(_settings("--mixture", "questions"))
+    copied = build_control(_settings("--mixture", "questions", "--control", "copy"), asked)
+    assert {each.answer for each in copied.examples} == {each.answer for each in asked.examples}
+    assert all(each.input == each.answer for each in copied.examples)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("tune-*.yaml")), ids=lambda path: path.stem)
