@@ -24,6 +24,7 @@ COMMANDS = {
     "translate": ("experiments.translate", "How well does the model translate?"),
     "answer": ("experiments.answer", "How well does the model answer, in each language?"),
     "compare": ("experiments.compare", "What did tuning change, in behaviour, representations and weights?"),
+    "scale": ("experiments.scale", "How does translation grow with parallel data, and how should a budget of it be divided?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }

@@ -56,7 +56,7 @@ def measure_scaling(
     form = form or ("power" if similarity is None else "given")
     settings = {"metric": metric, "form": form, "reference": reference, "similarity": dict(similarity) if similarity else None,
                 "similarity_of": similarity_of, "plan": asked, "resamples": resamples, "seed": seed}  # fmt: skip
-    own = {"metric": metric, "form": form, "gamma": similarity_of if similarity else "free", "boot": resamples, "seed": seed}
+    own = {"metric": metric, "law": form, "gamma": similarity_of if similarity else "free", "boot": resamples, "seed": seed}
     report = ScalingReport(table, Signature("scale", model, corpus, {**(how or {}), **own}), settings=settings)
     notes = _notes(report)
     try:

@@ -13,16 +13,19 @@ from scipy import optimize
 from interp.languages import nearest
 from probes.scaling_law import FULL, STEEPEST, Curves, Form, Law, Points
 
-_SIZES = 3
-
 
 def fit_law(
-    points: Points, form: Form = "power", reference: str | None = None, similarity: Mapping[str, float] | None = None
+    points: Points,
+    form: Form = "power",
+    reference: str | None = None,
+    similarity: Mapping[str, float] | None = None,
+    least_sizes: int = 3,
 ) -> Law:
     """Fit the law: a weighted log-linear start, then non-linear least squares with weights 1 / SE^2.
 
     `reference` is the language with gamma 1 (the first by default); `similarity`, for the form "given", is each language's
-    measured gamma. Where the points have bootstrap draws, every draw is fitted too.
+    measured gamma. Where the points have bootstrap draws, every draw is fitted too. Two `least_sizes` make a line, no curve:
+    enough only to foretell a third.
     Misleads: points share sentences, so AIC takes them for more than they are; and near the ceiling log(100 - S) is mostly
     noise, so a saturated language decides nothing about beta. Raises `ValueError` where the points cannot carry the form.
     """
@@ -33,7 +36,7 @@ def fit_law(
     if reference not in names:
         raise ValueError(f"reference {reference!r} is not among {', '.join(names)}.")
     columns = _columns(points, form, similarity)
-    _check(points, form, columns)
+    _check(points, form, columns, least_sizes)
     found = _solve(points.scores, points.noise, columns, form, None)
     residual = (points.scores - _scores(found, columns, form)) / points.noise
     drawn = None
@@ -74,10 +77,10 @@ def _given(names: Sequence[str], similarity: Mapping[str, float] | None) -> Floa
     return gammas
 
 
-def _check(points: Points, form: Form, columns: np.ndarray) -> None:
+def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
     sizes = np.unique(points.sizes)
-    if len(sizes) < _SIZES:
-        raise ValueError(f"{len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}). Needed: at least {_SIZES} to see a curve.")
+    if len(sizes) < least:
+        raise ValueError(f"{len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}). Needed: at least {least} to see a curve.")
     wanted = columns.shape[1] + (form == "ceiling")
     if len(points.scores) <= wanted or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise ValueError(

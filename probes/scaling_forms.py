@@ -24,7 +24,7 @@ def left_out(
     top, names = points.largest(), points.names
     rest = points.take(~top)
     try:
-        law = fit_law(rest, form, similarity=similarity)
+        law = fit_law(rest, form, similarity=similarity, least_sizes=2)
         order = [law.languages.index(name) for name in names]
     except ValueError:
         return np.full(len(names), np.nan), None

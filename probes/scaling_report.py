@@ -64,12 +64,12 @@ class ScalingReport(Report):
         asked = self.settings["plan"]
         if asked is None:
             return None
-        points = self.points
-        top = points.drawn[:, points.largest()]
-        objective = asked["objective"]
-        shares = np.array([(asked["weights"] or {}).get(name, 1.0) for name in points.names])
-        noise = (top.min(1) if objective == "maxmin" else top @ shares / shares.sum()).std()
-        return allocate(self.law, asked["budget"], caps=asked["caps"], objective=objective, weights=asked["weights"], noise=noise)
+        points, objective = self.points, asked["objective"]
+        caps, weights = ({name: given[name] for name in points.names if name in given} if given else None
+                         for given in (asked["caps"], asked["weights"]))  # fmt: skip
+        top, shares = points.drawn[:, points.largest()], np.array([(weights or {}).get(name, 1.0) for name in points.names])
+        noise = float((top.min(1) if objective == "maxmin" else top @ shares / shares.sum()).std())
+        return allocate(self.law, asked["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
 
     def agreement(self) -> tuple[float, float]:
         """Rank correlation of the measured similarity with the free gammas, and its one-sided permutation p; NaN without one."""
@@ -155,7 +155,9 @@ class ScalingReport(Report):
             grows += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
         else:
             grows = f"{where}, by {_FORMS[self.law.form]}"
-        said = [f"{grows} (residuals {np.sqrt(self.law.misfit):.2g} standard errors)", self._preferred(), self._agrees()]
+        off = np.sqrt(self.law.misfit)
+        doubt = ", so it does not describe them" if off > 2 else ""
+        said = [f"{grows} (points lie {off:.2g} standard errors off the law{doubt})", self._preferred(), self._agrees()]
         return " ".join(f"{each.rstrip('.')}." for each in (*said, self.plan.verdict() if self.plan else "") if each)
 
     def _preferred(self) -> str:
@@ -165,7 +167,11 @@ class ScalingReport(Report):
         near = [name for name in forms.index if forms["behind"][name] < 2]
         first = f"AIC prefers {_FORMS[by_aic]}"
         if mine in near:
-            first = f"AIC has nothing better than {_FORMS[mine]}" if len(near) == 1 else f"AIC cannot tell {' from '.join(near)}"
+            first = (
+                f"AIC has nothing better than {_FORMS[mine]}"
+                if len(near) == 1
+                else f"AIC cannot tell {' from '.join(_FORMS[name] for name in near)}"
+            )
         elif mine in forms.index:
             first += f" ({forms['behind'][mine]:.1f} ahead of {_FORMS[mine]})"
         if by_error is None:
