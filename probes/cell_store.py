@@ -7,10 +7,10 @@ kept/<key>.safetensors, .json the embedding rows of a kept model, and what it is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,8 @@ from typing import Any
 
 import pandas as pd
 
-from interp.storage import checksum, whole, write_json
+from interp.plain import read_sealed, write_sealed
+from interp.storage import checksum, locked, whole
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Store:
         path = self.folder / "cells" / f"{key}.parquet"
         with whole(path) as temporary:
             table.to_parquet(temporary, index=False)
-        write_json(path.with_suffix(".json"), {**facts, "checksum": checksum(path)})
+        write_sealed(path.with_suffix(".json"), {**facts, "checksum": checksum(path)})
 
     def workplace(self, key: str) -> Path:
         """Where the model of a cell is tuned; what is there already is gone on with."""
@@ -69,7 +70,7 @@ class Store:
 
     def keep(self, key: str, facts: Mapping[str, Any]) -> None:
         """Say that a model is kept, and how: written when its rows or its folder are whole."""
-        write_json(self.folder / "kept" / f"{key}.json", facts)
+        write_sealed(self.folder / "kept" / f"{key}.json", facts)
 
     def kept(self, key: str) -> Mapping[str, Any] | None:
         return _facts(self.folder / "kept" / f"{key}.json")
@@ -81,10 +82,7 @@ class Store:
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
         """One process at a time for what lies under a key; another waits. A killed one lets go."""
-        path = self.folder / "locks" / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.folder / "locks" / key, patience=math.inf):
             yield
 
 
@@ -92,10 +90,7 @@ def _facts(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        _log.warning("%s is not readable: what it describes is computed again", path)
+        return read_sealed(path)
+    except ValueError as error:
+        _log.warning("%s: what it describes is computed again", error)
         return None
-    return found

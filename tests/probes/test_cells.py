@@ -1,8 +1,10 @@
 """A sweep ends in one table whatever happened on the way: killed, altered, continued, grown, or kept as a few rows."""
 
+import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -12,8 +14,8 @@ import torch
 from sacrebleu.metrics import CHRF
 
 import interp
+import probes.cell_models
 import probes.cell_store
-import probes.cells
 from interp.corpus import ParallelCorpus
 from interp.statistics import draws
 from interp.tuning import Recipe, copies, translations
@@ -59,8 +61,8 @@ def done(parent, tmp_path_factory):
 
 def _counting(monkeypatch) -> list:
     """The names of what is tuned from now on."""
-    tuned, inner = [], probes.cells.tune
-    monkeypatch.setattr(probes.cells, "tune", lambda *args, **how: tuned.append(args[1].name) or inner(*args, **how))
+    tuned, inner = [], probes.cell_models.tune
+    monkeypatch.setattr(probes.cell_models, "tune", lambda *args, **how: tuned.append(args[1].name) or inner(*args, **how))
     return tuned
 
 
@@ -112,6 +114,23 @@ def test_a_kept_folder_is_the_same_model_also_where_embeddings_were_tied(tmp_pat
     assert interp.identify(rows).sha == interp.identify(whole).sha
 
 
+def test_one_model_is_tuned_once_for_its_cells_and_another_tokenizer_is_another_parent(parent, tmp_path, monkeypatch):
+    tuned = _counting(monkeypatch)
+    cell = _cells()[1]
+    halves = [Cell(f"half/{target}", cell.mixture, _recipe(), ((source, target),)) for source, target in OUT]
+    table = measure_cells(parent, halves, TEST, tmp_path / "sweep", **HOW)
+    assert len(tuned) == 1
+    assert table["first_loss"].gt(table["final_loss"]).all()
+    assert table["moved_rows"].between(10, 400).all()
+    other = tmp_path / "other"
+    shutil.copytree(parent, other)
+    text = json.loads((other / "tokenizer.json").read_text())
+    text["model"]["merges"].pop()
+    (other / "tokenizer.json").write_text(json.dumps(text))
+    assert missing(other, halves, TEST, tmp_path / "sweep", **HOW) == halves
+    assert missing(parent, halves, TEST, tmp_path / "sweep", **HOW) == []
+
+
 @pytest.mark.parametrize("harm", ["bytes", "gone", "facts"])
 def test_an_altered_cell_is_named_and_computed_again(harm, done, parent, tmp_path, caplog):
     folder = tmp_path / "copy"
@@ -159,15 +178,15 @@ def _sweep_and_die(parent, folder, where):
 
         interp.tuning.fit._Trainer.training_step = dying
     else:
-        written, inner = [], probes.cell_store.write_json
+        written, inner = [], probes.cell_store.write_sealed
 
-        def write_json(path, values):
+        def write_sealed(path, values):
             written.append(path.parent.name)
             if written.count("cells") == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
             inner(path, values)
 
-        probes.cell_store.write_json = write_json
+        probes.cell_store.write_sealed = write_sealed
     measure_cells(parent, _cells(), TEST, folder, keep="rows", **HOW)
 
 
