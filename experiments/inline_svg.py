@@ -11,15 +11,22 @@ _HREF = "{http://www.w3.org/1999/xlink}href"
 _SHAPES = ("path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "image", "text", "tspan")
 _GROUPS = ("svg", "g", "defs", "use", "symbol", "marker", "title", "desc")
 _PAINT = ("clipPath", "mask", "pattern", "linearGradient", "radialGradient", "stop")
+_WORDS = ("title", "desc")
 _DRAWN = frozenset((*_SHAPES, *_GROUPS, *_PAINT))
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
+
+
+_STYLE = re.compile(r"\s*(fill|stroke|opacity|font|text|clip|stop|marker|image|color|shape|paint|mix|letter|white)[a-z-]*\s*:")
+"""What a figure's own style says; a position would put it over the page."""
+_DEEPEST = 100
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
     """The markup of a figure for HTML, scaled by its `viewBox`. Raises `ValueError` where the file is no such SVG.
 
-    Only elements that draw are kept: `script`, `style`, `foreignObject`, links and animations go, with every event handler
-    and every reference that leaves the figure. `prefix` keeps the ids of several figures on one page apart.
+    Only elements that draw are kept: `script`, `style`, `foreignObject`, links and animations go, with every event handler,
+    every reference that leaves the figure, and those inside what is referred to: a drawing of drawings of drawings fills any
+    memory. `prefix` keeps the ids of several figures on one page apart.
     """
     try:
         root = ET.parse(path).getroot()
@@ -27,10 +34,7 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
         raise ValueError(f"{path} is not readable as SVG ({error}). Run the command again with --resume.") from None
     if root.tag != f"{_SVG}svg":
         raise ValueError(f"{path} holds <{root.tag}>. Needed: an SVG figure.")
-    _keep_drawn(root)
-    for element in root.iter():
-        element.tag = element.tag.removeprefix(_SVG)
-        element.attrib = _safe(element.attrib, prefix)
+    _clean(root, prefix, {aim for element in root.iter() for item in element.items() for aim in _aims(*item)}, path)
     for measure in ("width", "height"):
         root.attrib.pop(measure, None)
     root.attrib |= {"role": "img", "aria-label": label, "style": f"--points: {_width(root, path):.0f}"}
@@ -45,12 +49,21 @@ def _width(root: ET.Element, path: Path) -> float:
         raise ValueError(f"{path} has no viewBox that can be read. Run the command again with --resume.") from None
 
 
-def _keep_drawn(parent: ET.Element) -> None:
-    for child in list(parent):
-        if isinstance(child.tag, str) and child.tag.removeprefix(_SVG) in _DRAWN:
-            _keep_drawn(child)
-        else:
-            parent.remove(child)
+def _clean(element: ET.Element, prefix: str, aims: set[str], path: Path, aimed: bool = False, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(f"{path}: elements nested more than {_DEEPEST} deep. Needed: an SVG figure.")
+    aimed = aimed or element.get("id") in aims
+    drawn = [child for child in element if isinstance(child.tag, str) and child.tag.removeprefix(_SVG) in _DRAWN]
+    element.tag = element.tag.removeprefix(_SVG)
+    element[:] = [] if element.tag in _WORDS else drawn
+    for child in element:
+        _clean(child, prefix, aims, path, aimed, depth + 1)
+    element.attrib = _safe({name: value for name, value in element.items() if not (aimed and _aims(name, value))}, prefix)
+
+
+def _aims(name: str, value: str) -> list[str]:
+    """The ids that an attribute refers to."""
+    return [value.removeprefix("#")] if name in ("href", _HREF) else _REFERENCE.findall(value)
 
 
 def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
@@ -64,8 +77,11 @@ def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
                 value = f"#{prefix}{value[1:]}"
             elif not value.startswith(("data:image/png;base64,", "data:image/jpeg;base64,")):
                 continue
-        elif name.startswith(("on", "{")) or "url(" in _REFERENCE.sub("", value).lower() or "\\" in value:
+        elif name == "class" or name.startswith(("on", "src", "{")) or "url(" in _REFERENCE.sub("", value).lower() or "\\" in value:
             continue
+        elif name == "style":
+            value = "; ".join(part.strip() for part in value.split(";") if _STYLE.match(part))
+            value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
         else:
             value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
         kept[name] = value

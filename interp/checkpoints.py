@@ -5,7 +5,6 @@ Weights are read from safetensors only (a pickle can run code), and a repository
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.languages import nearest
+from interp.plain import inside, read_object
 from interp.shortened_tokenizer import read_shortened
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -46,29 +46,43 @@ def _check_folder(folder: Path) -> None:
         if (folder / "adapter_config.json").is_file():
             needed = "It holds a PEFT adapter: load it with peft and pass the model with tokenizer=."
         raise ValueError(f"model {str(folder)!r} has no config.json. {needed}")
-    _check_json(config)
-    index = folder / "model.safetensors.index.json"
-    shards = [folder / "model.safetensors"]
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(
+            f"model {str(folder)!r} holds weights and a PEFT adapter, which may name other weights. Needed: one of them; "
+            "merge the adapter and save, or move adapter_config.json away."
+        )
+    index, names = folder / "model.safetensors.index.json", {"model.safetensors"}
     if index.is_file():
-        weights = _check_json(index).get("weight_map")
-        if not isinstance(weights, dict):
+        weights = _read_json(index).get("weight_map")
+        if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) for name in weights.values()):
             raise ValueError(f"{index} has no weight_map. Save or download the model again.")
-        shards = [folder / str(shard) for shard in sorted(set(weights.values()))]
-    for shard in shards:
-        _check_shard(shard)
+        names = set(weights.values())
+    tensors = sum(_count_tensors(inside(folder, name, links=True)) for name in sorted(names))
+    if (layers := _most_layers(_read_json(config))) > tensors:
+        raise ValueError(
+            f"{config} names {layers} layers, but the weights are {tensors} tensors. Needed: the config.json of these weights."
+        )
 
 
-def _check_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except ValueError as error:
         raise ValueError(f"{path} is not readable as JSON ({error}). Save or download the model again.") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds a {type(found).__name__}. Needed: a JSON object; save or download the model again.")
-    return found
 
 
-def _check_shard(shard: Path) -> None:
+def _most_layers(config: object) -> int:
+    """The most layers that a configuration names, its parts included: it is built before its weights are looked at."""
+    if isinstance(config, list):
+        return max(map(_most_layers, config), default=0)
+    if not isinstance(config, dict):
+        return 0
+    named = [value for key, value in config.items() if ("layers" in key or key == "n_layer") and isinstance(value, int)]
+    return max([*named, *map(_most_layers, config.values())], default=0)
+
+
+def _count_tensors(shard: Path) -> int:
+    """How many tensors a file of weights holds. Raises `ValueError` where it is none."""
     if not shard.is_file():
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in shard.parent.glob(pattern))
         needed = "Needed: its weights as safetensors."
@@ -78,8 +92,8 @@ def _check_shard(shard: Path) -> None:
             )
         raise ValueError(f"model {str(shard.parent)!r} has no {shard.name}. {needed}")
     try:
-        with safe_open(shard, framework="pt"):
-            pass
+        with safe_open(shard, framework="pt") as file:
+            return len(file.keys())
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{shard} is truncated or corrupt ({error}). Save or download the model again.") from None
 

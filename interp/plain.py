@@ -83,12 +83,15 @@ def fitted(kind: type[T], values: object, where: object) -> T:
         raise ValueError(f"{where}: {key}: got {shown(first['input'])}. {first['msg']}.") from None
 
 
-def inside(folder: Path, name: str) -> Path:
-    """The file of that name in a folder. Raises `ValueError` for a name that is a path, and for a link that leads out of it."""
+def inside(folder: Path, name: str, links: bool = False) -> Path:
+    """The file of that name in a folder. Raises `ValueError` for a name that is a path, and for a link that leads out of it.
+
+    `links` lets links be: a model in the hub's cache is a folder of them.
+    """
     path = folder / name
     if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
         raise ValueError(f"{folder} names a file {shown(name)}. Needed: a plain name; a file outside its folder is never read.")
-    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+    if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")
     return path
 

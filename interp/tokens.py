@@ -33,7 +33,9 @@ def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
     """One left-padded batch on the model's device. What stands in the padding does not matter: the mask hides it."""
     if not sequences or not all(sequences):
         raise ValueError("pad: an empty sequence came. Needed: at least one token in every sequence.")
-    longest = max(map(len, sequences))
+    longest, highest, rows = max(map(len, sequences)), max(map(max, sequences)), model.cfg.d_vocab
+    if highest >= rows:
+        raise ValueError(f"pad: token {highest}, but {model.cfg.model_name} has {rows}. Needed: the tokenizer of this model.")
     filler = model.tokenizer.pad_token_id
     filler = 0 if filler is None else filler
     ids = torch.tensor([[filler] * (longest - len(one)) + list(one) for one in sequences])

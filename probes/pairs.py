@@ -65,11 +65,20 @@ def load_comparable(folder: str | Path) -> Report:
 def read_values(report: Report) -> pd.DataFrame:
     """One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has them."""
     name = type(report).__name__
-    if name in _ARRAYS:
-        return _neurons(report) if name == "NeuronReport" else _grid(report)
-    if name not in _READINGS:
+    if name not in comparable():
         raise ValueError(f"a {name} cannot be paired item by item. Needed: one of {', '.join(comparable())}.")
-    how, table = _READINGS[name], report.table
+    try:
+        return _arrays(report, name) if name in _ARRAYS else _tables(report, _READINGS[name])
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(f"this {name} lacks what one has ({error!r}). Needed: a report as its command saves it.") from None
+
+
+def _arrays(report: Report, name: str) -> pd.DataFrame:
+    return _neurons(report) if name == "NeuronReport" else _grid(report)
+
+
+def _tables(report: Report, how: Reading) -> pd.DataFrame:
+    table = report.table
     for column, wanted in how.keep.items():
         table = table[table[column].astype(str) == wanted]
     frames = [_read(table, how, measure) for measure in (report.settings["metrics"] if how.wide else [None])]

@@ -157,6 +157,8 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     before, table = fingerprints(model), model.get_input_embeddings().weight.detach().cpu().clone()
     losses = [example_losses(model, tested).tolist()] if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
+    if seen[-1] >= len(table):
+        raise ValueError(f"token {seen[-1]}, but the model has {len(table)}. Needed: the tokenizer of this model.")
     trained, allowed, facts = _free(model, seen, recipe)
     cached = model.config.use_cache
     fitted = fit(trained, data, tested, recipe, folder, last_whole(folder))
