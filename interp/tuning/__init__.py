@@ -2,6 +2,7 @@
 
 from interp.tuning.fit import planned_steps
 from interp.tuning.mixtures import Example, Mixture, sampled, shuffle_answers, union
+from interp.tuning.parents import extended_parent, shortened_parent
 from interp.tuning.prompts import TEMPLATES, Template, encode_examples, template
 from interp.tuning.recipe import Recipe
 from interp.tuning.scopes import Adapter
@@ -20,7 +21,8 @@ from interp.tuning.sources import (
 from interp.tuning.train import TunedModel, tune
 
 __all__ = [
-    "TEMPLATES", "Adapter", "Example", "Mixture", "Recipe", "Template", "TunedModel", "answered_questions", "coit", "copies",
-    "encode_examples", "muit", "ordered_pairs", "plain_text", "planned_steps", "question_translations", "read_instructions",
-    "sampled", "seen_pairs", "shuffle_answers", "template", "translations", "tune", "union",
+    "TEMPLATES", "Adapter", "Example", "Mixture", "Recipe", "Template", "TunedModel", "answered_questions", "coit",
+    "copies", "encode_examples", "extended_parent", "muit", "ordered_pairs", "plain_text", "planned_steps",
+    "question_translations", "read_instructions", "sampled", "seen_pairs", "shortened_parent", "shuffle_answers",
+    "template", "translations", "tune", "union",
 ]  # fmt: skip

@@ -1,0 +1,128 @@
+"""Parents that read a language in fewer tokens: the same model with a shortened tokenizer, or with new pieces. `tune` takes either.
+
+Each function makes an ordinary Hugging Face folder once and finds it again: a sweep may ask for it in every process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForCausalLM
+
+from interp.checkpoints import locate, read_tokenizer, read_weights
+from interp.provenance import environment
+from interp.shortened_tokenizer import shortened
+from interp.shortening import Drop, plan_shortening
+from interp.storage import checksum, locked, write_json
+from interp.vocabulary_extension import Init, extended, grow
+from interp.vocabulary_pieces import learn_pieces
+
+PARENT = "parent.json"
+_WAIT = 3600.0  # seconds another process may take to make the same folder
+_log = logging.getLogger(__name__)
+
+
+def shortened_parent(parent: str | Path, texts: Sequence[str], folder: str | Path, *, drop: Drop | None = 1) -> Path:
+    """The parent with the constant lead byte(s) of a language left out of its ids: method "shorten" of arXiv 2311.09071.
+
+    `texts` are the language's side of what it is to be tuned on; `drop` as in `plan_shortening`. The weights are a copy, bit for
+    bit. `interp.load` and `tune` see shortened ids everywhere, and a model tuned on it keeps `shortening.json`. Raises
+    `ValueError` where nothing is spelled in parts, or the lead is merged with its neighbours.
+    """
+
+    def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+        plan = plan_shortening(tokenizer, texts, drop)
+        facts = {"prefix": plan.prefix.hex().upper(), "constancy": plan.constancy, "before": plan.before, "after": plan.after}
+        return shortened(tokenizer, plan), facts
+
+    return _made(parent, Path(folder), {"method": "shorten", "drop": drop, "texts": _digest(texts)}, make)
+
+
+def extended_parent(
+    parent: str | Path,
+    texts: Sequence[str],
+    folder: str | Path,
+    *,
+    size: int = 3000,
+    init: Init = "subword",
+    keep: Sequence[str] = (),
+    seed: int = 0,
+) -> Path:
+    """The parent with `size` new pieces for a language and a row for each in both tables: method "extend" of arXiv 2311.09071.
+
+    `keep` are texts of other languages, whose ids are proved to stay as they were. The published sizes are 1, 3, 6, 9 and 12
+    thousand and the rows random; there old text was segmented anew. Fewer pieces come out where `texts` hold no more.
+    """
+
+    def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+        pieces = learn_pieces(tokenizer, texts, size, keep)
+        if len(pieces) < size:
+            _log.warning("%d new pieces instead of %d: these texts hold no more that leave the kept ones alone", len(pieces), size)
+        own, first = extended(tokenizer, pieces), len(tokenizer)
+        grow(model, pieces, first, init, seed)
+        _check_kept(tokenizer, own, keep)
+        counts = {name: sum(map(len, each(list(texts))["input_ids"])) for name, each in (("before", tokenizer), ("after", own))}
+        return own, {"first": first, "pieces": {piece: list(ids) for piece, ids in pieces.parts.items()}, **counts}
+
+    asked = {"method": "extend", "size": size, "init": init, "seed": seed, "texts": _digest(texts), "keep": _digest(keep)}
+    return _made(parent, Path(folder), asked, make)
+
+
+def _made(parent: str | Path, folder: Path, asked: dict[str, Any], make: Any) -> Path:
+    """The finished folder: made now, or found as it was made before. One process makes it, the others wait."""
+    name = locate(parent, None)
+    asked = {"parent": _fingerprint(name), **asked}
+    with locked(folder, patience=_WAIT):
+        if _found(folder, asked):
+            return folder
+        write_json(folder / PARENT, {"asked": asked, "finished": False})
+        tokenizer = read_tokenizer(name, None)
+        model = read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"})
+        own, facts = make(model, tokenizer)
+        model.save_pretrained(folder)
+        own.save_pretrained(folder)
+        made = {"finished": True, "made_from": Path(name).name, **facts, "environment": environment()}
+        write_json(folder / PARENT, {"asked": asked, **made})
+    return folder
+
+
+def _found(folder: Path, asked: dict[str, Any]) -> bool:
+    """Whether the folder holds what is asked, whole. Raises `ValueError` where it holds something else."""
+    if not (folder / PARENT).is_file():
+        if any(folder.glob("*.safetensors")) or any(folder.glob("*.json")):
+            raise ValueError(f"{folder} holds a model already. Choose another folder.")
+        return False
+    before = json.loads((folder / PARENT).read_text(encoding="utf-8"))
+    for key, value in asked.items():
+        if (theirs := before["asked"].get(key)) != value:
+            raise ValueError(f"{folder} holds a parent made with {key} {theirs!r}, but {value!r} is asked. Choose another folder.")
+    return bool(before["finished"])
+
+
+def _check_kept(before: Any, after: Any, keep: Sequence[str]) -> None:
+    texts = list(keep)
+    if not texts:
+        return
+    pairs = zip(texts, before(texts)["input_ids"], after(texts)["input_ids"], strict=True)
+    if changed := [text for text, old, new in pairs if old != new]:
+        raise RuntimeError(
+            f"{len(changed)} of {len(texts)} texts to be kept have other ids with the new pieces, {changed[0]!r} first."
+        )
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _fingerprint(name: str) -> str:
+    """What a folder holds, by its weights and its tokenizer; a hub name is its own."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json"), *folder.glob("shortening.json")])
+    return hashlib.sha256("".join(f"{path.name}{checksum(path)}" for path in files).encode()).hexdigest()
