@@ -18,7 +18,8 @@ from interp.tuning.sources import (
     seen_pairs,
     translations,
 )
-from interp.tuning.train import TunedModel, tune
+from interp.tuning.train import tune
+from interp.tuning.tuned_model import TunedModel
 
 __all__ = [
     "TEMPLATES", "Adapter", "Example", "Mixture", "Recipe", "Template", "TunedModel", "answered_questions", "coit",

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from interp.storage import writing
 from interp.tokens import batches
 from interp.tuning.prompts import IGNORED, Encoded
 from interp.tuning.recipe import Recipe
@@ -142,7 +143,12 @@ class _Trainer(Trainer):
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         self.check_finite()
-        super()._save_checkpoint(*args, **kwargs)
+        place = f"a checkpoint in {self.args.output_dir}"
+        try:
+            with writing(place):
+                super()._save_checkpoint(*args, **kwargs)
+        except RuntimeError as error:  # all that torch.save tells of a full disk
+            raise OSError(f"cannot write {place}: {error}. Free some space, then go on with --resume.") from error
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         if isinstance(self.model, PreTrainedModel):

@@ -8,6 +8,7 @@ deleted when the run is finished. A tuned model holds none.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from interp.storage import checksum, write_json
 FOLDER = "checkpoints"
 _WHOLE = "whole.json"
 _RUN = "run.json"
+_log = logging.getLogger(__name__)
 
 
 def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
@@ -60,8 +62,14 @@ def clear(folder: Path) -> None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
+    """Whether every file is as it was; a warning names one that is not, and none that a kill left unmarked."""
+    if not (checkpoint / _WHOLE).is_file():
+        return False
     try:
         recorded = read_sealed(checkpoint / _WHOLE)
-        return bool(recorded) and all(checksum(inside(checkpoint, name)) == sha for name, sha in recorded.items())
-    except (OSError, ValueError):
-        return False
+        wrong = next((name for name, sha in recorded.items() if checksum(inside(checkpoint, name)) != sha), None)
+    except (OSError, ValueError) as error:
+        wrong = str(error)
+    if wrong:
+        _log.warning("%s was altered since it was written (%s): training goes on from an earlier one.", checkpoint, wrong)
+    return not wrong

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from accelerate import PartialState
-from pydantic import Field
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.checkpoints import locate, read_tokenizer, read_weights
 from interp.models import identify, load
-from interp.plain import fitted, inside, read_sealed, write_sealed
 from interp.provenance import CorpusIdentity, ModelIdentity, environment
-from interp.storage import locked
+from interp.storage import checksum, locked, writing
 from interp.tokens import context_limit
 from interp.tuning.fit import Fitted, example_losses, fit
 from interp.tuning.mixtures import Mixture
@@ -35,73 +34,9 @@ from interp.tuning.scopes import (
     moved_rows,
     moved_tensors,
 )
+from interp.tuning.tuned_model import MANIFEST, TunedModel
 
-MANIFEST = "tuned.json"
-_ELSEWHERE = ("folder", "details")
-
-
-@dataclass(frozen=True)
-class TunedModel:
-    """A tuned model's folder and everything that made it. The folder loads like any other model.
-
-    `parent` is the model before, `data` the mixture trained on, `final_loss` the mean training loss of the last logged
-    stretch in nats a token. `details` holds what moved (tensors, embedding rows), what was cut, the held-out losses of
-    every example before and after, the history and the versions.
-    """
-
-    folder: Path
-    parent: ModelIdentity
-    recipe: Recipe
-    scope: str
-    data: CorpusIdentity
-    steps: int
-    final_loss: float
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> TunedModel:
-        """Read a finished tuned folder back. Raises `ValueError` where there is none."""
-        path = Path(folder) / MANIFEST
-        if not path.is_file():
-            raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
-        plain = read_sealed(inside(path.parent, path.name))
-        facts = fitted(_Facts, plain, path)
-        own = {each.name: getattr(facts, each.name) for each in fields(cls) if each.name not in _ELSEWHERE}
-        return cls(folder=path.parent, **own, details={name: value for name, value in plain.items() if name not in own})
-
-    def save(self) -> None:
-        """Write the manifest; written last, its presence means that the folder is complete."""
-        own = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
-        write_sealed(self.folder / MANIFEST, {**own, **self.details})
-
-
-@dataclass(frozen=True)
-class _HeldOut:
-    id: list[str]
-    item: list[str]
-    source: list[str]
-    target: list[str]
-    before: list[float]
-    after: list[float]
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What must stand in a tuned model's manifest, and of which type."""
-
-    parent: ModelIdentity
-    recipe: Recipe
-    scope: str
-    data: CorpusIdentity
-    steps: int
-    final_loss: float
-    history: list[dict[str, float]]
-    held_out: _HeldOut | Annotated[dict[str, Any], Field(max_length=0)]
-    truncated: int
-    dropped: list[str]
-    max_length: int
-    moved: list[str]
-    moved_rows: int
+_log = logging.getLogger(__name__)
 
 
 def tune(
@@ -118,9 +53,9 @@ def tune(
     """Tune `parent` on `mixture` into `folder`, and check afterwards that only what the scope allows has moved.
 
     `held_out` examples are scored and never trained on; without them `recipe.held_out` of the items are set aside.
-    With `resume`, a finished folder is returned as it is and an unfinished one goes on from its last whole checkpoint to
-    the same weights. The parent is never changed. Several devices: start the same program with `accelerate launch`;
-    every device holds the whole model (data parallel), as the proof of what moved needs all of it.
+    With `resume`, a finished folder is returned as it is, unless a file of it was altered, and an unfinished one goes on
+    from its last whole checkpoint to the same weights. The parent is never changed. Several devices: start the same program
+    with `accelerate launch`; every device holds the whole model (data parallel), as the proof of what moved needs all of it.
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:
@@ -132,8 +67,8 @@ def tune(
     model = model.to(getattr(torch, recipe.dtype))
     splits = held_out is None and recipe.held_out > 0
     train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
-    if (folder / MANIFEST).is_file():
-        return _finished(folder, identity, train.identity, recipe)
+    if (folder / MANIFEST).is_file() and (found := _finished(folder, identity, train.identity, recipe, state)):
+        return found
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
     tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
@@ -150,7 +85,7 @@ def tune(
         if state.is_main_process:
             _save(model, tokenizer, tuned)
         state.wait_for_everyone()
-    return tuned
+    return TunedModel.load(folder)
 
 
 def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path) -> tuple[Any, Fitted, dict[str, Any]]:
@@ -166,7 +101,8 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     losses += [example_losses(trained, tested).tolist()] if tested else []
     if recipe.scope == "lora":
         if PartialState().is_main_process:
-            trained.save_pretrained(folder / "adapter", save_embedding_layers=False)
+            with writing(folder / "adapter"):
+                trained.save_pretrained(folder / "adapter", save_embedding_layers=False)
         model = trained.merge_and_unload()
     moved = moved_tensors(before, fingerprints(model))
     check_moved(moved, allowed)
@@ -213,17 +149,27 @@ def _held_out(held: Mixture | None, tested: Encoded | None, facts: dict[str, Any
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tuned: TunedModel) -> None:
-    model.save_pretrained(tuned.folder)
-    tokenizer.save_pretrained(tuned.folder)
-    tuned.save()
+    with writing(tuned.folder):
+        model.save_pretrained(tuned.folder)
+        of_tokenizer = tokenizer.save_pretrained(tuned.folder)
+    written = [*tuned.folder.glob("model*.safetensors*"), tuned.folder / "config.json", *map(Path, of_tokenizer)]
+    files = {path.name: checksum(path) for path in sorted(written) if path.is_file()}
+    replace(tuned, details={**tuned.details, "files": files}).save()
     clear(tuned.folder)
 
 
-def _finished(folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe) -> TunedModel:
-    """The model that is there, if it is the one asked for."""
+def _finished(folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe, state: PartialState) -> TunedModel | None:
+    """The model that is there, if it is the one asked for; None, with a warning, where a file of it was altered."""
     found = TunedModel.load(folder)
     for what, theirs, ours in (("parent", found.parent.sha, parent.sha), ("data", found.data.sha, data.sha),
                                ("recipe", found.recipe, recipe)):  # fmt: skip
         if theirs != ours:
             raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, but {ours} is asked. Choose another --output.")
-    return found
+    fault = found.fault()
+    state.wait_for_everyone()
+    if state.is_main_process:
+        if fault:
+            _log.warning("%s. The model is tuned again.", fault)
+            (folder / MANIFEST).unlink()
+        clear(folder)
+    return None if fault else found
