@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.settings import Settings, parse
+from experiments.shards import Shard
 
 if TYPE_CHECKING:
     from interp.report import Report
@@ -21,7 +21,7 @@ class TuneSettings(Settings):
 
     Tunes a model on a mixture and writes an ordinary Hugging Face folder into --output: `--model` takes it everywhere.
     Which tensors and embedding rows moved is checked at the end and written down. Several devices or machines:
-    `accelerate launch -m experiments tune ...` with the same options.
+    `accelerate launch --multi_gpu --num_processes 4 -m experiments tune ...` with the same options, and the same weights.
     """
 
     output: Path = Path("runs/tune/model")
@@ -110,7 +110,7 @@ def main(args: Sequence[str]) -> None:
     settings = parse(TuneSettings, args)
     if settings.shard is not None:
         raise ValueError(f"--shard {settings.shard} came. Needed: accelerate launch, under which several processes tune one model.")
-    if int(os.environ.get("RANK", "0")) > 0:
+    if Shard.of(None).index > 0:
         run(settings.resolved())
         return
     from experiments.run import answer, show

@@ -14,15 +14,18 @@ import torch
 from accelerate import PartialState
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.data import Sampler
 from tqdm import tqdm
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from interp.storage import writing
 from interp.tokens import batches
+from interp.tuning.order import WholeUpdates
 from interp.tuning.prompts import IGNORED, Encoded
 from interp.tuning.recipe import Recipe
 from interp.tuning.resume import FOLDER, last_whole, mark_whole
 
+_WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
 
 
@@ -38,16 +41,18 @@ class Fitted:
 def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
     """Train in place. Raises `FloatingPointError`, naming the last good checkpoint, at the first non-finite loss."""
     total = planned_steps(len(data), recipe)
+    examples = [{"input_ids": ids, "labels": labels} for ids, labels in zip(data.ids, data.labels, strict=True)]
+    together = PartialState().num_processes > 1
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, folder, total),
-        train_dataset=[{"input_ids": ids, "labels": labels} for ids, labels in zip(data.ids, data.labels, strict=True)],
+        train_dataset=[*examples, _WITHOUT_LOSS] if together else examples,
         data_collator=collate,
         compute_loss_func=answer_loss,
         callbacks=[_Watch(held, total)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.folder = folder
+    trainer.folder, trainer.order = folder, WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
     try:
         trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
     except UnpicklingError:
@@ -134,6 +139,10 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
 
 class _Trainer(Trainer):
     folder: Path
+    order: WholeUpdates | None
+
+    def _get_train_sampler(self, *args: Any) -> Sampler | None:
+        return self.order or super()._get_train_sampler(*args)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         loss = super().training_step(*args, **kwargs)
