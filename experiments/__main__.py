@@ -24,7 +24,11 @@ COMMANDS = {
     "translate": ("experiments.translate", "How well does the model translate?"),
     "answer": ("experiments.answer", "How well does the model answer, in each language?"),
     "compare": ("experiments.compare", "What did tuning change, in behaviour, representations and weights?"),
+    "quadrants": ("experiments.quadrants", "Which languages profit from tuning on one of them: itself, others, both or none?"),
     "scale": ("experiments.scale", "How does translation grow with parallel data, and how should a budget of it be divided?"),
+    "directions": ("experiments.directions", "Does tuning on some translation directions carry to unseen ones?"),
+    "vocabulary": ("experiments.vocabulary", "How does the tokenizer treat each language?"),
+    "extrapolate": ("experiments.extrapolate", "Does tuning carry what the model can do in English into other languages?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }
@@ -50,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--debug" in args:
             raise
         return _complain(f"interp {command}", str(error))
+    except MemoryError:
+        return _complain(f"interp {command}", "the memory ran out. Needed: less at a time (--limit, fewer --languages), or more memory.")
     except KeyboardInterrupt:
         again = args if "--resume" in args else [*args, "--resume"]
         print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *again])}", file=sys.stderr)

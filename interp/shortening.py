@@ -7,7 +7,6 @@ not in it). Exactly one prefix is ever dropped, so a text in two such scripts st
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,7 @@ from interp.vocabulary import Vocabulary, read_vocabulary
 Drop = Literal[1, 2]
 """How many bytes of a character are dropped: its lead, as published, or also its second, which is constant in 64 letters only."""
 
-_CONSTANT = 0.9
 _NOTHING = (False, 0, 0)  # a control token, or none at all
-_log = logging.getLogger(__name__)
 
 
 class Split(NamedTuple):
@@ -138,7 +135,8 @@ def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1)
     then spelled in full); None whatever saves most. Works wherever tokens spell bytes: byte fallback, where each byte is a
     token, and byte-level BPE, where only what the tokens keep apart can go. Every text is proved to come back.
 
-    When it misleads: the texts should be of one language; in a mixture the commonest lead is taken and the others stay.
+    When it misleads: the texts should be of one language; in a mixture the commonest lead is taken and the others stay, which
+    `constancy` tells.
     """
     if hasattr(tokenizer, "shortening"):
         raise ValueError(
@@ -159,9 +157,6 @@ def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1)
     best = max(fit, key=lambda run: (gains[run], [-token for token in run]))
     prefix = _spelled(vocabulary, best)
     begun = sum(each.character.startswith(prefix) for each in characters)
-    if len(prefix) == 1 and begun < _CONSTANT * len(characters):
-        share = f"{begun / len(characters):.0%}"
-        _log.warning("the lead %s is not constant: it begins %s of the characters spelled in parts", prefix.hex().upper(), share)
     plan = Shortening(prefix, best, vocabulary.spelling)
     after = 0
     for text, ids in zip(texts, sequences, strict=True):

@@ -23,6 +23,7 @@ from interp.vocabulary_extension import Init, extended, grow
 from interp.vocabulary_pieces import learn_pieces
 
 PARENT = "parent.json"
+_CONSTANT = 0.9
 _WAIT = 3600.0  # seconds another process may take to make the same folder
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ def shortened_parent(parent: str | Path, texts: Sequence[str], folder: str | Pat
 
     def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
         plan = plan_shortening(tokenizer, texts, drop)
+        if len(plan.prefix) == 1 and plan.constancy < _CONSTANT:
+            _log.warning("the lead %s begins only %.0f%% of the split characters", plan.prefix.hex().upper(), 100 * plan.constancy)
         facts = {"prefix": plan.prefix.hex().upper(), "constancy": plan.constancy, "before": plan.before, "after": plan.after}
         return shortened(tokenizer, plan), facts
 
