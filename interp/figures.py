@@ -39,12 +39,16 @@ def style(place: int) -> dict[str, Any]:
 def places(names: Iterable[str], own: Sequence[str] = _OWN) -> dict[str, int]:
     """A place in `style` for each name, so that a language has one colour in all figures as far as eight colours go.
 
-    Names in `own` keep the place they have there; other languages take one told by their code, or the next that is free. Where
-    not all names are languages they are numbered as they come.
+    Names in `own` keep the place they have there; other languages take one told by their code, or the next that is free. Pairs
+    are known by the language in which they differ. Where not all names are languages they are numbered as they come.
     """
     names = list(dict.fromkeys(names))
-    if own == _OWN and not all(_CODE.fullmatch(name) for name in names):
+    if own == _OWN and not all(_CODE.fullmatch(part) for name in names for part in name.split(">")):
         return {name: place for place, name in enumerate(names)}
+    for side in (0, -1):
+        parts = [name.split(">")[side] for name in names]
+        if parts != names and len(set(parts)) == len(parts):
+            return dict(zip(names, places(parts, own).values(), strict=True))
     found = {name: own.index(name) for name in names if name in own}
     for name in sorted(set(names) - set(found)):
         start, taken = zlib.crc32(name.encode()), set(found.values())
@@ -70,7 +74,7 @@ def curves(
     drawn as a second baseline where it is there (an untrained network). Lines `behind` are drawn thin, grey and without a band.
     """
     panels = [None] if panel is None else list(pd.unique(frame[panel]))
-    columns = min(len(panels), 1 if len(panels) == 1 else 4 if len(panels) > 6 else 3)
+    columns = 2 if len(panels) == 4 else min(len(panels), 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
     figure = blank((7.2, 4.4) if len(panels) == 1 else (2.4 + 2.5 * columns, 1.2 + 1.75 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=False).ravel()

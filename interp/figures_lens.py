@@ -1,11 +1,10 @@
-"""Figures of the lens: probability curves above an entropy strip, script areas, how decided a layer is. Frames in, figures out."""
+"""Figures of the lens: probability curves above an entropy strip, and how decided a layer is. Frames in, figures out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import langcodes
 import numpy as np
 import pandas as pd
 
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
 
 Marks = Mapping[str, tuple[str | None, str | None, str | None]]
-GREYS = {"common": "#C4C4C4", "mixed": "#ADADAD", "bytes": "#8A8A8A", "special": "#6A6A6A", "other": "#E0E0E0"}
-"""Colours of what is no script: digits and signs, tokens of several scripts, parts of letters, control tokens, rare scripts."""
-_SCRIPTS = ("Latn", "Grek", "Cyrl", "Hani", "Arab", "Deva")
-"""Scripts whose colour no other takes: those of the languages that have a colour of their own."""
 _NAMED = 4  # more languages than this beside pivot and target are drawn as their mean
 
 
@@ -57,27 +52,6 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
     return figure
 
 
-def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
-    """In which scripts the readout would write, over layers, a panel a target; greys are no script (digits, parts of letters)."""
-    targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
-    order = summary.groupby("series", observed=True)["estimate"].mean().sort_values(ascending=False).index
-    scripts = [*(name for name in order if name not in GREYS), *(name for name in GREYS if name in order)]
-    figure, pairs = panels(len(targets))
-    for (axes, _), target in zip(pairs, targets, strict=True):
-        wide = summary[summary["target"] == target].pivot(index="layer", columns="series", values="estimate")
-        shares = wide.reindex(index=layers, columns=scripts).fillna(0).to_numpy().T
-        labels = [script_name(name) for name in scripts]
-        axes.stackplot(range(len(layers)), shares, colors=script_colours(scripts), labels=labels, edgecolor="white", linewidth=0.5)
-        finish(axes, layers, _name(target) if len(targets) > 1 else "", room=min(len(targets), 3))
-        axes.set_ylim(0, 1)
-        axes.set_xlim(0, len(layers) - 1)
-    legend(figure, [axes for axes, _ in pairs])
-    headline(figure, "In which script each layer would write")
-    name_axes(pairs, "share of probability")
-    sign(figure, signature)
-    return figure
-
-
 def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     """How undecided each layer is, how far from the last, and how token-like its state; random weights dotted."""
     measures = {"entropy": "entropy (bits)", "divergence": "KL from the last\nlayer (bits)", "energy": "token energy"}
@@ -98,24 +72,6 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     name_axes([(axes, axes) for axes in drawn], None)
     sign(figure, signature)
     return figure
-
-
-def script_name(script: str) -> str:
-    """A class of tokens in words: "Cyrillic"; what is no script, said so."""
-    plain = {
-        "common": "digits, signs",
-        "mixed": "several scripts",
-        "bytes": "parts of letters",
-        "special": "control",
-        "other": "other",
-    }
-    return plain.get(script) or langcodes.Language.make(script=script).script_name().removesuffix(" script")
-
-
-def script_colours(scripts: Sequence[str]) -> list[str]:
-    """A colour for each script, the same in every figure as far as six colours go; greys for what is none."""
-    written = places((name for name in scripts if name not in GREYS), own=_SCRIPTS)
-    return [GREYS.get(name) or PALETTE[written[name] % len(_SCRIPTS)] for name in scripts]
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: Any = "-") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interp.figures import FAINT, INK, PALETTE, blank, despine, headline, sign
+from interp.figures_probes import colour_bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,47 +20,50 @@ _PANELS = 12
 
 def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
     """`estimate` with its band over `layer`, a line an `anchor`, a panel a language and direction; dashed: no edit."""
-    panels = list(frame.groupby(["language", "direction"], sort=False))[:_PANELS]
-    figure, grid = _grid(len(panels))
+    panels, rest = _shown(frame, ["language", "direction"])
+    figure, grid = _grid(len(panels), frame["direction"].nunique())
     anchors = list(dict.fromkeys(frame["anchor"]))
     for axes, ((language, direction), part) in zip(grid, panels, strict=False):
         lines(axes, part, "anchor", anchors)
         axes.axhline(float(part["baseline"].iloc[0]), color=FAINT, linewidth=0.9, linestyle=(0, (4, 2)))
         axes.set_title(f"{language} {direction}".strip(), fontsize=9, color=INK, loc="left")
-    _finish(figure, grid, len(panels), label, title, signature)
+    _finish(figure, grid, len(panels), label, title, signature, f"bands: 95 % over items; dashed: no edit{rest}")
     return figure
 
 
 def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
     """Maps of layers and heads, a panel a language, direction and anchor, centred on no effect."""
-    panels = list(frame.groupby(["language", "direction", "anchor"], sort=False))[:_PANELS]
-    figure, grid = _grid(len(panels))
+    panels, rest = _shown(frame, ["language", "direction", "anchor"])
+    figure, grid = _grid(len(panels), frame["direction"].nunique() * frame["anchor"].nunique())
     moved = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
     image: Any = None
     for axes, ((language, direction, anchor), part) in zip(grid, panels, strict=False):
         table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
         image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-moved, vmax=moved, origin="lower", aspect="auto")
         axes.set_title(f"{language} {direction} {anchor}".strip(), fontsize=9, color=INK, loc="left")
+        axes.set_xticks(range(0, table.shape[1], -(-table.shape[1] // 12)))
         axes.set_xlabel("head", fontsize=9, color=INK)
+        axes.tick_params(labelsize=8.5, color=FAINT, labelcolor=INK, length=3)
+        axes.spines[:].set_color("#DDDDDD")
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.supylabel("layer", fontsize=9, color=INK)
-    bar = figure.colorbar(image, ax=list(grid[: len(panels)]), shrink=0.8, pad=0.02)
-    bar.set_label(f"change, {label}", fontsize=8.5, color=INK)
+    colour_bar(figure, image, list(grid[: len(panels)]), f"change, {label}")
     headline(figure, title)
-    sign(figure, signature)
+    sign(figure, signature, f"change against no edit{rest}")
     return figure
 
 
 def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
     """A panel a donor, a line a `readout` (whose concept in whose language) over `layer`, with bands."""
-    panels = list(frame.groupby("donor", sort=False))[:_PANELS]
-    figure, grid = _grid(len(panels))
+    panels, _ = _shown(frame, ["donor"])
+    figure, grid = _grid(len(panels), 1)
     readouts = list(dict.fromkeys(frame["readout"]))
-    for axes, (donor, part) in zip(grid, panels, strict=False):
+    for axes, ((donor,), part) in zip(grid, panels, strict=False):
         lines(axes, part, "readout", readouts)
-        axes.set_title(str(donor).replace("_", " "), fontsize=9, color=INK, loc="left")
-    _finish(figure, grid, len(panels), label, title, signature)
+        axes.set_title(f"donor: {donor}".replace("_", " "), fontsize=9, color=INK, loc="left")
+    caption = "A: the donor's concept; B: the one asked for; own: the run's language; bands: 95 % over items"
+    _finish(figure, grid, len(panels), label, title, signature, caption)
     return figure
 
 
@@ -74,17 +78,25 @@ def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> No
     axes.set_xlabel("layer", fontsize=9, color=INK)
 
 
-def _grid(panels: int) -> tuple[Figure, np.ndarray]:
-    columns = 2 if panels == 4 else min(3, panels)
+def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple, pd.DataFrame]], str]:
+    """A dozen panels at most, and what a caption says of the others."""
+    panels = list(frame.groupby(keys, sort=False))
+    left = len(panels) - _PANELS
+    return panels[:_PANELS], f"; {left} more panels are in summary.csv" if left > 0 else ""
+
+
+def _grid(panels: int, together: int) -> tuple[Figure, np.ndarray]:
+    """Panels in rows of three or four, or fewer where that keeps those together that belong together."""
+    columns = min(panels, 4 if together >= 4 else 3 // together * together)
     rows = -(-panels // columns)
     figure = blank((2.0 + 2.7 * columns, 1.3 + 2.3 * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
 
 
-def _finish(figure: Figure, grid: np.ndarray, panels: int, label: str, title: str, signature: str) -> None:
+def _finish(figure: Figure, grid: np.ndarray, panels: int, label: str, title: str, signature: str, caption: str) -> None:
     for axes in grid[panels:]:
         axes.remove()
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
     figure.supylabel(label, fontsize=9, color=INK)
     headline(figure, title)
-    sign(figure, signature, "bands: 95 % over items")
+    sign(figure, signature, caption)

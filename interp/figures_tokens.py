@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 
 from interp.figures import INK, blank, headline, sign
-from interp.figures_lens import GREYS, script_colours, script_name
+from interp.figures_scripts import GREYS, script_colours, script_name
 from interp.storage import whole
 
 if TYPE_CHECKING:

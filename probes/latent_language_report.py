@@ -108,7 +108,8 @@ class LatentLanguageReport(Report):
         return f"{name} shows on the way: {seen}, corrected p = {peak.p:.2g}, but {said}; {items}."
 
     def figures(self) -> dict[str, Figure]:
-        from interp.figures_lens import energy_curves, language_curves, script_areas
+        from interp.figures_lens import energy_curves, language_curves
+        from interp.figures_scripts import script_areas
 
         summary, line = self.summary(), str(self.signature)
         crossings = {target: self.crossover(target) for target in self.targets}

@@ -88,7 +88,7 @@ class TokenLensReport(Report):
         )
 
     def figures(self) -> dict[str, Figure]:
-        from interp.figures_lens import script_areas
+        from interp.figures_scripts import script_areas
         from interp.figures_tokens import token_grid
 
         return {"tokens": token_grid(self.table, str(self.signature)), "scripts": script_areas(self.summary(), str(self.signature))}
