@@ -50,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.main(args)
         else:
             import_module("experiments.run").ask(module, args)
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         if "--debug" in args:
             raise
-        return _complain(f"interp {command}", str(error))
-    except MemoryError:
-        return _complain(f"interp {command}", "the memory ran out. Needed: less at a time (--limit, fewer --languages), or more memory.")
+        return _complain(
+            f"interp {command}", str(error) or "the memory ran out: ask for less at a time, by --limit or fewer --languages."
+        )
     except KeyboardInterrupt:
         again = args if "--resume" in args else [*args, "--resume"]
         print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *again])}", file=sys.stderr)

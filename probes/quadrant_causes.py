@@ -1,0 +1,110 @@
+"""What goes with a language's gains: how the tokenizer spells it, and whether the frozen output layer could be taught at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from interp.corpus import ParallelCorpus
+from interp.statistics import draws, holm
+from probes.tokenization import survey_tokenization
+from probes.tokenization_report import by_language
+
+COLUMNS = ("fertility", "byte_rate", "overlap_pivot", "overlap_probes")
+_STUCK, _FULL = 0.5, 95.0  # a share of the starting loss; points of the metric
+
+
+def spelling(tokenizer: Any, corpus: ParallelCorpus, pivot: str, probes: Sequence[str]) -> pd.DataFrame:
+    """How the tokenizer spells each language: `probes.tokenization.measure_tokenization`, and the overlap with the probe languages.
+
+    `overlap_probes` is the mean over probe languages other than itself of the frequency-weighted overlap of tokens.
+    """
+    report = survey_tokenization(tokenizer, corpus, pivot, resamples=0)
+    shared = pd.DataFrame(report.arrays["overlap"], corpus.languages, corpus.languages)
+    means = {code: shared.loc[code, [each for each in probes if each in shared and each != code]].mean() for code in shared.index}
+    return by_language(report).assign(overlap_probes=pd.Series(means)).reset_index(names="language")
+
+
+def regress(
+    classes: pd.DataFrame,
+    tokenization: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    axes: Sequence[str] = ("bilingual", "multilingual"),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Do fertility, byte fallback and shared tokens go with dB and dM? One row an axis and column, over languages.
+
+    `classes` are rows of one method, size and baseline; `tokenization` has a row a language (column or index `language`).
+    `slope` is the standardised coefficient of a linear model with all columns, with its bootstrap interval over languages; `rank`
+    the Spearman correlation of the column alone with its p, Holm-corrected within the axis; `explained` the model's R2 and
+    `predicted` its R2 for languages left out one at a time (negative: worse than the mean).
+
+    When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope is
+    no cause. Columns that say nearly the same share one slope between them.
+    """
+    known = tokenization.set_index("language") if "language" in tokenization else tokenization
+    columns = [name for name in (columns or COLUMNS) if name in known and known[name].std() > 0]
+    table = classes.set_index("language").join(known[columns], how="inner").dropna(subset=[*columns, *axes])
+    if len(table) < len(columns) + 3 or not columns:
+        raise ValueError(f"{len(table)} languages have gains and columns {list(columns)}. Needed: {len(columns) + 3} at least.")
+    features, rows = _standard(table[columns].to_numpy(dtype=float)), []
+    weights = draws(len(table), resamples, seed)
+    for axis in axes:
+        gains = _standard(table[axis].to_numpy(dtype=float))
+        slopes = _fit(features, gains)
+        drawn = np.array([_fit(features, gains, weight) for weight in weights])
+        lower, upper = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        alone = [spearmanr(column, gains) for column in features.T]
+        corrected = holm(np.array([each.pvalue for each in alone]))
+        fits = {"explained": _r2(gains, features @ slopes), "predicted": _r2(gains, _left_out(features, gains)), "n": len(table)}
+        rows += [
+            {"axis": axis, "column": name, "slope": slopes[k], "lower": lower[k], "upper": upper[k],
+             "rank": alone[k].statistic, "p": corrected[k], **fits} for k, name in enumerate(columns)
+        ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _STUCK, full: float = _FULL) -> pd.DataFrame:
+    """By which road did a language come to gain nothing: could it not be learned, or did what was learned not carry?
+
+    One row a model without a bilingual gain. `left` is the training loss at its end as a share of that at its start. Where
+    more than `stuck` is left, the scope cannot say these tokens ("output": an embedding cannot teach an output layer that never
+    wrote them); where less is left, training went well and held-out items did not follow ("data"). Where the baseline has
+    `full` points already there is nothing to gain ("ceiling"). Full tuning of the same pairs is the test: it frees the output.
+    """
+    losses = table[table["role"] == "tuned"].groupby(["language", "method", "size"])[["first_loss", "final_loss"]].mean()
+    left = (losses["final_loss"] / losses["first_loss"]).rename("left")
+    none = classes[classes["nearest"].isin(("stagnant", "altruistic"))]
+    found = none.merge(left.reset_index(), on=["language", "method", "size"])
+    taught = np.where(found["left"] > stuck, "output", "data")
+    return found.assign(route=np.where(found["bilingual_baseline"] >= full, "ceiling", taught))[
+        ["language", "method", "size", "against", "nearest", "bilingual_baseline", "left", "route"]
+    ]
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _fit(features: np.ndarray, gains: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Least squares with a constant; the coefficients of the features."""
+    root = np.sqrt(np.ones(len(gains)) if weights is None else weights)[:, None]
+    design = np.column_stack([np.ones(len(gains)), features])
+    return np.linalg.lstsq(design * root, gains * root[:, 0], rcond=None)[0][1:]
+
+
+def _left_out(features: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """What each language is predicted to gain by the model of all others."""
+    design = np.column_stack([np.ones(len(gains)), features])
+    hat = design @ np.linalg.pinv(design)
+    return gains - (gains - hat @ gains) / np.clip(1 - np.diag(hat), 1e-9, None)
+
+
+def _r2(gains: np.ndarray, predicted: np.ndarray) -> float:
+    return float(1 - ((gains - predicted) ** 2).sum() / ((gains - gains.mean()) ** 2).sum())
