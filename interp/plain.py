@@ -93,6 +93,8 @@ def inside(folder: Path, name: str, links: bool = False) -> Path:
         raise ValueError(f"{folder} names a file {shown(name)}. Needed: a plain name; a file outside its folder is never read.")
     if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no plain file. Needed: one, as a pipe would be waited for.")
     return path
 
 

@@ -29,10 +29,11 @@ class Template:
 
     def __post_init__(self) -> None:
         try:
-            names = [name for _, name, _, _ in string.Formatter().parse(self.text) if name is not None]
+            fields = [field for field in string.Formatter().parse(self.text) if field[1] is not None]
         except ValueError as error:
             raise ValueError(f"template {self.text!r}: {error}. A brace that is meant as text is doubled.") from None
-        if names.count("sentence") != 1 or set(names) - set(_FIELDS):
+        names = [name for _, name, _, _ in fields]
+        if names.count("sentence") != 1 or set(names) - set(_FIELDS) or any(width or kind for _, _, width, kind in fields):
             raise ValueError(f"template {self.text!r}: needed {{sentence}} once, and besides it only {{language}} or {{autonym}}.")
 
     def around(self, language: Language) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from interp.generation import generate, score
 from interp.languages import language
 from interp.provenance import Signature
 from interp.report import Report
+from interp.spans import Template
 from interp.statistics import bootstrap
 from interp.steering import Edit, edited
 from interp.vocabulary import scripts_of
@@ -126,7 +127,8 @@ def measure_steering(
     _check(acts, corpus, source, target, identify)
     third = len(acts.layers) // 3
     acts = acts.select(layers=list(layers) if layers else list(acts.layers[third : max(third + 1, 2 * third)]))
-    prompts = [template.format(sentence=sentence) for sentence in corpus[source]]
+    before, after = Template(template).around(language(source))
+    prompts = [f"{before}{sentence}{after}" for sentence in corpus[source]]
     directions = {_FITTED: _edits(acts, kind, source, target, None, seed)}
     directions |= {f"random {draw}": _edits(acts, kind, source, target, draw, seed) for draw in range(draws)}
 

@@ -91,7 +91,13 @@ def _with_shots(
 
 
 def _check_line(line: str) -> None:
-    fields = [name for _, name, _, _ in string.Formatter().parse(line) if name is not None]
+    try:
+        parts = [part for part in string.Formatter().parse(line) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"prompt line {line!r}: {error}. A brace that is meant as text is doubled.") from None
+    fields = [name for _, name, _, _ in parts]
+    if any(width or kind for _, _, width, kind in parts):
+        raise ValueError(f"prompt line {line!r}: needed fields by their names alone, without a width or a form.")
     if set(fields) - _FIELDS or not {"word", "answer"} <= set(fields) or fields.index("word") > fields.index("answer"):
         raise ValueError(f"prompt line {line!r}: needed {{word}}, then {{answer}}; known are {', '.join(sorted(_FIELDS))}.")
 
