@@ -1,0 +1,182 @@
+"""`interp extrapolate`: does tuning carry what a model can do in English into other languages?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from experiments.settings import Settings
+from experiments.shards import Shard
+from experiments.training import Training
+
+if TYPE_CHECKING:
+    from interp.corpus import ParallelTask
+    from interp.tuning import Mixture
+    from probes.cells import Cell
+    from probes.extrapolation import Abilities
+    from probes.extrapolation_report import ExtrapolationReport
+
+
+@dataclass(frozen=True)
+class ExtrapolateSettings(Training, Settings):
+    """Does tuning carry what the model can do in English into other languages?
+
+    Tunes on English instructions alone, on English, one more language and translation into it (CoIT, a model a language), and
+    on all languages at once (MuIT). Asks every model questions and translations, and holds its layers against English.
+    """
+
+    output: Path = Path("runs/extrapolate")
+    """The run folder to write."""
+    arms: tuple[Literal["english", "coit", "muit"], ...] = ("english", "coit", "muit")
+    """What to tune on; the untuned model is always beside them."""
+    general: str = "cldr:facts"
+    """General instructions: questions with answers (cldr:facts, or a folder), or an instruction .jsonl file with languages."""
+    general_split: str | None = None
+    """A part of the general instructions that their source names."""
+    questions: str = "cldr:facts"
+    """Questions to test with."""
+    question_split: str | None = None
+    """A part of the questions that their source names."""
+    held_out: float = 0.5
+    """Where both are the same text: the share of it that is tested and never trained on."""
+    text: str = "cldr:phrases"
+    """Parallel sentences to hold together in the layers, best not those of --corpus."""
+    text_split: str | None = None
+    """A part of the sentences that their source names."""
+    wording: str | None = None
+    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    """How the states of a sentence's tokens become one."""
+    answer: Literal["exact", "f1", "contains", "choice"] = "exact"
+    """How an answer is judged."""
+    samples: int | None = None
+    """Examples of each kind and language, the first so many of one shuffled order; none given means all."""
+
+
+def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
+    """Tune and measure what is not there yet, and pair the models item by item."""
+    from probes.extrapolation import measure_extrapolation
+
+    return measure_extrapolation(
+        settings.model,
+        _cells(settings),
+        _asked(settings),
+        settings.output / "models",
+        how=settings.told() | {"train": settings.corpus, "general": settings.general},
+        device=settings.device,
+        seed=settings.seed,
+    )
+
+
+def share(settings: ExtrapolateSettings, shard: Shard) -> None:
+    """Tune and measure some of the models."""
+    from probes.extrapolation import measure_models
+
+    if mine := shard.mine(_cells(settings)):
+        measure_models(settings.model, mine, _asked(settings), settings.output / "models", settings.device)
+
+
+def _others(settings: ExtrapolateSettings) -> list[str]:
+    found = [code for code in settings.languages if code != settings.pivot]
+    if not found:
+        raise ValueError("no language to carry anything into. Name some with --languages.")
+    return found
+
+
+def _held_out(settings: ExtrapolateSettings) -> ParallelTask:
+    """The questions to test with: a share of them where the general instructions are the same text."""
+    from interp.reading import read_task
+
+    _others(settings)
+    task = read_task(settings.questions, languages=settings.wanted, split=settings.question_split)
+    if (settings.general, settings.general_split) != (settings.questions, settings.question_split):
+        return task
+    held = round(settings.held_out * len(task))
+    if not 0 < held < len(task):
+        raise ValueError(f"held_out {settings.held_out:g} of {len(task)} questions is {held}. Needed: 1 to {len(task) - 1}.")
+    return task.select(limit=held, seed=settings.seed)
+
+
+def _asked(settings: ExtrapolateSettings) -> Abilities:
+    """What every model is asked."""
+    import interp
+    from probes.extrapolation import Abilities
+
+    found = {}
+    for name, source, split in (
+        ("corpus", settings.test_corpus or settings.corpus, settings.test_split),
+        ("text", settings.text, settings.text_split),
+    ):
+        found[name] = interp.read(source, languages=settings.wanted, split=split).select(limit=settings.limit, seed=settings.seed)
+    return Abilities(
+        task=_held_out(settings).select(limit=settings.limit, seed=settings.seed),
+        **found,
+        pivot=settings.pivot,
+        form=settings.template,
+        answer=settings.answer,
+        beams=settings.beams,
+        max_new_tokens=settings.max_new_tokens,
+        template=settings.wording,
+        pooling=settings.pooling,
+        seed=settings.seed,
+    )
+
+
+def _cells(settings: ExtrapolateSettings) -> list[Cell]:
+    """Every model of the study: the untuned one, then for each seed those of each arm, the largest first."""
+    from interp.tuning import coit, muit, union
+    from probes.cells import Cell
+
+    others, pivot = _others(settings), settings.pivot
+    every = tuple((pivot, code) for code in others)
+    general, pairs = _general(settings), _pairs(settings)
+    together = muit({pivot: general[pivot], **{code: union(code, [general[code], pairs[code]]) for code in others}})
+    mixtures = {
+        "muit": {"muit": (together, every)},
+        "coit": {f"coit-{code}": (coit(general[pivot], general[code], pairs[code]), ((pivot, code),)) for code in others},
+        "english": {"english": (general[pivot], every)},
+    }
+    cells = [Cell("untuned", None, settings.recipe(settings.seed), every, {"arm": "untuned", "seed": settings.seed})]
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        cells += [Cell(f"{name}/{seed}", mixture, settings.recipe(seed), directions, {"arm": arm, "seed": seed})
+                  for arm, models in mixtures.items() if arm in settings.arms
+                  for name, (mixture, directions) in models.items()]  # fmt: skip
+    return cells
+
+
+def _general(settings: ExtrapolateSettings) -> dict[str, Mixture]:
+    """General instructions of each language, the pivot's among them; no question that is tested is among them."""
+    from interp.reading import read_task
+    from interp.tuning import Mixture, answered_questions, read_instructions
+
+    codes, tested = [settings.pivot, *_others(settings)], _held_out(settings)
+    if Path(settings.general).suffix == ".jsonl":
+        every = read_instructions(settings.general, settings.pivot)
+    else:
+        task = read_task(settings.general, languages=settings.wanted, split=settings.general_split)
+        every = answered_questions(task, codes, seed=settings.seed)
+    held, found = {f"{tested.name}/{item}" for item in tested.ids}, {}
+    for code in codes:
+        kept = tuple(each for each in every.examples if each.target == code and each.item not in held)
+        if not kept:
+            raise ValueError(
+                f"{settings.general} has no example in {code}. A .jsonl file needs its lines tagged with their language."
+            )
+        mine = Mixture(f"{every.name}/{code}", kept)
+        found[code] = mine.prefix(min(settings.samples or len(mine), len(mine)), settings.seed)
+    return found
+
+
+def _pairs(settings: ExtrapolateSettings) -> dict[str, Mixture]:
+    """Translations from the pivot into each language."""
+    import interp
+    from interp.tuning import translations
+
+    found = {}
+    for code in _others(settings):
+        source = settings.corpus.replace("{language}", code)
+        wanted = (settings.pivot, code) if source != settings.corpus else settings.wanted
+        text = interp.read(source, languages=wanted, split=settings.split)
+        found[code] = translations(text, [(settings.pivot, code)], limit=settings.samples, seed=settings.seed)
+    return found
