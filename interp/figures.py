@@ -216,13 +216,14 @@ def _name_lines(axes: Axes, lines: Sequence[Line2D]) -> None:
 def _spread(axes: Axes, heights: Sequence[float]) -> list[float]:
     """Heights in rising order moved as little as legible names need, upwards first, then down from the top."""
     low, high = axes.get_ylim()
-    gap, places = 0.055 * (high - low), list(heights)
-    for k in range(1, len(places)):
-        places[k] = max(places[k], places[k - 1] + gap)
-    places[-1] = min(places[-1], max(high, low + gap * len(places)))
-    for k in range(len(places) - 2, -1, -1):
-        places[k] = min(places[k], places[k + 1] - gap)
-    return places
+    tall = 0.6 * 72 * axes.get_figure(root=True).get_figheight()  # of the axes, which are not laid out yet
+    gap, spread = 11.5 / tall * (high - low), list(heights)
+    for k in range(1, len(spread)):
+        spread[k] = max(spread[k], spread[k - 1] + gap)
+    spread[-1] = min(spread[-1], max(high, low + gap * len(spread)))
+    for k in range(len(spread) - 2, -1, -1):
+        spread[k] = min(spread[k], spread[k + 1] - gap)
+    return spread
 
 
 def _dot(axes: Axes, frame: pd.DataFrame, table: pd.DataFrame, row: str) -> None:

@@ -177,7 +177,7 @@ def tensor_movement(frame: pd.DataFrame, signature: str) -> Figure:
     kinds = frame["tensor"].str.replace(r"^.*?\.\d+\.", "", regex=True)
     table = frame.assign(kind=kinds).pivot_table(index="kind", columns="part", values="relative", sort=False, aggfunc="max")
     table = table[list(pd.unique(frame["part"]))]
-    figure = blank((3.4 + 0.34 * table.shape[1], 1.6 + 0.24 * len(table)))
+    figure = blank((3.4 + 0.34 * table.shape[1], max(3.2, 1.6 + 0.24 * len(table))))
     axes = figure.subplots()
     shown = np.ma.masked_where(~(table.to_numpy() > 0), table.to_numpy())
     image = axes.imshow(shown, cmap="viridis", aspect="auto", vmin=0)
