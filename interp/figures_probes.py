@@ -65,19 +65,20 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
         chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
     rows = -(-len(chosen) // 5)
     columns = -(-len(chosen) // rows)
-    figure = blank((1.6 + 2.1 * columns, 1.1 + 2.0 * rows))
+    figure = blank((1.6 + 2.1 * columns, 1.3 + 2.5 * rows))
     low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
     high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axes, layer in zip(grid, chosen, strict=False):
+    for place, (axes, layer) in enumerate(zip(grid, chosen, strict=False)):
         image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1.0), vmax=high)
         name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
         axes.tick_params(labelbottom=True)
+        axes.set_ylabel("trained in" if place % columns == 0 else "", fontsize=9, color=INK)
+        axes.set_xlabel("tried in" if place + columns >= len(chosen) else "", fontsize=9, color=INK)
         axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
     for axes in grid[len(chosen) :]:
         axes.remove()
     colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
-    figure.supylabel("trained in the row, tried in the column", fontsize=9, color=INK)
     headline(figure, f"{target}: trained in one language, tried in another")
     sign(figure, signature)
     return figure

@@ -161,7 +161,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "probe": probed,
     "transfer": lambda: transfer_matrices(
-        {layer: pd.DataFrame(np.eye(6), CODES, CODES) for layer in LAYERS[:4]}, "language", "accuracy", SIGNED
+        {layer: pd.DataFrame(np.eye(6), CODES, CODES) for layer in LAYERS[:6]}, "language", "accuracy", SIGNED
     ),
     "recall": lambda: transfer_matrices(
         {layer: pd.DataFrame(np.ones((1, 6)), ["all"], CODES) for layer in LAYERS}, "language", "accuracy", SIGNED
