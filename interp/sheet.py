@@ -6,6 +6,7 @@ gets an apostrophe in front, as it is typed by hand; `read_sheet` takes it away 
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,10 @@ _MARKED = re.compile(r"'+[=+\-@\t\r]")
 
 def write_sheet(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, with an apostrophe before every text that a spreadsheet would compute."""
-    _of_texts(_quiet, table).to_csv(path, index=False)
+    texts = table.select_dtypes(exclude=["number", "bool"])
+    torn = any(column.astype(str).str.contains("\r", regex=False).any() for _, column in texts.items())
+    quoting = csv.QUOTE_NONNUMERIC if torn else csv.QUOTE_MINIMAL  # a bare carriage return would end the row
+    _of_texts(_quiet, table).to_csv(path, index=False, quoting=quoting)
 
 
 def read_sheet(path: Path) -> pd.DataFrame:

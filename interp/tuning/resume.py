@@ -67,7 +67,8 @@ def _is_whole(checkpoint: Path) -> bool:
         return False
     try:
         recorded = read_sealed(checkpoint / _WHOLE)
-        wrong = next((name for name, sha in recorded.items() if checksum(inside(checkpoint, name)) != sha), None)
+        wrong = next((name for name, sha in recorded.items() if checksum(inside(checkpoint, name)) != sha), "")
+        wrong = wrong if recorded else "no file is listed"
     except (OSError, ValueError) as error:
         wrong = str(error)
     if wrong:
