@@ -45,13 +45,13 @@ def name_points(
 def _free_box(
     point: np.ndarray, half: np.ndarray, taken: np.ndarray, scale: float, bounds: tuple[float, float, float, float]
 ) -> tuple[np.ndarray, bool]:
-    """The nearest place for a name, right of its point first, and whether that is far; the least covered where all are taken."""
+    """The nearest place for a name, upper right first, and whether that is far; the least covered where all are taken."""
     best, least = np.concatenate([point - half, point + half]), np.inf
     for reach in _REACH:
         for turn in range(_TURNS):
-            angle = 2 * np.pi * (turn // 2 + 0.5 * (turn % 2)) / (_TURNS / 2) * (1 if turn % 2 else -1)
+            angle = np.pi / 4 + 2 * np.pi * ((turn + 1) // 2) / _TURNS * (1 if turn % 2 else -1)
             way = np.array([np.cos(angle), np.sin(angle)])
-            centre = point + way * (reach * scale + np.array([half[0], 0.3 * half[1]]) * np.abs(way))
+            centre = point + way * (0.75 * reach * scale + half * np.abs(way))
             box = np.concatenate([centre - half, centre + half])
             outside = box[0] < bounds[0] or box[1] < bounds[1] or box[2] > bounds[2] or box[3] > bounds[3]
             wide = np.clip(np.minimum(box[2], taken[:, 2]) - np.maximum(box[0], taken[:, 0]), 0, None)

@@ -42,8 +42,8 @@ def quadrant_scatter(
         finish(axes, f"bilingual gain: the language itself ({unit})", f"multilingual gain: others ({unit})" if place == 0 else "")
         axes.grid(visible=False)
         axes.set_title(name, fontsize=9.5, color=INK, loc="left")
-        axes.margins(0.06)
         _name_corners(axes, frame)
+    _make_room(drawn[0][0], threshold)
     headline(figure, title)
     sign(figure, signature, "\n".join(filter(None, ["cross: 95 % over items and seeds; hollow: undetermined", caption])))
     for axes, (_, frame) in drawn:
@@ -89,7 +89,7 @@ def arm_gains(classes: pd.DataFrame, told: pd.DataFrame, against: str, unit: str
     """
     kind = dict(zip(told["language"], told["nearest"], strict=True))
     groups = [name for name in CORNERS if name in kind.values()]
-    methods, sizes = list(pd.unique(classes["method"])), sorted(pd.unique(classes["size"]))
+    methods, sizes = list(pd.unique(classes["method"])), sorted(int(size) for size in pd.unique(classes["size"]))
     figure = blank((1.6 + 2.6 * len(groups), 5.4))
     grid = figure.subplots(2, len(groups), squeeze=False, sharex=True, sharey="row")
     for column, group in enumerate(groups):
@@ -123,6 +123,14 @@ def _crosses(axes: Axes, frame: pd.DataFrame, colours: Sequence[str]) -> None:
     axes.vlines(x, frame["multilingual_lower"], frame["multilingual_upper"], colors=colours, linewidth=0.9, alpha=0.35)
     faces = ["white" if colour == FAINT else colour for colour in colours]
     axes.scatter(x, y, s=20 if len(frame) <= _MANY else 12, c=faces, edgecolors=colours, linewidths=0.9, zorder=3)
+
+
+def _make_room(axes: Axes, threshold: float) -> None:
+    """Wide enough on either side of the threshold for the names of the quadrants."""
+    axes.margins(0.06)
+    for limits, setter, share in ((axes.get_xlim(), axes.set_xlim, 0.2), (axes.get_ylim(), axes.set_ylim, 0.1)):
+        least = share * (limits[1] - limits[0])
+        setter(min(limits[0], threshold - least), max(limits[1], threshold + least))
 
 
 def _name_corners(axes: Axes, frame: pd.DataFrame) -> None:

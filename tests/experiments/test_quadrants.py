@@ -1,0 +1,109 @@
+"""`interp quadrants` on a tiny model: shared or killed and resumed it gives one table, and every way of tuning runs."""
+
+import multiprocessing
+import os
+import signal
+
+import pandas as pd
+import pytest
+import torch
+
+import interp.tuning.fit
+from experiments.quadrants import QuadrantsSettings, _sweep
+from experiments.run import answer, answer_shared
+from experiments.settings import RECIPES, parse, read_recipe
+from experiments.shards import Shard
+from interp import cldr
+from probes.quadrants_report import QuadrantReport
+from tests.tiny import tiny_folder
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    torch.set_num_threads(1)
+    return tiny_folder("llama", tmp_path_factory.mktemp("parent"), max_position_embeddings=512)
+
+
+def settings(parent, output, *flags) -> QuadrantsSettings:
+    words = ["--model", str(parent), "--output", str(output), "--languages", "de", "khm_Khmr", "--probes", "af", "de",
+             "--sizes", "8", "--limit", "4", "--steps", "2", "--batch", "4", "--max-new-tokens", "3", "--device", "cpu"]  # fmt: skip
+    return parse(QuadrantsSettings, [*words, *flags])
+
+
+def _die(asked):
+    """Answer, and be killed in the middle of the second tuning."""
+    steps, inner = [], interp.tuning.fit._Trainer.training_step
+
+    def dying(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inner(self, *args, **kwargs)
+
+    interp.tuning.fit._Trainer.training_step = dying
+    torch.set_num_threads(1)
+    answer(asked)
+
+
+def test_shared_or_killed_and_resumed_the_table_is_the_same(parent, tmp_path):
+    for index in (0, 1):
+        answer_shared(settings(parent, tmp_path / "shared"), Shard(index, 2))
+    report = QuadrantReport.load(tmp_path / "shared")
+    assert report.table["role"].value_counts().to_dict() == {"base": 12, "format": 12, "tuned": 20}
+    assert set(report.classes()["against"]) == {"base", "format"}
+    process = multiprocessing.get_context("fork").Process(target=_die, args=(settings(parent, tmp_path / "killed"),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    finished = len(list((tmp_path / "killed" / "sweep" / "cells").glob("*.json")))
+    assert finished == 2  # the base and the format control
+    answer(settings(parent, tmp_path / "killed", "--resume"))
+    again = QuadrantReport.load(tmp_path / "killed")
+    pd.testing.assert_frame_equal(again.table, report.table)
+    pd.testing.assert_frame_equal(again.summary(), report.summary())
+
+
+def test_every_way_of_tuning_runs_and_is_held_against_the_base(parent, tmp_path):
+    flags = ("--methods", "embeddings", "full", "lora", "shorten", "extend", "--languages", "khm_Khmr", "--controls",
+             "--pieces", "5", "--survey", "cldr:phrases")  # fmt: skip
+    answer(settings(parent, tmp_path, *flags))
+    report = QuadrantReport.load(tmp_path)
+    assert set(report.classes()["method"]) == {"embeddings", "full", "lora", "shorten", "extend"}
+    assert set(report.figures()) == {"quadrants", "arms"}
+    tuned = report.table[report.table["role"] == "tuned"].groupby("method")["moved_rows"].first()
+    assert tuned["lora"] == 0 < tuned["embeddings"]
+    assert len(report.guideline()) in (0, 2)  # shorten and extend are the advice for a stagnant language alone
+    with pytest.raises(ValueError, match="Needed: "):
+        report.causes()  # one language
+
+
+def test_what_cannot_be_asked_is_named(parent, tmp_path):
+    with pytest.raises(ValueError, match="trained on and tested on"):
+        answer(settings(parent, tmp_path / "a", "--test-split", "train"))
+    with pytest.raises(ValueError, match="pivot eng_Latn is among"):
+        answer(settings(parent, tmp_path / "b", "--probes", "en"))
+
+
+def test_the_recipes_are_what_they_say():
+    published, bundled = (read_recipe(QuadrantsSettings, RECIPES / f"quadrants-{name}.yaml") for name in ("llama", "bundled"))
+    recipe = published.recipe("embeddings")
+    assert (recipe.scope, recipe.template, recipe.learning_rate, recipe.epochs, recipe.batch) == (
+        "embeddings",
+        "parrot",
+        2e-5,
+        3.0,
+        128,
+    )
+    assert (published.sizes, published.beams, published.metric, published.probes) == (
+        (10_000,),
+        4,
+        "spbleu",
+        ("afr_Latn", "ron_Latn"),
+    )
+    assert published.recipe("lora").learning_rate == 1e-4
+    assert len(set(bundled.languages)) == 101
+    assert set(bundled.languages) | set(bundled.probes) <= set(cldr.available())
+    sweep = _sweep(bundled)
+    assert len(sweep.jobs()) == 1 + 1 + 101
+    assert len(sweep.test) >= 30
+    assert {code for code in bundled.languages if not cldr.entries("phrases", code)} == set()
