@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import interp
 from interp.corpus import ParallelCorpus
@@ -12,7 +13,8 @@ from interp.lens_training import train_lens
 from interp.neurons import count_neurons
 from interp.sealed_tensors import load_tensors, save_tensors
 from interp.tuned_lens import load_lens
-from tests.tiny import tiny
+from interp.tuning import Recipe, translations, tune
+from tests.tiny import tiny, tiny_folder
 
 CORPUS = ParallelCorpus(
     "toy",
@@ -141,3 +143,32 @@ def test_tensors_come_back_as_they_were_with_what_they_are_of(tmp_path):
     again, facts = load_tensors(path)
     assert facts == {"of": ["x", 1]}
     assert all(torch.equal(again[name], tensors[name]) and again[name].dtype == tensors[name].dtype for name in tensors)
+
+
+TUNING = {"template": "bare", "learning_rate": 1e-2, "steps": 6, "batch": 4, "held_out": 0.0}
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_tuned_folder_that_was_altered_is_tuned_again_and_a_checkpoint_left_out(harm, tmp_path, caplog, monkeypatch):
+    given = (tiny_folder("llama", tmp_path / "parent"), translations(CORPUS, [("en", "de")]), Recipe(**TUNING, checkpoints=3))
+    truth = weights(tune(*given, tmp_path / "whole").folder)
+    folder = tmp_path / "tuned"
+    with monkeypatch.context() as patch:
+        patch.setattr("interp.tuning.train._save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            tune(*given, folder)
+    last = max((folder / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    for victim in (last / "model.safetensors", folder / "model.safetensors"):
+        HARMS[harm](victim)
+        with caplog.at_level("WARNING", "interp"):
+            tuned = tune(*given, folder, resume=True)
+        assert str(last if victim.parent == last else victim) in caplog.text
+        assert all(torch.equal(weights(folder)[name], truth[name]) for name in truth)
+        caplog.clear()
+    assert tuned.fault() == ""
+    assert tune(*given, folder, resume=True) == tuned
+    assert not caplog.text
