@@ -8,8 +8,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,31 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 JUNK = (
     b"\0", b"\n", b"\r\n", b"\xff", b"\xef\xbb\xbf", b"{", b"}", b"[" * 50, b'"', b"'", b",", b":", b"&a *a ",
-    b"!!python/name:os.system ", b"---\n", b"\t", b"NaN", b"-", b"0", b"9" * 400, b"9" * 5000, b"../", HOSTILE.encode(), b"\xc3", b"\\ud800", b"]]>", b"&#0;",
+    b"!!python/name:os.system ", b"---\n", b"\t", b"NaN", b"-", b"0", b"9" * 400, b"9" * 5000, b"../",
+    HOSTILE.encode(), b"\xc3", b"\\ud800", b"]]>", b"&#0;",
 )  # fmt: skip
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 Bytes = Callable[[bytes, random.Random], bytes]
+
+
+class Hang(BaseException):
+    """Nothing catches it, as nothing ends a wait for a pipe."""
+
+
+@contextmanager
+def no_longer_than(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def spoil(folder: Path, chance: random.Random, only: str = "*") -> tuple[str, str]:
@@ -228,13 +249,17 @@ def _parquet(data: bytes, chance: random.Random) -> bytes:
     return written.getvalue()
 
 
+PIECES = (
+    "<script>alert(1)</script>", "<foreignObject><body onload='alert(1)'/></foreignObject>", "&lol;", "<!-- --><?php ?>",
+    "<style>@import 'http://a.example'</style>", "<a href='javascript:alert(1)'><rect/></a>", "<g>" * 5000,
+    "<image href='http://a.example/x.png' onerror='alert(1)'/>", "<desc><image src='http://a.example'/></desc>",
+    "<rect onclick='alert(1)' style='position:fixed'/>", "<set attributeName='href' to='javascript:alert(1)'/>",
+    "<use href='http://a.example/#x'/>", "<g id='u'><use href='#u'/></g>",
+)  # fmt: skip
+
+
 def _svg(data: bytes, chance: random.Random) -> bytes:
-    piece = chance.choice((
-        "<script>alert(1)</script>", "<foreignObject><body onload='alert(1)'/></foreignObject>", "<style>@import 'http://a.example'</style>",
-        "<a href='javascript:alert(1)'><rect/></a>", "<image href='http://a.example/x.png' onerror='alert(1)'/>",
-        "<desc><image src='http://a.example'/></desc>", "<g>" * 5000, "&lol;", "<!-- --><?php ?>", "<rect onclick='alert(1)' style='position:fixed'/>",
-        "<set attributeName='href' to='javascript:alert(1)'/>", "<use href='http://a.example/#x'/>", "<g id='u'><use href='#u'/></g>",
-    ))  # fmt: skip
+    piece = chance.choice(PIECES)
     place = data.find(b">", data.find(b"<svg")) + 1
     return data[:place] + piece.encode() + data[place:]
 

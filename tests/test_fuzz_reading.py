@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ import pytest
 from interp.corpus import ParallelCorpus, ParallelTask
 from interp.languages import language
 from interp.reading import read, read_task
+from tests.mutate import no_longer_than, spoil
 
-MUTANTS = 110
+MUTANTS, STRUCTURED = 110, 40
 JUNK = [
     b"\n", b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\0", b'"', b"\t", b",", b"{", b"[" * 40, b"}", b"\\ud800", b"<x>",
     b"&a;", b"<!DOCTYPE a>", "\u2028".encode(), b" ", b"null", b"1", b"-1", b"en", b"de", b"id", b"../", b"\x1b", b"NaN", b"true",
@@ -235,6 +237,31 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_pa
             read_well += 1
     assert min(read_well, refused) >= 3, "mutants too mild or too wild to tell"
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_damaged_in_its_structure_is_read_rightly_or_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    """Values of another kind, keys gone or twice, other encodings, deep nesting, files swapped, linked, or pipes."""
+    chance, folder, counts = random.Random(f"{name}/structure"), tmp_path / "in" / "corpus", {dict: 0, str: 0}
+    asked = ["de", "en"] if name == "opinions" else None
+    for _ in range(STRUCTURED):
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for file, data in FORMATS[name].files.items():
+            (folder / file).write_bytes(data)
+        how = spoil(folder, chance)
+        with no_longer_than(30):
+            try:
+                found: dict | str = said_by(FORMATS[name].reader(folder / FORMATS[name].source, languages=asked))
+            except (ValueError, OSError) as error:
+                found = str(error)
+        counts[type(found)] += 1
+        if isinstance(found, str):
+            assert len(found.splitlines()) == 1, how
+        elif all((folder / file).is_file() for file in FORMATS[name].files):
+            expected = FORMATS[name].says({file: (folder / file).read_bytes() for file in FORMATS[name].files})
+            assert {key: expected[key] for key in found} == found, how
+    assert min(counts.values()) >= 2, counts
 
 
 def test_more_than_a_thousand_damaged_files_are_tried() -> None:

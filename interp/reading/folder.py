@@ -106,6 +106,8 @@ def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
     """The files that belong together by their names, and those whose names spell no language."""
     found: dict[tuple[str, str], dict[str, Path]] = {}
     lost: list[Path] = []
+    if odd := next((entry for entry in sorted(folder.iterdir()) if not entry.is_file() and not entry.is_dir()), None):
+        raise ValueError(f"{at(odd)} is a broken link or no plain file. Needed: a file; mend it, or take it away.")
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")):
         placed = place(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
         if placed is None:
