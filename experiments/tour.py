@@ -100,4 +100,5 @@ def main(args: Sequence[str]) -> None:
     for chapter, folder in zip(CHAPTERS, folders, strict=True):
         tuned = {name: str(tour.output / path) for name in ("before", "after") if (path := getattr(chapter, name, ""))}
         show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume, **tuned)))
-    print(write_page(folders, tour.output / "page.html", f"How {tour.model} holds its languages"))
+    whose = "the bundled model" if tour.model == "bundled" else tour.model
+    print(write_page(folders, tour.output / "page.html", f"How {whose} holds its languages"))
