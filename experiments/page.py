@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,10 +100,10 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
 
 
 def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Neighbouring runs of one question together: they stand side by side, each figure beside its like."""
+    """Runs of one question together: they stand side by side, each figure beside its like."""
     sections = []
-    for question, group in groupby(parts, key=lambda part: part.run.manifest["question"]):
-        members = list(group)
+    for question in dict.fromkeys(part.run.manifest["question"] for part in parts):
+        members = [part for part in parts if part.run.manifest["question"] == question]
         figures = list(dict.fromkeys(name for part in members for name in part.figures))
         unlike = differences([part.run for part in members])
         sections.append({"question": question, "parts": members, "figures": figures, "differences": unlike})

@@ -160,6 +160,18 @@ def test_runs_of_one_question_say_in_what_they_differ(runs):
     assert differences([first, first]) == {}
 
 
+def test_runs_of_one_question_stand_together_in_whatever_order_they_come(runs, tmp_path):
+    class Other(Curves):
+        question = "Which language does the model think in?"
+
+    between = curves("bundled", Other).save(tmp_path / "between")
+    page = write_page([runs[0], between, runs[1]], tmp_path / "page.html").read_text(encoding="utf-8")
+    places = [page.index(f'<article id="run{k}">') for k in range(3)]
+    assert places[0] < places[2] < places[1]
+    assert page.count('class="columns"') == 1
+    assert [page.count(f'href="#run{k}"') for k in range(3)] == [1, 1, 1]
+
+
 def test_a_long_summary_is_cut_to_the_highest_layer_of_each(runs):
     rows, left_out = read_finished(runs[0]).brief()
     assert list(rows["layer"]) == ["7"] * 4
