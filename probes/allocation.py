@@ -29,7 +29,7 @@ class Plan:
     """A division of the budget: `pairs` and their expected `scores` by language, beside the uniform division and its own.
 
     `gain` is what the objective is expected to gain over uniform, in points of the score; `lower` and `upper` bound it by
-    the fit's bootstrap draws (NaN without draws). `noise` is the standard error of one evaluation of the objective.
+    the fit's bootstrap draws (NaN without draws). `noise` is what one evaluation of the objective is off by (one standard error).
     """
 
     languages: tuple[str, ...]
@@ -61,7 +61,7 @@ class Plan:
         apart = f"largest share {_apart(self.pairs):.3g} times the smallest"
         if self.distinguishable:
             return f"The plan for {self.budget} pairs ({apart}) is expected to gain {gain}."
-        seen = f"; a measurement tells only {self.detectable:.2g} apart" if self.gain <= self.detectable else ""
+        seen = f", and no gain below {self.detectable:.2g} could be told from none" if self.gain <= self.detectable else ""
         return f"The plan for {self.budget} pairs ({apart}) is not distinguishable from uniform: expected {gain}{seen}."
 
     def table(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from interp.report import Report
 from probes.allocation import Plan, allocate
 from probes.scaling_fit import fit_law
 from probes.scaling_forms import compare_forms, last_known, rank_agreement
-from probes.scaling_law import Form, Law, Points
+from probes.scaling_law import Form, Law, Points, scores_at
 from probes.seed_means import FULL, seed_means
 
 if TYPE_CHECKING:
@@ -67,9 +67,19 @@ class ScalingReport(Report):
         points, objective = self.points, asked["objective"]
         caps, weights = ({name: given[name] for name in points.names if name in given} if given else None
                          for given in (asked["caps"], asked["weights"]))  # fmt: skip
-        top, shares = points.drawn[:, points.largest()], np.array([(weights or {}).get(name, 1.0) for name in points.names])
-        noise = float((top.min(1) if objective == "maxmin" else top @ shares / shares.sum()).std())
+        shares = np.array([(weights or {}).get(name, 1.0) for name in points.names])
+        noise = self._noise(objective, shares / shares.sum())
         return allocate(self.law, asked["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
+
+    def _noise(self, objective: str, shares: np.ndarray) -> float:
+        """What one evaluation of an objective is off by: the spread of its draws, and how far the points lie from the law."""
+        points, law = self.points, self.law
+        top, sizes = points.drawn[:, points.largest()], np.unique(points.sizes)
+        fitted = {size: scores_at(law.form, law.estimate, size) for size in sizes}
+        missed = [score - fitted[size][row] for score, size, row in zip(points.scores, points.sizes, points.rows, strict=True)]
+        off = np.sqrt(np.sum(np.square(missed)) / (len(missed) - law.parameters))
+        sampled = (top.min(1) if objective == "maxmin" else top @ shares).std()
+        return float(np.hypot(sampled, off if objective == "maxmin" else off * np.sqrt(np.sum(shares**2))))
 
     def agreement(self) -> tuple[float, float]:
         """Rank correlation of the measured similarity with the free gammas, and its one-sided permutation p; NaN without one."""
