@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import DASHES, FAINT, INK, PALETTE, despine, sign
+from interp.figures import FAINT, INK, PALETTE, despine, label_layers, sign, style
 from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ _PARTS = ("#CC79A7", "#8C5A9E", "#E69F00", "#D55E00", "#56B4E9", "#0072B2", "#E3
 def direction_matrix(
     table: pd.DataFrame, kinds: Mapping[tuple[str, str], str], title: str, label: str, signature: object, caption: str = ""
 ) -> Figure:
-    """Source by target as colour, languages in the order given, every class of directions within its own coloured border."""
+    """Source by target as colour, languages in the order given, every class of `kinds` within its own coloured border.
+
+    The diagonal has no score; give it a class to keep the borders simple.
+    """
     from matplotlib.lines import Line2D
 
     figure = blank((4.2 + 0.5 * table.shape[1], 2.3 + 0.4 * table.shape[0]))
@@ -32,9 +35,8 @@ def direction_matrix(
     name_cells(axes, [str(name) for name in table.index], [str(name) for name in table.columns])
     middle = np.nanmean([np.nanmin(values), np.nanmax(values)])
     for (row, column), value in np.ndenumerate(values) if table.shape[1] <= 16 else ():
-        if np.isfinite(value):
-            text = f"{value:.0f}" if np.nanmax(values) > 1 else f"{value:.2f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=INK if value < middle else "white")
+        text = "·" if np.isnan(value) else f"{value:.0f}" if np.nanmax(values) > 1 else f"{value:.2f}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if value > middle else INK)
     names = list(dict.fromkeys(kinds.values()))
     grid = np.array([[kinds.get((source, target), "") for target in table.columns] for source in table.index], dtype=object)
     for place, name in enumerate(names):
@@ -63,27 +65,41 @@ def _border(axes: Axes, inside: np.ndarray, colour: str) -> None:
 
 
 def class_means(frame: pd.DataFrame, title: str, label: str, signature: object, caption: str = "") -> Figure:
-    """A row a class, in order, a dot with its interval a system. `frame`: `class, system, estimate, lower, upper, baseline`."""
-    kinds, systems = list(dict.fromkeys(frame["class"])), list(dict.fromkeys(frame["system"]))
-    figure = blank((7.4, 1.7 + 0.18 * len(kinds) * (len(systems) + 1)))
-    axes = figure.subplots()
-    for place, system in enumerate(systems):
-        part = frame[frame["system"] == system]
-        y = [kinds.index(kind) + 0.7 * (place + 0.5) / len(systems) - 0.35 for kind in part["class"]]
-        colour = PALETTE[place % len(PALETTE)]
-        axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=2, alpha=0.45)
-        axes.plot(part["estimate"], y, "o", color=colour, markersize=5, label=system)
-    untouched = frame.groupby("class", sort=False)["baseline"].first()
-    axes.plot(untouched, range(len(kinds)), "|", color=FAINT, markersize=15, markeredgewidth=1.2, label="source left as it is")
-    axes.set_yticks(range(len(kinds)), kinds, fontsize=8.5)
-    axes.invert_yaxis()
-    finish(axes, label, "")
-    axes.grid(axis="y", visible=False)
-    axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8.5, labelcolor=INK)
+    """A row a class: a dot with its interval a `system` on the left, and the tuned one less each `against` on the right.
+
+    `frame`: `class, system, against, estimate, lower, upper, baseline`; `against` is empty for a level.
+    """
+    kinds = list(dict.fromkeys(frame["class"]))
+    figure = blank((10.4, 1.8 + 0.13 * len(kinds) * (frame["system"].nunique() + 2)))
+    left, right = figure.subplots(1, 2, sharey=True)
+    levels = frame[frame["against"] == ""]
+    _dots(left, levels, "system", kinds, 0)
+    untouched = levels.groupby("class", sort=False)["baseline"].first()
+    left.plot(untouched, [kinds.index(kind) for kind in untouched.index], "|", color=FAINT, markersize=15, markeredgewidth=1.2,
+              label="source left as it is")  # fmt: skip
+    _dots(right, frame[frame["against"] != ""], "against", kinds, levels["system"].nunique())
+    right.axvline(0, color=FAINT, linewidth=0.9)
+    left.set_yticks(range(len(kinds)), kinds, fontsize=8.5)
+    left.invert_yaxis()
+    for axes, text, name in ((left, label, "models"), (right, f"difference in {label}", "tuned less ...")):
+        finish(axes, text, "")
+        axes.grid(axis="y", visible=False)
+        axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
+        axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, title=name,
+                    title_fontsize=8.5, alignment="left", borderpad=0)  # fmt: skip
     headline(figure, title)
     sign(figure, signature, caption)
     return figure
+
+
+def _dots(axes: Axes, frame: pd.DataFrame, line: str, kinds: Sequence[str], first: int) -> None:
+    names = list(dict.fromkeys(frame[line]))
+    for place, name in enumerate(names):
+        part = frame[frame[line] == name]
+        y = [kinds.index(kind) + 0.7 * (place + 0.5) / len(names) - 0.35 for kind in part["class"]]
+        colour = PALETTE[(first + place) % len(PALETTE)]
+        axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=2, alpha=0.45)
+        axes.plot(part["estimate"], y, "o", color=colour, markersize=4.5, label=name)
 
 
 def stacked_shares(
@@ -140,20 +156,30 @@ def factor_scatter(points: pd.DataFrame, found: pd.DataFrame, label: str, title:
     return figure
 
 
-def place_curves(frame: pd.DataFrame, title: str, label: str, signature: object, caption: str = "") -> Figure:
-    """`estimate` with its band over `layer`, a line a `place`, a panel a `measure`."""
-    panels, lines = list(dict.fromkeys(frame["measure"])), list(dict.fromkeys(frame["place"]))
-    figure = blank((2.4 + 3.3 * len(panels), 3.9))
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for place, line in enumerate(lines):
-            part = frame[(frame["measure"] == panel) & (frame["place"] == line)].sort_values("layer")
-            colour, dash = PALETTE[place % len(PALETTE)], DASHES[0 if place < 2 else 1]
-            axes.fill_between(part["layer"], part["lower"], part["upper"], color=colour, alpha=0.16, linewidth=0)
-            axes.plot(part["layer"], part["estimate"], color=colour, linewidth=1.8, linestyle=dash, marker="o", markersize=2.5,
-                      label=line)  # fmt: skip
+def line_curves(
+    frame: pd.DataFrame, line: str, title: str, label: str, signature: object, caption: str = "", xlabel: str = "layer"
+) -> Figure:
+    """`estimate` with its band over `layer` (in the order that it comes), a line a `line`, a panel a `panel`; `baseline` dashed."""
+    panels, lines = list(dict.fromkeys(frame["panel"])), list(dict.fromkeys(frame[line]))
+    layers, columns = [str(layer) for layer in dict.fromkeys(frame["layer"])], min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = blank((2.2 + 3.0 * columns, 1.4 + 2.3 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes, panel in zip(grid, panels, strict=False):
+        own = frame[frame["panel"] == panel]
+        for place, name in enumerate(lines):
+            part = own[own[line] == name]
+            x = [layers.index(str(layer)) for layer in part["layer"]]
+            axes.fill_between(x, part["lower"], part["upper"], color=style(place)["color"], alpha=0.16, linewidth=0)
+            axes.plot(x, part["estimate"], linewidth=1.8, marker="o", markersize=2.5, label=name, **style(place))
+        level = own.groupby("layer", sort=False)["baseline"].mean()
+        axes.plot([layers.index(str(layer)) for layer in level.index], level, color=FAINT, linewidth=1.1, linestyle=(0, (4, 2)))
         axes.set_title(str(panel), fontsize=9, color=INK, loc="left")
-        finish(axes, "layer (after this block)", label if panel == panels[0] else "")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
+        finish(axes, xlabel, label if axes in grid[::columns] else "")
+        label_layers(axes, layers, room=columns)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
     headline(figure, title)
     sign(figure, signature, caption)
     return figure

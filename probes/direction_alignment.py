@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interp.activations import Activations
-from interp.figures import curves
+from interp.figures_directions import line_curves
 from interp.provenance import Signature
 from interp.report import Report
 from interp.statistics import bootstrap
@@ -54,13 +54,13 @@ class PairAlignmentReport(Report):
     def verdict(self) -> str:
         frame, said = self._summary, []
         for kind, part in frame.groupby("class", sort=False):
-            after = part[part["series"] == "after"]
-            peak = after.loc[after["estimate"].idxmax()]
+            before = part[part["series"] == "before"]
+            peak = before.loc[before["estimate"].idxmax()]
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
-            clear = "" if change["lower"] > 0 or change["upper"] < 0 else " (none that is clear)"
-            said.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, by {change['estimate']:+.2f} "
+            clear = "" if change["lower"] > 0 or change["upper"] < 0 else ", nothing clear"
+            said.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
                         f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{clear}")  # fmt: skip
-        return f"{self.settings['metric']} after tuning, at its highest layer, and its change there: {'; '.join(said)}."
+        return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(said)}."
 
     def figures(self) -> dict[str, Figure]:
         """Before and after over layers, a panel a class of pairs."""
@@ -68,8 +68,8 @@ class PairAlignmentReport(Report):
         named = frame.assign(panel=frame["class"] + " (" + frame["pairs"].astype(str) + ")")
         metric = self.settings["metric"]
         return {
-            "pairs": curves(
-                named, line="series", panel="panel", title=self.question, ylabel=metric, reference=None, signature=self.signature
+            "pairs": line_curves(
+                named, "series", self.question, metric, self.signature, "bands: 95 % over sentences; dashed: shuffled pairs"
             )
         }
 

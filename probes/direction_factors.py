@@ -15,10 +15,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.activations import Activations
 from interp.figures_directions import factor_scatter
 from interp.provenance import Signature
 from interp.report import Report
 from interp.statistics import draws, holm, permutation_p
+from probes.alignment import measure_alignment
+from probes.translation_report import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,8 +91,9 @@ class FactorReport(Report):
                 frames.append(
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
+        title = "Score of a language against what is known of it"
         named = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
-        return {"factors": factor_scatter(pd.concat(frames), named, self.settings["metric"], self.question, str(self.signature))}
+        return {"factors": factor_scatter(pd.concat(frames), named, LABELS[self.settings["metric"]], title, str(self.signature))}
 
 
 def measure_factors(
@@ -157,3 +161,10 @@ def _beyond(scores: np.ndarray, values: np.ndarray, place: int) -> tuple[np.ndar
 def _resampled(n: int, resamples: int, seed: int) -> list[np.ndarray]:
     """The places drawn in each bootstrap resample of n languages."""
     return [np.repeat(np.arange(n), one.astype(int)) for one in draws(n, resamples, seed)]
+
+
+def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:
+    """How like a language is to the pivot inside a model: their alignment at the layer where the mean over languages peaks."""
+    table = measure_alignment(acts, pivot, (metric,), seed=seed).table
+    layers = table.groupby(["layer", "language"], sort=False, observed=True)["value"].mean().unstack()
+    return {str(code): float(value) for code, value in layers.loc[layers.mean(axis=1).idxmax()].items()}

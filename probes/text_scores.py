@@ -10,7 +10,7 @@ import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -116,6 +116,7 @@ def _pieces_at_hand() -> bool:
     return True
 
 
+@lru_cache(maxsize=100_000)
 def sentence_bleu(said: str, wanted: str, code: str = "eng_Latn") -> float:
     """BLEU of one sentence, 0 to 100, with only the orders it is long enough for; words split as `code` writes them."""
     return _sentence_scorer(language(code).script in UNSPACED).sentence_score(said, [wanted]).score

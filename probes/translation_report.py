@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CORPUS_SCORES = ("chrf", "bleu", "spbleu")
-_LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats a character",
+LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats a character",
            "script": "share in the target's script", "identified": "share identified as the target"}  # fmt: skip
 
 
@@ -82,7 +82,7 @@ class TranslationReport(Report):
     def verdict(self) -> str:
         directions = self.matrix().notna().to_numpy().sum()
         of = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
-        parts = [f"{_LABELS[row.metric]} {row.estimate:.3g} [{row.lower:.3g}, {row.upper:.3g}] (baseline {row.baseline:.3g})"
+        parts = [f"{LABELS[row.metric]} {row.estimate:.3g} [{row.lower:.3g}, {row.upper:.3g}] (baseline {row.baseline:.3g})"
                  for row in of.itertuples()]  # fmt: skip
         where = f"the mean of {directions} directions" if directions > 1 else f"{of.iloc[0]['source']} to {of.iloc[0]['target']}"
         return f"Over {of.iloc[0]['n']} items, {where}: {'; '.join(parts)}."
@@ -92,12 +92,12 @@ class TranslationReport(Report):
         found = {}
         for name in self.metrics:
             rows = self._directions(name).assign(direction=lambda frame: frame["source"] + " > " + frame["target"])
-            title = f"{self.question[:-1]}: {_LABELS[name]}"
+            title = f"{self.question[:-1]}: {LABELS[name]}"
             many = rows["source"].nunique() > 1 and rows["target"].nunique() > 1
             found[name] = (
-                score_matrix(self.matrix(name), title, _LABELS[name], str(self.signature))
+                score_matrix(self.matrix(name), title, LABELS[name], str(self.signature))
                 if many
-                else score_dots(rows, title, _LABELS[name], str(self.signature), "direction")
+                else score_dots(rows, title, LABELS[name], str(self.signature), "direction")
             )
         return found
 

@@ -68,8 +68,8 @@ def _alpaca(newline: str, paper: str) -> Template:
     )
 
 
-def _mfti(form: str) -> Template:
-    return Template(form, form, " ", "arXiv 2305.15083")
+def _mfti(form: str, paper: str = "arXiv 2305.15083") -> Template:
+    return Template(form, form, " ", paper)
 
 
 TEMPLATES = MappingProxyType(
@@ -83,6 +83,10 @@ TEMPLATES = MappingProxyType(
         "mfti-4": _mfti("{input} Translate to [{target}]:"),
         "mfti-5": _mfti("The {target} translation of {source} sentence '{input}' is:"),
         "mfti-6": _mfti("The {target} translation of the sentence '{input}' is:"),
+        "mfti-own": _mfti(
+            "Translation: [{source_itself}]: {input} [{target_itself}]:",
+            "this project: mfti-1 with every language named by itself, as the bundled model knows them",
+        ),
         "bare": Template("{instruction}\n{input}\n", "{instruction}\n", "", "this project, for models with a short context"),
         "quoted": Template(
             '{source_itself}: "{input}" - {target_itself}: "',

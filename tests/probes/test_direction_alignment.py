@@ -41,7 +41,8 @@ def test_what_was_drawn_together_shows_in_its_class_and_layer_alone(before, tmp_
     assert rows.loc[("languages seen", "change", layers[-1]), "lower"] > 0
     assert rows.loc[("both unseen", "change", layers[-1]), ["estimate", "lower", "upper"]].abs().max() == 0
     assert rows.xs("change", level="series").drop(layers[-1], level="layer")["estimate"].abs().max() == 0
-    assert "pair seen 1.00 at layer 3" in report.verdict()
+    assert "both unseen" in report.verdict()
+    assert "+0.00 [+0.00, +0.00], nothing clear" in report.verdict()
     report.save(tmp_path)
     assert isinstance(Report.load(tmp_path), PairAlignmentReport)
 

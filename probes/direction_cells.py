@@ -1,0 +1,87 @@
+"""The models of a study of directions: tuned ones for every role rotation and seed, and what they must be held against.
+
+base        the model before tuning, asked with the same template
+few-shot    the same with k examples before the question
+copy        tuned to repeat English in the same template: what the format alone gives
+shuffled    tuned on the seen directions with their answers shuffled: what the words and the languages' names alone give
+all         tuned on every direction: what there is to reach
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import pandas as pd
+
+from interp.corpus import ParallelCorpus
+from interp.tuning import Mixture, Recipe, copies, ordered_pairs, planned_steps, shuffle_answers, translations
+from probes.cells import Cell
+from probes.direction_means import TUNED
+from probes.directions import Roles
+from probes.language_judges import Judge, by_script
+from probes.translation_errors import Limits, classify
+
+Control = Literal["copy", "shuffled", "all"]
+
+
+def direction_cells(
+    train: ParallelCorpus,
+    rotations: Sequence[Roles],
+    recipe: Recipe,
+    *,
+    seeds: Sequence[int] = (0,),
+    samples: int | None = None,
+    controls: Sequence[Control] = ("copy",),
+    pivot: str = "eng_Latn",
+) -> list[Cell]:
+    """One cell a model, the first tuned one first; each is scored in every direction.
+
+    `samples` is the number of examples of each direction. All models make as many updates as the tuned one of their seed, with
+    its learning rate. A control that knows no roles is tuned once a seed.
+    """
+    every = rotations[0].directions
+    cells = []
+    for seed in seeds:
+        own = replace(recipe, seed=seed)
+        for turn, roles in enumerate(rotations):
+            mixture = translations(train, roles.seen, limit=samples, seed=seed)
+            equal = replace(own, steps=_updates(mixture, own))
+            cells.append(_cell(TUNED, mixture, equal, every, turn, seed))
+            if "shuffled" in controls:
+                cells.append(_cell("shuffled", shuffle_answers(mixture, seed), equal, every, turn, seed))
+        if "copy" in controls:
+            cells.append(_cell("copy", copies(train, pivot, limit=samples, seed=seed), equal, every, -1, seed))
+        if "all" in controls:
+            mixture = translations(train, ordered_pairs(rotations[0].languages), limit=samples, seed=seed)
+            cells.append(_cell("all", mixture, equal, every, -1, seed))
+    return cells
+
+
+def untuned_cell(name: str, recipe: Recipe, roles: Roles) -> Cell:
+    """The parent itself, in the precision that the tuned models have."""
+    return Cell(name, None, recipe, roles.directions, {"system": name, "rotation": -1, "seed": -1})
+
+
+def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | None = None) -> pd.DataFrame:
+    """The table with both sets of error rules beside each output: `corrected_copy` .., `corrected` (the first), and published."""
+    found: Mapping[str, pd.DataFrame] = {
+        "corrected": classify(table, "corrected", judge, limits),
+        "published": classify(table, "published", judge, limits),
+    }
+    columns = {}
+    for rules, flags in found.items():
+        columns |= {f"{rules}_{name}": flags[name] for name in flags if name != "first"} | {rules: flags["first"]}
+    return table.assign(**columns)
+
+
+def _cell(system: str, mixture: Mixture, recipe: Recipe, every: tuple[tuple[str, str], ...], turn: int, seed: int) -> Cell:
+    tags = {"system": system, "rotation": turn, "seed": seed}
+    return Cell("/".join([system, *(str(tag) for tag in (turn, seed) if tag >= 0)]), mixture, recipe, every, tags)
+
+
+def _updates(mixture: Mixture, recipe: Recipe) -> int:
+    """How many updates a mixture makes: of its items that are not held out."""
+    learned = mixture.split(recipe.held_out, recipe.seed)[0] if recipe.held_out else mixture
+    return planned_steps(len(learned), recipe)

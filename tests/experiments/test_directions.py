@@ -1,0 +1,104 @@
+"""`interp directions`: roles on a command line to one table, the same after a kill, in shares, and read again."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+import experiments.directions_sweep
+import probes.cells
+from experiments.directions import DirectionsSettings, run, share
+from experiments.run import answer
+from experiments.settings import RECIPES, parse, read_recipe
+from experiments.shards import Shard
+from interp.report import Report
+from probes.direction_alignment import PairAlignmentReport
+from probes.directions_report import DirectionReport
+from tests.tiny import tiny_folder
+
+WORDS = (
+    "--mix en --read-only de --write-only fr --languages es --limit 3 --samples 4 --steps 2 --batch 4 --device-batch 4 --shots 1 "
+    "--template mfti-2 --max-new-tokens 6 --max-length 100 --align-limit 9 --judge script --device cpu --learning-rate 0.001"
+)
+
+
+def _settings(parent, output, *more: str) -> DirectionsSettings:
+    return parse(DirectionsSettings, [*WORDS.split(), "--model", str(parent), "--output", str(output), *more]).resolved()
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    return tiny_folder("llama", tmp_path_factory.mktemp("parent"))
+
+
+@pytest.fixture(scope="module")
+def done(parent, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("directions") / "run"
+    return answer(_settings(parent, folder))
+
+
+def test_roles_are_what_the_flags_say_and_the_rest_is_unseen(parent, tmp_path):
+    roles = _settings(parent, tmp_path).roles
+    assert (roles.mix, roles.read_only, roles.write_only, roles.unseen) == (
+        ("eng_Latn",), ("deu_Latn",), ("fra_Latn",), ("spa_Latn",),
+    )  # fmt: skip
+    assert _settings(parent, tmp_path, "--mix", "it", "fr", "--write-only").roles.unseen == ("eng_Latn", "spa_Latn")
+
+
+def test_every_model_is_tested_on_the_same_items_in_every_direction_with_its_errors(done):
+    report = Report.load(done)
+    assert isinstance(report, DirectionReport)
+    assert set(report.table["system"]) == {"tuned", "copy", "base", "few-shot"}
+    assert report.table.groupby(["system", "source", "target"])["item"].nunique().unique().tolist() == [2]
+    assert len(report.table) == 4 * 12 * 2
+    assert {"corrected_copy", "published_off_target", "corrected", "published"} <= set(report.table)
+    assert {"few-shot", "copy", "base", "seen"} <= set(report.summary()["against"])
+    assert any("additivity" in note for note in report.notes)
+    assert any("Needed: a factor of at least 6" in note for note in report.notes)
+    assert isinstance(Report.load(done / "alignment"), PairAlignmentReport)
+
+
+def test_a_killed_study_goes_on_to_the_same_table(parent, done, tmp_path, monkeypatch):
+    settings, inner = _settings(parent, tmp_path / "run", "--no-align"), probes.cells.measure_translation
+    calls = []
+
+    def dies(*args, **how):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return inner(*args, **how)
+
+    monkeypatch.setattr(probes.cells, "measure_translation", dies)
+    with pytest.raises(KeyboardInterrupt):
+        answer(settings)
+    again = Report.load(answer(dataclasses.replace(settings, resume=True)))
+    assert len(calls) == 5, "two before the kill, and the three that were left"
+    pd.testing.assert_frame_equal(again.table, Report.load(done).table)
+    pd.testing.assert_frame_equal(again.summary(), Report.load(done).summary())
+
+
+def test_shares_measure_each_model_once_and_the_last_only_reads(parent, done, tmp_path, monkeypatch):
+    settings, measured = _settings(parent, tmp_path, "--no-align"), []
+    inner = experiments.directions_sweep.measure_cells
+
+    def noted(parent, cells, *args, **how):
+        measured.append([cell.name for cell in cells])
+        return inner(parent, cells, *args, **how)
+
+    monkeypatch.setattr(experiments.directions_sweep, "measure_cells", noted)
+    for index in (1, 0):
+        share(settings, Shard(index, 2))
+    assert sorted(name for names in measured for name in names) == ["base", "copy/0", "few-shot", "tuned/0/0"]
+    monkeypatch.setattr(probes.cells, "measure_translation", lambda *args, **how: pytest.fail("measured again"))
+    pd.testing.assert_frame_equal(run(settings).table, Report.load(done).table)
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("directions-*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_one_the_command_takes(path):
+    settings = read_recipe(DirectionsSettings, path).resolved()
+    assert dataclasses.asdict(settings) != dataclasses.asdict(DirectionsSettings().resolved())
+    if path.stem == "directions-xglm":
+        assert len(settings.roles.languages) == 13
+        assert len(settings.roles.seen) == 22
