@@ -57,6 +57,14 @@ _HOMES = {
     "EntryReport": "hybrids_report",
     "BlocksReport": "hybrids_report",
     "RowsReport": "hybrids_report",
+    "measure_scaling": "scaling",
+    "ScalingReport": "scaling_report",
+    "fit_law": "scaling_fit",
+    "allocate": "allocation",
+    "measure_allocations": "allocation_report",
+    "AllocationReport": "allocation_report",
+    "measure_extrapolation": "extrapolation",
+    "ExtrapolationReport": "extrapolation_report",
 }
 
 __all__ = list(_HOMES)
