@@ -110,6 +110,28 @@ def arm_gains(classes: pd.DataFrame, told: pd.DataFrame, against: str, unit: str
     return figure
 
 
+def cause_dots(frame: pd.DataFrame, against: str, signature: str) -> Figure:
+    """Which property of its spelling goes with a language's gains: standardised slopes with their intervals, a panel a gain.
+
+    `frame` has `axis, column, slope, lower, upper, explained, predicted, n`.
+    """
+    axes_of = {str(axis): part for axis, part in frame.groupby("axis", sort=False)}
+    figure = blank((3.0 + 3.2 * len(axes_of), 1.9 + 0.3 * frame["column"].nunique()))
+    for axes, (axis, part) in zip(figure.subplots(1, len(axes_of), squeeze=False, sharey=True)[0], axes_of.items(), strict=True):
+        y = np.arange(len(part))[::-1]
+        axes.axvline(0, color=FAINT, linewidth=0.8)
+        axes.hlines(y, part["lower"], part["upper"], color=PALETTE[0], linewidth=2, alpha=0.5)
+        axes.plot(part["slope"], y, "o", color=PALETTE[0], markersize=5.5)
+        axes.set_yticks(y, list(part["column"]), fontsize=8)
+        finish(axes, "standardised slope (95 % over languages)", "")
+        first = part.iloc[0]
+        fit = f"R² {first['explained']:.2f}, of languages left out {first['predicted']:.2f}"
+        axes.set_title(f"{axis} gain: {fit}", fontsize=9, color=INK, loc="left")
+    headline(figure, f"What in a language's spelling goes with its gains ({int(frame['n'].iloc[0])} languages)")
+    sign(figure, signature, f"gains over {against}; correlation, not cause: spelling goes with script and with data")
+    return figure
+
+
 def short_codes(codes: Sequence[str]) -> list[str]:
     """ISO codes alone, and with the script where a language comes in several."""
     bare = [code.partition("_")[0] for code in codes]

@@ -21,7 +21,7 @@ from interp.tuning.parents import extended_parent, shortened_parent
 from interp.vocabulary_extension import Init
 from probes.cells import Cell, Keep, measure_cells
 from probes.quadrants import TUNED_AS
-from probes.quadrants_report import QuadrantReport, notes
+from probes.quadrants_report import QuadrantReport, tell
 
 Method = Literal["embeddings", "full", "lora", "shorten", "extend"]
 Control = Literal["format", "shuffled"]
@@ -196,11 +196,11 @@ def measure_quadrants(
     settings = {
         "methods": list(sweep.recipes), "probes": list(sweep.probes), "metric": sweep.metric, "against": ["base", *sweep.controls],
         "threshold": threshold, "relative": relative, "level": level, "resamples": resamples, "seed": seed,
-        "caption": _caption(sweep), "tokenization": None if tokenization is None else tokenization.to_dict("list"),
+        "tie": recipe.tie, "caption": _caption(sweep),
+        "tokenization": None if tokenization is None else tokenization.to_dict("list"),
     }  # fmt: skip
     signature = Signature("quadrants", parent, sweep.test.select(languages=codes).identity, told)
-    report = QuadrantReport(table, signature, settings=settings)
-    return replace(report, notes=tuple(notes(report)))
+    return tell(table, signature, settings)
 
 
 def _caption(sweep: QuadrantSweep) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interp.figures_quadrants import arm_gains, consistency_map, quadrant_scatter
+from interp.figures_quadrants import arm_gains, cause_dots, consistency_map, quadrant_scatter
+from interp.provenance import Signature
 from interp.report import Report
 from probes.quadrant_agreement import Agreement, agreement, target_gains
-from probes.quadrant_causes import regress, stagnant_routes
+from probes.quadrant_causes import COLUMNS, regress, stagnant_routes
 from probes.quadrant_guideline import check_guideline
-from probes.quadrants import QUADRANTS, UNDETERMINED, Scores, classify, read_scores
+from probes.quadrants import GROUP, QUADRANTS, UNDETERMINED, Scores, classify, read_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact match", "script": "right script"}
 AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled": "tuning on shuffled answers"}
 _ENOUGH = 4  # languages for a correlation
+_ROUTES = {"output": "could not be learned (frozen output)", "data": "were learned and did not carry (data)",
+           "ceiling": "were known before (ceiling)"}  # fmt: skip
 
 
 class QuadrantReport(Report):
@@ -30,7 +34,9 @@ class QuadrantReport(Report):
 
     @cached_property
     def scores(self) -> Scores:
-        return read_scores(self.table, self.settings["metric"], self.settings["resamples"], self.settings["seed"])
+        """S(f; pivot -> y) of every model, with its draws: what the array of that name holds, in the order of the table."""
+        groups = self.table[[*GROUP, "target"]].drop_duplicates()
+        return Scores({tuple(row): n for n, row in enumerate(groups.itertuples(index=False, name=None))}, self.arrays["scores"])
 
     @property
     def main(self) -> tuple[str, int]:
@@ -59,13 +65,13 @@ class QuadrantReport(Report):
         return found[found["against"] == (against or self.control)].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
-        """One row a tuned model, baseline and axis, with the class of the model and the share of draws that agree."""
+        """One row a tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
         parts = []
         for axis in ("bilingual", "multilingual"):
             part = self._classes[["language", "method", "size", "against"]].assign(gain=axis)
             ends = {"estimate": axis, "lower": f"{axis}_lower", "upper": f"{axis}_upper", "baseline": f"{axis}_baseline"}
             part = part.assign(**{name: self._classes[column] for name, column in ends.items()}, n=self._items)
-            parts.append(part.assign(quadrant=self._classes["quadrant"], agree=self._classes[list(QUADRANTS)].max(axis=1)))
+            parts.append(part.assign(quadrant=self._classes["quadrant"], **{name: self._classes[name] for name in QUADRANTS}))
         return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
 
     @property
@@ -117,6 +123,8 @@ class QuadrantReport(Report):
             found["arms"] = arm_gains(
                 self._classes[self._classes["against"] == last], self.told_of(last), AGAINST[last], unit, sign
             )
+        if len(self.told_of()) > _ENOUGH + len(COLUMNS) and self.settings["tokenization"]:
+            found["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
         return found
 
     def _title(self) -> str:
@@ -124,35 +132,38 @@ class QuadrantReport(Report):
         return f"What tuning on one language does for it and for others ({method}, {size} pairs)"
 
 
-def notes(report: QuadrantReport) -> list[str]:
-    """What a reader must know beside the numbers."""
-    told, found = report.told_of(), []
+def tell(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
+    """The report of a sweep's table: scores drawn once, what a reader must know written beside them."""
+    scores = read_scores(table, settings["metric"], settings["resamples"], settings["seed"])
+    report = QuadrantReport(table, signature, {"scores": scores.values}, settings)
+    return replace(report, notes=tuple(_notes(report)))
+
+
+def _notes(report: QuadrantReport) -> Iterator[str]:
+    told = report.told_of()
     if report.signature.corpus.name.startswith("cldr:"):
-        found.append(
-            "cldr text: lexical translation. It shows mechanisms (shared rows, format, metric), not families of languages."
-        )
+        yield "cldr text: lexical translation. It shows mechanisms (shared rows, format, metric), not families of languages."
     if report.control == "format":
         same = (report.told_of("base")["nearest"].to_numpy() == told["nearest"].to_numpy()).sum()
-        found.append(
-            f"The class is the same against both baselines for {same} of {len(told)} languages; the rest is prompt format."
-        )
+        yield f"The estimate lies in the same quadrant against both baselines for {same} of {len(told)} languages."
+    if report.settings["tie"] == "both":
+        yield "Input and output embedding are one table and both moved: this is not the published intervention."
     if report.table["seed"].nunique() == 1:
-        found.append("One seed: the intervals are over items alone.")
-    found.append("The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here.")
-    routes = report.routes()
+        yield "One seed: the intervals are over items alone."
+    yield "The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here."
     method, size = report.main
+    routes = report.routes()
     mine = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
     if len(mine):
         often = mine["route"].value_counts()
-        words = {"output": "could not be learned (frozen output)", "data": "were learned and did not carry (data)",
-                 "ceiling": "were known before (ceiling)"}  # fmt: skip
-        found.append("Languages without a bilingual gain: " + ", ".join(f"{n} {words[name]}" for name, n in often.items()) + ".")
+        yield "Languages without a bilingual gain: " + ", ".join(f"{n} {_ROUTES[name]}" for name, n in often.items()) + "."
     checked = report.guideline()
     if len(checked):
         often = checked["holds"].value_counts()
-        found.append(f"The advised way of tuning against another, {len(checked)} tried: better {often.get('yes', 0)}, "
-                     f"worse {often.get('no', 0)}, not told apart {often.get('not told apart', 0)}.")  # fmt: skip
-    return found
+        yield (
+            f"The advised way of tuning against another, {len(checked)} tried: better {often.get('yes', 0)}, "
+            f"worse {often.get('no', 0)}, not told apart {often.get('not told apart', 0)}."
+        )
 
 
 def _counted(classes: pd.DataFrame, against: str) -> str:

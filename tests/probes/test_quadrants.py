@@ -11,7 +11,7 @@ from probes.quadrant_agreement import agreement, target_gains
 from probes.quadrant_causes import regress, stagnant_routes
 from probes.quadrant_guideline import check_guideline
 from probes.quadrants import QUADRANTS, UNDETERMINED, classify, membership, read_scores
-from probes.quadrants_report import QuadrantReport, notes
+from probes.quadrants_report import QuadrantReport, tell
 
 PROBES = ("afr_Latn", "ron_Latn", "deu_Latn")
 PLANTED = {"deu_Latn": (0.3, 0.2), "zho_Hans": (-0.1, 0.2), "nld_Latn": (0.3, -0.2), "khm_Khmr": (-0.1, -0.2)}
@@ -202,14 +202,15 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
     table = _table()
     signature = Signature("quadrants", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("cldr:x", "1" * 64, 200), {})
     told = {"methods": ["embeddings"], "probes": list(PROBES), "metric": "exact", "against": ["base", "format"], "threshold": 0.0,
-            "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a",
+            "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a", "tie": "refuse",
             "tokenization": None}  # fmt: skip
-    report = QuadrantReport(table, signature, settings=told)
+    report = tell(table, signature, told)
     assert "against the raw base 1 reciprocal, 1 altruistic, 1 selfish, 1 stagnant of 4 languages" in report.verdict()
     assert set(report.figures()) == {"quadrants", "consistency"}
-    words = " ".join(notes(report))
-    assert "One seed" in words
-    assert "same against both baselines for 2 of 4" in words or "same against both baselines for 4 of 4" in words
+    assert any("One seed" in note for note in report.notes)
+    assert any("same quadrant against both baselines for 4 of 4 languages" in note for note in report.notes)
+    assert not any("not the published" in note for note in report.notes)
+    assert any("one table" in note for note in tell(table, signature, {**told, "tie": "both"}).notes)
     report.save(tmp_path)
     loaded = Report.load(tmp_path)
     assert isinstance(loaded, QuadrantReport)
