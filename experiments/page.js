@@ -17,6 +17,9 @@ for (const button of document.querySelectorAll("th button")) {
     body.append(...[...body.rows].sort(order));
   });
 }
+for (const [event, open] of [["beforeprint", true], ["afterprint", false]]) {
+  addEventListener(event, () => document.querySelectorAll(".more").forEach(one => { one.open = open; }));
+}
 for (const button of document.querySelectorAll(".copy button")) {
   const text = button.parentElement.querySelector("pre");
   button.hidden = false;

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 500
 """Rows of a table that the page holds; what is left out is said, and stands in the run folder."""
+_MOST_FIGURES, _FIRST_FIGURES = 6, 4
+"""A question with more figures than the first number shows as many as the second at once, and the others when asked."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
         members = [part for part in parts if part.run.manifest["question"] == question]
         figures = list(dict.fromkeys(name for part in members for name in part.figures))
         unlike = differences([part.run for part in members])
-        sections.append({"question": question, "parts": members, "figures": figures, "differences": unlike})
+        shown = len(figures) if len(figures) <= _MOST_FIGURES else _FIRST_FIGURES
+        cut = {"figures": figures[:shown], "more": figures[shown:]}
+        sections.append({"question": question, "parts": members, "differences": unlike, **cut})
     return sections
 
 

@@ -213,6 +213,23 @@ def test_paper_holds_every_run_whole(chromium, pages):
     assert printed.count(b"/Type /Page\n") >= 4, "the contents, then each run from a page of its own"
 
 
+def test_many_figures_wait_until_asked_for_and_are_all_printed(chromium, tmp_path):
+    class Many(Written):
+        def figures(self) -> dict[str, Figure]:
+            return {f"line{place}": super(Many, self).figures()["line"] for place in range(7)}
+
+    table = pd.DataFrame({"source": ["a"] * 8, "target": ["b"] * 8})
+    signature = Signature("many", ModelIdentity("m", "ab" * 32, 8, 64, "float32"), CorpusIdentity("c", "cd" * 32, 8))
+    chromium.look("light")
+    chromium.open(write_page([Many(table, signature).save(tmp_path / "many")], tmp_path / "page.html"))
+    seen = "[...document.querySelectorAll('svg')].filter(one => one.checkVisibility()).length"
+    assert chromium.ask(seen) == 4
+    assert chromium.ask("document.querySelector('.more summary').textContent") == "3 more figures"
+    chromium.ask(f"addEventListener('beforeprint', () => {{ window.printed = {seen} }})")
+    chromium.print()
+    assert chromium.ask("[window.printed, document.querySelector('.more').open]") == [7, False]
+
+
 def test_the_command_can_be_copied(chromium, pages, tmp_path):
     """A run that a command made shows it beside a button; the button copies or, where it may not, selects."""
     folder = tmp_path / "run"
