@@ -9,7 +9,8 @@ BENCHMARKS = {
     "capture": "Sentences a second and peak memory, against plain Hugging Face loops.",
     "geometry": "Every alignment measure, against a double loop over sentence pairs.",
     "transplant": "The whole source x target grid, against one forward pass a cell.",
-    "calibration": "False alarms and power of the tests on planted data.",
+    "calibration": "False alarms and coverage of tests and bands on planted data.",
+    "faults": "Every long command killed and resumed, against one that nothing happened to.",
 }
 
 
