@@ -56,6 +56,8 @@ class QuadrantsSettings(Settings):
     """The share of bootstrap draws that must agree on a quadrant; below it a language is undetermined."""
     survey: str | None = None
     """Parallel text to measure the tokenizer on, for the regression of the gains; none given leaves it out."""
+    drop: Literal[1, 2] | None = 1
+    """Method "shorten": the lead byte, or the lead and the second byte; None for whatever saves most."""
     pieces: int = 3000
     """Method "extend": new pieces for a language."""
     init: Literal["subword", "mean", "random"] = "subword"
@@ -148,7 +150,7 @@ def share(settings: QuadrantsSettings, shard: Shard) -> None:
 
 def _sweep(settings: QuadrantsSettings) -> QuadrantSweep:
     import interp
-    from probes.quadrant_sweep import Extension, QuadrantSweep
+    from probes.quadrant_sweep import QuadrantSweep, Spelling
 
     source = settings.test_corpus or settings.corpus
     if (source, settings.test_split) == (settings.corpus, settings.split):
@@ -170,7 +172,7 @@ def _sweep(settings: QuadrantsSettings) -> QuadrantSweep:
         metric=settings.metric,
         beams=settings.beams,
         max_new_tokens=settings.max_new_tokens,
-        extension=Extension(settings.pieces, settings.init),
+        spelling=Spelling(settings.drop, settings.pieces, settings.init),
     )
 
 

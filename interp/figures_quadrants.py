@@ -76,7 +76,7 @@ def consistency_map(
     finish(right, "ranks without it", "")
     right.grid(axis="x", color="#E6E6E6", linewidth=0.6)
     headline(
-        figure, f"Gains of {languages} tuned languages agree over targets: one factor holds {share:.0%} (by chance {chance:.0%})"
+        figure, f"How far gains agree over targets: one factor holds {share:.0%} ({chance:.0%} by chance; {languages} languages)"
     )
     sign(figure, signature, "left: gains over the raw base; right: rank correlation of the mean gain without a target")
     return figure

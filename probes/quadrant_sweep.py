@@ -15,7 +15,7 @@ from interp.checkpoints import locate, read_tokenizer
 from interp.corpus import ParallelCorpus
 from interp.models import identify, load
 from interp.provenance import Signature
-from interp.shortening import plan_shortening
+from interp.shortening import Drop, plan_shortening
 from interp.tuning import Mixture, Recipe, copies, shuffle_answers, translations
 from interp.tuning.parents import extended_parent, shortened_parent
 from interp.vocabulary_extension import Init
@@ -43,9 +43,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Extension:
-    """Vocabulary extension: how many new pieces a language gets, and what their rows begin as."""
+class Spelling:
+    """Other tokens for a language: the bytes that shortening drops, how many pieces extension adds and what their rows begin as."""
 
+    drop: Drop | None = 1
     pieces: int = 3000
     init: Init = "subword"
 
@@ -71,7 +72,7 @@ class QuadrantSweep:
     metric: str = "chrf"
     beams: int = 1
     max_new_tokens: int | None = None
-    extension: Extension = field(default_factory=Extension)
+    spelling: Spelling = field(default_factory=Spelling)
 
     def __post_init__(self) -> None:
         if self.pivot in (*self.train, *self.probes):
@@ -156,13 +157,13 @@ class QuadrantSweep:
         if job.method == "extend":
             others = [text for code in self.probes if code != job.language for text in self.test[code]]
             keep = [*self.train[job.language][self.pivot], *others]
-            return extended_parent(self.parent, texts, place, size=self.extension.pieces, init=self.extension.init, keep=keep)
+            return extended_parent(self.parent, texts, place, size=self.spelling.pieces, init=self.spelling.init, keep=keep)
         try:
-            plan_shortening(read_tokenizer(locate(self.parent, None), None), texts)
+            plan_shortening(read_tokenizer(locate(self.parent, None), None), texts, self.spelling.drop)
         except ValueError as error:
             _log.warning("%s is not shortened: %s", job.language, error)
             return None
-        return shortened_parent(self.parent, texts, place)
+        return shortened_parent(self.parent, texts, place, drop=self.spelling.drop)
 
 
 def measure_quadrants(

@@ -24,7 +24,7 @@ LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact 
 AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled": "tuning on shuffled answers"}
 _ENOUGH = 4  # languages for a correlation
 _ROUTES = {"output": "could not be learned (frozen output)", "data": "were learned and did not carry (data)",
-           "ceiling": "were known before (ceiling)"}  # fmt: skip
+           "ceiling": "were known before (ceiling)", "unknown": "have none to be held against"}  # fmt: skip
 
 
 class QuadrantReport(Report):

@@ -179,7 +179,9 @@ def test_the_roads_to_no_gain_are_told_apart():
     table.loc[(table["role"] == "base") & (table["target"] == "fra_Latn"), "exact"] = 1.0
     routes = stagnant_routes(table, _classes(table, against=["base"])).set_index("language")
     assert routes["route"].to_dict() == {"khm_Khmr": "output", "tha_Thai": "data", "fra_Latn": "ceiling"}
-    assert routes.loc["khm_Khmr", "left"] == pytest.approx(0.95)
+    assert routes.loc["khm_Khmr", "fit"] == pytest.approx(1.9 / 0.5)
+    alone = stagnant_routes(table, _classes(table[table["language"] != "nld_Latn"], against=["base"]))
+    assert set(alone["route"]) == {"unknown", "ceiling"}
 
 
 def test_advice_is_held_against_another_way_of_tuning():
