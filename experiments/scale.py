@@ -167,7 +167,9 @@ def _tried(settings: ScaleSettings, report: ScalingReport, pairs: dict[str, Mixt
                      "planned": dict(zip(plan.languages, plan.pairs.tolist(), strict=True)),
                      "random": random_division(plan, caps, seed)}  # fmt: skip
         mixtures = {arm: muit(pairs, budgets=budgets, seed=seed) for arm, budgets in divisions.items()}
-        cells += [Cell(f"{arm}/{seed}", mixture, settings.recipe(seed), every, {"arm": arm, "seed": seed})
+        recipe = settings.recipe(seed)
+        recipe = replace(recipe, steps=recipe.steps and recipe.steps * len(every))  # as many updates a language as in the series
+        cells += [Cell(f"{arm}/{seed}", mixture, recipe, every, {"arm": arm, "seed": seed})
                   for arm, mixture in mixtures.items()]  # fmt: skip
     tried = measure_allocations(
         _measure(settings, cells, test), plan, report.signature.model, test.identity, metric=settings.metric,
