@@ -102,16 +102,22 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
 
 
 def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Runs of one question together: they stand side by side, each figure beside its like."""
+    """Runs of one question together: side by side, each figure beside its like, where they have a figure in common."""
     sections = []
     for question in dict.fromkeys(part.run.manifest["question"] for part in parts):
         members = [part for part in parts if part.run.manifest["question"] == question]
-        figures = list(dict.fromkeys(name for part in members for name in part.figures))
+        columns = len(members) > 1 and bool(set.intersection(*(set(part.figures) for part in members)))
+        every = list(dict.fromkeys(name for part in members for name in part.figures))
+        figures = {part.anchor: _first(every if columns else list(part.figures)) for part in members}
         unlike = differences([part.run for part in members])
-        shown = len(figures) if len(figures) <= _MOST_FIGURES else _FIRST_FIGURES
-        cut = {"figures": figures[:shown], "more": figures[shown:]}
-        sections.append({"question": question, "parts": members, "differences": unlike, **cut})
+        sections.append({"question": question, "parts": members, "columns": columns, "figures": figures, "differences": unlike})
     return sections
+
+
+def _first(names: list[str]) -> tuple[list[str], list[str]]:
+    """The figures shown at once, and the others."""
+    shown = len(names) if len(names) <= _MOST_FIGURES else _FIRST_FIGURES
+    return names[:shown], names[shown:]
 
 
 def _part(run: Finished, name: str, anchor: str) -> Part:

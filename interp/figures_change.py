@@ -21,13 +21,12 @@ _NAMED = 14
 def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
     """Loss over updates, in nats a token: training as a line, the held-out examples as dots. `history`: `step, loss, part`."""
     figure = blank((7.2, 4.0))
-    axes = figure.subplots()
+    axes, ends = figure.subplots(), []
     for place, (part, rows) in enumerate(history.groupby("part", sort=False)):
         axes.plot(rows["step"], rows["loss"], color=PALETTE[place], marker="o" if place else None, markersize=5, linewidth=1.6)
-        last = rows.iloc[-1]
-        axes.annotate(str(part), (last["step"], last["loss"]), (6, 0), textcoords="offset points", va="center", fontsize=8.5,
-                      color=PALETTE[place], annotation_clip=False)  # fmt: skip
+        ends.append((float(rows["loss"].iloc[-1]), str(part), PALETTE[place]))
     finish(axes, "update", "loss (nats a token)")
+    name_ends(axes, ends)
     headline(figure, "How the model learned")
     sign(figure, signature)
     return figure

@@ -160,13 +160,25 @@ def test_runs_of_one_question_say_in_what_they_differ(runs):
     assert differences([first, first]) == {}
 
 
+def test_runs_without_a_figure_in_common_stand_below_each_other(runs, tmp_path):
+    class Named(Curves):
+        def figures(self) -> dict[str, Figure]:
+            return {f"other-{name}": figure for name, figure in super().figures().items()}
+
+    other = curves("bundled", Named).save(tmp_path / "other")
+    page = write_page([runs[0], other], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert 'class="columns"' not in page
+    assert page.count("<figure>") == 4
+    assert page.count("<div></div>") == 0, "no place is kept for a figure that is not there"
+
+
 def test_runs_of_one_question_stand_together_in_whatever_order_they_come(runs, tmp_path):
     class Other(Curves):
         question = "Which language does the model think in?"
 
     between = curves("bundled", Other).save(tmp_path / "between")
     page = write_page([runs[0], between, runs[1]], tmp_path / "page.html").read_text(encoding="utf-8")
-    places = [page.index(f'<article id="run{k}">') for k in range(3)]
+    places = [page.index(f'<article id="run{k}"') for k in range(3)]
     assert places[0] < places[2] < places[1]
     assert page.count('class="columns"') == 1
     assert [page.count(f'href="#run{k}"') for k in range(3)] == [1, 1, 1]
