@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from probes.quadrant_sweep import QuadrantSweep
     from probes.quadrants_report import QuadrantReport
 
+Method = Literal["embeddings", "full", "lora", "shorten", "extend"]
+
 
 @dataclass(frozen=True)
 class QuadrantsSettings(Settings):
@@ -37,7 +39,7 @@ class QuadrantsSettings(Settings):
     """The part of it, one that tuning never sees; --limit says how many items."""
     probes: tuple[str, ...] = ("afr_Latn", "ron_Latn")
     """The other languages that are asked for: the multilingual gain is the mean over them."""
-    methods: tuple[Literal["embeddings", "full", "lora", "shorten", "extend"], ...] = ("embeddings",)
+    methods: tuple[Method, ...] = ("embeddings",)
     """What may move: seen embedding rows, everything, an adapter; or everything after shortening a language's byte-spelled text,
     or after new pieces for it. The first is the one that quadrants are told of, the others check the guideline."""
     sizes: tuple[int, ...] = ()
@@ -101,14 +103,14 @@ class QuadrantsSettings(Settings):
 
         return replace(super().resolved(), probes=tuple(found.code for found in languages(self.probes)))
 
-    def recipe(self, method: str) -> Recipe:
+    def recipe(self, method: Method) -> Recipe:
         """How the models of one method are tuned."""
         from interp.tuning import Adapter, Recipe
 
         if self.dtype == "float16":
             raise ValueError("dtype float16 came. Needed: float32 (bfloat16 arithmetic where the device has it) or bfloat16.")
         return Recipe(
-            scope="full" if method in ("full", "shorten", "extend") else method,
+            scope=method if method in ("embeddings", "lora") else "full",
             tie=self.tie if method == "embeddings" else "refuse",
             adapter=Adapter(self.rank, self.alpha),
             template=self.template,

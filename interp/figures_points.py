@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +23,7 @@ def name_points(
 
     Call it last: it lays out the figure, and what is drawn or resized afterwards moves away from the names.
     """
-    figure = axes.get_figure(root=True)
+    figure: Any = axes.get_figure(root=True)
     figure.draw_without_rendering()
     scale = size * figure.dpi / 72
     at = axes.transData.transform(points)
@@ -37,8 +37,8 @@ def name_points(
         centre = axes.transData.inverted().transform([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
         hair = {"arrowstyle": "-", "color": colours[place], "linewidth": 0.35, "alpha": 0.7, "shrinkA": 0, "shrinkB": 1.5}
         axes.annotate(
-            names[place], points[place], centre, fontsize=size, color=colours[place], ha="center", va="center", zorder=5,
-            arrowprops=hair if far else None,
+            names[place], tuple(points[place]), tuple(centre), fontsize=size, color=colours[place], ha="center", va="center",
+            zorder=5, arrowprops=hair if far else None,
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -166,7 +166,7 @@ def _name_corners(axes: Axes, frame: pd.DataFrame) -> None:
 
 def _arm(axes: Axes, frame: pd.DataFrame, axis: str, sizes: Sequence[int], shift: float, place: int, name: str) -> None:
     """One method in one panel: its languages faint, their mean as a line over sizes."""
-    look = {"color": PALETTE[place % len(PALETTE)], "marker": _MARKS[place % len(_MARKS)]}
+    look: dict[str, Any] = {"color": PALETTE[place % len(PALETTE)], "marker": _MARKS[place % len(_MARKS)]}
     x = frame["size"].map({size: turn + 0.12 * shift for turn, size in enumerate(sizes)})
     axes.plot(x, frame[axis], linestyle="none", markersize=3.5, alpha=0.3, **look)
     means = frame.assign(x=x).groupby("x")[axis].mean()

@@ -60,17 +60,16 @@ def check_guideline(scores: Scores, classes: pd.DataFrame, probes: Sequence[str]
     largest = max((size for (_, method), sizes in arms.items() for size in sizes if method == "embeddings"), default=None)
     chosen = classes[(classes["method"] == "embeddings") & (classes["size"] == largest) & (classes["against"] == against)]
     rows = []
-    for row in chosen.itertuples():
-        advice = GUIDELINE.get(row.nearest)
-        rival = advice and next((arm for arm in advice.than if (row.language, arm) in arms), None)
-        for arm in advice.arms if advice and rival else ():
-            if (row.language, arm) in arms:
-                size = min(arms[row.language, arm]) if advice.size == "smallest" else max(arms[row.language, arm])
-                pair = ((arm, size), (rival, max(arms[row.language, rival])))
-                rows.append(
-                    {"language": row.language, "quadrant": row.nearest, "sure": row.quadrant == row.nearest, "axis": advice.axis,
-                     "arm": arm, "size": size, "than": rival, **_difference(scores, advice.axis, row.language, *pair, probes)}
-                )  # fmt: skip
+    for row in chosen[chosen["nearest"].isin(GUIDELINE)].to_dict("records"):
+        code, advice = row["language"], GUIDELINE[row["nearest"]]
+        rivals = [arm for arm in advice.than if (code, arm) in arms]
+        for arm in [arm for arm in advice.arms if (code, arm) in arms and rivals]:
+            size = min(arms[code, arm]) if advice.size == "smallest" else max(arms[code, arm])
+            held = _difference(scores, advice.axis, code, (arm, size), (rivals[0], max(arms[code, rivals[0]])), probes)
+            rows.append(
+                {"language": code, "quadrant": row["nearest"], "sure": row["quadrant"] == row["nearest"], "axis": advice.axis,
+                 "arm": arm, "size": size, "than": rivals[0], **held}
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -23,7 +23,7 @@ from probes.cells import Cell, Keep, measure_cells
 from probes.quadrants import TUNED_AS
 from probes.quadrants_report import QuadrantReport, tell
 
-Method = Literal["embeddings", "full", "lora", "shorten", "extend"]
+Tags = dict[str, str | int | float]
 Control = Literal["format", "shuffled"]
 _ALL_MOVES = ("full", "lora", "shorten", "extend")
 _CHUNK = 16  # directions of a control scored at once: what a kill can cost
@@ -55,15 +55,16 @@ class Spelling:
 class QuadrantSweep:
     """Tune on pairs from the pivot into each language, and ask for that language and for the probe languages.
 
-    `train[x]` holds the pairs of a language (pivot and x), `test` all that is asked. `recipes` says by method how it is tuned;
-    `sizes` are numbers of pairs, the smaller inside the larger (none given: as many as the language with fewest has).
+    `train[x]` holds the pairs of a language (pivot and x), `test` all that is asked. `recipes` says how to tune by method:
+    embeddings, full, lora, shorten, extend. `sizes` are numbers of pairs, the smaller inside the larger (none given: as many
+    as the language with fewest has).
     """
 
     parent: str
     train: Mapping[str, ParallelCorpus]
     test: ParallelCorpus
     probes: tuple[str, ...]
-    recipes: Mapping[Method, Recipe]
+    recipes: Mapping[str, Recipe]
     pivot: str = "eng_Latn"
     sizes: tuple[int, ...] = ()
     seeds: tuple[int, ...] = (0,)
@@ -115,17 +116,17 @@ class QuadrantSweep:
         recipe = next(iter(self.recipes.values()))
         return self._chunks(None, recipe, {"role": "base", "language": "", "method": "", "size": 0, "seed": seed})
 
-    def _format(self, method: Method) -> list[Cell]:
+    def _format(self, method: str) -> list[Cell]:
         """The pivot copied in the same prompt, as often as a language is translated."""
         first, found = next(iter(self.train.values())), []
         for size in self.amounts:
             for seed in self.seeds:
                 mixture = copies(first, self.pivot, limit=size, seed=seed)
-                tags = {"role": "format", "language": "", "method": method, "size": len(mixture), "seed": seed}
+                tags: Tags = {"role": "format", "language": "", "method": method, "size": len(mixture), "seed": seed}
                 found += self._chunks(mixture, replace(self.recipes[method], seed=seed), tags)
         return found
 
-    def _tuned(self, method: Method, code: str) -> list[Cell]:
+    def _tuned(self, method: str, code: str) -> list[Cell]:
         """One language in every size and seed, and its shuffled control."""
         found = []
         for size in self.amounts:
@@ -136,14 +137,14 @@ class QuadrantSweep:
                 if "shuffled" in self.controls and method not in TUNED_AS:
                     mixtures["shuffled"] = shuffle_answers(pairs, seed)
                 for role, mixture in mixtures.items():
-                    tags = {"role": role, "language": code, "method": method, "size": len(mixture), "seed": seed}
+                    tags: Tags = {"role": role, "language": code, "method": method, "size": len(mixture), "seed": seed}
                     found.append(Cell(_name(tags), mixture, recipe, self._directions(code), tags))
         return found
 
     def _directions(self, *codes: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.pivot, target) for target in dict.fromkeys((*self.probes, *codes)))
 
-    def _chunks(self, mixture: Mixture | None, recipe: Recipe, tags: dict[str, str | int]) -> list[Cell]:
+    def _chunks(self, mixture: Mixture | None, recipe: Recipe, tags: Tags) -> list[Cell]:
         """A model that is asked for every language, some at a time."""
         every = self._directions(*self.train)
         parts = [every[start : start + _CHUNK] for start in range(0, len(every), _CHUNK)]
@@ -211,6 +212,6 @@ def _caption(sweep: QuadrantSweep) -> str:
     return f"{others}; cldr text: where a language lies tells of this model and these few words, not of the language"
 
 
-def _name(tags: Mapping[str, str | int]) -> str:
+def _name(tags: Tags) -> str:
     """What a cell is called: "tuned/deu_Latn/embeddings/200/0"."""
     return "/".join(str(value) for value in tags.values() if value != "")
