@@ -43,7 +43,7 @@ class ExtrapolationReport(Report):
     def _measure(self, name: str, part: pd.DataFrame) -> pd.DataFrame:
         values, drawn, chance = self._cells(part)
         rows = []
-        for (arm, language, layer), value in values.items():
+        for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
             lower, upper = np.quantile(mine, [0.025, 0.975])
             own |= {
@@ -100,13 +100,16 @@ class ExtrapolationReport(Report):
         said = []
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)
-            said.append(f"{where}: {', '.join(self._told(row) for row in part.itertuples())}")
+            told = ", ".join(self._told(row) for row in part.itertuples())
+            said.append(f"{where} (chance {part['baseline'].max():.3g}): {told}")
         languages = [code for code in self.table["language"].unique() if code != self.settings["pivot"]]
         return f"In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
 
     @staticmethod
     def _told(row: Any) -> str:
         number = f"{row.arm} {row.estimate:.3g}"
+        if row.arm == UNTUNED:
+            return number
         for value, low, high, whom in ((row.over_english, row.over_english_lower, row.over_english_upper, "English-only"),
                                        (row.gain, row.gain_lower, row.gain_upper, UNTUNED)):  # fmt: skip
             if np.isfinite(value):

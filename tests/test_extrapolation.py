@@ -71,11 +71,12 @@ def test_the_mean_leaves_the_pivot_out_and_the_middle_is_the_middle_third(report
     layers = rows.query("measure == 'alignment: mexa' and arm == 'muit' and language == 'mean'").set_index("layer")["estimate"]
     assert layers["middle"] == pytest.approx(layers[["2", "3"]].mean())
     assert list(layers.index) == [*LAYERS, "middle"]
+    assert rows["language"].iloc[0] == "mean"
 
 
 def test_the_verdict_says_what_is_shown_and_what_is_not(report):
     said = report.verdict()
-    assert said.startswith("In 2 languages, answers: exact: untuned 0.")
+    assert said.startswith("In 2 languages, answers: exact (chance 0.05): untuned 0.")
     assert "coit 0." in said
     assert "over English-only)" in said
     assert "alignment: mexa in the middle layers" in said
@@ -148,11 +149,6 @@ def test_an_instruction_file_needs_every_language(parent, tmp_path):
 
 
 def test_killed_and_resumed_and_shared_it_gives_the_same_table(parent, tmp_path, monkeypatch):
-    whole = answer(settings(parent, tmp_path / "whole"))
-    found = ExtrapolationReport.load(whole)
-    assert found.arms == ("untuned", "coit", "english")
-    assert set(found.table["measure"]) == {"answers: exact", "translation: chrf", "alignment: mexa", "alignment: mexa_centred"}
-    assert (found.table.groupby(["arm", "measure", "language", "layer"])["item"].count() == 9).all()
     measure, calls = probes.extrapolation.measure_abilities, []
 
     class Killed(BaseException):
@@ -168,11 +164,12 @@ def test_killed_and_resumed_and_shared_it_gives_the_same_table(parent, tmp_path,
     cut = settings(parent, tmp_path / "cut")
     with pytest.raises(Killed):
         answer(cut)
-    answer(dataclasses.replace(cut, resume=True))
+    found = ExtrapolationReport.load(answer(dataclasses.replace(cut, resume=True)))
     assert len(calls) == 3 + 1
-    shared = settings(parent, tmp_path / "shared")
+    assert found.arms == ("untuned", "coit", "english")
+    assert set(found.table["measure"]) == {"answers: exact", "translation: chrf", "alignment: mexa", "alignment: mexa_centred"}
+    assert (found.table.groupby(["arm", "measure", "language", "layer"])["item"].count() == 9).all()
     for index in (1, 0):
-        answer_shared(shared, Shard(index, 2))
+        answer_shared(settings(parent, tmp_path / "shared"), Shard(index, 2))
     assert len(calls) == 4 + 3
-    for name in ("cut", "shared"):
-        pd.testing.assert_frame_equal(found.table, pd.read_parquet(tmp_path / name / "table.parquet"))
+    pd.testing.assert_frame_equal(found.table, pd.read_parquet(tmp_path / "shared" / "table.parquet"))
