@@ -49,14 +49,18 @@ def _flags(settings: Settings) -> Iterator[str]:
         value = getattr(settings, field.name)
         if field.name in settings.asked() and value != getattr(default, field.name):
             other = [each.name for each in getattr(hints[field.name], "__metadata__", ()) if getattr(each, "name", None)]
-            yield from _flag((other or [field.name.replace("_", "-")])[0], value)
+            yield from _flag((other or [field.name.replace("_", "-")])[0], value, getattr(default, field.name))
 
 
-def _flag(name: str, value: Any) -> Iterator[str]:
+def _flag(name: str, value: Any, default: Any) -> Iterator[str]:
+    """A mapping that is empty by default takes any pairs; the keys of another are flags of their own."""
     if isinstance(value, bool):
         yield f"--{name}" if value else f"--no-{name}"
     elif isinstance(value, tuple | list):
         yield from (f"--{name}", *map(str, value))
+    elif isinstance(value, Mapping) and default:
+        for key in value:
+            yield from _flag(f"{name}.{key}", value[key], None)
     elif isinstance(value, Mapping):
         yield from (f"--{name}", *(str(part) for item in value.items() for part in item))
     else:
