@@ -29,6 +29,7 @@ COMMANDS = {
     "directions": ("experiments.directions", "Does tuning on some translation directions carry to unseen ones?"),
     "vocabulary": ("experiments.vocabulary", "How does the tokenizer treat each language?"),
     "extrapolate": ("experiments.extrapolate", "Does tuning carry what the model can do in English into other languages?"),
+    "instruction": ("experiments.instruction", "At which layer is the instruction which language to write read?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }

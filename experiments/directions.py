@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.settings import Settings
+from experiments.training import Training
 
 if TYPE_CHECKING:
     from experiments.shards import Shard
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DirectionsSettings(Settings):
+class DirectionsSettings(Training, Settings):
     """Does tuning on some directions carry to unseen ones?
 
     Tunes the model on the directions that the roles of the languages allow and scores every direction: seen, reversed, one side
@@ -28,13 +29,7 @@ class DirectionsSettings(Settings):
     """
 
     corpus: str = "cldr:dates"
-    """Parallel text to tune on."""
-    split: str | None = "train"
-    """The part of it to tune on."""
-    test: str | None = None
-    """Parallel text to translate; none given means the same corpus."""
-    test_split: str | None = "heldout"
-    """The part to translate, one that tuning never saw; --limit says how many items."""
+    """Parallel text to tune on; "{source}" and "{target}" in its name stand for codes, where each pair has text of its own."""
     languages: tuple[str, ...] = ("tur_Latn", "arb_Arab", "spa_Latn", "jpn_Jpan")
     """More languages; those without a role are unseen."""
     mix: tuple[str, ...] = ("eng_Latn", "rus_Cyrl")
@@ -49,18 +44,12 @@ class DirectionsSettings(Settings):
     """How many times to tune with another seed, from --seed on."""
     samples: int | None = 100
     """Examples of each seen direction; none given means all."""
-    shots: int = 5
+    shots: int = 4
     """Examples shown to the untuned model; 0 leaves few-shot out. They are then tested by nobody."""
     controls: tuple[Literal["copy", "shuffled", "all"], ...] = ("copy",)
     """Other tunings with as many updates: repeating the pivot (the format), shuffled answers, every direction (what can be had)."""
-    template: str = "mfti-own"
-    """The prompt of tuning and asking, one of interp.tuning.TEMPLATES."""
     metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "script"], ...] = ("exact", "chrf")
     """What to score; the first is the main one."""
-    beams: int = 1
-    """Beam search with so many beams; 1 is greedy."""
-    max_new_tokens: int | None = None
-    """How long an answer may be; none given means twice the longest reference."""
     judge: Literal["learned", "script"] = "learned"
     """Who says whether an output is off target: languages learned from the tuning text, or scripts."""
     shares: dict[str, float] = field(default_factory=dict)
@@ -79,31 +68,19 @@ class DirectionsSettings(Settings):
     """Words around each sentence when alignment is measured, with {sentence}, {language} and {autonym}."""
     align_pooling: Literal["mean", "last", "weighted", "end"] = "mean"
     """Which tokens alignment looks at."""
-    scope: Literal["full", "lora", "embeddings"] = "full"
-    """What may move."""
-    rank: int = 8
-    """LoRA: rank of the update."""
-    alpha: int = 16
-    """LoRA: the update is scaled by alpha / rank."""
+    template: str = "mfti-own"
+    """The prompt of tuning and asking, one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "all"
     """Which tokens carry loss; the published setting is all of the line."""
-    max_length: int = 256
-    """Tokens of one example at most."""
+    schedule: Literal["cosine", "linear", "constant"] = "linear"
     learning_rate: float = 3e-4
     epochs: float = 1.0
     steps: int | None = 100
     """Updates, instead of epochs."""
-    batch: int = 16
-    """Examples of one update."""
-    device_batch: int = 16
-    """Examples on a device at once."""
-    warmup: float = 0.03
-    """Share of the updates with a rising learning rate."""
-    schedule: Literal["cosine", "linear", "constant"] = "linear"
+    max_length: int = 256
+    """Tokens of one example at most."""
     checkpoints: int = 2
-    """How often to save on the way; a killed run goes on from the last with --resume."""
-    recompute: bool = False
-    """Gradient checkpointing: less memory, more time."""
+    """How often to save a model on the way; what was killed goes on from the last with --resume."""
     output: Path = Path("runs/directions")
     """The run folder to write."""
 
@@ -127,7 +104,7 @@ def run(settings: DirectionsSettings) -> Report:
     import pandas as pd
 
     from experiments.directions_beside import with_beside
-    from experiments.directions_sweep import groups, measure, texts
+    from experiments.directions_sweep import groups, measure, texts, written
     from interp.models import identify
     from interp.provenance import Signature
     from probes.direction_cells import with_errors
@@ -137,10 +114,10 @@ def run(settings: DirectionsSettings) -> Report:
 
     train, test = texts(settings)
     found = [measure(settings, cells, test, **how) for cells, how in groups(settings, train)]
-    learned = learn_languages(train) if settings.judge == "learned" else None
+    learned = learn_languages(written(settings, train)) if settings.judge == "learned" else None
     table = with_errors(common_items(pd.concat(found, ignore_index=True)), learned.judge if learned else by_script)
     base, how = settings.load_model(), {"resamples": 1000, "seed": settings.seed}
-    told = {key: getattr(settings, key) for key in ("template", "shots", "beams", "scope", "samples", "steps", "learning_rate")}
+    told = settings.told() | {"samples": settings.samples, "shots": settings.shots, "rotations": settings.rotations}
     rotations = settings.roles.rotations(settings.rotations)
     report = DirectionReport(
         table,

@@ -39,7 +39,7 @@ def with_beside(settings: DirectionsSettings, report: DirectionReport, base: Tra
 
 
 def _states(settings: DirectionsSettings, model: TransformerBridge) -> Activations:
-    text = settings.align_corpus or settings.test or settings.corpus
+    text = settings.align_corpus or settings.test_corpus or settings.corpus
     split = None if settings.align_corpus else settings.test_split
     corpus = interp.read(text, languages=settings.wanted, split=split).select(limit=settings.align_limit, seed=settings.seed)
     return interp.capture(model, corpus, pooling=settings.align_pooling, template=settings.align_template)

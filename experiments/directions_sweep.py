@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import interp
-from interp.tuning import Adapter, Recipe
+from interp.tuning import Recipe
 from probes.cells import Cell, kept_model, measure_cells
-from probes.direction_cells import direction_cells, untuned_cell
+from probes.direction_cells import PairText, direction_cells, untuned_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,14 +21,38 @@ if TYPE_CHECKING:
     from interp.models import TransformerBridge
 
 
-def texts(settings: DirectionsSettings) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """The text to tune on, and the text to translate."""
-    train = interp.read(settings.corpus, languages=settings.wanted, split=settings.split)
-    test = interp.read(settings.test or settings.corpus, languages=settings.wanted, split=settings.test_split)
-    return train, test.select(limit=settings.limit, seed=settings.seed)
+def texts(settings: DirectionsSettings) -> tuple[PairText, ParallelCorpus]:
+    """The text to tune on in each direction, and the text to translate."""
+    source = settings.test_corpus or settings.corpus
+    if (source, settings.test_split) == (settings.corpus, settings.split):
+        raise ValueError(f"{source} is to be tuned on and translated. Give another --test-split, or --test-corpus.")
+    test = interp.read(source, languages=settings.wanted, split=settings.test_split)
+    return _pair_text(settings), test.select(limit=settings.limit, seed=settings.seed)
 
 
-def groups(settings: DirectionsSettings, train: ParallelCorpus) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
+def _pair_text(settings: DirectionsSettings) -> PairText:
+    """One corpus for every direction, or each pair's own, in whichever order its languages stand in the name."""
+    if "{source}" not in settings.corpus:
+        whole = interp.read(settings.corpus, languages=settings.wanted, split=settings.split)
+        return lambda source, target: whole
+
+    @cache
+    def read(source: str, target: str) -> ParallelCorpus:
+        names = [settings.corpus.format(source=a, target=b) for a, b in ((source, target), (target, source))]
+        found = next((name for name in names if Path(name).exists()), names[0])
+        return interp.read(found, languages=[source, target], split=settings.split)
+
+    return read
+
+
+def written(settings: DirectionsSettings, train: PairText) -> dict[str, tuple[str, ...]]:
+    """What each language looks like in the tuning text, beside the pivot."""
+    codes = settings.roles.languages
+    beside = next(code for code in codes if code != settings.pivot)
+    return {code: train(settings.pivot, beside if code == settings.pivot else code)[code] for code in codes}
+
+
+def groups(settings: DirectionsSettings, train: PairText) -> Iterator[tuple[list[Cell], dict[str, Any]]]:
     """All models by how they are measured: the one to look into is kept, few-shot has its examples."""
     recipe, roles = _recipe(settings), settings.roles
     first, *rest = direction_cells(
@@ -68,10 +94,4 @@ def kept(settings: DirectionsSettings) -> TransformerBridge:
 
 
 def _recipe(settings: DirectionsSettings) -> Recipe:
-    same = {each.name for each in fields(Recipe)} & {each.name for each in fields(settings)} - {"dtype", "seed"}
-    return Recipe(
-        adapter=Adapter(settings.rank, settings.alpha),
-        dtype="bfloat16" if settings.dtype == "bfloat16" else "float32",
-        held_out=0.0,
-        **{name: getattr(settings, name) for name in same},
-    )
+    return replace(settings.recipe(settings.seed), mask=settings.mask, schedule=settings.schedule)

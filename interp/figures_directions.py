@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from interp.figures import FAINT, INK, PALETTE, despine, label_layers, sign, style
+from interp.figures import DASHES, FAINT, INK, PALETTE, despine, label_layers, sign
 from interp.figures_probes import blank, colour_bar, finish, headline, name_cells
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def stacked_shares(
     panels, bars = list(dict.fromkeys(frame["panel"])), frame.drop_duplicates(["group", "bar"])[["group", "bar"]]
     breaks = (bars["group"] != bars["group"].shift()).cumsum().to_numpy() - 1
     places = np.arange(len(bars)) + 0.6 * breaks
-    figure = blank((3.4 + 3.1 * len(panels), 1.9 + 0.27 * len(places)))
+    figure = blank((max(7.6, 3.4 + 3.1 * len(panels)), 1.9 + 0.27 * len(places)))
     colours = (*_PARTS[: len(parts) - 1], _PARTS[-1])
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels, strict=True):
         own = bars.merge(frame[frame["panel"] == panel], on=["group", "bar"], how="left")
@@ -159,7 +159,10 @@ def factor_scatter(points: pd.DataFrame, found: pd.DataFrame, label: str, title:
 def line_curves(
     frame: pd.DataFrame, line: str, title: str, label: str, signature: object, caption: str = "", xlabel: str = "layer"
 ) -> Figure:
-    """`estimate` with its band over `layer` (in the order that it comes), a line a `line`, a panel a `panel`; `baseline` dashed."""
+    """`estimate` with its band over `layer` (in the order that it comes), a line a `line`, a panel a `panel`.
+
+    The first two lines are solid, what they are held against is dashed, `baseline` dashed in grey.
+    """
     panels, lines = list(dict.fromkeys(frame["panel"])), list(dict.fromkeys(frame[line]))
     layers, columns = [str(layer) for layer in dict.fromkeys(frame["layer"])], min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -170,8 +173,9 @@ def line_curves(
         for place, name in enumerate(lines):
             part = own[own[line] == name]
             x = [layers.index(str(layer)) for layer in part["layer"]]
-            axes.fill_between(x, part["lower"], part["upper"], color=style(place)["color"], alpha=0.16, linewidth=0)
-            axes.plot(x, part["estimate"], linewidth=1.8, marker="o", markersize=2.5, label=name, **style(place))
+            colour, dash = PALETTE[place % len(PALETTE)], DASHES[place >= 2]
+            axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.16, linewidth=0)
+            axes.plot(x, part["estimate"], color=colour, linestyle=dash, linewidth=1.8, marker="o", markersize=2.5, label=name)
         level = own.groupby("layer", sort=False)["baseline"].mean()
         axes.plot([layers.index(str(layer)) for layer in level.index], level, color=FAINT, linewidth=1.1, linestyle=(0, (4, 2)))
         axes.set_title(str(panel), fontsize=9, color=INK, loc="left")

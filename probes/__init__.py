@@ -65,6 +65,16 @@ _HOMES = {
     "AllocationReport": "allocation_report",
     "measure_extrapolation": "extrapolation",
     "ExtrapolationReport": "extrapolation_report",
+    "Roles": "directions",
+    "DirectionReport": "directions_report",
+    "classify": "translation_errors",
+    "learn_languages": "language_judges",
+    "measure_factors": "direction_factors",
+    "FactorReport": "direction_factors",
+    "measure_pair_alignment": "direction_alignment",
+    "PairAlignmentReport": "direction_alignment",
+    "measure_instruction": "instruction",
+    "InstructionReport": "instruction_report",
 }
 
 __all__ = list(_HOMES)

@@ -9,14 +9,14 @@ all         tuned on every direction: what there is to reach
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import pandas as pd
 
 from interp.corpus import ParallelCorpus
-from interp.tuning import Mixture, Recipe, copies, ordered_pairs, planned_steps, shuffle_answers, translations
+from interp.tuning import Mixture, Recipe, copies, planned_steps, shuffle_answers, translations, union
 from probes.cells import Cell
 from probes.direction_means import TUNED
 from probes.directions import Roles
@@ -24,10 +24,12 @@ from probes.language_judges import Judge, by_script
 from probes.translation_errors import Limits, classify
 
 Control = Literal["copy", "shuffled", "all"]
+PairText = Callable[[str, str], ParallelCorpus]
+"""A direction's source and target to the text it is tuned on: one corpus for all, or each pair's own."""
 
 
 def direction_cells(
-    train: ParallelCorpus,
+    text: PairText,
     rotations: Sequence[Roles],
     recipe: Recipe,
     *,
@@ -46,16 +48,16 @@ def direction_cells(
     for seed in seeds:
         own = replace(recipe, seed=seed)
         for turn, roles in enumerate(rotations):
-            mixture = translations(train, roles.seen, limit=samples, seed=seed)
+            mixture = _translated(text, roles.seen, samples, seed)
             equal = replace(own, steps=_updates(mixture, own))
             cells.append(_cell(TUNED, mixture, equal, every, turn, seed))
             if "shuffled" in controls:
                 cells.append(_cell("shuffled", shuffle_answers(mixture, seed), equal, every, turn, seed))
         if "copy" in controls:
-            cells.append(_cell("copy", copies(train, pivot, limit=samples, seed=seed), equal, every, -1, seed))
+            own_words = text(*next(pair for pair in every if pivot in pair))
+            cells.append(_cell("copy", copies(own_words, pivot, limit=samples, seed=seed), equal, every, -1, seed))
         if "all" in controls:
-            mixture = translations(train, ordered_pairs(rotations[0].languages), limit=samples, seed=seed)
-            cells.append(_cell("all", mixture, equal, every, -1, seed))
+            cells.append(_cell("all", _translated(text, every, samples, seed), equal, every, -1, seed))
     return cells
 
 
@@ -74,6 +76,10 @@ def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | 
     for rules, flags in found.items():
         columns |= {f"{rules}_{name}": flags[name] for name in flags if name != "first"} | {rules: flags["first"]}
     return table.assign(**columns)
+
+
+def _translated(text: PairText, directions: Sequence[tuple[str, str]], samples: int | None, seed: int) -> Mixture:
+    return union("directions", [translations(text(*pair), [pair], limit=samples, seed=seed) for pair in directions])
 
 
 def _cell(system: str, mixture: Mixture, recipe: Recipe, every: tuple[tuple[str, str], ...], turn: int, seed: int) -> Cell:

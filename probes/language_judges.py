@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from interp.corpus import ParallelCorpus
 from probes.text_scores import in_script, normalise
 
 Judge = Callable[[Sequence[str], str], Sequence[bool]]
@@ -58,30 +57,31 @@ class LearnedLanguages:
         return [bool(one and _letters(text)) for one, text in zip(near, texts, strict=True)]
 
 
-def learn_languages(corpus: ParallelCorpus, *, longest: int = 4, tolerance: float = 3.0) -> LearnedLanguages:
-    """Learn which of the corpus' languages a text is in, from every sentence of it; pieces of up to `longest` letters.
+def learn_languages(texts: Mapping[str, Sequence[str]], *, longest: int = 4, tolerance: float = 3.0) -> LearnedLanguages:
+    """Learn which language a text is in from sentences of each (`corpus.sentences`); pieces of up to `longest` letters.
 
     Languages are equally likely; digits and punctuation count for nothing. Try it on held-out items before believing it.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
-    if len(corpus.languages) < 2:
-        raise ValueError(f"corpus {corpus.name!r} has one language. Needed: two or more to tell apart.")
+    codes = tuple(texts)
+    if len(codes) < 2:
+        raise ValueError(f"text in {', '.join(codes) or 'no language'} came. Needed: two languages or more to tell apart.")
     pieces = HashingVectorizer(
         analyzer="char_wb", ngram_range=(1, longest), n_features=2**16, norm=None, alternate_sign=False, lowercase=False
     )
-    rows = [(place, _letters(text)) for place, code in enumerate(corpus.languages) for text in corpus[code]]
+    rows = [(place, _letters(text)) for place, code in enumerate(codes) for text in texts[code]]
     known = [(place, text) for place, text in rows if text]
     model = MultinomialNB(alpha=0.1, fit_prior=False)
     model.fit(pieces.transform([text for _, text in known]), [place for place, _ in known])
 
-    def scores(texts: Sequence[str]) -> Float[np.ndarray, "item language"]:
-        found = np.full((len(texts), len(corpus.languages)), -np.inf)
-        found[:, model.classes_] = model.predict_joint_log_proba(pieces.transform([_letters(text) for text in texts]))
+    def scores(asked: Sequence[str]) -> Float[np.ndarray, "item language"]:
+        found = np.full((len(asked), len(codes)), -np.inf)
+        found[:, model.classes_] = model.predict_joint_log_proba(pieces.transform([_letters(text) for text in asked]))
         return found
 
-    return LearnedLanguages(corpus.languages, scores, tolerance)
+    return LearnedLanguages(codes, scores, tolerance)
 
 
 def _letters(text: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 import experiments.directions_sweep
 import probes.cells
 from experiments.directions import DirectionsSettings, run, share
+from experiments.directions_sweep import groups, texts, written
 from experiments.run import answer
 from experiments.settings import RECIPES, parse, read_recipe
 from experiments.shards import Shard
@@ -20,7 +21,8 @@ from tests.tiny import tiny_folder
 
 WORDS = (
     "--mix en --read-only de --write-only fr --languages es --limit 3 --samples 4 --steps 2 --batch 4 --device-batch 4 --shots 1 "
-    "--template mfti-2 --max-new-tokens 6 --max-length 100 --align-limit 9 --judge script --device cpu --learning-rate 0.001"
+    "--template mfti-2 --max-new-tokens 3 --max-length 100 --align-limit 9 --judge script --device cpu "
+    "--learning-rate 0.001 --metrics exact"
 )
 
 
@@ -93,6 +95,26 @@ def test_shares_measure_each_model_once_and_the_last_only_reads(parent, done, tm
     assert sorted(name for names in measured for name in names) == ["base", "copy/0", "few-shot", "tuned/0/0"]
     monkeypatch.setattr(probes.cells, "measure_translation", lambda *args, **how: pytest.fail("measured again"))
     pd.testing.assert_frame_equal(run(settings).table, Report.load(done).table)
+
+
+def test_each_pair_may_have_a_text_of_its_own(tmp_path):
+    for pair in (("deu_Latn", "eng_Latn"), ("eng_Latn", "fra_Latn"), ("deu_Latn", "fra_Latn"), ("eng_Latn", "spa_Latn")):
+        rows = ["\t".join(f"{code[:3]} {'+'.join(pair)} {n}" for code in pair) for n in range(5)]
+        (tmp_path / f"{'-'.join(pair)}.tsv").write_text("\n".join(["\t".join(pair), *rows]), encoding="utf-8")
+    settings = _settings("bundled", tmp_path, "--corpus", str(tmp_path / "{source}-{target}.tsv"), "--split", "None",
+                         "--test-corpus", "cldr:dates")  # fmt: skip
+    train, test = texts(settings)
+    (tuned,), _ = next(groups(settings, train))
+    assert tuned.mixture.counts() == {"deu_Latn>fra_Latn": 4, "deu_Latn>eng_Latn": 4, "eng_Latn>fra_Latn": 4}
+    german = [each for each in tuned.mixture.examples if each.source == "deu_Latn" and each.target == "eng_Latn"]
+    assert all(each.input.startswith("deu deu_Latn+eng_Latn") and each.answer.startswith("eng deu_Latn+eng") for each in german)
+    assert written(settings, train)["spa_Latn"][0] == "spa eng_Latn+spa_Latn 0"
+    assert len(test) == 3
+
+
+def test_text_to_tune_on_is_not_translated(parent, tmp_path):
+    with pytest.raises(ValueError, match="to be tuned on and translated"):
+        texts(_settings(parent, tmp_path, "--test-split", "train"))
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("directions-*.yaml")), ids=lambda path: path.stem)
