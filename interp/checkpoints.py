@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.languages import nearest
+from interp.spread import quantisation
 from interp.plain import inside, read_object
 from interp.shortened_tokenizer import read_shortened
 
@@ -144,6 +145,10 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
+        if isinstance(error, ImportError) and (method := quantisation(options.get("config"))):
+            raise ValueError(
+                f"model {name!r} is quantised by {method}, and what reads that is not here: {_brief(error)}"
+            ) from error
         raise _unreachable(name, revision, error) or ValueError(
             f"model {name!r}: its weights cannot be read ({_brief(error)}). Needed: safetensors that fit its config.json."
         ) from error

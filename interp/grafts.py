@@ -63,7 +63,7 @@ class Graft:
 
     def write(self, activation: Tensor, where: tuple[Tensor, Tensor], donor: Tensor) -> Tensor:
         """`activation` `[b token ...]` with the donors put in at (rows, tokens); a copy, as caches share its storage."""
-        activation = activation.clone()
+        activation, where = activation.clone(), beside(activation, where)
         view = at(activation, self.target_site)
         view[where] = self.blend(view[where], donor)
         return activation
@@ -86,6 +86,11 @@ def at(activation: Tensor, place: Place) -> Tensor:
     if not 0 <= place[1] < activation.shape[2]:
         raise ValueError(f"head {place[1]}: this model has heads 0 to {activation.shape[2] - 1}.")
     return activation[:, :, place[1]]
+
+
+def beside(activation: Tensor, where: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows and tokens on the device of the block that they are looked up in."""
+    return where[0].to(activation.device), where[1].to(activation.device)
 
 
 def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor, " token"]) -> list[int]:
@@ -136,7 +141,7 @@ def record(
 
     def keep(block: int):
         def hook_fn(activation: Tensor, hook: object) -> None:
-            kept[block] = at(activation, place)[where].clone()
+            kept[block] = at(activation, place)[beside(activation, where)].clone()
 
         return hook_fn
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from accelerate import dispatch_model
+from accelerate.utils import align_module_device
+from torch import Tensor, nn
 from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
@@ -23,7 +25,12 @@ from transformer_lens.model_bridge.sources.transformers import (
     determine_architecture_from_hf_config,
     get_hf_model_class_for_architecture,
 )
-from transformer_lens.utilities.multi_gpu import count_unique_devices, find_embedding_device
+from transformer_lens.utilities.multi_gpu import (
+    count_unique_devices,
+    find_embedding_device,
+    find_misplaced_modules,
+    is_mixed_offload_gpu,
+)
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
@@ -34,8 +41,9 @@ from transformers import (
 
 from interp.checkpoints import locate, read_config, read_tokenizer, read_weights
 from interp.languages import nearest
-from interp.placement import choose_device, choose_dtype, share, split
+from interp.placement import choose_device, choose_dtype, share
 from interp.provenance import ModelIdentity
+from interp.spread import place, quantisation
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +61,9 @@ def load(
     A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (adapters are merged into a copy) and stays
     as it was; what is not merged, cast or moved shares its memory (load again after training: the bridge splits a joint QKV
     once). `dtype`: None or "auto" follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu
-    and logs why; None means "auto" for a name and "where it is" for a live model. Weights are safetensors; a repository's
-    own code never runs.
+    and logs why; a model too large for one GPU is split over several, one too large for memory is read from disk as it runs
+    (`interp.spread`). None means "auto" for a name and "where it is" for a live model. Quantised checkpoints run where
+    transformers has what it takes. Weights are safetensors; a repository's own code never runs.
 
     When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
     padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
@@ -68,10 +77,14 @@ def load(
     exact = choose_dtype(dtype)
     tokenizer = tokenizer or read_tokenizer(name, revision)
     label = _label(name_or_path, revision)
-    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **split(kind, config, exact, device)}
+    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **place(kind, config, exact, device)}
     # Some adapters change the configuration or patch transformers before the weights are read.
     bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
     ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
+    if options.get("device_map") == "auto" and getattr(bridge_config, "is_stateful", False):
+        raise ValueError(
+            f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
+        )
     hf: Any = read_weights(name, revision, kind, options)
     return _bridge(hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label)
 
@@ -125,11 +138,13 @@ def _architecture(config: PreTrainedConfig, name: str) -> str:
 
 
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
+    _check_placed(hf, name)
     hf.eval().set_attn_implementation("eager")
     model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
     embedding = find_embedding_device(hf)
     if embedding is not None:
-        model.cfg.device, model.cfg.n_devices = str(embedding), count_unique_devices(hf)
+        on_disk = embedding.type == "meta"
+        model.cfg.device, model.cfg.n_devices = "cpu" if on_disk else str(embedding), count_unique_devices(hf)
     model.__dict__["_tokenizer"] = model._driver.tokenizer = tokenizer  # the setter would re-create it
     plain, full = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
@@ -143,40 +158,83 @@ def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transform
     return model
 
 
+def _check_placed(hf: Any, name: str) -> None:
+    """Raises where the parts of a model lie so that the bridge does not run them, or not rightly."""
+    places = set((getattr(hf, "hf_device_map", None) or {}).values())
+    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in places):
+        raise ValueError(
+            f"model {name!r} lies on {', '.join(map(str, places))}. Needed: GPUs alone, or no GPU: TransformerLens runs no mix."
+        )
+    if misplaced := find_misplaced_modules(hf):
+        module, wanted, found = misplaced[0]
+        raise ValueError(f"model {name!r}: {module} was to lie on {wanted} and is on {found}. Put tied modules on one device.")
+
+
 def identify(model: TransformerBridge) -> ModelIdentity:
     """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
 
     A shortened tokenizer goes into the hash, as the same weights then read other ids.
 
     The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
-    (its address), or behind torch's back through `.data` (its sum).
+    (its address), or behind torch's back through `.data` (its sum). Weights on disk are read once, and taken to stay.
 
     When it misleads: settings are not weights, so a model with another sliding window or rotary base has the same hash.
     """
-    parameters = [
-        (name.replace("._original_component", ""), each.detach()) for name, each in model.original_model.named_parameters()
-    ]
-    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) for name, each in parameters]
+    hf = model.original_model
+    tensors = _weights(hf)
+    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) if not each.is_meta else (name, 0, 0, 0.0)
+             for name, each in tensors.items()]  # fmt: skip
     shortening = getattr(model.tokenizer, "shortening", None)
     state.append(("shortening", hash(shortening), 0, 0.0))
     kept = model.__dict__.get("_identity")
     if kept is None or kept[0] != state:
         digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
-        for name, each in parameters:
-            digest.update(f"{name}{tuple(each.shape)}{each.dtype}".encode())
-            digest.update(each.cpu().reshape(-1).view(torch.uint8).numpy().data)
+        for name, each in tensors.items():
+            digest.update(f"{name.replace('._original_component', '')}{tuple(each.shape)}{each.dtype}".encode())
+            digest.update(_in_memory(hf, name, each).reshape(-1).view(torch.uint8).numpy().data)
         kept = model.__dict__["_identity"] = (state, digest.hexdigest())
-    dtype = str(parameters[0][1].dtype).removeprefix("torch.")
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    dtype = "+".join(filter(None, (dtype, quantisation(hf.config))))
     return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
+
+
+def _weights(hf: Any) -> dict[str, Tensor]:
+    """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
+    tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
+    found = {
+        name: each.detach()
+        for name, each in hf.named_parameters()
+        if not (each.is_meta and name.replace("._original_component", "") in tied)
+    }
+    if quantisation(hf.config):
+        found |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in found}
+    return found
+
+
+def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
+    """A weight on the CPU, read from disk where it lies there."""
+    if not tensor.is_meta:
+        return tensor.cpu()
+    path, _, leaf = name.rpartition(".")
+    with align_module_device(hf.get_submodule(path), "cpu"):
+        return getattr(hf.get_submodule(path), leaf).detach().clone()
 
 
 def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
     """The control that knows nothing: same architecture, configuration and tokenizer, weights as before training.
 
-    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device.
+    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device; not quantised.
     """
     hf: Any = model.original_model
+    config, spread = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
+    if "disk" in (spread or {}).values():
+        raise ValueError(
+            f"{model.cfg.model_name} lies partly on disk, and random weights would need all of it in memory. Leave them out."
+        )
+    if quantisation(config):
+        del config.quantization_config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = type(hf)._from_config(copy.deepcopy(hf.config), attn_implementation="eager", dtype=hf.dtype)
-    return _bridge(fresh.to(model.cfg.device), model.tokenizer, f"{model.cfg.model_name}+random")
+        fresh = type(hf)._from_config(config, attn_implementation="eager", dtype=hf.dtype)
+    fresh = dispatch_model(fresh, spread) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
+    return _bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")

@@ -140,7 +140,7 @@ def _values(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int,
 
 
 def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int) -> None:
-    found = (x * counted[..., None]).sum(1).cpu().double()
+    found = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
     sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, found)
 
 

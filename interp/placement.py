@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from typing import Any
 
 import torch
@@ -24,12 +25,13 @@ def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def choose_device(wanted: str | torch.device | None) -> torch.device:
-    """The device meant; "auto" and None pick cuda, then mps, then cpu, and log why."""
+    """The device meant; "auto" and None pick cuda (of several GPUs the freest that is ours), then mps, then cpu, and log why."""
     if wanted is not None and wanted != "auto":
         return _existing(wanted)
-    if torch.cuda.is_available():
-        _log.info("device cuda: %s is there", torch.cuda.get_device_name())
-        return torch.device("cuda")
+    if gpus := own_gpus():
+        device = torch.device("cuda") if torch.cuda.device_count() == 1 else torch.device("cuda", max(gpus, key=free_on))
+        _log.info("device %s: %s is there", device, torch.cuda.get_device_name(device))
+        return device
     if torch.backends.mps.is_available():
         _log.info("device mps: no CUDA device, but Apple's Metal is there")
         return torch.device("mps")
@@ -48,24 +50,20 @@ def _existing(wanted: str | torch.device) -> torch.device:
     return device
 
 
-def split(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
-    """A device map over every GPU where "auto" finds that the freest one cannot hold the weights; else nothing.
+def own_gpus() -> list[int]:
+    """The GPUs of this process: all, or an equal part where a launcher started several processes on the machine (LOCAL_RANK).
 
-    This is a pipeline (one GPU works at a time), for size and not for speed. It was not tried on two real GPUs.
+    Eight GPUs and four processes are two GPUs each, so that a model that needs two is there four times.
     """
-    if device not in (None, "auto") or torch.cuda.device_count() < 2:
-        return {}
-    with torch.device("meta"):
-        empty = kind.from_config(config)
-    size = (dtype or getattr(config, "dtype", None) or torch.float32).itemsize
-    needed = size * sum(parameter.numel() for parameter in empty.parameters())
-    free = max(torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count()))
-    if needed < 0.8 * free:
-        return {}
-    _log.info(
-        "split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", torch.cuda.device_count(), needed / 1e9, free / 1e9
-    )
-    return {"device_map": "auto"}
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    processes, rank = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    each = max(1, count // processes)
+    return [(rank * each + place) % count for place in range(each)] if count else []
+
+
+def free_on(gpu: int) -> int:
+    """Bytes free on a GPU."""
+    return torch.cuda.mem_get_info(gpu)[0]
 
 
 def share(given: nn.Module) -> Any:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import torch
+from accelerate.utils import align_module_device
 from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -72,7 +73,19 @@ def unembed(
     model: TransformerBridge, hidden: Float[Tensor, "*row d_model"], *, gradients: bool = False
 ) -> Float[Tensor, "*row vocab"]:
     """The logits of any states through the model's own head: of the last row they are the model's logits."""
-    return logit_readout(model, hidden, chunk_size=max(hidden[..., 0].numel(), 1), enable_grad=gradients).values
+    size, norm = max(hidden[..., 0].numel(), 1), _norm_device(model, hidden.device)
+    with align_module_device(model.unembed.original_component):
+        apart = norm != model.W_U.device
+        if apart:  # over several devices: logit_readout takes the state to the head, and the norm need not lie there
+            with torch.set_grad_enabled(gradients):
+                hidden = model.ln_final(hidden.to(norm, model.W_U.dtype).reshape(1, -1, model.cfg.d_model)).reshape(hidden.shape)
+        return logit_readout(model, hidden, apply_ln=not apart, chunk_size=size, enable_grad=gradients).values
+
+
+def _norm_device(model: TransformerBridge, otherwise: torch.device) -> torch.device:
+    """Where the final norm lies, in a model over several devices."""
+    found = next(model.ln_final.parameters(), None)
+    return otherwise if found is None or found.is_meta else found.device
 
 
 def pieces(model: TransformerBridge, rows: int) -> Iterator[slice]:
@@ -187,10 +200,12 @@ def _join(parts: list[LensReading], order: Tensor) -> LensReading:
 @torch.no_grad()
 def _gram(model: TransformerBridge) -> Float[Tensor, "d_model d_model"]:
     """The token directions' second moment; the final norm's gain is what it does to a vector of mean 0 and variance 1."""
-    probe = torch.ones(1, 1, model.cfg.d_model, dtype=model.W_U.dtype, device=model.W_U.device)
-    probe[..., 1::2] = -1
-    gain = (probe * (model.ln_final(probe) - model.ln_final(-probe)) / 2).flatten()
-    return distributions.token_gram(model.W_U.T, gain)
+    with align_module_device(model.unembed.original_component):
+        unembedding = model.W_U
+        probe = torch.ones(1, 1, model.cfg.d_model, dtype=unembedding.dtype, device=_norm_device(model, unembedding.device))
+        probe[..., 1::2] = -1
+        gain = (probe * (model.ln_final(probe) - model.ln_final(-probe)) / 2).flatten()
+        return distributions.token_gram(unembedding.T, gain.to(unembedding.device)).to(model.cfg.device)
 
 
 def _centred(model: TransformerBridge, hidden: Tensor) -> Tensor:
