@@ -216,7 +216,9 @@ def _name_lines(axes: Axes, lines: Sequence[Line2D]) -> None:
 def _spread(axes: Axes, heights: Sequence[float]) -> list[float]:
     """Heights in rising order moved as little as legible names need, upwards first, then down from the top."""
     low, high = axes.get_ylim()
-    tall = 0.6 * 72 * axes.get_figure(root=True).get_figheight()  # of the axes, which are not laid out yet
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    tall = 0.6 * 72 * figure.get_figheight()  # of the axes, which are not laid out yet
     gap, spread = 11.5 / tall * (high - low), list(heights)
     for k in range(1, len(spread)):
         spread[k] = max(spread[k], spread[k - 1] + gap)
