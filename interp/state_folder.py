@@ -103,7 +103,7 @@ def _check_space(folder: Path, planned: Activations, languages: int) -> None:
     _log.info("capture: %d languages to %s, %.1f MB; %.1f MB free", languages, folder, needed / 1e6, free / 1e6)
     if needed * 1.02 > free:
         lacks = f"{needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free"
-        raise OSError(f"capture: {folder}: {lacks}. Choose another folder, or fewer layers.")
+        raise OSError(f"capture: {folder}: {lacks}. Free some space, or choose another folder or fewer layers.")
 
 
 def _write_manifest(path: Path, acts: Activations, files: Mapping[str, StoredStates]) -> None:

@@ -97,6 +97,16 @@ def test_looking_at_many_cells_makes_each_p_larger_and_one_cell_changes_nothing(
     assert max_statistic(values[:, :1], 4000) == pytest.approx(sign_flip(values[:, :1], 4000), abs=0.03)
 
 
+def test_of_grids_of_nothing_one_in_twenty_has_a_cell_below_one_in_twenty():
+    """Exact, not nearly: the smallest p of a grid is itself uniform, whatever the cells have in common."""
+    rng, smallest = np.random.default_rng(0), []
+    for seed in range(1500):
+        shared = rng.standard_t(3, size=(12, 1))
+        smallest.append(max_statistic(shared + rng.normal(size=(12, 20)), 99, seed).min())
+    for level in (0.05, 0.2, 0.5):
+        assert stats.binomtest(int((np.array(smallest) <= level + 1e-9).sum()), 1500, level).pvalue > 0.001
+
+
 def test_permutation_p_counts_the_shuffles_that_reach_the_pairing():
     shuffled = np.array([[0.1, 0.5], [0.2, 0.6], [0.3, 0.7]])
     np.testing.assert_allclose(permutation_p(np.array([0.25, 0.9]), shuffled), [0.5, 0.25])
