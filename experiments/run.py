@@ -60,7 +60,7 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
 def _finish(settings: Settings) -> Path:
     """The answer, in a folder that is held."""
     folder = settings.output
-    for place in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+    for place in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
         sweep(place)
     new = is_new(folder)
     if not new:

@@ -27,7 +27,7 @@ from interp.tokens import encode, pad
 from interp.tuned_lens import TunedLens, load_lens
 from interp.tuning import TunedModel, read_instructions
 from probes.tuning import measure_tuning
-from tests.mutate import change_value
+from tests.mutate_formats import change_value
 from tests.test_page import Curves, curves
 from tests.tiny import tiny
 
@@ -137,6 +137,8 @@ def sealed_again(kind: str, folder: Path, chance: random.Random) -> None:
     if kind == "lens":
         return _lens_again(folder / "lens.safetensors", chance)
     path = folder / {"tuned": "tuned.json"}.get(kind, "manifest.json")
+    if not path.is_file():
+        return None
     try:
         plain = json.loads(path.read_bytes())
         plain.pop("seal", None)
@@ -169,7 +171,8 @@ def alike(one: Any, other: Any) -> bool:
     if isinstance(one, pd.DataFrame):
         return one.equals(other)
     if isinstance(one, TunedLens):
-        return str(one) == str(other) and alike(one.table(), other.table())
+        same = (str(one), one.model, one.layers, one.settings) == (str(other), other.model, other.layers, other.settings)
+        return same and alike(one.table(), other.table())
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
     return all(map(alike, one, other)) if isinstance(one, tuple) else bool(one == other)

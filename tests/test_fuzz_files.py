@@ -37,6 +37,7 @@ PATIENCE, LONGEST = 60, 30
 """Seconds by the clock for one case, and of work for all cases of a kind."""
 RECIPE = {"command": "align", "languages": ["deu_Latn", "zh"], "metrics": ["mexa"], "limit": 3, "seed": 0, "template": "{sentence}",
           "output": "runs/x", "controls": ["length"], "dtype": "float32", "page": False}  # fmt: skip
+LENS = {"languages": ["deu_Latn", "eng_Latn"], "corpus": "c", "steps": 9, "sentences": 1, "held_out": 0.1, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def world(tmp_path_factory) -> Path:
     model = tiny("llama")
     rows, d = model.cfg.n_layers, model.cfg.d_model
     facts = TunedLens(torch.randn(rows, d, d), torch.randn(rows, d), ("embed", "0", "1", "2"), interp.identify(model),
-                      torch.ones(2, rows), torch.zeros(2, rows), {"languages": ["deu_Latn", "eng_Latn"]})  # fmt: skip
+                      torch.ones(2, rows), torch.zeros(2, rows), LENS)  # fmt: skip
     facts.save(root / "lens" / "lens.safetensors")
     tiny_folder("llama", root / "model")
     recipe = Recipe(batch=1, device_batch=1, steps=2, checkpoints=0, held_out=0.5, template="quoted")

@@ -20,7 +20,8 @@ from interp.plain import inside, read_sealed, write_sealed
 from interp.storage import checksum
 from interp.tuning.resume import FOLDER, last_whole
 from tests.hostile import Small, resealed
-from tests.mutate import HOSTILE, copied
+from tests.mutate import copied
+from tests.mutate_formats import HOSTILE
 from tests.test_page import curves
 from tests.tiny import tiny, tiny_folder
 

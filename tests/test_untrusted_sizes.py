@@ -23,7 +23,8 @@ from interp.reading import read
 from interp.storage import checksum
 from probes.neurons import NeuronReport
 from probes.pairs import read_values
-from tests.mutate import BOMB, HOSTILE, copied
+from tests.mutate import copied
+from tests.mutate_formats import BOMB, HOSTILE
 from tests.tiny import tiny, tiny_folder
 
 CORPUS = ParallelCorpus("c", {"eng_Latn": (HOSTILE, "the dog"), "deu_Latn": ("Katze", "=1+1")}, ids=("../../x", "/etc/y"))

@@ -21,7 +21,7 @@ from experiments.terminal import printable
 from interp.sheet import read_sheet, write_sheet
 from tests.browser import CHROMIUM, browser
 from tests.hostile import Small, resealed
-from tests.mutate import HOSTILE
+from tests.mutate_formats import HOSTILE
 from tests.test_page import Elements, curves
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9"{}>{}</svg>'
