@@ -32,7 +32,7 @@ LONG = {
     "align": "--languages de fr ru zh --limit 200 --metrics mexa cka_debiased --random-init",
     "transplant": "--languages de --limit 12 --controls shuffled",
     "neurons": "--languages de fr --limit 100 --modes zero",
-    "lens": "--languages de --limit 20 --no-controls --lens {output}.lens.safetensors --lens-corpus cldr:phrases --lens-steps 60",
+    "lens": "--languages de --limit 20 --no-controls --lens {output}/lens.safetensors --lens-corpus cldr:phrases --lens-steps 50",
     "tune": "--languages de fr --limit 200 --steps 12 --batch 16 --checkpoints 6 --template quoted",
     "quadrants": "--languages de fr --probes ro --sizes 32 --limit 10 --steps 4 --max-new-tokens 8",
 }
