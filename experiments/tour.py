@@ -12,14 +12,18 @@ import tyro
 from experiments.align import AlignSettings
 from experiments.atlas import AtlasSettings
 from experiments.compare import CompareSettings
+from experiments.directions import DirectionsSettings
 from experiments.lens import LensSettings
 from experiments.neurons import NeuronsSettings
 from experiments.patch import PatchSettings
 from experiments.probe import ProbeSettings
+from experiments.quadrants import QuadrantsSettings
+from experiments.scale import ScaleSettings
 from experiments.settings import Settings
 from experiments.steer import SteerSettings
 from experiments.transplant import TransplantSettings
 from experiments.tune import TuneSettings
+from experiments.vocabulary import VocabularySettings
 
 _CLOSE = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
 _FEW = ("deu_Latn", "rus_Cyrl", "zho_Hans")
@@ -55,6 +59,7 @@ CHAPTERS: tuple[Settings, ...] = (
     NeuronsSettings(languages=_CLOSE, limit=200),
     SteerSettings(limit=40),
     AtlasSettings(languages=_CLOSE, limit=100),
+    VocabularySettings(languages=(*_CLOSE, "tha_Thai", "khm_Khmr", "amh_Ethi"), limit=200),
     _QUESTIONS,
     dataclasses.replace(_QUESTIONS, control="copy", output=Path("runs/tune-copy")),
     CompareSettings(
@@ -72,6 +77,21 @@ CHAPTERS: tuple[Settings, ...] = (
         split="heldout",
         limit=100,
         output=Path("runs/compare-with-copy"),
+    ),
+    QuadrantsSettings(
+        languages=("afr_Latn", "zsm_Latn", "ukr_Cyrl", "khm_Khmr"), sizes=(100,), steps=25, batch=32, device_batch=32, limit=20
+    ),
+    ScaleSettings(languages=("nld_Latn", "ukr_Cyrl"), sizes=(16, 64, 256), seeds=1, steps=25, limit=20, budget=200),
+    DirectionsSettings(
+        mix=("eng_Latn",),
+        read_only=("deu_Latn",),
+        write_only=("fra_Latn",),
+        languages=("spa_Latn", "ita_Latn"),
+        rotations=1,
+        limit=8,
+        samples=60,
+        learning_rate=1e-3,
+        steps=40,
     ),
 )
 """What the tour asks, in order, each from its question's module. What a chapter tuned, a later one names by its folder."""
