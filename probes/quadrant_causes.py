@@ -74,7 +74,7 @@ def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _
 
     One row a model without a bilingual gain. `fit` is its final training loss over the median of those that did gain (same
     method, size and baseline). Above `stuck` the scope could not learn even the training pairs ("output": an embedding cannot
-    teach an output layer to write tokens that it never wrote); below it they were learned and held-out items did not follow
+    teach an output layer to write tokens that it never wrote; "unlearned" for methods that free it); below it they were learned and held-out items did not follow
     ("data"). Where the baseline has `full` points already there is nothing to gain ("ceiling"); where no model gains, "unknown".
     Full tuning of the same pairs is the test: it frees the output.
 
@@ -87,7 +87,8 @@ def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _
     usual = found[~none].groupby(["method", "size", "against"])["final_loss"].median().rename("usual").reset_index()
     found = found[none].merge(usual, on=["method", "size", "against"], how="left")
     fit = found["final_loss"] / found["usual"]
-    route = np.select([found["bilingual_baseline"] >= full, fit.isna(), fit > stuck], ["ceiling", "unknown", "output"], "data")
+    missed = np.where(found["method"] == "embeddings", "output", "unlearned")
+    route = np.select([found["bilingual_baseline"] >= full, fit.isna(), fit > stuck], ["ceiling", "unknown", missed], "data")
     return found.assign(fit=fit, route=route)[[*keys, "against", "nearest", "bilingual_baseline", "final_loss", "fit", "route"]]
 
 

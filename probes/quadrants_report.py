@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact match", "script": "right script"}
 AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled": "tuning on shuffled answers"}
 _ENOUGH = 4  # languages for a correlation
-_ROUTES = {"output": "could not be learned (frozen output)", "data": "were learned and did not carry (data)",
+_ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were not learned in these updates",
+           "data": "were learned and did not carry (data)",
            "ceiling": "were known before (ceiling)", "unknown": "have none to be held against"}  # fmt: skip
 
 

@@ -180,6 +180,8 @@ def test_the_roads_to_no_gain_are_told_apart():
     routes = stagnant_routes(table, _classes(table, against=["base"])).set_index("language")
     assert routes["route"].to_dict() == {"khm_Khmr": "output", "tha_Thai": "data", "fra_Latn": "ceiling"}
     assert routes.loc["khm_Khmr", "fit"] == pytest.approx(1.9 / 0.5)
+    freed = table.assign(method=table["method"].replace("embeddings", "full"))
+    assert stagnant_routes(freed, _classes(freed, against=["base"])).set_index("language")["route"]["khm_Khmr"] == "unlearned"
     alone = stagnant_routes(table, _classes(table[table["language"] != "nld_Latn"], against=["base"]))
     assert set(alone["route"]) == {"unknown", "ceiling"}
 
