@@ -73,9 +73,10 @@ def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _
     """By which road did a language come to gain nothing: could it not be learned, or did what was learned not carry?
 
     One row a model without a bilingual gain. `fit` is its final training loss over the median of those that did gain (same
-    method, size and baseline). Above `stuck` the scope could not learn even the training pairs ("output": an embedding cannot
-    teach an output layer to write tokens that it never wrote; "unlearned" for methods that free it); below it they were learned and held-out items did not follow
-    ("data"). Where the baseline has `full` points already there is nothing to gain ("ceiling"); where no model gains, "unknown".
+    method, size and baseline). Above `stuck` even the training pairs were not learned: "output" where the embedding alone
+    moved, as it cannot teach an output layer to write tokens that it never wrote, else "unlearned". Below it they were
+    learned and held-out items did not follow ("data"). Where the baseline has `full` points already there is nothing to
+    gain ("ceiling"); where no model gains, "unknown".
     Full tuning of the same pairs is the test: it frees the output.
 
     When it misleads: losses are a token, and tokens of a byte are easier than tokens of a word.
