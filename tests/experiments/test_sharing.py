@@ -13,7 +13,6 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
-import torch
 
 import experiments.__main__ as cli
 from tests.tiny import tiny_folder
@@ -86,7 +85,6 @@ def _who_worked(path: Path) -> list[int]:
 
 
 def _exit(args: list[str]) -> None:
-    torch.set_num_threads(1)  # a forked process has none of the threads that its parent may have used
     raise SystemExit(cli.main(args))
 
 
