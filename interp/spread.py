@@ -1,7 +1,8 @@
 """Where the weights go of a model that is large or quantised: over several GPUs, or partly left on disk; or the reason why not.
 
-What was tried: one CPU, CPU and disk, quantised checkpoints on a CPU (FP8, which transformers turns back into numbers there, and
-BitNet, which stays packed), and the arithmetic of the split. Nothing of this was run on a GPU; bitsandbytes and GPTQ were not
+What was tried: one CPU; CPU and disk; two pretended devices that refuse to mix tensors as CUDA does (reading, lenses, neurons,
+edits, transplants: every number that of one device; not gradients); quantised checkpoints on a CPU (FP8, which transformers turns
+back into numbers there, and BitNet, which stays packed). Nothing of this was run on a GPU; bitsandbytes and GPTQ were not
 installed. A split over GPUs is for size, not for speed: one of them works at a time.
 """
 
