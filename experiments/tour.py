@@ -67,7 +67,7 @@ CHAPTERS: tuple[Settings, ...] = (
         instruments=("answer", "align", "lens", "weights"),
         languages=(*_QUESTIONS.languages, *_UNSEEN),
         split="heldout",
-        limit=100,
+        limit=60,
     ),
     CompareSettings(
         before="tune-copy",
@@ -79,7 +79,12 @@ CHAPTERS: tuple[Settings, ...] = (
         output=Path("runs/compare-with-copy"),
     ),
     QuadrantsSettings(
-        languages=("afr_Latn", "zsm_Latn", "ukr_Cyrl", "khm_Khmr"), sizes=(100,), steps=25, batch=32, device_batch=32, limit=20
+        languages=("deu_Latn", "jav_Latn", "khm_Khmr"),
+        probes=("afr_Latn", "swh_Latn", "fra_Latn"),
+        sizes=(150,),
+        steps=40,
+        limit=25,
+        threshold=2.0,
     ),
     ScaleSettings(languages=("nld_Latn", "ukr_Cyrl"), sizes=(16, 64, 256), seeds=1, steps=25, limit=20, budget=200),
     DirectionsSettings(
