@@ -86,7 +86,9 @@ def measure_pair_alignment(
     tables = []
     for acts in (before, after):
         table = measure_alignment(acts, "all", (metric,), seed=seed, resamples=resamples).table
-        table["class"] = [_kind(roles, *pair) for pair in zip(table["language"], table["pivot"], strict=True)]
+        distinct = table[["language", "pivot"]].drop_duplicates()
+        kinds = distinct.assign(**{"class": [_kind(roles, *pair) for pair in distinct.itertuples(index=False)]})
+        table = table.merge(kinds, on=["language", "pivot"])
         tables.append(table)
     keys = ["class", "layer", "sentence"]
     first, second = (table.groupby(keys, sort=False, observed=True)[["value", "baseline"]].mean() for table in tables)
