@@ -43,7 +43,7 @@ class Settings:
     output: Path = Path("runs/run")
     """The run folder to write."""
     device: str | None = None
-    """cpu, cuda, cuda:1 or mps; none given means the best there is."""
+    """cpu, cuda, cuda:1, mps, or auto: the best there is, several GPUs where one cannot hold the model; none given is auto."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """Precision of the weights; none given means the checkpoint's own."""
     seed: int = 0

@@ -140,7 +140,15 @@ def _architecture(config: PreTrainedConfig, name: str) -> str:
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
     _check_placed(hf, name)
     hf.eval().set_attn_implementation("eager")
-    model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
+    try:
+        model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
+    except RuntimeError as error:
+        if not (method := quantisation(hf.config)):
+            raise
+        needed = (
+            f"TransformerLens must read the weights of this architecture as numbers ({error}). Needed: a checkpoint in bfloat16"
+        )
+        raise ValueError(f"model {name!r} is quantised by {method}, and {needed}.") from error
     embedding = find_embedding_device(hf)
     if embedding is not None:
         on_disk = embedding.type == "meta"

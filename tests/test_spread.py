@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import multiprocessing
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -204,14 +205,14 @@ def test_bfloat16_carries_through():
     torch.testing.assert_close(*lens, atol=0.05, rtol=0)
 
 
-def _quantised(folder: Path, config: dict[str, Any], change: Any) -> Path:
-    """A checkpoint whose projections are quantised as `change` says."""
-    tiny_folder("llama", folder)
+def _quantised(folder: Path, config: dict[str, Any], change: Any, family: str = "llama", maps: str = "_proj") -> Path:
+    """A checkpoint whose linear maps are quantised as `change` says."""
+    tiny_folder(family, folder)
     written = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**written, "quantization_config": config}))
     tensors: dict[str, torch.Tensor] = {}
     for name, weight in load_file(folder / "model.safetensors").items():
-        tensors |= change(name, weight) if "_proj" in name else {name: weight}
+        tensors |= change(name, weight) if re.search(rf"{maps}\S*\.weight$", name) else {name: weight}
     save_file({name: each.contiguous() for name, each in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
     return folder
 
@@ -235,9 +236,17 @@ def test_an_fp8_checkpoint_is_opened_as_numbers_on_a_cpu(tmp_path):
     assert 0 < (found - wanted).abs().max() < 0.2 * wanted.abs().max()
 
 
+TERNARY = {"quant_method": "bitnet", "linear_class": "bitlinear", "quantization_mode": "offline"}
+
+
+def test_a_quantised_joint_projection_is_refused_with_the_reason(tmp_path):
+    folder = _quantised(tmp_path, TERNARY, _ternary, "bloom", "(query_key_value|dense)")
+    with pytest.raises(ValueError, match="quantised by bitnet, and TransformerLens must read the weights of this architecture"):
+        interp.load(folder, device="cpu")
+
+
 def test_a_bitnet_checkpoint_runs_packed_and_its_packed_weights_are_its_identity(tmp_path):
-    config = {"quant_method": "bitnet", "linear_class": "bitlinear", "quantization_mode": "offline"}
-    folder = _quantised(tmp_path, config, _ternary)
+    folder = _quantised(tmp_path, TERNARY, _ternary)
     torch._dynamo.config.disable = True  # its kernels are compiled, which takes a minute
     try:
         model = interp.load(folder, device="cpu")
