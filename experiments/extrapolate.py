@@ -132,7 +132,7 @@ def _cells(settings: ExtrapolateSettings) -> list[Cell]:
     every = tuple((pivot, code) for code in others)
     general, pairs = _general(settings), _pairs(settings)
     together = muit({pivot: general[pivot], **{code: union(code, [general[code], pairs[code]]) for code in others}})
-    mixtures = {
+    mixtures: dict[str, dict[str, tuple[Mixture, tuple[tuple[str, str], ...]]]] = {
         "muit": {"muit": (together, every)},
         "coit": {f"coit-{code}": (coit(general[pivot], general[code], pairs[code]), ((pivot, code),)) for code in others},
         "english": {"english": (general[pivot], every)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
 from experiments.shards import Shard
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from interp.corpus import ParallelCorpus
     from interp.tuning import Mixture
+    from probes.allocation import Plan
     from probes.cells import Cell
+    from probes.scaling import Similarity
     from probes.scaling_report import ScalingReport
 
 
@@ -54,7 +56,9 @@ class ScaleSettings(Training, Settings):
         """The same settings with every language under its one code."""
         from interp.languages import language
 
-        named = {name: {language(key).code: value for key, value in getattr(self, name).items()} for name in ("caps", "weights")}
+        named: dict[str, Any] = {
+            name: {language(key).code: value for key, value in getattr(self, name).items()} for name in ("caps", "weights")
+        }
         reference = self.reference and language(self.reference).code
         return replace(super().resolved(), reference=reference, **named)
 
@@ -76,13 +80,13 @@ def run(settings: ScaleSettings) -> ScalingReport:
         test.identity,
         metric=settings.metric,
         reference=settings.reference,
-        similarity=None if settings.gamma == "free" else _similarity(settings),
+        similarity=None if settings.gamma == "free" else _similarity(settings, settings.gamma),
         similarity_of=settings.gamma,
         plan=None if settings.budget is None else plan,
         how=settings.told() | {"train": settings.corpus},
         seed=settings.seed,
     )
-    return _tried(settings, report, pairs, test) if settings.validate and report.plan else report
+    return _tried(settings, report, report.plan, pairs, test) if settings.validate and report.plan else report
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:
@@ -134,33 +138,36 @@ def _measure(settings: ScaleSettings, cells: list[Cell], test: ParallelCorpus) -
     """The scores of some models, item by item, with the language each row is about."""
     from probes.cells import measure_cells
 
-    how = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
+    how: dict[str, Any] = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
     table = measure_cells(
         settings.model, cells, test, settings.output / "sweep", metrics=(settings.metric,), device=settings.device, **how
     )
     return table.assign(language=table["target"])
 
 
-def _similarity(settings: ScaleSettings, sentences: int = 200) -> dict[str, float]:
+def _similarity(settings: ScaleSettings, of: Similarity, sentences: int = 200) -> dict[str, float]:
     """How near each language is to the pivot in the untuned model, on its own training text."""
     import interp
     from probes.scaling import language_similarity
 
-    model, found = settings.load_model(), {}
+    model = settings.load_model()
+    found: dict[str, float] = {}
     for code in (code for code in settings.languages if code != settings.pivot):
         text = _train_text(settings, code).select(limit=sentences, seed=settings.seed)
         acts = interp.capture(model, text, folder=settings.output / "activations" / code)
-        found |= language_similarity(acts, settings.pivot, settings.gamma)
+        found |= language_similarity(acts, settings.pivot, of)
     return found
 
 
-def _tried(settings: ScaleSettings, report: ScalingReport, pairs: dict[str, Mixture], test: ParallelCorpus) -> ScalingReport:
+def _tried(
+    settings: ScaleSettings, report: ScalingReport, plan: Plan, pairs: dict[str, Mixture], test: ParallelCorpus
+) -> ScalingReport:
     """The report with what came of its plan, whose own report lies beside it."""
     from interp.tuning import muit
     from probes.allocation_report import measure_allocations, random_division
     from probes.cells import Cell
 
-    plan, caps = report.plan, report.settings["plan"]["caps"]
+    caps = report.settings["plan"]["caps"]
     every, cells = tuple((settings.pivot, code) for code in plan.languages), []
     for seed in range(settings.seed, settings.seed + settings.seeds):
         divisions = {"uniform": dict(zip(plan.languages, plan.uniform.tolist(), strict=True)),

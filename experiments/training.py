@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from interp.tuning import Recipe
@@ -48,7 +48,7 @@ class Training:
         """How one model is tuned; nothing is held out of its text, as it is tested on other text."""
         from interp.tuning import Recipe
 
-        dtype = getattr(self, "dtype", None) or "float32"
+        dtype: Any = getattr(self, "dtype", None) or "float32"
         if dtype == "float16":
             raise ValueError("dtype float16 came. Needed: float32 (bfloat16 arithmetic where the device has it) or bfloat16.")
         return Recipe(

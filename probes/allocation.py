@@ -111,7 +111,19 @@ def allocate(
         drawn = drawn - _value(objective, share, scores_at(law.form, law.drawn, uniform))
     gain = float(_value(objective, share, sides[0]) - _value(objective, share, sides[1]))
     lower, upper = np.quantile(drawn, [0.025, 0.975])
-    return Plan(law.languages, objective, budget, pairs, uniform, *sides, gain, float(lower), float(upper), noise)
+    return Plan(
+        languages=law.languages,
+        objective=objective,
+        budget=budget,
+        pairs=pairs,
+        uniform=uniform,
+        scores=sides[0],
+        uniform_scores=sides[1],
+        gain=gain,
+        lower=float(lower),
+        upper=float(upper),
+        noise=noise,
+    )
 
 
 def _growing(law: Law) -> Curves:

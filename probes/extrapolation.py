@@ -68,7 +68,13 @@ def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFram
 
     Chance is another question's answer, the untranslated source, and wrong pairs of sentences. `layer` is empty but for alignment.
     """
-    how = {"form": asked.form, "beams": asked.beams, "max_new_tokens": asked.max_new_tokens, "seed": asked.seed, "resamples": 1}
+    how: dict[str, Any] = {
+        "form": asked.form,
+        "beams": asked.beams,
+        "max_new_tokens": asked.max_new_tokens,
+        "seed": asked.seed,
+        "resamples": 1,
+    }
     answers = measure_answers(model, asked.task, written=asked.answer != "choice", **how).table
     others = [code for code in asked.corpus.languages if code != asked.pivot]
     written = measure_translation(

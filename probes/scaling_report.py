@@ -56,6 +56,7 @@ class ScalingReport(Report):
     def forms(self) -> pd.DataFrame:
         """Every form by AIC and by its error at the largest size, left out: see `compare_forms`."""
         points = self.points
+        assert points.drawn is not None
         return compare_forms(replace(points, drawn=points.drawn[:_REDRAWN]), self.settings["similarity"])
 
     @cached_property
@@ -74,6 +75,7 @@ class ScalingReport(Report):
     def _noise(self, objective: str, shares: np.ndarray) -> float:
         """What one evaluation of an objective is off by: the spread of its draws, and how far the points lie from the law."""
         points, law = self.points, self.law
+        assert points.drawn is not None
         top, sizes = points.drawn[:, points.largest()], np.unique(points.sizes)
         fitted = {size: scores_at(law.form, law.estimate, size) for size in sizes}
         missed = [score - fitted[size][row] for score, size, row in zip(points.scores, points.sizes, points.rows, strict=True)]
@@ -112,6 +114,7 @@ class ScalingReport(Report):
 
     def _parameters(self) -> list[dict[str, Any]]:
         law, drawn, n = self.law, self.law.drawn, len(self.points.scores)
+        assert drawn is not None
         place = law.languages.index(law.reference)
         shared = ["all"] if law.form != "slopes" else list(law.languages)
         rows = [_row("beta", name, law.beta[k], drawn.slope[:, k], n, 0.0) for k, name in enumerate(shared)]
