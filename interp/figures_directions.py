@@ -42,7 +42,7 @@ def direction_matrix(
     for place, name in enumerate(names):
         _border(axes, grid == name, PALETTE[place])
     keys = [Line2D([], [], color=PALETTE[place], linewidth=2.4, label=name) for place, name in enumerate(names)]
-    figure.legend(handles=keys, loc="outside right upper", frameon=False, fontsize=8.5, labelcolor=INK)
+    figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8.5, labelcolor=INK)
     axes.set_xlabel("into", fontsize=9, color=INK)
     axes.set_ylabel("from", fontsize=9, color=INK)
     colour_bar(figure, image, axes, label)
