@@ -74,8 +74,6 @@ def test_a_series_is_nested_its_report_has_the_law_and_its_plan_is_tried(parent,
 
 
 def test_killed_and_resumed_and_shared_it_gives_the_same_table(parent, tmp_path, monkeypatch, capsys):
-    one = ("--languages", "de")
-    whole = answer(settings(parent, tmp_path / "whole", *one))
     measured, calls = probes.translation._translated, []
 
     class Killed(BaseException):
@@ -88,18 +86,15 @@ def test_killed_and_resumed_and_shared_it_gives_the_same_table(parent, tmp_path,
         return measured(*given)
 
     monkeypatch.setattr(probes.translation, "_translated", counted)
-    cut = settings(parent, tmp_path / "cut", *one)
+    cut = settings(parent, tmp_path / "cut", "--languages", "de")
     with pytest.raises(Killed):
         answer(cut)
     answer(dataclasses.replace(cut, resume=True))
     assert len(calls) == 4 + 1, "the untuned model, three tuned ones, and the one that was killed"
-    pd.testing.assert_frame_equal(table(whole), table(tmp_path / "cut"))
-
-    shared = settings(parent, tmp_path / "shared", *one)
     for index in (1, 0):
-        answer_shared(shared, Shard(index, 2))
+        answer_shared(settings(parent, tmp_path / "shared", "--languages", "de"), Shard(index, 2))
     assert len(calls) == 5 + 4
-    pd.testing.assert_frame_equal(table(whole), table(tmp_path / "shared"))
+    pd.testing.assert_frame_equal(table(tmp_path / "cut"), table(tmp_path / "shared"))
     assert "1 more to go" in capsys.readouterr().out
 
 
