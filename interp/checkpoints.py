@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.languages import nearest
-from interp.spread import quantisation
 from interp.plain import inside, read_object
 from interp.shortened_tokenizer import read_shortened
+from interp.spread import quantisation
 
 BUNDLED = Path(__file__).parent / "bundled"
 

@@ -28,8 +28,8 @@ Direction = Literal["denoise", "noise"]
 
 @dataclass(frozen=True)
 class Edit:
-    """One thing to put in: `vector` `[d]` at these positions of one block, or `[position d]`, one for each; `head` where the site is
-    one attention head."""
+    """One thing to put in: `vector` `[d]` at these positions of one block, or `[position d]`, one for each; `head` where the site
+    is one attention head."""
 
     block: int
     positions: tuple[int, ...]

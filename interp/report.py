@@ -84,7 +84,7 @@ class Report:
         (folder / MANIFEST).unlink(missing_ok=True)
         written = self._save_numbers(folder)
         figures = _by_plain_names(self.figures())
-        written += _save_figures(folder, figures)
+        written += self._save_figures(folder, figures)
         if (folder / CONFIG).is_file():
             written.append(folder / CONFIG)
         write_sealed(
@@ -114,6 +114,17 @@ class Report:
             with whole(folder / _ARRAYS) as path:
                 save_file({name: np.ascontiguousarray(array) for name, array in self.arrays.items()}, path)
             written.append(folder / _ARRAYS)
+        return written
+
+    def _save_figures(self, folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+        import matplotlib
+
+        written = []
+        for place, (name, figure) in enumerate(figures.items()):
+            for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
+                with whole(folder / figure_file(place, name, suffix)) as path, matplotlib.rc_context(_DRAWING):
+                    figure.savefig(path, format=suffix, metadata={date: None})
+                written.append(folder / figure_file(place, name, suffix))
         return written
 
     @classmethod
@@ -172,18 +183,6 @@ def _by_plain_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
         plain = re.sub(r"[^\w.+>-]+", "-", name)[:80]
         found[f"{plain}-{place}" if plain in found else plain] = figure
     return found
-
-
-def _save_figures(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
-    import matplotlib
-
-    written = []
-    for place, (name, figure) in enumerate(figures.items()):
-        for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
-            with whole(folder / figure_file(place, name, suffix)) as path, matplotlib.rc_context(_DRAWING):
-                figure.savefig(path, format=suffix, metadata={date: None})
-            written.append(folder / figure_file(place, name, suffix))
-    return written
 
 
 def _read(reader: Callable[[Path], Any], path: Path) -> Any:

@@ -8,7 +8,7 @@ random weights already give Latin its share: read the difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -93,11 +93,11 @@ class TokenLensReport(Report):
 
         return {"tokens": token_grid(self.table, str(self.signature)), "scripts": script_areas(self.summary(), str(self.signature))}
 
-    def _save_figures(self, folder: Path) -> list[Path]:
+    def _save_figures(self, folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
         from interp.figures_tokens import add_titles, titles, without_glyph_warnings
 
         with without_glyph_warnings():
-            written = super()._save_figures(folder)
+            written = super()._save_figures(folder, figures)
         add_titles(folder / "figure.svg", titles(self.table))
         return written
 

