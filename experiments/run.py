@@ -12,7 +12,7 @@ from types import ModuleType
 
 from experiments.run_folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.settings import CONFIG, Settings, parse
-from experiments.shards import Shard, take_share
+from experiments.shards import Shard, stand_alone, take_share
 from experiments.terminal import printable
 from interp.storage import locked, sweep, write_text
 
@@ -46,6 +46,7 @@ def answer(settings: Settings) -> Path:
 
 def answer_shared(settings: Settings, shard: Shard) -> None:
     """Do one share of a question; the process that does the last one answers it and shows the answer."""
+    stand_alone()
     settings = settings.resolved()
     check_ours(settings.output)
     with ExitStack() as held:

@@ -23,9 +23,9 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
@@ -43,14 +43,21 @@ _GLANCE = 2.0
 """Seconds that a share waits for its own place: others look now and then whether somebody is at it."""
 _RANKS = (("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
 """How torchrun and accelerate, and then MPI, number the processes that they start."""
+_LOCAL = (("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
+          ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"))  # fmt: skip
+"""And those of one machine."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` shares of the work. `index` counts from 0; in words, and on the command line, from 1: "1/4"."""
+    """One of `count` shares of the work. `index` counts from 0; in words, and on the command line, from 1: "1/4".
+
+    `launched`: the processes of the other shares were started with this one.
+    """
 
     index: int = 0
     count: int = 1
+    launched: bool = field(default=False, compare=False)
 
     @classmethod
     def of(cls, text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
@@ -77,13 +84,35 @@ class Shard:
 def _launched(environment: Mapping[str, str]) -> Shard | None:
     for rank, size in _RANKS:
         if rank in environment and int(environment.get(size, "1")) > 1:
-            return Shard(int(environment[rank]), int(environment[size]))
+            return Shard(int(environment[rank]), int(environment[size]), launched=True)
     if environment.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in environment and "RANK" not in environment:
         _log.warning(
             "accelerate launch --cpu starts one process, whatever --num_processes says: it does the whole. "
             "For several give --multi_gpu instead of --cpu, without a GPU too, or start each with --shard."
         )
     return None
+
+
+def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
+    """From here on this process is alone: it sees its own GPUs, and no library takes the others for helpers.
+
+    Processes that a launcher started on one machine divide its GPUs: of eight, four processes have two each.
+    """
+    for rank, size in _LOCAL:
+        if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
+            mine = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
+            environment |= {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+            break
+    for name in (name for pair in (*_RANKS, *_LOCAL) for name in pair):
+        environment.pop(name, None)
+
+
+def _own_gpus(visible: str | None, rank: int, processes: int) -> list[str]:
+    import torch
+
+    gpus = [str(gpu) for gpu in range(torch.cuda.device_count())] if visible is None else [gpu for gpu in visible.split(",") if gpu]
+    each = max(1, len(gpus) // processes)
+    return [gpus[(rank * each + place) % len(gpus)] for place in range(each)] if gpus else []
 
 
 def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
@@ -115,7 +144,7 @@ def meet(settings: Settings, shard: Shard, stage: str) -> bool:
     """
     name, places = f"{stage}.json", _places(settings.output, shard)
     _mark(_place(settings.output, shard), name, settings)
-    begun_by = time.monotonic() + (_PATIENCE if _launched(os.environ) else 0)
+    begun_by = time.monotonic() + (_PATIENCE if shard.launched else 0)
     while behind := [place for place in places if not _is_marked(place, name, settings)]:
         idle = [place for place in behind if not place.is_dir() or _nobody_at(place, shared=True)]
         idle = [place.name for place in idle if not _is_marked(place, name, settings)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from typing import Any
 
 import torch
@@ -25,11 +24,12 @@ def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def choose_device(wanted: str | torch.device | None) -> torch.device:
-    """The device meant; "auto" and None pick cuda (of several GPUs the freest that is ours), then mps, then cpu, and log why."""
+    """The device meant; "auto" and None pick cuda (of several GPUs the freest), then mps, then cpu, and log why."""
     if wanted is not None and wanted != "auto":
         return _existing(wanted)
-    if gpus := own_gpus():
-        device = torch.device("cuda") if torch.cuda.device_count() == 1 else torch.device("cuda", max(gpus, key=free_on))
+    if torch.cuda.is_available():
+        gpus = range(torch.cuda.device_count())
+        device = torch.device("cuda") if len(gpus) == 1 else torch.device("cuda", max(gpus, key=free_on))
         _log.info("device %s: %s is there", device, torch.cuda.get_device_name(device))
         return device
     if torch.backends.mps.is_available():
@@ -48,17 +48,6 @@ def _existing(wanted: str | torch.device) -> torch.device:
     if (device.index or 0) >= there:
         raise ValueError(f"device {wanted!r}: this machine has {there} of that kind. Needed: auto, cpu or one that is there.")
     return device
-
-
-def own_gpus() -> list[int]:
-    """The GPUs of this process: all, or an equal part where a launcher started several processes on the machine (LOCAL_RANK).
-
-    Eight GPUs and four processes are two GPUs each, so that a model that needs two is there four times.
-    """
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    processes, rank = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
-    each = max(1, count // processes)
-    return [(rank * each + place) % count for place in range(each)] if count else []
 
 
 def free_on(gpu: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from interp.placement import choose_device, free_on, own_gpus
+from interp.placement import choose_device, free_on
 
 _log = logging.getLogger(__name__)
 _QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbytes": 1.1, "fp8": 1.1, "fbgemm_fp8": 1.1}
@@ -23,13 +23,13 @@ _QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbyte
 def place(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
     """Options for `from_pretrained` where the weights cannot simply be read and moved to one device; mostly none.
 
-    "auto" and None: a model that the freest GPU cannot hold is split over the GPUs of this process, layer by layer; without a
+    "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
     GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is put
     where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
     """
     if device not in (None, "auto"):
         return _on_one(config, device)
-    needed, gpus = weight_bytes(kind, config, dtype), own_gpus()
+    needed, gpus = weight_bytes(kind, config, dtype), range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     if not gpus:
         return (not torch.backends.mps.is_available() and _beside_disk(needed)) or _on_one(config, device)
     free = {gpu: free_on(gpu) for gpu in gpus}
@@ -40,7 +40,7 @@ def place(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch
         _log.info("split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", len(gpus), needed / 1e9, best / 1e9)
         return {"device_map": "auto", "max_memory": {gpu: int(0.95 * room) for gpu, room in free.items()}}
     raise ValueError(
-        f"device auto: {needed / 1e9:.1f} GB of weights, and {total / 1e9:.1f} GB free on {len(gpus)} GPU(s) of this process. "
+        f"device auto: {needed / 1e9:.1f} GB of weights, and {total / 1e9:.1f} GB free on {len(gpus)} GPU(s). "
         "TransformerLens takes no model that lies partly on a GPU and partly in memory or on disk. Needed: more GPUs, "
         "dtype bfloat16, a quantised checkpoint, or device cpu."
     )

@@ -122,13 +122,11 @@ def test_what_memory_cannot_hold_is_read_from_disk_and_gives_the_same_numbers(tm
 def gpus(monkeypatch):
     """So many GPUs with so much free, as far as the arithmetic can see."""
 
-    def there(*free: int, **launcher: int) -> None:
+    def there(*free: int) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(free))
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "a GPU")
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (free[gpu], free[gpu]))
-        for name, value in launcher.items():
-            monkeypatch.setenv(name, str(value))
 
     return there
 
@@ -158,17 +156,6 @@ def test_a_model_goes_to_one_gpu_to_several_or_nowhere(gpus):
         _placed()
     gpus(int(1.1 * needed))
     assert _placed() == {}, "the only one, and it fits"
-
-
-def test_processes_of_one_launcher_divide_the_gpus(gpus):
-    gpus(*[10] * 8, LOCAL_WORLD_SIZE=4, LOCAL_RANK=1)
-    assert placement.own_gpus() == [2, 3]
-    gpus(*[10] * 8, LOCAL_WORLD_SIZE=8, LOCAL_RANK=5)
-    assert placement.choose_device(None) == torch.device("cuda:5")
-    gpus(10, 10, LOCAL_WORLD_SIZE=3, LOCAL_RANK=2)
-    assert placement.own_gpus() == [0], "more processes than GPUs share them"
-    gpus()
-    assert placement.own_gpus() == []
 
 
 def test_a_mixture_of_gpu_and_memory_is_refused():

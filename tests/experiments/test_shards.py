@@ -12,7 +12,7 @@ import pytest
 
 import experiments.__main__ as cli
 from experiments.settings import Settings
-from experiments.shards import Shard, meet
+from experiments.shards import Shard, meet, stand_alone
 from interp.report import Report
 from interp.storage import locked
 from tests.test_page import Curves, curves
@@ -90,6 +90,19 @@ def test_a_share_is_read_from_the_flag_or_from_the_launcher():
             Shard.of(wrong, {})
     with pytest.raises(ValueError, match="Leave --shard out"):
         Shard.of("1/2", {"RANK": "1", "WORLD_SIZE": "2"})
+
+
+@pytest.mark.parametrize(
+    ("gpus", "rank", "processes", "own"),
+    [(None, 1, 4, "2,3"), (None, 5, 8, "5"), ("4,5,6,7", 1, 2, "6,7"), ("GPU-a,GPU-b", 2, 3, "GPU-a"), ("", 1, 2, "")],
+)
+def test_processes_of_one_launcher_divide_the_gpus_and_then_stand_alone(monkeypatch, gpus, rank, processes, own):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
+    found = {"RANK": "9", "WORLD_SIZE": "16", "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(processes), "HOME": "/"}
+    found |= {} if gpus is None else {"CUDA_VISIBLE_DEVICES": gpus}
+    stand_alone(found)
+    assert found == {"HOME": "/", "CUDA_VISIBLE_DEVICES": own}
+    assert Shard.of(None, found) == Shard()
 
 
 def test_accelerate_on_a_cpu_starts_one_process_and_that_is_said(caplog):
