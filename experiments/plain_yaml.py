@@ -30,6 +30,8 @@ class _Loader(yaml.SafeLoader):
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file. Raises `ValueError` where it holds anything else."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file. Needed: a recipe.")
     if path.stat().st_size > LARGEST:
         raise ValueError(f"{path} is longer than {LARGEST >> 20} MiB. Needed: a recipe.")
     try:

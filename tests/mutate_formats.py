@@ -131,7 +131,7 @@ def _facts(data: bytes, chance: random.Random) -> bytes:
         told = header["__metadata__"]
         name = chance.choice(sorted(told))
         told[name] = _json(told[name].encode(), chance).decode("utf-8", "replace")
-    except (struct.error, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+    except (struct.error, ValueError, LookupError, TypeError, RecursionError, AttributeError):
         return flip(data, chance)
     changed = json.dumps(header).encode()
     return struct.pack("<Q", len(changed)) + changed + data[8 + size :]

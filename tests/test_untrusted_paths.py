@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from interp.plain import inside, read_sealed, write_sealed
 from interp.storage import checksum
 from interp.tuning.resume import FOLDER, last_whole
 from tests.hostile import Small, resealed
-from tests.mutate import copied
+from tests.mutate import copied, no_longer_than
 from tests.mutate_formats import HOSTILE
 from tests.test_page import curves
 from tests.tiny import tiny, tiny_folder
@@ -82,6 +83,18 @@ def test_a_link_in_a_run_folder_makes_us_write_nowhere_else(name, run, tmp_path,
     assert cli.main(["align", "--output", str(run), "--resume"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert mine.read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "run.log", "manifest.json", "summary.csv", "table.parquet"])
+def test_a_pipe_in_a_run_folder_is_not_waited_for(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(align, "run", lambda settings: curves("m", Small))
+    args = ["align", "--output", str(tmp_path / "run")]
+    assert cli.main(args) == 0
+    (tmp_path / "run" / name).unlink()
+    os.mkfifo(tmp_path / "run" / name)
+    with no_longer_than(30):
+        assert cli.main([*args, "--resume"]) == (2 if name in ("config.yaml", "run.log") else 0)
+        assert cli.main(["page", str(tmp_path / "run")]) == (2 if name == "config.yaml" else 0)
 
 
 @pytest.mark.parametrize("name", ["../other.safetensors", "/etc/passwd"])
