@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.settings import Settings
+from experiments.shards import Shard, meet
 from probes.word_prompts import LINE
 
 if TYPE_CHECKING:
-    from interp.corpus import ParallelTask
+    from interp.corpus import ParallelCorpus, ParallelTask
     from interp.models import TransformerBridge
     from interp.report import Report
     from interp.tuned_lens import TunedLens
@@ -83,9 +84,33 @@ def run(settings: LensSettings) -> Report:
         return measure_labels(
             model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule, **how
         )
-    words = _task(settings) if settings.task == "cloze" else settings.read_corpus()
-    how |= {"task": settings.task, "source": settings.source, "shots": settings.shots, "line": settings.line}
-    return measure_latent_language(model, words, pivot=settings.pivot, names=settings.names, rule=settings.rule, **how)
+    return measure_latent_language(model, _words(settings), **how, **_how(settings))
+
+
+def share(settings: LensSettings, shard: Shard) -> None:
+    """Read some of the languages to answer in; the first share trains the lens where one is to be trained."""
+    from probes.latent_language import share_latent_language
+
+    if settings.task in ("prompt", "labels"):
+        raise ValueError(f"--task {settings.task} is for one process. Several can share translation, repetition and cloze.")
+    model = settings.load_model()
+    if settings.lens_corpus is not None:
+        if shard.index == 0:
+            _lens(settings, model)
+        if not meet(settings, shard, "lens"):
+            return
+    how: dict[str, Any] = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
+    share_latent_language(model, _words(settings), shard.mine, **how, **_how(settings))
+
+
+def _words(settings: LensSettings) -> ParallelCorpus | ParallelTask:
+    return _task(settings) if settings.task == "cloze" else settings.read_corpus()
+
+
+def _how(settings: LensSettings) -> dict[str, Any]:
+    """How words are asked for, and where what was read lies."""
+    same = ("task", "source", "shots", "line", "pivot", "names", "rule")
+    return {name: getattr(settings, name) for name in same} | {"folder": settings.output / "words"}
 
 
 def _task(settings: LensSettings) -> ParallelTask:

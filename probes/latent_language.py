@@ -11,7 +11,10 @@ in English, not that later layers use it: that needs an intervention.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +26,7 @@ from interp.readout import rows_of
 from interp.tuned_lens import TunedLens
 from interp.vocabulary import TokenRule, read_vocabulary
 from probes.latent_language_report import LatentLanguageReport
-from probes.word_lens import read_words, word_sets
+from probes.word_lens import WordSets, read_words, word_sets
 from probes.word_prompts import LINE, WordPrompts, WordTask, cloze_prompts, translation_prompts
 
 
@@ -43,6 +46,7 @@ def measure_latent_language(
     controls: bool = True,
     seed: int = 0,
     boot: int = 1000,
+    folder: str | Path | None = None,
 ) -> LatentLanguageReport:
     """Read each word in the pivot, in the target and in all other languages out of every layer, with every language but the
     pivot as target in turn.
@@ -50,15 +54,11 @@ def measure_latent_language(
     `words` is a parallel list of words, or, for `cloze`, a task with one answer. Translations come from `source`, where none
     is given from the language before the target (from the pivot only where there is no third one, and then its words stand
     in the prompt). `shots` examples are shown, 4 by default and 2 for cloze. `controls` reads the same from random weights,
-    always by the plain lens.
+    always by the plain lens. What was read of a target is kept in `folder` and found again.
     """
-    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     prompts = _prompts(words, language(pivot).code, task, source, shots, line, names, seed)
-    sets = [word_sets(vocabulary, one, language(pivot).code, rule=rule, unrelated=unrelated, seed=seed) for one in prompts]
-    frames = [read_words(model, one, vocabulary, "trained", lens) for one in sets]
-    if controls:
-        chance = random_init(model, seed)
-        frames += [read_words(chance, one, vocabulary, "random") for one in sets]
+    sets, readings = _plan(model, prompts, pivot, rule, lens, unrelated, controls, seed)
+    frames = [reading(folder=folder) for reading in readings]
     said = {"pivot": language(pivot).code, "boot": boot, "seed": seed}
     how = {"task": task, "shots": _shots(task, shots), "rule": rule, "lens": str(lens or "logit"), **said}
     rows = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
@@ -69,6 +69,50 @@ def measure_latent_language(
         settings={**said, "layers": list(rows_of(model)), "items": rows, "left_out": left_out, "of": len(words)},
         notes=_notes(prompts, left_out, len(words), language(pivot).code, lens, controls),
     )
+
+
+def share_latent_language(
+    model: TransformerBridge,
+    words: ParallelCorpus | ParallelTask,
+    share: Callable[[Sequence[Any]], Sequence[Any]],
+    *,
+    folder: str | Path,
+    pivot: str = "eng_Latn",
+    task: WordTask = "translation",
+    source: str | None = None,
+    shots: int | None = None,
+    line: str = LINE,
+    names: Mapping[str, str] | None = None,
+    rule: TokenRule = "first",
+    lens: TunedLens | None = None,
+    unrelated: int = 20,
+    controls: bool = True,
+    seed: int = 0,
+) -> None:
+    """Read some of the targets into `folder`, where `measure_latent_language` with the same arguments finds them."""
+    prompts = _prompts(words, language(pivot).code, task, source, shots, line, names, seed)
+    for reading in share(_plan(model, prompts, pivot, rule, lens, unrelated, controls, seed)[1]):
+        reading(folder=folder)
+
+
+def _plan(
+    model: TransformerBridge,
+    prompts: Sequence[WordPrompts],
+    pivot: str,
+    rule: TokenRule,
+    lens: TunedLens | None,
+    unrelated: int,
+    controls: bool,
+    seed: int,
+) -> tuple[list[WordSets], list[Callable[..., pd.DataFrame]]]:
+    """The words of every target, and what is to be read of them: in the trained weights, then in random ones."""
+    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
+    sets = [word_sets(vocabulary, one, language(pivot).code, rule=rule, unrelated=unrelated, seed=seed) for one in prompts]
+    readings = [partial(read_words, model, one, vocabulary, "trained", lens) for one in sets]
+    if controls:
+        chance = random_init(model, seed)
+        readings += [partial(read_words, chance, one, vocabulary, "random") for one in sets]
+    return sets, readings
 
 
 def _prompts(

@@ -7,18 +7,23 @@ items, as near in number of tokens as there are and none of them the item's own:
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from interp.distributions import PADDING, pad_sets
-from interp.models import TransformerBridge
-from interp.readout import Lens, LensReading, read_prompts
+from interp.models import TransformerBridge, identify
+from interp.readout import Lens, LensReading, read_prompts, rows_of
+from interp.sealed_tensors import find_tensors, save_tensors
 from interp.vocabulary import TokenRule, Vocabulary, keep_apart
 from probes.word_prompts import WordPrompts
 
@@ -63,19 +68,24 @@ def word_sets(
 
 
 def read_words(
-    model: TransformerBridge, sets: WordSets, vocabulary: Vocabulary, weights: str, lens: Lens | None = None
+    model: TransformerBridge,
+    sets: WordSets,
+    vocabulary: Vocabulary,
+    weights: str,
+    lens: Lens | None = None,
+    folder: str | Path | None = None,
 ) -> pd.DataFrame:
     """One tidy row an item, layer, measure and series (a language, a script, or nothing).
 
     Every block of one measure and series has all layers, and in each layer all items, in the same order; a word that shares
-    tokens with the pivot's or target's is NaN.
+    tokens with the pivot's or target's is NaN. What was read is kept in `folder` and found again.
     """
     names, classes = vocabulary.script_classes()
     k = len(sets.languages)
     wide = [[*own, *(word for words in others for word in words)] for own, others in zip(sets.own, sets.unrelated, strict=True)]
     padded = pad_sets(wide)
     prompts = [sets.prompts.prompts[row] for row in sets.rows]
-    reading = read_prompts(model, prompts, padded, (classes, len(names)), ranked=k, lens=lens, top=1)
+    reading = _read(model, prompts, padded, (classes, len(names)), k, lens, folder)
     known = (padded != PADDING).any(-1)
     mass = torch.where(known, reading.mass, torch.nan)
     own, others = mass[:, :, :k], mass[:, :, k:].unflatten(2, (k, -1)).nanmean(-1)
@@ -91,6 +101,27 @@ def read_words(
     ids = [sets.prompts.ids[row] for row in sets.rows]
     same = {"source": sets.prompts.source, "target": sets.prompts.target, "weights": weights}
     return _tidy(blocks, ids, reading.layers, same)
+
+
+def _read(
+    model: TransformerBridge,
+    prompts: Sequence[str],
+    sets: Tensor,
+    classes: tuple[Tensor, int],
+    ranked: int,
+    lens: Lens | None,
+    folder: str | Path | None,
+) -> LensReading:
+    if folder is None:
+        return read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+    asked = hashlib.sha256(json.dumps([list(prompts), sets.tolist(), classes[0].tolist(), ranked]).encode()).hexdigest()
+    facts = {"model": identify(model).sha, "lens": str(lens or "logit"), "asked": asked}
+    path = Path(folder) / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.safetensors"
+    if (kept := find_tensors(path, facts)) is not None:
+        return LensReading(rows_of(model), **kept)
+    reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+    save_tensors(path, {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "layers"}, facts)
+    return reading
 
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -26,10 +26,12 @@ QUESTIONS = {
     "align": ("--metrics", "mexa", "--random-init"),
     "probe": ("--folds", "2"),
     "transplant": ("--corpus", "cldr:facts", "--languages", "de", "--limit", "40", "--controls", "shuffled", "random"),
+    "lens": ("--languages", "de", "zh", "--shots", "2"),
     "neurons": ("--shards", "2", "--modes", "zero", "--share", "0.1"),
 }
 UNITS = {
     "transplant": [("interp.grid_items", "measure_grids")],
+    "lens": [("probes.word_lens", "read_prompts")],
     "neurons": [("interp.neurons", "_count"), ("probes.damage", "ablated")],
 }
 """What does the work of a question, one call a language, a batch of items or a mask."""
