@@ -10,8 +10,8 @@ and `run` computes what it does not find, so a lost share costs time and never c
 of the first begins where `meet(settings, shard, "first")` says so.
 
 Two ways to start: `--shard 1/4` to `--shard 4/4` by hand, or `accelerate launch --multi_gpu --num_processes 4 -m experiments
-align ...` (torchrun alike), which sets RANK and WORLD_SIZE. `accelerate launch --cpu` starts a single process (accelerate 1.15;
-more of them only over mpirun); `--multi_gpu` starts several where there is no GPU, too.
+align ...` (torchrun alike), which sets RANK and WORLD_SIZE. With --cpu, or without several GPUs, `accelerate launch` starts one
+process whatever --num_processes says (accelerate 1.15), unless --multi_gpu is given: that starts several without a GPU, too.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def _launched(environment: Mapping[str, str]) -> Shard | None:
     for rank, size in _RANKS:
         if rank in environment and int(environment.get(size, "1")) > 1:
             return Shard(int(environment[rank]), int(environment[size]), launched=True)
-    if environment.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in environment and "RANK" not in environment:
+    if "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment and "RANK" not in environment:
         _log.warning(
-            "accelerate launch --cpu starts one process, whatever --num_processes says: it does the whole. "
-            "For several give --multi_gpu instead of --cpu, without a GPU too, or start each with --shard."
+            "accelerate launch started one process, whatever --num_processes says: it does the whole. For several processes "
+            "where there are no several GPUs, give --multi_gpu (and not --cpu), or start each with --shard."
         )
     return None
 

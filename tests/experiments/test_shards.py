@@ -105,9 +105,11 @@ def test_processes_of_one_launcher_divide_the_gpus_and_then_stand_alone(monkeypa
     assert Shard.of(None, found) == Shard()
 
 
-def test_accelerate_on_a_cpu_starts_one_process_and_that_is_said(caplog):
-    assert Shard.of(None, {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1"}) == Shard()
-    assert "starts one process" in caplog.text
+def test_where_accelerate_starts_one_process_instead_of_several_that_is_said(caplog):
+    assert Shard.of(None, {"ACCELERATE_MIXED_PRECISION": "no"}) == Shard()
+    assert not caplog.text, "one was wanted"
+    assert Shard.of(None, {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_ADDR": "127.0.0.1"}) == Shard()
+    assert "started one process" in caplog.text
 
 
 def test_the_last_to_finish_answers(tmp_path, capsys):
