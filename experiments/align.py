@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
-from experiments.states import capture_states, share_states
-from interp.sites import Site
+from experiments.runs.captures import capture_states, share_states
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
+from interp.models.sites import Site
 
 if TYPE_CHECKING:
-    from probes.alignment_report import AlignmentReport
+    from probes.alignment.report import AlignmentReport
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class AlignSettings(Settings):
 
 def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the corpus, once more in an untrained network where that is asked, and measure."""
-    from probes.alignment import measure_alignment
-    from probes.subspace import erase
+    from probes.alignment.measure import measure_alignment
+    from probes.linear.erasure import erase
 
     states, random = capture_states(settings, settings.random_init, **_how(settings))
     if settings.erase != "none":

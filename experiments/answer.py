@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class AnswerSettings(Settings):
 
 def run(settings: AnswerSettings) -> Report:
     """Read the questions, load the model, ask."""
-    from interp.reading import read_task
-    from probes.answers import measure_answers
+    from interp.text.read import read_task
+    from probes.translation.answers import measure_answers
 
     task = read_task(settings.corpus, languages=settings.wanted, template=settings.template, split=settings.split)
     return measure_answers(

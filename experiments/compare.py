@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.models import TransformerBridge
-    from interp.report import Report
-    from probes.change import ChangeReport
+    from interp.models.load import TransformerBridge
+    from probes.report import Report
+    from probes.tuning.comparison import ChangeReport
 
 Instrument = Literal["align", "lens", "probe", "transplant", "neurons", "translate", "answer", "weights", "entry", "blocks", "rows"]
 _HYBRIDS = ("entry", "blocks", "rows")
@@ -46,8 +46,8 @@ class CompareSettings(Settings):
 
 def run(settings: CompareSettings) -> Report:
     """Measure or read both sides, pair them, and put the reports about weights beside them."""
-    from probes.change import compare_reports, join_changes
-    from probes.pairs import load_comparable
+    from probes.tuning.comparable import load_comparable
+    from probes.tuning.comparison import compare_reports, join_changes
 
     before, after = settings.before or settings.model, settings.after
     if not after:
@@ -76,7 +76,7 @@ def _alike(settings: CompareSettings, before: str, after: str) -> CompareSetting
     """The same settings with one precision for both: a base stored in bfloat16 differs from its child in float32 by that alone."""
     from dataclasses import replace
 
-    from interp.checkpoints import locate, read_config
+    from interp.models.checkpoints import locate, read_config
 
     stored = {str(read_config(locate(name, None), None).dtype) for name in (before, after)}
     return replace(settings, dtype="float32") if settings.dtype is None and len(stored) > 1 else settings
@@ -86,7 +86,8 @@ def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Pat
     """One instrument's own run on one model, in a folder of its own, with the settings the two commands share."""
     from importlib import import_module
 
-    from experiments.run import answer, settings_of
+    from experiments.ask import answer
+    from experiments.runs.settings import settings_of
 
     kind = settings_of(import_module(f"experiments.{name}"))
     known = {each.name for each in fields(kind)}
@@ -102,8 +103,8 @@ def _inside(settings: CompareSettings, before: str, after: str) -> dict[str, Rep
         return {}
     import interp
     from interp.tuning import translations
-    from probes import hybrids
-    from probes.movement import measure_movement
+    from probes.tuning import hybrids
+    from probes.tuning.movement import measure_movement
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
         limit=settings.limit, seed=settings.seed

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
-from experiments.training import Training
+from experiments.runs.settings import Settings
+from experiments.runs.training import Training
 
 if TYPE_CHECKING:
-    from experiments.shards import Shard
-    from interp.corpus import ParallelCorpus
-    from interp.report import Report
-    from probes.directions import Roles
-    from probes.language_judges import LearnedLanguages
+    from experiments.runs.shards import Shard
+    from interp.text.corpus import ParallelCorpus
+    from probes.directions.roles import Roles
+    from probes.report import Report
+    from probes.translation.language_id import LearnedLanguages
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class DirectionsSettings(Training, Settings):
     def roles(self) -> Roles:
         """The partition; the pivot and --languages without a role are unseen."""
         from interp.languages import languages
-        from probes.directions import Roles
+        from probes.directions.roles import Roles
 
         given = Roles(self.mix, self.read_only, self.write_only)
         every = (found.code for found in languages((self.pivot, *self.languages)))
@@ -105,12 +105,12 @@ def run(settings: DirectionsSettings) -> Report:
 
     from experiments.directions_beside import with_beside
     from experiments.directions_sweep import groups, measure, texts, written
-    from interp.models import identify
+    from interp.models.load import identify
     from interp.provenance import Signature
-    from probes.direction_cells import with_errors
-    from probes.direction_means import common_items
-    from probes.directions_report import DirectionReport
-    from probes.language_judges import by_script, learn_languages
+    from probes.directions.cells import with_errors
+    from probes.directions.means import common_items
+    from probes.directions.report import DirectionReport
+    from probes.translation.language_id import by_script, learn_languages
 
     train, test = texts(settings)
     found = [measure(settings, cells, test, **how) for cells, how in groups(settings, train)]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import interp
 from experiments.directions_sweep import kept
-from probes.direction_alignment import measure_pair_alignment
-from probes.direction_factors import FactorReport, measure_factors, similarity_to
-from probes.directions_report import DirectionReport
+from probes.directions.alignment import measure_pair_alignment
+from probes.directions.factors import FactorReport, measure_factors, similarity_to
+from probes.directions.report import DirectionReport
 
 if TYPE_CHECKING:
     from experiments.directions import DirectionsSettings
-    from interp.activations import Activations
-    from interp.models import TransformerBridge
-    from interp.report import Report
+    from interp.activations.store import Activations
+    from interp.models.load import TransformerBridge
+    from probes.report import Report
 
 
 def with_beside(settings: DirectionsSettings, report: DirectionReport, base: TransformerBridge) -> DirectionReport:

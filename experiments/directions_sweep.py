@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import interp
 from interp.tuning import Recipe
-from probes.cells import Cell, kept_model, measure_cells
-from probes.direction_cells import PairText, direction_cells, untuned_cell
+from probes.directions.cells import PairText, direction_cells, untuned_cell
+from probes.sweep.sweep import Cell, kept_model, measure_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from experiments.directions import DirectionsSettings
-    from interp.corpus import ParallelCorpus
-    from interp.models import TransformerBridge
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
 
 
 def texts(settings: DirectionsSettings) -> tuple[PairText, ParallelCorpus]:

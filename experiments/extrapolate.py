@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
-from experiments.training import Training
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
+from experiments.runs.training import Training
 
 if TYPE_CHECKING:
-    from interp.corpus import ParallelTask
+    from interp.text.corpus import ParallelTask
     from interp.tuning import Mixture
-    from probes.cells import Cell
-    from probes.extrapolation import Abilities
-    from probes.extrapolation_report import ExtrapolationReport
+    from probes.extrapolation.measure import Abilities
+    from probes.extrapolation.report import ExtrapolationReport
+    from probes.sweep.sweep import Cell
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ExtrapolateSettings(Training, Settings):
 
 def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
     """Tune and measure what is not there yet, and pair the models item by item."""
-    from probes.extrapolation import measure_extrapolation
+    from probes.extrapolation.measure import measure_extrapolation
 
     return measure_extrapolation(
         settings.model,
@@ -71,7 +71,7 @@ def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
 
 def share(settings: ExtrapolateSettings, shard: Shard) -> None:
     """Tune and measure some of the models."""
-    from probes.extrapolation import measure_models
+    from probes.extrapolation.measure import measure_models
 
     if mine := shard.mine(_cells(settings)):
         measure_models(settings.model, mine, _asked(settings), settings.output / "models", settings.device)
@@ -86,7 +86,7 @@ def _others(settings: ExtrapolateSettings) -> list[str]:
 
 def _held_out(settings: ExtrapolateSettings) -> ParallelTask:
     """The questions to test with: a share of them where the general instructions are the same text."""
-    from interp.reading import read_task
+    from interp.text.read import read_task
 
     _others(settings)
     task = read_task(settings.questions, languages=settings.wanted, split=settings.question_split)
@@ -101,7 +101,7 @@ def _held_out(settings: ExtrapolateSettings) -> ParallelTask:
 def _asked(settings: ExtrapolateSettings) -> Abilities:
     """What every model is asked."""
     import interp
-    from probes.extrapolation import Abilities
+    from probes.extrapolation.measure import Abilities
 
     found = {}
     for name, source, split in (
@@ -126,7 +126,7 @@ def _asked(settings: ExtrapolateSettings) -> Abilities:
 def _cells(settings: ExtrapolateSettings) -> list[Cell]:
     """Every model of the study: the untuned one, then for each seed those of each arm, the largest first."""
     from interp.tuning import coit, muit, union
-    from probes.cells import Cell
+    from probes.sweep.sweep import Cell
 
     others, pivot = _others(settings), settings.pivot
     every = tuple((pivot, code) for code in others)
@@ -147,7 +147,7 @@ def _cells(settings: ExtrapolateSettings) -> list[Cell]:
 
 def _general(settings: ExtrapolateSettings) -> dict[str, Mixture]:
     """General instructions of each language, the pivot's among them; no question that is tested is among them."""
-    from interp.reading import read_task
+    from interp.text.read import read_task
     from interp.tuning import Mixture, answered_questions, read_instructions
 
     codes, tested = [settings.pivot, *_others(settings)], _held_out(settings)

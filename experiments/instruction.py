@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class InstructionSettings(Settings):
 def run(settings: InstructionSettings) -> Report:
     """Ask for each language from the pivot, turned into the next language."""
     import interp
-    from probes.instruction import measure_instruction
-    from probes.language_judges import by_script, learn_languages
+    from probes.instruction.measure import measure_instruction
+    from probes.translation.language_id import by_script, learn_languages
 
     targets = [code for code in settings.languages if code != settings.pivot]
     if len(targets) < 2:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard, meet
-from probes.word_prompts import LINE
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard, meet
+from probes.lens.word_prompts import LINE
 
 if TYPE_CHECKING:
-    from interp.corpus import ParallelCorpus, ParallelTask
-    from interp.models import TransformerBridge
-    from interp.report import Report
-    from interp.tuned_lens import TunedLens
+    from interp.lens.tuned_lens import TunedLens
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus, ParallelTask
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class LensSettings(Settings):
 
 def run(settings: LensSettings) -> Report:
     """Load the model and its lens, and read what the task asks for."""
-    from probes.label_lens import measure_labels
-    from probes.latent_language import measure_latent_language
-    from probes.token_lens import measure_tokens
+    from probes.lens.labels import measure_labels
+    from probes.lens.latent_language import measure_latent_language
+    from probes.lens.tokens import measure_tokens
 
     model = settings.load_model()
     how: dict[str, Any] = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
@@ -89,7 +89,7 @@ def run(settings: LensSettings) -> Report:
 
 def share(settings: LensSettings, shard: Shard) -> None:
     """Read some of the languages to answer in; the first share trains the lens where one is to be trained."""
-    from probes.latent_language import share_latent_language
+    from probes.lens.latent_language import share_latent_language
 
     if settings.task in ("prompt", "labels"):
         raise ValueError(f"--task {settings.task} is for one process. Several can share translation, repetition and cloze.")
@@ -114,8 +114,8 @@ def _how(settings: LensSettings) -> dict[str, Any]:
 
 
 def _task(settings: LensSettings) -> ParallelTask:
-    from interp.reading import read_task
-    from interp.word_clozes import is_word_list, read_word_clozes
+    from interp.text.formats.word_lists import is_word_list, read_word_clozes
+    from interp.text.read import read_task
 
     if settings.task == "cloze" and is_word_list(settings.corpus):
         task = read_word_clozes(settings.corpus, settings.wanted)
@@ -126,8 +126,8 @@ def _task(settings: LensSettings) -> ParallelTask:
 
 def _lens(settings: LensSettings, model: TransformerBridge) -> TunedLens | None:
     import interp
-    from interp.lens_training import train_lens
-    from interp.tuned_lens import load_lens
+    from interp.lens.train import train_lens
+    from interp.lens.tuned_lens import load_lens
 
     if settings.lens == "logit":
         return None

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from experiments.settings import Settings
-from experiments.shards import Shard, meet
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard, meet
 
 if TYPE_CHECKING:
-    from interp.corpus import ParallelCorpus
-    from interp.models import TransformerBridge
+    from interp.models.load import TransformerBridge
     from interp.neurons import NeuronCounts
-    from probes.neurons import NeuronReport
+    from interp.text.corpus import ParallelCorpus
+    from probes.neurons.find import NeuronReport
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _World(NamedTuple):
 
 def run(settings: NeuronsSettings) -> NeuronReport:
     """Count on one half, once more in an untrained network; switch off on the other half."""
-    from probes.damage import measure_damage
+    from probes.neurons.ablation import measure_damage
 
     world = _open(settings)
     report = _name(settings, world)
@@ -61,7 +61,7 @@ def run(settings: NeuronsSettings) -> NeuronReport:
 
 def share(settings: NeuronsSettings, shard: Shard) -> None:
     """Count in some of the languages; when all are counted, switch some of the neurons off."""
-    from probes.damage import share_damage
+    from probes.neurons.ablation import share_damage
 
     world = _open(settings)
     if mine := shard.mine(world.first.languages):
@@ -72,7 +72,7 @@ def share(settings: NeuronsSettings, shard: Shard) -> None:
 
 def _open(settings: NeuronsSettings) -> _World:
     import interp
-    from probes.folds import halves
+    from probes.statistics.folds import halves
 
     model = settings.load_model()
     random = interp.random_init(model, settings.seed) if settings.random_init else None
@@ -92,7 +92,7 @@ def _count(settings: NeuronsSettings, world: _World, only: Sequence[str] | None 
 
 
 def _name(settings: NeuronsSettings, world: _World) -> NeuronReport:
-    from probes.neurons import find_neurons
+    from probes.neurons.find import find_neurons
 
     counts, *random = _count(settings, world)
     how = {"method": settings.method, "share": settings.share, "bar": settings.bar, "seed": settings.seed}

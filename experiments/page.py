@@ -1,27 +1,16 @@
-"""Finished runs as one HTML file that needs nothing else: verdict first, then figures, numbers and how to ask again."""
+"""Finished runs as one self-contained HTML page."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import tyro
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from markupsafe import Markup
-
-    from experiments.finished import Finished
-
-_MOST_ROWS = 500
-"""Rows of a table that the page holds; what is left out is said, and stands in the run folder."""
-_MOST_FIGURES, _FIRST_FIGURES = 6, 4
-"""A question with more figures than the first number shows as many as the second at once, and the others when asked."""
+from experiments.pages.render import write_page
 
 
 @dataclass(frozen=True)
@@ -36,109 +25,9 @@ class PageSettings:
     """Show the traceback of an error."""
 
 
-@dataclass(frozen=True)
-class Part:
-    """One run as the page shows it. Tables come with a sentence on what was left out of them, empty where nothing was."""
-
-    run: Finished
-    name: str
-    anchor: str
-    figures: dict[str, Markup]
-    brief: tuple[pd.DataFrame, str]
-    whole: tuple[pd.DataFrame, str]
-    examples: tuple[pd.DataFrame, str]
-
-
 def main(args: Sequence[str]) -> None:
     settings = tyro.cli(PageSettings, args=list(args), prog="interp page", config=(tyro.conf.FlagCreatePairsOff,))
     if not settings.runs:
         raise ValueError("no run came. Needed: at least one finished run folder, `interp page runs/align`.")
     together = Path(os.path.commonpath([run.absolute() for run in settings.runs]))
     print(write_page(settings.runs, settings.output or Path(os.path.relpath(together)) / "page.html"))
-
-
-def write_page(folders: Sequence[Path], path: Path, title: str = "") -> Path:
-    """Write the page of some finished run folders; returns its path."""
-    from experiments.finished import read_finished
-    from interp.storage import write_text
-
-    write_text(path, render([read_finished(folder) for folder in folders], title))
-    return path
-
-
-def render(runs: Sequence[Finished], title: str = "") -> str:
-    """The page as HTML. Whatever a run holds is shown as text and never run: the policy allows this page's own script alone."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from experiments.examples import language_name, written_in
-    from experiments.finished import cell
-
-    here = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in}
-    script, style = (Markup(environment.get_template(name).render()) for name in ("page.js", "page.css"))
-    parts = [_part(run, name, f"run{place}") for place, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]
-    questions = {run.manifest["question"] for run in runs}
-    return environment.get_template("page.html.j2").render(
-        title=title or (questions.pop() if len(questions) == 1 else f"{len(runs)} runs"),
-        sections=_sections(parts),
-        alone=len(runs) == 1,
-        style=style,
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
-
-
-def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
-    """The fields in which the signatures of several runs of one question differ; empty where they ask different questions."""
-    from interp.provenance import Signature
-
-    if len({run.manifest["report"] for run in runs}) > 1:
-        return {}
-    fields = [Signature.from_dict(run.manifest["signature"]).fields() for run in runs]
-    rows = {key: [field.get(key, "") for field in fields] for field in fields for key in field}
-    return {key: values for key, values in rows.items() if len(set(values)) > 1}
-
-
-def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Runs of one question together: side by side, each figure beside its like, where they have a figure in common."""
-    sections = []
-    for question in dict.fromkeys(part.run.manifest["question"] for part in parts):
-        members = [part for part in parts if part.run.manifest["question"] == question]
-        columns = len(members) > 1 and bool(set.intersection(*(set(part.figures) for part in members)))
-        every = list(dict.fromkeys(name for part in members for name in part.figures))
-        figures = {part.anchor: _first(every if columns else list(part.figures)) for part in members}
-        unlike = differences([part.run for part in members])
-        sections.append({"question": question, "parts": members, "columns": columns, "figures": figures, "differences": unlike})
-    return sections
-
-
-def _first(names: list[str]) -> tuple[list[str], list[str]]:
-    """The figures shown at once, and the others."""
-    shown = len(names) if len(names) <= _MOST_FIGURES else _FIRST_FIGURES
-    return names[:shown], names[shown:]
-
-
-def _part(run: Finished, name: str, anchor: str) -> Part:
-    from markupsafe import Markup
-
-    from experiments.examples import examples
-    from experiments.inline_svg import inline_svg
-
-    drawn = {}
-    for place, (kind, path) in enumerate(run.figures.items()):
-        drawn[kind] = Markup(inline_svg(path, f"{anchor}-{place}-", f"{run.manifest['question']} ({kind})"))
-    rows = len(run.summary)
-    cut = f"the first {_MOST_ROWS} of {rows} rows; all in summary.csv" if rows > _MOST_ROWS else ""
-    return Part(run, name, anchor, drawn, run.brief(), (run.summary.head(_MOST_ROWS), cut), examples(run.folder))
-
-
-def _names(runs: Sequence[Finished]) -> list[str]:
-    """The shortest paths that tell the run folders apart."""
-    folders = [run.folder.absolute() for run in runs]
-    short = [folder.name for folder in folders]
-    if len(set(short)) == len(short):
-        return short
-    together = os.path.commonpath([folder.parent for folder in folders])
-    return [Path(os.path.relpath(folder, together)).as_posix() for folder in folders]

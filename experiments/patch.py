@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class PatchSettings(Settings):
 
 def run(settings: PatchSettings) -> Report:
     """Build the pairs and patch them."""
-    from interp.reading import read_task
-    from probes.concepts import measure_concepts
-    from probes.contrasts import contrasts
-    from probes.patching import measure_patching
+    from interp.text.read import read_task
+    from probes.patching.concepts import measure_concepts
+    from probes.patching.contrasts import contrasts
+    from probes.patching.measure import measure_patching
 
     task = read_task(settings.corpus, languages=settings.wanted, template=settings.template, split=settings.split)
     task, model = task.select(limit=settings.limit, seed=settings.seed), settings.load_model()

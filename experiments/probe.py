@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
-from experiments.states import capture_states, share_states
-from interp.sites import Site
+from experiments.runs.captures import capture_states, share_states
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
+from interp.models.sites import Site
 
 if TYPE_CHECKING:
-    from probes.linear import ProbeReport
+    from probes.linear.probe import ProbeReport
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ProbeSettings(Settings):
 
 def run(settings: ProbeSettings) -> ProbeReport:
     """Capture the corpus, once more in an untrained network, and probe."""
-    from probes.linear import measure_probes
+    from probes.linear.probe import measure_probes
 
     states, random = capture_states(settings, settings.random_init, **_how(settings))
     return measure_probes(

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interp.corpus import ParallelCorpus
+    from interp.text.corpus import ParallelCorpus
     from interp.tuning import Recipe
-    from probes.quadrant_sweep import QuadrantSweep
-    from probes.quadrants_report import QuadrantReport
+    from probes.quadrants.report import QuadrantReport
+    from probes.quadrants.sweep import QuadrantSweep
 
 Method = Literal["embeddings", "full", "lora", "shorten", "extend"]
 
@@ -129,7 +129,7 @@ class QuadrantsSettings(Settings):
 
 def run(settings: QuadrantsSettings) -> QuadrantReport:
     """Tune and score what is not there yet, and tell the quadrants."""
-    from probes.quadrant_sweep import measure_quadrants
+    from probes.quadrants.sweep import measure_quadrants
 
     return measure_quadrants(
         _sweep(settings),
@@ -152,7 +152,7 @@ def share(settings: QuadrantsSettings, shard: Shard) -> None:
 
 def _sweep(settings: QuadrantsSettings) -> QuadrantSweep:
     import interp
-    from probes.quadrant_sweep import QuadrantSweep, Spelling
+    from probes.quadrants.sweep import QuadrantSweep, Spelling
 
     source = settings.test_corpus or settings.corpus
     if (source, settings.test_split) == (settings.corpus, settings.split):
@@ -196,8 +196,8 @@ def _spelling(settings: QuadrantsSettings) -> pd.DataFrame | None:
     if settings.survey is None:
         return None
     import interp
-    from interp.checkpoints import locate, read_tokenizer
-    from probes.quadrant_causes import spelling
+    from interp.models.checkpoints import locate, read_tokenizer
+    from probes.quadrants.causes import spelling
 
     wanted = settings.wanted and tuple(dict.fromkeys((*settings.wanted, *settings.probes)))
     corpus = interp.read(settings.survey, languages=wanted)

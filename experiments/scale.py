@@ -6,19 +6,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
-from experiments.training import Training
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
+from experiments.runs.training import Training
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interp.corpus import ParallelCorpus
+    from interp.text.corpus import ParallelCorpus
     from interp.tuning import Mixture
-    from probes.allocation import Plan
-    from probes.cells import Cell
-    from probes.scaling import Similarity
-    from probes.scaling_report import ScalingReport
+    from probes.scaling.allocation import Plan
+    from probes.scaling.measure import Similarity
+    from probes.scaling.report import ScalingReport
+    from probes.sweep.sweep import Cell
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ScaleSettings(Training, Settings):
 def run(settings: ScaleSettings) -> ScalingReport:
     """Tune and score what is not there yet, fit, plan, and try the plan where that is asked."""
     import interp
-    from probes.scaling import measure_scaling
+    from probes.scaling.measure import measure_scaling
 
     if settings.validate and settings.budget is None:
         raise ValueError("--validate came without a plan to try. Give --budget.")
@@ -121,7 +121,7 @@ def _train_text(settings: ScaleSettings, code: str) -> ParallelCorpus:
 
 def _cells(settings: ScaleSettings, pairs: dict[str, Mixture]) -> list[Cell]:
     """The untuned model, and every language in every size and order; the largest first, as they take longest."""
-    from probes.cells import Cell
+    from probes.sweep.sweep import Cell
 
     every = tuple((settings.pivot, code) for code in pairs)
     cells = [Cell("untuned", None, settings.recipe(settings.seed), every, {"size": 0, "seed": settings.seed})]
@@ -136,7 +136,7 @@ def _cells(settings: ScaleSettings, pairs: dict[str, Mixture]) -> list[Cell]:
 
 def _measure(settings: ScaleSettings, cells: list[Cell], test: ParallelCorpus) -> pd.DataFrame:
     """The scores of some models, item by item, with the language each row is about."""
-    from probes.cells import measure_cells
+    from probes.sweep.sweep import measure_cells
 
     how: dict[str, Any] = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
     table = measure_cells(
@@ -148,7 +148,7 @@ def _measure(settings: ScaleSettings, cells: list[Cell], test: ParallelCorpus) -
 def _similarity(settings: ScaleSettings, of: Similarity, sentences: int = 200) -> dict[str, float]:
     """How near each language is to the pivot in the untuned model, on its own training text."""
     import interp
-    from probes.scaling import language_similarity
+    from probes.scaling.measure import language_similarity
 
     model = settings.load_model()
     found: dict[str, float] = {}
@@ -164,8 +164,8 @@ def _tried(
 ) -> ScalingReport:
     """The report with what came of its plan, whose own report lies beside it."""
     from interp.tuning import muit
-    from probes.allocation_report import measure_allocations, random_division
-    from probes.cells import Cell
+    from probes.scaling.allocation_report import measure_allocations, random_division
+    from probes.sweep.sweep import Cell
 
     caps = report.settings["plan"]["caps"]
     every, cells = tuple((settings.pivot, code) for code in plan.languages), []

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from probes.steering import SubspaceReport
+    from probes.steering.measure import SubspaceReport
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class SteerSettings(Settings):
 def run(settings: SteerSettings) -> SubspaceReport:
     """Fit on one half, try on the other."""
     import interp
-    from probes.folds import halves
-    from probes.steering import measure_steering
+    from probes.statistics.folds import halves
+    from probes.steering.measure import measure_steering
 
     wanted = replace(settings, languages=settings.languages or (settings.target,))
     model, (first, second) = settings.load_model(), halves(wanted.read_corpus(), settings.seed)

@@ -18,8 +18,8 @@ from experiments.neurons import NeuronsSettings
 from experiments.patch import PatchSettings
 from experiments.probe import ProbeSettings
 from experiments.quadrants import QuadrantsSettings
+from experiments.runs.settings import Settings
 from experiments.scale import ScaleSettings
-from experiments.settings import Settings
 from experiments.steer import SteerSettings
 from experiments.transplant import TransplantSettings
 from experiments.tune import TuneSettings
@@ -117,8 +117,8 @@ class TourSettings:
 
 
 def main(args: Sequence[str]) -> None:
-    from experiments.page import write_page
-    from experiments.run import answer, show
+    from experiments.ask import answer, show
+    from experiments.pages.render import write_page
 
     tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
     folders = [tour.output / chapter.output.name for chapter in CHAPTERS]

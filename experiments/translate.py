@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run(settings: TranslateSettings) -> Report:
     from itertools import permutations
 
     import interp
-    from probes.translation import measure_translation
+    from probes.translation.measure import measure_translation
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
         limit=settings.limit, seed=settings.seed

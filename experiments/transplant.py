@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.settings import Settings
-from experiments.shards import Shard
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
-    from interp.corpus import ParallelTask
-    from probes.transplant_report import TransplantGrid
+    from interp.text.corpus import ParallelTask
+    from probes.transplant.report import TransplantGrid
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TransplantSettings(Settings):
 
     def read_task(self) -> ParallelTask:
         """The questions asked for, cut to `limit`."""
-        from interp.reading import read_task
+        from interp.text.read import read_task
 
         task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
         return task.select(limit=self.limit, seed=self.seed)
@@ -61,8 +61,8 @@ class TransplantSettings(Settings):
 
 def run(settings: TransplantSettings) -> TransplantGrid:
     """Measure every pair; finished items are kept in the run folder until the report stands."""
-    from probes.listing import pairs_of
-    from probes.transplant import measure_transplant
+    from probes.transplant.measure import measure_transplant
+    from probes.transplant.options import pairs_of
 
     task = settings.read_task()
     pairs = pairs_of(task, settings.pivot, settings.direction)
@@ -71,8 +71,8 @@ def run(settings: TransplantSettings) -> TransplantGrid:
 
 def share(settings: TransplantSettings, shard: Shard) -> None:
     """Measure some of the items of every pair."""
-    from probes.listing import pairs_of
-    from probes.transplant import share_transplant
+    from probes.transplant.measure import share_transplant
+    from probes.transplant.options import pairs_of
 
     task = settings.read_task()
     pairs = pairs_of(task, settings.pivot, settings.direction)

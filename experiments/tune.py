@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.settings import Settings, parse
-from experiments.shards import Shard
+from experiments.runs.settings import Settings, parse
+from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
-    from interp.report import Report
     from interp.tuning import Recipe
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def run(settings: TuneSettings) -> Report:
     """Read, mix, tune, report."""
     from dataclasses import replace
 
-    from experiments.tune_mixture import build_control, build_mixture
+    from experiments.runs.mixture import build_control, build_mixture
     from interp.tuning import planned_steps, tune
-    from probes.tuning import measure_tuning
+    from probes.tuning.losses import measure_tuning
 
     recipe: Recipe = _recipe(settings)
     mixture = build_mixture(settings)
@@ -113,7 +113,7 @@ def main(args: Sequence[str]) -> None:
     if Shard.of(None).index > 0:
         run(settings.resolved())
         return
-    from experiments.run import answer, show
+    from experiments.ask import answer, show
 
     show(answer(settings))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.settings import Settings
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from interp.report import Report
+    from probes.report import Report
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class VocabularySettings(Settings):
 
 def run(settings: VocabularySettings) -> Report:
     """Read the text and the tokenizer, count."""
-    from interp.checkpoints import locate, read_tokenizer
-    from probes.tokenization import survey_tokenization
+    from interp.models.checkpoints import locate, read_tokenizer
+    from probes.tokenization.measure import survey_tokenization
 
     folder = settings.model if (Path(settings.model) / "tokenizer.json").is_file() else locate(settings.model, None)
     name = Path(folder).resolve().name if Path(folder).is_dir() else folder

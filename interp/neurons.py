@@ -22,15 +22,15 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.corpus import ParallelCorpus
-from interp.models import identify
-from interp.plain import read_sealed, write_sealed
+from interp.activations.spans import Span, spans
+from interp.files.lock import locked
+from interp.files.sealed_json import read_sealed, write_sealed
+from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.models.batches import batches, context_limit, pad
+from interp.models.load import identify
+from interp.models.sites import gate_hook, neuron_hook
 from interp.provenance import CorpusIdentity, ModelIdentity
-from interp.sealed_tensors import find_tensors, save_tensors
-from interp.sites import gate_hook, neuron_hook
-from interp.spans import Span, spans
-from interp.storage import locked
-from interp.tokens import batches, context_limit, pad
+from interp.text.corpus import ParallelCorpus
 
 _COUNTS = "counts.json"
 _log = logging.getLogger(__name__)

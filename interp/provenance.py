@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
-from interp.plain import fitted
+from interp.files.checks import validate
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Signature:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
         """Raises `ValueError` where a field is missing or of another type."""
-        return fitted(cls, plain, "signature")
+        return validate(cls, plain, "signature")
 
 
 def version() -> str:
@@ -82,7 +82,16 @@ def version() -> str:
     return metadata.version("interp")
 
 
+TESTED = {"transformers": "5.23.0", "transformer-lens": "4.3.0", "torch": "2.13.0"}
+"""The versions in constraints.txt of the libraries that decide what a model computes."""
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of cache keys."""
+    return {name: metadata.version(name) for name in ("interp", "torch", "transformers", "transformer-lens")}
+
+
 def environment() -> dict[str, str]:
     """Versions of what the numbers depend on, for a manifest."""
-    packages = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
-    return {"python": platform.python_version(), "platform": sys.platform} | {name: metadata.version(name) for name in packages}
+    more = {name: metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
+    return {"python": platform.python_version(), "platform": sys.platform, **versions(), **more}

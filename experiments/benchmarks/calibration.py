@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from interp.statistics import bootstrap, holm, max_statistic, sign_flip
-from probes.clouds import METRICS, Cloud, Pair, measure
+from probes.alignment.clouds import METRICS, Cloud, Pair, measure
+from probes.statistics.resampling import bootstrap, holm, max_statistic, sign_flip
 
 Row = tuple[str, float, str, bool]
 _CONTINUOUS = ("cosine_gap", "auc", "rsa", "cka", "cka_debiased")

@@ -26,8 +26,8 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
-from interp.corpus import ParallelCorpus
-from interp.tokens import batches
+from interp.models.batches import batches
+from interp.text.corpus import ParallelCorpus
 
 VOCAB = 8192
 PEAKS = {"loop": "Hugging Face, one batch", "whole": "capture, the same batch", "default": "capture, batches of its own"}

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.spatial.distance import cosine
 
-from interp.geometry import cosines, mexa
-from probes.clouds import METRICS, Cloud, Pair, measure
+from probes.alignment.clouds import METRICS, Cloud, Pair, measure
+from probes.alignment.retrieval import cosines, mexa
 
 
 def main(arguments: Sequence[str] = ()) -> None:

@@ -25,15 +25,15 @@ from tokenizers import Tokenizer, models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
-from interp.activations import Activations
-from interp.corpus import ParallelCorpus
-from interp.models import TransformerBridge
+from interp.activations.store import Activations
+from interp.interventions.transplant import transplant_grid
+from interp.models.load import TransformerBridge
 from interp.neurons import count_neurons
-from interp.transplant import transplant_grid
+from interp.text.corpus import ParallelCorpus
 from interp.tuning.fit import fit
-from interp.tuning.prompts import Encoded
 from interp.tuning.recipe import Recipe
-from probes.alignment import measure_alignment
+from interp.tuning.templates import Encoded
+from probes.alignment.measure import measure_alignment
 
 VOCAB = 32_000
 

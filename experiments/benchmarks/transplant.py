@@ -25,10 +25,10 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
-from interp.grids import Method
-from interp.models import TransformerBridge
-from interp.tokens import pad
-from interp.transplant import record_donor, transplant_grid, transplanted
+from interp.interventions.grid.grid import Method
+from interp.interventions.transplant import record_donor, transplant_grid, transplanted
+from interp.models.batches import pad
+from interp.models.load import TransformerBridge
 
 VOCAB = 8192
 

@@ -1,8 +1,8 @@
 """A hypothesis in ten lines: the country's own token carries its continent up to some block, then the last token does."""
 
 import interp
-from probes.contrasts import Contrast
-from probes.patching import measure_patching
+from probes.patching.contrasts import Contrast
+from probes.patching.measure import measure_patching
 
 model = interp.load("bundled")
 fact = 'English: "[[{}]]" 🌍 English: "'

@@ -7,9 +7,9 @@ own run does, and the answer stays in the language that was asked. Run it with `
 import sys
 
 import interp
-from interp.reading import read_task
-from probes.concepts import measure_concepts
-from probes.transplant import measure_transplant
+from interp.text.read import read_task
+from probes.patching.concepts import measure_concepts
+from probes.transplant.measure import measure_transplant
 
 model = interp.load(sys.argv[1] if len(sys.argv) > 1 else "bundled")
 task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn", "fra_Latn", "spa_Latn"]).select(limit=40, seed=0)

@@ -1,4 +1,4 @@
-"""What the bundled model was taught, as far as a reader of its results must know it. How: `experiments.bundled_model`."""
+"""What the bundled model was taught, as far as a reader of its results must know it. How: `experiments.bundled.train`."""
 
 TIERS = {
     "english": ("eng_Latn",),

@@ -3,7 +3,6 @@
 from interp.tuning.fit import planned_steps
 from interp.tuning.mixtures import Example, Mixture, sampled, shuffle_answers, union
 from interp.tuning.parents import extended_parent, shortened_parent
-from interp.tuning.prompts import TEMPLATES, Template, encode_examples, template
 from interp.tuning.recipe import Recipe
 from interp.tuning.scopes import Adapter
 from interp.tuning.sources import (
@@ -18,6 +17,7 @@ from interp.tuning.sources import (
     seen_pairs,
     translations,
 )
+from interp.tuning.templates import TEMPLATES, Template, encode_examples, template
 from interp.tuning.train import tune
 from interp.tuning.tuned_model import TunedModel
 

@@ -18,12 +18,12 @@ from torch.utils.data import Sampler
 from tqdm import tqdm
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from interp.storage import writing
-from interp.tokens import batches
-from interp.tuning.order import WholeUpdates
-from interp.tuning.prompts import IGNORED, Encoded
+from interp.files.atomic import writing
+from interp.models.batches import batches
+from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
-from interp.tuning.resume import FOLDER, last_whole, mark_whole
+from interp.tuning.sampler import WholeUpdates
+from interp.tuning.templates import IGNORED, Encoded
 
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192

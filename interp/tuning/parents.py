@@ -14,13 +14,14 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM
 
-from interp.checkpoints import locate, read_tokenizer, read_weights
+from interp.files.atomic import checksum, write_json
+from interp.files.lock import locked
+from interp.models.checkpoints import locate, read_tokenizer, read_weights
 from interp.provenance import environment
-from interp.shortened_tokenizer import shortened
-from interp.shortening import Drop, plan_shortening
-from interp.storage import checksum, locked, write_json
-from interp.vocabulary_extension import Init, extended, grow
-from interp.vocabulary_pieces import learn_pieces
+from interp.vocabulary.extension import Init, extended, grow
+from interp.vocabulary.new_pieces import learn_pieces
+from interp.vocabulary.shortened_tokenizer import shortened
+from interp.vocabulary.shortening import Drop, plan_shortening
 
 PARENT = "parent.json"
 _CONSTANT = 0.9

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from interp.plain import fitted
-from interp.tuning.prompts import Mask, template
+from interp.files.checks import validate
 from interp.tuning.scopes import Adapter, Scope, Tie
+from interp.tuning.templates import Mask, template
 
 
 @dataclass(frozen=True)
@@ -55,4 +55,4 @@ class Recipe:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """A recipe back from its plain values (JSON, YAML). Raises `ValueError` naming the field that is no such value."""
-        return fitted(cls, plain, "recipe")
+        return validate(cls, plain, "recipe")

@@ -7,11 +7,12 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from interp.corpus import ParallelCorpus, ParallelTask
+from interp.files.checks import short_repr
+from interp.files.sealed_json import parsed
 from interp.languages import language
-from interp.plain import parsed, shown
-from interp.reading.lines import at, lines
-from interp.reading.tables import identifier
+from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.formats.lines import at, lines
+from interp.text.formats.tables import identifier
 from interp.tuning.mixtures import Example, Mixture, sampled, union
 
 ENGLISH = "eng_Latn"
@@ -154,7 +155,7 @@ def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
     where = at(path, number)
     found = parsed(line, where)
     if not isinstance(found, dict):
-        raise ValueError(f"{where}: {shown(found)} came. Needed: a JSON object with instruction, input and output.")
+        raise ValueError(f"{where}: {short_repr(found)} came. Needed: a JSON object with instruction, input and output.")
     answer = found.get("output", found.get("answer"))
     texts = {name: found.get(name) or "" for name in ("instruction", "input", "source", "target", "language", "item")}
     if wrong := [name for name, value in {**texts, "output or answer": answer}.items() if not isinstance(value, str)]:

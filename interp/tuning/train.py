@@ -15,16 +15,16 @@ from accelerate import PartialState
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from interp.checkpoints import locate, read_tokenizer, read_weights
-from interp.models import identify, load
+from interp.files.atomic import checksum, writing
+from interp.files.lock import locked
+from interp.models.batches import context_limit
+from interp.models.checkpoints import locate, read_tokenizer, read_weights
+from interp.models.load import identify, load
 from interp.provenance import CorpusIdentity, ModelIdentity, environment
-from interp.storage import checksum, locked, writing
-from interp.tokens import context_limit
+from interp.tuning.checkpoints import FOLDER, clear, last_whole, start_run
 from interp.tuning.fit import Fitted, example_losses, fit
 from interp.tuning.mixtures import Mixture
-from interp.tuning.prompts import Encoded, encode_examples, template
 from interp.tuning.recipe import Recipe
-from interp.tuning.resume import FOLDER, clear, last_whole, start_run
 from interp.tuning.scopes import (
     adapter_targets,
     attach_adapter,
@@ -34,6 +34,7 @@ from interp.tuning.scopes import (
     moved_rows,
     moved_tensors,
 )
+from interp.tuning.templates import Encoded, encode_examples, template
 from interp.tuning.tuned_model import MANIFEST, TunedModel
 
 _log = logging.getLogger(__name__)

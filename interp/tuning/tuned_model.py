@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from interp.plain import fitted, inside, read_sealed, write_sealed
+from interp.files.atomic import checksum
+from interp.files.checks import safe_path, validate
+from interp.files.sealed_json import read_sealed, write_sealed
 from interp.provenance import CorpusIdentity, ModelIdentity
-from interp.storage import checksum
 from interp.tuning.recipe import Recipe
 
 MANIFEST = "tuned.json"
@@ -43,10 +44,10 @@ class TunedModel:
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
         try:
-            plain = read_sealed(inside(path.parent, path.name))
+            plain = read_sealed(safe_path(path.parent, path.name))
         except ValueError as error:
             raise ValueError(f"{error}. Delete it to tune again with --resume, or choose another --output.") from None
-        facts = fitted(_Facts, plain, path)
+        facts = validate(_Facts, plain, path)
         own = {each.name: getattr(facts, each.name) for each in fields(cls) if each.name not in _ELSEWHERE}
         return cls(folder=path.parent, **own, details={name: value for name, value in plain.items() if name not in own})
 

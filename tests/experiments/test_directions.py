@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 
 import experiments.directions_sweep
-import probes.cells
+import probes.sweep.sweep
+from experiments.ask import answer
 from experiments.directions import DirectionsSettings, run, share
 from experiments.directions_sweep import groups, texts, written
-from experiments.run import answer
-from experiments.settings import RECIPES, parse, read_recipe
-from experiments.shards import Shard
-from interp.report import Report
-from probes.direction_alignment import PairAlignmentReport
-from probes.directions_report import DirectionReport
-from tests.tiny import tiny_folder
+from experiments.runs.settings import RECIPES, parse, read_recipe
+from experiments.runs.shards import Shard
+from probes.directions.alignment import PairAlignmentReport
+from probes.directions.report import DirectionReport
+from probes.report import Report
+from tests.support.tiny import tiny_folder
 
 WORDS = (
     "--mix en --read-only de --write-only fr --languages es --limit 3 --samples 4 --steps 2 --batch 4 --device-batch 4 --shots 1 "
@@ -63,7 +63,7 @@ def test_every_model_is_tested_on_the_same_items_in_every_direction_with_its_err
 
 
 def test_a_killed_study_goes_on_to_the_same_table(parent, done, tmp_path, monkeypatch):
-    settings, inner = _settings(parent, tmp_path / "run", "--no-align"), probes.cells.measure_translation
+    settings, inner = _settings(parent, tmp_path / "run", "--no-align"), probes.sweep.sweep.measure_translation
     calls = []
 
     def dies(*args, **how):
@@ -72,7 +72,7 @@ def test_a_killed_study_goes_on_to_the_same_table(parent, done, tmp_path, monkey
             raise KeyboardInterrupt
         return inner(*args, **how)
 
-    monkeypatch.setattr(probes.cells, "measure_translation", dies)
+    monkeypatch.setattr(probes.sweep.sweep, "measure_translation", dies)
     with pytest.raises(KeyboardInterrupt):
         answer(settings)
     again = Report.load(answer(dataclasses.replace(settings, resume=True)))
@@ -93,7 +93,7 @@ def test_shares_measure_each_model_once_and_the_last_only_reads(parent, done, tm
     for index in (1, 0):
         share(settings, Shard(index, 2))
     assert sorted(name for names in measured for name in names) == ["base", "copy/0", "few-shot", "tuned/0/0"]
-    monkeypatch.setattr(probes.cells, "measure_translation", lambda *args, **how: pytest.fail("measured again"))
+    monkeypatch.setattr(probes.sweep.sweep, "measure_translation", lambda *args, **how: pytest.fail("measured again"))
     pd.testing.assert_frame_equal(run(settings).table, Report.load(done).table)
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 from experiments.instruction import InstructionSettings, run
-from experiments.settings import parse
-from tests.tiny import tiny_folder
+from experiments.runs.settings import parse
+from tests.support.tiny import tiny_folder
 
 
 def test_each_language_is_turned_into_the_next(tmp_path, monkeypatch):
-    import probes.instruction
+    import probes.instruction.measure
 
     parent = tiny_folder("gpt2", tmp_path / "model")
     words = "--languages de fr ru --limit 3 --form mfti-4 --judge script --device cpu"
     settings = parse(InstructionSettings, [*words.split(), "--model", str(parent)]).resolved()
-    monkeypatch.setattr(probes.instruction, "_preference", lambda model, prompt, each: 1.0 if prompt == each.other else -1.0)
+    monkeypatch.setattr(
+        probes.instruction.measure, "_preference", lambda model, prompt, each: 1.0 if prompt == each.other else -1.0
+    )
     table = run(settings).table
     turned = {tuple(row) for row in table[["target", "other"]].drop_duplicates().itertuples(index=False)}
     assert turned == {("deu_Latn", "fra_Latn"), ("fra_Latn", "rus_Cyrl"), ("rus_Cyrl", "deu_Latn")}

@@ -13,11 +13,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from experiments.page import write_page
+from experiments.pages.render import write_page
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
-from interp.report import Report
-from tests.browser import CHROMIUM, Browser, browser
-from tests.test_page import curves
+from probes.report import Report
+from tests.experiments.test_page import curves
+from tests.support.browser import CHROMIUM, Browser, browser
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome"),

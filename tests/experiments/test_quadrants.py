@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import interp.tuning.fit
+from experiments.ask import answer, answer_shared
 from experiments.quadrants import QuadrantsSettings, _sweep
-from experiments.run import answer, answer_shared
-from experiments.settings import RECIPES, parse, read_recipe
-from experiments.shards import Shard
-from interp import cldr
-from probes.quadrants_report import QuadrantReport
-from tests.tiny import tiny_folder
+from experiments.runs.settings import RECIPES, parse, read_recipe
+from experiments.runs.shards import Shard
+from interp.text import cldr
+from probes.quadrants.report import QuadrantReport
+from tests.support.tiny import tiny_folder
 
 
 @pytest.fixture(scope="module")

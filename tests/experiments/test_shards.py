@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import experiments.__main__ as cli
-from experiments.settings import Settings
-from experiments.shards import Shard, meet, stand_alone
-from interp.report import Report
-from interp.storage import locked
-from tests.test_page import Curves, curves
+from experiments.runs.settings import Settings
+from experiments.runs.shards import Shard, meet, stand_alone
+from interp.files.lock import locked
+from probes.report import Report
+from tests.experiments.test_page import Curves, curves
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import experiments.__main__ as cli
-from tests.tiny import tiny_folder
+from tests.support.tiny import tiny_folder
 
 TEXT = {
     "eng_Latn": "cat sleeps,dog runs,bird sings,wide river,red house,warm bread,two fish,snow falls",
@@ -30,12 +30,12 @@ QUESTIONS = {
     "neurons": ("--shards", "2", "--modes", "zero", "--share", "0.1"),
 }
 UNITS = {
-    "transplant": [("interp.grid_items", "measure_grids")],
-    "lens": [("probes.word_lens", "read_prompts")],
-    "neurons": [("interp.neurons", "_count"), ("probes.damage", "ablated")],
+    "transplant": [("interp.interventions.grid.items", "measure_grids")],
+    "lens": [("probes.lens.words", "read_prompts")],
+    "neurons": [("interp.neurons", "_count"), ("probes.neurons.ablation", "ablated")],
 }
 """What does the work of a question, one call a language, a batch of items or a mask."""
-_CAPTURE = [("interp.capture", "_pool_language")]
+_CAPTURE = [("interp.activations.capture", "_pool_language")]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,105 @@
+"""A run folder from start to end: refuse what would be overwritten, ask, save, show."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+
+from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
+from experiments.runs.settings import CONFIG, Settings, parse, settings_of
+from experiments.runs.shards import Shard, stand_alone, take_share
+from experiments.runs.terminal import printable
+from interp.files.atomic import sweep, write_text
+from interp.files.lock import locked
+
+_log = logging.getLogger(__name__)
+
+
+def ask(module: ModuleType, args: Sequence[str]) -> None:
+    """Answer the question of one module as a command line puts it; of several processes the last one answers."""
+    settings = parse(settings_of(module), args)
+    shard = Shard.of(settings.shard)
+    if shard.count == 1:
+        show(answer(settings))
+    else:
+        answer_shared(settings, shard)
+
+
+def answer(settings: Settings) -> Path:
+    """The finished run folder of a question: computed, continued or, where it is finished already, found."""
+    settings = settings.resolved()
+    check_ours(settings.output)
+    with locked(settings.output), logged(settings.output):
+        return _finish(settings)
+
+
+def answer_shared(settings: Settings, shard: Shard) -> None:
+    """Do one share of a question; the process that does the last one answers it and shows the answer."""
+    stand_alone()
+    settings = settings.resolved()
+    check_ours(settings.output)
+    with ExitStack() as held:
+        if waiting := take_share(settings, shard, held):
+            print(waiting)
+            return
+        with logged(settings.output):
+            folder = _finish(dataclasses.replace(settings, resume=True))
+    show(folder)
+
+
+def _finish(settings: Settings) -> Path:
+    """The answer, in a folder that is held."""
+    folder = settings.output
+    for place in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+        sweep(place)
+    new = is_new(folder)
+    if not new:
+        if not settings.resume:
+            raise taken(folder)
+        check_same(folder, settings)
+    if new or not is_whole(folder):
+        write_text(folder / CONFIG, settings.to_yaml())
+        _log.info("asking %s", settings.asked())
+        run: Callable = sys.modules[type(settings).__module__].run
+        run(settings).save(folder)
+        _log.info("finished")
+    if settings.page:
+        from experiments.pages.render import write_page
+
+        write_page([folder], folder / "page.html")
+    return folder
+
+
+def show(folder: Path) -> None:
+    """Print a finished run: a short table, the path, what it shows, and the signature."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from experiments.runs.finished import cell, read_finished
+
+    def plain(value: object, style: str = "") -> Text:
+        return Text(printable(str(value)), style)
+
+    run = read_finished(folder)
+    rows, left_out = run.brief()
+    names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
+    title, caption = plain(run.manifest["question"]), plain(left_out)
+    table = Table(box=box.SIMPLE, title=title, caption=caption, title_justify="left", caption_justify="left")
+    for name in (*names, "estimate", "95 %", "baseline", "n"):
+        table.add_column(plain(name), justify="left" if name in names else "right")
+    for row in rows.to_dict("records"):
+        interval = f"{cell(row['lower'])} to {cell(row['upper'])}"
+        values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
+        table.add_row(*(plain(cell(value)) for value in values))
+    console = Console(highlight=False)
+    console.print(table)
+    for line, style in ((str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])):
+        console.print(plain(line, style), soft_wrap=True)
+    console.print(plain(run.signature), soft_wrap=True)

@@ -1,0 +1,113 @@
+"""A finished run folder as a value: what was asked, what came out, and the few rows worth printing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.runs.command_line import ask_again
+from experiments.runs.strict_yaml import read_yaml
+from experiments.runs.settings import CONFIG
+from interp.files.checks import safe_path
+from probes.report import check_files, figure_file, read_manifest
+from probes.spreadsheet import read_sheet
+
+_P = ("p", "p_holm")
+_NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run as its folder tells it; no model and no probe is loaded to read it.
+
+    `config` is the text of its `config.yaml`, empty where the report was saved from Python and not by a command.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    config: str
+    summary: pd.DataFrame
+
+    @property
+    def command(self) -> str:
+        """The command that made it, "align"; empty where none did."""
+        command = read_yaml(self.folder / CONFIG).get("command") if self.config else ""
+        if not isinstance(command, str):
+            raise ValueError(f"{self.folder / CONFIG} names no command. Run it again with --resume.")
+        return command
+
+    @property
+    def again(self) -> str:
+        """The whole command line that asks it again; empty where no command line says the same."""
+        return ask_again(self.folder)
+
+    @property
+    def signature(self) -> str:
+        return self.manifest["signature"]["line"]
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """The SVG of every figure by its name, the main one first."""
+        return {name: safe_path(self.folder, figure_file(place, name)) for place, name in enumerate(self.manifest["figures"])}
+
+    def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
+        """A summary short enough to read, and what was left out of it.
+
+        Where it is long: of differences, the largest of each measure; else the highest layer of every other combination, of
+        the first metric alone where that is still long.
+        The highest of many layers is chosen after looking: its interval is that of one layer, not of the choice.
+        """
+        table, left_out = self.summary, []
+        keys = _keys(table)
+        if len(table) > rows and {"measure", "after"} <= set(table):
+            table = table.loc[table["estimate"].abs().groupby(table["measure"], sort=False).idxmax().dropna()]
+            left_out.append("the largest difference of each measure")
+            rows = max(rows, len(table))
+        if len(table) > rows and "layer" in keys and len(keys) > 1:
+            groups = table.dropna(subset=["estimate"]).groupby([key for key in keys if key != "layer"], sort=False)
+            table = table.loc[groups["estimate"].idxmax()]
+            left_out.append("the highest layer of each")
+        if len(table) > rows and "metric" in keys:
+            table = table[table["metric"] == table["metric"].iloc[0]]
+            left_out.append(f"{table['metric'].iloc[0]} alone")
+        if len(table) > rows:
+            table = table.head(rows)
+            left_out.append(f"the first {rows}")
+        same = [key for key in _keys(table) if key != "layer" and len(table) > 1 and table[key].nunique() == 1]
+        note = f"{', '.join(left_out)}; all {len(self.summary)} rows in summary.csv" if left_out else ""
+        return table.drop(columns=same), note
+
+
+def cell(value: Any, name: str = "") -> str:
+    """A value as a table shows it: numbers with three decimals, or three digits where they are large; no p is shown as 0."""
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "–"
+    if name in _P and 0 <= value < 0.0005:
+        return "<0.001"
+    return f"{value:z.3f}" if abs(value) < 1000 else f"{value:.3g}"
+
+
+def read_finished(folder: str | Path) -> Finished:
+    """Read a finished run folder. Raises `ValueError` where it is unfinished, altered or not one."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    try:
+        config = (folder / CONFIG).read_text(encoding="utf-8") if CONFIG in manifest["files"] else ""
+        summary = read_sheet(folder / "summary.csv")
+    except ValueError as error:
+        raise ValueError(f"{folder}: config.yaml or summary.csv is not readable ({error}). Run it again with --resume.") from None
+    numbers = [name for name in summary if pd.api.types.is_numeric_dtype(summary[name])]
+    if lacking := [name for name in _NUMBERS if name not in numbers]:
+        raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {lacking[0]!r}. Run it again with --resume.")
+    return Finished(folder, manifest, config, summary)
+
+
+def _keys(table: pd.DataFrame) -> list[str]:
+    return [key for key in table if not pd.api.types.is_numeric_dtype(table[key])]

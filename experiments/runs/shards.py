@@ -1,0 +1,236 @@
+"""One question by several processes: each does its share into one run folder, and the last to finish answers.
+
+They meet in the folder alone, on one machine or on several that see the same files: no torch.distributed, no port and no
+barrier. Shares may be started hours apart, and one that was killed is started again by itself with --resume. A question that
+can be shared has, beside its `run(settings)`,
+
+    def share(settings, shard): ...    # compute shard.mine(languages, items ...) into settings.output, where run finds it
+
+and `run` computes what it does not find, so a lost share costs time and never changes the answer. A second stage that needs all
+of the first begins where `meet(settings, shard, "first")` says so.
+
+Two ways to start: `--shard 1/4` to `--shard 4/4` by hand, or `accelerate launch --multi_gpu --num_processes 4 -m experiments
+align ...` (torchrun alike), which sets RANK and WORLD_SIZE. With --cpu, or without several GPUs, `accelerate launch` starts one
+process whatever --num_processes says (accelerate 1.15), unless --multi_gpu is given: that starts several without a GPU, too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
+
+from experiments.runs.folder import SHARDS, check_same, is_new, is_whole, logged, taken
+from experiments.runs.settings import CONFIG, Settings
+from interp.files.atomic import write_json, write_text
+from interp.files.lock import locked
+
+Thing = TypeVar("Thing")
+_log = logging.getLogger(__name__)
+_DONE = "done.json"
+_PATIENCE = 60.0
+"""Seconds to wait for another process at the door: it holds it for a few file operations."""
+_GLANCE = 2.0
+"""Seconds that a share waits for its own place: others look now and then whether somebody is at it."""
+_RANKS = (("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"))
+"""How torchrun and accelerate, and then MPI, number the processes that they start."""
+_LOCAL = (("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
+          ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"))  # fmt: skip
+"""And those of one machine."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` shares of the work. `index` counts from 0; in words, and on the command line, from 1: "1/4".
+
+    `launched`: the processes of the other shares were started with this one.
+    """
+
+    index: int = 0
+    count: int = 1
+    launched: bool = field(default=False, compare=False)
+
+    @classmethod
+    def of(cls, text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
+        """The share meant by `--shard`, or by the launcher that started this process; the whole where neither says one."""
+        launched = _launched(environment)
+        if text is None:
+            return launched or cls()
+        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise ValueError(f"shard {text!r}: needed one of so many, counted from 1, as 1/4 or 4/4.")
+        given = cls(int(found[1]) - 1, int(found[2]))
+        if launched not in (None, given):
+            raise ValueError(f"--shard {text} came, but the launcher says that this is process {launched}. Leave --shard out.")
+        return given
+
+    def mine(self, things: Sequence[Thing]) -> list[Thing]:
+        """This share of a list, every `count`-th of it: over all shards each thing is somebody's once."""
+        return list(things[self.index :: self.count])
+
+    def __str__(self) -> str:
+        return f"{self.index + 1}/{self.count}"
+
+
+def _launched(environment: Mapping[str, str]) -> Shard | None:
+    for rank, size in _RANKS:
+        if rank in environment and int(environment.get(size, "1")) > 1:
+            return Shard(int(environment[rank]), int(environment[size]), launched=True)
+    if "ACCELERATE_MIXED_PRECISION" in environment and "MASTER_ADDR" in environment and "RANK" not in environment:
+        _log.warning(
+            "accelerate launch started one process, whatever --num_processes says: it does the whole. For several processes "
+            "where there are no several GPUs, give --multi_gpu (and not --cpu), or start each with --shard."
+        )
+    return None
+
+
+def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
+    """From here on this process is alone: it sees its own GPUs, and no library takes the others for helpers.
+
+    Processes that a launcher started on one machine divide its GPUs: of eight, four processes have two each.
+    """
+    for rank, size in _LOCAL:
+        if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
+            mine = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
+            environment |= {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+            break
+    for name in (name for pair in (*_RANKS, *_LOCAL) for name in pair):
+        environment.pop(name, None)
+
+
+def _own_gpus(visible: str | None, rank: int, processes: int) -> list[str]:
+    import torch
+
+    gpus = [str(gpu) for gpu in range(torch.cuda.device_count())] if visible is None else [gpu for gpu in visible.split(",") if gpu]
+    each = max(1, len(gpus) // processes)
+    return [gpus[(rank * each + place) % len(gpus)] for place in range(each)] if gpus else []
+
+
+def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
+    """Do this share of a question unless it is done; gives what to say where something is left for other processes.
+
+    Where nothing is left that is "", and `held` holds the run folder for this process alone: it is to answer. Processes at
+    their shares hold the folder together, so that nobody answers meanwhile; each holds its own share, too.
+    """
+    share, folder, place = _share_of(settings), settings.output, _place(settings.output, shard)
+    with ExitStack() as working:
+        with _door(folder):
+            todo = not _join(settings, place) and not _is_marked(place, _DONE, settings)
+            if todo:
+                for held_now in (locked(folder, shared=True), locked(place, patience=_GLANCE), logged(place)):
+                    working.enter_context(held_now)
+        if todo:
+            share(settings, shard)
+    with _door(folder):
+        if todo:
+            _mark(place, _DONE, settings)
+        return _claim(settings, shard, held)
+
+
+def meet(settings: Settings, shard: Shard, stage: str) -> bool:
+    """Say that this share has come to the end of a stage, and wait until all have: True where the next stage can begin.
+
+    False where another share is neither there yet nor at work: then this one has nothing more to do, and the process that
+    answers does the next stage as far as it is not done. Processes of one launcher give each other a minute to begin.
+    """
+    name, places = f"{stage}.json", _places(settings.output, shard)
+    _mark(_place(settings.output, shard), name, settings)
+    begun_by = time.monotonic() + (_PATIENCE if shard.launched else 0)
+    while behind := [place for place in places if not _is_marked(place, name, settings)]:
+        idle = [place for place in behind if not place.is_dir() or _nobody_at(place, shared=True)]
+        idle = [place.name for place in idle if not _is_marked(place, name, settings)]
+        if idle and time.monotonic() >= begun_by:
+            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(idle))
+            return False
+        time.sleep(_GLANCE / 10)
+    return True
+
+
+def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
+    folder = settings.output
+    if is_whole(folder):
+        if shard.index:
+            return f"{folder} is finished."
+    elif left := [place for place in _places(folder, shard) if not _is_marked(place, _DONE, settings)]:
+        return f"shard {shard.index + 1} of {shard.count} is done; {len(left)} more to go"
+    try:
+        held.enter_context(locked(folder))
+    except RuntimeError:
+        return f"shard {shard.index + 1} of {shard.count} is done; another process answers"
+    return ""
+
+
+def _join(settings: Settings, place: Path) -> bool:
+    """Whether the run is finished already; otherwise begins it, or joins those who began it."""
+    folder = settings.output
+    if is_new(folder) and _nobody_at(folder):
+        for stale in (folder / SHARDS).glob("*-of-*"):
+            shutil.rmtree(stale)
+        write_text(folder / CONFIG, settings.to_yaml())
+    elif not (folder / CONFIG).is_file():
+        raise RuntimeError(f"{folder} is in use by a process that has not begun yet. Try again.")
+    check_same(folder, settings)
+    if not settings.resume and (place.is_dir() or is_whole(folder) or not _shared_alike(folder, place)):
+        raise taken(folder)
+    place.mkdir(exist_ok=True)
+    return is_whole(folder)
+
+
+def _shared_alike(folder: Path, place: Path) -> bool:
+    """Whether the run is shared by as many as `place` says, or not begun."""
+    found = {other.name.rpartition("-")[2] for other in (folder / SHARDS).glob("*-of-*")}
+    return found == {place.name.rpartition("-")[2]} or (not found and is_new(folder))
+
+
+def _nobody_at(folder: Path, shared: bool = False) -> bool:
+    try:
+        with locked(folder, shared=shared):
+            return True
+    except RuntimeError:
+        return False
+
+
+def _mark(place: Path, name: str, settings: Settings) -> None:
+    write_json(place / name, {"asked": settings.asked()})
+
+
+def _is_marked(place: Path, name: str, settings: Settings) -> bool:
+    """Whether a share of this very question has come that far; the mark of another question is not believed."""
+    try:
+        return json.loads((place / name).read_text(encoding="utf-8")) == {"asked": settings.asked()}
+    except (OSError, ValueError):
+        return False
+
+
+def _place(folder: Path, shard: Shard) -> Path:
+    return folder / SHARDS / f"{shard.index + 1}-of-{shard.count}"
+
+
+def _places(folder: Path, shard: Shard) -> list[Path]:
+    return [_place(folder, Shard(index, shard.count)) for index in range(shard.count)]
+
+
+def _door(folder: Path) -> AbstractContextManager[None]:
+    """One process at a time joins or leaves."""
+    return locked(folder / SHARDS, patience=_PATIENCE)
+
+
+def _share_of(settings: Settings) -> Callable[[Settings, Shard], None]:
+    module = sys.modules[type(settings).__module__]
+    if not hasattr(module, "share"):
+        from experiments.commands import COMMANDS
+
+        able = [name for name, (each, _) in COMMANDS.items() if hasattr(import_module(each), "share")]
+        others = f"Several can share {', '.join(able)}; tune takes several under accelerate launch."
+        raise ValueError(f"{settings.command} is for one process. {others}")
+    return module.share

@@ -1,0 +1,203 @@
+"""Run parallel text through a model and keep one pooled state a sentence, layer and language."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.exceptions import StopAtLayerException
+
+from interp.activations.folder import fill
+from interp.activations.spans import Span, Template, spans
+from interp.activations.store import Activations, choose_rows
+from interp.languages import language
+from interp.models.batches import Batch, batches, context_limit, pad
+from interp.models.load import identify
+from interp.models.sites import Site, layer_names, row_hook
+from interp.provenance import Signature
+from interp.text.corpus import ParallelCorpus
+
+Pooling = Literal["mean", "last", "weighted", "end"]
+_log = logging.getLogger(__name__)
+
+
+def capture(
+    model: TransformerBridge,
+    corpus: ParallelCorpus,
+    *,
+    site: Site = "residual",
+    pooling: Pooling = "mean",
+    layers: Sequence[str | int] | None = None,
+    template: str | None = None,
+    folder: str | Path | None = None,
+    only: Sequence[str] | None = None,
+    max_tokens: int | None = None,
+    include_bos: bool = False,
+    truncate: bool = False,
+    progress: bool = True,
+) -> Activations:
+    """What does the model hold for each sentence, at each layer, in each language: float32 `[layer sentence d_model]` a language.
+
+    `site`: the residual stream (rows "embed", "0" ..), or what attention or mlp add to it ("0" ..). `layers`: some rows, by
+    name or row number; the model runs no further than the last of them. `pooling` over the sentence's own tokens: their
+    mean, the last, or MEXA's `weighted` mean, w_t = t / sum t (Kargaran et al. 2024, eq. 1); "end" is the last token of the
+    whole text. `template` puts words around each sentence, "{sentence}" with "{language}" or "{autonym}"; pooling keeps to
+    the sentence. Special tokens and padding are left out; `include_bos` counts what stands before the sentence in (MEXA's
+    own mean does so).
+
+    With a `folder`: one file a language, resumed language by language after a kill; only the same model, text and settings
+    resume. Several processes may fill one folder, each with `only` some of the languages; a call without `only` completes it.
+    `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
+    2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
+
+    When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
+    """
+    if pooling not in get_args(Pooling):
+        raise ValueError(f"pooling {pooling!r}: needed one of {', '.join(get_args(Pooling))}.")
+    if include_bos and template is not None:
+        raise ValueError(
+            "capture: include_bos and a template came together. Needed: one; a template pools over the sentence alone."
+        )
+    names = layer_names(site, model.cfg.n_layers)
+    chosen = tuple(names[row] for row in choose_rows(names, layers))
+    framed = Template("{sentence}" if template is None else template)
+    codes = corpus.languages if only is None else corpus.select(only).languages
+    texts = {code: _read(model, corpus, code, framed, include_bos, truncate) for code in codes}
+    settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos}
+    if template is not None:
+        settings["template"] = json.dumps(template, ensure_ascii=False)
+    if layers is not None:
+        settings["layers"] = ",".join(chosen)
+    if truncate:
+        settings["cut"] = True
+    signature = Signature("capture", identify(model), corpus.identity, settings)
+    planned = _plan(corpus, chosen, site, pooling, signature, texts)
+    hooks = [row_hook(site, layer) for layer in chosen]
+    bound = max_tokens if max_tokens is not None else _batch_tokens(model)
+
+    def run(code: str, bar: tqdm) -> Float[Tensor, "layer sentence d_model"]:
+        bar.set_description(f"capture {code}")
+        return _pool_language(model, texts[code], hooks, pooling, bound, bar.update)
+
+    with tqdm(total=len(corpus) * len(codes), unit="sentence", disable=None if progress else True) as bar, torch.no_grad():
+        if folder is None:
+            return replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
+        return fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
+
+
+def _batch_tokens(model: TransformerBridge) -> int:
+    return max(512, 2**19 // model.cfg.d_model) if str(model.cfg.device) == "cpu" else 16384
+
+
+def _plan(
+    corpus: ParallelCorpus,
+    layers: tuple[str, ...],
+    site: Site,
+    pooling: Pooling,
+    signature: Signature,
+    texts: dict[str, list[Span]],
+) -> Activations:
+    """The activations as they will be, without their states."""
+    return Activations(
+        layers=layers,
+        site=site,
+        pooling=pooling,
+        ids=corpus.ids,
+        languages=corpus.languages,
+        signature=signature,
+        documents=corpus.documents,
+        labels=corpus.labels,
+        token_ids={code: [torch.tensor(span.ids[span.start : span.stop]) for span in found] for code, found in texts.items()},
+    )
+
+
+def _read(
+    model: TransformerBridge, corpus: ParallelCorpus, code: str, template: Template, include_bos: bool, truncate: bool
+) -> list[Span]:
+    """One language tokenized, and refused where a sentence is empty or does not fit the context."""
+    found = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
+    limit = context_limit(model) or max(len(span.ids) for span in found)
+    if truncate:
+        cut = sum(len(span.ids) > limit for span in found)
+        if cut:
+            _log.warning("capture: %d of %d sentences in %s cut to %d tokens", cut, len(found), code, limit)
+        found = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in found]
+    for item, span in zip(corpus.ids, found, strict=True):
+        if span.start >= span.stop:
+            raise ValueError(
+                f"capture: sentence {item!r} in {code} is empty, or was cut off. Needed: at least a token in every sentence."
+            )
+        if len(span.ids) > limit:
+            came = f"sentence {item!r} in {code} has {len(span.ids)} tokens, the model reads {limit}"
+            raise ValueError(f"capture: {came}. Needed: shorter text, or truncate=True.")
+    return found
+
+
+def _pool_language(
+    model: TransformerBridge,
+    texts: list[Span],
+    hooks: list[str],
+    pooling: Pooling,
+    max_tokens: int,
+    done: Callable[[int], object],
+) -> Float[Tensor, "layer sentence d_model"]:
+    pooled = torch.empty(len(hooks), len(texts), model.cfg.d_model)
+    for group in batches([len(text.ids) for text in texts], max_tokens):
+        some = [texts[index] for index in group]
+        try:
+            pooled[:, group] = _pool_batch(model, pad(model, [text.ids for text in some]), some, hooks, pooling).cpu()
+        except torch.OutOfMemoryError as error:
+            error.add_note(f"capture: a batch of {len(group)} texts with {len(some[0].ids)} tokens did not fit. Lower max_tokens.")
+            raise
+        done(len(group))
+    return pooled
+
+
+def _pool_batch(
+    model: TransformerBridge, batch: Batch, texts: list[Span], hooks: list[str], pooling: Pooling
+) -> Float[Tensor, "layer item d_model"]:
+    """One forward pass, pooled inside the hooks: memory grows neither with layers nor with tokens beyond one block's own."""
+    take = _pooler(texts, batch, pooling)
+    pooled = torch.full((len(hooks), len(texts), model.cfg.d_model), torch.nan, device=batch.ids.device)
+    waiting = set(range(len(hooks)))
+
+    def keep(row: int) -> Callable[..., None]:
+        def hook(state: Tensor, hook: object) -> None:
+            pooled[row] = take(state)
+            waiting.discard(row)
+            if not waiting:
+                raise StopAtLayerException(state)
+
+        return hook
+
+    with model.hooks(fwd_hooks=[(name, keep(row)) for row, name in enumerate(hooks)]):
+        model(batch.ids, attention_mask=batch.mask, use_cache=False)
+    if waiting:
+        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Needed: another site, or other layers.")
+    return pooled
+
+
+def _pooler(texts: list[Span], batch: Batch, pooling: Pooling) -> Callable[[Tensor], Float[Tensor, "item d_model"]]:
+    """From one layer's states `[item token d_model]` to one float32 state an item."""
+    items, width = batch.ids.shape
+    shifts = [width - len(text.ids) for text in texts]
+    if pooling in ("last", "end"):
+        ends = [shift + (text.stop if pooling == "last" else len(text.ids)) - 1 for text, shift in zip(texts, shifts, strict=True)]
+        return lambda state: state[range(items), ends].float()
+    weights = torch.zeros(items, 1, width)
+    for row, (text, shift) in enumerate(zip(texts, shifts, strict=True)):
+        n = text.stop - text.start
+        each = torch.arange(1, n + 1) if pooling == "weighted" else torch.ones(n)
+        weights[row, 0, shift + text.start : shift + text.stop] = each / each.sum()
+    weights = weights.to(batch.ids.device)
+    return lambda state: torch.bmm(weights.to(state.device), state.float())[:, 0]

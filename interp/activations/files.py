@@ -1,0 +1,106 @@
+"""The files of a capture: a language's pooled states in safetensors, and the manifest that lists them with their checksums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from interp.files.atomic import checksum, whole
+from interp.files.checks import safe_path, validate
+from interp.files.sealed_json import read_sealed
+from interp.languages import language
+from interp.models.sites import Site
+from interp.provenance import Signature
+
+_TENSOR, _TOKENS, _LENGTHS = "activations", "tokens", "lengths"
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a capture's manifest says of its files, and of which type each part is."""
+
+    layers: list[str]
+    site: Site
+    pooling: str
+    ids: list[str]
+    documents: list[str] | None
+    labels: dict[str, list[str]]
+    files: dict[str, Entry]
+    signature: Signature
+
+
+@dataclass(frozen=True)
+class StoredStates:
+    """One language's states in a file, opened when asked for and checked against its checksum the first time."""
+
+    path: Path
+    sha: str
+    checked: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def read(self, rows: Sequence[int]) -> Float[Tensor, "layer sentence d_model"]:
+        with self._opened() as file:
+            states = file.get_slice(_TENSOR)
+            return torch.cat([states[row : row + 1] for row in rows])
+
+    def read_tokens(self) -> list[Int[Tensor, " _"]]:
+        """The token ids of each sentence; none where they were not written."""
+        with self._opened() as file:
+            if _TOKENS not in file.keys():  # noqa: SIM118
+                return []
+            return list(file.get_tensor(_TOKENS).split(file.get_tensor(_LENGTHS).tolist()))
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        if self.sha not in self.checked:
+            if fault := self.fault():
+                raise ValueError(f"{self.path} {fault}. Capture again into the same folder: only this language is computed.")
+            self.checked.add(self.sha)
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                yield file
+        except (SafetensorError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{self.path} holds no states of sentences ({error}). Capture into another folder.") from None
+
+    def fault(self) -> str:
+        """What is wrong with the file; empty where it is whole and as it was written."""
+        if not self.path.is_file():
+            return "is missing"
+        return "" if checksum(self.path) == self.sha else "is truncated or was altered since it was captured"
+
+
+def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
+    """Write one language's states and token ids, whole or not at all; gives the checksum."""
+    found = {_TENSOR: states.contiguous()}
+    if tokens:
+        found |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
+    with whole(path) as temporary:
+        save_file(found, temporary)
+        return checksum(temporary)
+
+
+def read_listing(path: Path) -> tuple[Listing, dict[str, StoredStates]]:
+    """A manifest, of a finished or an interrupted capture, and the states it lists. Raises `ValueError` where it is none."""
+    try:
+        found = validate(Listing, read_sealed(safe_path(path.parent, path.name)), path)
+        files = {
+            language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256) for code, each in found.files.items()
+        }
+    except ValueError as error:
+        told = str(error).removesuffix(".")
+        raise ValueError(f"{told}. It is not readable as a capture's manifest; capture into another folder.") from None
+    return found, files

@@ -1,0 +1,124 @@
+"""A folder of captured states: a file a language, filled language by language, and a manifest when it is complete."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from torch import Tensor
+
+from interp.activations.files import StoredStates, write_states
+from interp.activations.store import MANIFEST, Activations, read_manifest
+from interp.files.lock import locked
+from interp.files.sealed_json import write_sealed
+from interp.provenance import environment
+
+PARTIAL = "partial.json"
+_PARTS = "partial*.json"
+_log = logging.getLogger(__name__)
+
+
+def fill(
+    folder: Path,
+    planned: Activations,
+    run: Callable[[str], Tensor],
+    skip: Callable[[int], object],
+    only: Sequence[str] | None = None,
+) -> Activations:
+    """Run what is planned, language by language, and give it back as the folder holds it.
+
+    What is there already, whole and of the same making, is kept; `skip` is told of its sentences. Another process in the
+    folder, another model, text or setting, or too little space is an error before anything runs. With `only` some languages
+    are run, and the folder may be shared by processes that do so; it is complete after a call without.
+    """
+    codes = planned.languages if only is None else tuple(only)
+    partial = folder / (PARTIAL if only is None else f"partial-{_short_hash(codes)}.json")
+    with locked(folder, shared=only is not None):
+        kept = _resume(folder, planned, codes)
+        _check_space(folder, planned, len(codes) - len(kept))
+        for code in codes:
+            if code in kept:
+                skip(len(planned))
+                continue
+            name = f"{code}.safetensors"
+            sha = write_states(folder / name, run(code), planned.token_ids.get(code, ()))
+            kept[code] = StoredStates(folder / name, sha)
+            _write_manifest(partial, planned, kept)
+        if only is not None:
+            return replace(planned, languages=codes, states=MappingProxyType({code: kept[code] for code in codes}))
+        _write_manifest(folder / MANIFEST, planned, {code: kept[code] for code in codes})
+        for part in folder.glob(_PARTS):
+            part.unlink()
+    return Activations.load(folder)
+
+
+def _short_hash(codes: Sequence[str]) -> str:
+    return hashlib.sha256(",".join(codes).encode()).hexdigest()[:12]
+
+
+def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[str, StoredStates]:
+    """Those of the languages that an earlier capture left whole; raises where it was made from something else."""
+    kept: dict[str, StoredStates] = {}
+    faults: dict[str, str] = {}
+    for found in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
+        if not found.is_file():
+            continue
+        try:
+            earlier = read_manifest(found)
+        except ValueError:
+            if not _holds_a_capture_alone(folder, planned):
+                raise
+            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", found)
+            continue
+        for key, (theirs, mine) in earlier.signature.differences(planned.signature).items():
+            raise ValueError(f"{folder} holds a capture with {key} {theirs!r}, and now {key} is {mine!r}. Choose another folder.")
+        for code, states in earlier.states.items():
+            if code not in codes or code in kept:
+                continue
+            if fault := states.fault():
+                faults[code] = f"{states.path} {fault}"
+            else:
+                kept[code] = states
+    for code, fault in faults.items():
+        if code not in kept:
+            _log.warning("capture: %s; %s is computed again", fault, code)
+    return kept
+
+
+def _holds_a_capture_alone(folder: Path, planned: Activations) -> bool:
+    """Whether nothing in the folder is lost when it is captured into anew."""
+    ours = {MANIFEST, *(f"{code}.safetensors" for code in planned.languages), *(path.name for path in folder.glob(_PARTS))}
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")} <= ours
+
+
+def _check_space(folder: Path, planned: Activations, languages: int) -> None:
+    needed = 4 * languages * len(planned.layers) * len(planned) * planned.d_model
+    free = shutil.disk_usage(folder).free
+    _log.info("capture: %d languages to %s, %.1f MB; %.1f MB free", languages, folder, needed / 1e6, free / 1e6)
+    if needed * 1.02 > free:
+        lacks = f"{needed / 1e6:.1f} MB are needed, {free / 1e6:.1f} MB are free"
+        raise OSError(f"capture: {folder}: {lacks}. Free some space, or choose another folder or fewer layers.")
+
+
+def _write_manifest(path: Path, acts: Activations, files: Mapping[str, StoredStates]) -> None:
+    write_sealed(
+        path,
+        {
+            "layers": acts.layers,
+            "site": acts.site,
+            "pooling": acts.pooling,
+            "ids": acts.ids,
+            "documents": acts.documents,
+            "labels": dict(acts.labels),
+            "files": {code: {"name": states.path.name, "sha256": states.sha} for code, states in files.items()},
+            "signature": acts.signature.to_dict(),
+            "environment": environment(),
+            "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    )

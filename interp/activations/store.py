@@ -1,0 +1,183 @@
+"""What a model held for every sentence of every language: pooled states, in memory or lazily from a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.activations.files import StoredStates, read_listing
+from interp.languages import language, languages, nearest
+from interp.models.sites import Site, layer_names
+from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Activations:
+    """`acts["fra_Latn"]`: float32 `[layer sentence d_model]`, one pooled state a sentence and layer.
+
+    `layers` names the rows: for the residual stream "embed" (what enters block 0) and then the output of each block, "0" ..;
+    for attention and mlp what each block adds. `ids` and `documents` name the sentences, in the same order in every
+    language, and `tokens(language)` gives the token ids of each. Frozen; from a folder nothing is read before a language is
+    asked for, and `acts[...]` reads it anew each time.
+
+    When it misleads: the last residual row stands before the final norm, where Hugging Face's `hidden_states[-1]` stands after.
+    """
+
+    layers: tuple[str, ...]
+    site: Site
+    pooling: str
+    ids: tuple[str, ...]
+    languages: tuple[str, ...]
+    signature: Signature
+    documents: tuple[str, ...] | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    states: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rows: tuple[int, ...] = ()
+    token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
+        """The states of one language, in any spelling of it."""
+        code = language(spelling).code
+        if code not in self.languages:
+            raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
+        states = self.states[code]
+        rows = list(self.rows or range(len(self.layers)))
+        if not isinstance(states, StoredStates):
+            return states[rows]
+        found, needed = states.read(rows), (len(rows), len(self.ids), self.d_model)
+        if tuple(found.shape) != needed or found.dtype != torch.float32:
+            raise ValueError(
+                f"{states.path} holds {found.dtype} {tuple(found.shape)}. Needed: float32 {needed}, [layer sentence d_model]. "
+                "Capture into another folder."
+            )
+        return found
+
+    def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
+        """The ids of each sentence's own tokens: those its state was pooled over."""
+        code = language(spelling).code
+        states = self.states.get(code)
+        found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
+        if len(found) != len(self.ids):
+            raise ValueError(f"activations carry no tokens of {code}. Capture again, or give from_arrays(..., tokens=).")
+        return found
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def d_model(self) -> int:
+        return self.signature.model.d_model
+
+    def select(self, languages: Sequence[str] | None = None, layers: Sequence[str | int] | None = None) -> Activations:
+        """Some languages and some layers, by name ("embed", "3") or row number; nothing is read."""
+        codes = self.languages if languages is None else tuple(_codes(languages))
+        for code in codes:
+            if code not in self.languages:
+                raise ValueError(
+                    f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}"
+                )
+        chosen = choose_rows(self.layers, layers)
+        rows = self.rows or tuple(range(len(self.layers)))
+        return replace(
+            self,
+            languages=codes,
+            layers=tuple(self.layers[row] for row in chosen),
+            rows=tuple(rows[row] for row in chosen),
+            states=MappingProxyType({code: self.states[code] for code in codes}),
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, Tensor | np.ndarray],
+        *,
+        site: Site = "residual",
+        pooling: str = "mean",
+        layers: Sequence[str] | None = None,
+        ids: Sequence[str] | None = None,
+        documents: Sequence[str] | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        signature: Signature | None = None,
+        tokens: Mapping[str, Sequence[Sequence[int]]] | None = None,
+    ) -> Activations:
+        """States that are already in memory, one `[layer sentence d_model]` a language: from elsewhere, or planted by a test."""
+        states = {code: torch.as_tensor(array).float() for code, array in zip(_codes(arrays), arrays.values(), strict=True)}
+        shapes = {tuple(each.shape) for each in states.values()}
+        if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
+            raise ValueError(
+                f"from_arrays: shapes {[tuple(each.shape) for each in states.values()]}. Needed: one [layer sentence d_model]."
+            )
+        names = tuple(layers or layer_names(site, shape[0] - (site == "residual")))
+        numbers = tuple(ids or map(str, range(shape[1])))
+        for what, have, need in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
+            if have != need:
+                raise ValueError(f"from_arrays: {have} {what} for arrays of shape {shape}. Needed: {need}.")
+        model = ModelIdentity("arrays", "0" * 64, shape[0] - (site == "residual"), shape[2], "float32")
+        made = Signature("capture", model, CorpusIdentity("arrays", "0" * 64, shape[1]), {"site": site, "pool": pooling})
+        return cls(
+            layers=names,
+            site=site,
+            pooling=pooling,
+            ids=numbers,
+            languages=tuple(states),
+            signature=signature or made,
+            documents=tuple(documents) if documents else None,
+            labels=MappingProxyType({name: tuple(values) for name, values in (labels or {}).items()}),
+            states=MappingProxyType(states),
+            token_ids={language(code).code: [torch.tensor(each) for each in given] for code, given in (tokens or {}).items()},
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Activations:
+        """Open a finished capture. Each language's file is checked against its checksum when it is first read."""
+        path = Path(folder) / MANIFEST
+        if not path.is_file():
+            raise ValueError(f"{folder} holds no finished capture: {MANIFEST} is missing. Finish it with capture(..., folder=...).")
+        return read_manifest(path)
+
+
+def read_manifest(path: Path) -> Activations:
+    """The activations that a manifest, of a finished or an interrupted capture, describes."""
+    found, states = read_listing(path)
+    return Activations(
+        layers=tuple(found.layers),
+        site=found.site,
+        pooling=found.pooling,
+        ids=tuple(found.ids),
+        languages=tuple(states),
+        signature=found.signature,
+        documents=tuple(found.documents) if found.documents else None,
+        labels=MappingProxyType({name: tuple(values) for name, values in found.labels.items()}),
+        states=MappingProxyType(states),
+    )
+
+
+def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tuple[int, ...]:
+    """Row numbers for layers given by name or by row number (negative from the end); every row where None."""
+    if wanted is None:
+        return tuple(range(len(names)))
+    rows = []
+    for each in wanted:
+        if isinstance(each, str) and each in names:
+            rows.append(list(names).index(each))
+        elif isinstance(each, int) and -len(names) <= each < len(names):
+            rows.append(each % len(names))
+        else:
+            raise ValueError(f"layer {each!r}: needed a name among {', '.join(names)}, or a row number below {len(names)}.")
+    if not rows or len(set(rows)) != len(rows):
+        raise ValueError(f"layers {list(wanted)}: needed at least one, each once.")
+    return tuple(rows)
+
+
+def _codes(spellings: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    return [found.code for found in languages(spellings)]

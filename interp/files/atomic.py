@@ -1,0 +1,77 @@
+"""Files that are whole or not there: atomic writes, checksums, and one process to a folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+_BEGUN = ".interp-"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CODE = re.compile(r"os error (\d+)")  # how safetensors, which is Rust, tells the system's own number
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name only when the block ends well.
+
+    A reader sees the old file or the new one, never a part. Nothing is left behind when the block raises; what a killed
+    process leaves is hidden, and goes when the folder is next `locked`.
+    """
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f"{_BEGUN}{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o644)
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Name what could not be written, why, and what to do: an `OSError` in a sentence, whichever library met it."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        code = getattr(error, "errno", None) or int((_CODE.search(str(error)) or [0, 0])[1])
+        if not code:
+            raise
+        todo = "Free some space, then go on with --resume" if code in _FULL else "Choose a folder you may write to (--output)"
+        raise OSError(f"cannot write {path}: {os.strerror(code)}. {todo}.") from error
+
+
+def sweep(folder: str | Path) -> None:
+    """Delete what killed processes had begun to write. Only for one who holds the folder alone."""
+    for left in Path(folder).glob(f"{_BEGUN}*"):
+        left.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def checksum(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,42 @@
+"""Checks of what was read from a file: its types, its file names, and how a bad value is shown in an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def validate(kind: type[T], values: object, where: object) -> T:
+    """Plain values as a dataclass (or another type), exactly. Raises `ValueError` naming the field that does not fit."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {key}: got {short_repr(first['input'])}. {first['msg']}.") from None
+
+
+def safe_path(folder: Path, name: str, links: bool = False) -> Path:
+    """The file of that name in a folder. Raises `ValueError` for a name that is a path, and for a link that leads out of it.
+
+    `links` lets links be: a model in the hub's cache is a folder of them.
+    """
+    path = folder / name
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+        raise ValueError(f"{folder} names a file {short_repr(name)}. Expected a plain name: no file outside the folder is read.")
+    if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no plain file. Needed: one, as a pipe would be waited for.")
+    return path
+
+
+def short_repr(value: object) -> str:
+    """A value for an error message, on one line and not long."""
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:57]}..."

@@ -1,0 +1,83 @@
+"""Plain values in files that may come from a stranger: as they were written, of the types they must have, or refused in one line.
+
+A sealed file carries the hash of its own content, so that a byte that fell over is seen. A seal is no signature: whoever can
+write the file can seal it again, so what is read is held against its type too, and a file name in it stays in its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interp.files.atomic import write_json
+from interp.files.checks import short_repr
+
+_SEAL = "seal"
+
+
+def parsed(text: str, where: str) -> Any:
+    """JSON as Python values. Raises `ValueError` where it is not JSON, has a key twice, or escapes half a character."""
+    try:
+        value = json.loads(text, object_pairs_hook=_once)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{where}: an escape is half of a surrogate pair. Needed: whole characters.") from None
+    except (ValueError, RecursionError) as error:
+        came = "the line is empty" if not text.strip() else f"not JSON: {error}"
+        raise ValueError(f"{where}: {came}. Needed: one whole JSON value.") from None
+    return value
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises `ValueError` where it holds anything else."""
+    if not path.is_file():
+        raise ValueError(f"{path} is no file. Needed: a JSON object.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}). Needed: a JSON object.") from None
+    value = parsed(text, str(path))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds a {type(value).__name__}. Needed: a JSON object.")
+    return value
+
+
+def seal(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same facts as plain values, and the hash that they must have when they are read back."""
+    plain = json.loads(json.dumps(values, default=str))
+    return {**plain, _SEAL: _hash(plain)}
+
+
+def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """The facts without their seal. Raises `ValueError` where they are not those that were sealed."""
+    plain = {key: value for key, value in values.items() if key != _SEAL}
+    if values.get(_SEAL) != _hash(plain):
+        raise ValueError(f"{where} was altered since it was written, or another program wrote it")
+    return plain
+
+
+def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON object whole, with its seal."""
+    write_json(path, seal(values))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """The facts of a sealed file. Raises `ValueError` where they are not as they were written."""
+    return unseal(read_object(path), path)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"key {short_repr(twice)} stands twice in one object")
+    return found
+
+
+def _hash(plain: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

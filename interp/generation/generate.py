@@ -1,0 +1,124 @@
+"""What a model says, and how probable it finds what we say: greedy and beam answers, scores of continuations, choices.
+
+Prompts are read in one forward pass, what follows over the cached keys and values: so an edit by a `with` block (a transplant,
+a steering vector) reads the prompt first. A left-padded batch gives what each prompt gives alone, up to rounding.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import DynamicCache, GenerationConfig
+
+from interp.models.batches import batches, context_limit, encode, pad
+
+
+@torch.no_grad()
+def generate(
+    model: TransformerBridge,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    beams: int = 1,
+    stop: str | Sequence[str] | None = None,
+    max_tokens: int = 4096,
+) -> list[str]:
+    """What does the model say after each prompt? Only what is new, up to the end-of-text token or a `stop` string (left out).
+
+    `beams=1` takes the most probable token at each step and nothing else: the penalties that some models' own settings
+    bring (Qwen2's repetition penalty) are off. More beams are Hugging Face's beam search (length penalty 1). `max_tokens`
+    bounds a batch: prompts, padding and new tokens, times beams. Raises `ValueError` where a prompt leaves no room.
+
+    When it misleads: two nearly equal logits may fall either way with the batch, in half precision above all.
+    """
+    if max_new_tokens < 1 or beams < 1:
+        raise ValueError(f"generate: max_new_tokens {max_new_tokens} and beams {beams} came. Needed: at least 1 of each.")
+    stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
+    starts, ends = _opened(model, prompts), _ends(model)
+    _check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
+    said: list[list[int]] = [[] for _ in starts]
+    for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
+        some = [starts[index] for index in group]
+        found = _greedy(model, some, max_new_tokens, stops) if beams == 1 else _beams(model, some, max_new_tokens, beams)
+        for index, ids in zip(group, found, strict=True):
+            said[index] = ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))]
+    return [_cut(text, stops) for text in _decoded(model, said)]
+
+
+def _greedy(model: TransformerBridge, starts: list[list[int]], most: int, stops: tuple[str, ...]) -> list[list[int]]:
+    """New ids of each prompt. A row that has ended leaves the batch and its cache."""
+    (ids, mask), ends = pad(model, starts), _ends(model)
+    said: list[list[int]] = [[] for _ in starts]
+    alive = list(range(len(starts)))
+    logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
+    for step in range(most):
+        tokens = logits[:, -1].argmax(-1)
+        for row, token in zip(alive, tokens.tolist(), strict=True):
+            said[row].append(token)
+        texts = _decoded(model, [said[row] for row in alive]) if stops else [""] * len(alive)
+        going = [k for k, row in enumerate(alive) if said[row][-1] not in ends and _cut(texts[k], stops) == texts[k]]
+        if not going or step == most - 1:
+            break
+        if len(going) < len(alive):
+            alive, kept = [alive[k] for k in going], torch.tensor(going)
+            tokens, mask, past = tokens[kept], mask[kept], _rows(past, kept)
+        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+        logits, past = model(tokens[:, None], attention_mask=mask, past_key_values=past, return_type="logits_and_cache")
+    return said
+
+
+def _beams(model: TransformerBridge, starts: list[list[int]], most: int, beams: int) -> list[list[int]]:
+    """New ids by Hugging Face's beam search, over the bridged modules so that hooks fire, without the model's own settings."""
+    (ids, mask), ends = pad(model, starts), sorted(_ends(model)) or None
+    inner: Any = model.original_model
+    own = inner.generation_config
+    inner.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=ends[0] if ends else 0)
+    try:
+        found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams)
+    finally:
+        inner.generation_config = own
+    return found[:, ids.shape[1] :].tolist()
+
+
+def _opened(model: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of texts that go on: an end token that the tokenizer sets behind them is taken off."""
+    closed = encode(model, ["a"])[0][-1] in _ends(model)
+    found = [ids[:-1] if closed else ids for ids in encode(model, texts)]
+    if not all(found):
+        raise ValueError(f"prompt {found.index([])} is empty, and this tokenizer puts nothing before it. Needed: some text.")
+    return found
+
+
+def _rows(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
+    """Some rows of a cache, which itself stays as it is. `places` on the CPU: the layers may be on several devices."""
+    own = copy.copy(past)
+    own.layers = [copy.copy(layer) for layer in past.layers]
+    own.batch_select_indices(places)
+    return own
+
+
+def _ends(model: TransformerBridge) -> frozenset[int]:
+    own: Any = model.original_model.generation_config
+    ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    return frozenset([ends] if isinstance(ends, int) else ends or [])
+
+
+def _decoded(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> list[str]:
+    return model.tokenizer.batch_decode(sequences, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _cut(text: str, stops: tuple[str, ...]) -> str:
+    return text[: min((text.find(one) for one in stops if one in text), default=len(text))]
+
+
+def _check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
+    limit = context_limit(model)
+    for item, length in enumerate(lengths):
+        if limit is not None and length > limit:
+            raise ValueError(f"prompt {item} and what follows: {length} tokens; the model reads {limit}. Needed: less of either.")

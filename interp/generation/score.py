@@ -1,0 +1,141 @@
+"""How probable a model finds what we say: scores of continuations, and choices between options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import DynamicCache
+
+from interp.generation.generate import _check_room, _opened, _rows
+from interp.models.batches import batches, encode, pad
+
+By = Literal["whole", "first_token"]
+
+
+@dataclass(frozen=True)
+class Scores(Sequence[float]):
+    """The summed log-probability (nats) of each continuation; `tokens` says how many tokens each sum is over."""
+
+    log_probs: tuple[float, ...]
+    tokens: tuple[int, ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.log_probs[index]
+
+    def __len__(self) -> int:
+        return len(self.log_probs)
+
+
+@dataclass(frozen=True)
+class Choices(Sequence[int]):
+    """The place of the most probable option of each item; `log_probs` (nats) holds those of all its options."""
+
+    places: tuple[int, ...]
+    log_probs: tuple[tuple[float, ...], ...]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.places[index]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def score(model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[str], *, max_tokens: int = 4096) -> Scores:
+    """How probable does the model find each continuation after its prompt? Summed log-probabilities, and numbers of tokens.
+
+    The prompt's ids are always those of the prompt alone. The continuation's are those that follow it in the tokenized whole,
+    or, where a token would reach across the border, those of the continuation by itself.
+
+    When it misleads: sums are not comparable across tokenizers or lengths; divide by `tokens`, or by characters. A prompt
+    that ends in a space makes most continuations improbable, as tokens usually hold the space before a word.
+    """
+    if len(prompts) != len(continuations):
+        raise ValueError(f"score: {len(prompts)} prompts and {len(continuations)} continuations. Needed: one for each.")
+    starts, rests = _continued(model, prompts, [[one] for one in continuations])
+    found = _log_probs(model, starts, rests, max_tokens)
+    return Scores(tuple(sums[0] for sums in found), tuple(len(rest[0]) for rest in rests))
+
+
+def choose(
+    model: TransformerBridge, prompts: Sequence[str], choices: Sequence[Sequence[str]], by: By = "whole", *, max_tokens: int = 4096
+) -> Choices:
+    """Which option does the model find most probable after each prompt? By the whole of it, or by its first token alone.
+
+    When it misleads: long options are less probable than short ones, and `first_token` compares what tokens happen to begin
+    the options with; it raises `ValueError` where two begin with the same.
+    """
+    if len(prompts) != len(choices) or not all(choices):
+        raise ValueError(f"choose: {len(prompts)} prompts, {len(choices)} lists of options. Needed: options for each prompt.")
+    starts, rests = _continued(model, prompts, choices)
+    if by == "first_token":
+        rests = [[one[:1] for one in ids] for ids in rests]
+        for item, (options, ids) in enumerate(zip(choices, rests, strict=True)):
+            twice = next((one for one in ids if ids.count(one) > 1), None)
+            same = [option for option, one in zip(options, ids, strict=True) if one == twice]
+            if same:
+                raise ValueError(
+                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} begin with one token. Needed: by='whole'."
+                )
+    found = _log_probs(model, starts, rests, max_tokens)
+    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in found), tuple(map(tuple, found)))
+
+
+@torch.no_grad()
+def _log_probs(
+    model: TransformerBridge, starts: list[list[int]], rests: list[list[list[int]]], max_tokens: int
+) -> list[list[float]]:
+    """The summed log-probability of every continuation of every prompt. Each prompt is read once."""
+    lengths = [len(start) + max(map(len, each)) for start, each in zip(starts, rests, strict=True)]
+    _check_room(model, [length - 1 for length in lengths])
+    sums: list[list[float]] = [[] for _ in rests]
+    for group in batches(lengths, max_tokens):
+        ids, mask = pad(model, [starts[index] for index in group])
+        logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
+        first = logits[:, -1].float().log_softmax(-1)
+        for place, index in enumerate(group):
+            sums[index] = first[place, [one[0] for one in rests[index]]].tolist()
+        longer = [(place, index, k) for place, index in enumerate(group) for k, one in enumerate(rests[index]) if len(one) > 1]
+        for some in batches([mask.shape[1] + len(rests[index][k]) for _, index, k in longer], max_tokens):
+            places = torch.tensor([longer[row][0] for row in some])
+            tails = [rests[longer[row][1]][longer[row][2]] for row in some]
+            for row, extra in zip(some, _tail_log_probs(model, _rows(past, places), mask[places], tails), strict=True):
+                sums[longer[row][1]][longer[row][2]] += extra
+    return sums
+
+
+def _tail_log_probs(
+    model: TransformerBridge, past: DynamicCache, mask: Int[Tensor, "item token"], tails: list[list[int]]
+) -> list[float]:
+    """The log-probability of all but the first token of each continuation, over a cache that holds its prompt."""
+    ids = pad_sequence([torch.tensor(tail) for tail in tails], batch_first=True).to(mask.device)
+    known = pad_sequence([torch.ones(len(tail)) for tail in tails], batch_first=True).to(mask)
+    logits = model(ids[:, :-1], attention_mask=torch.cat([mask, known[:, :-1]], dim=1), past_key_values=past)
+    said = logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
+    return said.masked_fill(known[:, 1:].to(said.device) == 0, 0).sum(1).tolist()
+
+
+def _continued(
+    model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[Sequence[str]]
+) -> tuple[list[list[int]], list[list[list[int]]]]:
+    starts = _opened(model, prompts)
+    whole = iter(_opened(model, [prompt + one for prompt, each in zip(prompts, continuations, strict=True) for one in each]))
+    rests: list[list[list[int]]] = []
+    for item, (start, each) in enumerate(zip(starts, continuations, strict=True)):
+        both = zip([next(whole) for _ in each], each, strict=True)
+        rests.append([ids[len(start) :] if ids[: len(start)] == start else _alone(model, one) for ids, one in both])
+        if not all(rests[-1]):
+            raise ValueError(f"continuation {each[rests[-1].index([])]!r} of item {item} has no token. Needed: some text.")
+    return starts, rests
+
+
+def _alone(model: TransformerBridge, text: str) -> list[int]:
+    """The ids of a text in the middle of a line: without the space that some tokenizers set before a text."""
+    before, after = encode(model, ["\n", f"\n{text}"], special=False)
+    return after[len(before) :] if after[: len(before)] == before else encode(model, [text], special=False)[0]

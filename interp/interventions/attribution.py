@@ -1,0 +1,119 @@
+"""Attribution patching: every place of a prompt pair at once, from one gradient instead of one forward a place.
+
+First order: metric + (donor - base) . gradient at the base run (Nanda 2023). With `steps` the gradient is averaged along the
+straight line between the two prompts' embeddings (Hanna et al. 2024, EAP-IG inputs), which repairs flat starting points and
+needs prompts of equal length. When it misleads: for large edits, and the whole residual stream is one, the metric is not
+linear; so read it with its calibration against exact patching (`calibrate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from interp.interventions.edits import check_blocks
+from interp.interventions.patching import Direction, Patched, edits_of
+from interp.interventions.prompts import Anchor, Prompt, Question, untouched
+from interp.models.batches import pad
+from interp.models.sites import EditSite, hook_name
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+def attribute(
+    model: TransformerBridge,
+    clean: Prompt,
+    corrupt: Prompt,
+    asked: Question,
+    *,
+    site: EditSite = "residual_post",
+    anchors: Sequence[Anchor] = ("last",),
+    blocks: Sequence[int] | None = None,
+    direction: Direction = "denoise",
+    steps: int = 1,
+) -> Patched:
+    """What `patch` would find, estimated: the metric after each edit, in the same shape and on the same scale."""
+    blocks = check_blocks(model, blocks, "blocks")
+    donor, base = (clean, corrupt) if direction == "denoise" else (corrupt, clean)
+    if steps > 1 and len(donor.ids) != len(base.ids):
+        raise ValueError(
+            f"{steps} steps between prompts of {len(donor.ids)} and {len(base.ids)} tokens: needed equal lengths, or steps=1."
+        )
+    if asked.metric == "kl" and direction == "noise" and steps == 1:
+        raise ValueError("the divergence from the clean run has no slope there: use metric 'logit_difference', or several steps.")
+    edits = edits_of(model, donor, base, site, anchors, blocks)
+    held, slopes = _slopes(model, base, donor, asked, site, blocks, steps)
+    ends = [float(asked.read(untouched(model, prompt.ids, asked.tail))[0]) for prompt in (clean, corrupt)]
+    start = ends[1] if direction == "denoise" else ends[0]
+    values = []
+    for edit in edits:
+        where = list(edit.positions) if edit.head is None else (list(edit.positions), edit.head)
+        values.append(start + float(((edit.vector - held[edit.block][where]) * slopes[edit.block][where]).sum()))
+    shape = (len(blocks), -1, len(anchors)) if site == "head" else (len(blocks), len(anchors))
+    return Patched(torch.tensor(values).reshape(shape), *ends)
+
+
+def _slopes(
+    model: TransformerBridge, base: Prompt, donor: Prompt, asked: Question, site: EditSite, blocks: Sequence[int], steps: int
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """What every block holds in the base run, and the gradient of the metric there (averaged along the line): `[token ...]`."""
+    embedded = [_embedded(model, prompt.ids, asked.tail) for prompt in ((base, donor) if steps > 1 else (base, base))]
+    along = torch.tensor([(step + 0.5) / steps for step in range(steps)] if steps > 1 else [0.0], device=embedded[0].device)
+    inputs = torch.lerp(embedded[0], embedded[1], along.to(embedded[0].dtype)[:, None, None])
+    ids = pad(model, [[*base.ids, *asked.tail[:-1]]]).ids.expand(len(inputs), -1)
+    found: dict[int, Tensor] = {}
+    hooks: list[Any] = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
+    hooks += [(hook_name(site, block), _keep_graph(found, block)) for block in blocks]
+    with torch.enable_grad():
+        logits = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), fwd_hooks=hooks, use_cache=False)
+        keep = len(base.ids) - 1
+        slopes = torch.autograd.grad(asked.read(logits[:, keep:]).sum(), [found[block] for block in blocks])
+    if steps > 1:
+        held = _slopes(model, base, base, asked, site, blocks, 1)[0]
+    else:
+        held = {block: found[block][0].detach() for block in blocks}
+    return held, {block: slope.mean(0) for block, slope in zip(blocks, slopes, strict=True)}
+
+
+def _keep_graph(found: dict[int, Tensor], block: int) -> Any:
+    def hook(activation: Tensor, hook: object) -> Tensor:
+        found[block] = activation
+        return activation
+
+    return hook
+
+
+@torch.no_grad()
+def _embedded(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int]) -> Tensor:
+    """What enters block 0, `[1 token d_model]`."""
+    batch, kept = pad(model, [[*ids, *tail[:-1]]]), []
+    keep = (hook_name("residual_pre", 0), lambda activation, hook: kept.append(activation.clone()))
+    model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=[keep], stop_at_layer=1, use_cache=False)
+    return kept[0]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well estimates rank places that were also patched exactly: Spearman correlation, share of the exact top found in the
+    estimated top, and over how many places."""
+
+    spearman: float
+    recall: float
+    n: int
+
+
+def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Calibration:
+    """Hold estimates against exact values of the same places; the top tenth by size of the deviation from the median."""
+    exact, estimated = np.asarray(exact, dtype=float).ravel(), np.asarray(estimated, dtype=float).ravel()
+    if len(exact) < 3 or exact.shape != estimated.shape:
+        raise ValueError(f"{len(exact)} exact and {len(estimated)} estimated values. Needed: the same three places at least.")
+    k = max(1, round(top * len(exact)))
+    largest = [set(np.argsort(-np.abs(values - np.median(values)), kind="stable")[:k].tolist()) for values in (exact, estimated)]
+    return Calibration(float(stats.spearmanr(exact, estimated).statistic), len(largest[0] & largest[1]) / k, len(exact))

@@ -1,0 +1,157 @@
+"""What is carried from one run into another: the activation of one place, read at one token, and how it is put in.
+
+A place is a site of a block (`interp.models.sites`), or one attention head, `("head", 3)`: its output before the mixing matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from interp.models.batches import context_limit, encode, pad
+from interp.models.sites import EditSite, hook_name
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+Place = EditSite | tuple[Literal["head"], int]
+
+SITE_PAIRS: dict[str, tuple[Place, Place]] = {
+    "mlp": ("mlp", "mlp"),
+    "attention": ("attention", "attention"),
+    "residual_pre": ("residual_pre", "residual_pre"),
+    "residual_mid": ("residual_mid", "residual_mid"),
+    "residual_post": ("residual_post", "residual_post"),
+    "attention_as_released": ("residual_mid", "attention"),
+}
+"""Source and target place by name. `attention_as_released` is what the released XTransplant code does when it says
+attention: it adds the residual stream in place to the tensor it kept, so the whole source stream is injected."""
+
+
+@dataclass(frozen=True)
+class Graft:
+    """Carry `source_site` into `target_site`: `alpha` 1 replaces, 0 leaves alone, between them interpolates.
+
+    `norm_match` gives the donor the length of what it replaces: late MLP outputs are many times longer than early ones,
+    and without it a late-to-early cell tests length as much as content.
+    """
+
+    source_site: Place = "mlp"
+    target_site: Place = "mlp"
+    alpha: float = 1.0
+    norm_match: bool = False
+
+    def __post_init__(self) -> None:
+        if (kind(self.source_site) == "head") != (kind(self.target_site) == "head"):
+            raise ValueError(
+                f"source_site {self.source_site!r} into target_site {self.target_site!r}: a head's output is as wide as the head, "
+                "any other site as the model. Needed: two heads, or two other sites."
+            )
+
+    def blend(self, old: Tensor, donor: Tensor) -> Tensor:
+        """What stands in the place of `old` `[..., d]`."""
+        new = donor.to(old)
+        if self.norm_match:
+            scale = old.float().norm(dim=-1, keepdim=True) / new.float().norm(dim=-1, keepdim=True).clamp_min(1e-12)
+            new = new * scale.to(old.dtype)
+        return new if self.alpha == 1 else old + self.alpha * (new - old)
+
+    def write(self, activation: Tensor, where: tuple[Tensor, Tensor], donor: Tensor) -> Tensor:
+        """`activation` `[b token ...]` with the donors put in at (rows, tokens); a copy, as caches share its storage."""
+        activation, where = activation.clone(), beside(activation, where)
+        view = at(activation, self.target_site)
+        view[where] = self.blend(view[where], donor)
+        return activation
+
+
+def kind(place: Place) -> EditSite:
+    """The site of a place, without the number of the head."""
+    return place if isinstance(place, str) else place[0]
+
+
+def hook_of(place: Place, block: int) -> str:
+    """The hook of a place in one block."""
+    return hook_name(kind(place), block)
+
+
+def at(activation: Tensor, place: Place) -> Tensor:
+    """The part of a hooked activation that is the place: `[b token d]`, a view."""
+    if isinstance(place, str):
+        return activation
+    if not 0 <= place[1] < activation.shape[2]:
+        raise ValueError(f"head {place[1]}: this model has heads 0 to {activation.shape[2] - 1}.")
+    return activation[:, :, place[1]]
+
+
+def beside(activation: Tensor, where: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Rows and tokens on the device of the block that they are looked up in."""
+    return where[0].to(activation.device), where[1].to(activation.device)
+
+
+def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor, " token"]) -> list[int]:
+    """The ids of a prompt given as text or as ids. Raises where it is empty or longer than the model reads."""
+    ids = encode(model, [prompt])[0] if isinstance(prompt, str) else [int(token) for token in prompt]
+    if not ids:
+        raise ValueError(f"prompt {prompt!r}: no token. Needed: at least one.")
+    limit = context_limit(model)
+    if limit is not None and len(ids) > limit:
+        raise ValueError(f"prompt of {len(ids)} tokens ({str(prompt)[:40]!r}...): this model reads {limit}. Shorten the prompt.")
+    return ids
+
+
+def check_blocks(model: TransformerBridge, blocks: Sequence[int] | range | None, what: str) -> list[int]:
+    """The blocks asked for, or all. Raises where one is not in the model or stands twice."""
+    n = model.cfg.n_layers
+    chosen = list(range(n)) if blocks is None else [int(block) for block in blocks]
+    wrong = [block for block in chosen if not 0 <= block < n]
+    if wrong or not chosen or len(set(chosen)) != len(chosen):
+        raise ValueError(f"{what} {wrong or chosen}: this model has blocks 0 to {n - 1}. Give each once, at least one.")
+    return chosen
+
+
+def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " item"]:
+    """The column of one token in every row of a left-padded batch: `-1` the last, `0` the first real one."""
+    if not bool(mask[:, -1].all()):
+        raise ValueError(
+            "the batch is padded on the right: its last column is padding, not the last token of every prompt. "
+            'Pad on the left (tokenizer.padding_side = "left") and pass the attention mask.'
+        )
+    lengths = mask.sum(1)
+    if not bool(((position < lengths) & (position >= -lengths)).all()):
+        raise ValueError(f"position {position}: the shortest prompt of the batch has {int(lengths.min())} tokens.")
+    return (position % lengths) + (mask.shape[1] - lengths)
+
+
+@torch.no_grad()
+def record(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], place: Place, blocks: Sequence[int], position: int = -1
+) -> Float[Tensor, "item source d_model"]:
+    """The activations of one place at one token of each prompt, for every block asked for; one forward of the batch.
+
+    For a head the last axis is as wide as the head.
+    """
+    batch = pad(model, prompts)
+    where = (torch.arange(len(prompts), device=batch.ids.device), token_rows(batch.mask, position))
+    kept: dict[int, Tensor] = {}
+
+    def keep(block: int):
+        def hook_fn(activation: Tensor, hook: object) -> None:
+            kept[block] = at(activation, place)[beside(activation, where)].clone()
+
+        return hook_fn
+
+    above = max(blocks) + 1
+    model.run_with_hooks(
+        batch.ids,
+        attention_mask=batch.mask,
+        fwd_hooks=[(hook_of(place, block), keep(block)) for block in blocks],
+        stop_at_layer=above if above < model.cfg.n_layers else None,
+        use_cache=False,
+        logits_to_keep=1,
+    )
+    return torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)

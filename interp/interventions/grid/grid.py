@@ -1,0 +1,241 @@
+"""From an item and its score to a grid: which method, how many cells at a time, and how near the decisions were.
+
+The untouched run is a cell of its own (`block` -1): it goes through the same arithmetic as all others, at the price of one
+token.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from interp.interventions.edits import Graft, kind, record
+from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
+from interp.interventions.grid.naive import naive, naive_generate
+from interp.interventions.grid.packed import lanes_for, packed, packed_generate
+from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
+from interp.interventions.grid.wave import wave
+from interp.models.batches import pad
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+_log = logging.getLogger(__name__)
+
+Method = Literal["auto", "naive", "batched", "packed", "wave"]
+
+_WIDEST = 512
+"""Cells of one wave at most: they look at each other's masked keys, which costs their number squared."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One prompt, what is carried into it `[source d]`, and what is asked of every cell."""
+
+    prompt: tuple[int, ...]
+    donors: Tensor
+    ask: Ask
+
+
+class Grid(NamedTuple):
+    """`values` `[source target ...]`, the same for the `untouched` run `[...]`, and how many cells were near a tie."""
+
+    values: Tensor
+    untouched: Tensor
+    near_ties: int
+
+
+@torch.no_grad()
+def measure_grids(
+    model: TransformerBridge,
+    items: Sequence[Item],
+    targets: Sequence[int],
+    graft: Graft,
+    method: Method = "auto",
+    max_cells: int | None = None,
+) -> list[Grid]:
+    """The grids of several items, read as one batch. All items need the same score and the same number of donors."""
+    asks = [item.ask for item in items]
+    if len({one.score for one in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
+        raise ValueError("items of one batch have different scores or numbers of source layers. Run them apart.")
+    for item in items:
+        _check_donors(model, item.donors, graft)
+        check_length(model, item.prompt, item.ask)
+    method = choose(model, [item.prompt for item in items], asks, method)
+    order = sorted(range(len(targets)), key=lambda place: targets[place])
+    cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
+    values, margins = _run(model, items, cells, method, max_cells)
+    back = torch.tensor(order).argsort()
+    grids = []
+    for value, margin in zip(values, margins, strict=True):
+        body = value[1:].unflatten(0, (len(targets), -1)).transpose(0, 1)[:, back.to(value.device)]
+        grids.append(Grid(body, value[0], int((margin[1:] < NEAR_TIE).sum())))
+    return grids
+
+
+def _cells(donors: Tensor, targets: Sequence[int], graft: Graft) -> Cells:
+    n = donors.shape[1]
+    source = torch.tensor([0, *[place for _ in targets for place in range(n)]], device=donors.device)
+    block = torch.tensor([-1, *[target for target in targets for _ in range(n)]], device=donors.device)
+    return Cells(donors, source, block, graft)
+
+
+def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> None:
+    width = model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model
+    if donors.ndim != 2 or donors.shape[1] != width or not bool(donors.isfinite().all()):
+        raise ValueError(
+            f"donor activations of shape {tuple(donors.shape)}{'' if donors.isfinite().all() else ' with NaN or infinite values'}. "
+            f"Needed: finite, [source {width}], recorded from this model at {graft.source_site!r}."
+        )
+
+
+def choose(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto") -> Method:
+    """The fastest method that is exact for this model, these prompts and this score; logged with the reason."""
+    if method not in get_args(Method):
+        raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
+    several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
+    if method == "wave" and several:
+        raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
+    refused = _refuses_packing(model, prompts, asks)
+    if method in ("packed", "wave") and refused:
+        raise ValueError(f"method {method!r}: {refused}. Use 'batched' or 'auto'.")
+    if method != "auto":
+        return method
+    chosen: Method = "batched" if refused else "packed" if several else "wave"
+    line = f"{chosen}: {refused or ('several tokens a cell' if several else 'first-token score')}"
+    if _TOLD.get(model) != line:
+        _TOLD[model] = line
+        _log.info("transplant method %s", line)
+    return chosen
+
+
+def _refuses_packing(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask]) -> str:
+    """Why cells cannot be positions of one sequence here; empty where they can."""
+    window = shortest_window(model)
+    more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
+    longest = max(map(len, prompts)) + more
+    if window is not None and longest > window:
+        return f"{longest} tokens are more than the sliding window of {window}"
+    if model not in _PACKS:
+        _PACKS[model] = _probe(model)
+    return _PACKS[model]
+
+
+def shortest_window(model: TransformerBridge) -> int | None:
+    """The shortest sliding or chunked attention of the model's layers; None where all see everything."""
+    config = model.original_model.config
+    config = getattr(config, "get_text_config", lambda: config)()
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None and set(kinds) == {"full_attention"}:
+        return None
+    spans = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((span for span in spans if span), default=None)
+
+
+_PACKS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def _probe(model: TransformerBridge) -> str:
+    """Try packing on a few tokens and compare with plain forwards: an architecture's own habits are not all known."""
+    prompt, tail = [3, 5, 7, 6, 4], ((3, 5),)
+    last = model.cfg.n_layers - 1
+    cells = _cells(record(model, [prompt[::-1]], "mlp", [0]), [0, last] if last else [0], Graft())
+    try:
+        truth = naive(model, [prompt], cells, [tail])
+        prefix = read_prefix(model, [prompt], windows=False)
+        tried = packed(model, prefix, cells, [tail])
+        growing = wave(model, prefix, (prefix.last[:, None], prefix.last[:, None].clone().fill_(1)), cells)
+    except (ValueError, TypeError, IndexError, RuntimeError) as error:
+        return f"this architecture cannot read cells as positions of one sequence ({type(error).__name__}: {error})"
+    scale = float(truth.logits.abs().max().clamp_min(1))
+    off = max(float((other - truth.logits).abs().max()) for other in (tried.logits, growing)) / scale
+    off = max(off, float((tried.tails[0] - truth.tails[0]).abs().max()) / scale)
+    allowed = 1e-4 if truth.logits.dtype in (torch.float32, torch.float64) else 5e-2
+    return "" if off <= allowed else f"packed cells differ from plain forwards by {off:.1e} in this architecture"
+
+
+def _run(
+    model: TransformerBridge, items: Sequence[Item], cells: Cells, method: Method, max_cells: int | None
+) -> tuple[list[Tensor], list[Tensor]]:
+    prompts, asks = [item.prompt for item in items], [item.ask for item in items]
+    size = max_cells or _fitting(model, prompts, asks, len(cells), method)
+    batch = pad(model, prompts)
+    whole = method == "wave" and size >= len(cells)
+    empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
+    prefix = empty if method == "naive" or whole else read_prefix(model, prompts, windows=method == "batched")
+    read = (batch.ids, batch.mask) if whole else (batch.ids[:, -1:], batch.mask[:, -1:])
+    parts: list[Any] = []
+    clean: Any = None
+    for start in range(0, len(cells), size):
+        part = cells.part(start, start + size)
+        if asks[0].score == "generate":
+            parts.append(_generate(model, prompts, prefix, part, asks[0].steps, method))
+            continue
+        scored = _score(model, prompts, prefix, read, part, [one.tails for one in asks], method)
+        clean = scored.logits[:, 0] if clean is None else clean
+        found = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
+        parts.append(tuple(zip(*found, strict=True)))
+    values, margins = ([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
+    return values, margins
+
+
+def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) -> Scored:
+    if method == "naive":
+        return naive(model, prompts, cells, tails)
+    if method == "wave":
+        logits = wave(model, prefix, read, cells)
+        return Scored(logits, [logits.new_zeros(len(cells), 0)] * len(prompts))
+    return packed(model, prefix, cells, tails, batched=method == "batched")
+
+
+def _generate(model, prompts, prefix: Prefix, cells: Cells, steps: int, method: Method) -> tuple[Tensor, Tensor]:
+    stops = stop_tokens(model)
+    if method == "naive":
+        return naive_generate(model, prompts, cells, steps, stops)
+    return packed_generate(model, prefix, cells, steps, stops, batched=method == "batched")
+
+
+def stop_tokens(model: TransformerBridge) -> list[int]:
+    """The ids that end a greedy continuation: what the model's generation settings say, else the tokenizer's."""
+    ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
+    ends = model.tokenizer.eos_token_id if ends is None else ends
+    return [] if ends is None else list(ends) if isinstance(ends, (list, tuple)) else [int(ends)]
+
+
+def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int, method: Method) -> int:
+    """How many cells at a time fit in a quarter of the free memory; an estimate from above, of logits, scores and copies."""
+    if method == "naive":
+        return cells
+    config, length = model.cfg, max(map(len, prompts))
+    steps = asks[0].steps if asks[0].score == "generate" else 1
+    nodes = 1 + sum(len(tail) - 1 for one in asks[:1] for tail in one.tails)
+    heads, layers = config.n_heads, config.n_layers
+    keys = 2 * 4 * layers * (getattr(config, "n_key_value_heads", None) or heads) * config.d_head
+
+    def needed(count: int) -> int:
+        lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
+        sees = length + -(-count // lanes) * nodes * steps
+        states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
+        return count * nodes * (states + steps * keys) + lanes * length * keys
+
+    free = free_memory(model.cfg.device) / 4 / len(prompts)
+    count = min(cells, _WIDEST) if method == "wave" else cells
+    while count > 1 and needed(count) > free:
+        count = -(-count // 2)
+    return count
+
+
+def free_memory(device: Any) -> int:
+    """Bytes free on the device."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(torch.device(device))[0]
+    import psutil
+
+    return psutil.virtual_memory().available

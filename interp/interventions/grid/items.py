@@ -1,0 +1,162 @@
+"""The transplant grids of many items: in batches, with a progress bar, each kept as it is finished so that a killed run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.interventions.edits import Graft, Place, check_blocks, kind, record, tokens_of
+from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
+from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
+from interp.models.batches import batches
+from interp.models.load import identify
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+_log = logging.getLogger(__name__)
+
+Donor = str | Sequence[int] | Tensor
+"""A prompt as text or ids, or what was recorded from it: `[source d_model]`, one row a block."""
+
+
+def transplant_items(
+    model: TransformerBridge,
+    donors: Sequence[Donor | Sequence[str]],
+    prompts: Sequence[str | Sequence[int]],
+    score: Score | str,
+    *,
+    options: Sequence[Sequence[str]] | None = None,
+    gold: Sequence[int] | None = None,
+    sources: Sequence[int] | None = None,
+    targets: Sequence[int] | None = None,
+    source_site: Place = "mlp",
+    target_site: Place = "mlp",
+    max_new_tokens: int = 20,
+    alpha: float = 1.0,
+    norm_match: bool = False,
+    method: Method = "auto",
+    max_cells: int | None = None,
+    max_tokens: int = 512,
+    folder: str | Path | None = None,
+    share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
+    progress: bool = True,
+) -> list[Grid]:
+    """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
+
+    Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
+    the hash of what it depends on (weights, prompts, score, sites), and found again by a later call; a batch that is not there
+    as a whole is measured as a whole, for its numbers depend in their last bits on what is read together. `share` picks some of
+    the batches, for processes that fill one folder: only their items are measured and given back. Scores and their arguments
+    as in `transplant_grid`.
+    """
+    graft = Graft(source_site, target_site, alpha, norm_match)
+    sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
+    if not len(donors) == len(prompts) == len(options or prompts) == len(gold or prompts):
+        raise ValueError(
+            f"{len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold: one an item."
+        )
+    asks = [
+        ask(model, prompt, score, options=options[i] if options else None, gold=gold[i] if gold else None, steps=max_new_tokens)
+        for i, prompt in enumerate(prompts)
+    ]
+    asks = _alike(asks)
+    ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
+    shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
+    grids: dict[int, Grid] = {}
+    groups = share(batches([len(one) for one in ids], max_tokens))
+    with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
+        for group in groups:
+            names = [shelf.name(donors[i], ids[i], asks[i]) for i in group] if shelf else []
+            found = [kept for name in names if shelf and (kept := shelf.find(name))]
+            if len(found) < len(group):
+                carried = recorded(model, [donors[i] for i in group], sources, graft)
+                items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(group)]
+                measured = measure_grids(model, items, targets, graft, method, max_cells)
+                found = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
+                if shelf:
+                    shelf.keep(names, found)
+            grids |= dict(zip(group, found, strict=True))
+            bar.update(len(group))
+    near = sum(grid.near_ties for grid in grids.values())
+    if near:
+        cells = len(grids) * len(sources) * len(targets)
+        _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
+    return [grids[i] for i in sorted(grids)]
+
+
+def _alike(asks: list[Ask]) -> list[Ask]:
+    """Score whole options of every item where the options of one begin alike: the mean of two scales would mean nothing."""
+    clashes = sum(one.clash for one in asks)
+    if not clashes or asks[0].score not in ("choice", "logit_difference"):
+        return asks
+    _log.warning("%d of %d items have options that share their first token: whole options are scored in all.", clashes, len(asks))
+    return [replace(one, long=True) for one in asks]
+
+
+def recorded(
+    model: TransformerBridge, donors: Sequence[Donor | Sequence[str]], sources: Sequence[int], graft: Graft, position: int = -1
+) -> Tensor:
+    """What is carried, `[item source d]`: prompts are run (one batch), tensors taken as they are, lists of prompts averaged."""
+    given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
+    for donor in given.values():
+        _check_recorded(model, donor, graft)
+    found = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
+    runs = {k: [tokens_of(model, one) for one in _prompts(donor)] for k, donor in enumerate(donors) if k not in given}
+    if runs:
+        done = iter(record(model, [ids for several in runs.values() for ids in several], graft.source_site, sources, position))
+        for k, several in runs.items():
+            states = torch.stack([next(done) for _ in several])
+            found[k] = states.float().mean(0).to(states.dtype)
+    return torch.stack([found[k] for k in range(len(donors))])
+
+
+def _prompts(donor: Any) -> list[Any]:
+    """One prompt, or the several that a donor is averaged over."""
+    several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
+    return list(donor) if several else [donor]
+
+
+def _check_recorded(model: TransformerBridge, donor: Tensor, graft: Graft) -> None:
+    needed = (model.cfg.n_layers, model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model)
+    if tuple(donor.shape) != needed:
+        raise ValueError(
+            f"donor activations of shape {tuple(donor.shape)}. Needed: {needed}, one row a block of this model. "
+            "Were they recorded from another model or at another site?"
+        )
+
+
+class _Shelf:
+    """Finished grids in a folder, under the hash of everything they depend on."""
+
+    def __init__(self, model: TransformerBridge, folder: str | Path, settings: dict[str, Any]) -> None:
+        self.folder = Path(folder)
+        self.common = json.dumps({"model": identify(model).sha, "dtype": str(model.cfg.dtype), **settings}, default=str)
+
+    def name(self, donor: Any, prompt: Sequence[int], question: Ask) -> str:
+        digest = hashlib.sha256(self.common.encode())
+        digest.update(json.dumps([list(prompt), asdict(question)]).encode())
+        if isinstance(donor, Tensor):
+            digest.update(donor.detach().cpu().float().contiguous().numpy().tobytes())
+        else:
+            digest.update(repr(donor).encode())
+        return digest.hexdigest()[:24]
+
+    def find(self, name: str) -> Grid | None:
+        kept = find_tensors(self.folder / f"{name}.safetensors", {"item": name})
+        return None if kept is None else Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
+
+    def keep(self, names: Sequence[str], grids: Sequence[Grid]) -> None:
+        for name, grid in zip(names, grids, strict=True):
+            tensors = {"values": grid.values, "untouched": grid.untouched, "near_ties": torch.tensor(grid.near_ties)}
+            save_tensors(self.folder / f"{name}.safetensors", tensors, {"item": name})

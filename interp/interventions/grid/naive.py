@@ -1,0 +1,88 @@
+"""Every source layer into every target layer of one prompt: the same numbers, by several roads.
+
+Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell,
+and a cell is one token read against a shared prefix. `naive` reads the whole prompt again for each cell (the oracle);
+`batched` gives each cell a row of a batch and a copy of the prefix; `packed` makes the cells positions of one sequence in
+which each sees the prefix and itself; `wave` (`interp.interventions.grid.wave`) is packed, and lets a cell in only at its
+target block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from interp.interventions.edits import hook_of
+from interp.interventions.grid.cells import Cells, Greedy, Scored, Tails, new_cache
+from interp.models.batches import pad
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+# ---- naive -----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, tails: Tails) -> Scored:
+    """One forward of the whole prompt a cell, and one more a continuation of several tokens."""
+    logits, scores = [], []
+    for item, prompt in enumerate(prompts):
+        own = cells.of_item(item)
+        rows = [_naive_forward(model, prompt, own, cell)[-1] for cell in range(len(cells))]
+        logits.append(torch.stack(rows))
+        scores.append(torch.stack([_naive_tails(model, prompt, own, cell, rows[cell], tails[item]) for cell in range(len(cells))]))
+    return Scored(torch.stack(logits), scores)
+
+
+def _naive_tails(model: TransformerBridge, prompt: Sequence[int], cells: Cells, cell: int, first: Tensor, tails: Any) -> Tensor:
+    sums = []
+    for tail in tails:
+        rows = first[None] if len(tail) == 1 else _naive_forward(model, [*prompt, *tail[:-1]], cells, cell, len(prompt))
+        chosen = rows[-len(tail) :].float().log_softmax(-1)
+        sums.append(chosen[range(len(tail)), list(tail)].sum())
+    return torch.stack(sums) if sums else first.new_zeros(0)
+
+
+def _naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, cell: int, length: int | None = None) -> Tensor:
+    batch = pad(model, [ids])
+    where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
+    hooks = _graft_hooks(cells, cell, where)
+    keep = len(ids) - (length or len(ids)) + 1
+    return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
+
+
+def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
+    if cells.block[cell] < 0:
+        return []
+    donor = cells.donors[0, cells.source[cell]]
+    name = hook_of(cells.graft.target_site, int(cells.block[cell]))
+    return [(name, lambda activation, hook: cells.graft.write(activation, where, donor))]
+
+
+@torch.no_grad()
+def naive_generate(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, steps: int, stops: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`, a cell at a time."""
+    tokens, margins = [], []
+    for item, prompt in enumerate(prompts):
+        for cell in range(len(cells)):
+            batch = pad(model, [prompt])
+            hooks = _graft_hooks(cells.of_item(item), cell, (torch.tensor([0]), torch.tensor([len(prompt) - 1])))
+            past = new_cache(model)
+            with model.hooks(fwd_hooks=hooks):
+                logits = model(batch.ids, attention_mask=batch.mask, past_key_values=past, logits_to_keep=1)
+            greedy = Greedy(logits[:, -1], stops)
+            while greedy.steps < steps and not greedy.finished:
+                seen = torch.ones(1, len(prompt) + greedy.steps, dtype=torch.long, device=batch.ids.device)
+                logits = model(greedy.tokens[-1][:, None], attention_mask=seen, past_key_values=past)
+                greedy.take(logits[:, -1])
+            rows, margin = greedy.result(steps)
+            tokens.append(rows[0])
+            margins.append(margin[0])
+    shape = (len(prompts), len(cells))
+    return torch.stack(tokens).reshape(*shape, steps), torch.stack(margins).reshape(shape)

@@ -1,0 +1,211 @@
+"""All cells of a grid against one cached prefix: as rows of a batch, or as positions of one sequence.
+
+A lane is a row of the batch with its own copy of the prefix; it holds `width` cells side by side, each of which sees the
+prefix and its own tokens. That takes a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows
+ignore. The batched form has a lane a cell and needs neither: ordinary causal decoding, which every architecture can do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from interp.interventions.edits import hook_of
+from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Where each cell stands: `lanes` an item, `width` cells a lane; what is left over in the last lane is filled with
+    copies of the last cell and thrown away. `plain` lanes hold one cell each, read causally."""
+
+    items: int
+    cells: int
+    lanes: int
+    plain: bool = False
+
+    @property
+    def width(self) -> int:
+        return math.ceil(self.cells / self.lanes)
+
+    @property
+    def rows(self) -> int:
+        return self.items * self.lanes
+
+    def place(self, cells: Tensor, nodes: int = 1) -> tuple[Tensor, Tensor]:
+        """Row and column of the first node of the given cells, in every item: two `[item cell]`."""
+        device = cells.device
+        row = torch.arange(self.items, device=device)[:, None] * self.lanes + cells[None] // self.width
+        return row, (cells[None] % self.width * nodes).expand_as(row)
+
+    def scatter(self, values: Tensor) -> Tensor:
+        """`[item*cell]` to `[row width]`, the inverse of `gather`."""
+        spare = self.lanes * self.width - self.cells
+        values = values.reshape(self.items, self.cells)
+        return torch.cat([values, values[:, -1:].expand(-1, spare)], dim=1).reshape(self.rows, self.width)
+
+    def gather(self, values: Tensor) -> Tensor:
+        """`[row width ...]` back to `[item cell ...]`."""
+        return values.reshape(self.items, self.lanes * self.width, *values.shape[2:])[:, : self.cells]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The tokens a cell reads: the last of the prompt, then the continuations branching from it. `seen[i, j]` where token
+    i looks at token j; `depth` how far behind the prompt's last token each stands."""
+
+    tokens: Tensor
+    depth: Tensor
+    seen: Tensor
+    ends: list[list[tuple[int, int]]]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
+    """One tree an item; options that begin alike share their first nodes. `ends[option]` lists (node, next token): which node
+    says which token of that option."""
+    tokens, depth, parents, ends = [last], [0], [-1], []
+    known: dict[tuple[int, int], int] = {}
+    for tail in tails:
+        node, path = 0, []
+        for place, token in enumerate(tail):
+            path.append((node, token))
+            if place + 1 < len(tail):
+                if (node, token) not in known:
+                    known[node, token] = len(tokens)
+                    tokens.append(token)
+                    depth.append(place + 1)
+                    parents.append(node)
+                node = known[node, token]
+        ends.append(path)
+    seen = torch.eye(len(tokens), dtype=torch.bool)
+    for node in range(1, len(tokens)):
+        seen[node] |= seen[parents[node]]
+    return Tree(torch.tensor(tokens), torch.tensor(depth), seen, ends)
+
+
+def fill_tree(tree: Tree, nodes: int) -> Tree:
+    """The same tree with idle nodes behind it, so that the trees of all items have one size."""
+    idle = nodes - len(tree)
+    seen = torch.eye(nodes, dtype=torch.bool)
+    seen[: len(tree), : len(tree)] = tree.seen
+    pad = (0, idle)
+    return Tree(torch.nn.functional.pad(tree.tokens, pad), torch.nn.functional.pad(tree.depth, pad), seen, tree.ends)
+
+
+@torch.no_grad()
+def packed(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, *, batched: bool = False) -> Scored:
+    """Next-token logits and continuation scores of every cell, in one call (batched: one call a continuation)."""
+    items, longest = len(prefix.last), max(map(len, tails))
+    if not batched or longest == 0:
+        return Scored(*_read_trees(model, prefix, cells, tails, batched))
+    parts = [_read_trees(model, prefix, cells, [tail[option : option + 1] for tail in tails], True) for option in range(longest)]
+    return Scored(parts[0][0], [torch.cat([scores[item] for _, scores in parts], dim=1) for item in range(items)])
+
+
+def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, plain: bool) -> tuple[Tensor, list[Tensor]]:
+    trees = [grow_tree(int(last), tail) for last, tail in zip(prefix.last, tails, strict=True)]
+    nodes = max(map(len, trees))
+    trees = [fill_tree(tree, nodes) for tree in trees]
+    count = len(cells) if plain else lanes_for(len(cells), 2 * nodes**2, prefix.mask.shape[1])
+    lanes = Lanes(len(prefix.last), len(cells), count, plain)
+    past = fork(prefix.past, lanes.lanes)
+    logits = _forward(model, prefix, cells, lanes, trees, past)
+    return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
+
+
+def _sum_path(logits: Tensor, tree: Tree) -> Tensor:
+    if not tree.ends:
+        return logits.new_zeros(len(logits), 0)
+    said = logits.float().log_softmax(-1)
+    return torch.stack([torch.stack([said[:, node, token] for node, token in path]).sum(0) for path in tree.ends], dim=1)
+
+
+def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lanes, trees: list[Tree], past: DynamicCache) -> Tensor:
+    """Logits of every node of every cell, `[item cell node vocab]`."""
+    nodes = len(trees[0])
+    tokens = torch.stack([tree.tokens for tree in trees]).to(prefix.last.device)
+    logits = model.run_with_hooks(
+        tokens.repeat_interleave(lanes.lanes, 0).repeat(1, lanes.width),
+        past_key_values=past,
+        fwd_hooks=_hooks(cells, lanes, nodes),
+        **_seeing(prefix, lanes, trees, dtype_of(model)),
+    )
+    return lanes.gather(logits.reshape(lanes.rows, lanes.width, nodes, -1))
+
+
+def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[Any]:
+    hooks = []
+    for block in cells.blocks:
+        mine = (cells.block == block).nonzero()[:, 0]
+        donors = cells.donors[:, cells.source[mine]]
+        hooks.append((hook_of(cells.graft.target_site, block), _writer(cells, lanes.place(mine, nodes), donors)))
+    return hooks
+
+
+def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Any:
+    return lambda activation, hook: cells.graft.write(activation, where, donors)
+
+
+def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Any]:
+    """Mask and positions of the tokens read at one step: at step 0 the trees, later one token a cell."""
+    before = prefix.mask.repeat_interleave(lanes.lanes, 0)
+    if lanes.plain:
+        return {"attention_mask": torch.cat([before, before.new_ones(lanes.rows, len(trees[0]) + step)], dim=1)}
+    cell = torch.eye(lanes.width, dtype=torch.bool)
+    own = torch.stack([torch.kron(cell, tree.seen) if step == 0 else cell.repeat(1, step + 1) for tree in trees])
+    own = own.to(before.device).repeat_interleave(lanes.lanes, 0)
+    seen = torch.cat([before.bool()[:, None].expand(-1, own.shape[1], -1), own], dim=2)
+    behind = torch.stack([tree.depth.repeat(lanes.width) + step for tree in trees]).repeat_interleave(lanes.lanes, 0)
+    return {
+        "attention_mask": additive(seen, dtype),
+        "position_ids": before.sum(1, keepdim=True) + behind.to(before.device),
+    }
+
+
+def additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean `[row query key]` as the mask that is added to the scores, `[row 1 query key]`."""
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def dtype_of(model: TransformerBridge) -> torch.dtype:
+    return next(model.original_model.parameters()).dtype
+
+
+@torch.no_grad()
+def packed_generate(
+    model: TransformerBridge, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int], *, batched: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Greedy continuations `[item cell token]` of every cell and the smallest top-2 margin met `[item cell]`."""
+    count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
+    lanes = Lanes(len(prefix.last), len(cells), count, batched)
+    trees = [grow_tree(int(last), ()) for last in prefix.last]
+    past = fork(prefix.past, lanes.lanes)
+    greedy = Greedy(_forward(model, prefix, cells, lanes, trees, past).flatten(0, 2), stops)
+    while greedy.steps < steps and not greedy.finished:
+        tokens = lanes.scatter(greedy.tokens[-1])
+        logits = model(tokens, past_key_values=past, **_seeing(prefix, lanes, trees, dtype_of(model), greedy.steps))
+        greedy.take(lanes.gather(logits).flatten(0, 1))
+    tokens, margin = greedy.result(steps)
+    return tokens.reshape(lanes.items, lanes.cells, steps), margin.reshape(lanes.items, lanes.cells)
+
+
+def lanes_for(cells: int, load: int, length: int) -> int:
+    """How many lanes cost least: each copies a prefix of this length, each cell in a lane is scored against the whole lane.
+
+    Copying a key costs about twelve times scoring it. `load` is how many steps follow, of which half are there on average, or
+    twice the square of the tokens that each cell reads in one step.
+    """
+    lanes = min(cells, max(1, round(cells * math.sqrt(load / (24 * max(length, 1))))))
+    return math.ceil(cells / math.ceil(cells / lanes))

@@ -1,0 +1,146 @@
+"""The growing wave: cells enter the sequence at their target block, so no block is run for cells that are still clean.
+
+Below its target block a cell equals the untouched last token. The prompt is read once as it stands; at each block the cells
+whose target lies there join as further positions behind it, each seeing the prompt before its last token and itself. Half
+the work of `packed`, exact wherever `packed` is, but the tokens cells would need for continuations below their target are
+never made: first-token scores only (XTransplant's cost drops from N^2 prompts to N^2 / 2 positions).
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from interp.interventions.edits import at, hook_of, kind
+from interp.interventions.grid.cells import Cells, Prefix, fork
+from interp.interventions.grid.packed import additive, dtype_of
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+@torch.no_grad()
+def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], cells: Cells) -> Tensor:
+    """Next-token logits of every cell, `[item cell vocab]`.
+
+    `read` is what the prompt still has to be read, ids and mask `[item token]`: all of it where `prefix` is empty, else its
+    last token. `cells` must be sorted by block.
+    """
+    ids, mask = read
+    length = ids.shape[1]
+    given: dict[str, Any] = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
+    front = _Front(cells, length)
+    with ExitStack() as stack:
+        for block, module in enumerate(model.blocks):
+            stack.enter_context(_pre(module, front.enter(block)))
+        stack.enter_context(_pre(model.ln_final, front.enter(model.cfg.n_layers)))
+        return model.run_with_hooks(
+            torch.cat([ids, ids[:, -1:].expand(-1, len(cells))], dim=1),
+            fwd_hooks=front.hooks(),
+            use_cache=prefix.past is not None,
+            logits_to_keep=len(cells),
+            **_seeing(prefix.mask, mask, len(cells), dtype_of(model)),
+            **given,
+        )
+
+
+def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> dict[str, Any]:
+    items, length = mask.shape
+    past, size = before.shape[1], length + cells
+    seen = torch.zeros(items, size, past + size, dtype=torch.bool, device=mask.device)
+    seen[:, :, :past] = before.bool()[:, None]
+    causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+    seen[:, :length, past : past + length] = causal & mask.bool()[:, None]
+    seen[:, length:, past : past + length - 1] = mask.bool()[:, None, :-1]
+    own = torch.arange(length, size, device=mask.device)
+    seen[:, own, past + own] = True
+    place = (torch.cat([before, mask], dim=1).cumsum(1) - 1).clamp_min(0)[:, past:]
+    return {"attention_mask": additive(seen, dtype), "position_ids": torch.cat([place, place[:, -1:].expand(-1, cells)], dim=1)}
+
+
+class _Front:
+    """Who is in the sequence at each block, and with what value each cell enters.
+
+    A cell at the end of a block (MLP, residual_post) enters behind it, its value computed from the clean last token; one at
+    an earlier site enters before the block as a copy of the last token, and a hook in the block writes the donor.
+    """
+
+    def __init__(self, cells: Cells, length: int) -> None:
+        self.cells, self.length = cells, length
+        self.late = kind(cells.graft.target_site) in ("mlp", "residual_post")
+        self.clean: dict[int, Tensor] = {}
+
+    def joined(self, block: int) -> int:
+        """How many cells are in the sequence when block `block` runs."""
+        return int((self.cells.block < block + (not self.late)).sum())
+
+    def enter(self, block: int) -> Any:
+        """Pre-hook of a block (or of the final norm): append who joins here, shorten mask and positions to who is there."""
+
+        def hook(module: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+            hidden = args[0] if args else kwargs["hidden_states"]
+            full = self.length + len(self.cells)
+            if block == 0:
+                hidden = hidden[:, : self.length]
+            before, now = hidden.shape[1] - self.length, self.joined(block)
+            hidden = torch.cat([hidden, self._values(hidden, before, now)], dim=1)
+            short = [_shorten(value, full, hidden.shape[1]) for value in args[1:]]
+            rest = {name: _shorten(value, full, hidden.shape[1]) for name, value in kwargs.items()}
+            return ((hidden, *short), rest) if args else ((), rest | {"hidden_states": hidden})
+
+        return hook
+
+    def _values(self, hidden: Tensor, before: int, now: int) -> Tensor:
+        last = hidden[:, self.length - 1, None].expand(-1, now - before, -1)
+        if not self.late or not self.clean or now == before:
+            return last
+        old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
+        return last - old + self.cells.graft.blend(old, self.cells.donors[:, self.cells.source[before:now]])
+
+    def hooks(self) -> list[Any]:
+        act = self._keep if self.late else self._write
+        return [(hook_of(self.cells.graft.target_site, block), act(block)) for block in self.cells.blocks]
+
+    def _keep(self, block: int) -> Any:
+        def hook(activation: Tensor, hook: object) -> None:
+            self.clean[block] = at(activation, self.cells.graft.target_site)[:, self.length - 1]
+
+        return hook
+
+    def _write(self, block: int) -> Any:
+        mine = (self.cells.block == block).nonzero()[:, 0]
+        donors = self.cells.donors[:, self.cells.source[mine]]
+
+        def hook(activation: Tensor, hook: object) -> Tensor:
+            rows = torch.arange(len(donors), device=activation.device)[:, None]
+            where = (rows, (self.length + mine)[None].expand(len(donors), -1))
+            return self.cells.graft.write(activation, where, donors)
+
+        return hook
+
+
+def _shorten(value: Any, full: int, size: int) -> Any:
+    """Mask, positions or rotary angles of the full sequence, cut to its first `size` positions."""
+    if isinstance(value, tuple) and all(isinstance(part, Tensor) for part in value):
+        return tuple(part[:, :size] if part.ndim == 3 else part for part in value)
+    if not isinstance(value, Tensor):
+        return value
+    if value.ndim == 4:
+        return value[:, :, :size, : value.shape[3] - full + size]
+    return value[:, :size] if value.ndim == 2 and value.shape[1] == full else value
+
+
+class _pre:
+    """A pre-hook of a module for the length of a `with` block."""
+
+    def __init__(self, module: torch.nn.Module, hook: Any) -> None:
+        self.handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *raised: object) -> None:
+        self.handle.remove()

@@ -1,0 +1,115 @@
+"""Where two prompts can be compared, and what is read off behind them: marked spans, and metrics of the next token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.generation.continuation import continuation
+from interp.interventions.edits import tokens_of
+from interp.models.batches import pad
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+Anchor = Literal["last", "span", "span_mean"]
+Metric = Literal["logit_difference", "logprob", "kl"]
+ANCHORS, METRICS = get_args(Anchor), get_args(Metric)
+
+_SPAN = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt as tokens, and the tokens of its marked span (empty where none is marked)."""
+
+    text: str
+    ids: tuple[int, ...]
+    span: tuple[int, ...] = ()
+
+    def positions(self, anchor: Anchor) -> tuple[int, ...]:
+        """The tokens of an anchor."""
+        if anchor not in ANCHORS:
+            raise ValueError(f"anchor {anchor!r}: needed one of {', '.join(ANCHORS)}.")
+        if anchor == "last":
+            return (len(self.ids) - 1,)
+        if not self.span:
+            raise ValueError(f"anchor {anchor!r}: no span is marked in {self.text!r}. Mark one with [[ and ]].")
+        return self.span[-1:] if anchor == "span" else self.span
+
+
+def marked(model: TransformerBridge, text: str) -> Prompt:
+    """Tokenize a prompt with at most one `[[marked span]]`; the span is every token that shares a character with it."""
+    found = _SPAN.findall(text)
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} marked spans in {text!r}. Needed: one at most.")
+    plain = _SPAN.sub(lambda span: span.group(1), text)
+    ids = tuple(tokens_of(model, plain))
+    if not found:
+        return Prompt(plain, ids)
+    if not model.tokenizer.is_fast:
+        raise ValueError("a marked span needs a fast tokenizer, which knows the characters of each token.")
+    first = text.index("[[")
+    last = first + len(found[0])
+    offsets = model.tokenizer(plain, return_offsets_mapping=True)["offset_mapping"]
+    span = tuple(place for place, (start, stop) in enumerate(offsets) if start < last and stop > first)
+    if not span:
+        raise ValueError(f"the marked span {found[0]!r} has no token of its own in {plain!r}.")
+    return Prompt(plain, ids, span)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is read off after each edit: the right answer against the wrong one, its log-probability, or the distance (KL, nats)
+    from the clean run's next-token distribution."""
+
+    metric: Metric
+    answer: tuple[int, ...] = ()
+    wrong: tuple[int, ...] = ()
+    clean: Any = None
+
+    def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
+        """One number a row."""
+        if self.metric == "logit_difference":
+            return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
+        said = logits.float().log_softmax(-1)
+        if self.metric == "logprob":
+            return said[:, range(len(self.answer)), list(self.answer)].sum(1)
+        clean = self.clean.float().log_softmax(-1)
+        return (clean.exp() * (clean - said[:, 0])).sum(-1)
+
+    @property
+    def tail(self) -> tuple[int, ...]:
+        return self.answer if self.metric == "logprob" else ()
+
+
+class ClashError(ValueError):
+    """Two answers cannot be told apart by their first token."""
+
+
+def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: str = "", wrong: str = "") -> Question:
+    """Prepare a metric: answers to ids as they stand behind the clean prompt. Raises where two answers begin alike."""
+    if metric not in METRICS:
+        raise ValueError(f"metric {metric!r}: needed one of {', '.join(METRICS)}.")
+    if metric == "kl":
+        return Question(metric, clean=untouched(model, clean.ids)[0, 0])
+    right = continuation(model, clean.text, answer)
+    if metric == "logprob":
+        return Question(metric, right)
+    other = continuation(model, clean.text, wrong)
+    if right[0] == other[0]:
+        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token: use metric 'logprob', or other answers.")
+    return Question(metric, right, other)
+
+
+@torch.no_grad()
+def untouched(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int] = ()) -> Float[Tensor, "item token vocab"]:
+    """The logits behind a prompt as it is, one row, shaped as those of `run_edits`."""
+    batch = pad(model, [[*ids, *tail[:-1]]])
+    return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=max(1, len(tail)))

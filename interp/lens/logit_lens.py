@@ -1,0 +1,212 @@
+"""What each layer would say: the logit lens over layers and positions, at constant memory in the vocabulary.
+
+A state is read through the model's own final norm, unembedding and output transform (Gemma 2's soft cap), by TransformerLens'
+`logit_readout`; a lens may translate it first. Rows are those of the residual stream: `embed`, then the output of each block,
+so the last row is the model's own prediction, with every lens.
+
+When it misleads: early rows are not written in the basis the unembedding reads, and an untranslated readout then prefers
+frequent tokens, which in most vocabularies are English. Compare with unrelated words, with random weights, and with a tuned lens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from accelerate.utils import align_module_device
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.tools.analysis import logit_readout
+
+from interp.lens import distributions
+from interp.models.batches import Batch, batches, context_limit, encode, pad
+from interp.models.sites import layer_names, row_hook
+
+Lens = Callable[[Float[Tensor, "row d_model"], str], Float[Tensor, "row d_model"]]
+"""What translates a state of the named row (`embed`, `0` ..) before it is read out; None is the plain logit lens."""
+
+_CELLS = 2**24  # at most this many probabilities at once: 64 MiB of float32
+
+
+@dataclass(frozen=True)
+class LensReading:
+    """What every row of the residual stream says about each prompt (or about each position of one prompt).
+
+    `mass` and `rank` of token sets, `entropy` and `divergence` (KL from the final row) in bits, token `energy`, `scripts`
+    (probability of each class of tokens), and the most probable tokens. `layers` names the rows.
+    """
+
+    layers: tuple[str, ...]
+    mass: Float[Tensor, "layer sentence item"]
+    rank: Int[Tensor, "layer sentence target"]
+    entropy: Float[Tensor, "layer sentence"]
+    divergence: Float[Tensor, "layer sentence"]
+    energy: Float[Tensor, "layer sentence"]
+    scripts: Float[Tensor, "layer sentence script"]
+    top_tokens: Int[Tensor, "layer sentence k"]
+    top_mass: Float[Tensor, "layer sentence k"]
+
+
+@torch.no_grad()
+def stream(model: TransformerBridge, batch: Batch, *, last_only: bool = True) -> Float[Tensor, "layer sentence token d_model"]:
+    """Every row of the residual stream at the last token of each prompt, or at all tokens."""
+    names = [row_hook("residual", layer) for layer in rows_of(model)]
+    kept: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, hook: object, name: str) -> None:
+        kept[name] = (activation[:, -1:] if last_only else activation).clone()
+
+    hooks = [(name, lambda activation, hook, name=name: keep(activation, hook, name)) for name in names]
+    model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
+    return torch.stack([kept[name].to(model.cfg.device) for name in names])
+
+
+def rows_of(model: TransformerBridge) -> tuple[str, ...]:
+    """The rows a lens reads: `embed`, then the output of each block."""
+    return layer_names("residual", model.cfg.n_layers)
+
+
+def unembed(
+    model: TransformerBridge, hidden: Float[Tensor, "*row d_model"], *, gradients: bool = False
+) -> Float[Tensor, "*row vocab"]:
+    """The logits of any states through the model's own head: of the last row they are the model's logits."""
+    size, norm = max(hidden[..., 0].numel(), 1), _norm_device(model, hidden.device)
+    with align_module_device(model.unembed.original_component):
+        apart = norm != model.W_U.device
+        if apart:  # over several devices: logit_readout takes the state to the head, and the norm need not lie there
+            with torch.set_grad_enabled(gradients):
+                hidden = model.ln_final(hidden.to(norm, model.W_U.dtype).reshape(1, -1, model.cfg.d_model)).reshape(hidden.shape)
+        return logit_readout(model, hidden, apply_ln=not apart, chunk_size=size, enable_grad=gradients).values
+
+
+def _norm_device(model: TransformerBridge, otherwise: torch.device) -> torch.device:
+    """Where the final norm lies, in a model over several devices."""
+    found = next(model.ln_final.parameters(), None)
+    return otherwise if found is None or found.is_meta else found.device
+
+
+def pieces(model: TransformerBridge, rows: int) -> Iterator[slice]:
+    """Slices of `rows` rows, each so small that its distributions over the whole vocabulary fit beside one another."""
+    size = max(_CELLS // model.cfg.d_vocab, 1)
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def read_prompts(
+    model: TransformerBridge,
+    prompts: Sequence[str],
+    sets: Int[Tensor, "sentence item width"],
+    classes: tuple[Int[Tensor, " vocab"], int],
+    *,
+    ranked: int | None = None,
+    lens: Lens | None = None,
+    top: int = 5,
+    max_tokens: int = 4096,
+) -> LensReading:
+    """Read the next token after each prompt from every row.
+
+    `sets[prompt]` are the token sets whose probability is wanted (padded with -1); the rank is found of the first `ranked` of
+    them. `classes` gives each token's class and their number, for the mass of scripts.
+    """
+    if len(prompts) != len(sets):
+        raise ValueError(f"{len(prompts)} prompts but {len(sets)} rows of token sets came. Needed: one row for each prompt.")
+    sequences = _sequences(model, prompts)
+    gram, parts, order = _gram(model), [], []
+    for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
+        hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
+        parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
+        order += group
+    return _join(parts, torch.tensor(order).argsort())
+
+
+def read_positions(
+    model: TransformerBridge, prompt: str, classes: tuple[Int[Tensor, " vocab"], int], *, lens: Lens | None = None, top: int = 5
+) -> tuple[list[int], LensReading]:
+    """Read the next token after every position of one prompt from every row; also the prompt's own token ids."""
+    (ids,) = _sequences(model, [prompt])
+    hidden = stream(model, pad(model, [ids]), last_only=False)[:, 0]
+    nothing = torch.zeros(len(ids), 0, 1, dtype=torch.long)
+    return ids, _read(model, hidden, nothing, classes, None, lens, top, _gram(model))
+
+
+def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[int]]:
+    sequences, limit = encode(model, prompts), context_limit(model)
+    longest = max(map(len, sequences))
+    if limit is not None and longest > limit:
+        raise ValueError(f"a prompt has {longest} tokens but the model reads {limit}. Use fewer shots or shorter text.")
+    if not all(sequences):
+        raise ValueError(f"prompt {prompts[sequences.index([])]!r} has no token. Needed: at least one.")
+    return sequences
+
+
+@torch.no_grad()
+def log_probabilities(
+    model: TransformerBridge, hidden: Float[Tensor, "row d_model"], layer: str, lens: Lens | None = None
+) -> Float[Tensor, "row vocab"]:
+    """The natural log-probabilities one row of the stream would predict; a lens is not asked about the last row."""
+    if lens is not None and layer != rows_of(model)[-1]:
+        hidden = lens(hidden, layer)
+    return unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
+
+
+def _read(
+    model: TransformerBridge,
+    hidden: Float[Tensor, "layer sentence d_model"],
+    sets: Int[Tensor, "sentence item width"],
+    classes: tuple[Tensor, int],
+    ranked: int | None,
+    lens: Lens | None,
+    top: int,
+    gram: Tensor,
+) -> LensReading:
+    read = []
+    for part in pieces(model, hidden.shape[1]):
+        wanted = sets[part].to(hidden.device)
+        final = log_probabilities(model, hidden[-1, part], rows_of(model)[-1])
+        rows = [
+            _measure(final, log_probabilities(model, hidden[row, part], layer, lens), wanted, classes, ranked, top)
+            for row, layer in enumerate(rows_of(model))
+        ]
+        energy = [distributions.token_energy(_centred(model, row), gram) for row in hidden[:, part]]
+        read.append(
+            {name: torch.stack([row[name] for row in rows]).cpu() for name in rows[0]} | {"energy": torch.stack(energy).cpu()}
+        )
+    return LensReading(rows_of(model), **{name: torch.cat([piece[name] for piece in read], 1) for name in read[0]})
+
+
+def _measure(
+    final: Tensor, early: Tensor, sets: Tensor, classes: tuple[Tensor, int], ranked: int | None, top: int
+) -> dict[str, Tensor]:
+    probabilities = early.exp()
+    best = probabilities.topk(min(top, probabilities.shape[-1]))
+    return {
+        "mass": distributions.set_mass(probabilities, sets),
+        "rank": distributions.set_rank(probabilities, sets[:, :ranked]),
+        "entropy": distributions.entropy(probabilities),
+        "divergence": distributions.divergence(final, early),
+        "scripts": distributions.class_mass(probabilities, *classes),
+        "top_tokens": best.indices,
+        "top_mass": best.values,
+    }
+
+
+def _join(parts: list[LensReading], order: Tensor) -> LensReading:
+    names = [field.name for field in fields(LensReading) if field.name != "layers"]
+    return LensReading(parts[0].layers, **{name: torch.cat([getattr(part, name) for part in parts], 1)[:, order] for name in names})
+
+
+@torch.no_grad()
+def _gram(model: TransformerBridge) -> Float[Tensor, "d_model d_model"]:
+    """The token directions' second moment; the final norm's gain is what it does to a vector of mean 0 and variance 1."""
+    with align_module_device(model.unembed.original_component):
+        unembedding = model.W_U
+        probe = torch.ones(1, 1, model.cfg.d_model, dtype=unembedding.dtype, device=_norm_device(model, unembedding.device))
+        probe[..., 1::2] = -1
+        gain = (probe * (model.ln_final(probe) - model.ln_final(-probe)) / 2).flatten()
+        return distributions.token_gram(unembedding.T, gain.to(unembedding.device)).to(model.cfg.device)
+
+
+def _centred(model: TransformerBridge, hidden: Tensor) -> Tensor:
+    return hidden - hidden.mean(-1, keepdim=True) if model.cfg.normalization_type.startswith("LN") else hidden

@@ -1,0 +1,178 @@
+"""Training a tuned lens on the same amount of text in every language.
+
+Every step reads as many sentences of each language and gives each language the same weight, and the distance that is left
+(KL(final || lens), bits a token) is measured by language, before and after, on sentences never trained on: a lens that
+reads one language better than another shows that language earlier.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import trange
+
+from interp.files.sealed_tensors import load_tensors, save_tensors
+from interp.lens.distributions import divergence
+from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
+from interp.lens.tuned_lens import TunedLens, load_lens, translate
+from interp.models.batches import encode, pad
+from interp.models.load import TransformerBridge, identify
+from interp.provenance import ModelIdentity
+from interp.text.corpus import ParallelCorpus
+
+_log = logging.getLogger(__name__)
+_MOMENTUM, _DECAY, _CLIP = 0.9, 1e-3, 1.0
+
+
+def train_lens(
+    model: TransformerBridge,
+    corpus: ParallelCorpus,
+    path: str | Path,
+    *,
+    steps: int = 250,
+    sentences: int = 8,
+    tokens: int = 128,
+    held_out: float = 0.1,
+    learning_rate: float = 0.1,
+    save_every: int = 25,
+    seed: int = 0,
+) -> TunedLens:
+    """Train the translators on every language of a corpus alike and save them at `path` (.safetensors).
+
+    A step reads the first `tokens` tokens of `sentences` sentences of each language and gives every language the same weight,
+    however many tokens it needs. The sentences follow from `seed` and the step's number alone, so a killed run goes on from
+    its last save to the same result. Nesterov momentum 0.9, weight decay 1e-3, gradients clipped at 1, the learning rate
+    falling linearly to zero, as published; the share `held_out` of the items is left out in every language.
+    """
+    path, identity = Path(path), identify(model)
+    settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
+                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed}  # fmt: skip
+    if path.exists():
+        return _finished(load_lens(path, model), settings, path)
+    train, test = _split(corpus, held_out, seed)
+    partial = path.with_name(f"{path.stem}.partial.safetensors")
+    tensors, start = _start(partial, model, settings, identity)
+    for step in trange(start, steps, initial=start, total=steps, desc="tuned lens", leave=False):
+        hidden, owners = _rows(model, _draw(corpus, train, sentences, seed, step), tokens)
+        gradients = _gradients(model, hidden, _weights(owners // sentences, len(corpus.languages)), tensors)
+        _descend(tensors, gradients, learning_rate * (1 - step / steps))
+        if (step + 1) % save_every == 0:
+            save_tensors(partial, tensors, {"model": identity.sha, "settings": settings, "step": step + 1})
+    before, layers = _evaluate(model, corpus, test, tokens, None), rows_of(model)[:-1]
+    lens = TunedLens(tensors["weight"], tensors["bias"], layers, identity, before, before, settings)
+    after = _evaluate(model, corpus, test, tokens, lens)
+    TunedLens(lens.weight, lens.bias, layers, identity, before, after, settings).save(path)
+    partial.unlink(missing_ok=True)
+    return load_lens(path, model)
+
+
+def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
+    different = [name for name, value in settings.items() if lens.settings.get(name) != value]
+    if different:
+        raise ValueError(f"{path} holds a lens trained with another {', '.join(different)}. Choose another path, or delete it.")
+    return lens
+
+
+def _start(
+    partial: Path, model: TransformerBridge, settings: dict[str, Any], identity: ModelIdentity
+) -> tuple[dict[str, Tensor], int]:
+    """Zero translators and momentum, or those of a killed run with the same settings."""
+    rows, width = len(rows_of(model)) - 1, model.cfg.d_model
+    start = {"weight": torch.zeros(rows, width, width), "bias": torch.zeros(rows, width)}
+    start |= {f"{name}_momentum": torch.zeros_like(tensor) for name, tensor in start.items()}
+    step = 0
+    if partial.is_file():
+        try:
+            tensors, facts = load_tensors(partial)
+        except ValueError as error:
+            _log.warning("%s Training starts over.", error)
+        else:
+            fits = {name: each.shape for name, each in tensors.items()} == {name: each.shape for name, each in start.items()}
+            if fits and facts == {"model": identity.sha, "settings": settings, "step": facts.get("step")}:
+                start, step = tensors, int(facts["step"])
+                _log.info("going on from step %d", step)
+            else:
+                _log.warning("%s is from other settings or another model. Training starts over.", partial)
+    return {name: tensor.to(model.cfg.device) for name, tensor in start.items()}, step
+
+
+def _split(corpus: ParallelCorpus, held_out: float, seed: int) -> tuple[list[int], list[int]]:
+    n = round(len(corpus) * held_out)
+    if not 0 < n < len(corpus):
+        raise ValueError(f"held_out {held_out} of {len(corpus)} items is {n}. Needed: at least one to train on and one held out.")
+    rows = random.Random(seed).sample(range(len(corpus)), len(corpus))
+    return sorted(rows[n:]), sorted(rows[:n])
+
+
+def _draw(corpus: ParallelCorpus, train: Sequence[int], sentences: int, seed: int, step: int) -> list[str]:
+    draw = random.Random(f"{seed}/{step}")
+    return [corpus.sentences[code][row] for code in corpus.languages for row in draw.choices(train, k=sentences)]
+
+
+@torch.no_grad()
+def _rows(
+    model: TransformerBridge, texts: Sequence[str], tokens: int
+) -> tuple[Float[Tensor, "layer token d_model"], Int[Tensor, " token"]]:
+    """The states at every token of the texts, and whose they are. Control tokens are left out: their norm drowns the rest."""
+    batch = pad(model, [ids[:tokens] for ids in encode(model, texts)])
+    special = torch.tensor(model.tokenizer.all_special_ids or [-1], device=batch.ids.device)
+    kept = batch.mask.bool() & ~torch.isin(batch.ids, special)
+    return stream(model, batch, last_only=False)[:, kept], kept.nonzero()[:, 0]
+
+
+def _weights(owners: Int[Tensor, " token"], languages: int) -> Float[Tensor, " token"]:
+    """What each token counts, so that every language counts the same and all sum to one."""
+    tokens = owners.bincount(minlength=languages)
+    return 1 / (tokens[owners] * (tokens > 0).sum())
+
+
+def _gradients(
+    model: TransformerBridge, hidden: Float[Tensor, "layer token d_model"], weights: Tensor, tensors: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    gradients = {name: torch.zeros_like(tensors[name]) for name in ("weight", "bias")}
+    for part in pieces(model, hidden.shape[1]):
+        final = log_probabilities(model, hidden[-1, part], rows_of(model)[-1])
+        for row in range(len(hidden) - 1):
+            leaves = [tensors[name][row].clone().requires_grad_() for name in gradients]
+            early = unembed(model, translate(hidden[row, part], *leaves), gradients=True).float().log_softmax(-1)
+            loss = (torch.nn.functional.kl_div(early, final, reduction="none", log_target=True).sum(-1) * weights[part]).sum()
+            for name, gradient in zip(gradients, torch.autograd.grad(loss, leaves), strict=True):
+                gradients[name][row] += gradient
+    return gradients
+
+
+def _descend(tensors: dict[str, Tensor], gradients: dict[str, Tensor], rate: float) -> None:
+    """One step of SGD with Nesterov momentum, in place."""
+    norm = torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
+    for name, gradient in gradients.items():
+        step = gradient * _CLIP / norm.clamp(min=_CLIP) + _DECAY * tensors[name]
+        tensors[f"{name}_momentum"].mul_(_MOMENTUM).add_(step)
+        tensors[name].sub_(step + _MOMENTUM * tensors[f"{name}_momentum"], alpha=rate)
+
+
+def _evaluate(
+    model: TransformerBridge, corpus: ParallelCorpus, rows: Sequence[int], tokens: int, lens: Lens | None
+) -> Float[Tensor, "language layer"]:
+    """KL(final || lens) in bits, a mean over tokens, for each language and row but the last."""
+    texts = {code: [corpus.sentences[code][row] for row in rows] for code in corpus.languages}
+    return torch.stack([_divergence(model, texts[code], tokens, lens) for code in corpus.languages])
+
+
+def _divergence(model: TransformerBridge, texts: list[str], tokens: int, lens: Lens | None) -> Float[Tensor, " layer"]:
+    layers, n = rows_of(model), 0
+    total = torch.zeros(len(layers) - 1)
+    for start in range(0, len(texts), 8):
+        hidden, _ = _rows(model, texts[start : start + 8], tokens)
+        n += hidden.shape[1]
+        for part in pieces(model, hidden.shape[1]):
+            final = log_probabilities(model, hidden[-1, part], layers[-1])
+            early = (log_probabilities(model, hidden[row, part], layers[row], lens) for row in range(len(layers) - 1))
+            total += torch.stack([divergence(final, one).sum() for one in early]).cpu()
+    return total / n

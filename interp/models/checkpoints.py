@@ -1,0 +1,196 @@
+"""A model at rest, on disk or on the hub: read, or refused with one sentence that says why.
+
+Weights are read from safetensors only (a pickle can run code), and a repository's own code never runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import errors
+from safetensors import SafetensorError, safe_open
+from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from interp.files.checks import safe_path
+from interp.files.sealed_json import read_object
+from interp.languages import nearest
+from interp.models.device_map import quantisation
+from interp.vocabulary.shortened_tokenizer import read_shortened
+
+BUNDLED = Path(__file__).parents[1] / "bundled"
+
+
+def locate(name: str | Path, revision: str | None) -> str:
+    """The folder or the hub name meant; "bundled" is the model that comes with this package."""
+    if revision is not None and (str(name) == "bundled" or Path(name).expanduser().is_dir()):
+        raise ValueError(
+            f"model {str(name)!r} is a folder, which has no revision {revision!r}. Needed: a hub name, or no revision=."
+        )
+    if str(name) == "bundled" and not (BUNDLED / "config.json").is_file():
+        needed = "a hub name or a folder, or train it with `python -m experiments.bundled.train`"
+        raise ValueError(f"model 'bundled' is not in this installation. Needed: {needed}.")
+    folder = BUNDLED if str(name) == "bundled" else Path(name).expanduser()
+    if not folder.is_dir():
+        looks_local = isinstance(name, Path) or str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
+        if looks_local or folder.is_file():
+            raise ValueError(f"model {str(name)!r} is no folder. Needed: a Hugging Face folder, or a hub name like 'org/model'.")
+        return str(name)
+    _check_folder(folder)
+    return str(folder)
+
+
+def _check_folder(folder: Path) -> None:
+    config = folder / "config.json"
+    if not config.is_file():
+        needed = "Needed: a Hugging Face folder, as `save_pretrained` writes it."
+        if (folder / "adapter_config.json").is_file():
+            needed = "It holds a PEFT adapter: load it with peft and pass the model with tokenizer=."
+        raise ValueError(f"model {str(folder)!r} has no config.json. {needed}")
+    if (folder / "adapter_config.json").is_file():
+        raise ValueError(
+            f"model {str(folder)!r} holds weights and a PEFT adapter, which may name other weights. Needed: one of them; "
+            "merge the adapter and save, or move adapter_config.json away."
+        )
+    index, names = folder / "model.safetensors.index.json", {"model.safetensors"}
+    if index.is_file():
+        weights = _read_json(index).get("weight_map")
+        if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) for name in weights.values()):
+            raise ValueError(f"{index} has no weight_map. Save or download the model again.")
+        names = set(weights.values())
+    tensors = sum(_count_tensors(safe_path(folder, name, links=True)) for name in sorted(names))
+    if (layers := _most_layers(_read_json(config))) > tensors:
+        raise ValueError(
+            f"{config} names {layers} layers, but the weights are {tensors} tensors. Needed: the config.json of these weights."
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return read_object(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable as JSON ({error}). Save or download the model again.") from None
+
+
+def _most_layers(config: object) -> int:
+    """The most layers that a configuration names, its parts included: it is built before its weights are looked at."""
+    if isinstance(config, list):
+        return max(map(_most_layers, config), default=0)
+    if not isinstance(config, dict):
+        return 0
+    named = [value for key, value in config.items() if ("layers" in key or key == "n_layer") and isinstance(value, int)]
+    return max([*named, *map(_most_layers, config.values())], default=0)
+
+
+def _count_tensors(shard: Path) -> int:
+    """How many tensors a file of weights holds. Raises `ValueError` where it is none."""
+    if not shard.is_file():
+        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in shard.parent.glob(pattern))
+        needed = "Needed: its weights as safetensors."
+        if pickled:
+            needed = (
+                f"It has {pickled[0]}, but a pickle can run code. Needed: load it with transformers and `save_pretrained` it again."
+            )
+        raise ValueError(f"model {str(shard.parent)!r} has no {shard.name}. {needed}")
+    try:
+        with safe_open(shard, framework="pt") as file:
+            return len(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{shard} is truncated or corrupt ({error}). Save or download the model again.") from None
+
+
+def read_config(name: str, revision: str | None) -> PreTrainedConfig:
+    """The configuration; raises where transformers does not know the architecture without running the repository's code."""
+    try:
+        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:
+        raise _unreachable(name, revision, error) or _unknown_type(name, error) from error
+
+
+def _unknown_type(name: str, error: Exception) -> ValueError:
+    words = str(error).split("`")
+    if "does not recognize" in str(error) and len(words) > 1:
+        kind = words[1]
+        return ValueError(f"model {name!r}: architecture {kind!r} is not supported.{nearest(kind, CONFIG_MAPPING.keys())}")
+    if "trust_remote_code" in str(error):
+        return ValueError(
+            f"model {name!r} needs code of its own to run, which is refused. Needed: an architecture of transformers."
+        )
+    return ValueError(f"model {name!r}: its configuration is not usable ({_brief(error)}).")
+
+
+def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer beside the weights, shortened where the folder says so. Without a padding token it pads with EOS, which
+    changes the ids of no text."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    except Exception as error:
+        raise _unreachable(name, revision, error) or ValueError(
+            f"model {name!r} has no tokenizer that can be read ({_brief(error)}). "
+            "Needed: tokenizer.json beside the weights, or tokenizer=."
+        ) from error
+    if not tokenizer.get_vocab():
+        raise ValueError(f"model {name!r}: its tokenizer is empty. Needed: tokenizer.json beside the weights, or tokenizer=.")
+    if tokenizer.pad_token is None and tokenizer.eos_token is not None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return read_shortened(tokenizer, name, revision)
+
+
+def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, Any]) -> PreTrainedModel:
+    """The model itself, every weight from the checkpoint: a missing or misshapen one is an error, never drawn at random."""
+    try:
+        model, found = kind.from_pretrained(
+            name, revision=revision, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, ImportError) and (method := quantisation(options.get("config"))):
+            raise ValueError(
+                f"model {name!r} is quantised by {method}, and what reads that is not here: {_brief(error)}"
+            ) from error
+        raise _unreachable(name, revision, error) or ValueError(
+            f"model {name!r}: its weights cannot be read ({_brief(error)}). Needed: safetensors that fit its config.json."
+        ) from error
+    if missing := sorted(found["missing_keys"]):
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise ValueError(
+            f"model {name!r} lacks the weights {', '.join(missing[:3])}{more}. Needed: every weight its config.json names."
+        )
+    return model
+
+
+def _unreachable(name: str, revision: str | None, error: BaseException) -> OSError | ValueError | None:
+    """Why a hub name gave nothing, found along the chain of causes; None where the hub is not to blame."""
+    if Path(name).is_dir():
+        return None
+    at = f"model {name!r}" + (f" at revision {revision!r}" if revision else "")
+    causes = _causes(error)
+
+    def caused_by(*types: type[BaseException]) -> bool:
+        return any(isinstance(cause, types) for cause in causes)
+
+    if caused_by(errors.GatedRepoError):
+        return OSError(f"{at} is gated. Accept its terms on its hub page, then log in with `hf auth login`.")
+    if caused_by(errors.RevisionNotFoundError):
+        return ValueError(f"{at}: no such revision. Needed: a branch, tag or commit of it.")
+    if caused_by(errors.RepositoryNotFoundError, errors.HFValidationError):
+        return ValueError(f"{at} is unknown: no folder here and no public model on the hub has that name. Check the spelling.")
+    if caused_by(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
+        return OSError(f"{at} is not in the local cache and the hub cannot be reached. Go online, or give a local folder.")
+    if caused_by(errors.EntryNotFoundError) or "does not appear to have a file" in str(error):
+        return OSError(f"{at} lacks a file that is needed ({_brief(error)}). Weights must be safetensors: pickles are refused.")
+    return None
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

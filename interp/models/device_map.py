@@ -1,0 +1,79 @@
+"""Where the weights go of a model that is large or quantised: over several GPUs, or partly left on disk; or the reason why not.
+
+What was tried: one CPU; CPU and disk; two pretended devices that refuse to mix tensors as CUDA does (reading, lenses, neurons,
+edits, transplants: every number that of one device; not gradients); quantised checkpoints on a CPU (FP8, which transformers turns
+back into numbers there, and BitNet, which stays packed). Nothing of this was run on a GPU; bitsandbytes and GPTQ were not
+installed. A split over GPUs is for size, not for speed: one of them works at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from interp.models.devices import choose_device, free_on
+
+_log = logging.getLogger(__name__)
+_QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbytes": 1.1, "fp8": 1.1, "fbgemm_fp8": 1.1}
+"""Bytes a weight, scales included, by the method that a checkpoint names; from above."""
+
+
+def place(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
+    """Options for `from_pretrained` where the weights cannot simply be read and moved to one device; mostly none.
+
+    "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
+    GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is put
+    where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
+    """
+    if device not in (None, "auto"):
+        return _on_one(config, device)
+    needed, gpus = weight_bytes(kind, config, dtype), range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    if not gpus:
+        return (not torch.backends.mps.is_available() and _beside_disk(needed)) or _on_one(config, device)
+    free = {gpu: free_on(gpu) for gpu in gpus}
+    best, total = max(free.values()), sum(free.values())
+    if needed < (0.8 if len(gpus) > 1 else 1) * best:
+        return _on_one(config, device)
+    if len(gpus) > 1 and needed < 0.9 * total:
+        _log.info("split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", len(gpus), needed / 1e9, best / 1e9)
+        return {"device_map": "auto", "max_memory": {gpu: int(0.95 * room) for gpu, room in free.items()}}
+    raise ValueError(
+        f"device auto: {needed / 1e9:.1f} GB of weights, and {total / 1e9:.1f} GB free on {len(gpus)} GPU(s). "
+        "TransformerLens takes no model that lies partly on a GPU and partly in memory or on disk. Needed: more GPUs, "
+        "dtype bfloat16, a quantised checkpoint, or device cpu."
+    )
+
+
+def _on_one(config: Any, device: str | torch.device | None) -> dict[str, Any]:
+    return {"device_map": {"": choose_device(device)}} if quantisation(config) else {}
+
+
+def _beside_disk(needed: int) -> dict[str, Any]:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed < 0.9 * free:
+        return {}
+    _log.warning("%.1f GB of weights, %.1f GB of memory free: every forward reads the rest from disk", needed / 1e9, free / 1e9)
+    return {"device_map": "auto", "max_memory": {"cpu": int(0.7 * free)}}
+
+
+def weight_bytes(kind: Any, config: Any, dtype: torch.dtype | None) -> int:
+    """How many bytes the weights take, from the configuration alone; 0 where it describes no model."""
+    try:
+        with torch.device("meta"):
+            empty = kind.from_config(config)
+    except Exception as error:  # reading the weights will say better what is wrong with it
+        _log.info("size unknown: %s", error)
+        return 0
+    size = (dtype or getattr(config, "dtype", None) or torch.float32).itemsize
+    return int(sum(each.numel() for each in empty.parameters()) * min(size, _QUANTISED.get(quantisation(config), size)))
+
+
+def quantisation(config: Any) -> str:
+    """How the weights of a checkpoint are quantised, as its configuration names it ("bitsandbytes", "gptq"); "" where not."""
+    found = getattr(config, "quantization_config", None) or {}
+    method = found.get("quant_method") if isinstance(found, dict) else getattr(found, "quant_method", None)
+    return str(getattr(method, "value", method) or "")

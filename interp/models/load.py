@@ -1,0 +1,256 @@
+"""A language model ready to be looked into: any causal Hugging Face model, as TransformerLens' own `TransformerBridge`.
+
+The bridge computes on raw weights with eager attention, so logits, norms and cosines are Hugging Face's own. Two of the
+bridge's habits are undone here: it rewrites the module tree it is given (it gets a second tree over the same tensors),
+and it re-creates the tokenizer with another BOS setting (it gets yours back).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import dispatch_model
+from accelerate.utils import align_module_device
+from torch import Tensor, nn
+from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
+from transformer_lens.model_bridge.sources.transformers import (
+    determine_architecture_from_hf_config,
+    get_hf_model_class_for_architecture,
+)
+from transformer_lens.utilities.multi_gpu import (
+    count_unique_devices,
+    find_embedding_device,
+    find_misplaced_modules,
+    is_mixed_offload_gpu,
+)
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from interp.languages import nearest
+from interp.models.cache_argument import hand_on_cache
+from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
+from interp.models.device_map import place, quantisation
+from interp.models.devices import choose_device, choose_dtype, share
+from interp.models.verification import verified
+from interp.provenance import ModelIdentity
+
+_log = logging.getLogger(__name__)
+
+
+def load(
+    name_or_path: str | Path | nn.Module,
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    revision: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+) -> TransformerBridge:
+    """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
+
+    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (adapters are merged into a copy) and stays
+    as it was; what is not merged, cast or moved shares its memory (load again after training: the bridge splits a joint QKV
+    once). `dtype`: None or "auto" follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu
+    and logs why; a model too large for one GPU is split over several, one too large for memory is read from disk as it runs
+    (`interp.models.device_map`). None means "auto" for a name and "where it is" for a live model. Quantised checkpoints run where
+    transformers has what it takes. Weights are safetensors; a repository's own code never runs.
+
+    When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
+    padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
+    """
+    if isinstance(name_or_path, nn.Module):
+        return _adopt(name_or_path, tokenizer, dtype, device)
+    name = locate(name_or_path, revision)
+    config = read_config(name, revision)
+    architecture = _architecture(config, name)
+    kind = get_hf_model_class_for_architecture(architecture)
+    exact = choose_dtype(dtype)
+    tokenizer = tokenizer or read_tokenizer(name, revision)
+    label = _label(name_or_path, revision)
+    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **place(kind, config, exact, device)}
+    # Some adapters change the configuration or patch transformers before the weights are read.
+    bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
+    ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
+    if options.get("device_map") == "auto" and getattr(bridge_config, "is_stateful", False):
+        raise ValueError(
+            f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
+        )
+    hf: Any = read_weights(name, revision, kind, options)
+    return _bridge(hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label)
+
+
+def _adopt(
+    given: nn.Module,
+    tokenizer: PreTrainedTokenizerBase | None,
+    dtype: str | torch.dtype | None,
+    device: str | torch.device | None,
+) -> TransformerBridge:
+    """A bridge over a live model, which stays as it is."""
+    came = type(given).__name__
+    if isinstance(given, TransformerBridge):
+        raise ValueError(
+            "load: a TransformerBridge came, which is loaded already. Needed: a name, a folder or a Hugging Face model."
+        )
+    if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(given, "peft_config", {}).values()):
+        raise ValueError(
+            "load: a prompt-learning adapter came; it changes the input, not the weights. Needed: one that can be merged."
+        )
+    if tokenizer is None:
+        raise ValueError(f"load: a live {came} came without a tokenizer. Needed: tokenizer=, the one it was trained with.")
+    hf = share(given)
+    if not isinstance(hf, PreTrainedModel):
+        raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
+    if exact := choose_dtype(dtype):
+        for parameter in hf.parameters():  # .to(dtype) would round the rotary tables too
+            parameter.data = parameter.data.to(exact)
+    if device is not None:
+        hf = hf.to(choose_device(device))  # type: ignore[arg-type]
+    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
+
+
+def _label(name: str | Path, revision: str | None) -> str:
+    """The name people read: never a machine's path, and with the revision where one was asked for."""
+    folder = Path(name).expanduser()
+    known = folder.resolve().name if folder.is_dir() else str(name)
+    return f"{known}:{revision}" if revision else known
+
+
+def _architecture(config: PreTrainedConfig, name: str) -> str:
+    try:
+        architecture = determine_architecture_from_hf_config(config)
+    except ValueError:
+        given = (getattr(config, "architectures", None) or [config.model_type])[0]
+        near = nearest(given, SUPPORTED_ARCHITECTURES)
+        raise ValueError(f"model {name!r}: architecture {given!r} is not supported.{near}") from None
+    if get_hf_model_class_for_architecture(architecture) not in (AutoModelForCausalLM, AutoModelForImageTextToText):
+        raise ValueError(f"model {name!r} is a {architecture}. Needed: a causal language model (a decoder).")
+    return architecture
+
+
+def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
+    """The bridge over a model tree of our own, with the tokenizer as given, once it was checked against the plain model."""
+    _check_placed(hf, name)
+    hf.eval().set_attn_implementation("eager")
+    return verified(hf, lambda: _bridged(hf, tokenizer, name), name)
+
+
+def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
+    try:
+        model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
+    except RuntimeError as error:
+        if not (method := quantisation(hf.config)):
+            raise
+        needed = (
+            f"TransformerLens must read the weights of this architecture as numbers ({error}). Needed: a checkpoint in bfloat16"
+        )
+        raise ValueError(f"model {name!r} is quantised by {method}, and {needed}.") from error
+    hand_on_cache(model)
+    embedding = find_embedding_device(hf)
+    if embedding is not None:
+        on_disk = embedding.type == "meta"
+        model.cfg.device, model.cfg.n_devices = "cpu" if on_disk else str(embedding), count_unique_devices(hf)
+    model.__dict__["_tokenizer"] = model._driver.tokenizer = tokenizer  # the setter would re-create it
+    plain, full = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
+    model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = full[:1] != plain[:1]
+    model.cfg.tokenizer_appends_eos = False
+    rows = hf.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        _log.warning(
+            "model %s: the tokenizer has %d ids, the embedding %d rows; ids from %d on will fail", name, len(tokenizer), rows, rows
+        )
+    return model
+
+
+def _check_placed(hf: Any, name: str) -> None:
+    """Raises where the parts of a model lie so that the bridge does not run them, or not rightly."""
+    places = set((getattr(hf, "hf_device_map", None) or {}).values())
+    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in places):
+        raise ValueError(
+            f"model {name!r} lies on {', '.join(map(str, places))}. Needed: GPUs alone, or no GPU: TransformerLens runs no mix."
+        )
+    if misplaced := find_misplaced_modules(hf):
+        module, wanted, found = misplaced[0]
+        raise ValueError(f"model {name!r}: {module} was to lie on {wanted} and is on {found}. Put tied modules on one device.")
+
+
+def identify(model: TransformerBridge) -> ModelIdentity:
+    """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
+
+    A shortened tokenizer goes into the hash, as the same weights then read other ids.
+
+    The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
+    (its address), or behind torch's back through `.data` (its sum). Weights on disk are read once, and taken to stay.
+
+    When it misleads: settings are not weights, so a model with another sliding window or rotary base has the same hash.
+    """
+    hf = model.original_model
+    tensors = _weights(hf)
+    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) if not each.is_meta else (name, 0, 0, 0.0)
+             for name, each in tensors.items()]  # fmt: skip
+    shortening = getattr(model.tokenizer, "shortening", None)
+    state.append(("shortening", hash(shortening), 0, 0.0))
+    kept = model.__dict__.get("_identity")
+    if kept is None or kept[0] != state:
+        digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
+        for name, each in tensors.items():
+            digest.update(f"{name.replace('._original_component', '')}{tuple(each.shape)}{each.dtype}".encode())
+            digest.update(_in_memory(hf, name, each).reshape(-1).view(torch.uint8).numpy().data)
+        kept = model.__dict__["_identity"] = (state, digest.hexdigest())
+    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    dtype = "+".join(filter(None, (dtype, quantisation(hf.config))))
+    return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
+
+
+def _weights(hf: Any) -> dict[str, Tensor]:
+    """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
+    tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
+    found = {
+        name: each.detach()
+        for name, each in hf.named_parameters()
+        if not (each.is_meta and name.replace("._original_component", "") in tied)
+    }
+    if quantisation(hf.config):
+        found |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in found}
+    return found
+
+
+def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
+    """A weight on the CPU, read from disk where it lies there."""
+    if not tensor.is_meta:
+        return tensor.cpu()
+    path, _, leaf = name.rpartition(".")
+    with align_module_device(hf.get_submodule(path), "cpu"):
+        return getattr(hf.get_submodule(path), leaf).detach().clone()
+
+
+def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
+    """The control that knows nothing: same architecture, configuration and tokenizer, weights as before training.
+
+    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device; not quantised.
+    """
+    hf: Any = model.original_model
+    config, spread = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
+    if "disk" in (spread or {}).values():
+        raise ValueError(
+            f"{model.cfg.model_name} lies partly on disk, and random weights would need all of it in memory. Leave them out."
+        )
+    if quantisation(config):
+        del config.quantization_config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = type(hf)._from_config(config, attn_implementation="eager", dtype=hf.dtype)
+    fresh = dispatch_model(fresh, spread) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
+    return _bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")

@@ -1,0 +1,253 @@
+"""Is a model computed as its checkpoint says? Checked on a few tokens at load, before any number rests on it.
+
+TransformerLens, transformers and torch change independently of one another, and a mismatch rarely raises: with transformers
+5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without a word. So each model
+is asked, in about four short forwards, whether
+
+- its logits are those of the plain Hugging Face model (where that is at hand),
+- reading the last two tokens through the cache gives what one forward gives,
+- what the sites hold adds up: `resid_pre + attention + mlp = resid_post` in every block,
+- a write at each site changes what comes after it, and nothing before it.
+
+When it misleads: six tokens do not fill a sliding window, and one block is written to. `interp check` does more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.models.sites import EditSite, hook_name
+from interp.provenance import TESTED, versions
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+_log = logging.getLogger(__name__)
+_TOKENS = 6
+_WRITTEN = 2  # the token that is written to, counted from the end
+_SHARE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 6e-2}
+"""Largest difference between two ways to compute the same values, as a share of the largest value."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact about a model. `difference` and `tolerance` are shares of the largest value compared; `skipped` says why it could
+    not be asked of this model, and is empty where it was."""
+
+    name: str
+    difference: float
+    tolerance: float
+    detail: str = ""
+    skipped: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.skipped) or self.difference <= self.tolerance
+
+
+class VerificationError(RuntimeError):
+    """A model that is not computed as its checkpoint says."""
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """How far two ways to compute the same values may differ, as a share of the largest of them.
+
+    float32: 1e-4 (measured: 2e-6); bfloat16: 6e-2, float16: 2e-2, as they keep 8 and 11 bits.
+    """
+    return _SHARE.get(dtype, 6e-2)
+
+
+def share_of_largest(found: Tensor, expected: Tensor) -> float:
+    """The largest difference of two tensors as a share of the largest value expected (of 1 where that is smaller).
+
+    Infinite where either holds NaN or where only one of them is infinite, so that no comparison passes on such values.
+    """
+    found, expected = found.detach().double().cpu(), expected.detach().double().cpu()
+    if not bool(found.isfinite().all() and expected.isfinite().all()):
+        return float("inf")
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
+
+
+def probe_ids(rows: int) -> Tensor:
+    """Six different token ids `[1 token]`, spread over a vocabulary of `rows`."""
+    return torch.tensor([[(3 + place * max(1, rows // 7)) % rows for place in range(_TOKENS)]])
+
+
+@torch.no_grad()
+def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
+    """What the plain Hugging Face model says of the probe tokens. Call it before the model is bridged."""
+    embedding = hf.get_input_embeddings().weight
+    ids = probe_ids(embedding.shape[0])
+    device = "cpu" if embedding.is_meta else embedding.device
+    training = hf.training
+    hf.eval()
+    try:
+        ids = ids.to(device)
+        return hf(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+    finally:
+        hf.train(training)
+
+
+@torch.no_grad()
+def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[Check, ...]:
+    """Every fact that is checked at load, asked of one model.
+
+    `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
+    """
+    allowed = tolerance(next(model.original_model.parameters()).dtype)
+    ids = probe_ids(model.original_model.get_input_embeddings().weight.shape[0]).to(model.cfg.device)
+    clean: Tensor = model(ids, attention_mask=torch.ones_like(ids), use_cache=False)
+    if not bool(clean.isfinite().all()):
+        remedy = ": float16 ends at 65504, load with dtype='bfloat16'" if clean.dtype == torch.float16 else ""
+        return (Check("the logits are finite", float("inf"), 0.0, f"they hold NaN or infinite values{remedy}"),)
+    facts: dict[str, Callable[[], float]] = {
+        "two cached steps equal one forward": lambda: _cached(model, ids, clean),
+        "resid_pre + attention + mlp = resid_post": lambda: _residual_sums(model, ids),
+        "a write changes what follows it and nothing else": lambda: _writes(model, ids, clean),
+    }
+    if plain is not None:
+        facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
+    return tuple(_asked(name, allowed, fact) for name, fact in facts.items())
+
+
+class _CannotAskError(Exception):
+    """The architecture has no such part."""
+
+
+class _WrongError(Exception):
+    """A fact does not hold, whatever the size of a difference."""
+
+
+def _asked(name: str, allowed: float, fact: Callable[[], float]) -> Check:
+    try:
+        return Check(name, fact(), allowed)
+    except _CannotAskError as error:
+        return Check(name, 0.0, allowed, skipped=str(error))
+    except _WrongError as error:
+        return Check(name, float("inf"), allowed, str(error))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:  # a library's own
+        return Check(name, float("inf"), allowed, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
+    """The last two tokens read one by one over a cache, against one forward."""
+    if getattr(model.cfg, "is_stateful", False):
+        raise _CannotAskError("the model keeps a state of its own instead of keys and values")
+    before, past, steps = ids.shape[1] - 2, None, []
+    for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
+        given: dict[str, Any] = {} if past is None else {"past_key_values": past}
+        mask = torch.ones_like(ids[:, :stop])
+        logits, past = model(ids[:, start:stop], attention_mask=mask, return_type="logits_and_cache", use_cache=True, **given)
+        steps.append(logits[:, -1])
+    return share_of_largest(torch.stack(steps[1:], dim=1), clean[:, before:])
+
+
+def _residual_sums(model: TransformerBridge, ids: Tensor) -> float:
+    """The largest difference between what enters a block plus what its halves add, and what leaves it."""
+    sites: tuple[EditSite, ...] = ("residual_pre", "attention", "mlp", "residual_post")
+    blocks = range(model.cfg.n_layers)
+    held = _held(model, ids, [hook_name(site, block) for block in blocks for site in sites])
+    differences = []
+    for block in blocks:
+        before, attention, mlp, after = (held[hook_name(site, block)].double().cpu() for site in sites)
+        differences.append(share_of_largest(before + attention + mlp, after))
+    return max(differences)
+
+
+def _held(model: TransformerBridge, ids: Tensor, names: list[str], writes: Any = ()) -> dict[str, Tensor]:
+    """What hooks hold in one forward, after `writes` (name and hook)."""
+    if missing := [name for name in names if name not in model.hook_dict]:
+        raise _CannotAskError(f"the architecture has no {missing[0]}")
+    held: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(activation: Tensor, hook: object) -> None:
+            held[name] = activation.clone()
+
+        return hook
+
+    hooks = [*writes, *((name, keep(name)) for name in names)]
+    held["logits"] = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), use_cache=False, fwd_hooks=hooks)
+    return held
+
+
+def _writes(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
+    """One row of a batch is untouched, each other row is written to at another site of the middle block, at one token."""
+    block, token = model.cfg.n_layers // 2, ids.shape[1] - _WRITTEN
+    sites = [site for site in get_args(EditSite) if hook_name(site, block) in model.hook_dict]
+    after, added = hook_name("residual_post", block), {}
+
+    def write(site: EditSite, row: int) -> Callable[..., Tensor]:
+        def hook(activation: Tensor, hook: object) -> Tensor:
+            changed = activation.clone()
+            changed[row, token] = activation[row, token].roll(1, -1) - 2 * activation[row, token]
+            added[site] = (changed[row, token] - activation[row, token]).float()
+            return changed
+
+        return hook
+
+    writes = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
+    below = [hook_name("residual_post", block - 1)] if block else []
+    held = _held(model, ids.expand(len(sites) + 1, -1), [*below, after], writes)
+    logits, stream = held["logits"], held[after].float()
+    moved = [share_of_largest(logits[:1], clean), share_of_largest(logits[1:, :token], clean[:, :token].expand(len(sites), -1, -1))]
+    moved += [share_of_largest(held[name], held[name][:1].expand_as(held[name])) for name in below]
+    for row, site in enumerate(sites, start=1):
+        change = stream[row, token] - stream[0, token]
+        if site not in added or not bool(change.any()) or bool((logits[row, token:] == logits[0, token:]).all()):
+            raise _WrongError(f"a write at site {site!r} of block {block} changes nothing")
+        if site in ("mlp", "residual_post"):
+            moved.append(share_of_largest(stream[0, token] + added[site].to(change), stream[row, token]))
+    return max(moved)
+
+
+_VERIFIED: set[tuple[str, ...]] = set()
+
+
+def _key(hf: Any) -> tuple[str, ...]:
+    """A model as far as these facts go: its configuration, dtype, device and the versions of the libraries."""
+    where = getattr(hf, "hf_device_map", None) or hf.device
+    return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
+
+
+def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
+    """A model as `bridged()` makes it from `hf`, once what it computes was compared with `hf` itself.
+
+    Asked once a process for a configuration, dtype, device and set of library versions.
+
+    Raises
+    ------
+    VerificationError
+        Where a fact of `check_model` does not hold. The error names the fact, the versions and what to install.
+    """
+    key = _key(hf)
+    if key in _VERIFIED:
+        return bridged()
+    plain = plain_logits(hf)
+    model = bridged()
+    for check in check_model(model, plain):
+        if not check.passed:
+            raise VerificationError(_refusal(name, check))
+        if check.skipped:
+            _log.info("model %s: not checked whether %s: %s", name, check.name, check.skipped)
+    _VERIFIED.add(key)
+    return model
+
+
+def _refusal(name: str, check: Check) -> str:
+    how_far = check.detail or f"they differ by {check.difference:.1e} of the largest value, allowed are {check.tolerance:.0e}"
+    if "finite" in check.name:
+        return f"model {name!r}: expected that {check.name}, but {how_far}."
+    have = ", ".join(f"{library} {number}" for library, number in versions().items())
+    want = " ".join(f"{library}=={number}" for library, number in TESTED.items())
+    return (
+        f"model {name!r} is not computed as its checkpoint says. Expected: {check.name}; {how_far}. Installed: {have}. "
+        f"Install the tested versions: pip install {want}. If they are installed, this architecture is not supported."
+    )

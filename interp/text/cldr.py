@@ -1,0 +1,218 @@
+"""Parallel names, dates, number words and phrases in 100+ languages, without a download.
+
+The text is Unicode CLDR data, as shipped by Babel, and the number words of num2words. Every item has an id whose tail is
+written the same in every language (`territory:FR`, `date:03-05`, `number:42`), so ids double as language-neutral codes.
+
+When it misleads: this is a lexicon, not prose. Alignment or translation on it is about a few hundred concepts; say "lexical".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Literal, get_args
+
+import num2words
+from babel import Locale, UnknownLocaleError, localedata
+from babel.core import get_global
+from babel.dates import format_skeleton, format_timedelta
+from babel.languages import get_official_languages
+from babel.lists import format_list
+from babel.localedata import locale_identifiers
+from babel.numbers import get_territory_currencies
+from babel.units import format_unit
+
+from interp.languages import Language, language, languages
+from interp.text.corpus import ParallelCorpus
+
+Kind = Literal["names", "dates", "numbers", "phrases"]
+Split = Literal["all", "train", "heldout"]
+
+UNITS = {
+    "length-kilometer": "km", "length-meter": "m", "length-centimeter": "cm", "length-mile": "mi", "mass-kilogram": "kg",
+    "mass-gram": "g", "mass-tonne": "t", "volume-liter": "l", "duration-second": "s", "duration-minute": "min",
+    "duration-hour": "h", "duration-day": "d", "duration-week": "wk", "duration-month": "mo", "duration-year": "y",
+    "energy-joule": "J", "power-watt": "W", "electric-volt": "V", "electric-ampere": "A", "area-hectare": "ha",
+}  # fmt: skip
+
+CONTINENTS = {"Europe": "150", "Asia": "142", "Africa": "002", "America": "019", "Australia": "009", "Pacific": "009"}
+_SPANS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
+_NUM2WORDS = {"kaz": "kz", "nob": "no"}
+_HELD_OUT = 0.1
+
+
+def available() -> tuple[str, ...]:
+    """The codes of all languages whose names CLDR gives almost completely: the ones `read_corpus` offers by default."""
+    return _available()
+
+
+def read_corpus(kind: str, languages: Sequence[str] | None = None, split: str = "all") -> ParallelCorpus:
+    """The items of one kind that every language has, each written differently from the others of its language.
+
+    `split="heldout"` are the concepts whose translations the bundled model never saw (a fixed tenth, by hash of the id),
+    `"train"` the rest. Raises `ValueError` for a kind, split or language there is not.
+    """
+    if kind not in get_args(Kind):
+        raise ValueError(f"cldr:{kind}: needed one of {', '.join('cldr:' + known for known in (*get_args(Kind), 'facts'))}.")
+    if split not in get_args(Split):
+        raise ValueError(f"split {split!r} of cldr:{kind}: needed one of {', '.join(get_args(Split))}.")
+    tables = {code: entries(kind, code) for code in wanted_codes(kind, languages)}
+    ids = [i for i in _shared(tables) if split == "all" or held_out(i) == (split == "heldout")]
+    name = f"cldr:{kind}" + ("" if split == "all" else f"/{split}")
+    return ParallelCorpus(
+        name,
+        {code: tuple(table[i] for i in ids) for code, table in tables.items()},
+        ids=tuple(ids),
+        labels={"type": tuple(i.split(":")[0] for i in ids)},
+    )
+
+
+def held_out(identifier: str, share: float = _HELD_OUT) -> bool:
+    """Whether an item belongs to the held-out part: a property of its id alone, the same everywhere and for ever."""
+    return uniform(identifier) < share
+
+
+def uniform(identifier: str) -> float:
+    """A fixed number in [0, 1) for an id."""
+    return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:6], "big") / 2**48
+
+
+@lru_cache(maxsize=1024)
+def entries(kind: str, code: str) -> Mapping[str, str]:
+    """Everything of one kind in one language: id -> text."""
+    makers = {"names": _names, "dates": _dates, "numbers": _numbers, "phrases": _phrases}
+    return {i: text for i, text in makers[kind](language(code)).items() if text}
+
+
+@lru_cache(maxsize=1024)
+def _locale(meant: Language) -> Locale:
+    """A locale that shares nothing with another: Babel writes resolved aliases into the root that all locales share,
+    so that Italian weekdays come out in Swahili if Swahili was asked first."""
+    localedata._cache.clear()
+    try:
+        locale = Locale.parse(meant.tag, sep="-")
+        assert locale._data is not None
+        return locale
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(
+            f"cldr has no data for {meant.code} ({meant.name}). interp.text.cldr.available() lists what there is."
+        ) from None
+
+
+@lru_cache(maxsize=1)
+def concepts() -> dict[str, tuple[str, ...]]:
+    """Territories with a one-word English name, and the languages and currencies that are theirs."""
+    english = _locale(language("eng_Latn"))
+    places = sorted(
+        code
+        for code in get_global("territory_currencies")
+        if re.fullmatch(r"[^\W\d_]+", english.territories.get(code, "")) and get_official_languages(code) and currency_of(code)
+    )
+    spoken = {get_official_languages(place)[0].split("_")[0] for place in places}
+    return {
+        "territory": (*places, *sorted(set(CONTINENTS.values()))),
+        "language": tuple(sorted(tag for tag in spoken if re.fullmatch(r"[^\W\d_]+", english.languages.get(tag, "")))),
+        "currency": tuple(sorted({currency_of(place) for place in places})),
+    }
+
+
+def currency_of(place: str) -> str:
+    current = get_territory_currencies(place)
+    return current[0] if current else ""
+
+
+def _names(meant: Language) -> dict[str, str]:
+    locale, known = _locale(meant), concepts()
+    named = {f"territory:{code}": locale.territories.get(code, "") for code in known["territory"]}
+    named |= {f"language:{tag}": locale.languages.get(tag, "") for tag in known["language"]}
+    named |= {f"currency:{code}": locale.currencies.get(code, "") for code in known["currency"]}
+    named |= {f"month:{number}": text for number, text in locale.months["stand-alone"]["wide"].items()}
+    named |= {f"weekday:{number}": text for number, text in locale.days["stand-alone"]["wide"].items()}
+    display = locale._data["unit_display_names"]
+    for unit, short in UNITS.items():
+        forms = display.get(unit, {})
+        named[f"unit:{short}"] = forms.get("long") or forms.get("short") or ""
+    return {i: text for i, text in named.items() if text != i.split(":")[1]}
+
+
+def _dates(meant: Language) -> dict[str, str]:
+    locale = _locale(meant)
+    days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(366)]
+    dated = {f"date:{day:%m-%d}": format_skeleton("MMMMd", day, locale=locale) for day in days}
+    for span, seconds in _SPANS.items():
+        for count in (*range(-10, 0), *range(1, 11)):
+            dated[f"relative:{count:+d} {span}"] = format_timedelta(
+                timedelta(seconds=count * seconds), granularity=span, threshold=1000, add_direction=True, locale=locale
+            )
+    return dated
+
+
+def _numbers(meant: Language) -> dict[str, str]:
+    converter = num2words.CONVERTER_CLASSES.get(_NUM2WORDS.get(meant.code[:3], meant.tag.split("-")[0]))
+    if converter is None or meant.script != language(meant.tag.split("-")[0]).script:
+        return {}
+    return {f"number:{number}": str(converter.to_cardinal(number)) for number in range(101)}
+
+
+def _phrases(meant: Language) -> dict[str, str]:
+    locale, names = _locale(meant), _names(meant)
+    said = {f"amount:{count} {short}": _amount(count, unit, locale) for unit, short in UNITS.items() for count in range(2, 13)}
+    places = [i for i in names if i.startswith("territory:") and not i[-1].isdigit()]
+    for place, first in enumerate(places):
+        for second in (places[place * 7 % len(places)], places[(place * 31 + 11) % len(places)]):
+            if first != second:
+                pair = f"{first[10:]}+{second[10:]}"
+                said[f"and:{pair}"] = format_list([names[first], names[second]], locale=locale)
+                said[f"or:{pair}"] = format_list([names[first], names[second]], style="or", locale=locale)
+    return said
+
+
+def _amount(count: int, unit: str, locale: Locale) -> str:
+    """ "3 kilometres". CLDR writes a long form only where it differs from the short one; where there is neither, nothing."""
+    for length in ("long", "short"):
+        text = format_unit(count, unit, length=length, locale=locale)
+        if unit not in text:
+            return text
+    return ""
+
+
+def _shared(tables: Mapping[str, Mapping[str, str]]) -> list[str]:
+    first, *others = tables.values()
+    ids = [i for i in first if all(i in table for table in others)]
+    for table in tables.values():
+        seen: dict[str, str] = {}
+        for i in ids:
+            seen.setdefault(table[i].casefold(), i)
+        ids = [i for i in ids if seen[table[i].casefold()] == i]
+    return ids
+
+
+def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
+    codes = [found.code for found in languages(spellings)] if spellings is not None else list(_available())
+    if spellings is None:
+        return [code for code in codes if entries(kind, code)]
+    for code in codes:
+        if not entries(kind, code):
+            raise ValueError(f"cldr:{kind} has no {code} ({language(code).name}). Leave it out, or choose cldr:names.")
+    return codes
+
+
+@lru_cache(maxsize=1)
+def _available() -> tuple[str, ...]:
+    english = entries("names", "eng_Latn")
+    found = {}
+    for tag in sorted(locale_identifiers()):
+        try:
+            meant = language(tag)
+            if meant.tag != tag.replace("_", "-") or meant.code in found:
+                continue
+            table = entries("names", meant.code)
+        except (ValueError, KeyError):
+            continue
+        own = [i for i in english if i in table and (meant.code == "eng_Latn" or table[i] != english[i])]
+        if len(table) >= 0.9 * len(english) and len(own) >= 0.4 * len(english):
+            found[meant.code] = len(own)
+    return tuple(sorted(found))

@@ -1,0 +1,161 @@
+"""Models between a base and a tuned one: one's lower half under the other's upper half, some weights of one in the other.
+
+Every model here is a `with` block or a pure function; both models are afterwards what they were. Layers are the rows of a
+residual capture: `embed` is what enters block 0, `"3"` what leaves block 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformer_lens.model_bridge import TransformerBridge
+
+from interp.models.batches import batches
+from interp.models.sites import layer_names, row_hook
+from interp.tuning.templates import IGNORED, Encoded
+
+_TOKENS = 8192
+
+
+def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
+    """Raise `ValueError` where two models are not of one architecture and one tokenizer."""
+    shapes = [(type(model.original_model).__name__, model.cfg.n_layers, model.cfg.d_model, input_table(model).shape[0])
+              for model in (base, tuned)]  # fmt: skip
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"the two models differ: {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows). Needed: one tuned from the other."
+        )
+    vocabularies = [model.tokenizer.get_vocab() for model in (base, tuned)]
+    if vocabularies[0] != vocabularies[1]:
+        raise ValueError("the two models' tokenizers differ. Needed: one tokenizer, or their rows do not mean the same tokens.")
+
+
+def parts(model: TransformerBridge) -> tuple[str, ...]:
+    """What a model is made of, in order: `embed`, its blocks `"0"` .. `"N-1"`, and `head` (final norm and unembedding)."""
+    return ("embed", *(str(block) for block in range(model.cfg.n_layers)), "head")
+
+
+@torch.no_grad()
+def answer_losses(model: TransformerBridge, data: Encoded) -> Float[np.ndarray, " item"]:
+    """Mean negative log-likelihood of each example's learned tokens, in nats a token, under whatever edits are in force."""
+    losses = np.empty(len(data))
+    for rows, ids, mask, labels in _batches(model, data):
+        losses[rows] = _mean_losses(model(ids, attention_mask=mask, use_cache=False), labels)
+    return losses
+
+
+@torch.no_grad()
+def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: Encoded) -> Float[np.ndarray, "layer item"]:
+    """`upper` reading, at each row of the residual stream in turn, what `lower` holds there: the same mean losses.
+
+    The result is the model made of `lower` up to that row and of `upper` above it.
+    """
+    hooks = [row_hook("residual", layer) for layer in layer_names("residual", upper.cfg.n_layers)]
+    losses = np.empty((len(hooks), len(data)))
+    for rows, ids, mask, labels in _batches(lower, data):
+        held: dict[str, Tensor] = {}
+        keep = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
+        lower.run_with_hooks(ids, fwd_hooks=keep, attention_mask=mask, use_cache=False)
+        for place, hook in enumerate(hooks):
+            swap = [(hook, partial(_swap, other=held[hook]))]
+            logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
+            losses[place, rows] = _mean_losses(logits, labels)
+    return losses
+
+
+@contextmanager
+def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha: float = 1.0) -> Iterator[TransformerBridge]:
+    """`model` with one part moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
+    if part not in parts(model):
+        raise ValueError(f"part {part!r}: needed one of {', '.join(parts(model))}.")
+    theirs = dict(other.original_model.named_modules())
+    members = {id(module) for root in _roots(model, part) for module in root.modules()}
+    changed: list[tuple[nn.Module, str, nn.Parameter]] = []
+    try:
+        for name, module in model.original_model.named_modules():
+            if id(module) in members:
+                for own, weight in list(module.named_parameters(recurse=False)):
+                    goal = getattr(theirs[name], own).detach().to(weight)
+                    changed.append((module, own, weight))
+                    setattr(module, own, nn.Parameter(torch.lerp(weight.detach(), goal, alpha), requires_grad=False))
+        yield model
+    finally:
+        for module, own, weight in changed:
+            setattr(module, own, weight)
+
+
+@contextmanager
+def with_rows(model: TransformerBridge, other: TransformerBridge, tokens: Iterable[int]) -> Iterator[TransformerBridge]:
+    """`model` reading some tokens with `other`'s input embedding rows. The output layer stays, also where the two are tied."""
+    table, rows = model.embed.original_component, torch.as_tensor(sorted(set(tokens)), dtype=torch.long)
+    mine = table.weight
+    mixed = mine.detach().clone()
+    mixed[rows] = input_table(other)[rows].to(mixed)
+    try:
+        table.weight = nn.Parameter(mixed, requires_grad=False)
+        yield model
+    finally:
+        table.weight = mine
+
+
+def input_table(model: TransformerBridge) -> Float[Tensor, "vocab d_model"]:
+    """The table a model reads tokens with."""
+    return model.embed.original_component.weight.detach()
+
+
+def weights(model: TransformerBridge) -> dict[str, tuple[str, Tensor]]:
+    """Every weight by its name: the part it belongs to and its values. A fused q-k-v map stands as its three maps.
+
+    A table that is also the output layer stands twice, once in `embed` and once in `head`.
+    """
+    found: dict[str, tuple[str, Tensor]] = {}
+    for part in parts(model):
+        members = {id(module) for root in _roots(model, part) for module in root.modules()}
+        for path, module in model.original_model.named_modules():
+            name = path.replace("._original_component", "")
+            if id(module) in members and not name.endswith(".qkv"):
+                own = module.named_parameters(recurse=False)
+                found |= {f"{name}.{kind}": (part, weight.detach()) for kind, weight in own}
+    return found
+
+
+def _roots(model: TransformerBridge, part: str) -> list[nn.Module]:
+    """The modules that make up a part; the embedding has what stands neither in a block nor in the head."""
+    head = [model.ln_final, model.unembed]
+    if part == "head":
+        return head
+    if part != "embed":
+        return [model.blocks[int(part)]]
+    others = {id(module) for root in (*model.blocks, *head) for module in root.modules()}
+    return [each for each in model.original_model.modules() if id(each) not in others and not list(each.children())]
+
+
+def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int], Tensor, Tensor, Tensor]]:
+    """Rows of `data` with their ids, mask and labels, padded on the left, on the model's device."""
+    for rows in batches([len(ids) for ids in data.ids], _TOKENS):
+        longest = max(len(data.ids[row]) for row in rows)
+        short = [longest - len(data.ids[row]) for row in rows]
+        ids = torch.tensor([[0] * gap + list(data.ids[row]) for row, gap in zip(rows, short, strict=True)])
+        mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in short])
+        labels = torch.tensor([[IGNORED] * gap + list(data.labels[row]) for row, gap in zip(rows, short, strict=True)])
+        yield rows, *(tensor.to(model.cfg.device) for tensor in (ids, mask, labels))
+
+
+def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:
+    aims = labels[:, 1:].to(logits.device)
+    losses = nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2).float(), aims, reduction="none", ignore_index=IGNORED)
+    return (losses.sum(-1) / (aims != IGNORED).sum(-1)).double().cpu().numpy()
+
+
+def _keep(x: Tensor, hook: object, held: dict[str, Tensor], name: str) -> None:
+    held[name] = x.detach().clone()
+
+
+def _swap(x: Tensor, hook: object, other: Tensor) -> Tensor:
+    return other.to(x)

@@ -1,0 +1,126 @@
+"""A tokenizer that drops the constant lead at encoding and puts it back at decoding, and the file that says so in a model's folder.
+
+Everything that reads or writes text through it (tuning, generation, the lens, spans, TransformerLens itself) sees shortened ids
+and whole text. `save_pretrained` writes `shortening.json` beside the unchanged tokenizer files, and `interp.load` honours it.
+
+When it misleads: plain transformers does not know that file. `AutoTokenizer` on such a folder feeds the model unshortened ids,
+which it was not tuned on, and shows U+FFFD in what it writes. There use `interp.models.checkpoints.read_tokenizer(folder, None)`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers.tokenization_utils_base import PaddingStrategy, TruncationStrategy
+from transformers.utils import cached_file
+
+from interp.files.atomic import write_json
+from interp.vocabulary.shortening import Shortening
+from interp.vocabulary.spelling import read_vocabulary
+
+SHORTENING = "shortening.json"
+_BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "offset_mapping")
+_NOTE = (
+    "This model reads and writes ids without the tokens in 'dropped', which spell 'prefix' (UTF-8, hexadecimal). They are put back "
+    "before every token that begins with a continuation byte (80-BF) where a character should begin. interp.load does so; plain "
+    "transformers does not: take the tokenizer of interp.models.checkpoints.read_tokenizer(folder, None) there."
+)
+
+
+def shortened(tokenizer: PreTrainedTokenizerBase, shortening: Shortening) -> PreTrainedTokenizerBase:
+    """The same tokenizer with shorter ids; its `shortening` says which. The one given stays as it is.
+
+    Offsets, masks and padding fit the shortened ids. Not offered: overflowing pieces of a truncated text; and a truncated text
+    is cut at its end, whatever special token stands there.
+    """
+    if not tokenizer.is_fast:
+        raise ValueError(f"shortening needs a fast tokenizer; this is a {type(tokenizer).__name__}.")
+    if hasattr(tokenizer, "shortening"):
+        raise ValueError("this tokenizer is shortened already. Give its own.")
+    own = copy.deepcopy(tokenizer)
+    kind: Any = type(tokenizer)
+    own.__class__ = _kind(kind)
+    own.shortening = shortening
+    return own
+
+
+def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model as its `shortening.json` has it; as it is where there is none."""
+    quiet = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors", "gated_repo")}
+    path = cached_file(name, SHORTENING, revision=revision, **quiet)
+    if path is None:
+        return tokenizer
+    try:
+        plain = json.loads(Path(path).read_text(encoding="utf-8"))
+        prefix, dropped = bytes.fromhex(plain["prefix"]), tuple(map(int, plain["dropped"]))
+        counts = {key: int(plain[key]) for key in ("before", "after", "split", "begun")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{SHORTENING} of model {name!r} is not readable ({error!r}). Make the folder again.") from None
+    return shortened(tokenizer, Shortening(prefix, dropped, read_vocabulary(tokenizer).spelling, **counts))
+
+
+@cache
+def _kind(own: Any) -> Any:
+    """A class of the tokenizer's own name, so that what it saves is opened by its own class."""
+    return type(own.__name__, (_Shortened, own), {})
+
+
+class _Shortened(PreTrainedTokenizerBase):
+    shortening: Shortening
+
+    def _encode_plus(  # type: ignore[override]
+        self,
+        text: Any,
+        text_pair: Any = None,
+        padding_strategy: Any = PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy: Any = TruncationStrategy.DO_NOT_TRUNCATE,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: Any = None,
+        return_overflowing_tokens: bool = False,
+        **how: Any,
+    ) -> BatchEncoding:
+        if return_overflowing_tokens:
+            raise ValueError("a shortened tokenizer gives no overflowing tokens. Cut the text, or the ids, yourself.")
+        found = super()._encode_plus(text, text_pair, **how)
+        nested = bool(found["input_ids"]) and isinstance(found["input_ids"][0], list)
+        table = {key: found[key] if nested else [found[key]] for key in _BY_TOKEN if key in found}
+        kept = [self.shortening.kept(ids) for ids in table["input_ids"]]
+        if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
+            kept = [places[:max_length] if self.truncation_side == "right" else places[-max_length:] for places in kept]
+        values: dict[str, Any] = {
+            key: [[row[place] for place in places] for row, places in zip(rows, kept, strict=True)] for key, rows in table.items()
+        }
+        if "length" in found:
+            values["length"] = [len(places) for places in kept]
+        if not nested and return_tensors is None:
+            values = {key: row[0] for key, row in values.items()}
+        return self.pad(
+            BatchEncoding(values), padding=padding_strategy, max_length=max_length, pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side, return_attention_mask="attention_mask" in values, return_tensors=return_tensors,
+            verbose=False,
+        )  # fmt: skip
+
+    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **how: Any) -> list[str]:
+        ids = self._encode_plus(text, pair, add_special_tokens=add_special_tokens, **how)["input_ids"]
+        return list(self.convert_ids_to_tokens(ids))
+
+    def _decode(self, token_ids: int | Sequence[int], *args: Any, **how: Any) -> str:
+        ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
+        return super()._decode(self.shortening.restore(ids), *args, **how)
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **how: Any) -> tuple[str, ...]:
+        written = super().save_pretrained(save_directory, *args, **how)
+        plan, path = self.shortening, Path(save_directory) / SHORTENING
+        write_json(path, {
+            "prefix": plan.prefix.hex().upper(), "dropped": list(plan.dropped), "before": plan.before, "after": plan.after,
+            "split": plan.split, "begun": plan.begun, "note": _NOTE,
+        })  # fmt: skip
+        return (*written, str(path))

@@ -1,0 +1,196 @@
+"""How alike two clouds are as shapes: representation similarity of the same sentences in two languages. Pure tensors.
+
+Clouds are `[layer sentence d_model]`, paired by row, all layers at once. `cka` and `rsa` compare who is near whom (Gram
+matrices); `svcca`, `pwcca` and `procrustes` fit a map between the clouds and are scored on sentences it never saw.
+All are 1 for identical clouds and, but for `pwcca`, do not change when a cloud is rotated. A cloud without spread scores 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from probes.alignment.retrieval import cosines, ranks
+from probes.alignment.shuffles import Scores, shift_means, shift_products, stretch, wrong_mean
+
+Cloud = Float[Tensor, "layer sentence d_model"]
+Gram = Float[Tensor, "layer source target"]
+_TINY = 1e-12
+
+
+def correlate(x: Gram, y: Gram) -> Scores:
+    """`<x, y> / |x||y|` of two centred similarity matrices: CKA and RSA, by what is given.
+
+    A sentence's value is the estimate plus its influence: a sentence enters every pair it is in, hence the factor two.
+    """
+    n = x.shape[-1]
+    xx, yy, xy = (product.sum(-1) * n for product in (x * x, y * y, x * y))
+    scale = (xx.mean(-1) * yy.mean(-1)).sqrt().clamp(min=_TINY)[:, None]
+    estimate = xy.mean(-1, keepdim=True) / scale
+    spread = sum(part / part.mean(-1, keepdim=True).clamp(min=_TINY) - 1 for part in (xx, yy))
+    shuffled = shift_products(x, y) / scale
+    return Scores(2 * xy / scale - estimate - estimate * spread, shuffled.mean(-1), shuffled)
+
+
+def gram(x: Cloud) -> Gram:
+    """Centred Gram matrix, for linear CKA (Kornblith et al. 2019). Two unrelated clouds correlate well above 0 when d > n."""
+    centred = x - x.mean(1, keepdim=True)
+    return centred @ centred.mT
+
+
+def gram_debiased(x: Cloud) -> Gram:
+    """U-centred Gram matrix without diagonal, for debiased CKA: unrelated clouds correlate 0 whatever n and d.
+
+    Its products are the unbiased HSIC_1 of Song et al. 2012, eq. 5 (Nguyen et al. 2021 for CKA). Needs n > 3; can give
+    values below 0. Misleads where a few directions or sentences hold most of the variance (Davari et al. 2023).
+    """
+    n = x.shape[1]
+    hollow = gram(x)
+    hollow.diagonal(dim1=1, dim2=2).zero_()
+    rows = hollow.sum(-1, keepdim=True)
+    centred = hollow - (rows + rows.mT) / (n - 2) + rows.sum(1, keepdim=True) / ((n - 1) * (n - 2))
+    centred.diagonal(dim1=1, dim2=2).zero_()
+    return centred
+
+
+def rank_similarity(x: Cloud) -> Gram:
+    """Centred ranks of every pair's cosine within its language, for RSA: Spearman over the upper triangle (Kriegeskorte 2008).
+
+    Misleads if its pairs are counted as independent: test it by shuffling sentences (Mantel 1967).
+    """
+    n = x.shape[1]
+    i, j = torch.triu_indices(n, n, 1, device=x.device)
+    order = ranks(cosines(x, x)[:, i, j])
+    found = torch.zeros(len(x), n, n, device=x.device)
+    found[:, i, j] = (order - order.mean(-1, keepdim=True)).float()
+    return found + found.mT
+
+
+@dataclass(frozen=True)
+class Basis:
+    """One cloud in the principal directions of its training sentences: 99 % of variance, at most a tenth of their number."""
+
+    test: Int[Tensor, " sentence"]
+    train_whitened: Float[Tensor, "layer train k"]
+    test_whitened: Float[Tensor, "layer test k"]
+    deviation: Float[Tensor, "layer k"]
+    directions: Float[Tensor, "layer k d_model"]
+
+
+def reduce(x: Cloud, folds: Int[Tensor, " sentence"], variance: float = 0.99) -> list[Basis]:
+    """A cloud's principal directions, fitted once for each fold on the sentences outside it.
+
+    Directions are kept to a tenth of the training sentences: with n <= d any two clouds correlate at 1 on the sentences fitted.
+    """
+    return [_reduce(x, folds == fold, variance) for fold in folds.unique()]
+
+
+def _reduce(x: Cloud, held: Tensor, variance: float) -> Basis:
+    mean = x[:, ~held].mean(1, keepdim=True)
+    train, test = x[:, ~held] - mean, x[:, held] - mean
+    k = max(1, min(train.shape[1] // 10, train.shape[2]))
+    wide = train.shape[2] > train.shape[1]
+    values, vectors = torch.linalg.eigh(train @ train.mT if wide else train.mT @ train)
+    values, vectors = values.flip(-1).clamp(min=0), vectors.flip(-1)[:, :, :k]
+    kept = (values.cumsum(-1) - values)[:, :k] < variance * values.sum(-1, keepdim=True)
+    kept &= values[:, :k] > 1e-6 * values[:, :1]
+    deviation = values[:, :k].sqrt() * kept
+    inverse = torch.where(kept, 1 / values[:, :k].sqrt().clamp(min=_TINY), 0.0)
+    directions = (inverse[:, :, None] * (vectors.mT @ train)) if wide else vectors.mT * kept[:, :, None]
+    onto = directions.mT * inverse[:, None]
+    return Basis(held.nonzero()[:, 0], train @ onto, test @ onto, deviation, directions)
+
+
+def svcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
+    """The mean correlation of canonical directions on sentences they were not fitted on (Raghu et al. 2017, held out)."""
+    return _held_out(x, y, _canonical(lambda a, b, p, q: _first(a, b, p.shape[-1])))
+
+
+def pwcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
+    """As `svcca`, each direction counted by how much of the clouds it carries (Morcos et al. 2018), mean of both sides.
+
+    What a direction carries is counted neuron by neuron, so the weights, unlike the correlations, depend on the basis.
+    """
+    return _held_out(x, y, _canonical(_projection_weights))
+
+
+def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
+    """How well one rotation, fitted on other sentences, carries one language's cloud onto the other's: 1 is exactly.
+
+    `<xQ, y> / |xQ||y|` with the Q of Schönemann 1966, in each cloud's principal directions; 1 minus it is half the squared
+    distance of Ding et al. 2021 on held-out sentences.
+    """
+
+    def fit(a: Basis, b: Basis) -> Fitted:
+        left, _, right = torch.linalg.svd(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
+        mapped, there = _scaled(a.test_whitened, a) @ (left @ right), _scaled(b.test_whitened, b)
+        return _unit(mapped, (1, 2)), _unit(there, (1, 2)), torch.ones(len(mapped), 1)
+
+    return _held_out(x, y, fit)
+
+
+Fitted = tuple[Tensor, Tensor, Tensor]
+"""Both clouds' held-out sentences `[layer test k]` where the map puts them, and a weight for each direction, or one for all."""
+Fit = Callable[[Basis, Basis], Fitted]
+
+
+def _canonical(weigh: Callable[[Basis, Basis, Tensor, Tensor], Tensor]) -> Fit:
+    def fit(a: Basis, b: Basis) -> Fitted:
+        left, _, right = torch.linalg.svd(a.train_whitened.mT @ b.train_whitened)
+        u, v = a.test_whitened @ left, b.test_whitened @ right.mT
+        u, v = u - u.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+        return _unit(u, (1,)), _unit(v, (1,)), weigh(a, b, left, right.mT)
+
+    return fit
+
+
+def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Scaled so that the sum of squares over `dims` is the number of sentences."""
+    return x / (x.square().sum(dims, keepdim=True) / x.shape[1]).sqrt().clamp(min=_TINY)
+
+
+def _first(a: Basis, b: Basis, k: int) -> Tensor:
+    kept = torch.minimum((a.deviation > 0).sum(-1), (b.deviation > 0).sum(-1))
+    counted = (torch.arange(k) < kept[:, None]).float()
+    return counted / counted.sum(-1, keepdim=True).clamp(min=1)
+
+
+def _projection_weights(a: Basis, b: Basis, left: Tensor, right: Tensor) -> Tensor:
+    sides = []
+    for basis, turn in ((a, left), (b, right)):
+        carried = (turn.mT @ (basis.deviation[:, :, None] * basis.directions)).abs().sum(-1)
+        carried = carried * (_first(a, b, carried.shape[-1]) > 0)
+        sides.append(carried / carried.sum(-1, keepdim=True).clamp(min=_TINY))
+    return (sides[0] + sides[1]) / 2
+
+
+def _scaled(whitened: Tensor, basis: Basis) -> Tensor:
+    return whitened * basis.deviation[:, None]
+
+
+def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
+    """Values fold by fold, and the same fitted map with the held-out sentences wrongly paired.
+
+    Folds share training sentences, so their mean varies more than its parts say: deviations of values and of shuffles are
+    widened by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003). Unwidened, the test rejects too often.
+    """
+    n = sum(len(basis.test) for basis in x)
+    values, wrong, shuffled = torch.empty(len(x[0].deviation), n), [], []
+    for a, b in zip(x, y, strict=True):
+        u, v, weights = fit(a, b)
+        products, squares = u * v, (u.square() + v.square()) / 2
+        if weights.shape[-1] == 1:
+            products, squares = products.sum(-1, keepdim=True), squares.sum(-1, keepdim=True)
+        rho = products.mean(1, keepdim=True)
+        values[:, a.test] = ((products + rho - rho * squares) * weights[:, None]).sum(-1)
+        table = (u * weights[:, None]) @ v.mT * len(a.test) / n
+        wrong.append(wrong_mean(table))
+        shuffled.append(shift_means(table))
+    width = min(drawn.shape[-1] for drawn in shuffled)
+    widen = (1 + len(x) / (len(x) - 1)) ** 0.5
+    together = torch.stack([drawn[:, :width] for drawn in shuffled]).sum(0)
+    return Scores(stretch(values, widen), torch.stack(wrong).sum(0), stretch(together, widen))

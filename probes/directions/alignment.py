@@ -1,0 +1,114 @@
+"""Do languages draw together inside the model when directions between them are tuned, and those between others too?"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.activations.store import Activations
+from interp.provenance import Signature
+from probes.alignment.measure import measure_alignment
+from probes.directions.roles import Roles
+from probes.figures.shares import line_curves
+from probes.report import Report
+from probes.statistics.resampling import bootstrap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
+"""A pair of languages: some direction of it was tuned; both were, but never together; one was not; neither was."""
+
+
+class PairAlignmentReport(Report):
+    """Alignment of pairs of languages by layer: one row a class of pairs, layer and sentence, `before`, `after`, `value` (change).
+
+    Every number is the mean over the pairs of a class. A change is of the same sentences in both models.
+    """
+
+    question = "Does tuning on some directions draw the languages of the others together?"
+
+    def summary(self) -> pd.DataFrame:
+        """One row a class, layer and series (before, after, change), with `pairs`; the band is over sentences alone, not languages.
+
+        `baseline` is what wrong pairings of the same sentences give.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        rows = []
+        for (kind, layer), part in self.table.groupby(["class", "layer"], sort=False):
+            values = part[["before", "after", "value"]].to_numpy(dtype=float)
+            lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
+            chance = {"before": part["before_baseline"].mean(), "after": part["after_baseline"].mean(), "change": 0.0}
+            for place, (series, baseline) in enumerate(chance.items()):
+                rows.append({"class": kind, "layer": layer, "series": series, "estimate": values[:, place].mean(),
+                             "lower": lower[place], "upper": upper[place], "n": len(part), "baseline": baseline,
+                             "pairs": int(part["pairs"].iloc[0])})  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def verdict(self) -> str:
+        frame, said = self._summary, []
+        for kind, part in frame.groupby("class", sort=False):
+            before = part[part["series"] == "before"]
+            peak = before.loc[before["estimate"].idxmax()]
+            change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
+            clear = "" if change["lower"] > 0 or change["upper"] < 0 else ", nothing clear"
+            said.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
+                        f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{clear}")  # fmt: skip
+        return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(said)}."
+
+    def figures(self) -> dict[str, Figure]:
+        """Before and after over layers, a panel a class of pairs."""
+        frame = self._summary[self._summary["series"] != "change"]
+        named = frame.assign(panel=frame["class"] + " (" + frame["pairs"].astype(str) + ")")
+        metric = self.settings["metric"]
+        return {
+            "pairs": line_curves(
+                named, "series", self.question, metric, self.signature, "bands: 95 % over sentences; dashed: shuffled pairs"
+            )
+        }
+
+
+def measure_pair_alignment(
+    before: Activations, after: Activations, roles: Roles, *, metric: str = "mexa_centred", resamples: int = 1000, seed: int = 0
+) -> PairAlignmentReport:
+    """Alignment of every pair of languages in both models, layer by layer, averaged by what tuning knew of the pair.
+
+    The measure is symmetric: a pair counts as seen where either direction was tuned. Both activations are of one corpus.
+
+    When it misleads: classes hold other languages, so compare a class with itself before tuning, not with another class.
+    """
+    tables = []
+    for acts in (before, after):
+        table = measure_alignment(acts, "all", (metric,), seed=seed, resamples=resamples).table
+        distinct = table[["language", "pivot"]].drop_duplicates()
+        kinds = distinct.assign(**{"class": [_kind(roles, *pair) for pair in distinct.itertuples(index=False)]})
+        table = table.merge(kinds, on=["language", "pivot"])
+        tables.append(table)
+    keys = ["class", "layer", "sentence"]
+    first, second = (table.groupby(keys, sort=False, observed=True)[["value", "baseline"]].mean() for table in tables)
+    pairs = tables[0].drop_duplicates(["language", "pivot"]).groupby("class", observed=True).size()
+    found = pd.DataFrame({"before": first["value"], "after": second["value"], "value": second["value"] - first["value"],
+                          "before_baseline": first["baseline"], "after_baseline": second["baseline"]}).reset_index()  # fmt: skip
+    found["pairs"] = found["class"].map(pairs).astype(int)
+    order = found["class"].map(PAIR_CLASSES.index)
+    found = found.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+    signed = {**after.signature.settings, "metric": metric, "before": str(before.signature.model), "boot": resamples, "seed": seed}
+    return PairAlignmentReport(
+        found.astype({"layer": str, "sentence": str}),
+        Signature("pair alignment", after.signature.model, after.signature.corpus, signed),
+        settings={"metric": metric, "resamples": resamples, "seed": seed},
+        notes=("Bands are over sentences: they say nothing about other languages.",),
+    )
+
+
+def _kind(roles: Roles, one: str, other: str) -> str:
+    unseen = (one in roles.unseen) + (other in roles.unseen)
+    if unseen:
+        return PAIR_CLASSES[1 + unseen]
+    return PAIR_CLASSES["seen" not in (roles.kind(one, other), roles.kind(other, one))]

@@ -1,0 +1,170 @@
+"""Why are some languages translated better: because they are like English, or because pre-training had more of them?
+
+A language's score as a source is the mean over the directions out of it, as a target the mean over those into it. Similarity
+and share go together, so each is asked with the other held fixed (partial correlation). Languages are the sample: with
+mFTI's thirteen an interval reaches a half to both sides, and most answers are "cannot tell".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from interp.activations.store import Activations
+from interp.provenance import Signature
+from probes.alignment.measure import measure_alignment
+from probes.directions.figures import factor_scatter
+from probes.report import Report
+from probes.statistics.resampling import draws, holm, permutation_p
+from probes.translation.report import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIDES = ("source", "target")
+FEWEST = 6
+"""Languages needed to ask at all."""
+_NAMES = {"similarity": "similarity to English", "share": "log pre-training share"}
+
+
+class FactorReport(Report):
+    """One row a language and side: its mean `score`, and its factors (`similarity`; `share`, a natural logarithm)."""
+
+    question = "Is a language translated well because it is like English, or because the model saw much of it?"
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        return tuple(self.settings["factors"])
+
+    def summary(self) -> pd.DataFrame:
+        """One row a side and factor: the partial correlation with its interval, and `plain`, the one without holding others.
+
+        Percentile bootstrap over languages. `p`: how often scores given to the languages at random reach as far (two-sided;
+        Holm over all rows in `p_holm`), `baseline`: what 95 % of those stay below in size.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        frame = pd.concat([self._side(str(side), part) for side, part in self.table.groupby("side", sort=False)], ignore_index=True)
+        return frame.assign(p_holm=holm(frame["p"].to_numpy()))
+
+    def _side(self, side: str, part: pd.DataFrame) -> pd.DataFrame:
+        scores, values, how = *self._numbers(part), self.settings
+        found = partial_correlations(scores, values)
+        drawn = [partial_correlations(scores[rows], values[rows]) for rows in _resampled(len(part), how["resamples"], how["seed"])]
+        rng = np.random.default_rng(how["seed"])
+        by_chance = np.abs([partial_correlations(rng.permutation(scores), values) for _ in range(how["resamples"])])
+        lower, upper = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        return pd.DataFrame({
+            "side": side, "factor": self.factors, "estimate": found, "lower": lower, "upper": upper, "n": len(part),
+            "baseline": np.nanquantile(by_chance, 0.95, axis=0),
+            "plain": [partial_correlations(scores, values[:, [place]])[0] for place in range(len(self.factors))],
+            "p": permutation_p(np.abs(found), by_chance),
+        })  # fmt: skip
+
+    def _numbers(self, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        return part["score"].to_numpy(dtype=float), part[list(self.factors)].to_numpy(dtype=float)
+
+    def verdict(self) -> str:
+        n = int(self._summary["n"].iloc[0])
+        reach = float(np.tanh(1.96 / np.sqrt(max(n - 2 - len(self.factors), 1))))
+        said = []
+        for row in self._summary.itertuples():
+            sure = "" if row.p_holm < 0.05 else ", which may be chance"
+            said.append(f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} [{row.lower:+.2f}, {row.upper:+.2f}]{sure}")
+        kind = "partial correlation with a language's score" if len(self.factors) > 1 else "correlation with a language's score"
+        return f"{kind} over {n} languages: {'; '.join(said)}. Without any relation, one of so few languages reaches ±{reach:.2f}."
+
+    def figures(self) -> dict[str, Figure]:
+        """Each side's score against each factor, the other factors taken out of both."""
+        frames = []
+        for side, part in self.table.groupby("side", sort=False):
+            scores, values = self._numbers(part)
+            for place, factor in enumerate(self.factors):
+                x, y = _beyond(scores, values, place)
+                frames.append(
+                    pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
+                )
+        title = "Score of a language against what is known of it"
+        named = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
+        return {"factors": factor_scatter(pd.concat(frames), named, LABELS[self.settings["metric"]], title, str(self.signature))}
+
+
+def measure_factors(
+    scores: pd.DataFrame,
+    factors: Mapping[str, Mapping[str, float]],
+    signature: Signature,
+    *,
+    metric: str,
+    pivot: str = "eng_Latn",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> FactorReport:
+    """Partial correlations of a language's score with what is known of it.
+
+    `scores`: one row a direction, `source, target, score`. `factors`: "similarity" (a measured alignment with English, or any
+    given one) and "share" (tokens or percent; its logarithm is taken), by language. The pivot itself is left out, being like
+    nothing but itself, and so is a language of which a factor is not known; a factor known of fewer than six is left out.
+
+    Raises `ValueError` where fewer than six languages are left.
+    """
+    codes = [code for code in dict.fromkeys([*scores["source"], *scores["target"]]) if code != pivot]
+    known = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
+    kept = [code for code in codes if all(code in values for values in known.values())]
+    if not known or len(kept) < FEWEST:
+        counts = ", ".join(f"{name} of {len(set(codes) & set(values))}" for name, values in factors.items()) or "nothing"
+        raise ValueError(f"known are {counts} of {len(codes)} languages beside {pivot}. Needed: a factor of at least {FEWEST}.")
+    rows = []
+    for side in SIDES:
+        means = scores.groupby(side)["score"].mean()
+        rows += [
+            {"language": code, "side": side, "score": float(means[code])}
+            | {name: float(np.log(values[code]) if name == "share" else values[code]) for name, values in known.items()}
+            for code in kept
+            if code in means
+        ]
+    left = [f"{name} is known of too few languages and left out" for name in factors if name not in known]
+    left += [f"{', '.join(sorted(set(codes) - set(kept)))}: a factor is not known"] if len(kept) < len(codes) else []
+    how = {"factors": list(known), "metric": metric, "resamples": resamples, "seed": seed}
+    return FactorReport(pd.DataFrame(rows), signature, settings=how, notes=tuple(left))
+
+
+def partial_correlations(
+    scores: Float[np.ndarray, " language"], values: Float[np.ndarray, "language factor"]
+) -> Float[np.ndarray, " factor"]:
+    """The correlation of the scores with each factor after all other factors are regressed out of both; NaN without spread."""
+    found = []
+    for place in range(values.shape[1]):
+        x, y = _beyond(scores, values, place)
+        scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
+        tiny = 1e-9 * np.sqrt(
+            float(((values[:, place] - values[:, place].mean()) ** 2).sum() * ((scores - scores.mean()) ** 2).sum())
+        )
+        found.append(float((x * y).sum()) / scale if scale > tiny else np.nan)
+    return np.array(found)
+
+
+def _beyond(scores: np.ndarray, values: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """One factor and the scores, each without what the other factors say of it."""
+    others = np.column_stack([np.ones(len(scores)), np.delete(values, place, axis=1)])
+    both = np.column_stack([values[:, place], scores])
+    left = both - others @ np.linalg.lstsq(others, both, rcond=None)[0]
+    return left[:, 0], left[:, 1]
+
+
+def _resampled(n: int, resamples: int, seed: int) -> list[np.ndarray]:
+    """The places drawn in each bootstrap resample of n languages."""
+    return [np.repeat(np.arange(n), one.astype(int)) for one in draws(n, resamples, seed)]
+
+
+def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:
+    """How like a language is to the pivot inside a model: their alignment at the layer where the mean over languages peaks."""
+    table = measure_alignment(acts, pivot, (metric,), seed=seed).table
+    layers = table.groupby(["layer", "language"], sort=False, observed=True)["value"].mean().unstack()
+    return {str(code): float(value) for code, value in layers.loc[layers.mean(axis=1).idxmax()].items()}

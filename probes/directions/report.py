@@ -1,0 +1,141 @@
+"""Scores of tuned models by how far a direction is from those tuned on, beside the models that they must be held against."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.directions.figures import class_means, direction_matrix
+from probes.directions.means import ALL, COLUMNS, TUNED, DirectionMeans
+from probes.directions.roles import CLASSES, Roles
+from probes.figures.shares import stacked_shares
+from probes.report import Report
+from probes.statistics.crossed import additive
+from probes.translation.errors import ERRORS, NONE
+from probes.translation.report import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RULES = ("published", "corrected")
+
+
+class DirectionReport(Report):
+    """One row a system, direction and item: text, reference, hypothesis, scores, errors.
+
+    `system` "tuned" has a row for each role rotation and seed; the others (base, few-shot, copy, shuffled, all) are what it is
+    held against. `corrected_repeats` to `corrected_long`, and `published_...`, say which error rules hold; `corrected` and
+    `published` which is the first. The roles of each rotation are in `settings["roles"]`.
+
+    When it misleads: "unseen" is unseen in tuning; the model has read every language it can translate. Classes hold other
+    languages, which rotations average out. A prompt that the untuned model does not know makes base and few-shot fail at it.
+    """
+
+    question = "Does tuning on some directions carry to unseen ones?"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.settings["metrics"])
+
+    @cached_property
+    def means(self) -> DirectionMeans:
+        """The scores in all cells, and their draws."""
+        roles = tuple(Roles(**{role: tuple(codes) for role, codes in plain.items()}) for plain in self.settings["roles"])
+        return DirectionMeans(self.table, roles, self.settings["resamples"], self.settings["seed"])
+
+    def summary(self) -> pd.DataFrame:
+        """One row a system, class and metric; with `against`, the paired difference from another system or from seen directions.
+
+        Means over directions of corpus scores (chrF++, BLEU) or item means; error rates as `corrected_repeats`. Intervals are
+        over source and target languages, items and runs (`probes.statistics.crossed`). `baseline` is the source left as it is (0
+        for a difference), `languages` the fewer of a class's sources and targets over all rotations.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        rows = [row for metric in self.metrics for row in self.means.levels(metric)]
+        rates = [f"{rules}_{name}" for rules in RULES for name in ERRORS]
+        rows += [row for name in rates for row in self.means.levels(name, differences=False)]
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    def matrix(self, metric: str | None = None, system: str = TUNED, rotation: int = 0) -> pd.DataFrame:
+        """The score of every direction, source by target, mean over seeds; ordered so that classes lie together."""
+        cells, roles = self.means.cells, self.means.roles[rotation]
+        own = cells.assign(score=self.means.scores(metric or self.metrics[0], system).once)[cells["rotation"] == rotation]
+        table = own.pivot_table(index="source", columns="target", values="score")
+        rows = (*roles.read_only, *roles.mix, *roles.write_only, *roles.unseen)
+        columns = (*roles.write_only, *roles.mix, *roles.read_only, *roles.unseen)
+        return table.reindex(index=rows, columns=columns)
+
+    def additivity(self, metric: str | None = None) -> pd.DataFrame:
+        """Is S(a, b) what a gives as a source and b as a target, and no more? One row a run.
+
+        `explained` and `predicted` (each direction from all others) are shares of the variance over directions; a class's
+        column is the mean left over there: what a pair gains or loses beyond its two languages.
+        """
+        cells = self.means.cells.assign(score=self.means.scores(metric or self.metrics[0]).once)
+        rows = []
+        for run, part in cells.groupby("run", sort=False):
+            found = additive(part["source"].tolist(), part["target"].tolist(), part["score"].to_numpy())
+            left = pd.Series(found.residual).groupby(part["class"].to_numpy()).mean()
+            rows.append({"run": run, "explained": found.explained, "predicted": found.predicted, **left.to_dict()})
+        return pd.DataFrame(rows)
+
+    def verdict(self) -> str:
+        """The class means, which are clearly below seen directions, which clearly above the other systems, and what fails most."""
+        frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
+        own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
+        levels = own[own["against"] == ""]
+        said = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
+        below = own[own["against"] == "seen"]
+        parts = [f"{label} after tuning: {', '.join(said)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
+        for other in self.means.systems[1:]:
+            rest = own[own["against"] == other]
+            parts.append(f"clearly above {other} in {_names(rest[rest['lower'] > 0])}")
+        wrong = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
+        wrong = wrong[wrong["class"].str.contains("unseen")]
+        if len(wrong) and wrong["estimate"].max() > 0:
+            top = wrong.loc[wrong["estimate"].idxmax()]
+            name = top["metric"].removeprefix("corrected_")
+            parts.append(f"the commonest error in unseen ones is {name}, {top['estimate']:.0%} of {top['class']}")
+        return "; ".join(parts) + "."
+
+    def figures(self) -> dict[str, Figure]:
+        """The matrix with class borders, the class means, and which errors make up what goes wrong."""
+        found, line = {}, str(self.signature)
+        roles, seeds = self.means.roles, self.means.cells.loc[self.means.cells["rotation"] == 0, "seed"].nunique()
+        kinds = roles[0].classes() | {(code, code): roles[0].kind(code, code) for code in roles[0].languages}
+        kinds = dict(sorted(kinds.items(), key=lambda each: CLASSES.index(each[1])))
+        which = "the roles as given" if len(roles) > 1 else "one partition"
+        for metric in self.metrics:
+            title = f"{self.question[:-1]}: {LABELS[metric]}"
+            note = f"{which}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; unseen: not in tuning"
+            found[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, LABELS[metric], line, note)
+            rows = self._summary[self._summary["metric"] == metric]
+            note = "95 % over languages, items and runs, differences paired; unseen: not in tuning"
+            found[f"classes-{metric}"] = class_means(rows, title, LABELS[metric], line, note)
+        found["errors"] = self._error_figure()
+        return found
+
+    def _error_figure(self) -> Figure:
+        roles, tuned = self.means.roles, self.table["system"] == TUNED
+        rows = self.table[["rotation", "source", "target"]].itertuples(index=False)
+        kinds = [roles[max(turn, 0)].kind(source, target) for turn, source, target in rows]
+        table = self.table.assign(bar=np.where(tuned, kinds, self.table["system"]), group=np.where(tuned, 0, 1))
+        order = {name: place for place, name in enumerate((*CLASSES, *self.means.systems))}
+        frames = []
+        for rules in RULES:
+            shares = pd.crosstab([table["group"], table["bar"]], table[rules], normalize="index").reindex(columns=[*ERRORS, NONE])
+            frames.append(shares.fillna(0).reset_index().assign(panel=f"{rules} rules"))
+        frame = pd.concat(frames).sort_values("bar", key=lambda names: names.map(order), kind="stable")
+        note = "none: no rule holds, which is no proof of a right translation; below: the other models, all directions"
+        title = "What goes wrong, by class of direction"
+        return stacked_shares(frame, [*ERRORS, NONE], title, "share of outputs, by the first rule that holds", self.signature, note)
+
+
+def _names(rows: pd.DataFrame) -> str:
+    return ", ".join(map(str, rows.index)) or "none"

@@ -1,0 +1,165 @@
+"""What a model can do in each language before and after tuning: answer, translate, and hold languages together in its layers.
+
+The study of arXiv 2308.04948: tuning on English instructions alone, on English, one more language and translation into it
+(CoIT), or on all languages at once (MuIT).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from tqdm import tqdm
+
+from interp.activations.capture import capture
+from interp.models.load import TransformerBridge, identify, load
+from interp.provenance import CorpusIdentity, Signature
+from interp.text.corpus import ParallelCorpus, ParallelTask
+from probes.alignment.measure import measure_alignment
+from probes.extrapolation.report import ExtrapolationReport
+from probes.sweep.models import Cell, Models
+from probes.sweep.store import Store, address
+from probes.translation.answers import measure_answers
+from probes.translation.measure import measure_translation
+
+COLUMNS = ("measure", "language", "layer", "item", "value", "chance")
+_ALIGNED = ("mexa", "mexa_centred")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What every model is asked: questions to answer, sentences to translate from the pivot, sentences to hold together.
+
+    `form` is the prompt template of the first two. `template` and `pooling` say how the sentences of `text` are read, as
+    `interp.capture` has it: leave the instruction out of the pooling, or what languages share is the prompt.
+    """
+
+    task: ParallelTask
+    corpus: ParallelCorpus
+    text: ParallelCorpus
+    pivot: str = "eng_Latn"
+    form: str = "quoted"
+    answer: Literal["exact", "f1", "contains", "choice"] = "exact"
+    translation: Literal["chrf", "exact"] = "chrf"
+    beams: int = 1
+    max_new_tokens: int | None = None
+    template: str | None = None
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    seed: int = 0
+
+    def asked(self, languages: Sequence[str]) -> Abilities:
+        """The same, of some languages beside the pivot."""
+        codes = [self.pivot, *languages]
+        parts = {name: getattr(self, name).select(languages=codes) for name in ("task", "corpus", "text")}
+        return Abilities(**{**vars(self), **parts})
+
+    def contents(self) -> dict[str, Any]:
+        """What the numbers depend on, as plain values."""
+        return {name: value.identity.sha if name in ("task", "corpus", "text") else value for name, value in vars(self).items()}
+
+
+def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFrame:
+    """One row a measure, language, layer and item: `value`, and `chance`, what the same measure gives without the ability.
+
+    Chance is another question's answer, the untranslated source, and wrong pairs of sentences. `layer` is empty but for alignment.
+    """
+    how: dict[str, Any] = {
+        "form": asked.form,
+        "beams": asked.beams,
+        "max_new_tokens": asked.max_new_tokens,
+        "seed": asked.seed,
+        "resamples": 1,
+    }
+    answers = measure_answers(model, asked.task, written=asked.answer != "choice", **how).table
+    others = [code for code in asked.corpus.languages if code != asked.pivot]
+    written = measure_translation(
+        model, asked.corpus, [(asked.pivot, code) for code in others], metrics=(asked.translation,), **how
+    ).table
+    acts = capture(model, asked.text, pooling=asked.pooling, template=asked.template, progress=False)
+    held = measure_alignment(acts, asked.pivot, _ALIGNED, asked.seed, resamples=1).table
+    frames = [
+        _rows(answers, f"answers: {asked.answer}", "language", asked.answer),
+        _rows(written, f"translation: {asked.translation}", "target", asked.translation),
+        *(_rows(part.rename(columns={"sentence": "item", "baseline": "value_baseline"}), f"alignment: {name}", "language", "value")
+          for name, part in held.astype({"metric": str}).groupby("metric", sort=False)),
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def _rows(table: pd.DataFrame, measure: str, language: str, value: str) -> pd.DataFrame:
+    layer = table["layer"].astype(str).to_numpy() if "layer" in table else ""
+    columns = {"measure": measure, "language": table[language].astype(str).to_numpy(), "layer": layer,
+               "item": table["item"].astype(str).to_numpy(), "value": table[value].to_numpy(dtype=float),
+               "chance": table[f"{value}_baseline"].to_numpy(dtype=float)}  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def measure_models(
+    parent: str | Path, cells: Sequence[Cell], asked: Abilities, folder: Path, device: str | None = None
+) -> pd.DataFrame:
+    """What each tuned model can do in the languages of its cell; whatever is finished in `folder` is taken from there.
+
+    The columns of `measure_abilities` with `cell` and its tags before them. Models and numbers are known by what they are made
+    of, as in `probes.sweep.sweep`: a killed study goes on where it was, and several processes may share the folder.
+    """
+    models = Models(str(parent), Store(Path(folder)), "nothing", device)
+    frames = []
+    for cell in tqdm(cells, desc="models", unit="model", disable=None):
+        mine = asked.asked([target for _, target in cell.directions])
+        made = models.contents(cell)
+        key = address({**made, "abilities": mine.contents()})
+        with models.store.alone(address(made)):
+            table = models.store.read(key)
+            if table is None:
+                table = measure_abilities(models.open(cell)[0], mine)
+                models.store.write(key, table, {"name": cell.name, "made_of": made})
+                _log.info("model %s measured", cell.name)
+        frames.append(table.assign(cell=cell.name, **cell.tags)[["cell", *cell.tags, *COLUMNS]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def measure_extrapolation(
+    parent: str | Path,
+    cells: Sequence[Cell],
+    asked: Abilities,
+    folder: Path,
+    *,
+    how: Mapping[str, object] | None = None,
+    device: str | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> ExtrapolationReport:
+    """Does tuning carry what a model can do in English into other languages, and do its layers hold them closer together?
+
+    `cells` are tagged `arm` and `seed`; one arm is "untuned", and where one is "english" the others are held against it too.
+    An arm may be many models (CoIT: one a language). `how` is what the signature is to tell of the tuning.
+
+    When it misleads: arms have more data and so more updates the more languages they have (fix the steps, or read it as the
+    papers do); English-only tuning is also the control for the prompt's format; alignment after tuning on translations of
+    the very sentences that are held together would be memory, so give text of its own.
+    """
+    table = measure_models(parent, cells, asked, folder, device)
+    identity = identify(load(parent, device="cpu"))
+    corpora = CorpusIdentity("+".join(part.name for part in (asked.task, asked.corpus, asked.text)),
+                             address({"parts": asked.contents()}), len(asked.task))  # fmt: skip
+    own = {"answers": asked.answer, "translation": asked.translation, "pool": asked.pooling, "boot": resamples, "seed": seed}
+    return ExtrapolationReport(
+        table,
+        Signature("extrapolate", identity, corpora, {**(how or {}), **own}),
+        settings={"pivot": asked.pivot, "resamples": resamples, "seed": seed},
+        notes=_notes(table, asked, identity.name),
+    )
+
+
+def _notes(table: pd.DataFrame, asked: Abilities, model: str) -> tuple[str, ...]:
+    found = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
+    if table["seed"].nunique() == 1:
+        found.append("One seed: intervals are over items alone and know nothing of training noise.")
+    if model == "bundled":
+        found.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
+    return tuple(found)

@@ -1,0 +1,33 @@
+"""Arms of a trial as dots with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.figures.axes import finish
+from probes.figures.style import INK, MARKERS, PALETTE, blank, headline, sign
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Figure:
+    """Each language's score under each division of the budget, side by side with intervals. `frame`: `arm, language`, interval."""
+    names, arms = list(frame["language"].unique()), list(frame["arm"].unique())
+    figure = blank((7.0, 1.8 + 0.5 * len(names)))
+    axes = figure.subplots()
+    for place, arm in enumerate(arms):
+        part = frame[frame["arm"] == arm]
+        y = np.arange(len(names))[::-1] + 0.22 * ((len(arms) - 1) / 2 - place)
+        colour = PALETTE[place]
+        axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=1.6, alpha=0.6)
+        axes.plot(part["estimate"], y, MARKERS[place], color=colour, markersize=5, label=arm)
+    axes.set_yticks(np.arange(len(names))[::-1], names, fontsize=8.5)
+    finish(axes, xlabel, "")
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(arms), borderpad=0)
+    headline(figure, title)
+    sign(figure, signature, "bars: 95 % over sentences and seeds")
+    return figure

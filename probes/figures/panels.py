@@ -1,0 +1,92 @@
+"""A grid of layer panels with an entropy strip, for every lens figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from probes.figures.style import FAINT, INK, blank, despine, label_layers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
+
+
+def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float, n: int) -> None:
+    """How undecided each layer is, as colour under a panel; the scale, in bits, stands beside the last panel of a row."""
+    image = axes.imshow(
+        entropy["estimate"].to_numpy()[None], aspect="auto", cmap="cividis", interpolation="nearest", vmin=0, vmax=most
+    )
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.tick_params(labelsize=8, length=0, labelcolor=INK)
+    label_layers(axes, layers, room=min(n, 3))
+    place = _place(axes)
+    if place.is_first_col():
+        axes.set_ylabel("entropy\n(bits)", fontsize=7.5, color=INK, rotation=0, ha="right", va="center")
+    if place.colspan.stop == place.get_gridspec().ncols:
+        bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.06, aspect=4)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=7, length=1.5, color=FAINT, labelcolor=INK)
+
+
+def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
+    """Layers below, values from zero, faint lines across. To be called when all panels that share an axis are drawn."""
+    despine(axes)
+    label_layers(axes, layers, room=room)
+    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
+    axes.set_xlim(-0.5, len(layers) - 0.5)
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_ylim(bottom=0)
+
+
+def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:
+    """A panel for each of `n` targets, at most three side by side, each with a thin strip under it where asked for."""
+    columns = 2 if n in (2, 4) else min(n, 3)
+    rows = -(-n // columns)
+    size = (7.8, 4.4) if n == 1 else (2.2 + 2.9 * columns, 1.3 + 2.5 * rows)
+    figure = blank(size)
+    if not strip:
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        pairs = [(axes, axes) for axes in grid]
+    else:
+        grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[10, 1] * rows, sharex=True, sharey="row")
+        pairs = [(grid[2 * row, column], grid[2 * row + 1, column]) for row in range(rows) for column in range(columns)]
+        for upper, _ in pairs:
+            upper.tick_params(labelbottom=False)
+    for axes in {axes for pair in pairs[n:] for axes in pair}:
+        axes.remove()
+    for _, lower in pairs[max(0, n - columns) : n]:
+        lower.tick_params(labelbottom=True)
+    return figure, pairs[:n]
+
+
+def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
+    """Every line of some panels once, beside them, what they are held against last."""
+    found: dict[str, Any] = {}
+    for axes in drawn:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
+    found = dict(sorted(found.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
+    look: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
+    figure.legend(list(found.values()), list(found), loc="outside right center", **look)
+
+
+def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
+    """The axes' names at the outer panels only."""
+    lowest = {_place(lower).colspan.start: lower for _, lower in pairs}
+    for lower in lowest.values():
+        lower.set_xlabel("layer", fontsize=9, color=INK)
+    for upper, _ in pairs:
+        if ylabel is not None and _place(upper).is_first_col():
+            upper.set_ylabel(ylabel, fontsize=9, color=INK)
+
+
+def _place(axes: Axes) -> SubplotSpec:
+    place = axes.get_subplotspec()
+    assert place is not None
+    return place

@@ -1,0 +1,208 @@
+"""Answering a classification question in one of 20 languages: which label each layer would say, in which language.
+
+The question is asked in its language after some answered ones; one forward gives the probability of the label words, and
+the most probable label is the answer (constrained decoding). Labels are English words, words of the question's language, or
+words that mean nothing here ("ox", "horse"). Read layer by layer, the English label may come before the one that is asked
+for (Zhang et al. 2024, "Spontaneous multilingual learners", section 5).
+
+When it misleads: a label's prior is left as it is, so a model that always says "neutral" is right in a third; labels that
+begin alike share tokens, which count for neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from interp.languages import language
+from interp.lens.distributions import pad_sets
+from interp.lens.logit_lens import read_prompts, rows_of
+from interp.lens.tuned_lens import TunedLens
+from interp.models.load import TransformerBridge, identify, random_init
+from interp.provenance import Signature
+from interp.text.corpus import ParallelTask
+from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
+from probes.lens.labels_report import LabelLensReport
+
+Labels = Literal["english", "target", "irrelevant"]
+IRRELEVANT = ("ox", "horse", "sheep", "goat", "duck")
+
+
+@dataclass(frozen=True)
+class LabelPrompts:
+    """The questions of one language with the examples before them, and the label words in the order of the options.
+
+    `gold[i]` is the number of the right option. `scored` are the tokens of each label, `english` those of the English labels
+    (empty where both are the same words).
+    """
+
+    language: str
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...]
+    gold: tuple[int, ...]
+    words: tuple[str, ...]
+    scored: tuple[frozenset[int], ...]
+    english: tuple[frozenset[int], ...]
+
+
+def measure_labels(
+    model: TransformerBridge,
+    task: ParallelTask,
+    *,
+    labels: Labels = "english",
+    words: Mapping[str, Sequence[str]] | None = None,
+    shots: int = 6,
+    rule: TokenRule = "prefix",
+    lens: TunedLens | None = None,
+    controls: bool = True,
+    seed: int = 0,
+    boot: int = 1000,
+) -> LabelLensReport:
+    """Answer every question in every language, from the last layer and from every layer before it.
+
+    `task` has the same options in every item; English must be among its languages unless `labels` is "target". `words` gives
+    a language's label words, in the order of the options, where the task's own are wrong. The first `shots` items, the
+    options in turn, are shown as examples and asked in no language. English itself is not asked where `labels` is "target".
+    """
+    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
+    told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
+    gold = _gold(task)
+    shown = _examples(gold, shots)
+    english = _own(task, "eng_Latn", told) if "eng_Latn" in task.languages else None
+    prompts, notes = [], []
+    for code in [code for code in task.languages if labels != "target" or code != "eng_Latn"]:
+        try:
+            answers = _words(_own(task, code, told), english, labels)
+            prompts.append(_prompts(task, code, answers, english if labels == "target" else None, gold, shown, vocabulary, rule))
+        except ValueError as error:
+            notes.append(f"{code} is left out: {error}")
+    if not prompts:
+        raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
+    frames = [_read(model, one, vocabulary, "trained", lens) for one in prompts]
+    if controls:
+        chance = random_init(model, seed)
+        frames += [_read(chance, one, vocabulary, "random", None) for one in prompts]
+    how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
+    asked = [gold[row] for row in range(len(gold)) if row not in shown]
+    return LabelLensReport(
+        table=pd.concat(frames, ignore_index=True),
+        signature=Signature("label_lens", identify(model), task.identity, how),
+        settings={**how, "layers": list(rows_of(model)), "words": {one.language: list(one.words) for one in prompts},
+                  "majority": max(asked.count(option) for option in asked) / len(asked)},
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _gold(task: ParallelTask) -> list[int]:
+    if not task.choices:
+        raise ValueError(f"task {task.name!r} has no options. Needed: the same options in every item, such as entailment labels.")
+    first = task.languages[0]
+    for code in task.languages:
+        if len(set(task.choices[code])) > 1:
+            raise ValueError(
+                f"task {task.name!r}: the options in {code} differ from item to item. Needed: the same label words in every item."
+            )
+    return [task.choices[first][row].index(task.answers[first][row][0]) for row in range(len(task))]
+
+
+def _examples(gold: Sequence[int], shots: int) -> list[int]:
+    """The first items whose answers go through the options in turn."""
+    options = sorted(set(gold))
+    shown: list[int] = []
+    for shot in range(shots):
+        fitting = [row for row, option in enumerate(gold) if option == options[shot % len(options)] and row not in shown]
+        if not fitting or len(shown) + 1 >= len(gold):
+            raise ValueError(f"shots {shots} with {len(gold)} items: no item is left to ask. Use fewer.")
+        shown.append(fitting[0])
+    return shown
+
+
+def _own(task: ParallelTask, code: str, told: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    own = task.choices[code][0]
+    if code in told and len(told[code]) != len(own):
+        raise ValueError(
+            f"words of {code}: {len(told[code])} came for {len(own)} options ({', '.join(own)}). Needed: one for each."
+        )
+    return tuple(told.get(code, own))
+
+
+def _words(own: Sequence[str], english: Sequence[str] | None, labels: Labels) -> Sequence[str]:
+    if labels == "irrelevant":
+        return IRRELEVANT[: len(own)]
+    if labels == "english" and english is None:
+        raise ValueError("labels 'english' need the English label words. Add eng_Latn to the languages, or ask for 'target'.")
+    return own if labels == "target" or english is None else english
+
+
+def _prompts(
+    task: ParallelTask,
+    code: str,
+    words: Sequence[str],
+    english: Sequence[str] | None,
+    gold: Sequence[int],
+    shown: Sequence[int],
+    vocabulary: Vocabulary,
+    rule: TokenRule,
+) -> LabelPrompts:
+    same = "".join(letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*words, strict=False)))
+    scored = _apart([vocabulary.tokens(word.removeprefix(same).strip(), rule) for word in words], words)
+    others = _apart([vocabulary.tokens(word, rule) for word in english], english) if english and english != tuple(words) else ()
+    asked = task.prompts[code]
+    examples = [f"{asked[row]}{words[gold[row]]}" + ('"' if asked[row].endswith('"') else "") for row in shown]
+    rows = [row for row in range(len(gold)) if row not in shown]
+    prompts = tuple("\n".join([*examples, asked[row]]) + same for row in rows)
+    ids = tuple(task.ids[row] for row in rows)
+    return LabelPrompts(code, ids, prompts, tuple(gold[row] for row in rows), tuple(words), scored, others)
+
+
+def _apart(sets: Sequence[frozenset[int]], words: Sequence[str]) -> tuple[frozenset[int], ...]:
+    """The tokens of each label that no other label has. What all labels begin with is written into the prompt instead."""
+    found = tuple(
+        own - frozenset().union(*(other for at, other in enumerate(sets) if at != place)) for place, own in enumerate(sets)
+    )
+    if not all(found):
+        raise ValueError(
+            f"the tokenizer cannot tell the labels {', '.join(words)} apart by their first tokens. Use other label words."
+        )
+    return found
+
+
+def _read(
+    model: TransformerBridge, one: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None
+) -> pd.DataFrame:
+    names, classes = vocabulary.script_classes()
+    sets = pad_sets([[*one.scored, *one.english]] * len(one.ids))
+    reading = read_prompts(model, one.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1)
+    k, gold = len(one.scored), np.array(one.gold)
+    mass = reading.mass.double().numpy()
+    own, other = mass[:, :, :k], mass[:, :, k:]
+    measures = {"correct": _credit(own, gold), "gold": _at(own, gold), "any": own.sum(-1), "entropy": reading.entropy.numpy()}
+    measures["share"] = np.divide(measures["gold"], measures["any"], out=np.full(own.shape[:2], np.nan), where=measures["any"] > 0)
+    if one.english:
+        shared = np.array([bool(one.scored[option] & one.english[option]) for option in one.gold])
+        measures["gold_english"] = np.where(shared, np.nan, _at(other, gold))
+        measures["any_english"] = np.where(shared, np.nan, other.sum(-1))
+    same = {"language": one.language, "weights": weights}
+    frames = [_tidy(values, one.ids, reading.layers, {**same, "measure": measure}) for measure, values in measures.items()]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _at(mass: np.ndarray, gold: np.ndarray) -> np.ndarray:
+    return mass[:, np.arange(len(gold)), gold]
+
+
+def _credit(mass: np.ndarray, gold: np.ndarray) -> np.ndarray:
+    """1 where the right label alone is most probable; its share where several are level."""
+    best = mass == mass.max(-1, keepdims=True)
+    return _at(best, gold) / best.sum(-1)
+
+
+def _tidy(values: np.ndarray, ids: Sequence[str], layers: Sequence[str], same: Mapping[str, str]) -> pd.DataFrame:
+    items = pd.Categorical.from_codes(np.tile(np.arange(len(ids)), len(layers)), list(ids))
+    rows = pd.Categorical.from_codes(np.repeat(np.arange(len(layers)), len(ids)), list(layers))
+    return pd.DataFrame({"item": items, **same, "layer": rows, "value": values.reshape(-1).astype(float)})

@@ -1,0 +1,100 @@
+"""Figures of label answers: which label each layer would say, and how often the answer is right in each language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.languages import language
+from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
+from probes.lens.figures import band
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST = 6  # languages with a panel of their own
+
+
+def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> Figure:
+    """The probability of the right label (full) and of any label (dashed), as asked for and in English, above the entropy."""
+    languages = list(pd.unique(summary["language"]))
+    chosen = languages if len(languages) <= _MOST else languages[:1]
+    layers = list(pd.unique(summary["layer"]))
+    figure, pairs = panels(len(chosen), strip=True)
+    undecided = summary[summary["measure"] == "entropy"]
+    asked = {"english": "English"}.get(labels, labels)
+    for (axes, strip), code in zip(pairs, chosen, strict=True):
+        mine = summary[summary["language"] == code].groupby("measure", sort=False)
+        parts = dict(iter(mine))
+        for place, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
+            if f"gold{ending}" in parts:
+                band(axes, parts[f"gold{ending}"], f"right {name}", PALETTE[1 - place])
+                band(axes, parts[f"any{ending}"], f"any {name}", PALETTE[1 - place], heavy=False, dash=(0, (4, 2)))
+        if parts["any"]["random_init"].notna().any():
+            axes.plot(
+                parts["any"]["random_init"].to_numpy(), color=FAINT, linewidth=1.2, linestyle=":", label="any, random weights"
+            )
+        entropy_strip(
+            figure, strip, undecided[undecided["language"] == code], layers, float(undecided["estimate"].max()), len(chosen)
+        )
+    for (axes, _), code in zip(pairs, chosen, strict=True):
+        finish_layers(axes, layers, _name(code) if len(chosen) > 1 else "", room=min(len(chosen), 3))
+    legend(figure, [axes for axes, _ in pairs])
+    headline(figure, "Which label each layer would say")
+    name_axes(pairs, "probability")
+    sign(figure, signature)
+    return figure
+
+
+def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
+    """How often the right label is the most probable one at each layer, and its share of the probability of all labels."""
+    layers, whole = list(pd.unique(summary["layer"])), summary[summary["language"] == "all"]
+    figure, [(axes, _)] = panels(1)
+    for measure, label, colour in (
+        ("correct", "right label first", PALETTE[0]),
+        ("share", "P(right label) / P(any label)", PALETTE[1]),
+    ):
+        part = whole[whole["measure"] == measure]
+        band(axes, part, label, colour)
+        if part["random_init"].notna().any():
+            axes.plot(part["random_init"].to_numpy(), color=colour, linewidth=1.1, linestyle=":", label=f"{label}, random weights")
+    most = float(whole[whole["measure"] == "correct"]["baseline"].iloc[0])
+    axes.axhline(most, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), label="most frequent label")
+    finish_layers(axes, layers, "")
+    legend(figure, [axes])
+    headline(figure, "The right label, layer by layer")
+    name_axes([(axes, axes)], "share of items, or of probability")
+    sign(figure, signature)
+    return figure
+
+
+def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
+    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label."""
+    ordered = accuracy.sort_values("estimate")
+    whole = ordered["language"] == "all"
+    figure = blank((6.4, 1.5 + 0.24 * len(ordered)))
+    axes = figure.subplots()
+    y = np.arange(len(ordered))
+    colours = [PALETTE[1] if one else PALETTE[0] for one in whole]
+    axes.hlines(y, ordered["lower"], ordered["upper"], colors=colours, linewidth=2, alpha=0.45)
+    axes.scatter(ordered["estimate"], y, c=colours, s=28, zorder=3)
+    axes.axvline(float(ordered["baseline"].iloc[0]), color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0)
+    axes.annotate("most frequent label", (float(ordered["baseline"].iloc[0]), 1), xycoords=("data", "axes fraction"), xytext=(3, 3),
+                  textcoords="offset points", fontsize=7.5, color=FAINT)  # fmt: skip
+    axes.set_yticks(y, [_name(code) for code in ordered["language"]])
+    despine(axes)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("share of items answered rightly", fontsize=9, color=INK)
+    headline(figure, "The right label, by the language of the question")
+    sign(figure, signature)
+    return figure
+
+
+def _name(code: str) -> str:
+    return "all languages" if code == "all" else language(code).name

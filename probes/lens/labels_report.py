@@ -1,0 +1,121 @@
+"""How often the right label is said, by language and layer, and whether the English label comes first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from probes.report import Report
+from probes.statistics.crossover import Crossover, find_crossover
+from probes.statistics.resampling import bootstrap, sign_flip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class LabelLensReport(Report):
+    """One row an item, language, weights, layer and measure.
+
+    `correct` (ties share the point); the probability of the right label (`gold`) and of any label (`any`), their ratio
+    `share`, and for target labels the same for the English labels (`gold_english`, `any_english`); `entropy` in bits.
+    """
+
+    question: ClassVar[str] = "Does the model answer in other languages, and through which label?"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.settings["layers"])
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.settings["words"])
+
+    def values(self, measure: str, code: str = ALL, weights: str = "trained") -> np.ndarray:
+        """One measure as `[item layer]`; over `all` languages an item is the mean of its translations."""
+        if code == ALL:
+            several = [self.values(measure, one, weights) for one in self.languages]
+            return _mean(np.stack([one for one in several if len(one)])) if any(map(len, several)) else several[0]
+        found = self._blocks.get((code, measure, weights))
+        return np.empty((0, len(self.layers))) if found is None else found.to_numpy().reshape(len(self.layers), -1).T
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[str, ...], pd.Series]:
+        return dict(iter(self.table.groupby(["language", "measure", "weights"], sort=False)["value"]))
+
+    def summary(self) -> pd.DataFrame:
+        """One row a language (and `all`), measure and layer. The baseline of `correct` is the most frequent label; of the
+        others, random weights."""
+        return self._summary
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        measures = list(pd.unique(self.table["measure"]))
+        rows = [self._sum_up(code, measure) for code in (ALL, *self.languages) for measure in measures]
+        return pd.concat([row for row in rows if row is not None], ignore_index=True)
+
+    def _sum_up(self, code: str, measure: str) -> pd.DataFrame | None:
+        values, chance = self.values(measure, code), self.values(measure, code, "random")
+        values = values[~np.isnan(values).any(1)]
+        if not len(values):
+            return None
+        lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"])
+        random = np.nanmean(chance, 0) if len(chance) else np.full(len(self.layers), np.nan)
+        baseline = self.settings["majority"] if measure == "correct" else random
+        return pd.DataFrame({"language": code, "measure": measure, "layer": self.layers, "estimate": values.mean(0), "lower": lower,
+                             "upper": upper, "n": len(values), "baseline": baseline, "random_init": random})  # fmt: skip
+
+    def accuracy(self) -> pd.DataFrame:
+        """How often the answer is right, one row a language and `all`: the last layer of `correct`."""
+        rows = self.summary()
+        return rows[(rows["measure"] == "correct") & (rows["layer"] == self.layers[-1])].reset_index(drop=True)
+
+    def crossover(self) -> Crossover | None:
+        """Where the labels asked for overtake the English ones for good; None where English labels are asked for."""
+        english, own = self.values("any_english"), self.values("any")
+        if not len(english):
+            return None
+        known = ~np.isnan(english).any(1)
+        return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+
+    def verdict(self) -> str:
+        rows = self.accuracy().set_index("language")
+        whole, each = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
+        above = self.values("correct")[:, -1] - self.settings["majority"]
+        p = float(sign_flip(above, seed=self.settings["seed"]))
+        better = "better than" if p < 0.05 and above.mean() > 0 else "not better than"
+        ends = f"best {each.index[-1]} {each['estimate'].iloc[-1]:.2f}, worst {each.index[0]} {each['estimate'].iloc[0]:.2f}"
+        said = (
+            f"Asked for {self.settings['labels']} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} "
+            f"[{whole['lower']:.2f}, {whole['upper']:.2f}] of {whole['n']:.0f} items, {better} the most frequent label "
+            f"({whole['baseline']:.2f}); {ends}"
+        )
+        found = self.crossover()
+        if found is None:
+            return f"{said}."
+        if not found.certain:
+            return f"{said}; no layer prefers the English labels and gives way later."
+        return f"{said}; English labels lead before the labels asked for overtake them at {found}."
+
+    def figures(self) -> dict[str, Figure]:
+        from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
+
+        line = str(self.signature)
+        return {
+            "labels": label_curves(self.summary(), self.settings["labels"], line),
+            "right": right_curves(self.summary(), line),
+            "accuracy": accuracy_dots(self.accuracy(), line),
+        }
+
+
+def _mean(stacked: np.ndarray) -> np.ndarray:
+    """The mean over languages of each item and layer; NaN where no language has it."""
+    known = ~np.isnan(stacked)
+    total = np.where(known, stacked, 0.0).sum(0)
+    return np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))

@@ -1,0 +1,166 @@
+"""What every layer would say after every token of one prompt, and in which script: no word list, any prompt.
+
+Where the prompt is written in another script than the pivot language, the script alone says which language a layer leans
+to. When it misleads: languages that share a script cannot be told apart this way; digits, punctuation and parts of letters
+(tokens of single bytes) belong to no script and are counted apart; a vocabulary holds more Latin tokens than others, so
+random weights already give Latin its share: read the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from interp.languages import language
+from interp.lens.logit_lens import LensReading, read_positions
+from interp.lens.tuned_lens import TunedLens
+from interp.models.load import TransformerBridge, identify, random_init
+from interp.provenance import Signature
+from interp.text.corpus import ParallelCorpus
+from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
+from probes.report import Report
+from probes.statistics.crossover import Crossover, find_crossover
+from probes.statistics.resampling import bootstrap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NO_SCRIPT = frozenset({"common", "mixed", "bytes", "special"})
+
+
+@dataclass(frozen=True)
+class TokenLensReport(Report):
+    """The most probable next tokens by layer and position; `arrays` hold the mass of each script `[layer position script]`."""
+
+    question: ClassVar[str] = "Which language does the model think in?"
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.settings["layers"])
+
+    def scripts(self, names: Sequence[str], weights: str = "trained") -> np.ndarray:
+        """The probability of some scripts together, `[position layer]`, positions after control tokens left out."""
+        held = [self.settings["scripts"].index(name) for name in names]
+        return self.arrays[f"scripts_{weights}"][:, self.settings["read"]][..., held].sum(-1).T.astype(float)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a script and layer: its share of the probability, a mean over positions; random weights are the baseline."""
+        rows = []
+        for name in self.settings["scripts"]:
+            values, chance = self.scripts([name]), self._chance([name])
+            lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"])
+            rows.append(pd.DataFrame({"target": "prompt", "measure": "script", "series": name, "layer": self.layers,
+                                      "estimate": values.mean(0), "lower": lower, "upper": upper, "n": len(values),
+                                      "baseline": chance, "random_init": chance}))  # fmt: skip
+        return pd.concat(rows, ignore_index=True)
+
+    def _chance(self, names: Sequence[str]) -> np.ndarray:
+        return self.scripts(names, "random").mean(0) if "scripts_random" in self.arrays else np.full(len(self.layers), np.nan)
+
+    def crossover(self) -> Crossover:
+        """Where the prompt's own script overtakes the pivot's for good."""
+        pivot, own = self.scripts(self.settings["pivot_scripts"]), self.scripts(self.settings["own_scripts"])
+        return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+
+    def verdict(self) -> str:
+        pivot, own = (" and ".join(self.settings[key]) for key in ("pivot_scripts", "own_scripts"))
+        n, name = len(self.settings["read"]), language(self.settings["pivot"]).name
+        if not own or set(self.settings["own_scripts"]) & set(self.settings["pivot_scripts"]):
+            return (
+                f"The prompt is written in {own or 'no script'} and {name} in {pivot}: scripts cannot tell them apart here; "
+                f"the tokens of {n} positions are in the grid. Use a word list (--task translation) to ask for words."
+            )
+        shares, chance = self.scripts(self.settings["pivot_scripts"]), self._chance(self.settings["pivot_scripts"])
+        at = int(shares.mean(0)[1:-1].argmax()) + 1
+        floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
+        last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
+        found = self.crossover()
+        overtakes = f"{own} overtakes it for good at {found}" if found.certain else "neither overtakes the other for good"
+        most = f"{shares.mean(0)[at]:.2f} of the probability{floor}"
+        return (
+            f"{pivot}, the script of {name}, holds most at layer {self.layers[at]}: {most}; {overtakes}, and {own} ends with "
+            f"{last:.2f}; {n} positions of one prompt."
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        from probes.lens.scripts_figures import script_areas
+        from probes.lens.tokens_figures import token_grid
+
+        return {"tokens": token_grid(self.table, str(self.signature)), "scripts": script_areas(self.summary(), str(self.signature))}
+
+    def _save_figures(self, folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+        from probes.lens.tokens_figures import add_titles, titles, without_glyph_warnings
+
+        with without_glyph_warnings():
+            written = super()._save_figures(folder, figures)
+        add_titles(folder / "figure.svg", titles(self.table))
+        return written
+
+
+def measure_tokens(
+    model: TransformerBridge,
+    prompt: str,
+    *,
+    pivot: str = "eng_Latn",
+    lens: TunedLens | None = None,
+    top: int = 5,
+    controls: bool = True,
+    seed: int = 0,
+    boot: int = 1000,
+) -> TokenLensReport:
+    """Read the next token from every layer after every token of a prompt; `controls` reads the same from random weights."""
+    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
+    names, classes = vocabulary.script_classes()
+    ids, reading = read_positions(model, prompt, (classes, len(names)), lens=lens, top=top)
+    arrays = {
+        "scripts_trained": reading.scripts.numpy(),
+        "entropy": reading.entropy.numpy(),
+        "divergence": reading.divergence.numpy(),
+    }
+    if controls:
+        _, chance = read_positions(random_init(model, seed), prompt, (classes, len(names)), top=1)
+        arrays["scripts_random"] = chance.scripts.numpy()
+    written = [vocabulary.scripts[token] for token in ids]
+    read = [position for position, name in enumerate(written) if name != "special"]
+    how = {
+        "prompt": prompt,
+        "lens": str(lens or "logit"),
+        "pivot": language(pivot).code,
+        "boot": boot,
+        "seed": seed,
+    }
+    told = ParallelCorpus("prompt", {pivot: (prompt,)}).identity
+    return TokenLensReport(
+        table=_table(ids, reading, vocabulary),
+        signature=Signature("token_lens", identify(model), told, {key: how[key] for key in ("lens", "pivot", "boot", "seed")}),
+        arrays=arrays,
+        settings={**how, "layers": list(reading.layers), "scripts": list(names), "read": read,
+                  "own_scripts": _own(written), "pivot_scripts": sorted(scripts_of(pivot))},
+    )  # fmt: skip
+
+
+def _own(written: Sequence[str]) -> list[str]:
+    """The script most of the prompt's tokens are in, with those it is mixed with in one language."""
+    letters = [name for name in written if name not in _NO_SCRIPT]
+    if not letters:
+        return []
+    most = max(sorted(set(letters)), key=letters.count)
+    together = next((group for group in ({"Hani", "Hira", "Kana"}, {"Hang", "Hani"}) if most in group), {most})
+    return sorted(together & set(letters))
+
+
+def _table(ids: Sequence[int], reading: LensReading, vocabulary: Vocabulary) -> pd.DataFrame:
+    layers, positions, places = reading.top_tokens.shape
+    flat = reading.top_tokens.flatten().tolist()
+    axes = np.indices((layers, positions, places)).reshape(3, -1)
+    return pd.DataFrame(
+        {"position": axes[1], "token": [vocabulary.written(ids[position]) for position in axes[1]],
+         "layer": [reading.layers[layer] for layer in axes[0]], "place": axes[2] + 1,
+         "predicted": [vocabulary.written(token) for token in flat], "script": [vocabulary.scripts[token] for token in flat],
+         "probability": reading.top_mass.flatten().numpy().astype(float)}
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""Prompts whose next word is known in several languages: translation, repetition, cloze.
+
+A line of a word list is written by one format, `{source}: "{word}" - {target}: "{answer}"` as in Wendler et al. (2024): languages
+by their own names, words in quotes. A prompt is some lines filled in, then one that stops before the answer. The lines shown
+are drawn for each item from the other items.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from interp.languages import language
+from interp.text.corpus import ParallelCorpus, ParallelTask
+
+WordTask = Literal["translation", "repetition", "cloze"]
+LINE = '{source}: "{word}" - {target}: "{answer}"'
+_FIELDS = {"source", "word", "target", "answer"}
+
+
+@dataclass(frozen=True)
+class WordPrompts:
+    """One prompt an item, and the word expected next in every language: `words[code][i]` belongs to `prompts[i]`."""
+
+    task: WordTask
+    source: str
+    target: str
+    ids: tuple[str, ...]
+    prompts: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]]
+
+
+def translation_prompts(
+    words: ParallelCorpus,
+    source: str,
+    target: str,
+    *,
+    shots: int = 4,
+    line: str = LINE,
+    names: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> WordPrompts:
+    """Ask for each word in another language, or, where `source` is `target`, for the same word again.
+
+    `names` says how a language is called where not by its own name.
+    """
+    _check_line(line)
+    called = {"source": _name(source, names), "target": _name(target, names)}
+    asked, answers = words[source], words[target]
+    shown = [line.format(**called, word=word, answer=answer) for word, answer in zip(asked, answers, strict=True)]
+    before = line.partition("{answer}")[0]
+    open_lines = [before.format(**called, word=word) for word in asked]
+    task: WordTask = "repetition" if source == target else "translation"
+    prompts = _with_shots(shown, open_lines, answers, words.ids, shots, f"{seed}/{source}/{target}")
+    return WordPrompts(task, source, target, words.ids, prompts, words.sentences)
+
+
+def cloze_prompts(task: ParallelTask, target: str, *, shots: int = 2, seed: int = 0) -> WordPrompts:
+    """Ask for the missing word of a sentence, given its beginning. A quote the prompt opens is closed in the examples shown."""
+    answers = {code: tuple(_bare(accepted) for accepted in task.answers[code]) for code in task.languages}
+    asked = task.prompts[target]
+    closed = ['"' if prompt.endswith('"') else "" for prompt in asked]
+    shown = [f"{prompt}{full[0]}{end}" for prompt, full, end in zip(asked, task.answers[target], closed, strict=True)]
+    prompts = _with_shots(shown, asked, answers[target], task.ids, shots, f"{seed}/{target}")
+    return WordPrompts("cloze", target, target, task.ids, prompts, answers)
+
+
+def _bare(accepted: Sequence[str]) -> str:
+    """The word itself where the reference answer goes on to the end of the sentence."""
+    return min((answer.strip() for answer in accepted if answer.strip() in accepted[0]), key=len)
+
+
+def _with_shots(
+    shown: Sequence[str], asked: Sequence[str], answers: Sequence[str], ids: Sequence[str], shots: int, seed: str
+) -> tuple[str, ...]:
+    if not 0 <= shots < len(shown):
+        raise ValueError(f"shots {shots} with {len(shown)} items. Needed: fewer examples than items, so that others can be shown.")
+    prompts = []
+    for row, (question, own) in enumerate(zip(asked, answers, strict=True)):
+        others = [at for at, answer in enumerate(answers) if at != row and answer.casefold() != own.casefold()]
+        if len(others) < shots:
+            raise ValueError(
+                f"item {ids[row]}: {len(others)} items have another answer than {own!r}. Use fewer than {shots} shots."
+            )
+        drawn = random.Random(f"{seed}/{ids[row]}").sample(others, shots)
+        prompts.append("\n".join([*(shown[at] for at in drawn), question]))
+    return tuple(prompts)
+
+
+def _check_line(line: str) -> None:
+    try:
+        parts = [part for part in string.Formatter().parse(line) if part[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"prompt line {line!r}: {error}. A brace that is meant as text is doubled.") from None
+    fields = [name for _, name, _, _ in parts]
+    if any(width or kind for _, _, width, kind in parts):
+        raise ValueError(f"prompt line {line!r}: needed fields by their names alone, without a width or a form.")
+    if set(fields) - _FIELDS or not {"word", "answer"} <= set(fields) or fields.index("word") > fields.index("answer"):
+        raise ValueError(f"prompt line {line!r}: needed {{word}}, then {{answer}}; known are {', '.join(sorted(_FIELDS))}.")
+
+
+def _name(code: str, names: Mapping[str, str] | None) -> str:
+    meant = language(code)
+    told = {language(spelling).code: name for spelling, name in (names or {}).items()}
+    return told.get(meant.code) or meant.autonym or meant.name

@@ -1,0 +1,181 @@
+"""Reading words out of every layer: which tokens stand for them, which items are fair, and what unrelated words get.
+
+An item is fair for a target language if its words in the pivot and in the target share no token and neither contains the
+pivot word: only then does a probability belong to one language. The unrelated words are the same language's words of other
+items, as near in number of tokens as there are and none of them the item's own: what any word of that language gets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.lens.distributions import PADDING, pad_sets
+from interp.lens.logit_lens import Lens, LensReading, read_prompts, rows_of
+from interp.models.load import TransformerBridge, identify
+from interp.vocabulary.spelling import TokenRule, Vocabulary, keep_apart
+from probes.lens.word_prompts import WordPrompts
+
+COLUMNS = ("item", "source", "target", "weights", "layer", "measure", "series", "value", "baseline")
+_LEAST = 0.01  # a script below this mean mass at every layer is put into "other"
+
+
+@dataclass(frozen=True)
+class WordSets:
+    """The fair items of one target, and what is read for each: `own[i][language]` and some `unrelated[i][language]` words."""
+
+    prompts: WordPrompts
+    rows: tuple[int, ...]
+    languages: tuple[str, ...]
+    own: tuple[tuple[frozenset[int], ...], ...]
+    unrelated: tuple[tuple[tuple[frozenset[int], ...], ...], ...]
+    left_out: Mapping[str, int]
+
+
+def word_sets(
+    vocabulary: Vocabulary, prompts: WordPrompts, pivot: str, *, rule: TokenRule = "first", unrelated: int = 20, seed: int = 0
+) -> WordSets:
+    """Find the tokens of every word in every language, leave out the items that are not fair, draw unrelated words.
+
+    Raises `ValueError` where no item is left, saying why each went.
+    """
+    languages = (pivot, prompts.target, *(code for code in prompts.words if code not in (pivot, prompts.target)))
+    tokens = [_tokens(vocabulary, {code: prompts.words[code][row] for code in languages}, rule) for row in range(len(prompts.ids))]
+    spelled = [row for row in range(len(tokens)) if tokens[row][pivot] and tokens[row][prompts.target]]
+    apart = [spelled[at] for at in keep_apart([tokens[row] for row in spelled], pivot, prompts.target)]
+    fair = [row for row in apart if prompts.words[pivot][row].casefold() not in prompts.words[prompts.target][row].casefold()]
+    counts = {"unspelled": len(tokens) - len(spelled), "collided": len(spelled) - len(apart), "contained": len(apart) - len(fair)}
+    if not fair:
+        raise ValueError(
+            f"{pivot} -> {prompts.target}: none of {len(tokens)} items is left ({_said(counts)}). Needed: words that begin with "
+            "different tokens in the two languages. Try the other token rule, other languages or longer words."
+        )
+    own = [tuple(_exclusive(tokens[row], code, pivot, prompts.target) for code in languages) for row in fair]
+    draw = random.Random(f"{seed}/{prompts.source}/{prompts.target}")
+    others = [tuple(_unrelated(tokens, row, code, (pivot, prompts.target), unrelated, draw) for code in languages) for row in fair]
+    return WordSets(prompts, tuple(fair), languages, tuple(own), tuple(others), counts)
+
+
+def read_words(
+    model: TransformerBridge,
+    sets: WordSets,
+    vocabulary: Vocabulary,
+    weights: str,
+    lens: Lens | None = None,
+    folder: str | Path | None = None,
+) -> pd.DataFrame:
+    """One tidy row an item, layer, measure and series (a language, a script, or nothing).
+
+    Every block of one measure and series has all layers, and in each layer all items, in the same order; a word that shares
+    tokens with the pivot's or target's is NaN. What was read is kept in `folder` and found again.
+    """
+    names, classes = vocabulary.script_classes()
+    k = len(sets.languages)
+    wide = [[*own, *(word for words in others for word in words)] for own, others in zip(sets.own, sets.unrelated, strict=True)]
+    padded = pad_sets(wide)
+    prompts = [sets.prompts.prompts[row] for row in sets.rows]
+    reading = _read(model, prompts, padded, (classes, len(names)), k, lens, folder)
+    known = (padded != PADDING).any(-1)
+    mass = torch.where(known, reading.mass, torch.nan)
+    own, others = mass[:, :, :k], mass[:, :, k:].unflatten(2, (k, -1)).nanmean(-1)
+    rank = torch.where(known[:, :k], (reading.rank[:, :, :k] + 1).log10(), torch.nan)
+    blocks: dict[tuple[str, str], tuple[np.ndarray, np.ndarray | None]] = {}
+    for place, code in enumerate(sets.languages):
+        blocks["probability", code] = own[:, :, place].numpy(), others[:, :, place].numpy()
+        blocks["corrected", code] = (own - others)[:, :, place].numpy(), torch.zeros_like(others[:, :, place]).numpy()
+        blocks["rank", code] = rank[:, :, place].numpy(), None
+    for measure in ("entropy", "energy", "divergence"):
+        blocks[measure, ""] = getattr(reading, measure).numpy(), None
+    blocks |= {("script", name): (values, None) for name, values in script_shares(reading, names).items()}
+    ids = [sets.prompts.ids[row] for row in sets.rows]
+    same = {"source": sets.prompts.source, "target": sets.prompts.target, "weights": weights}
+    return _tidy(blocks, ids, reading.layers, same)
+
+
+def _read(
+    model: TransformerBridge,
+    prompts: Sequence[str],
+    sets: Tensor,
+    classes: tuple[Tensor, int],
+    ranked: int,
+    lens: Lens | None,
+    folder: str | Path | None,
+) -> LensReading:
+    if folder is None:
+        return read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+    asked = hashlib.sha256(json.dumps([list(prompts), sets.tolist(), classes[0].tolist(), ranked]).encode()).hexdigest()
+    facts = {"model": identify(model).sha, "lens": str(lens or "logit"), "asked": asked}
+    path = Path(folder) / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.safetensors"
+    if (kept := find_tensors(path, facts)) is not None:
+        return LensReading(rows_of(model), **kept)
+    reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+    save_tensors(path, {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "layers"}, facts)
+    return reading
+
+
+def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The probability of each script that matters at some layer, the rest together as `other`; each `[layer sentence]`."""
+    shares = {name: reading.scripts[:, :, place].numpy() for place, name in enumerate(names)}
+    rare = [name for name, values in shares.items() if values.mean(1).max() < _LEAST]
+    kept = {name: values for name, values in shares.items() if name not in rare}
+    return kept | ({"other": np.sum([shares[name] for name in rare], axis=0)} if rare else {})
+
+
+def _tokens(vocabulary: Vocabulary, words: Mapping[str, str], rule: TokenRule) -> dict[str, frozenset[int]]:
+    found = {}
+    for code, word in words.items():
+        try:
+            found[code] = vocabulary.tokens(word, rule)
+        except ValueError:
+            found[code] = frozenset()
+    return found
+
+
+def _exclusive(tokens: Mapping[str, frozenset[int]], code: str, pivot: str, target: str) -> frozenset[int]:
+    """The tokens of a third language's word, or none where the pivot's or the target's word shares one of them."""
+    rivals = [tokens[other] for other in (pivot, target) if other != code]
+    return frozenset() if any(tokens[code] & rival for rival in rivals) else tokens[code]
+
+
+def _unrelated(
+    tokens: Sequence[Mapping[str, frozenset[int]]], row: int, code: str, near: Sequence[str], n: int, draw: random.Random
+) -> tuple[frozenset[int], ...]:
+    own = frozenset().union(*(tokens[row][other] for other in (*near, code)))
+    size = len(tokens[row][code])
+    others = [words[code] for at, words in enumerate(tokens) if at != row and words[code] and not words[code] & own]
+    draw.shuffle(others)
+    found = sorted(others, key=lambda other: abs(len(other) - size))[:n]
+    return (*found, *[frozenset[int]()] * (n - len(found)))
+
+
+def _tidy(
+    blocks: Mapping[tuple[str, str], Any], ids: Sequence[str], layers: Sequence[str], same: Mapping[str, str]
+) -> pd.DataFrame:
+    frames = []
+    for (measure, series), (values, baseline) in blocks.items():
+        empty = np.full(values.shape, np.nan)
+        columns = {
+            "item": pd.Categorical.from_codes(np.tile(np.arange(len(ids)), len(layers)), list(ids)),
+            "layer": pd.Categorical.from_codes(np.repeat(np.arange(len(layers)), len(ids)), list(layers)),
+            "measure": measure,
+            "series": series,
+            "value": values.reshape(-1).astype(float),
+            "baseline": (empty if baseline is None else baseline).reshape(-1).astype(float),
+        }
+        frames.append(pd.DataFrame({**same, **columns})[list(COLUMNS)])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {why}" for why, n in counts.items())

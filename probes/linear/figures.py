@@ -1,0 +1,99 @@
+"""What a probe reads, drawn: scores over layers beside their controls, transfer between languages, and steering curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KINDS = {"all": "all languages", "within": "same language", "across": "other language"}
+_CONTROLS = {
+    "random_init": ("random init", (0, (1, 1.5))),
+    "erased": ("after {erase}", (0, (4, 1, 1, 1))),
+    "shuffled": ("shuffled", (0, (2, 2))),
+}
+_PANELS = 12
+
+
+def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None, signature: str) -> Figure:
+    """Score over layers inside a language and across, with bands; a random-init network dotted in the
+    same colour, other controls grey, the majority class as a level.
+
+    `frame` has `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`; kind is all, within or across.
+    """
+    figure = blank((7.2, 4.4))
+    axes = figure.subplots()
+    ends = []
+    for place, (kind, part) in enumerate(frame.groupby("kind", sort=False)):
+        x = np.arange(len(part))
+        axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[place], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], color=PALETTE[place], linewidth=2)
+        ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[place]))
+        for column, (text, dash) in _CONTROLS.items():
+            if part[column].notna().all() and (place == 0 or column == "random_init"):
+                colour = PALETTE[place] if column == "random_init" else FAINT
+                axes.plot(x, part[column], color=colour, linewidth=1.3, linestyle=dash)
+                ends.append((float(part[column].iloc[-1]), text.format(erase=erase), colour))
+    level = float(frame["baseline"].mean())
+    axes.axhline(level, color=INK, linewidth=0.8)
+    ends.append((level, "mean" if unit == "R²" else "majority", INK))
+    label_layers(axes, list(frame["layer"].unique()))
+    finish(axes, "layer", f"held-out {unit}")
+    if unit == "R²":
+        axes.set_ylim(max(axes.get_ylim()[0], -1.0), 1.05)
+    name_ends(axes, [(max(value, axes.get_ylim()[0]), text, colour) for value, text, colour in ends])
+    headline(figure, f"What a linear probe reads: {target}")
+    sign(figure, signature)
+    return figure
+
+
+def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: str, signature: str) -> Figure:
+    """Trained in the row, tried in the column, one map a layer (a dozen at most); one map of layers where one probe serves all."""
+    if all(len(matrix) == 1 for matrix in matrices.values()):
+        table = pd.DataFrame({layer: matrix.iloc[0] for layer, matrix in matrices.items()})
+        return _one_map(table, "Which languages a probe recognises", "recall", signature)
+    chosen = list(matrices)
+    if len(chosen) > _PANELS:
+        chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
+    rows = -(-len(chosen) // 5)
+    columns = -(-len(chosen) // rows)
+    figure = blank((1.6 + 2.1 * columns, 1.3 + 2.5 * rows))
+    low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
+    high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for place, (axes, layer) in enumerate(zip(grid, chosen, strict=False)):
+        image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1.0), vmax=high)
+        name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
+        axes.tick_params(labelbottom=True)
+        axes.set_ylabel("trained in" if place % columns == 0 else "", fontsize=9, color=INK)
+        axes.set_xlabel("tried in" if place + columns >= len(chosen) else "", fontsize=9, color=INK)
+        axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
+    for axes in grid[len(chosen) :]:
+        axes.remove()
+    colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
+    headline(figure, f"{target}: trained in one language, tried in another")
+    sign(figure, signature)
+    return figure
+
+
+def _one_map(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
+    figure = blank((max(5.4, 2.4 + 0.42 * table.shape[1]), 1.7 + 0.3 * len(table)))
+    axes = figure.subplots()
+    image = axes.imshow(table.to_numpy(), aspect="auto", cmap="viridis", vmin=0, vmax=1)
+    name_cells(axes, list(table.index), list(table.columns))
+    axes.set_xticks([])
+    label_layers(axes, list(table.columns))
+    axes.tick_params(axis="x", rotation=0, labelsize=8)
+    axes.set_xlabel("layer", fontsize=9, color=INK)
+    colour_bar(figure, image, axes, label)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure

@@ -1,0 +1,90 @@
+"""A language's neurons, drawn: where they stand, whether they would be found again, and what is lost without them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, places, sign
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
+    """A strip of bars a language: how many of its neurons stand in each block, all on one scale."""
+    figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
+    grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
+    x = np.arange(len(counts))
+    colours = places(counts.columns)
+    for axes, code in zip(grid, counts.columns, strict=True):
+        axes.bar(x, counts[code], width=0.82, color=PALETTE[colours[code] % len(PALETTE)])
+        axes.set_ylabel(f"{code}\n{counts[code].sum()}", rotation=0, ha="right", va="center", fontsize=8, color=INK)
+        despine(axes)
+        axes.spines["left"].set_visible(False)
+        axes.set_yticks([])
+        axes.tick_params(axis="x", length=0)
+    grid[0].set_ylim(0, 1.05 * max(1, counts.to_numpy().max()))
+    tallest = f"tallest bar: {counts.to_numpy().max()}"
+    grid[0].text(1, 1, tallest, transform=grid[0].transAxes, ha="right", va="bottom", fontsize=7.5, color=FAINT)
+    label_layers(grid[-1], [str(layer) for layer in counts.index])
+    grid[-1].set_xlabel("block", fontsize=9, color=INK)
+    headline(figure, "Where each language's neurons stand")
+    sign(figure, signature)
+    return figure
+
+
+def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) -> Figure:
+    """Left: how far two halves of the text name the same neurons, trained and random weights. Right: what languages share."""
+    part = rows[rows["metric"] == "stability"].iloc[::-1]
+    figure = blank((9.2, 2.0 + 0.3 * len(part)))
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    y = np.arange(len(part))
+    left.hlines(y, part["lower"], part["upper"], color=PALETTE[0], linewidth=2, alpha=0.5)
+    left.plot(part["estimate"], y, "o", color=PALETTE[0], markersize=6, label="this model (95 % of splits)")
+    if part["baseline"].notna().any():
+        left.plot(part["baseline"], y, "D", color="white", markeredgecolor=FAINT, markersize=5.5, label="random init")
+    left.set_yticks(y, [f"{code}  n={n}" for code, n in zip(part["language"], part["n"], strict=True)])
+    left.set_xlim(-0.02, 1.02)
+    finish(left, "Jaccard index of two halves of the text", "")
+    left.grid(axis="x", color="#E6E6E6", linewidth=0.6)
+    left.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderpad=0)
+    shared = overlap.to_numpy().copy()
+    np.fill_diagonal(shared, np.nan)
+    image = right.imshow(shared, cmap="viridis", vmin=0, vmax=max(0.05, np.nanmax(shared)))
+    name_cells(right, list(overlap.index), list(overlap.columns))
+    colour_bar(figure, image, right, "Jaccard index of two languages")
+    headline(figure, "Would they be found again, and are they any language's own?")
+    sign(figure, signature)
+    return figure
+
+
+def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
+    """Mask language by text language, each mode beside random neurons on the same colours: the diagonal should stand out."""
+    modes = list(rows["mode"].unique())
+    codes = list(rows["language"].unique())
+    side = 0.5 + 0.36 * len(codes)
+    figure = blank((2.0 + 2 * side, 1.6 + len(modes) * (side + 0.3)))
+    grid = figure.subplots(len(modes), 2, squeeze=False, sharex=True, sharey=True)
+    reach = float(np.abs(rows[["estimate", "baseline"]].to_numpy()).max()) or 1.0
+    for mode, line in zip(modes, grid, strict=True):
+        part = rows[rows["mode"] == mode]
+        for axes, column, text in zip(line, ("estimate", "baseline"), ("own neurons", "random neurons"), strict=True):
+            values = part.pivot(index="language", columns="text", values=column).loc[codes, codes].to_numpy()
+            image = axes.imshow(values, cmap="RdBu_r", vmin=-reach, vmax=reach)
+            name_cells(axes, codes, codes)
+            axes.set_title(f"{text}, set to {'0' if mode == 'zero' else 'their mean'}", fontsize=9, color=INK, loc="left")
+            for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
+                shade = "white" if abs(value) > 0.6 * reach else INK
+                axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
+    colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats a token)")
+    for line in grid:
+        line[0].set_ylabel("neurons of", fontsize=9, color=INK)
+    for axes in grid[-1]:
+        axes.set_xlabel("text in", fontsize=9, color=INK)
+    headline(figure, "What each language loses when neurons are switched off")
+    sign(figure, signature)
+    return figure

@@ -1,0 +1,102 @@
+"""Effects of patching over layers: curves an anchor or a donor, maps of heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from probes.figures.axes import colour_bar
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANELS = 12
+
+
+def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """`estimate` with its band over `layer`, a line an `anchor`, a panel a language and direction; dashed: no edit."""
+    panels, rest = _shown(frame, ["language", "direction"])
+    figure, grid = _grid(len(panels), frame["direction"].nunique())
+    anchors = list(dict.fromkeys(frame["anchor"]))
+    for axes, ((language, direction), part) in zip(grid, panels, strict=False):
+        lines(axes, part, "anchor", anchors)
+        axes.axhline(float(part["baseline"].iloc[0]), color=FAINT, linewidth=0.9, linestyle=(0, (4, 2)))
+        axes.set_title(f"{language} {direction}".strip(), fontsize=9, color=INK, loc="left")
+    _finish(figure, grid, len(panels), label, title, signature, f"bands: 95 % over items; dashed: no edit{rest}")
+    return figure
+
+
+def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """Maps of layers and heads, a panel a language, direction and anchor, centred on no effect."""
+    panels, rest = _shown(frame, ["language", "direction", "anchor"])
+    figure, grid = _grid(len(panels), frame["direction"].nunique() * frame["anchor"].nunique())
+    moved = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
+    image: Any = None
+    for axes, ((language, direction, anchor), part) in zip(grid, panels, strict=False):
+        table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
+        image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-moved, vmax=moved, origin="lower", aspect="auto")
+        axes.set_title(f"{language} {direction} {anchor}".strip(), fontsize=9, color=INK, loc="left")
+        axes.set_xticks(range(0, table.shape[1], -(-table.shape[1] // 12)))
+        axes.set_xlabel("head", fontsize=9, color=INK)
+        axes.tick_params(labelsize=8.5, color=FAINT, labelcolor=INK, length=3)
+        axes.spines[:].set_color("#DDDDDD")
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    figure.supylabel("layer", fontsize=9, color=INK)
+    colour_bar(figure, image, list(grid[: len(panels)]), f"change, {label}")
+    headline(figure, title)
+    sign(figure, signature, f"change against no edit{rest}")
+    return figure
+
+
+def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
+    """A panel a donor, a line a `readout` (whose concept in whose language) over `layer`, with bands."""
+    panels, _ = _shown(frame, ["donor"])
+    figure, grid = _grid(len(panels), 1)
+    readouts = list(dict.fromkeys(frame["readout"]))
+    for axes, ((donor,), part) in zip(grid, panels, strict=False):
+        lines(axes, part, "readout", readouts)
+        axes.set_title(f"donor: {donor}".replace("_", " "), fontsize=9, color=INK, loc="left")
+    caption = "A: the donor's concept; B: the one asked for; own: the run's language; bands: 95 % over items"
+    _finish(figure, grid, len(panels), label, title, signature, caption)
+    return figure
+
+
+def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> None:
+    """One curve a name with its band over layers, named at its end."""
+    for name, own in part.groupby(line, sort=False):
+        colour = PALETTE[names.index(str(name)) % len(PALETTE)]
+        x = own["layer"].astype(int).to_numpy()
+        axes.fill_between(x, own["lower"], own["upper"], color=colour, alpha=0.16, linewidth=0)
+        axes.plot(x, own["estimate"], color=colour, linewidth=1.8, marker="o", markersize=2.5, label=str(name).replace("_", " "))
+    despine(axes)
+    axes.set_xlabel("layer", fontsize=9, color=INK)
+
+
+def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple, pd.DataFrame]], str]:
+    """A dozen panels at most, and what a caption says of the others."""
+    panels = list(frame.groupby(keys, sort=False))
+    left = len(panels) - _PANELS
+    return panels[:_PANELS], f"; {left} more panels are in summary.csv" if left > 0 else ""
+
+
+def _grid(panels: int, together: int) -> tuple[Figure, np.ndarray]:
+    """Panels in rows of three or four, or fewer where that keeps those together that belong together."""
+    columns = min(panels, 4 if together >= 4 else 3 // together * together)
+    rows = -(-panels // columns)
+    figure = blank((2.0 + 2.7 * columns, 1.3 + 2.3 * rows))
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+
+
+def _finish(figure: Figure, grid: np.ndarray, panels: int, label: str, title: str, signature: str, caption: str) -> None:
+    for axes in grid[panels:]:
+        axes.remove()
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
+    figure.supylabel(label, fontsize=9, color=INK)
+    headline(figure, title)
+    sign(figure, signature, caption)

@@ -1,0 +1,182 @@
+"""The quadrants of a set of languages as a report: gains with intervals against each baseline, classes, agreement, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from interp.provenance import Signature
+from probes.quadrants.agreement import Agreement, agreement, target_gains
+from probes.quadrants.causes import COLUMNS, regress, stagnant_routes
+from probes.quadrants.classes import GROUP, QUADRANTS, UNDETERMINED, Scores, classify, read_scores
+from probes.quadrants.figures import arm_gains, cause_dots, consistency_map, quadrant_scatter
+from probes.quadrants.guideline import check_guideline
+from probes.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact match", "script": "right script"}
+AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled": "tuning on shuffled answers"}
+_ENOUGH = 4  # languages for a correlation
+_ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were not learned in these updates",
+           "data": "were learned and did not carry (data)",
+           "ceiling": "were known before (ceiling)", "unknown": "have none to be held against"}  # fmt: skip
+
+
+class QuadrantReport(Report):
+    """The table is the sweep's, item by item; `classes()` is what is read from it: a row a tuned model and baseline."""
+
+    question = "Which languages profit from tuning on one, itself and others?"
+
+    @cached_property
+    def scores(self) -> Scores:
+        """S(f; pivot -> y) of every model, with its draws: what the array of that name holds, in the order of the table."""
+        groups = self.table[[*GROUP, "target"]].drop_duplicates()
+        return Scores({tuple(row): n for n, row in enumerate(groups.itertuples(index=False, name=None))}, self.arrays["scores"])
+
+    @property
+    def main(self) -> tuple[str, int]:
+        """The method and size the quadrants are told of: the first method at its largest size."""
+        method = self.settings["methods"][0]
+        return method, max(size for _, own, size in self.scores.tuned() if own == method)
+
+    @property
+    def control(self) -> str:
+        """The baseline to believe: the format-tuned one where there is one."""
+        return "format" if "format" in self.settings["against"] else "base"
+
+    def classes(self) -> pd.DataFrame:
+        """Both gains with intervals, the share of draws in each quadrant, and the class (`probes.quadrants.classes.classify`)."""
+        return self._classes.copy()
+
+    @cached_property
+    def _classes(self) -> pd.DataFrame:
+        told = {name: self.settings[name] for name in ("against", "threshold", "relative", "level")}
+        return classify(self.scores, self.settings["probes"], **told)
+
+    def told_of(self, against: str | None = None) -> pd.DataFrame:
+        """The classes of the main method and size against one baseline (the one to believe)."""
+        method, size = self.main
+        found = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
+        return found[found["against"] == (against or self.control)].reset_index(drop=True)
+
+    def summary(self) -> pd.DataFrame:
+        """One row a tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
+        parts = []
+        for axis in ("bilingual", "multilingual"):
+            part = self._classes[["language", "method", "size", "against"]].assign(gain=axis)
+            ends = {"estimate": axis, "lower": f"{axis}_lower", "upper": f"{axis}_upper", "baseline": f"{axis}_baseline"}
+            part = part.assign(**{name: self._classes[column] for name, column in ends.items()}, n=self._items)
+            parts.append(part.assign(quadrant=self._classes["quadrant"], **{name: self._classes[name] for name in QUADRANTS}))
+        return pd.concat(parts).sort_index(kind="stable").reset_index(drop=True)
+
+    @property
+    def _items(self) -> int:
+        return self.table["item"].nunique()
+
+    def agreement(self, against: str = "base") -> Agreement:
+        """How far the gains agree over target languages."""
+        return agreement(target_gains(self.scores, self.settings["probes"], *self.main, against), self.settings["seed"])
+
+    def causes(self, against: str | None = None) -> pd.DataFrame:
+        """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
+        known = self.settings.get("tokenization")
+        if not known:
+            raise ValueError("how the tokenizer spells the languages was not measured. Give tokenization= to measure_quadrants.")
+        return regress(self.told_of(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"])
+
+    def routes(self) -> pd.DataFrame:
+        """By which road languages without a bilingual gain came to have none: the frozen output, the data, or a ceiling."""
+        return stagnant_routes(self.table, self._classes)
+
+    def guideline(self, against: str = "base") -> pd.DataFrame:
+        """Whether the published advice holds: the advised way of tuning against another, where both were tried."""
+        return check_guideline(self.scores, self._classes, self.settings["probes"], against)
+
+    def verdict(self) -> str:
+        method, size = self.main
+        points = LABELS[self.settings["metric"]]
+        parts = [_counted(self.told_of(name), AGAINST[name]) for name in self.settings["against"]]
+        shares = _shares(self.told_of("base"), self.told_of()) if self.control == "format" else ""
+        return f"Tuning ({method}, {size} pairs, {self._items} items, {points}): {'; '.join(parts)}.{shares}"
+
+    def figures(self) -> dict[str, Figure]:
+        """The quadrants against each baseline; the agreement of targets; the arms, where several were tried."""
+        sign, unit = (
+            str(self.signature),
+            LABELS[self.settings["metric"]] + (" (% of the baseline)" if self.settings["relative"] else ""),
+        )
+        panels = {f"against {AGAINST[name]}": self.told_of(name) for name in self.settings["against"]}
+        found = {
+            "quadrants": quadrant_scatter(panels, self.settings["threshold"], unit, self._title(), sign, self.settings["caption"])
+        }
+        gains = target_gains(self.scores, self.settings["probes"], *self.main)
+        if len(gains) >= _ENOUGH and gains.shape[1] > 1:
+            alike = self.agreement()
+            found["consistency"] = consistency_map(alike.matrix, alike.stability, alike.share, alike.chance, alike.languages, sign)
+        if self._classes[["method", "size"]].drop_duplicates().shape[0] > 1:
+            last = self.settings["against"][-1]
+            found["arms"] = arm_gains(
+                self._classes[self._classes["against"] == last], self.told_of(last), AGAINST[last], unit, sign
+            )
+        if len(self.told_of()) > _ENOUGH + len(COLUMNS) and self.settings["tokenization"]:
+            found["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
+        return found
+
+    def _title(self) -> str:
+        method, size = self.main
+        return f"What tuning on one language does for it and for others ({method}, {size} pairs)"
+
+
+def tell(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
+    """The report of a sweep's table: scores drawn once, what a reader must know written beside them."""
+    scores = read_scores(table, settings["metric"], settings["resamples"], settings["seed"])
+    report = QuadrantReport(table, signature, {"scores": scores.values}, settings)
+    return replace(report, notes=tuple(_notes(report)))
+
+
+def _notes(report: QuadrantReport) -> Iterator[str]:
+    told = report.told_of()
+    if report.signature.corpus.name.startswith("cldr:"):
+        yield "cldr text: lexical translation. It shows mechanisms (shared rows, format, metric), not families of languages."
+    if report.control == "format":
+        same = (report.told_of("base")["nearest"].to_numpy() == told["nearest"].to_numpy()).sum()
+        yield f"The estimate lies in the same quadrant against both baselines for {same} of {len(told)} languages."
+    if report.settings["tie"] == "both":
+        yield "Input and output embedding are one table and both moved: this is not the published intervention."
+    if report.table["seed"].nunique() == 1:
+        yield "One seed: the intervals are over items alone."
+    yield "The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here."
+    method, size = report.main
+    routes = report.routes()
+    mine = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
+    if len(mine):
+        often = mine["route"].value_counts()
+        yield "Languages without a bilingual gain: " + ", ".join(f"{n} {_ROUTES[name]}" for name, n in often.items()) + "."
+    checked = report.guideline()
+    if len(checked):
+        often = checked["holds"].value_counts()
+        yield (
+            f"The advised way of tuning against another, {len(checked)} tried: better {often.get('yes', 0)}, "
+            f"worse {often.get('no', 0)}, not told apart {often.get('not told apart', 0)}."
+        )
+
+
+def _counted(classes: pd.DataFrame, against: str) -> str:
+    counts: Mapping[str, int] = classes["quadrant"].value_counts().to_dict()
+    named = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
+    return f"against {against} {', '.join(named)} of {len(classes)} languages"
+
+
+def _shares(raw: pd.DataFrame, told: pd.DataFrame) -> str:
+    """How much of the mean gains is left when the baseline knows the format."""
+    before, after = (classes[["bilingual", "multilingual"]].mean() for classes in (raw, told))
+    return (
+        f" Mean gain over the raw base: {before['bilingual']:.1f} for the language itself and {before['multilingual']:.1f} for "
+        f"others; over the format-tuned base: {after['bilingual']:.1f} and {after['multilingual']:.1f}."
+    )

@@ -1,0 +1,100 @@
+"""Whether a planned division of the budget is worth its plan: models tuned on it, on a uniform one, and on random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+from probes.figures.dots import arm_dots
+from probes.report import Report
+from probes.scaling.allocation import Plan
+from probes.scaling.report import METRICS
+from probes.sweep.seed_means import seed_means
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ARMS = ("uniform", "planned", "random")
+_ALL = {"sum": "mean", "weighted": "weighted mean", "maxmin": "lowest"}
+
+
+class AllocationReport(Report):
+    """Scores of models tuned on divisions of one budget: one row an arm, seed, language and item.
+
+    Arms share sentences and seeds, so differences are paired. Random divisions are drawn anew for every seed.
+    """
+
+    question = "Does the planned division of the budget translate better than a uniform one?"
+
+    def summary(self) -> pd.DataFrame:
+        """One row an arm and language, and the objective over languages; `difference` from uniform with its interval."""
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        how = self.settings
+        groups, scores, drawn = seed_means(self.table, how["metric"], ["arm", "language"], how["resamples"], how["seed"])
+        languages = list(groups["language"].unique())
+        shape = (groups["arm"].nunique(), len(languages))
+        estimates, draws = scores.reshape(shape), drawn.reshape(len(drawn), *shape)
+        share = np.array([(how["weights"] or {}).get(name, 1.0) for name in languages])
+        whole = [each.min(-1) if how["objective"] == "maxmin" else each @ share / share.sum() for each in (estimates, draws)]
+        estimates, draws = (np.concatenate([each, one[..., None]], -1) for each, one in zip((estimates, draws), whole, strict=True))
+        arms, rows = list(groups["arm"].unique()), []
+        base = arms.index("uniform")
+        for (k, arm), (j, name) in ((a, b) for a in enumerate(arms) for b in enumerate([*languages, _ALL[how["objective"]]])):
+            lower, upper = np.quantile(draws[:, k, j], [0.025, 0.975])
+            less, more = np.quantile(draws[:, k, j] - draws[:, base, j], [0.025, 0.975])
+            rows.append({"arm": arm, "language": name, "estimate": estimates[k, j], "lower": lower, "upper": upper,
+                         "n": self.table["item"].nunique(), "baseline": estimates[base, j], "difference": estimates[k, j]
+                         - estimates[base, j], "difference_lower": less, "difference_upper": more})  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def verdict(self) -> str:
+        rows = self._summary.set_index(["arm", "language"])
+        name, said = _ALL[self.settings["objective"]], []
+        for arm in (arm for arm in ARMS if arm != "uniform"):
+            row = rows.loc[(arm, name)]
+            told = f"{row['difference']:+.2f} [{row['difference_lower']:+.2f}, {row['difference_upper']:+.2f}]"
+            clear = row["difference_lower"] > 0 or row["difference_upper"] < 0
+            said.append(f"{arm} minus uniform {told}{'' if clear else ', not distinguishable'}")
+        metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()
+        what = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
+        return f"In {what}: {'; '.join(said)}. The plan had promised {self.settings['promised']:+.2f}."
+
+    def figures(self) -> dict[str, Figure]:
+        return {"arms": arm_dots(self._summary, self.question[:-1], METRICS[self.settings["metric"]], str(self.signature))}
+
+
+def measure_allocations(
+    table: pd.DataFrame, plan: Plan, model: ModelIdentity, corpus: CorpusIdentity, *, metric: str = "chrf",
+    weights: Mapping[str, float] | None = None, how: Mapping[str, object] | None = None, resamples: int = 500, seed: int = 0,
+) -> AllocationReport:  # fmt: skip
+    """Is the plan worth it when it is carried out?
+
+    `table` is that of `measure_cells`, its cells tagged `arm` (uniform, planned, random), `seed`, and `language`.
+    Misleads with few seeds: their part of the interval is too narrow by sqrt((k - 1) / k).
+    """
+    if lost := [arm for arm in ARMS if arm not in set(table["arm"])]:
+        raise ValueError(f"no model of arm {', '.join(lost)}. Needed: {', '.join(ARMS)}.")
+    own = {"budget": plan.budget, "objective": plan.objective, "metric": metric, "boot": resamples, "seed": seed}
+    settings = {"metric": metric, "objective": plan.objective, "weights": dict(weights) if weights else None,
+                "promised": plan.gain, "resamples": resamples, "seed": seed}  # fmt: skip
+    return AllocationReport(table, Signature("allocation", model, corpus, {**(how or {}), **own}), settings=settings)
+
+
+def random_division(plan: Plan, caps: Mapping[str, int], seed: int) -> dict[str, int]:
+    """The budget divided at random (uniformly over all divisions), at least one pair a language and no more than its cap."""
+    rng = np.random.default_rng(seed)
+    most = np.array([caps.get(name, plan.budget) for name in plan.languages])
+    pairs = np.ones(len(most), dtype=int)
+    share = rng.dirichlet(np.ones(len(most)))
+    while (left := int(min(plan.budget, most.sum()) - pairs.sum())) > 0:
+        open_share = np.where(pairs < most, share, 0.0)
+        pairs = np.minimum(most, pairs + rng.multinomial(left, open_share / open_share.sum()))
+    return dict(zip(plan.languages, pairs.tolist(), strict=True))

@@ -1,0 +1,155 @@
+"""Fitting the scaling law: a weighted log-linear start, non-linear least squares, every bootstrap draw fitted too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import Float
+from scipy import optimize
+
+from interp.languages import nearest
+from probes.scaling.law import FULL, STEEPEST, Curves, Form, Law, Points
+
+
+def fit_law(
+    points: Points,
+    form: Form = "power",
+    reference: str | None = None,
+    similarity: Mapping[str, float] | None = None,
+    least_sizes: int = 3,
+) -> Law:
+    """Fit the law: a weighted log-linear start, then non-linear least squares with weights 1 / SE^2.
+
+    `reference` is the language with gamma 1 (the first by default); `similarity`, for the form "given", is each language's
+    measured gamma. Where the points have bootstrap draws, every draw is fitted too. Two `least_sizes` make a line, no curve:
+    enough only to foretell a third.
+    Misleads: points share sentences, so AIC takes them for more than they are; and near the ceiling log(100 - S) is mostly
+    noise, so a saturated language decides nothing about beta. Raises `ValueError` where the points cannot carry the form.
+    """
+    if form not in get_args(Form):
+        raise ValueError(f"form {form!r}: needed one of {', '.join(get_args(Form))}.{nearest(form, get_args(Form))}")
+    names = points.names
+    reference = reference or names[0]
+    if reference not in names:
+        raise ValueError(f"reference {reference!r} is not among {', '.join(names)}.")
+    columns = _columns(points, form, similarity)
+    _check(points, form, columns, least_sizes)
+    found = _solve(points.scores, points.noise, columns, form, None)
+    residual = (points.scores - _scores(found, columns, form)) / points.noise
+    drawn = None
+    if points.drawn is not None:
+        rows = np.array([_solve(scores, points.noise, columns, form, found) for scores in points.drawn])
+        drawn = _curves(rows, form, names, similarity)
+    return Law(
+        form=form,
+        languages=names,
+        reference=reference,
+        estimate=_curves(found, form, names, similarity),
+        drawn=drawn,
+        parameters=len(found),
+        misfit=float(residual @ residual) / (len(residual) - len(found)),
+        aic=_aic(residual, len(found)),
+        similarity=dict(similarity or {}) if form == "given" else {},
+    )
+
+
+def _columns(points: Points, form: Form, similarity: Mapping[str, float] | None) -> Float[np.ndarray, "point parameter"]:
+    """What the exponent is linear in: a constant and log X, for all languages or each."""
+    log_size = np.log(points.sizes)[:, None]
+    own = (points.rows[:, None] == np.arange(len(points.names))).astype(float)
+    if form == "given":
+        gammas = _given(points.names, similarity)
+        return np.hstack([np.ones_like(log_size), np.log(gammas)[points.rows][:, None] + log_size])
+    return np.hstack([own, own * log_size]) if form == "slopes" else np.hstack([own, log_size])
+
+
+def _given(names: Sequence[str], similarity: Mapping[str, float] | None) -> Float[np.ndarray, " language"]:
+    if similarity is None or (lost := [name for name in names if name not in similarity]):
+        whom = ", ".join(names if similarity is None else lost)
+        raise ValueError(f"form 'given' needs a measured similarity of {whom}. Give similarity=.")
+    gammas = np.array([similarity[name] for name in names], dtype=float)
+    if not (gammas > 0).all() or not np.isfinite(gammas).all():
+        worst = names[int(np.nanargmin(gammas))]
+        raise ValueError(f"similarity of {worst} is {similarity[worst]:g}. Needed: above 0, as gamma is taken to a power.")
+    return gammas
+
+
+def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
+    sizes = np.unique(points.sizes)
+    if len(sizes) < least:
+        raise ValueError(f"{len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}). Needed: at least {least} to see a curve.")
+    wanted = columns.shape[1] + (form == "ceiling")
+    if len(points.scores) <= wanted or np.linalg.matrix_rank(columns) < columns.shape[1]:
+        raise ValueError(
+            f"{len(points.scores)} points of {len(points.names)} languages cannot carry the {wanted} parameters of form {form!r}. "
+            "Needed: more sizes a language, or a form with fewer parameters."
+        )
+    if form == "loglinear":
+        return
+    full = points.scores >= FULL - points.noise
+    for row, name in enumerate(points.names):
+        if full[points.rows == row].all():
+            raise ValueError(
+                f"{name} is within one standard error of 100 at every size, so its curve cannot be seen. "
+                "Leave it out, measure smaller sizes, or score it by a harder metric."
+            )
+
+
+def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: Form, start: np.ndarray | None) -> np.ndarray:
+    """The parameters of one set of scores; the last is the ceiling where it is free."""
+    if form == "loglinear":
+        return np.linalg.lstsq(columns / noise[:, None], scores / noise, rcond=None)[0]
+
+    fixed: dict[str, Any] = {"columns": columns, "scores": scores, "noise": noise, "form": form}
+    residuals, slopes = partial(_residuals, **fixed), partial(_slopes, **fixed)
+    if form != "ceiling":
+        begin = _start(scores, noise, columns, FULL) if start is None else start
+        return optimize.least_squares(residuals, begin, slopes, method="lm").x
+    bounds = (np.r_[np.full(columns.shape[1], -np.inf), 0.0], np.r_[np.full(columns.shape[1], np.inf), FULL])
+    tops = [scores.max() + share * (FULL - scores.max()) for share in (0.1, 0.9)]
+    begins = [np.r_[_start(scores, noise, columns, top), top] for top in tops] if start is None else [start]
+    with np.errstate(divide="ignore", invalid="ignore"):  # scipy divides by a zero gradient where the ceiling is at its bound
+        tried = [optimize.least_squares(residuals, begin, slopes, bounds=bounds) for begin in begins]
+    return min(tried, key=lambda one: one.cost).x
+
+
+def _residuals(found: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
+    return (_scores(found, columns, form) - scores) / noise
+
+
+def _slopes(found: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
+    """How the residuals change with each parameter."""
+    steep = -np.exp(np.minimum(columns @ found[: columns.shape[1]], STEEPEST))[:, None] * columns
+    return (np.hstack([steep, np.ones((len(scores), 1))]) if form == "ceiling" else steep) / noise[:, None]
+
+
+def _start(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, top: float) -> np.ndarray:
+    """Weighted least squares on log(top - S); the weight of a point is its gap to the top in standard errors."""
+    gap = np.maximum(top - scores, 0.5 * noise)
+    weight = (gap / noise)[:, None]
+    return np.linalg.lstsq(columns * weight, np.log(gap) * weight[:, 0], rcond=None)[0]
+
+
+def _scores(found: np.ndarray, columns: np.ndarray, form: Form) -> np.ndarray:
+    line = columns @ found[: columns.shape[1]]
+    return line if form == "loglinear" else (found[-1] if form == "ceiling" else FULL) - np.exp(np.minimum(line, STEEPEST))
+
+
+def _curves(found: np.ndarray, form: Form, names: Sequence[str], similarity: Mapping[str, float] | None) -> Curves:
+    """Parameters `[... parameter]` as curves, an offset and a slope a language."""
+    n, lead = len(names), found.shape[:-1]
+    ceiling = found[..., -1] if form == "ceiling" else np.full(lead, FULL)
+    if form == "given":
+        slope = np.broadcast_to(found[..., 1:2], (*lead, n))
+        return Curves(ceiling, found[..., :1] + slope * np.log(_given(names, similarity)), slope)
+    slope = found[..., n : 2 * n] if form == "slopes" else np.broadcast_to(found[..., n : n + 1], (*lead, n))
+    return Curves(ceiling, found[..., :n], slope)
+
+
+def _aic(residual: np.ndarray, parameters: int) -> float:
+    n, k = len(residual), parameters + 1
+    spread = max(float(residual @ residual), 1e-12)
+    return float(n * np.log(spread / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)) if n > k + 1 else np.inf

@@ -1,0 +1,239 @@
+"""What a data-scale series says: the law with its intervals, the forms that compete with it, and a plan for a budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from probes.report import Report
+from probes.scaling.allocation import Plan, allocate
+from probes.scaling.figures import allocation_bars, scaling_panels
+from probes.scaling.fit import fit_law
+from probes.scaling.law import Form, Law, Points, scores_at
+from probes.scaling.rival_forms import compare_forms, last_known, rank_agreement
+from probes.sweep.seed_means import FULL, seed_means
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = {"chrf": "chrF++", "exact": "exact match (%)", "bleu": "BLEU", "spbleu": "spBLEU"}
+_FORMS = {
+    "power": "the law with free gammas", "given": "the law with given gammas", "ceiling": "the law with a free ceiling",
+    "slopes": "a beta for each language", "loglinear": "a straight line in log X",
+}  # fmt: skip
+_REDRAWN = 100
+"""Draws for the left-out error, which is fitted once a form."""
+
+
+class ScalingReport(Report):
+    """Translation into each language after tuning on so many pairs of it, and the law of its growth.
+
+    One row a language, size, seed and item, as `measure_cells` gives it (`size` 0 is the untuned model). S is the corpus score
+    of a direction, 0 to 100, averaged over seeds; draws are of sentences and seeds together.
+    """
+
+    question = "How does translation into a language grow with the pairs it was tuned on?"
+
+    @cached_property
+    def points(self) -> Points:
+        """One score a language and size, with its standard error and draws; languages at the ceiling everywhere are left out."""
+        return _points(self.table, self.settings)
+
+    @cached_property
+    def law(self) -> Law:
+        """The law that was asked for: with free gammas, or with measured ones."""
+        return self.fit(self.settings["form"])
+
+    def fit(self, form: Form) -> Law:
+        """Another form of the law on the same points."""
+        return fit_law(self.points, form, self._reference, self.settings["similarity"])
+
+    @cached_property
+    def forms(self) -> pd.DataFrame:
+        """Every form by AIC and by its error at the largest size, left out: see `compare_forms`."""
+        points = self.points
+        assert points.drawn is not None
+        return compare_forms(replace(points, drawn=points.drawn[:_REDRAWN]), self.settings["similarity"])
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The budget divided by the law, where one was asked for."""
+        asked = self.settings["plan"]
+        if asked is None:
+            return None
+        points, objective = self.points, asked["objective"]
+        caps, weights = ({name: given[name] for name in points.names if name in given} if given else None
+                         for given in (asked["caps"], asked["weights"]))  # fmt: skip
+        shares = np.array([(weights or {}).get(name, 1.0) for name in points.names])
+        noise = self._noise(objective, shares / shares.sum())
+        return allocate(self.law, asked["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
+
+    def _noise(self, objective: str, shares: np.ndarray) -> float:
+        """What one evaluation of an objective is off by: the spread of its draws, and how far the points lie from the law."""
+        points, law = self.points, self.law
+        assert points.drawn is not None
+        top, sizes = points.drawn[:, points.largest()], np.unique(points.sizes)
+        fitted = {size: scores_at(law.form, law.estimate, size) for size in sizes}
+        missed = [score - fitted[size][row] for score, size, row in zip(points.scores, points.sizes, points.rows, strict=True)]
+        off = np.sqrt(np.sum(np.square(missed)) / (len(missed) - law.parameters))
+        sampled = (top.min(1) if objective == "maxmin" else top @ shares).std()
+        return float(np.hypot(sampled, off if objective == "maxmin" else off * np.sqrt(np.sum(shares**2))))
+
+    def agreement(self) -> tuple[float, float]:
+        """Rank correlation of the measured similarity with the free gammas, and its one-sided permutation p; NaN without one."""
+        given = self.settings["similarity"]
+        return (
+            rank_agreement(fit_law(self.points.without_draws(), "power"), given, self.settings["seed"])
+            if given
+            else (np.nan, np.nan)
+        )
+
+    @property
+    def _reference(self) -> str:
+        """The language with gamma 1: the one named, else the one that scores highest at its largest size."""
+        named = self.settings["reference"]
+        top = self.points.scores[self.points.largest()]
+        return named if named in self.points.names else self.points.names[int(top.argmax())]
+
+    def summary(self) -> pd.DataFrame:
+        """One row a quantity: `beta`, `alpha`, `gamma` of each language, `left out` of each form, the plan, and every score.
+
+        `baseline`: 0 for beta, 1 for gamma, the error of expecting no growth for `left out`, uniform for `pairs`, and for a score
+        that of the untuned model. Intervals are percentile bootstrap over sentences (or documents) and seeds.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        rows = [*self._parameters(), *self._left_out(), *self._planned(), *self._scores()]
+        return pd.DataFrame(rows, columns=["quantity", "language", "size", "estimate", "lower", "upper", "n", "baseline"])
+
+    def _parameters(self) -> list[dict[str, Any]]:
+        law, drawn, n = self.law, self.law.drawn, len(self.points.scores)
+        assert drawn is not None
+        place = law.languages.index(law.reference)
+        shared = ["all"] if law.form != "slopes" else list(law.languages)
+        rows = [_row("beta", name, law.beta[k], drawn.slope[:, k], n, 0.0) for k, name in enumerate(shared)]
+        if law.form != "loglinear":
+            rows.append(_row("alpha", law.reference, law.alpha, np.exp(drawn.offset[:, place]), n))
+        if law.form == "ceiling":
+            rows.append(_row("ceiling", "all", float(law.estimate.ceiling), drawn.ceiling, n, FULL))
+        if law.form in ("power", "ceiling"):
+            gammas = law.gammas(drawn)
+            rows += [_row("gamma", name, law.gamma[k], gammas[:, k], n, 1.0) for k, name in enumerate(law.languages)]
+        return rows
+
+    def _left_out(self) -> list[dict[str, Any]]:
+        flat, n = np.abs(last_known(self.points)).mean(), len(self.points.names)
+        return [{"quantity": "left out", "language": row.form, "size": "", "estimate": row.left_out, "lower": row.lower,
+                 "upper": row.upper, "n": n, "baseline": flat} for row in self.forms.itertuples()]  # fmt: skip
+
+    def _planned(self) -> list[dict[str, Any]]:
+        plan = self.plan
+        if plan is None:
+            return []
+        gain = {"quantity": "gain", "language": plan.objective, "estimate": plan.gain, "lower": plan.lower, "upper": plan.upper,
+                "n": len(plan.languages), "baseline": 0.0}  # fmt: skip
+        sides = zip(plan.languages, plan.pairs, plan.uniform, strict=True)
+        return [gain, *({"quantity": "pairs", "language": name, "estimate": float(mine), "n": plan.budget, "baseline": float(even)}
+                        for name, mine, even in sides)]  # fmt: skip
+
+    def _scores(self) -> list[dict[str, Any]]:
+        untuned, n = self._untuned, self.table["item"].nunique()
+        groups, scores, drawn = _all_scores(self.table, self.settings)
+        return [
+            {**_row("score", row.language, scores[k], drawn[:, k], n, untuned.get(row.language, np.nan)), "size": str(row.size_)}
+            for k, row in enumerate(groups.rename(columns={"size": "size_"}).itertuples())
+        ]
+
+    @cached_property
+    def _untuned(self) -> dict[str, float]:
+        base = self.table[self.table["size"] == 0]
+        if base.empty:
+            return {}
+        groups, scores, _ = seed_means(base, self.settings["metric"], ["language"], 1, 0)
+        return dict(zip(groups["language"], scores, strict=True))
+
+    def verdict(self) -> str:
+        """How the scores grow, which form is to be believed, whether a measured gamma agrees, and what a plan is worth."""
+        beta = self._summary.iloc[0]
+        many, sizes = len(self.points.names), np.unique(self.points.sizes)
+        where = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
+        if self.law.form in ("power", "given", "ceiling"):
+            grows = f"{where}: beta {beta['estimate']:.3g} [{beta['lower']:.3g}, {beta['upper']:.3g}]"
+            grows += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
+        else:
+            grows = f"{where}, by {_FORMS[self.law.form]}"
+        off = np.sqrt(self.law.misfit)
+        doubt = ", so it does not describe them" if off > 2 else ""
+        said = [f"{grows} (points lie {off:.2g} standard errors off the law{doubt})", self._preferred(), self._agrees()]
+        return " ".join(f"{each.rstrip('.')}." for each in (*said, self.plan.verdict() if self.plan else "") if each)
+
+    def _preferred(self) -> str:
+        forms = self.forms.set_index("form")
+        by_aic, by_error = forms["aic"].idxmin(), forms["left_out"].idxmin() if forms["left_out"].notna().any() else None
+        mine = self.law.form
+        near = [name for name in forms.index if forms["behind"][name] < 2]
+        first = f"AIC prefers {_FORMS[by_aic]}"
+        if mine in near:
+            first = (
+                f"AIC has nothing better than {_FORMS[mine]}"
+                if len(near) == 1
+                else f"AIC cannot tell {' from '.join(_FORMS[name] for name in near)}"
+            )
+        elif mine in forms.index:
+            first += f" ({forms['behind'][mine]:.1f} ahead of {_FORMS[mine]})"
+        if by_error is None:
+            return f"{first}; too few sizes to leave the largest out"
+        flat = np.abs(last_known(self.points)).mean()
+        errors = f"{forms['left_out'][by_error]:.2g} points" + (
+            f", {forms['left_out'][mine]:.2g} for {_FORMS[mine]}" if mine in forms.index and mine != by_error else "")  # fmt: skip
+        return f"{first}; the largest size, left out, is met best by {_FORMS[by_error]} ({errors}; {flat:.2g} for no growth)"
+
+    def _agrees(self) -> str:
+        rho, p = self.agreement()
+        if not np.isfinite(rho):
+            return ""
+        what = self.settings["similarity_of"]
+        held = "orders the languages as the free gammas do" if p < 0.05 else "is not shown to order the languages as free gammas do"
+        return f"Similarity measured by {what} {held} (Spearman {rho:.2f}, p {p:.3f}, {len(self.points.names)} languages)"
+
+    def figures(self) -> dict[str, Figure]:
+        law, points = self.law, self.points
+        spread = np.geomspace(points.sizes.min(), points.sizes.max(), 40)
+        fitted = law.predict(np.unique(points.sizes)).set_index(["language", "size"])["estimate"]
+        frame = self._summary[self._summary["quantity"] == "score"].astype({"size": float})
+        frame = frame[frame["language"].isin(points.names)]
+        keys = list(zip(frame["language"], frame["size"], strict=True))
+        frame = frame.assign(fitted=[fitted[key] for key in keys], error=points.noise)
+        title, ceiling = f"{self.question[:-1]}: {_FORMS[law.form]}", float(law.estimate.ceiling)
+        label, line = METRICS[self.settings["metric"]], str(self.signature)
+        found = {"scaling": scaling_panels(frame, law.predict(spread), ceiling, title, label, line, law.identified())}
+        if self.plan:
+            title = f"How to divide {self.plan.budget:,} pairs"
+            found["allocation"] = allocation_bars(self.plan.table(), title, self.plan.verdict(), line)
+        return found
+
+
+def _all_scores(table: pd.DataFrame, how: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    return seed_means(table[table["size"] > 0], how["metric"], ["language", "size"], how["resamples"], how["seed"])
+
+
+def _points(table: pd.DataFrame, how: Any) -> Points:
+    groups, scores, drawn = _all_scores(table, how)
+    points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), scores, drawn.std(0), drawn)
+    full = points.scores >= FULL - points.noise
+    kept = np.array([not full[points.rows == row].all() for row in points.rows])
+    if not kept.any():
+        raise ValueError("every language is at 100 at every size: there is no curve. Measure smaller sizes, or a harder metric.")
+    return points.take(kept)
+
+
+def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, Any]:
+    lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    return {"quantity": quantity, "language": language, "size": "", "estimate": float(estimate), "lower": float(lower),
+            "upper": float(upper), "n": n, "baseline": float(baseline)}  # fmt: skip

@@ -1,0 +1,151 @@
+"""The models of a sweep: the parent, those tuned from it, and those that were kept, each known by what it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from safetensors import SafetensorError
+from torch import Tensor
+
+from interp.models.load import TransformerBridge, identify, load
+from interp.tuning import Mixture, Recipe, TunedModel, tune
+from interp.tuning.hybrids import input_table
+from interp.tuning.moved_rows import put_rows, save_moved_rows
+from probes.sweep.store import Store, address
+
+Keep = Literal["nothing", "rows", "model"]
+_FORMAT = 2  # part of every key: raise it when a cell's numbers would come out otherwise
+_OWN = frozenset({"cell", "source", "target", "item", "text", "reference", "hypothesis", "document"})
+UNTUNED = {"steps": 0, "first_loss": float("nan"), "final_loss": float("nan"), "moved_rows": 0}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One tuned model of a sweep, and the directions it is scored in.
+
+    `name` is unique in the sweep. Without a `mixture` it is the parent itself, in the precision of its `recipe` (float32
+    without one): hold it against models tuned in the same. `tags` are columns put beside every row. Cells of one model that
+    follow each other share it in memory.
+    """
+
+    name: str
+    mixture: Mixture | None
+    recipe: Recipe | None
+    directions: tuple[tuple[str, str], ...]
+    tags: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mixture is not None and self.recipe is None:
+            raise ValueError(f"cell {self.name!r} has a mixture and no recipe. Needed: both, or no mixture for the parent itself.")
+        if wrong := (_OWN | set(UNTUNED)) & set(self.tags):
+            raise ValueError(f"cell {self.name!r}: tag {sorted(wrong)[0]!r} is a column of every table. Choose another name.")
+
+
+@dataclass(frozen=True)
+class Models:
+    """What `parent` becomes in the cells of a sweep, tuned when it is asked for, in a folder that keeps it as far as wanted."""
+
+    parent: str
+    store: Store
+    keep: Keep
+    device: str | None
+    held: dict[str, tuple[TransformerBridge, dict[str, Any]]] = field(default_factory=dict)
+
+    @cached_property
+    def known(self) -> tuple[str, Tensor]:
+        """A hash of the parent's weights and of its tokenizer, and its input table; read once."""
+        parent = load(self.parent, device="cpu")
+        return address({"weights": identify(parent).sha, "tokenizer": _spelling(parent.tokenizer)}), input_table(parent).clone()
+
+    def contents(self, cell: Cell) -> dict[str, Any]:
+        """What the model of a cell is made of."""
+        recipe = cell.recipe and (plain(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
+        return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
+
+    def owed(self, cell: Cell) -> bool:
+        """Whether the model is to be kept and is not."""
+        return self.keep != "nothing" and cell.mixture is not None and self.store.kept(address(self.contents(cell))) is None
+
+    def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:
+        """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
+        key = address(self.contents(cell))
+        if key not in self.held:
+            self.held.clear()
+            self.held[key] = self._opened(cell, key)
+            if (self.store.kept(key) or {}).get("kept") != "model":
+                self.store.clear(key)
+        return self.held[key]
+
+    def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, dict[str, Any]]:
+        if cell.mixture is None or cell.recipe is None:
+            return load(self.parent, dtype=cell.recipe.dtype if cell.recipe else "float32", device=self.device), UNTUNED
+        facts = self.store.kept(key)
+        model = facts and reopened(self.store, key, facts, self.device)
+        if not facts or not model:
+            if facts:
+                self.store.clear(key)
+            with _undistributed():
+                tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
+            model = load(tuned.folder, device=self.device)
+            facts = _told(tuned) | {"kept": self.keep, "name": cell.name, "parent": self.parent, "model_sha": identify(model).sha}
+            self._save(key, facts, model)
+        return model, {name: facts[name] for name in UNTUNED}
+
+    def _save(self, key: str, facts: Mapping[str, Any], model: TransformerBridge) -> None:
+        if self.keep == "rows":
+            save_moved_rows(self.known[1], input_table(model).cpu(), self.store.rows(key))
+        if self.keep != "nothing":
+            self.store.keep(key, facts)
+
+
+def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | None) -> TransformerBridge | None:
+    """A kept model; None, with a warning, where it no longer has the weights that were measured."""
+    try:
+        if facts["kept"] == "rows":
+            model = put_rows(load(facts["parent"], dtype=facts["recipe"]["dtype"], device=device), store.rows(key))
+        else:
+            model = load(store.workplace(key), device=device)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        _log.warning("the kept model of cell %s, %s, cannot be read: %s", facts.get("name"), key, error)
+        return None
+    if identify(model).sha != facts["model_sha"]:
+        _log.warning("the kept model of cell %s, %s, or its parent, was altered since", facts.get("name"), key)
+        return None
+    return model
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON has it."""
+    return json.loads(json.dumps(asdict(recipe)))
+
+
+def _told(tuned: TunedModel) -> dict[str, Any]:
+    losses = [entry["loss"] for entry in tuned.details["history"] if "loss" in entry]
+    return {"mixture": tuned.data.sha, "recipe": plain(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
+            "final_loss": tuned.final_loss, "moved_rows": tuned.details["moved_rows"]}  # fmt: skip
+
+
+def _spelling(tokenizer: Any) -> str:
+    """A hash of everything that decides how text becomes ids: one model with two tokenizers is two parents."""
+    own = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else json.dumps(tokenizer.get_vocab(), sort_keys=True)
+    return hashlib.sha256(f"{own}{getattr(tokenizer, 'shortening', '')!r}".encode()).hexdigest()
+
+
+@contextmanager
+def _undistributed() -> Iterator[None]:
+    """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)

@@ -1,0 +1,44 @@
+"""S(f; a -> b), the corpus score of every cell and direction of a sweep, once or under many weightings of its items."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from probes.statistics.resampling import mean
+from probes.translation.report import CORPUS_SCORES
+from probes.translation.text_scores import overlap_score
+
+_KEYS = ["cell", "source", "target"]
+
+
+def direction_scores(
+    table: pd.DataFrame, metric: str, weights: Float[np.ndarray, "resample item"] | None = None, baseline: bool = False
+) -> pd.DataFrame:
+    """How well does each tuned model translate in each direction? Rows (cell, source, target), one column a weighting.
+
+    `table` is that of `measure_cells`; `weights` are `probes.statistics.resampling.draws(items, ...)`, one row a bootstrap
+    resample and the same for all cells, so that differences of rows are paired; none given is the score itself, one column. chrF++,
+    BLEU and spBLEU, 0 to 100, are of summed counts (so not the mean of the items' scores), every other metric is a mean.
+    `baseline` scores the source left as it is.
+
+    Raises `ValueError` where cells or directions have other items, as their draws would not be paired.
+    """
+    column = metric + ("_baseline" if baseline else "")
+    if column not in table:
+        known = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
+        raise ValueError(f"metric {metric!r} was not measured. Measured: {', '.join(known)}.")
+    first, rows = None, {}
+    for key, part in table.groupby(_KEYS, sort=False):
+        part = part.sort_values("item")
+        names = part["item"].to_numpy()
+        first = names if first is None else first
+        if not np.array_equal(names, first):
+            raise ValueError(f"{' '.join(key)} has other items than the first cell. Needed: the same items in every cell.")
+        weighting = np.ones((1, len(part))) if weights is None else weights
+        if metric in CORPUS_SCORES:
+            rows[key] = overlap_score(metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2])
+        else:
+            rows[key] = mean(part[column].to_numpy(dtype=float), weighting)
+    return pd.DataFrame.from_dict(rows, orient="index").set_axis(pd.MultiIndex.from_tuples(rows, names=_KEYS))

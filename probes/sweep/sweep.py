@@ -1,0 +1,170 @@
+"""A sweep: many tuned models of one parent, each scored in its directions, every item kept. A killed one goes on where it was.
+
+A cell is known by what it is made of: the parent's weights and tokenizer, the mixture, the recipe, the directions, their
+sentences and the way of scoring. So a sweep may grow, be renamed or be cut into shards, and nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from interp.models.load import TransformerBridge
+from interp.text.corpus import ParallelCorpus
+from probes.sweep.models import Cell, Keep, Models, plain, reopened
+from probes.sweep.store import Store, address
+from probes.translation.measure import measure_translation
+from probes.translation.report import CORPUS_SCORES, TranslationReport
+
+__all__ = ["Cell", "Keep", "kept_model", "measure_cells", "missing"]
+_log = logging.getLogger(__name__)
+
+
+def measure_cells(
+    parent: str | Path,
+    cells: Sequence[Cell],
+    corpus: ParallelCorpus,
+    folder: str | Path,
+    *,
+    form: str = "quoted",
+    metrics: Sequence[str] = ("exact", "chrf"),
+    shots: int = 0,
+    beams: int = 1,
+    max_new_tokens: int | None = None,
+    keep: Keep = "nothing",
+    device: str | None = None,
+) -> pd.DataFrame:
+    """How does each tuned model translate, sentence by sentence? Whatever is finished in `folder` is taken from there.
+
+    One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
+    with its `_baseline` (as `measure_translation`), and what training tells: `steps`, `first_loss` and `final_loss` (nats a
+    token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts each
+    item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them. `keep="rows"` stores the
+    embedding rows that moved (scope "embeddings"), `"model"` the whole folder; `kept_model` opens either. Several processes
+    may share the folder: each computes what it is given, and waits where another is at the same model.
+
+    When it misleads: the templates of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
+    tuned model is asked in a format it never saw.
+    """
+    sweep = _Sweep(
+        Models(str(parent), Store(Path(folder)), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
+    )
+    _check(cells, keep)
+    found = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
+    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, found, strict=True)], ignore_index=True)
+
+
+def missing(
+    parent: str | Path,
+    cells: Sequence[Cell],
+    corpus: ParallelCorpus,
+    folder: str | Path,
+    *,
+    form: str = "quoted",
+    metrics: Sequence[str] = ("exact", "chrf"),
+    shots: int = 0,
+    beams: int = 1,
+    max_new_tokens: int | None = None,
+    keep: Keep = "nothing",
+) -> list[Cell]:
+    """The cells that `measure_cells` would still have to compute, in order. Their complement is a table that can be read now."""
+    sweep = _Sweep(
+        Models(str(parent), Store(Path(folder)), keep, None), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
+    )
+    _check(cells, keep)
+    return [cell for cell in cells if sweep.finished(cell) is None]
+
+
+def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> TransformerBridge:
+    """The tuned model of a cell that was measured with `keep`, bit for bit. Raises `ValueError` where none was kept."""
+    store = Store(Path(folder))
+    if cell.mixture is None or cell.recipe is None:
+        raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
+    wanted = {"mixture": cell.mixture.identity.sha, "recipe": plain(cell.recipe)}
+    found = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
+    if len(found) != 1:
+        raise ValueError(
+            f"{folder} keeps {len(found)} models of cell {cell.name!r}. Needed: one, from measure_cells(keep='rows') of one parent."
+        )
+    model = reopened(store, *found[0], device)
+    if model is None:
+        raise ValueError(f"the model of cell {cell.name!r} in {folder} was altered. Measure it again with the same keep.")
+    return model
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    models: Models
+    corpus: ParallelCorpus
+    scoring: Mapping[str, Any]
+
+    def contents(self, cell: Cell) -> dict[str, Any]:
+        """What the numbers of a cell are made of."""
+        codes = sorted({code for pair in cell.directions for code in pair})
+        text = self.corpus.select(languages=codes).identity.sha
+        directions = [list(pair) for pair in cell.directions]
+        return {**self.models.contents(cell), "directions": directions, "corpus": text, "scoring": self.scoring}
+
+    def finished(self, cell: Cell) -> pd.DataFrame | None:
+        """The items of a cell, where they are there and so is all that is to be kept."""
+        return None if self.models.owed(cell) else self.models.store.read(address(self.contents(cell)))
+
+    def measured(self, cell: Cell) -> pd.DataFrame:
+        contents = self.contents(cell)
+        with self.models.store.alone(address(self.models.contents(cell))):
+            table = self.finished(cell)
+            if table is not None:
+                return table
+            began = time.monotonic()
+            model, facts = self.models.open(cell)
+            opened = time.monotonic()
+            report = measure_translation(model, self.corpus, cell.directions, **self.scoring)
+            seconds = {"model": round(opened - began, 2), "score": round(time.monotonic() - opened, 2)}
+            table = _with_counts(report).assign(**facts)
+            self.models.store.write(address(contents), table, {"name": cell.name, "made_of": contents, "seconds": seconds})
+            _log.info("cell %s: model %.1f s, scores %.1f s", cell.name, seconds["model"], seconds["score"])
+        return table
+
+
+def _with_counts(report: TranslationReport) -> pd.DataFrame:
+    """The items with, for each corpus score, the counts that each adds to it and those of its source left as it is."""
+    parts = []
+    for (source, target), part in report.table.groupby(["source", "target"], sort=False):
+        counts = {}
+        for name in report.metrics:
+            if name in CORPUS_SCORES:
+                for column, ending in ((f"{name}_counts", ""), (f"{name}_baseline_counts", ":copy")):
+                    counts[column] = list(report.arrays[f"{name}:{source}>{target}{ending}"].astype(np.int32))
+        parts.append(part.assign(**counts))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
+    for place, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
+        table.insert(place, name, value)
+    return table
+
+
+def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_tokens: int | None) -> dict[str, Any]:
+    return {"form": form, "metrics": list(metrics), "shots": shots, "beams": beams, "max_new_tokens": max_new_tokens}
+
+
+def _check(cells: Sequence[Cell], keep: Keep) -> None:
+    if not cells:
+        raise ValueError("an empty sweep: there is no cell to measure. Needed: at least one.")
+    if twice := [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]:
+        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them. Needed: one name a cell.")
+    for cell in cells if keep == "rows" else ():
+        recipe = cell.recipe
+        if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):
+            what = f"scope {recipe.scope!r}, tie {recipe.tie!r}"
+            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Needed: keep 'model' or 'nothing'.")

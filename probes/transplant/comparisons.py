@@ -1,0 +1,100 @@
+"""Everything an XTransplant claim has to stand beside, as values of the same items: so that every difference is paired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from probes.statistics.resampling import bootstrap, sign_flip
+from probes.transplant.selection import Rule, choose, held_out, oracle, splits
+
+RULES: tuple[Rule, ...] = ("overall", "first_target", "last_source")
+ORACLE_CONTROLS = ("shuffled", "same_language", "random", "norm_matched")
+
+Runs = dict[str, tuple[np.ndarray, str, str]]
+"""For each run its values `[item]`, the run it is held against, and the cell it used, as text."""
+
+
+def battery(
+    grids: Mapping[str, np.ndarray],
+    plain: Mapping[str, np.ndarray],
+    clusters: np.ndarray | None,
+    blocks: tuple[list[int], list[int]],
+    seed: int,
+    folds: int = 5,
+    pilot: int | None = None,
+    oracles: bool = True,
+) -> Runs:
+    """The runs of one pair. `grids[condition]` `[item source target]`, `plain[run]` `[item]` (untouched, source_run).
+
+    `best_cell` was chosen on the very items it is judged on and promises too much; the `held_out` rows were not. `upper_bound`
+    chooses the cell for each item by looking at its answer: an oracle, to be read beside the same oracle under the controls.
+    """
+    values, untouched = grids["transplant"], plain["untouched"]
+    runs: Runs = {"untouched": (untouched, "", ""), "source_run": (plain["source_run"], "untouched", "")}
+    runs["mean_cell"] = (np.nanmean(values, axis=(1, 2)), "untouched", "")
+    source, target = choose(values)
+    runs["best_cell"] = (values[:, source, target], "untouched", _cell(blocks, source, target))
+    if len(values if clusters is None else np.unique(clusters)) > 1:
+        runs |= _chosen(grids, clusters, blocks, seed, folds, pilot)
+    for name, cell in {"last_to_first": (-1, 0), "first_to_first": (0, 0)}.items():
+        runs[f"fixed:{name}"] = (values[:, cell[0], cell[1]], "untouched", _cell(blocks, *cell))
+    if "permuted" in grids:
+        runs["untouched:permuted"] = (plain["untouched:permuted"], "untouched", "")
+        permuted = grids["permuted"][:, source, target]
+        runs["best_cell:permuted"] = (permuted, "untouched:permuted", _cell(blocks, source, target))
+    return runs | _oracles(grids, plain) if oracles else runs
+
+
+def _chosen(
+    grids: Mapping[str, np.ndarray], clusters: np.ndarray | None, blocks: tuple[list[int], list[int]], seed: int, folds: int,
+    pilot: int | None,
+) -> Runs:  # fmt: skip
+    parts, runs = splits(len(grids["transplant"]), clusters, folds, pilot, seed), {}
+    for rule in RULES:
+        kept, _, cells = held_out(grids["transplant"], rule, parts)
+        (source, target), _ = Counter(map(tuple, cells.tolist())).most_common(1)[0]
+        runs[f"held_out:{rule}"] = (kept, "untouched", _cell(blocks, source, target))
+        if rule == "overall" and "shuffled" in grids:
+            same = np.full(len(kept), np.nan)
+            for out, (source, target) in zip(parts, cells, strict=True):
+                same[out] = grids["shuffled"][out, source, target]
+            runs["held_out:shuffled"] = (same, "untouched", "the same cells, another item's donor")
+    return runs
+
+
+def _oracles(grids: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray]) -> Runs:
+    runs: Runs = {"oracle:untouched_or_source": (np.maximum(plain["untouched"], plain["source_run"]), "untouched", "")}
+    found = {name: oracle(grids[name]) for name in ORACLE_CONTROLS if name in grids}
+    against = "upper_bound:shuffled" if "shuffled" in found else "untouched"
+    runs["upper_bound"] = (oracle(grids["transplant"]), against, "oracle over cells")
+    runs |= {f"upper_bound:{name}": (values, "untouched", "oracle over cells") for name, values in found.items()}
+    return runs
+
+
+def _cell(blocks: tuple[list[int], list[int]], source: int, target: int) -> str:
+    return f"{blocks[0][source]}->{blocks[1][target]}"
+
+
+def tabulate(runs: Runs, clusters: np.ndarray | None, resamples: int, seed: int) -> pd.DataFrame:
+    """One row a run: `estimate, lower, upper, n, baseline`, the paired `difference` to the run it is held against, with its
+    interval and sign-flip `p`, and the `cell`."""
+    names = list(runs)
+    values = np.stack([runs[name][0] for name in names], axis=1)
+    against = np.stack([runs[runs[name][1] or name][0] for name in names], axis=1)
+    change = values - against
+    lower, upper = bootstrap(values, resamples, seed, clusters)
+    least, most = bootstrap(change, resamples, seed, clusters)
+    p = sign_flip(change, 2000, seed, clusters)
+    known = ~np.isnan(values)
+    first = np.array([not runs[name][1] for name in names])
+    return pd.DataFrame({
+        "run": names, "estimate": np.nanmean(values, axis=0), "lower": lower, "upper": upper, "n": known.sum(axis=0),
+        "baseline": np.nanmean(np.where(known, against, np.nan), axis=0), "against": [runs[name][1] for name in names],
+        "difference": np.where(first, np.nan, np.nanmean(change, axis=0)), "difference_lower": np.where(first, np.nan, least),
+        "difference_upper": np.where(first, np.nan, most), "p": np.where(first, np.nan, p),
+        "cell": [runs[name][2] for name in names],
+    })  # fmt: skip

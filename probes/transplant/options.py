@@ -1,0 +1,97 @@
+"""Options that a prompt lists, "(1) Entail", and what stands where when they are listed in another order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from interp.text.corpus import ParallelTask
+
+_LINE = re.compile(r"^\((\w)\)[^\S\n]*(\S.*?)[^\S\n]*$", re.MULTILINE)
+_WIDE = frozenset("。：？！、）」』】，；")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One item as it is asked: the prompt, what may be answered, and the place of the right answer.
+
+    `marks` and `words` are the listed options in the order of the prompt; empty where it lists none. `options` are what the
+    model is scored on, as they stand right behind the prompt.
+    """
+
+    prompt: str
+    options: tuple[str, ...] = ()
+    gold: int | None = None
+    answers: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def questions(task: ParallelTask, code: str, shift: int = 0) -> list[Question]:
+    """The items of one language. Where every prompt lists its options the marks are scored, " (1": they mean the same in every
+    language; else the options themselves.
+
+    With a `shift` the option texts move that many places down the list while the marks stay: the right mark is then another
+    one, so that copying the mark from a run in the given order is an error.
+    """
+    found = []
+    for prompt, answers, choices in zip(task.prompts[code], task.answers[code], _choices(task, code), strict=True):
+        listed = _LINE.findall(prompt)
+        if len(listed) >= 2 and _place(listed, answers) is not None:
+            found.append(_listed(prompt, answers, shift))
+        elif shift:
+            raise ValueError(
+                f"task {task.name!r}: no options are listed in {prompt[:60]!r}..., so they cannot be listed in another order."
+            )
+        elif choices:
+            found.append(Question(prompt, choices, choices.index(answers[0]), answers))
+        else:
+            found.append(Question(prompt, (), None, answers))
+    return found
+
+
+def lists_options(task: ParallelTask) -> bool:
+    """Whether every prompt of every language lists its options, so that they can be listed in another order."""
+    return all(one.marks for code in task.languages for one in questions(task, code))
+
+
+def _choices(task: ParallelTask, code: str) -> Sequence[tuple[str, ...]]:
+    return task.choices[code] if task.choices else [()] * len(task)
+
+
+def _listed(prompt: str, answers: tuple[str, ...], shift: int) -> Question:
+    listed = _LINE.findall(prompt)
+    marks, words = tuple(mark for mark, _ in listed), [word for _, word in listed]
+    gold = _place(listed, answers) or 0
+    n, moved = len(words), iter(words[-(shift % len(words)) :] + words[: -(shift % len(words))] if shift % len(words) else words)
+    prompt = _LINE.sub(lambda line: line.group(0).replace(line.group(2), next(moved)), prompt)
+    words = [words[(place - shift) % n] for place in range(n)]
+    space = "" if prompt[-1].isspace() or prompt[-1] in _WIDE else " "
+    return Question(prompt, tuple(f"{space}({mark}" for mark in marks), (gold + shift) % n, answers, marks, tuple(words))
+
+
+def _place(listed: Sequence[tuple[str, str]], answers: Sequence[str]) -> int | None:
+    """Which listed option is the right one: by its text or by its mark."""
+    for place, (mark, word) in enumerate(listed):
+        if any(answer.strip() in (word, mark, f"({mark})") for answer in answers):
+            return place
+    return None
+
+
+def pairs_of(task: ParallelTask, pivot: str, direction: str) -> list[tuple[tuple[str, ...], str]]:
+    """Which languages give to which: `to` (pivot to every other), `from`, `both`, `all` pairs, or `mean` (all others, averaged)."""
+    others = [code for code in task.languages if code != pivot]
+    known: Mapping[str, list[tuple[tuple[str, ...], str]]] = {
+        "to": [((pivot,), code) for code in others],
+        "from": [((code,), pivot) for code in others],
+        "all": [((a,), b) for a in task.languages for b in task.languages if a != b],
+        "mean": [(tuple(a for a in task.languages if a != b), b) for b in task.languages],
+    }
+    if direction == "both":
+        return [*known["to"], *known["from"]]
+    if direction not in known:
+        raise ValueError(f"direction {direction!r}: needed one of to, from, both, all, mean.")
+    if pivot not in task.languages or not others:
+        raise ValueError(f"task {task.name!r} in {', '.join(task.languages)}: needed {pivot} and at least one other language.")
+    return known[direction]

@@ -1,0 +1,234 @@
+"""What a transplant grid shows: where an edit helps, how much of that survives selection and controls, and the sentence for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.report import Report
+from probes.statistics.resampling import bootstrap, draws, max_statistic, mean, minimum_detectable
+from probes.transplant.comparisons import RULES, battery, tabulate
+from probes.transplant.figures import battery_dots, grid_maps
+from probes.transplant.selection import choose, held_out, oracle, splits
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_UNITS = {"difference": "logit difference", "logprob": "log-probability (nats)", "match": "accuracy"}
+_MAPS = 6
+
+
+class TransplantGrid(Report):
+    """The grids of every pair "donor>language". `arrays["pair|condition"]` is `[item source target]`: the score of every cell,
+    under `transplant` and each control. `table`: one row an item and run without an edit (`untouched`, `source_run`).
+
+    Accuracy is the share of items scored above 0 (logit differences) or matched; with log-probabilities there is none.
+    """
+
+    question = "Does carrying one language's activation into another's run give better answers?"
+
+    @property
+    def pairs(self) -> list[str]:
+        return list(dict.fromkeys(self.table["donor"] + ">" + self.table["language"]))
+
+    def values(self, pair: str | None = None, condition: str = "transplant") -> np.ndarray:
+        """The score of every cell, `[item source target]`."""
+        pair = pair or self.pairs[0]
+        name = f"{pair}|{condition}"
+        if name not in self.arrays:
+            raise ValueError(f"no grid {name!r}; there are {', '.join(self.arrays)}.")
+        return np.asarray(self.arrays[name], dtype=float)
+
+    def untouched(self, pair: str | None = None, run: str = "untouched") -> np.ndarray:
+        """The score of every item without an edit, `[item]`."""
+        donor, _, language = (pair or self.pairs[0]).partition(">")
+        rows = self.table[(self.table["donor"] == donor) & (self.table["language"] == language) & (self.table["run"] == run)]
+        return rows["value"].to_numpy(dtype=float)
+
+    def effect(self, pair: str | None = None, condition: str = "transplant") -> np.ndarray:
+        """What the edit changes in each item, `[item source target]`."""
+        base = self.untouched(pair, "untouched:permuted" if condition == "permuted" else "untouched")
+        return self.values(pair, condition) - base[:, None, None]
+
+    def summary(self) -> pd.DataFrame:
+        """The control battery: one row a pair, metric and run, each difference paired over items (`against` says with what).
+
+        The best and held-out cells are chosen by the metric of the row. Oracles know the answer and are shown for accuracy
+        (log-probability where there is no accuracy) only.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        parts = []
+        for pair in self.pairs:
+            for metric in self._metrics:
+                runs = self._battery(pair, metric)
+                donor, _, language = pair.partition(">")
+                found = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
+                parts.append(found.assign(donor=donor, language=language, metric=metric))
+        frame = pd.concat(parts, ignore_index=True)
+        return frame[["donor", "language", "metric", *[name for name in frame if name not in ("donor", "language", "metric")]]]
+
+    def _battery(self, pair: str, metric: str, pilot: int | None = None) -> dict[str, tuple[np.ndarray, str, str]]:
+        conditions = [name.partition("|")[2] for name in self.arrays if name.startswith(f"{pair}|")]
+        grids = {name: self._scored(self.values(pair, name), metric) for name in conditions if name != "norm_ratio"}
+        names = ["untouched", "source_run", *(["untouched:permuted"] if "permuted" in grids else [])]
+        plain = {name: self._scored(self.untouched(pair, name), metric) for name in names}
+        oracles = metric == self._metrics[0]
+        return battery(grids, plain, self._clusters, self._blocks, self.settings["seed"], pilot=pilot, oracles=oracles)
+
+    def best(self) -> pd.DataFrame:
+        """The cell that helps most in each pair, chosen on the items it is judged on (so its estimate is biased upwards).
+
+        `p` is corrected over the grid by the max-statistic: against the untouched run, and against another item's donor
+        (`p_shuffled`), which says that the content matters. `baseline` is the untouched score.
+        """
+        rows = []
+        for pair in self.pairs:
+            change = self.effect(pair)
+            source, target = choose(change)
+            lower, upper = bootstrap(change[:, source, target], self.settings["resamples"], self.settings["seed"], self._clusters)
+            row = {
+                "pair": pair, "source": self._blocks[0][source], "target": self._blocks[1][target],
+                "estimate": change[:, source, target].mean(), "lower": float(lower), "upper": float(upper), "n": len(change),
+                "baseline": self.untouched(pair).mean(), "p": self.significance(pair)[source, target],
+            }  # fmt: skip
+            if f"{pair}|shuffled" in self.arrays:
+                row["p_shuffled"] = self.significance(pair, "shuffled")[source, target]
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def significance(self, pair: str | None = None, against: str = "untouched") -> np.ndarray:
+        """p of every cell `[source target]`, corrected for having looked at the whole grid (max-statistic over sign flips)."""
+        other = self.untouched(pair)[:, None, None] if against == "untouched" else self.values(pair, against)
+        return max_statistic(np.nan_to_num(self.values(pair) - other), 2000, self.settings["seed"], self._clusters)
+
+    def upper_bound(self) -> pd.DataFrame:
+        """The oracle that picks the best cell for each item by its answer, beside the same oracle under each control.
+
+        Not evidence alone: if a thousand cells each flip one answer in a hundred at random, it is nearly 1.
+        """
+        frame = self._summary
+        return frame[frame["run"].str.startswith(("upper_bound", "oracle", "untouched"))].reset_index(drop=True)
+
+    def strategies(self, pilot: int | None = None) -> pd.DataFrame:
+        """One cell for all items of a pair, chosen on some and applied to others: what the pilot promised and what was held.
+
+        Five folds by default; `pilot` chooses on that many items once and judges on the rest, as the paper does with 50.
+        """
+        rows, metric = [], self._metrics[0]
+        for pair in self.pairs:
+            values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
+            parts = splits(len(values), self._clusters, 5, pilot, self.settings["seed"])
+            for rule in RULES:
+                kept, promised, cells = held_out(values, rule, parts)
+                lower, upper = bootstrap(kept, self.settings["resamples"], self.settings["seed"], self._clusters)
+                rows.append({
+                    "pair": pair, "rule": rule, "metric": metric, "pilot": promised.mean(), "estimate": np.nanmean(kept),
+                    "lower": float(lower), "upper": float(upper), "n": int((~np.isnan(kept)).sum()),
+                    "baseline": base[~np.isnan(kept)].mean(), "optimism": promised.mean() - np.nanmean(kept),
+                    "cells": ", ".join(f"{self._blocks[0][i]}->{self._blocks[1][j]}" for i, j in cells),
+                })  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def curves(self, pair: str | None = None) -> pd.DataFrame:
+        """The grid seen from each side: for every source layer (all targets together) and every target layer the mean effect
+        with its interval, and the oracle over the other side, beside the same under shuffled donors."""
+        rows, values, metric = [], self.values(pair), self._metrics[0]
+        shuffled = self.values(pair, "shuffled") if f"{pair or self.pairs[0]}|shuffled" in self.arrays else None
+        for side, axis, blocks in (("source", 2, self._blocks[0]), ("target", 1, self._blocks[1])):
+            change = self.effect(pair).mean(axis=axis)
+            lower, upper = bootstrap(change, self.settings["resamples"], self.settings["seed"], self._clusters)
+            union = oracle(self._scored(values, metric), (axis,)).mean(axis=0)
+            control = (
+                np.full(len(blocks), np.nan) if shuffled is None else oracle(self._scored(shuffled, metric), (axis,)).mean(axis=0)
+            )
+            rows.append(pd.DataFrame({
+                "side": side, "layer": blocks, "estimate": change.mean(axis=0), "lower": lower, "upper": upper, "n": len(change),
+                "baseline": 0.0, "oracle": union, "oracle_shuffled": control,
+            }))  # fmt: skip
+        return pd.concat(rows, ignore_index=True)
+
+    def depths(self) -> pd.DataFrame:
+        """How deep the best cell lies, 0 the first block and 1 the last: the median over resampled items, with the middle 95 %.
+
+        Wide intervals mean that the grid has no clear peak. Ties fall to early targets and late sources by the rule of `choose`.
+        """
+        rows, deepest = [], max(1, self.settings["layers"] - 1)
+        for pair in self.pairs:
+            change = self.effect(pair)
+            weights = draws(len(change), 200, self.settings["seed"], self._clusters)
+            cells = np.array([choose(drawn[None]) for drawn in mean(change, weights)])
+            for place, side in enumerate(("source", "target")):
+                depth = np.array(self._blocks[place])[cells[:, place]] / deepest
+                lower, middle, upper = np.quantile(depth, [0.025, 0.5, 0.975])
+                rows.append({"pair": pair, "side": side, "depth": middle, "lower": lower, "upper": upper, "n": len(change)})
+        return pd.DataFrame(rows)
+
+    def verdict(self) -> str:
+        """What one fixed cell keeps on items it was not chosen on, and what the oracle is worth beside shuffled donors."""
+        frame, metric = self._summary, self._metrics[0]
+        frame = frame[frame["metric"] == metric]
+        kept = frame[frame["run"] == "held_out:overall"]
+        if kept.empty:
+            return "One item or text: nothing can be chosen on some and judged on others."
+        better, worse = int((kept["difference_lower"] > 0).sum()), int((kept["difference_upper"] < 0).sum())
+        row = kept.iloc[kept["difference"].argmax()]
+        amount = f"{row['difference']:+.3f} [{row['difference_lower']:+.3f}, {row['difference_upper']:+.3f}]"
+        said = (
+            f"One cell chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
+            f"({row['baseline']:.3f} untouched, n={row['n']}); better in {better} and worse in {worse} of {len(kept)} pairs."
+        )
+        if len(kept) > 1:
+            said = said.replace("One cell chosen on other items changes", "At best one cell chosen on other items changes")
+        bound = frame[frame["run"] == "upper_bound"]
+        gains = bound.dropna(subset="difference")
+        if len(gains) and (gains["against"] == "upper_bound:shuffled").all():
+            first = gains.iloc[gains["difference"].argmax()]
+            said += (
+                f" The oracle over cells reaches {first['estimate']:.3f}, with another item's donor {first['baseline']:.3f} "
+                f"({first['difference']:+.3f} [{first['difference_lower']:+.3f}, {first['difference_upper']:+.3f}])."
+            )
+        if metric == "accuracy" and not better:
+            said += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
+        return said
+
+    def figures(self) -> dict[str, Figure]:
+        """The grid of each pair beside shuffled donors, then the battery."""
+        label = f"change in {_UNITS[self.settings['score']]}"
+        found = {}
+        for pair in self.pairs[:_MAPS]:
+            maps = {name: self.effect(pair, name) for name in ("transplant", "shuffled") if f"{pair}|{name}" in self.arrays}
+            means = {name: np.nanmean(change, axis=0) for name, change in maps.items()}
+            p = {
+                name: max_statistic(np.nan_to_num(change), 2000, self.settings["seed"], self._clusters)
+                for name, change in maps.items()
+            }
+            found[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
+        first = self._metrics[0]
+        frame = self._summary[self._summary["metric"] == first]
+        found["battery"] = battery_dots(frame, first, str(self.signature))
+        return found
+
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        return {"difference": ("accuracy", "difference"), "match": ("accuracy",), "logprob": ("logprob",)}[self.settings["score"]]
+
+    def _scored(self, values: np.ndarray, metric: str) -> np.ndarray:
+        if metric == "accuracy" and self.settings["score"] == "difference":
+            return np.where(np.isnan(values), np.nan, values > 0)
+        return values
+
+    @property
+    def _blocks(self) -> tuple[list[int], list[int]]:
+        return list(self.settings["sources"]), list(self.settings["targets"])
+
+    @property
+    def _clusters(self) -> np.ndarray | None:
+        if "document" not in self.table:
+            return None
+        return self.table["document"].iloc[: self.table["item"].nunique()].astype(str).to_numpy()

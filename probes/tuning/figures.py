@@ -1,0 +1,188 @@
+"""Before and after, drawn: learning curves, paired slopes, differences with their intervals, and which rows moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, places, sign, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_NAMED = 14
+
+
+def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
+    """Loss over updates, in nats a token: training as a line, the held-out examples as dots. `history`: `step, loss, part`."""
+    figure = blank((7.2, 4.0))
+    axes, ends = figure.subplots(), []
+    for place, (part, rows) in enumerate(history.groupby("part", sort=False)):
+        axes.plot(rows["step"], rows["loss"], color=PALETTE[place], marker="o" if place else None, markersize=5, linewidth=1.6)
+        ends.append((float(rows["loss"].iloc[-1]), str(part), PALETTE[place]))
+    finish(axes, "update", "loss (nats a token)")
+    name_ends(axes, ends)
+    headline(figure, "How the model learned")
+    sign(figure, signature)
+    return figure
+
+
+def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
+    """A line for each language from before to after, coloured where the interval of the difference excludes zero.
+
+    `frame` has the column of `line`, `before, after` and `lower, upper` of the difference.
+    """
+    figure = blank((5.6, 4.6))
+    axes = figure.subplots()
+    ends = []
+    for row in frame.to_dict("records"):
+        clear = row["lower"] > 0 or row["upper"] < 0
+        colour = (PALETTE[0] if row["after"] > row["before"] else PALETTE[1]) if clear else FAINT
+        axes.plot([0, 1], [row["before"], row["after"]], color=colour, marker="o", markersize=4, linewidth=1.8 if clear else 1.0)
+        ends.append((float(row["after"]), str(row[line]), colour))
+    axes.set_xticks([0, 1], ["before", "after"])
+    axes.set_xlim(-0.08, 1.05)
+    finish(axes, "", ylabel)
+    if len(ends) <= 2 * _NAMED:
+        name_ends(axes, ends)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
+    """After minus before over layers, a line with its band for each language, around zero. `frame`: `layer`, `line`, interval."""
+    layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
+    colours = places(map(str, names))
+    few = len(names) <= 8
+    columns = 1 if few else 4
+    rows = 1 if few else -(-len(names) // columns)
+    figure = blank((7.2, 4.4) if few else (11.0, 1.2 + 1.6 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    ends = []
+    for place, name in enumerate(names):
+        axes, look, part = grid[0 if few else place], style(colours[str(name)] if few else 0), frame[frame[line] == name]
+        x = [layers.index(layer) for layer in part["layer"]]
+        axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], linewidth=1.8, **look)
+        ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
+        axes.set_title("" if few else str(name), fontsize=9, color=INK, loc="left", pad=3)
+    for axes in grid[1 if few else len(names) :]:
+        axes.remove()
+    for axes in grid[: 1 if few else len(names)]:
+        axes.axhline(0, color=INK, linewidth=0.8)
+        label_layers(axes, [str(layer) for layer in layers], room=columns)
+        finish(axes, "layer" if few else "", ylabel if few else "")
+    if few:
+        name_ends(grid[0], ends)
+    else:
+        figure.supylabel(ylabel, fontsize=9, color=INK)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
+    """After minus before with its interval, one row a cell, largest on top; filled where zero lies outside. Forty rows at most."""
+    order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
+    figure = blank((6.6, 1.4 + 0.22 * len(order)))
+    axes = figure.subplots()
+    y = np.arange(len(order))
+    clear = (order["lower"] > 0) | (order["upper"] < 0)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.hlines(y, order["lower"], order["upper"], color=np.where(clear, PALETTE[0], FAINT), linewidth=1.6)
+    fill, edge = np.where(clear, PALETTE[0], "white"), np.where(clear, PALETTE[0], FAINT)
+    axes.scatter(order["estimate"], y, s=28, c=fill, edgecolors=edge, zorder=3)
+    axes.set_yticks(y, [str(name) for name in order[line]], fontsize=8)
+    finish(axes, xlabel, "")
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def row_movement(frame: pd.DataFrame, signature: str, labels: Mapping[int, str]) -> Figure:
+    """How far each embedding row moved, one strip for each group of tokens; `labels` name the rows that moved farthest.
+
+    `frame`: `token, group, distance`. A row that did not move stands at the foot of its strip, apart from the log scale.
+    """
+    groups = list(pd.unique(frame["group"]))
+    figure = blank((7.6, 4.4))
+    axes = figure.subplots()
+    moving = frame.loc[frame["distance"] > 0, "distance"]
+    floor = float(moving.min()) / 3 if len(moving) else 1e-6
+    spread = np.random.default_rng(0).uniform(-0.32, 0.32, len(frame))
+    x = frame["group"].map(groups.index).to_numpy() + spread
+    axes.scatter(x, frame["distance"].clip(lower=floor), s=5, alpha=0.45, linewidths=0,
+                 c=[PALETTE[groups.index(group) % len(PALETTE)] for group in frame["group"]])  # fmt: skip
+    for place, group in enumerate(groups):
+        part = frame.loc[frame["group"] == group, "distance"]
+        axes.hlines(max(floor, float(part.median())), place - 0.36, place + 0.36, color=INK, linewidth=1.4)
+    _name_rows(axes, frame.assign(x=x), labels)
+    axes.set_yscale("log")
+    moved = [int((frame.loc[frame["group"] == group, "distance"] > 0).sum()) for group in groups]
+    sizes = [int((frame["group"] == group).sum()) for group in groups]
+    names = [f"{group}\n{m} of {n} moved" for group, m, n in zip(groups, moved, sizes, strict=True)]
+    axes.set_xticks(range(len(groups)), names, fontsize=8)
+    finish(axes, "", "distance moved (norm of the row's change)")
+    headline(figure, "Which embedding rows moved")
+    sign(figure, signature)
+    return figure
+
+
+def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels: Mapping[str, float], signature: str) -> Figure:
+    """What is gained by how large a dose, a line for each `line`; `levels` are named horizontal lines (base, tuned).
+
+    `frame`: `dose, line, estimate, lower, upper`.
+    """
+    figure = blank((7.2, 4.4))
+    axes = figure.subplots()
+    doses = list(pd.unique(frame["dose"]))
+    ends: list[tuple[float, str, object]] = []
+    colours = places(map(str, pd.unique(frame["line"])))
+    for name, part in frame.groupby("line", sort=False):
+        look = style(colours[str(name)])
+        x = [doses.index(dose) for dose in part["dose"]]
+        axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], marker="o", markersize=4, linewidth=1.8, **look)
+        ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
+    for name, level in levels.items():
+        axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)))
+        ends.append((level, name, FAINT))
+    label_layers(axes, [str(dose) for dose in doses])
+    finish(axes, xlabel, ylabel)
+    name_ends(axes, ends)
+    headline(figure, title)
+    sign(figure, signature)
+    return figure
+
+
+def _name_rows(axes: Axes, frame: pd.DataFrame, labels: Mapping[int, str]) -> None:
+    for row in frame[frame["token"].isin(list(labels))].itertuples():
+        text = labels[row.token]
+        if text.isascii() and text.strip():
+            axes.annotate(text.strip(), (row.x, row.distance), (3, 3), textcoords="offset points", fontsize=7, color=INK)
+
+
+def tensor_movement(frame: pd.DataFrame, signature: str) -> Figure:
+    """The relative change of every tensor as colour: kinds of weight by part, embedding first and head last.
+
+    `frame`: `tensor, part, relative`. Cells of weights that did not move stay white.
+    """
+    kinds = frame["tensor"].str.replace(r"^.*?\.\d+\.", "", regex=True)
+    table = frame.assign(kind=kinds).pivot_table(index="kind", columns="part", values="relative", sort=False, aggfunc="max")
+    table = table[list(pd.unique(frame["part"]))]
+    figure = blank((3.4 + 0.34 * table.shape[1], max(3.2, 1.6 + 0.24 * len(table))))
+    axes = figure.subplots()
+    shown = np.ma.masked_where(~(table.to_numpy() > 0), table.to_numpy())
+    image = axes.imshow(shown, cmap="viridis", aspect="auto", vmin=0)
+    name_cells(axes, list(table.index), [str(part) for part in table.columns])
+    axes.set_xlabel("part", fontsize=9, color=INK)
+    colour_bar(figure, image, axes, "norm of the change / norm")
+    headline(figure, "How far each weight moved")
+    sign(figure, signature)
+    return figure

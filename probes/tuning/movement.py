@@ -1,0 +1,140 @@
+"""What tuning did to the weights: how far each tensor and each embedding row moved, and in how many directions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from interp.models.load import TransformerBridge, identify
+from interp.provenance import CorpusIdentity, Signature
+from interp.tuning import Mixture, template
+from interp.tuning.hybrids import check_pair, input_table, weights
+from probes.report import Report
+from probes.tuning.figures import row_movement, tensor_movement
+from probes.tuning.token_groups import GROUPS, group_tokens
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NAMED = 12
+
+
+class MovementReport(Report):
+    """One row a tensor: the norm of its change, absolute and relative, its cosine to what it was, its effective rank.
+
+    `arrays` hold the same for every input embedding row (`row_distance`, `row_cosine`) and its token group. These are exact
+    numbers about two sets of weights, so there is no interval and no sample.
+
+    When it misleads: a large change need not matter and a small one may; `interp compare --with blocks` asks what each is worth.
+    """
+
+    question = "Which weights did tuning move?"
+
+    def summary(self) -> pd.DataFrame:
+        """A row for each part, the relative change of all its weights; then for each token group, the share of rows that moved."""
+        blank = {"lower": np.nan, "upper": np.nan}
+        rows = []
+        for part, found in self.table.groupby("part", sort=False):
+            size, moved = np.sqrt((found["norm"] ** 2).sum()), np.sqrt((found["distance"] ** 2).sum())
+            rows.append(
+                {"kind": "part", "name": part, "estimate": moved / size, **blank, "n": int(found["size"].sum()), "baseline": 0.0}
+            )
+        rows += [{"kind": "rows", "name": row["group"], "estimate": row["moved"], **blank, "n": row["n"], "baseline": 0.0}
+                 for row in self.rows().to_dict("records")]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def rows(self) -> pd.DataFrame:
+        """By token group: how many rows, the share that moved, and the median distance of those that did."""
+        groups, distance = self.arrays["row_group"], self.arrays["row_distance"]
+        found = []
+        for place, name in enumerate(GROUPS):
+            own = distance[groups == place]
+            if len(own):
+                moving = own[own > 0]
+                found.append({"group": name, "n": len(own), "moved": float((own > 0).mean()),
+                              "median": float(np.median(moving)) if len(moving) else 0.0})  # fmt: skip
+        return pd.DataFrame(found)
+
+    def verdict(self) -> str:
+        moved = self.table[self.table["distance"] > 0]
+        if moved.empty:
+            return f"None of {len(self.table)} tensors moved: the two models hold the same weights."
+        top = moved.loc[moved["relative"].idxmax()]
+        rows = self.rows()
+        told = ", ".join(f"{row.group} {row.moved:.0%} of {row.n}" for row in rows.itertuples() if row.moved > 0) or "none"
+        rank = f"effective rank {top['effective_rank']:.1f} of {top['full_rank']:.0f}"
+        return (
+            f"{len(moved)} of {len(self.table)} tensors moved, most of all {top['tensor']} by {top['relative']:.2%} of its norm "
+            f"({rank}); embedding rows that moved: {told}."
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        found = {"tensors": tensor_movement(self.table, str(self.signature))}
+        if (self.arrays["row_distance"] > 0).any():
+            distance = self.arrays["row_distance"]
+            groups = [GROUPS[place] for place in self.arrays["row_group"]]
+            frame = pd.DataFrame({"token": np.arange(len(distance)), "group": groups, "distance": distance})
+            found["rows"] = row_movement(frame[frame["group"] != "other"] if (frame["group"] != "other").any() else frame,
+                                         str(self.signature), dict(zip(*self._farthest(), strict=True)))  # fmt: skip
+        return found
+
+    def _farthest(self) -> tuple[list[int], list[str]]:
+        return [int(token) for token in self.settings["farthest"]], list(self.settings["farthest"].values())
+
+
+def measure_movement(
+    base: TransformerBridge, tuned: TransformerBridge, *, mixture: Mixture | None = None, form: str = "quoted"
+) -> MovementReport:
+    """Which weights differ between two models of one family, by how much, in how many directions?
+
+    `mixture` and the template `form` tell the embedding rows apart: tokens of the instruction, of both languages, of one.
+    The effective rank of a change is exp of the entropy of its singular values (Roy & Vetterli 2007): 1 for one direction,
+    the full rank for noise. Weights are compared as they are (raw, float32).
+    """
+    check_pair(base, tuned)
+    before, after = weights(base), weights(tuned)
+    table = pd.DataFrame([_compare(name, part, tensor, after[name][1]) for name, (part, tensor) in before.items()])
+    old, new = input_table(base).float().cpu(), input_table(tuned).float().cpu()
+    distance = (new - old).norm(dim=1).numpy()
+    groups = np.full(len(old), GROUPS.index("other")) if mixture is None else group_tokens(base, mixture, template(form))
+    farthest = np.argsort(-distance)[:_NAMED]
+    named = {str(token): base.tokenizer.decode([int(token)]) for token in farthest if distance[token] > 0}
+    corpus = mixture.identity if mixture else CorpusIdentity("none", "0" * 8, 0)
+    return MovementReport(
+        table=table,
+        signature=Signature("movement", identify(tuned), corpus, {"before": str(identify(base))}),
+        arrays={"row_distance": distance, "row_cosine": torch.cosine_similarity(old, new).numpy(), "row_group": groups},
+        settings={"farthest": named},
+    )
+
+
+def effective_rank(change: Tensor) -> float:
+    """How many directions a matrix has: exp of the entropy of its normalised singular values; 0 for a matrix of zeros."""
+    matrix = change.double().reshape(len(change), -1)
+    gram = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+    values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    values = values[values > values.max() * 1e-7]
+    shares = values / values.sum()
+    return float(torch.exp(-(shares * shares.log()).sum())) if len(values) else 0.0
+
+
+def _compare(name: str, part: str, before: Tensor, after: Tensor) -> dict[str, object]:
+    old, new = before.float().cpu(), after.float().cpu()
+    change = new - old
+    distance, norm = float(change.norm()), float(old.norm())
+    matrix = old.ndim == 2
+    return {
+        "tensor": name,
+        "part": part,
+        "size": old.numel(),
+        "norm": norm,
+        "distance": distance,
+        "relative": distance / norm if norm else float(distance > 0),
+        "cosine": float(torch.cosine_similarity(old.flatten(), new.flatten(), 0)),
+        "effective_rank": effective_rank(change) if matrix and distance > 0 else np.nan,
+        "full_rank": float(min(old.shape)) if matrix else np.nan,
+    }

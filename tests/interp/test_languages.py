@@ -1,0 +1,120 @@
+"""Any usual spelling of a language becomes one code, and the code, tag and name of a language all lead back to it."""
+
+import csv
+import time
+
+import pytest
+from babel import localedata
+
+from interp.languages import FLORES200, Language, language, languages
+from tests.support.shared import SHARED
+
+DATA = SHARED / "data" / "LANGUAGES.tsv"
+
+
+def test_flores_has_204_codes_and_each_means_itself() -> None:
+    assert len(set(FLORES200)) == 204
+    assert [language(code).code for code in FLORES200] == list(FLORES200)
+
+
+@pytest.mark.parametrize("spelled", ["tag", "name"])
+def test_the_tag_and_the_name_of_every_flores_language_lead_back_to_it(spelled: str) -> None:
+    assert [language(getattr(Language(code), spelled)).code for code in FLORES200] == list(FLORES200)
+
+
+def test_case_and_hyphen_do_not_matter_to_a_code() -> None:
+    for code in FLORES200:
+        assert language(code.lower()).code == language(code.replace("_", "-")).code == code
+
+
+def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
+    for code in FLORES200:
+        found = language(code[:3]).code
+        assert found in FLORES200
+        assert found[:3] == code[:3]
+
+
+@pytest.mark.parametrize(
+    ("code", "spellings"),
+    {
+        "zho_Hans": ["zh", "zho_Hans", "zh-CN", "zh_Hans_CN", "Chinese", "chinese", "zho_simpl", "cmn", "zho", "chi", "Mandarin"],
+        "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK"],
+        "eng_Latn": ["en", "eng", "ENG", "en_US_POSIX", "English", " en "],
+        "arb_Arab": ["ar", "ara", "arb", "Arabic", "ar-EG"],
+        "pes_Arab": ["fa", "fas", "per", "Farsi", "Persian"],
+        "prs_Arab": ["prs", "fa-AF", "Dari"],
+        "tgl_Latn": ["tl", "fil", "tgl", "fil_Latn", "Tagalog", "Filipino"],
+        "kor_Hang": ["ko", "ko-KR", "kor_Kore", "Korean"],
+        "crh_Latn": ["crh", "Crimean Tatar"],
+        "srp_Cyrl": ["sr", "Serbian"],
+        "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)"],
+        "twi_Latn": ["tw", "twi"],
+        "aka_Latn": ["ak", "aka"],
+        "nob_Latn": ["no", "nb", "nor"],
+        "por_Latn": ["pt-BR", "pt_PT", "Brazilian Portuguese"],
+        "quy_Latn": ["qu", "que"],
+        "deu_Latn": ["de-1901", "ger", "Deutsch"],
+    }.items(),
+)
+def test_spellings(code: str, spellings: list[str]) -> None:
+    assert {spelling: language(spelling).code for spelling in spellings} == dict.fromkeys(spellings, code)
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="shared data not here")
+def test_every_language_of_the_shared_data_means_itself() -> None:
+    with DATA.open(encoding="utf-8") as file:
+        codes = [row["code"] for row in csv.DictReader(file, delimiter="\t")]
+    assert len(codes) > 150
+    assert [language(code).code for code in codes] == codes
+
+
+def test_every_locale_of_babel_is_a_language_in_the_script_it_names() -> None:
+    for locale in localedata.locale_identifiers():
+        found = language(locale)
+        scripts = [part for part in locale.split("_") if len(part) == 4 and part.isalpha()]
+        assert not scripts or found.script == scripts[0], locale
+
+
+def test_words_of_a_language() -> None:
+    chinese, german, hebrew = language("zh"), language("de"), language("he")
+    assert (chinese.name, chinese.tag, chinese.script) == ("Chinese (Simplified)", "zh-Hans", "Hans")
+    assert (german.name, german.autonym, german.tag, german.rtl) == ("German", "Deutsch", "de", False)
+    assert hebrew.rtl
+    assert language("uzn_Arab").rtl
+    assert str(german) == "deu_Latn"
+    assert language(german) == german
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", "Germn", "xx", "und", "mul_Latn", "eng_Xxxx", "eng_Zzzz", "../eng", "a\nb", "é" * 500, "\ud800"]
+)
+def test_what_means_no_language_is_refused_in_one_line(nonsense: str) -> None:
+    with pytest.raises(ValueError, match="unknown language") as refused:
+        language(nonsense)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_misspelt_language_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="Did you mean German"):
+        language("Germn")
+    with pytest.raises(ValueError, match=r"Did you mean.* deu_Latn"):
+        language("deuu_Latn")
+
+
+def test_a_language_without_a_known_script_asks_for_one() -> None:
+    with pytest.raises(ValueError, match=r"its script is not known.*tlh_Latn"):
+        language("Klingon")
+
+
+def test_one_language_spelt_twice_is_refused() -> None:
+    assert [found.code for found in languages(["de", "English"])] == ["deu_Latn", "eng_Latn"]
+    with pytest.raises(ValueError, match="'zh' and 'Chinese' both mean zho_Hans"):
+        languages(["zh", "de", "Chinese"])
+
+
+def test_asking_again_costs_nothing() -> None:
+    language("Chinese")
+    start = time.perf_counter()
+    for _ in range(10_000):
+        language("Chinese").name  # noqa: B018
+    assert time.perf_counter() - start < 0.5

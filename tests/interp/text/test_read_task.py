@@ -1,0 +1,236 @@
+"""Questions of every format become the same kind of task, and a faulty file is an error that says where."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from interp.text.read import read, read_task
+from tests.support.shared import DATA
+
+SHARED = pytest.mark.skipif(not DATA.exists(), reason="shared data not here")
+
+
+def put(folder: Path, files: dict[str, str | bytes]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def jsonl(*rows: dict) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def squad(question: str, context: str, answer: str) -> str:
+    asked = {"id": "q1", "question": question, "answers": [{"text": answer, "answer_start": 0}]}
+    return json.dumps({"data": [{"title": "t", "paragraphs": [{"context": context, "qas": [asked, {**asked, "id": "q2"}]}]}]})
+
+
+def test_xquad_json_is_a_corpus_of_paragraphs_or_questions_and_a_task(tmp_path: Path) -> None:
+    folder = put(tmp_path / "xquad", {"xquad.en.json": squad("Who?", "Me.", "Me"), "xquad.de.json": squad("Wer?", "Ich.", "Ich")})
+    assert read(folder).sentences == {"deu_Latn": ("Ich.",), "eng_Latn": ("Me.",)}
+    assert read(folder, split="questions")["en"] == ("Who?", "Who?")
+    task = read_task(folder, languages=["en", "de"])
+    assert task.prompts == {"eng_Latn": ("Me.\n\nWho?\n",) * 2, "deu_Latn": ("Ich.\n\nWer?\n",) * 2}
+    assert task.answers["deu_Latn"][1] == ("Ich",)
+    assert (task.ids, task.documents, dict(task.choices)) == (("q1", "q2"), ("0-0", "0-0"), {})
+
+
+def test_questions_find_their_paragraphs_in_the_file_beside(tmp_path: Path) -> None:
+    rows = {
+        "questions.en.jsonl": jsonl({"id": 1, "pid": "p", "question": "Who?", "answers": ["Me"]}),
+        "paragraphs.en.jsonl": jsonl({"pid": "p", "context": "Me."}),
+    }
+    assert read_task(put(tmp_path / "x", rows)).prompts["eng_Latn"] == ("Me.\n\nWho?\n",)
+    put(tmp_path / "x", {"paragraphs.en.jsonl": jsonl({"pid": "other", "context": "Me."})})
+    with pytest.raises(ValueError, match=r"questions.en.jsonl:1: no paragraph 'p' in .*paragraphs.en.jsonl"):
+        read_task(tmp_path / "x")
+
+
+XNLI = {
+    "en.jsonl": jsonl(
+        {"id": "a", "premise": "P", "hypothesis": "H", "label": "1"},
+        {"id": "b", "premise": "{hypothesis}", "hypothesis": "H", "label": "2"},
+    ),
+    "de.jsonl": jsonl(
+        {"id": "b", "premise": "p", "hypothesis": "h", "label": "2"}, {"id": "a", "premise": "q", "hypothesis": "h", "label": "1"}
+    ),
+    "templates.json": json.dumps(
+        {
+            "en": {"template": "{premise} (1) Yes {{ {hypothesis}:", "label_words": {"1": "Yes", "2": "No"}},
+            "de": {"template": "{premise}/{hypothesis}:", "label_words": {"1": "Ja", "2": "Nein"}},
+        }
+    ),
+}
+
+
+def test_xnli_takes_the_templates_and_label_words_of_its_folder(tmp_path: Path) -> None:
+    task = read_task(put(tmp_path / "x", XNLI), languages=["en", "de"])
+    assert task.prompts == {"eng_Latn": ("P (1) Yes {{ H:", "{hypothesis} (1) Yes {{ H:"), "deu_Latn": ("q/h:", "p/h:")}
+    assert task.answers == {"eng_Latn": (("Yes", "(1)"), ("No",)), "deu_Latn": (("Ja",), ("Nein",))}
+    assert task.choices["deu_Latn"] == (("Ja", "Nein"),) * 2
+    mine = read_task(tmp_path / "x", template={"en": "E {premise}", "German": "D {hypothesis}"})
+    assert mine.prompts == {"deu_Latn": ("D h", "D h"), "eng_Latn": ("E {hypothesis}", "E P")}
+
+
+def test_label_words_come_from_the_whole_file_and_in_the_same_order_everywhere(tmp_path: Path) -> None:
+    def rows(*pairs):
+        return jsonl(
+            *({"id": i, "premise": "p", "hypothesis": "h", "label_en": en, "answer": own} for i, (en, own) in enumerate(pairs))
+        )
+
+    folder = put(tmp_path / "s", {"en.jsonl": rows(("yes", "yes"), ("no", "no")), "de.jsonl": rows(("yes", "ja"), ("no", "nein"))})
+    task = read_task(folder, limit=1)
+    assert task.choices == {"deu_Latn": (("nein", "ja"),), "eng_Latn": (("no", "yes"),)}
+    assert task.answers["deu_Latn"] == (("ja",),)
+
+
+def test_xcopa_chooses_between_its_two_choices(tmp_path: Path) -> None:
+    row = {
+        "idx": 0,
+        "split": "val",
+        "premise": "It rained.",
+        "choice1": "Dry.",
+        "choice2": "Wet.",
+        "label": 1,
+        "question": "effect",
+    }
+    folder = put(tmp_path / "x", {"en.jsonl": jsonl(row, {**row, "split": "test", "label": 0})})
+    task = read_task(folder)
+    assert (task.ids, task.prompts["eng_Latn"][0]) == (("val-0", "test-0"), "It rained.\n")
+    assert task.answers["eng_Latn"] == (("Wet.",), ("Dry.",))
+    assert read_task(folder, split="test").ids == ("test-0",)
+    with pytest.raises(ValueError, match="no row whose field 'split' or 'part' is 'train'"):
+        read_task(folder, split="train")
+
+
+def test_a_cloze_is_cut_at_its_mask_so_that_whole_sentences_are_compared(tmp_path: Path) -> None:
+    row = {"id": 1, "prompt": "The capital is <mask>, I think.", "answer": "Rome", "candidates": ["Oslo", "Rome"]}
+    folder = put(tmp_path / "b", {"en.jsonl": jsonl(row)})
+    task = read_task(folder)
+    assert task.prompts["eng_Latn"][0] + task.answers["eng_Latn"][0][0] == "The capital is Rome, I think."
+    assert task.choices["eng_Latn"][0] == (" Oslo, I think.", " Rome, I think.")
+    assert read_task(folder, template="{prompt} =").choices["eng_Latn"][0] == ("Oslo", "Rome")
+
+
+def opinion(i: int, english: str, shares: list[float]) -> dict:
+    return {"id": f"s{i}", "country": "X", "prompt": f"eigen {english}", "prompt_en": english, "label": shares}
+
+
+def test_opinions_stand_beside_english_one_language_at_a_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = {
+        "de.jsonl": jsonl(opinion(0, "a", [0.1, 0.9]), opinion(1, "b", [0.5, 0.5, 0])),
+        "fr.jsonl": jsonl(opinion(0, "b", [1.0, 0])),
+        "it.jsonl": jsonl(opinion(0, "c", [1.0, 0])),
+    }
+    folder = put(tmp_path / "o", files)
+    task = read_task(folder, languages=["de", "en"])
+    assert task.prompts == {"deu_Latn": ("eigen a", "eigen b"), "eng_Latn": ("a", "b")}
+    assert task.answers["eng_Latn"] == (("(B)",), ("(A)",))
+    assert task.choices["eng_Latn"] == (("(A)", "(B)"), ("(A)", "(B)", "(C)"))
+    with caplog.at_level(logging.INFO):
+        assert len(read_task(folder, languages=["de", "fr"])) == 1
+    assert "1 of 2 items of deu_Latn left out" in caplog.text
+    with pytest.raises(ValueError, match="no item is in all of deu_Latn, ita_Latn"):
+        read_task(folder, languages=["de", "it"])
+    with pytest.raises(ValueError, match="every language has questions of its own"):
+        read(folder)
+
+
+BAD_TASKS = {
+    "item": (
+        {
+            "en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"}),
+            "de.jsonl": jsonl({"id": 2, "question": "q", "answer": "a"}),
+        },
+        {},
+        r"deu_Latn.*eng_Latn has no item '2', which deu_Latn has at .*de.jsonl:1|eng_Latn.*has no item",
+    ),
+    "id twice": (
+        {"en.jsonl": jsonl(*[{"id": 1, "question": "q", "answer": "a"}] * 2)},
+        {},
+        r"en.jsonl:2: id '1' stands at .*en.jsonl:1 too",
+    ),
+    "field": (
+        {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"}, {"id": 2, "answer": "a"})},
+        {},
+        r"en.jsonl:2: no field 'question'; it has",
+    ),
+    "template": (
+        {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
+        {"template": "{premise}"},
+        r"no field 'premise'; it has .'id', 'question'",
+    ),
+    "no field": (
+        {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
+        {"template": "Hello"},
+        r"no template for eng_Latn, but 'Hello'",
+    ),
+    "language": (
+        {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
+        {"template": {"de": "{question}"}},
+        "no template for eng_Latn",
+    ),
+    "attribute": (
+        {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
+        {"template": "{question.__class__}"},
+        "no template for eng_Latn",
+    ),
+    "candidate": ({"en.jsonl": jsonl({"id": 1, "prompt": "q", "answer": "a", "candidates": ["b"]})}, {}, "answer 'a' is none of"),
+    "label": (
+        {"en.jsonl": jsonl({"id": 1, "premise": "q", "choice1": "a", "choice2": "b", "label": 2})},
+        {},
+        "label 2. Needed: 0 for choice1",
+    ),
+    "word": (
+        {**XNLI, "templates.json": '{"en": {"template": "{premise}", "label_words": {"1": "x"}}, "de": {"template": "{premise}"}}'},
+        {"languages": ["en"]},
+        "label '2' has no word",
+    ),
+    "templates": ({**XNLI, "templates.json": '{"en": 3}'}, {}, "templates.json: eng_Latn has no template"),
+    "mask": (
+        {"en.jsonl": jsonl({"id": 1, "prompt": "<mask> is", "answer": "a", "candidates": ["a"]})},
+        {},
+        "one <mask> with text before it",
+    ),
+    "shares": ({"en.jsonl": jsonl({**opinion(1, "a", [1]), "label": [1]})}, {}, "the share of each option"),
+    "lines": ({"en.txt": "a\n"}, {}, "lines of text. Needed: rows with questions"),
+    "nothing": ({"en.jsonl": ""}, {}, "no item in eng_Latn"),
+    "squad": ({"x.en.json": '{"data": [{"paragraphs": {}}]}'}, {}, r"paragraphs of data.0.: \{\} came. Needed: a JSON list"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_TASKS)
+def test_a_faulty_task_says_where_and_what_to_do(tmp_path: Path, fault: str) -> None:
+    files, settings, message = BAD_TASKS[fault]
+    with pytest.raises(ValueError, match=message) as refused:
+        read_task(put(tmp_path / "t", files), **settings)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_one_file_with_a_language_in_every_row(tmp_path: Path) -> None:
+    rows = [{"language": code, "id": 1, "premise": code, "hypothesis": "h", "label": 0} for code in ("en", "zh")]
+    task = read_task(put(tmp_path / "x", {"xnli.jsonl": jsonl(*rows)}) / "xnli.jsonl", template="{premise}")
+    assert task.prompts == {"eng_Latn": ("en",), "zho_Hans": ("zh",)}
+
+
+TASKS = {
+    "xquad": 12,
+    "mgsm": 11,
+    "xcopa": 11,
+    "flagged/bmlama53": 42,
+    "flagged/xnli_xtransplant": 13,
+    "flagged/snli20": 20,
+    "flagged/paws20": 20,
+}
+
+
+@SHARED
+@pytest.mark.parametrize("name", TASKS)
+def test_the_shared_tasks_load(name: str) -> None:
+    task = read_task(DATA / name, limit=3)
+    assert (len(task.languages), len(task)) == (TASKS[name], 3)
+    for code in task.choices:
+        assert all(answers[0] in choices for answers, choices in zip(task.answers[code], task.choices[code], strict=True))

@@ -1,0 +1,250 @@
+"""Figures that can be read: no letter outside, no label on another, and a language in one colour wherever it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from interp.languages import FLORES200
+from probes.atlas.figures import atlas_panels, correlation_curves
+from probes.figures.curves import curves, heatmap
+from probes.figures.style import PALETTE, places, style
+from probes.lens.figures import energy_curves, language_curves
+from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
+from probes.lens.scripts_figures import script_areas
+from probes.lens.tokens_figures import token_grid
+from probes.linear.figures import probe_curves, transfer_matrices
+from probes.neurons.figures import layer_histogram, silencing_matrices, stability_bars
+from probes.patching.figures import concept_curves, head_maps, patch_curves
+from probes.steering.figures import alpha_curves
+from probes.translation.figures import score_dots, score_matrix
+from probes.transplant.figures import battery_dots, grid_maps
+from probes.tuning.figures import (
+    difference_curves,
+    difference_dots,
+    dose_curve,
+    learning_curve,
+    paired_slopes,
+    row_movement,
+    tensor_movement,
+)
+
+CODES = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
+LAYERS = ("embed", *map(str, range(8)))
+SIGNED = "alignment|model:bundled@daa8b661|corpus:cldr:names@1ea4f062|n:150|site:residual|pool:end|metrics:mexa+mexa_centred|seed:0"
+TITLE = "A title that is longer than any figure is wide, so that it must go on in another line or be cut at the edge"
+
+
+def rows(more: dict[str, tuple], **columns: object) -> pd.DataFrame:
+    """A tidy frame: every combination of the keys, with an estimate, its interval and a baseline; other columns as given."""
+    frame = pd.MultiIndex.from_product(more.values(), names=more.keys()).to_frame(index=False)
+    rng = np.random.default_rng(0)
+    value = rng.uniform(0.2, 1, len(frame))
+    return frame.assign(estimate=value, lower=value - 0.1, upper=value + 0.1, baseline=0.02, random_init=0.05, n=100, **columns)
+
+
+def layered(**more: tuple) -> pd.DataFrame:
+    return rows({**more, "layer": LAYERS})
+
+
+def lens(targets: tuple[str, ...], measures: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    return pd.concat([layered(target=targets, measure=(name,), series=series) for name, series in measures.items()])
+
+
+def silenced() -> pd.DataFrame:
+    return rows({"mode": ("zero", "mean"), "language": CODES, "text": CODES})
+
+
+def stable() -> Figure:
+    overlap = pd.DataFrame(np.full((6, 6), 0.3), CODES, CODES)
+    return stability_bars(rows({"metric": ("stability",), "language": CODES}), overlap, SIGNED)
+
+
+def probed() -> Figure:
+    frame = layered(kind=("within", "across")).assign(shuffled=0.26, erased=0.25)
+    return probe_curves(frame, "language", "accuracy", "leace", SIGNED)
+
+
+def tokens() -> pd.DataFrame:
+    words = {"Latn": "Vereinigte", "Hani": "阿拉伯", "Arab": "الإمارات", "Thai": "สหรัฐ", "common": '␣"'}
+    cells = [
+        {"position": place, "layer": layer, "place": 1, "token": word, "predicted": word, "script": script, "probability": 0.5}
+        for place, (script, word) in enumerate(words.items())
+        for layer in LAYERS
+    ]
+    return pd.DataFrame(cells)
+
+
+def scattered() -> pd.DataFrame:
+    frame = rows({"layer": ("embed", "3", "7"), "language": CODES, "item": tuple(map(str, range(12)))})
+    return frame.assign(
+        pca1=frame["estimate"], pca2=frame["n"] * frame["estimate"] ** 2, umap1=frame["lower"], umap2=frame["upper"]
+    )
+
+
+def changed() -> pd.DataFrame:
+    frame = rows({"language": CODES}).assign(before=0.5)
+    return frame.assign(after=frame["estimate"], lower=frame["lower"] - 0.5, upper=frame["upper"] - 0.5)
+
+
+def transplanted() -> Figure:
+    maps = {name: np.random.default_rng(0).normal(size=(8, 8)) for name in ("transplant", "shuffled")}
+    chance = {name: np.abs(values) for name, values in maps.items()}
+    return grid_maps(maps, chance, (range(8), range(8)), "eng_Latn>swh_Latn", "change in logit difference", SIGNED)
+
+
+RUNS = ("untouched", "source_run", "best_cell", "held_out:last_source", "oracle:untouched_or_source", "upper_bound:norm_matched")
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "curves": lambda: curves(layered(language=CODES), title=TITLE, ylabel="mexa", signature=SIGNED),
+    "curves that meet": lambda: curves(layered(language=CODES).assign(estimate=0.9), title=TITLE, signature=SIGNED),
+    "panels": lambda: curves(layered(metric=("mexa", "mexa_centred", "p_at_1", "cka_debiased")), line="metric", panel="metric"),
+    "many panels": lambda: curves(layered(metric=tuple(f"measure_{k}" for k in range(7))), line="metric", panel="metric"),
+    "heatmap": lambda: heatmap(layered(language=CODES), title=TITLE, label="mexa", signature=SIGNED),
+    "large heatmap": lambda: heatmap(layered(language=FLORES200[:24]), title=TITLE, label="mexa", signature=SIGNED),
+    "atlas": lambda: atlas_panels(scattered(), "An illustration.", SIGNED),
+    "correlation": lambda: correlation_curves(
+        layered(language=("all",)).assign(partialled=0.4, random_init_partialled=0.06, baseline=0.07), SIGNED
+    ),
+    "learning": lambda: learning_curve(
+        pd.DataFrame({"step": [1, 2, 1, 2], "loss": [3.0, 2, 3.1, 2.2], "part": ["training"] * 2 + ["held out"] * 2}), SIGNED
+    ),
+    "slopes": lambda: paired_slopes(changed(), TITLE, "exact match", SIGNED),
+    "differences": lambda: difference_curves(layered(language=CODES), TITLE, "difference", SIGNED),
+    "many differences": lambda: difference_curves(layered(language=FLORES200[:9]), TITLE, "difference", SIGNED),
+    "difference dots": lambda: difference_dots(changed(), TITLE, "difference in exact match", SIGNED),
+    "rows": lambda: row_movement(
+        pd.DataFrame({"token": range(4), "group": ["shared", "shared", "deu_Latn", "unused"], "distance": [0.5, 0.1, 1.0, 0.0]}),
+        SIGNED, {0: "the", 2: "der"},
+    ),
+    "dose": lambda: dose_curve(
+        rows({"line": CODES, "dose": (1, 10, 100)}), TITLE, "rows carried", "exact match", {"base": 0.1, "tuned": 0.9}, SIGNED
+    ),
+    "tensors": lambda: tensor_movement(
+        pd.DataFrame({"tensor": [f"model.layers.{k}.mlp.up_proj" for k in range(8)], "part": [f"block {k}" for k in range(8)],
+                      "relative": np.linspace(0, 1, 8)}), SIGNED
+    ),
+    "answers": lambda: accuracy_dots(rows({"language": ("all", *CODES)}), SIGNED),
+    "labels": lambda: label_curves(
+        layered(language=CODES[:3], measure=("gold", "any", "gold_english", "any_english", "entropy")), "target", SIGNED
+    ),
+    "right labels": lambda: right_curves(layered(language=("all",), measure=("correct", "share")), SIGNED),
+    "lens": lambda: language_curves(
+        lens(CODES[:3], {"probability": ("eng_Latn", *CODES[:3]), "entropy": ("",)}), "eng_Latn",
+        {"deu_Latn": ("4", "3", "5")}, SIGNED,
+    ),
+    "wide lens": lambda: language_curves(
+        lens(CODES, {"probability": ("eng_Latn", *CODES), "entropy": ("",)}), "eng_Latn", {}, SIGNED
+    ),
+    "energy": lambda: energy_curves(lens(CODES, dict.fromkeys(("entropy", "divergence", "energy"), ("",))), SIGNED),
+    "scripts": lambda: script_areas(layered(target=CODES, series=("Latn", "Hani", "Thai", "common", "bytes")), SIGNED),
+    "neurons": lambda: layer_histogram(pd.DataFrame(np.arange(48).reshape(8, 6), LAYERS[1:], CODES), SIGNED),
+    "stability": stable,
+    "silencing": lambda: silencing_matrices(silenced(), SIGNED),
+    "patching": lambda: patch_curves(
+        rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8))}),
+        "share of the difference", TITLE, SIGNED,
+    ),
+    "heads": lambda: head_maps(
+        rows({"language": CODES[:2], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8)),
+              "head": tuple(range(32))}), "share of the difference", TITLE, SIGNED
+    ),
+    "concepts": lambda: concept_curves(
+        rows({"donor": ("both", "mean", "concept", "language", "other"), "readout": ("A in own", "B in donor's"),
+              "layer": tuple(range(8))}), "probability", TITLE, SIGNED
+    ),
+    "probe": probed,
+    "transfer": lambda: transfer_matrices(
+        {layer: pd.DataFrame(np.eye(6), CODES, CODES) for layer in LAYERS[:6]}, "language", "accuracy", SIGNED
+    ),
+    "recall": lambda: transfer_matrices(
+        {layer: pd.DataFrame(np.ones((1, 6)), ["all"], CODES) for layer in LAYERS}, "language", "accuracy", SIGNED
+    ),
+    "steering": lambda: alpha_curves(
+        rows({"metric": ("language", "fidelity"), "alpha": (0.0, 1.0, 2.0)}).assign(random_lower=0.0, random_upper=0.1),
+        {"language": "texts in the target language", "fidelity": "fidelity (chrF++)"}, TITLE, SIGNED,
+    ),
+    "translations": lambda: score_matrix(pd.DataFrame(np.full((6, 6), 0.5), CODES, CODES), TITLE, "share in the script", SIGNED),
+    "scores": lambda: score_dots(rows({"language": CODES}), TITLE, "accuracy of the choice", SIGNED),
+    "tokens": lambda: token_grid(tokens(), SIGNED),
+    "grid": transplanted,
+    "battery": lambda: battery_dots(
+        rows({"donor": ("eng_Latn",), "language": CODES[:2], "run": RUNS}), "accuracy", SIGNED
+    ),
+}  # fmt: skip
+
+
+def written(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, np.ndarray]]:
+    """Every text that is drawn, with its corners in points."""
+    seen, draw = [], Text.draw
+
+    def noted(text: Text, renderer: RendererBase) -> None:
+        draw(text, renderer)
+        if text.get_visible() and text.get_text().strip():
+            seen.append((text.get_text(), Text.get_window_extent(text, renderer).extents))  # the letters without an arrow
+
+    figure.set_dpi(72)
+    canvas = FigureCanvasAgg(figure)
+    monkeypatch.setattr(Text, "draw", noted)
+    canvas.draw()
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_written_is_cut_or_overwritten(name, monkeypatch):
+    figure = FIGURES[name]()
+    width, height = 72 * figure.get_size_inches()
+    texts = written(figure, monkeypatch)
+    outside = [text for text, (left, low, right, high) in texts if left < -1 or low < -1 or right > width + 1 or high > height + 1]
+    assert not outside
+    over = [
+        (one, other)
+        for (one, a), (other, b) in combinations(texts, 2)
+        if min(a[2], b[2]) - max(a[0], b[0]) > 2 and min(a[3], b[3]) - max(a[1], b[1]) > 2
+    ]
+    assert not over
+
+
+def colours(figure: Figure) -> dict[str, str]:
+    """The colour of the line named after each language in a figure of curves."""
+    return {
+        str(line.get_label()): to_hex(line.get_color()) for axes in figure.axes for line in axes.lines if "_" in line.get_label()
+    }
+
+
+def test_a_language_keeps_its_colour_in_other_company():
+    few, many = (curves(layered(language=codes)) for codes in (("zho_Hans", "kor_Hang"), CODES))
+    assert colours(few)["zho_Hans"] == colours(many)["zho_Hans"] == PALETTE[3].lower()
+
+
+def test_no_two_languages_are_drawn_alike_as_far_as_styles_go():
+    for codes in (FLORES200[:8], FLORES200[:32], FLORES200[-32:]):
+        found = places(codes)
+        assert list(found) == list(codes)
+        assert len({tuple(style(place).values()) for place in found.values()}) == len(codes)
+        assert len({place % 8 for place in found.values()}) == 8, "eight colours before dashes"
+    assert len(set(places(FLORES200).values())) == len(FLORES200)
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        (("swh_Latn>eng_Latn", "deu_Latn>eng_Latn"), ("swh_Latn", "deu_Latn")),
+        (("eng_Latn>swh_Latn", "eng_Latn>kor_Hang"), ("swh_Latn", "kor_Hang")),
+    ],
+)
+def test_a_pair_has_the_colour_of_the_language_in_which_pairs_differ(names, known):
+    assert list(places(names).values()) == list(places(known).values())
+
+
+def test_names_that_are_no_languages_take_colours_in_turn():
+    assert places(["mexa", "cka", "deu_Latn"]) == {"mexa": 0, "cka": 1, "deu_Latn": 2}

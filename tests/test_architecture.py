@@ -1,0 +1,83 @@
+"""Who may import whom, what may be imported early, and the look of the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.commands import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("matplotlib.pyplot", "umap", "sklearn", "peft", "datasets")
+
+
+def tool(*command: str) -> None:
+    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_packages_import_one_way():
+    tool("-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))")
+
+
+def test_the_code_passes_ruff():
+    tool("-m", "ruff", "check", "--no-cache", ".")
+
+
+def test_the_code_is_formatted_by_ruff():
+    tool("-m", "ruff", "format", "--check", "--no-cache", ".")
+
+
+def early(tree: ast.Module) -> Iterator[str]:
+    """What a module imports as soon as it is imported itself."""
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+MODULES = sorted([*ROOT.glob("interp/**/*.py"), *ROOT.glob("probes/**/*.py")])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_libraries_are_imported_where_they_are_used(path):
+    for name in early(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not any(f"{name}.".startswith(f"{heavy}.") for heavy in HEAVY), f"{path} imports {name} at its top"
+
+
+def loaded_by(code: str) -> set[str]:
+    """Which modules a fresh interpreter holds after running some code."""
+    tail = "\nimport sys; print('|', *sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code + tail], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return set(found.stdout.rpartition("|")[2].split())
+
+
+def test_no_command_imports_torch_before_it_runs():
+    """Importing a question must be as cheap as its --help, and so must `import interp, probes`."""
+    modules = ["interp", "probes", *(module for module, _ in COMMANDS.values())]
+    loaded = loaded_by(f"import {', '.join(modules)}")
+    assert {"tyro", *modules} <= loaded
+    assert not {"torch", "transformers", "matplotlib", "pandas", "sklearn"} & loaded
+
+
+def test_the_list_of_commands_imports_no_question():
+    loaded = loaded_by("from experiments.__main__ import main; main(['--help'])")
+    assert "experiments.__main__" in loaded
+    assert not {"torch", "numpy", "tyro", "pydantic", "experiments.align", "experiments.runs.settings"} & loaded
+
+
+def test_every_question_has_a_command():
+    asking = {f"experiments.{path.stem}" for path in (ROOT / "experiments").glob("*.py") if "(Settings):" in path.read_text()}
+    assert asking <= {module for module, _ in COMMANDS.values()}
+
+
+def test_python_m_experiments_is_the_same_command():
+    found = subprocess.run([sys.executable, "-m", "experiments", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0
+    assert "interp COMMAND" in found.stdout
