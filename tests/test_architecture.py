@@ -33,6 +33,22 @@ def test_the_code_is_formatted_by_ruff():
     tool("-m", "ruff", "format", "--check", "--no-cache", ".")
 
 
+SOURCES = sorted(path for package in ("interp", "probes", "experiments") for path in (ROOT / package).rglob("*.py"))
+
+
+def test_ruff_sees_every_source_file():
+    """A folder that .gitignore names (`runs/`) is skipped by ruff without a word."""
+    command = [sys.executable, "-m", "ruff", "check", "--show-files", "--no-cache", "."]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert {str(path) for path in SOURCES} <= set(found.stdout.split("\n"))
+
+
+def test_every_folder_of_modules_is_a_package():
+    """Without its `__init__.py` a folder is left out of a wheel. `experiments/recipes` holds scripts, shipped as data."""
+    folders = {path.parent for path in SOURCES} - {ROOT / "experiments" / "recipes"}
+    assert not [str(folder) for folder in folders if not (folder / "__init__.py").is_file()]
+
+
 def early(tree: ast.Module) -> Iterator[str]:
     """What a module imports as soon as it is imported itself."""
     for node in tree.body:

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from experiments.runs.command_line import ask_again
-from experiments.runs.strict_yaml import read_yaml
 from experiments.runs.settings import CONFIG
+from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
 from probes.report import check_files, figure_file, read_manifest
 from probes.spreadsheet import read_sheet
