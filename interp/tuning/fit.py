@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.data_loader import SeedableRandomSampler
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Sampler
@@ -22,7 +23,6 @@ from interp.files.atomic import writing
 from interp.models.batches import batches
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
-from interp.tuning.sampler import WholeUpdates
 from interp.tuning.templates import IGNORED, Encoded
 
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
@@ -135,6 +135,28 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
     if not on_cpu and processes == 1:
         arguments._n_gpu = 1  # several devices come from `accelerate launch`, never from DataParallel
     return arguments
+
+
+class WholeUpdates(Sampler[int]):
+    """Every epoch as a single process shuffles it, filled up to whole updates with number `n`, an example without loss.
+
+    Left to itself accelerate fills up the last update of an epoch with examples from its beginning, and several processes then
+    learn from other examples than one does.
+    """
+
+    def __init__(self, n: int, batch: int, seed: int) -> None:
+        self.n, self.filled = n, -(-n // batch) * batch
+        self.shuffled = SeedableRandomSampler(range(n), generator=torch.Generator(), data_seed=seed)
+
+    def __len__(self) -> int:
+        return self.filled
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self.shuffled
+        yield from [self.n] * (self.filled - self.n)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.shuffled.set_epoch(epoch)
 
 
 class _Trainer(Trainer):
