@@ -23,7 +23,7 @@ HEAVY = ("matplotlib.pyplot", "umap", "sklearn", "peft", "datasets")
 
 
 def tool(*command: str) -> None:
-    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert found.returncode == 0, found.stdout + found.stderr
 
 
@@ -40,6 +40,11 @@ def test_the_code_is_formatted_by_ruff():
 
 
 SOURCES = sorted(path for package in ("interp", "probes", "experiments") for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.skip(reason="mypy's findings are worked off on other branches; take this mark off when `mypy` finds none")
+def test_the_types_pass_mypy():
+    tool("-m", "mypy", "--no-incremental")
 
 
 def test_ruff_sees_every_source_file():

@@ -140,7 +140,11 @@ def test_an_adapter_is_seen_and_stays_live_in_your_model(family: str, target: st
     hf = tiny_hf(family)
     embedding = {"llama": "embed_tokens", "gpt2": "wte", "bloom": "word_embeddings"}[family]
     lora = peft.LoraConfig(
-        target_modules=[target], r=4, init_lora_weights=False, modules_to_save=[embedding] if how == "embedding" else None
+        target_modules=[target],
+        r=4,
+        init_lora_weights=False,
+        modules_to_save=[embedding] if how == "embedding" else None,
+        fan_in_fan_out=family == "gpt2",
     )
     if how == "injected":
         hf.add_adapter(lora)
