@@ -46,7 +46,7 @@ class CompareSettings(Settings):
 
 def run(settings: CompareSettings) -> Report:
     """Measure or read both sides, pair them, and put the reports about weights beside them."""
-    from probes.tuning.comparable import load_comparable
+    from probes.report import Report
     from probes.tuning.comparison import compare_reports, join_changes
 
     before, after = settings.before or settings.model, settings.after
@@ -56,14 +56,12 @@ def run(settings: CompareSettings) -> Report:
         raise ValueError(f"{before} and {after}: a model and a finished run came. Needed: two models, or two runs.")
     how = {"flips": settings.flips, "seed": settings.seed}
     if _is_run(after):
-        return compare_reports(load_comparable(before), load_comparable(after), **how)
+        return compare_reports(Report.load(before), Report.load(after), **how)
     settings = _alike(settings, before, after)
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
-            pair = [
-                load_comparable(_measure(settings, name, model, side)) for side, model in (("before", before), ("after", after))
-            ]
+            pair = [Report.load(_measure(settings, name, model, side)) for side, model in (("before", before), ("after", after))]
             changes[name] = compare_reports(*pair, **how)
     beside = _inside(settings, before, after)
     if not changes:

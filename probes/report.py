@@ -18,6 +18,7 @@ from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.provenance import Signature, environment
+from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_sheet
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Report:
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     question: ClassVar[str] = ""
+    item_columns: ClassVar[ItemColumns | None] = None
+    """Where `table` holds the value of every item and cell; None where it holds none that two reports could be paired by."""
+    pairing_note: ClassVar[str] = ""
+    """What a reader of paired values must know, where items are not sentences or questions."""
 
     def summary(self) -> pd.DataFrame:
         """One row per cell: `estimate, lower, upper, n, baseline`."""
@@ -78,6 +83,34 @@ class Report:
     def plot(self) -> Figure:
         """The main figure."""
         return next(iter(self.figures().values()))
+
+    def item_values(self) -> pd.DataFrame:
+        """The value of every item in every cell, in one form for all reports, so that two of a kind can be paired.
+
+        A report declares where they are with `item_columns`, or overrides `_item_values` where its table does not hold them.
+
+        Returns
+        -------
+        pd.DataFrame
+            One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has
+            documents.
+
+        Raises
+        ------
+        ValueError
+            Where this kind of report has no such values, or this one lacks what its kind has.
+        """
+        name = type(self).__name__
+        if not _has_item_values(type(self)):
+            raise ValueError(f"a {name} cannot be paired item by item, expected one of {', '.join(_paired_kinds())}.")
+        try:
+            return self._item_values()
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"this {name} is not as its command saves it ({error!r}). Run it again.") from None
+
+    def _item_values(self) -> pd.DataFrame:
+        assert self.item_columns is not None
+        return tidy_values(self.table, self.item_columns, self.settings.get("metrics", ()))
 
     def save(self, folder: str | Path) -> Path:
         """Write table, summary, arrays, figures (SVG and PDF) and, last, the manifest: its presence means complete."""
@@ -197,6 +230,15 @@ def _kind(name: str) -> type[Report] | None:
     """The report class of that name: one that is defined already, else one of those that `probes` names."""
     known = {kind.__name__: kind for kind in _subclasses(Report)}
     return known[name] if name in known else getattr(probes, name) if name in probes.__all__ else None
+
+
+def _has_item_values(kind: type[Report]) -> bool:
+    return kind.item_columns is not None or kind._item_values is not Report._item_values
+
+
+def _paired_kinds() -> list[str]:
+    kinds = {name: getattr(probes, name) for name in probes.__all__}
+    return [name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Report) and _has_item_values(kind)]
 
 
 def _subclasses(kind: type) -> list[type]:

@@ -18,7 +18,6 @@ from probes.linear.probe import ProbeReport
 from probes.neurons.find import NeuronReport
 from probes.report import Report
 from probes.transplant.report import TransplantGrid
-from probes.tuning.comparable import read_values
 from probes.tuning.comparison import ChangeReport, compare_reports, join_changes
 from probes.tuning.hybrids import measure_blocks, measure_entry, measure_rows
 from probes.tuning.losses import TuningReport
@@ -56,7 +55,7 @@ def test_a_model_does_not_differ_from_itself():
     assert len(rows) == 6
     assert (rows[["estimate", "lower", "upper"]] == 0).all(axis=None)
     assert (rows["p_holm"] == 1).all()
-    assert "no cell of 6 differs" in found.verdict()
+    assert "mexa differs significantly in none of 6 cells" in found.verdict()
 
 
 def test_a_planted_gain_is_found_in_its_language_and_layer_alone():
@@ -124,17 +123,17 @@ def test_what_stands_in_arrays_and_odd_columns_is_paired_too():
     names = ["layer", "source", "target", "item"]
     cells = pd.MultiIndex.from_product([["0", "1"], ["deu_Latn"], ["swh_Latn", "eng_Latn"], ["a", "b"]], names=names)
     probe = ProbeReport(pd.DataFrame({"score": np.arange(8.0)}, index=cells).reset_index(), how)
-    values = read_values(probe)
+    values = probe.item_values()
     assert set(values["measure"]) == {"score"}
     assert values.set_index(["language", "layer", "item"])["value"]["deu_Latn>eng_Latn", "1", "b"] == 7
     rates = np.arange(12.0).reshape(2, 2, 3)
     neurons = NeuronReport(pd.DataFrame(), how, {"rate": rates}, {"languages": ["deu_Latn", "swh_Latn"]})
-    values = read_values(neurons).set_index(["language", "layer", "item"])["value"]
+    values = neurons.item_values().set_index(["language", "layer", "item"])["value"]
     assert values["swh_Latn", "1", "2"] == rates[1, 1, 2]
     rows = pd.DataFrame({"item": ["a", "b"], "donor": "eng_Latn", "language": "swh_Latn", "run": "untouched", "value": [1.0, 2.0]})
     scores = np.arange(8.0).reshape(2, 2, 2)
     grid = TransplantGrid(rows, how, {"eng_Latn>swh_Latn|transplant": scores}, {"sources": [0, 1], "targets": [0, 3]})
-    values = read_values(grid).set_index(["measure", "layer", "item"])["value"]
+    values = grid.item_values().set_index(["measure", "layer", "item"])["value"]
     assert values["effect by source layer", "1", "b"] == scores[1, 1].mean() - 2
     assert values["effect by target layer", "3", "a"] == scores[0, :, 1].mean() - 1
     assert values["untouched", "", "b"] == 2
