@@ -19,7 +19,7 @@ from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.provenance import Signature, environment
 from probes.item_values import ItemColumns, tidy_values
-from probes.spreadsheet import write_sheet
+from probes.spreadsheet import write_spreadsheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +143,7 @@ class Report:
         with whole(folder / _TABLE) as path:
             self.table.to_parquet(path, index=False)
         with whole(folder / _SUMMARY) as path:
-            write_sheet(self.summary(), path)
+            write_spreadsheet(self.summary(), path)
         written = [folder / _TABLE, folder / _SUMMARY]
         if self.arrays:
             with whole(folder / _ARRAYS) as path:

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from experiments.runs.strict_yaml import read_yaml
 from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
+from experiments.runs.strict_yaml import read_yaml
 
 
 def ask_again(folder: Path) -> str:

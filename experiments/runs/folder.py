@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiments.runs.settings import CONFIG, Settings, read_recipe
-from interp.files.checks import safe_path
 from interp.files.atomic import writing
+from interp.files.checks import safe_path
 
 LOG = "run.log"
 SHARDS = "shards"

@@ -6,10 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import interp
-from interp.text.corpus import ParallelCorpus
 from interp.languages import language
+from interp.text.corpus import ParallelCorpus
 from interp.text.read import read_task
-from interp.tuning import Mixture, answered_questions, coit, copies, muit, ordered_pairs, plain_text, question_translations, read_instructions, seen_pairs, shuffle_answers, translations
+from interp.tuning import (
+    Mixture,
+    answered_questions,
+    coit,
+    copies,
+    muit,
+    ordered_pairs,
+    plain_text,
+    question_translations,
+    read_instructions,
+    seen_pairs,
+    shuffle_answers,
+    translations,
+)
 
 if TYPE_CHECKING:
     from experiments.tune import TuneSettings

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import tyro
@@ -18,18 +19,9 @@ import yaml
 
 from experiments.runs.strict_yaml import read_yaml
 
-import dataclasses
-import logging
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from types import ModuleType
-from interp.files.atomic import sweep, write_text
-from interp.files.lock import locked
 if TYPE_CHECKING:
-    from interp.text.corpus import ParallelCorpus
     from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 CONFIG = "config.yaml"

@@ -87,11 +87,11 @@ def test_without_its_model_spbleu_falls_back_to_bleu_and_says_so(monkeypatch, ca
 
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.download_file", unreachable)
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
-    for cached in (scores._pieces_at_hand, scores.scorer):
+    for cached in (scores._has_flores_tokenizer, scores.scorer):
         cached.cache_clear()
     with caplog.at_level("WARNING"):
         metric = scores.scorer("spbleu", "deu_Latn")
-    for cached in (scores._pieces_at_hand, scores.scorer):
+    for cached in (scores._has_flores_tokenizer, scores.scorer):
         cached.cache_clear()
     assert "tok:13a" in str(metric.get_signature())
     assert "no route to host" in caplog.text

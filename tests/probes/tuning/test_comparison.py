@@ -13,6 +13,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.tuning import encode_examples, template, translations
 from interp.tuning.hybrids import input_table
 from probes.alignment.report import AlignmentReport
+from probes.item_values import ItemColumns
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.linear.probe import ProbeReport
 from probes.neurons.find import NeuronReport
@@ -197,7 +198,7 @@ def test_a_gain_planted_in_one_block_enters_there_and_is_all_its_own():
     blocks = report.summary().set_index(["line", "place"])["share"]
     assert blocks["base + 1"].to_dict() == pytest.approx({"embed": 0, "0": 0, "1": 0, "2": 1, "3": 0, "head": 0}, abs=1e-5)
     assert blocks["tuned - part"].to_dict() == pytest.approx({"embed": 1, "0": 1, "1": 1, "2": 0, "3": 1, "head": 1}, abs=1e-5)
-    assert "base + 1 of 2 alone brings 100%" in report.verdict()
+    assert "The change of 2 alone (base + 1) brings 100%" in report.verdict()
     with pytest.raises(ValueError, match="no embedding row"):
         measure_rows(base, tuned, MIXTURE, form="bare")
 
@@ -223,3 +224,29 @@ def test_a_model_compared_with_itself_has_no_gain_to_share():
     assert (report.summary()["estimate"].abs() < 1e-6).all()
     assert report.summary()["share"].isna().all()
     assert "not distinguishable from zero" in report.verdict()
+
+
+def test_a_report_that_declares_its_item_values_can_be_compared_without_more():
+    class LengthReport(Report):
+        item_columns = ItemColumns("item", ("language",), value="length", measure=None, layer=None)
+        pairing_note = "lengths are in characters"
+
+        def summary(self):
+            return pd.DataFrame()
+
+    table = pd.DataFrame({"item": ["a", "b"], "language": "deu_Latn", "length": [3, 5], "document": ["x", "y"]})
+    before, after = (LengthReport(table, Signature("length", model, CORPUS)) for model in MODELS)
+    after = replace(after, table=table.assign(length=[4, 8]))
+    assert list(before.item_values()) == ["measure", "language", "series", "layer", "item", "value", "document"]
+    found = compare_reports(before, after)
+    assert list(found.table["value"]) == [1, 3]
+    assert set(found.table["measure"]) == {"length"}
+    assert found.notes == ("lengths are in characters",)
+
+
+def test_rows_of_controls_are_no_item_values():
+    table = pd.DataFrame({"item": "a", "target": "deu_Latn", "series": "English", "layer": "0", "measure": "rank",
+                          "weights": ["trained", "random"], "value": [1.0, 9.0]})  # fmt: skip
+    values = LatentLanguageReport(table, Signature("lens", MODELS[0], CORPUS)).item_values()
+    assert values.drop(columns="value").to_numpy().tolist() == [["rank", "deu_Latn", "English", "0", "a"]]
+    assert list(values["value"]) == [1.0]
