@@ -1,4 +1,4 @@
-"""The instruction which language to write: a changed tag shows in what is written, a patched one where it is still read."""
+"""The target-language tag of a prompt: changing it changes the language written; patching it works up to where it is read."""
 
 from __future__ import annotations
 
