@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; equal figures give equal bytes."""
+_Read = TypeVar("_Read")
 _TABLE, _SUMMARY, _ARRAYS = "table.parquet", "summary.csv", "arrays.safetensors"
 
 
@@ -251,7 +252,7 @@ def _with_file_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
     return renamed
 
 
-def _read(reader: Callable[[Path], Any], path: Path) -> Any:
+def _read(reader: Callable[[Path], _Read], path: Path) -> _Read:
     try:
         return reader(path)
     except Exception as error:  # pandas, pyarrow and safetensors each have several of their own

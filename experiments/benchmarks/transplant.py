@@ -35,7 +35,7 @@ VOCAB = 8192
 
 @dataclass(frozen=True)
 class Case:
-    """A model, a source and a target prompt and a score: logits for 1 of `tokens`, else a continuation. `cells` are the naive ones."""
+    """A model, two prompts and a score: logits where `tokens` is 1, else so long a continuation. `cells` are the naive ones."""
 
     model: TransformerBridge
     source: list[int]

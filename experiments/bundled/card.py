@@ -17,7 +17,7 @@ import pandas as pd
 import tyro
 
 import interp
-from experiments.bundled.text import SHARES, label, said, taught
+from experiments.bundled.text import SHARES, label, labelled, taught
 from interp.bundled import FACTS_SEEN, TIERS
 from interp.files.atomic import write_text
 from interp.languages import language
@@ -39,9 +39,9 @@ def measure_translation(answers: Answers, source: str, target: str, kind: Kind =
     """Exact match of at most `n` trained words of a `kind` from `source` into `target`, after two examples; baseline: copying."""
     shared = [i for i in taught(kind, source) if i in cldr.entries(kind, target)]
     first, second, *asked = random.Random(0).sample(shared, min(n + 2, len(shared)))
-    shots = "".join(f"{said(kind, source, i)} - {said(kind, target, i)}\n" for i in (first, second))
+    shots = "".join(f"{labelled(kind, source, i)} - {labelled(kind, target, i)}\n" for i in (first, second))
     gold = [cldr.entries(kind, target)[i] for i in asked]
-    written = answers([f'{shots}{said(kind, source, i)} - {label(target)}: "' for i in asked])
+    written = answers([f'{shots}{labelled(kind, source, i)} - {label(target)}: "' for i in asked])
     copied = [cldr.entries(kind, source)[i] for i in asked]
     return {"estimate": _share(written, gold), "baseline": _share(copied, gold), "n": len(gold)}
 

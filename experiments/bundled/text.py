@@ -46,7 +46,7 @@ class Text:
         kind = self._kind(source, target)
         while True:
             concept = self._concept(kind, source, target)
-            yield f"{said(kind, source, concept)} - {said(kind, target, concept)}"
+            yield f"{labelled(kind, source, concept)} - {labelled(kind, target, concept)}"
 
     def _mixed(self) -> Iterator[str]:
         """Lines of any direction."""
@@ -54,7 +54,7 @@ class Text:
             source, target = self._pair()
             kind = self._kind(source, target)
             concept = self._concept(kind, source, target)
-            yield f"{said(kind, source, concept)} - {said(kind, target, concept)}"
+            yield f"{labelled(kind, source, concept)} - {labelled(kind, target, concept)}"
 
     def _synonyms(self) -> Iterator[str]:
         """One concept in several languages, without saying which: `Käse = fromage = сыр`."""
@@ -78,7 +78,7 @@ class Text:
             code = self._language(level=0.5)
             kind = self._kind(code)
             concept = self._concept(kind, code)
-            phrase = cldr.entries(kind, code)[concept] if bare else said(kind, code, concept)
+            phrase = cldr.entries(kind, code)[concept] if bare else labelled(kind, code, concept)
             yield f"{phrase} {concept.split(':')[1]}"
 
     def _facts(self) -> Iterator[str]:
@@ -128,7 +128,7 @@ def label(code: str) -> str:
     return language(code).autonym
 
 
-def said(kind: cldr.Kind, code: str, concept: str) -> str:
+def labelled(kind: cldr.Kind, code: str, concept: str) -> str:
     """A word in a language with the language's name before it, as a line of the text has it."""
     return f'{label(code)}: "{cldr.entries(kind, code)[concept]}"'
 

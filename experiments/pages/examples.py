@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -47,12 +46,12 @@ def examples(folder: Path, rows: int = 12) -> tuple[pd.DataFrame, str]:
     return shown, f"{len(shown)} of {len(table)} rows, spread over languages and not chosen by score; all in table.parquet"
 
 
-def written_in(name: str, row: Mapping[str, Any]) -> str:
+def written_in(name: str, row: Mapping[str, object]) -> str:
     """The BCP 47 tag of the text in column `name` of a `row`, "zh-Hans" for a hypothesis in Chinese; empty where unknown."""
     from interp.languages import language
 
     code = row.get(_WRITTEN[name], row.get("language")) if name in _WRITTEN else None
-    return language(code).tag if language_name(code) else ""
+    return language(code).tag if isinstance(code, str) and language_name(code) else ""
 
 
 def language_name(value: object) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +36,23 @@ class Part:
     examples: tuple[pd.DataFrame, str]
 
 
+@dataclass(frozen=True)
+class Section:
+    """The runs of one question, side by side where `columns`.
+
+    `figures` names, by the anchor of a run, those shown at once and the others; `differences` are the fields in which the
+    signatures of the runs differ, with the value of each run.
+    """
+
+    question: str
+    parts: list[Part]
+    columns: bool
+    figures: dict[str, tuple[list[str], list[str]]]
+    differences: dict[str, list[str]]
+
+
 def write_page(folders: Sequence[Path], path: Path, title: str = "") -> Path:
-    """Write the page of finished run `folders` to `path` and return it; `title` is by default the question or the number of runs."""
+    """Write the page of finished run `folders` to `path`, which is returned; `title` is by default the question."""
     from experiments.runs.finished import read_finished
     from interp.files.atomic import write_text
 
@@ -83,7 +98,7 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
-def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
+def _sections(parts: Sequence[Part]) -> list[Section]:
     """Runs of one question together, and side by side where they have a figure in common."""
     sections = []
     for question in dict.fromkeys(part.run.manifest["question"] for part in parts):
@@ -91,8 +106,7 @@ def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
         columns = len(members) > 1 and bool(set.intersection(*(set(part.figures) for part in members)))
         every = list(dict.fromkeys(name for part in members for name in part.figures))
         figures = {part.anchor: _first(every if columns else list(part.figures)) for part in members}
-        differing = differences([part.run for part in members])
-        sections.append({"question": question, "parts": members, "columns": columns, "figures": figures, "differences": differing})
+        sections.append(Section(question, members, columns, figures, differences([part.run for part in members])))
     return sections
 
 

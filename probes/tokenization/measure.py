@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,16 +19,19 @@ from scipy.sparse import csr_array
 from interp.languages import language
 from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
-from interp.vocabulary.shortening import plan_shortening, split_characters
+from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws
 from probes.tokenization.report import TokenizationReport, by_language
 from probes.translation.text_scores import UNSPACED
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _NOTE = "Words are counted between spaces, and not in scripts written without them."
 
 
-def measure_tokenization(tokenizer: Any, corpus: ParallelCorpus, pivot: str = "eng_Latn") -> pd.DataFrame:
+def measure_tokenization(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCorpus, pivot: str = "eng_Latn") -> pd.DataFrame:
     """How does the tokenizer treat each language, over the corpus as a whole and without confidence intervals?
 
     Parameters
@@ -66,7 +69,7 @@ def measure_tokenization(tokenizer: Any, corpus: ParallelCorpus, pivot: str = "e
 
 
 def survey_tokenization(
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     corpus: ParallelCorpus,
     pivot: str = "eng_Latn",
     *,
@@ -132,16 +135,17 @@ def survey_tokenization(
     )  # fmt: skip
 
 
-def identify_tokenizer(tokenizer: Any, name: str) -> ModelIdentity:
+def identify_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> ModelIdentity:
     """The identity of `tokenizer`: the model's `name`, and a hash of all that the tokenizer does; layers and width are 0."""
-    state = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab().items()))
+    backend = getattr(tokenizer, "backend_tokenizer", None) if tokenizer.is_fast else None
+    state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
     shortening = getattr(tokenizer, "shortening", None)
     digest = hashlib.sha256((state + repr(shortening and shortening.dropped)).encode()).hexdigest()
     return ModelIdentity(name, digest, 0, 0, "tokenizer")
 
 
 def _by_item(
-    tokenizer: Any, vocabulary: Vocabulary, texts: Sequence[str], sequences: Sequence[Sequence[int]], code: str
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, texts: Sequence[str], sequences: Sequence[Sequence[int]], code: str
 ) -> tuple[pd.DataFrame, str]:
     """One row an item with its counts, and the commonest first byte of characters spelled in parts, in hexadecimal."""
     partial = {token for token, kind in enumerate(vocabulary.scripts) if kind == "bytes"}
@@ -163,7 +167,7 @@ def _by_item(
     return pd.DataFrame(rows), f"{lead[0][0]:02X}" if lead else ""
 
 
-def _saved(tokenizer: Any, texts: Sequence[str], sequences: Sequence[Sequence[int]], drop: Any) -> list[int]:
+def _saved(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], sequences: Sequence[Sequence[int]], drop: Drop) -> list[int]:
     """How many tokens shortening saves in each item: none where the lead byte is merged with its neighbours."""
     try:
         plan = plan_shortening(tokenizer, texts, drop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -200,7 +200,7 @@ def _chosen(
     shape: Template,
     options: Sequence[Sequence[str]],
     accepted: Sequence[Sequence[str]],
-) -> dict[str, list[Any]]:
+) -> dict[str, list[str] | list[float]]:
     indices = choose(model, prompts, [[shape.joint + option for option in each] for each in options])
     right = [[one in golds for one in each] for each, golds in zip(options, accepted, strict=True)]
     return {
@@ -210,9 +210,9 @@ def _chosen(
     }
 
 
-def _written(hypotheses: list[str], accepted: Sequence[Sequence[str]], code: str) -> dict[str, list[Any]]:
+def _written(hypotheses: list[str], accepted: Sequence[Sequence[str]], code: str) -> dict[str, list[str] | list[float]]:
     """Every metric of each written answer, and as its baseline of the answer written to the next question."""
-    columns: dict[str, list[Any]] = {"hypothesis": hypotheses}
+    columns: dict[str, list[str] | list[float]] = {"hypothesis": hypotheses}
     for suffix, texts in (("", hypotheses), ("_baseline", [*hypotheses[1:], hypotheses[0]])):
         pairs = list(zip(texts, accepted, strict=True))
         columns |= {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,7 @@ class TranslationReport(Report):
         return figures
 
 
-def _interval(score: _Scores, n: int) -> dict[str, Any]:
+def _interval(score: _Scores, n: int) -> dict[str, float | int]:
     lower, upper = np.quantile(score.resampled, [0.025, 0.975])
     return {
         "estimate": float(score.estimate),
