@@ -74,7 +74,7 @@ def measure_entry(
 
     >>> import interp, probes
     >>> from interp.tuning import translations
-    >>> model = interp.load("bundled")
+    >>> model = interp.load("bundled", dtype="float32")
     >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
     >>> report = probes.measure_entry(model, model, translations(corpus, [("eng_Latn", "deu_Latn")]), resamples=10)
     >>> bool(report.summary()["estimate"].abs().max() < 1e-4)
@@ -131,7 +131,7 @@ def measure_blocks(
     --------
     >>> import interp, probes
     >>> from interp.tuning import translations
-    >>> model = interp.load("bundled")
+    >>> model = interp.load("bundled", dtype="float32")
     >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=2, seed=0)
     >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
     >>> report = probes.measure_blocks(model, model, mixture, alphas=(1.0,), resamples=10)
