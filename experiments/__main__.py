@@ -1,4 +1,4 @@
-"""The command line `interp`: one command a question. Only the module of the command asked for is imported."""
+"""The command line `interp`: one command a question. Only the module of the given command is imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from experiments.commands import COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 0, 2 for what the user can mend, 130 where it was stopped."""
+    """Run one command with `argv` (by default that of the process).
+
+    Returns its exit code: 0, 2 for what the user can mend, 130 where it was stopped.
+    """
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars are for a screen; a log keeps what was found
     command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
@@ -50,7 +53,7 @@ def _help() -> str:
 def _unknown(command: str) -> str:
     from interp.languages import nearest
 
-    return f"no command {command!r}. Needed: one of {', '.join(COMMANDS)}.{nearest(command, COMMANDS)}"
+    return f"got command {command!r}, expected one of {', '.join(COMMANDS)}.{nearest(command, COMMANDS)}"
 
 
 def _complain(who: str, what: str) -> int:

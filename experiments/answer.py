@@ -16,31 +16,31 @@ if TYPE_CHECKING:
 class AnswerSettings(Settings):
     """How well does the model answer, in each language?
 
-    The same questions in several languages, answered by choosing among options where there are some, and by writing.
+    The same questions in several languages. The model chooses among the options, where there are some, and writes its answer.
     """
 
     corpus: str = "cldr:facts"
     """Parallel questions: "cldr:facts", or a folder of them (XQuAD, XNLI, XCOPA, MGSM, ...)."""
     split: str | None = None
-    """A part of the questions that the source names."""
+    """The part of the questions to ask, as their source names it (validation, test)."""
     template: str | None = None
-    """How a question is put, with the source's field names in braces."""
+    """The wording of a question, with field names of the source in braces."""
     form: str | None = None
-    """The prompt template to put it in, one of interp.tuning.TEMPLATES; none gives it as it stands."""
+    """The prompt template around the question, one of interp.tuning.TEMPLATES; by default the question as it stands."""
     shots: int = 0
-    """Questions shown with their answers first."""
+    """Questions to show first with their answers; they are not tested."""
     written: bool = True
-    """Let the model write its answer too, where there are options to choose from."""
+    """Let the model write its answer too where there are options."""
     beams: int = 1
-    """Beam search with so many beams; 1 is greedy."""
+    """Beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """How long a written answer may be; none given means twice the longest reference."""
+    """Most tokens of a written answer; by default twice the longest reference."""
     output: Path = Path("runs/answer")
     """The run folder to write."""
 
 
 def run(settings: AnswerSettings) -> Report:
-    """Read the questions, load the model, ask."""
+    """Ask the model every question in every language and score the answers."""
     from interp.text.read import read_task
     from probes.translation.answers import measure_answers
 

@@ -1,4 +1,4 @@
-"""A run folder from start to end: refuse what would be overwritten, ask, save, show."""
+"""A run from start to end: check that nothing is overwritten, compute, save, show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
@@ -17,11 +18,14 @@ from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 
+if TYPE_CHECKING:
+    from probes.report import Report
+
 _log = logging.getLogger(__name__)
 
 
 def ask(module: ModuleType, args: Sequence[str]) -> None:
-    """Answer the question of one module as a command line puts it; of several processes the last one answers."""
+    """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
     shard = Shard.of(settings.shard)
     if shard.count == 1:
@@ -31,7 +35,11 @@ def ask(module: ModuleType, args: Sequence[str]) -> None:
 
 
 def answer(settings: Settings) -> Path:
-    """The finished run folder of a question: computed, continued or, where it is finished already, found."""
+    """The finished run folder of a question, computed or continued, or as it is where it is finished already.
+
+    `settings` are those of the question's command. Raises `ValueError` where the folder holds another run, or an unfinished one
+    and `settings.resume` is off.
+    """
     settings = settings.resolved()
     check_ours(settings.output)
     with locked(settings.output), logged(settings.output):
@@ -39,7 +47,10 @@ def answer(settings: Settings) -> Path:
 
 
 def answer_shared(settings: Settings, shard: Shard) -> None:
-    """Do one share of a question; the process that does the last one answers it and shows the answer."""
+    """Compute one share of a question; the process that finishes the last share computes the answer from all and shows it.
+
+    `settings` are those of the question's command, and `shard` says which share of how many.
+    """
     stand_alone()
     settings = settings.resolved()
     check_ours(settings.output)
@@ -53,10 +64,10 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
 
 
 def _finish(settings: Settings) -> Path:
-    """The answer, in a folder that is held."""
+    """Compute the answer into its run folder, which this process has locked."""
     folder = settings.output
-    for place in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
-        sweep(place)
+    for part in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
+        sweep(part)
     new = is_new(folder)
     if not new:
         if not settings.resume:
@@ -65,7 +76,7 @@ def _finish(settings: Settings) -> Path:
     if new or not is_whole(folder):
         write_text(folder / CONFIG, settings.to_yaml())
         _log.info("asking %s", settings.asked())
-        run: Callable = sys.modules[type(settings).__module__].run
+        run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
         run(settings).save(folder)
         _log.info("finished")
     if settings.page:
@@ -76,7 +87,7 @@ def _finish(settings: Settings) -> Path:
 
 
 def show(folder: Path) -> None:
-    """Print a finished run: a short table, the path, what it shows, and the signature."""
+    """Print a finished run `folder`: a short table, its path, verdict, notes and signature."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

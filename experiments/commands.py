@@ -1,4 +1,4 @@
-"""Every command, the module that asks it, and its question."""
+"""Every command with its module and the question that it answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMANDS = {
     "directions": ("experiments.directions", "Does tuning on some translation directions carry to unseen ones?"),
     "vocabulary": ("experiments.vocabulary", "How does the tokenizer treat each language?"),
     "extrapolate": ("experiments.extrapolate", "Does tuning carry what the model can do in English into other languages?"),
-    "instruction": ("experiments.instruction", "At which layer is the instruction which language to write read?"),
+    "instruction": ("experiments.instruction", "At which layer does the model read the target-language tag?"),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }

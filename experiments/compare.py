@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,57 +24,55 @@ _HYBRIDS = ("entry", "blocks", "rows")
 class CompareSettings(Settings):
     """What did tuning change?
 
-    Runs the same instruments on two models, or takes two finished runs of one instrument, and pairs them item by item: mean
-    differences with intervals, Holm-corrected. Runs that differ in more than the model are refused, and the field is named.
+    Runs the same commands on two models, or takes two finished runs of one command, and pairs them item by item: mean
+    differences with 95 % confidence intervals, and Holm-corrected p. Runs that differ in more than the model are refused.
     """
 
     before: str = ""
-    """The model before tuning, or a finished run on it; none given means --model."""
+    """The model before tuning, or a finished run on it; by default --model."""
     after: str = ""
     """The tuned model, or a finished run on it."""
     instruments: Annotated[tuple[Instrument, ...], tyro.conf.arg(name="with")] = ("align", "weights")
-    """What to compare: align lens probe transplant neurons translate answer, each as its own command measures; which weights moved
-    (weights); at which layer the gain enters (entry); which part's weights carry it (blocks); how many embedding rows (rows)."""
+    """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights that
+    moved (weights); the layer at which the gain enters (entry); the part whose weights carry it (blocks); the number of embedding
+    rows that carry it (rows)."""
     split: str | None = None
     """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""
     form: str = "quoted"
-    """The prompt template of translations (translate, weights, entry, blocks, rows)."""
+    """The prompt template of translations (for translate, weights, entry, blocks, rows)."""
     flips: int = 10_000
-    """Sign flips of the paired test; no p is below 1 / (flips + 1)."""
+    """Sign flips of the paired permutation test; no p is below 1 / (flips + 1)."""
     output: Path = Path("runs/compare")
-    """The run folder to write; each instrument's own runs lie inside it."""
+    """The run folder to write; the runs of each command on both models are inside it."""
 
 
 def run(settings: CompareSettings) -> Report:
-    """Measure or read both sides, pair them, and put the reports about weights beside them."""
-    from probes.tuning.comparable import load_comparable
+    """Measure both models, or load both runs, pair them, and save the reports about weights beside them."""
+    from probes.report import Report
     from probes.tuning.comparison import compare_reports, join_changes
 
     before, after = settings.before or settings.model, settings.after
     if not after:
-        raise ValueError("there is nothing to compare with. Give --after, a tuned model or a finished run.")
+        raise ValueError("got no --after, expected a tuned model or a finished run to compare with.")
     if _is_run(before) != _is_run(after):
-        raise ValueError(f"{before} and {after}: a model and a finished run came. Needed: two models, or two runs.")
-    how = {"flips": settings.flips, "seed": settings.seed}
+        raise ValueError(f"got a model and a finished run ({before}, {after}), expected two models or two runs.")
     if _is_run(after):
-        return compare_reports(load_comparable(before), load_comparable(after), **how)
-    settings = _alike(settings, before, after)
+        return compare_reports(Report.load(before), Report.load(after), flips=settings.flips, seed=settings.seed)
+    settings = _in_one_precision(settings, before, after)
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
-            pair = [
-                load_comparable(_measure(settings, name, model, side)) for side, model in (("before", before), ("after", after))
-            ]
-            changes[name] = compare_reports(*pair, **how)
-    beside = _inside(settings, before, after)
+            one, other = (_measure(settings, name, *each) for each in ((before, "before"), (after, "after")))
+            changes[name] = compare_reports(Report.load(one), Report.load(other), flips=settings.flips, seed=settings.seed)
+    reports = _about_weights(settings, before, after)
     if not changes:
-        first, *rest = beside
-        return _with_verdicts(beside[first], {name: beside[name] for name in rest}, settings.output)
-    return _with_verdicts(join_changes(changes), beside, settings.output)
+        first, *rest = reports
+        return _with_verdicts(reports[first], {name: reports[name] for name in rest}, settings.output)
+    return _with_verdicts(join_changes(changes), reports, settings.output)
 
 
-def _alike(settings: CompareSettings, before: str, after: str) -> CompareSettings:
-    """The same settings with one precision for both: a base stored in bfloat16 differs from its child in float32 by that alone."""
+def _in_one_precision(settings: CompareSettings, before: str, after: str) -> CompareSettings:
+    """The settings with float32 where the two models are stored in different precisions, which alone would make them differ."""
     from dataclasses import replace
 
     from interp.models.checkpoints import locate, read_config
@@ -83,27 +82,27 @@ def _alike(settings: CompareSettings, before: str, after: str) -> CompareSetting
 
 
 def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Path:
-    """One instrument's own run on one model, in a folder of its own, with the settings the two commands share."""
+    """A command's own run on one model, in a folder of its own, with the settings that the two commands share."""
     from importlib import import_module
 
     from experiments.ask import answer
     from experiments.runs.settings import settings_of
 
-    kind = settings_of(import_module(f"experiments.{name}"))
-    known = {each.name for each in fields(kind)}
-    shared = {each.name for each in fields(CompareSettings)} & known - {"output", "model", "config", "page", "resume"}
+    own = settings_of(import_module(f"experiments.{name}"))
+    shared = {each.name for each in fields(CompareSettings)} & {each.name for each in fields(own)}
+    shared -= {"output", "model", "config", "page", "resume"}
     given = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
-    return answer(kind(**{**given, "model": model, "output": settings.output / name / side, "resume": True}))
+    return answer(own(**{**given, "model": model, "output": settings.output / name / side, "resume": True}))
 
 
-def _inside(settings: CompareSettings, before: str, after: str) -> dict[str, Report]:
-    """The reports about weights, in the order asked for."""
+def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[str, Report]:
+    """The reports about weights, in the order they were asked for."""
     wanted = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
     if not wanted:
         return {}
     import interp
     from interp.tuning import translations
-    from probes.tuning import hybrids
+    from probes.tuning.hybrids import measure_blocks, measure_entry, measure_rows
     from probes.tuning.movement import measure_movement
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
@@ -112,14 +111,13 @@ def _inside(settings: CompareSettings, before: str, after: str) -> dict[str, Rep
     others = [code for code in corpus.languages if code != settings.pivot]
     mixture = translations(corpus, [(settings.pivot, code) for code in others], seed=settings.seed)
     base, tuned = (_load(settings, name) for name in (before, after))
-    measures = {"entry": hybrids.measure_entry, "blocks": hybrids.measure_blocks, "rows": hybrids.measure_rows}
-    found: dict[str, Report] = {}
-    for name in wanted:
-        if name == "weights":
-            found[name] = measure_movement(base, tuned, mixture=mixture, form=settings.form)
-        else:
-            found[name] = measures[name](base, tuned, mixture, form=settings.form, seed=settings.seed)
-    return found
+    measures: dict[str, Callable[[], Report]] = {
+        "weights": lambda: measure_movement(base, tuned, mixture=mixture, form=settings.form),
+        "entry": lambda: measure_entry(base, tuned, mixture, form=settings.form, seed=settings.seed),
+        "blocks": lambda: measure_blocks(base, tuned, mixture, form=settings.form, seed=settings.seed),
+        "rows": lambda: measure_rows(base, tuned, mixture, form=settings.form, seed=settings.seed),
+    }
+    return {name: measures[name]() for name in wanted}
 
 
 def _load(settings: CompareSettings, name: str) -> TransformerBridge:
@@ -129,7 +127,7 @@ def _load(settings: CompareSettings, name: str) -> TransformerBridge:
 
 
 def _with_verdicts(report: Report, beside: dict[str, Report], output: Path) -> Report:
-    """Save the reports beside the main one in folders of their own, and say in its notes what they found."""
+    """The main report with the verdicts of the others in its notes; those are saved to folders of their own."""
     from dataclasses import replace
 
     for name, other in beside.items():
@@ -138,6 +136,6 @@ def _with_verdicts(report: Report, beside: dict[str, Report], output: Path) -> R
 
 
 def _is_run(name: str) -> bool:
-    """Whether a name is a finished run and no model: a tuned model's folder is both, and counts as a model."""
+    """Whether a name is a finished run; a tuned model's folder, which holds both, counts as a model."""
     folder = Path(name)
     return (folder / "manifest.json").is_file() and not (folder / "config.json").is_file()

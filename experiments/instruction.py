@@ -1,4 +1,4 @@
-"""`interp instruction`: at which layer is the instruction which language to write read?"""
+"""`interp instruction`: at which layer does the model read the target-language tag?"""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InstructionSettings(Settings):
-    """At which layer is the instruction which language to write read?
+    """At which layer does the model read the target-language tag?
 
-    The target's name in a translation prompt is swapped, masked and deleted: which language is then written? And what a
-    prompt for another language holds at that name is put into the prompt, layer by layer: up to which layer does that turn the
-    answer? For any model that translates, tuned or not; a tuned one is best asked in the template of its tuning.
+    The target's name in a translation prompt is swapped, masked and deleted: which language is then written? And the residual
+    stream at that name is patched from a prompt for another language, layer by layer: up to which layer does that change the
+    answer? For any model that translates, tuned or not; take the template of its tuning for a tuned one.
     """
 
     corpus: str = "cldr:names"
     """Parallel text to translate."""
     split: str | None = "train"
-    """The part of it. The question is about the language, not the words: take some that the model knows."""
+    """The part of the corpus. The question is about the language, not the words: take words that the model knows."""
     languages: tuple[str, ...] = ("deu_Latn", "rus_Cyrl", "zho_Hans")
-    """Languages to write; each is turned into the next one."""
+    """Target languages; each is patched with the next one."""
     form: str = "quoted"
-    """The prompt template, one of interp.tuning.TEMPLATES that names the target."""
+    """The prompt template, one of interp.tuning.TEMPLATES that names the target language."""
     mask: str = "..."
-    """What stands in place of a masked name."""
+    """Text in place of a masked name."""
     judge: Literal["learned", "script"] = "learned"
-    """Who says in which language an output is: languages learned from the corpus, or scripts."""
+    """How the language of an output is judged: by a classifier learned from the corpus, or by script."""
     limit: int | None = 30
     """Use at most this many items, drawn by --seed and kept in order."""
     output: Path = Path("runs/instruction")
@@ -40,19 +40,19 @@ class InstructionSettings(Settings):
 
 
 def run(settings: InstructionSettings) -> Report:
-    """Ask for each language from the pivot, turned into the next language."""
+    """Translate from the pivot into each language, patched with the next one."""
     import interp
     from probes.instruction.measure import measure_instruction
     from probes.translation.language_id import by_script, learn_languages
 
     targets = [code for code in settings.languages if code != settings.pivot]
     if len(targets) < 2:
-        raise ValueError(f"{len(targets)} languages beside the pivot came. Needed: two or more, to turn one into another.")
-    whole = interp.read(settings.corpus, languages=settings.wanted, split=settings.split)
-    judge = learn_languages(whole.sentences).judge if settings.judge == "learned" else by_script
+        raise ValueError(f"got {len(targets)} languages beside the pivot, expected two or more. Give them with --languages.")
+    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split)
+    judge = learn_languages(corpus.sentences).judge if settings.judge == "learned" else by_script
     return measure_instruction(
         settings.load_model(),
-        whole.select(limit=settings.limit, seed=settings.seed),
+        corpus.select(limit=settings.limit, seed=settings.seed),
         [(settings.pivot, target, other) for target, other in zip(targets, [*targets[1:], targets[0]], strict=True)],
         form=settings.form,
         mask=settings.mask,

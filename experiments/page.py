@@ -1,4 +1,4 @@
-"""Finished runs as one self-contained HTML page."""
+"""`interp page`: finished runs as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ class PageSettings:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Finished run folders."""
     output: Path | None = None
-    """The file to write; none given means page.html in the run folder, or in the folder that holds them all."""
+    """The file to write; by default page.html in the run folder, or in the folder that holds all of them."""
     debug: bool = False
     """Show the traceback of an error."""
 
 
 def main(args: Sequence[str]) -> None:
+    """Write the page of the runs on the command line and print its path."""
     settings = tyro.cli(PageSettings, args=list(args), prog="interp page", config=(tyro.conf.FlagCreatePairsOff,))
     if not settings.runs:
-        raise ValueError("no run came. Needed: at least one finished run folder, `interp page runs/align`.")
+        raise ValueError("got no run folder, expected at least one finished one: interp page runs/align.")
     together = Path(os.path.commonpath([run.absolute() for run in settings.runs]))
     print(write_page(settings.runs, settings.output or Path(os.path.relpath(together)) / "page.html"))

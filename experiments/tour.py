@@ -1,4 +1,4 @@
-"""`interp tour`: every question once, on the bundled model, in a few minutes of one processor."""
+"""`interp tour`: every question once, on the bundled model, in a few minutes on one CPU core."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from experiments.vocabulary import VocabularySettings
 _CLOSE = ("deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn")
 _FEW = ("deu_Latn", "rus_Cyrl", "zho_Hans")
 _QUOTED = '{autonym}: "{sentence}"'
-"""Words as the bundled model read them most; where the quotation ends it holds what was said."""
+"""Words in the form most common in the bundled model's training text; their meaning is represented where the quotation ends."""
 
 _QUESTIONS = TuneSettings(
     mixture="questions",
@@ -45,7 +45,7 @@ _QUESTIONS = TuneSettings(
 """Questions translated into English and never answered (arXiv 2405.13816), in two languages."""
 
 _UNSEEN = ("swh_Latn", "kor_Hang", "hin_Deva")
-"""Languages of the bundled model that this tuning does not see."""
+"""Languages of the bundled model that are not in this tuning data."""
 
 _ALIGN = AlignSettings(languages=_CLOSE, limit=150, template=_QUOTED, random_init=True, metrics=("mexa", "mexa_centred"))
 
@@ -99,15 +99,15 @@ CHAPTERS: tuple[Settings, ...] = (
         steps=40,
     ),
 )
-"""What the tour asks, in order, each from its question's module. What a chapter tuned, a later one names by its folder."""
+"""The settings of each command of the tour, in order. A model tuned by one is named by its run folder in a later one."""
 
 
 @dataclass(frozen=True)
 class TourSettings:
-    """Every question once, each into its own run folder, and one page over all."""
+    """Every question once, each in its own run folder, and one page for all."""
 
     output: Path = Path("runs/tour")
-    """The folder for the run folders and the page."""
+    """The folder to write the run folders and the page to."""
     model: str = "bundled"
     """A hub name, the folder of a Hugging Face model, or "bundled"."""
     resume: bool = False
@@ -117,13 +117,16 @@ class TourSettings:
 
 
 def main(args: Sequence[str]) -> None:
+    """Run every chapter on the command line's model, show each answer, and write the page."""
     from experiments.ask import answer, show
     from experiments.pages.render import write_page
 
     tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
     folders = [tour.output / chapter.output.name for chapter in CHAPTERS]
     for chapter, folder in zip(CHAPTERS, folders, strict=True):
-        tuned = {name: str(tour.output / path) for name in ("before", "after") if (path := getattr(chapter, name, ""))}
-        show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume, **tuned)))
-    whose = "the bundled model" if tour.model == "bundled" else tour.model
-    print(write_page(folders, tour.output / "page.html", f"How {whose} holds its languages"))
+        if isinstance(chapter, CompareSettings):
+            before, after = (str(tour.output / name) if name else "" for name in (chapter.before, chapter.after))
+            chapter = dataclasses.replace(chapter, before=before, after=after)
+        show(answer(dataclasses.replace(chapter, model=tour.model, output=folder, resume=tour.resume)))
+    name = "the bundled model" if tour.model == "bundled" else tour.model
+    print(write_page(folders, tour.output / "page.html", f"How {name} holds its languages"))

@@ -17,29 +17,29 @@ class TranslateSettings(Settings):
     """How well does the model translate?
 
     Every sentence in every direction, with its hypothesis kept: exact match, chrF++, BLEU, the likelihood of the reference,
-    and whether the answer is in the target's script, each beside leaving the source as it is.
+    and whether the output is in the target's script, each beside the untranslated source as baseline.
     """
 
     directions: Literal["from", "into", "all"] = "from"
-    """From the pivot, into it, or all ordered pairs."""
+    """Which directions: from the pivot, into it, or all ordered pairs of languages."""
     split: str | None = None
     """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""
     form: str = "quoted"
-    """The prompt template, one of interp.tuning.TEMPLATES."""
+    """The prompt template, one of interp.tuning.TEMPLATES; for a tuned model that of its tuning."""
     metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "nll", "script"], ...] = ("exact", "chrf", "bleu", "nll", "script")
-    """What to score; the first is the main one."""
+    """What to score, the main metric first."""
     shots: int = 0
-    """Translations shown first, of items that are then not tested."""
+    """Translations to show first; their items are not tested."""
     beams: int = 1
-    """Beam search with so many beams; 1 is greedy."""
+    """Beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """How long an answer may be; none given means twice the longest reference."""
+    """Most tokens of an output; by default twice the longest reference."""
     output: Path = Path("runs/translate")
     """The run folder to write."""
 
 
 def run(settings: TranslateSettings) -> Report:
-    """Read, load, translate, score."""
+    """Translate every sentence of the corpus in every direction and score the outputs."""
     from itertools import permutations
 
     import interp
@@ -48,16 +48,13 @@ def run(settings: TranslateSettings) -> Report:
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
         limit=settings.limit, seed=settings.seed
     )
-    pairs = permutations(corpus.languages, 2)
-    ends = {
-        "from": lambda pair: pair[0] == settings.pivot,
-        "into": lambda pair: pair[1] == settings.pivot,
-        "all": lambda pair: True,
-    }
+    pairs, side = list(permutations(corpus.languages, 2)), {"from": 0, "into": 1}
+    if settings.directions != "all":
+        pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]
     return measure_translation(
         settings.load_model(),
         corpus,
-        [pair for pair in pairs if ends[settings.directions](pair)],
+        pairs,
         form=settings.form,
         metrics=settings.metrics,
         shots=settings.shots,

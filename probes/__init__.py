@@ -1,6 +1,6 @@
-"""Turn what was observed into a measured answer.
+"""Measures of what a model does and holds: each gives a report with confidence intervals, baselines, a verdict and figures.
 
-Names are fetched when first used, so `import probes` loads neither torch nor any model library.
+Names are imported when first used, so `import probes` loads neither torch nor any model library.
 """
 
 from importlib import import_module
@@ -83,5 +83,5 @@ __all__ = list(_HOMES)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"probes has no {name!r}. It has {', '.join(sorted(_HOMES))}.")
+        raise AttributeError(f"probes has no {name!r}, expected one of {', '.join(sorted(_HOMES))}.")
     return getattr(import_module(_HOMES[name]), name)

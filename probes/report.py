@@ -1,4 +1,4 @@
-"""A result that can be read, drawn, saved and trusted: a tidy table, how it was made, and a sentence that says what it shows."""
+"""A measured answer: a tidy table, the signature of how it was made, and a verdict; saved to a run folder and loaded from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,20 +18,23 @@ from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.provenance import Signature, environment
-from probes.spreadsheet import write_sheet
+from probes.item_values import ItemColumns, tidy_values
+from probes.spreadsheet import write_spreadsheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
-_DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
-"""Text stays text, so that a browser shapes every script; the same figure gives the same bytes."""
+_SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
+"""Text stays text, so that a browser shapes every script; equal figures give equal bytes."""
+_Read = TypeVar("_Read")
 _TABLE, _SUMMARY, _ARRAYS = "table.parquet", "summary.csv", "arrays.safetensors"
 
 
 @dataclass(frozen=True)
 class _Manifest:
-    """What must stand in a manifest, and of which type."""
+    """The fields of a manifest and their types."""
 
     report: str
     question: str
@@ -47,11 +50,32 @@ class _Manifest:
 
 @dataclass(frozen=True)
 class Report:
-    """One measured answer. Subclasses add the vocabulary of their question and say how to sum up and draw it.
+    """One measured answer. Each question has a subclass, with a summary, a verdict, figures, and the vocabulary of the question.
 
-    `table` is tidy, one row per item and cell; `arrays` holds what does not fit a table, by name; `settings` what the
-    summary needs to be computed again (resamples, seed); `notes` the caveats a reader must see. `manifest` is filled by
-    `load`: versions, checksums, time.
+    Attributes
+    ----------
+    table
+        Tidy, one row an item and cell.
+    signature
+        How it was measured: measure, model, corpus, settings, version. Printed under every figure.
+    arrays
+        What does not fit a table, by name.
+    settings
+        What the summary is computed with (resamples, seed).
+    notes
+        Caveats that a reader must see.
+    manifest
+        Filled by `load`: verdict, versions, checksums, time.
+
+    Examples
+    --------
+    >>> import interp, probes, tempfile
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=20, seed=0)
+    >>> report = probes.survey_tokenization(interp.load("bundled").tokenizer, corpus, resamples=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loaded = probes.Report.load(report.save(folder))
+    >>> loaded.summary().equals(report.summary())
+    True
     """
 
     table: pd.DataFrame
@@ -62,30 +86,66 @@ class Report:
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     question: ClassVar[str] = ""
+    item_columns: ClassVar[ItemColumns | None] = None
+    """Where `table` holds the value of every item and cell; None where it holds none that two reports could be paired by."""
+    pairing_note: ClassVar[str] = ""
+    """What a reader of paired values must know, where items are not sentences or questions."""
 
     def summary(self) -> pd.DataFrame:
-        """One row per cell: `estimate, lower, upper, n, baseline`."""
+        """One row a cell: `estimate`, its 95 % confidence interval `lower, upper`, `n` and `baseline`."""
         raise NotImplementedError
 
     def verdict(self) -> str:
-        """What the numbers show, in one sentence, with the evidence and its uncertainty."""
+        """What the numbers show, in a sentence, with their uncertainty."""
         raise NotImplementedError
 
     def figures(self) -> dict[str, Figure]:
-        """Every figure of the report by name; the first is the main one."""
+        """Every figure of the report by its name, the main one first."""
         raise NotImplementedError
 
     def plot(self) -> Figure:
         """The main figure."""
         return next(iter(self.figures().values()))
 
+    def item_values(self) -> pd.DataFrame:
+        """The value of every item in every cell, in one form for all reports, so that two of a kind can be paired.
+
+        A report declares where they are with `item_columns`, or overrides `_item_values` where its table does not hold them.
+
+        Returns
+        -------
+        pd.DataFrame
+            One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has
+            documents.
+
+        Raises
+        ------
+        ValueError
+            Where this kind of report has no such values, or this one lacks what its kind has.
+        """
+        name = type(self).__name__
+        if not _has_item_values(type(self)):
+            raise ValueError(f"a {name} cannot be paired item by item, expected one of {', '.join(_paired_kinds())}.")
+        try:
+            return self._item_values()
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"this {name} is not as its command saves it ({error!r}). Run it again.") from None
+
+    def _item_values(self) -> pd.DataFrame:
+        assert self.item_columns is not None
+        return tidy_values(self.table, self.item_columns, self.settings.get("metrics", ()))
+
     def save(self, folder: str | Path) -> Path:
-        """Write table, summary, arrays, figures (SVG and PDF) and, last, the manifest: its presence means complete."""
+        """Write the report to `folder`, which is made where there is none, and return its path.
+
+        `table.parquet`, `summary.csv`, `arrays.safetensors` where there are any, every figure as SVG and PDF and, last,
+        `manifest.json`: where it is missing the run is not finished.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         written = self._save_numbers(folder)
-        figures = _by_plain_names(self.figures())
+        figures = _with_file_names(self.figures())
         written += self._save_figures(folder, figures)
         if (folder / CONFIG).is_file():
             written.append(folder / CONFIG)
@@ -110,7 +170,7 @@ class Report:
         with whole(folder / _TABLE) as path:
             self.table.to_parquet(path, index=False)
         with whole(folder / _SUMMARY) as path:
-            write_sheet(self.summary(), path)
+            write_spreadsheet(self.summary(), path)
         written = [folder / _TABLE, folder / _SUMMARY]
         if self.arrays:
             with whole(folder / _ARRAYS) as path:
@@ -122,16 +182,19 @@ class Report:
         import matplotlib
 
         written = []
-        for place, (name, figure) in enumerate(figures.items()):
+        for index, (name, figure) in enumerate(figures.items()):
             for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
-                with whole(folder / figure_file(place, name, suffix)) as path, matplotlib.rc_context(_DRAWING):
+                with whole(folder / figure_file(index, name, suffix)) as path, matplotlib.rc_context(_SAVING):
                     figure.savefig(path, format=suffix, metadata={date: None})
-                written.append(folder / figure_file(place, name, suffix))
+                written.append(folder / figure_file(index, name, suffix))
         return written
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a finished run folder back as the report it was. Raises `ValueError` where it is unfinished or altered."""
+        """The report of a finished run `folder`.
+
+        Raises `ValueError` where the folder is unfinished or altered, or holds another kind of report than asked for.
+        """
         folder = Path(folder)
         manifest = read_manifest(folder)
         kind = _kind(manifest["report"])
@@ -149,14 +212,14 @@ class Report:
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of a finished run folder. Raises `ValueError` where there is none, or it is not what a run wrote."""
+    """The manifest of a finished run `folder`. Raises `ValueError` where there is none, or it is not as a run wrote it."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise ValueError(f"{folder} holds no finished run: {MANIFEST} is missing. Finish it with --resume --output {folder}.")
     try:
         manifest = read_sealed(safe_path(Path(folder), MANIFEST))
         validate(_Manifest, manifest, path)
-        needed = {_TABLE, _SUMMARY, *(figure_file(place, name) for place, name in enumerate(manifest["figures"]))}
+        needed = {_TABLE, _SUMMARY, *(figure_file(index, name) for index, name in enumerate(manifest["figures"]))}
         if missing := needed - manifest["files"].keys():
             raise ValueError(f"{path} names no {min(missing)}")
     except ValueError as error:
@@ -165,28 +228,31 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
-    """Raises `ValueError` for the first file (of all, or of those named) that is not as the run wrote it."""
+    """Raise `ValueError` for the first file of a run `folder` that is not as the run wrote it.
+
+    `manifest` has the checksums; `names` are the files to check, None for all.
+    """
     for name in manifest["files"] if names is None else sorted(names):
         path = safe_path(folder, name)
         if not path.is_file() or checksum(path) != manifest["files"][name]:
             raise ValueError(f"{path} is missing or was altered since the run finished. Run it again with --resume.")
 
 
-def figure_file(place: int, name: str, suffix: str = "svg") -> str:
-    """The file of a report's figure: the main one, at place 0, goes without its name."""
-    return f"figure.{suffix}" if place == 0 else f"figure-{name}.{suffix}"
+def figure_file(index: int, name: str, suffix: str = "svg") -> str:
+    """The file name of a report's figure: "figure" for the main one (`index` 0), else with its `name`; `suffix` is svg or pdf."""
+    return f"figure.{suffix}" if index == 0 else f"figure-{name}.{suffix}"
 
 
-def _by_plain_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """Figures by names that are good for a file, whatever label of the data they were made from."""
-    found: dict[str, Figure] = {}
-    for place, (name, figure) in enumerate(figures.items()):
-        plain = re.sub(r"[^\w.+>-]+", "-", name)[:80]
-        found[f"{plain}-{place}" if plain in found else plain] = figure
-    return found
+def _with_file_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """Figures by names that can stand in a file name, whatever labels of the data their names were made from."""
+    renamed: dict[str, Figure] = {}
+    for index, (name, figure) in enumerate(figures.items()):
+        file_name = re.sub(r"[^\w.+>-]+", "-", name)[:80]
+        renamed[f"{file_name}-{index}" if file_name in renamed else file_name] = figure
+    return renamed
 
 
-def _read(reader: Callable[[Path], Any], path: Path) -> Any:
+def _read(reader: Callable[[Path], _Read], path: Path) -> _Read:
     try:
         return reader(path)
     except Exception as error:  # pandas, pyarrow and safetensors each have several of their own
@@ -194,10 +260,19 @@ def _read(reader: Callable[[Path], Any], path: Path) -> Any:
 
 
 def _kind(name: str) -> type[Report] | None:
-    """The report class of that name: one that is defined already, else one of those that `probes` names."""
+    """The report class of that name: one that is defined already, else one of `probes.__all__`."""
     known = {kind.__name__: kind for kind in _subclasses(Report)}
     return known[name] if name in known else getattr(probes, name) if name in probes.__all__ else None
 
 
-def _subclasses(kind: type) -> list[type]:
-    return [found for child in kind.__subclasses__() for found in [child, *_subclasses(child)]]
+def _has_item_values(kind: type[Report]) -> bool:
+    return kind.item_columns is not None or kind._item_values is not Report._item_values
+
+
+def _paired_kinds() -> list[str]:
+    kinds = {name: getattr(probes, name) for name in probes.__all__}
+    return [name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Report) and _has_item_values(kind)]
+
+
+def _subclasses(kind: type[Report]) -> list[type[Report]]:
+    return [each for child in kind.__subclasses__() for each in (child, *_subclasses(child))]

@@ -1,1 +1,1 @@
-"""How fast, how small, how right: one module a claim, each against the plain way to do the same."""
+"""Benchmarks of speed, memory and correctness: one module a claim, each compared with a straightforward implementation."""

@@ -1,4 +1,4 @@
-"""`python -m experiments.benchmarks NAME`: only the module asked for is imported."""
+"""`python -m experiments.benchmarks NAME`: run one benchmark; only its module is imported."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import sys
 from importlib import import_module
 
 BENCHMARKS = {
-    "capture": "Sentences a second and peak memory, against plain Hugging Face loops.",
-    "geometry": "Every alignment measure, against a double loop over sentence pairs.",
-    "transplant": "The whole source x target grid, against one forward pass a cell.",
-    "rates": "Tokens and FLOP a second of reading, grids and tuning, for planning larger models.",
-    "calibration": "False alarms and coverage of tests and bands on planted data.",
-    "faults": "Every long command killed and resumed, against one that nothing happened to.",
+    "capture": "Sentences a second and peak memory, compared with plain Hugging Face loops.",
+    "geometry": "CPU time of every alignment measure, compared with a double loop over sentence pairs.",
+    "transplant": "CPU time of the whole source x target grid, compared with one forward pass a cell.",
+    "rates": "Tokens and FLOP a second of capturing, grids and tuning, for planning larger models.",
+    "calibration": "False positive rate of the tests and coverage of the confidence intervals, on simulated data.",
+    "faults": "Every long command killed and resumed, compared with an undisturbed run.",
 }
 
 
 def main(arguments: list[str]) -> int:
-    """Run one benchmark; returns the exit code."""
+    """Run the benchmark named by the first of `arguments` with the others; returns the exit code."""
     name, *rest = arguments or ["--help"]
     if name not in BENCHMARKS:
         lines = "\n".join(f"  {each:12} {what}" for each, what in BENCHMARKS.items())

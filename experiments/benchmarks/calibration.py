@@ -1,7 +1,7 @@
-"""Do the intervals cover and the tests keep their level? Every check is on simulated data of which the truth is known.
+"""Do the confidence intervals cover the truth, and do the tests keep their level? On simulated data with a known truth.
 
-Where a level is exact by construction, a share of 1000 simulations says little (5 % comes out as 3.6 to 6.4 %), so the tests
-of grids and of few sentences get ten times as many, and the whole distribution of p is held against the uniform one too.
+A share of 1000 simulations is imprecise (5 % comes out as 3.6 to 6.4 %), so tests whose level is exact by construction, those
+of grids and of few sentences, get ten times as many, and the distribution of p is compared with the uniform one too.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.statistics.resampling import bootstrap, holm, max_statistic, sign_flip
 
 Row = tuple[str, float, str, bool]
+"""Name of a check, the number measured, what was promised, and whether it holds."""
 _CONTINUOUS = ("cosine_gap", "auc", "rsa", "cka", "cka_debiased")
-_CHANCE = 0.001  # of one check to fail by luck; about thirty can, so 97 of 100 runs hold
+_CHANCE = 0.001  # of a check to fail by chance; about thirty can, so 97 of 100 runs pass
 _MORE, _AT_ONCE = 10, 250
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Simulate, and print what was found beside what was promised; leaves with 1 where a promise is broken."""
+    """Simulate, and print what was measured beside what was promised; exits with 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks calibration", description=__doc__)
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
@@ -34,12 +35,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     table = Table(
         title=f"{options.simulations} simulations, {_MORE} times as many of grids and of few sentences; seed {options.seed}"
     )
-    for heading in ("check", "found", "promised", ""):
-        table.add_column(heading, justify="right" if heading == "found" else "left")
+    for heading in ("check", "measured", "promised", ""):
+        table.add_column(heading, justify="right" if heading == "measured" else "left")
     kept = []
-    for check in (_coverage, _bands_of_measures, _paired_tests, _families, _alignment, _few_sentences):
-        for name, found, promised, good in check(options.simulations, options.seed):
-            table.add_row(name, f"{found:.3f}", promised, "ok" if good else "BROKEN")
+    for check in (_coverage, _coverage_of_measures, _paired_tests, _families, _alignment, _few_sentences):
+        for name, measured, promised, good in check(options.simulations, options.seed):
+            table.add_row(name, f"{measured:.3f}", promised, "ok" if good else "BROKEN")
             kept.append(good)
         table.add_section()
     Console().print(table)
@@ -48,11 +49,11 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 def _coverage(simulations: int, seed: int) -> Iterator[Row]:
-    """How often a 95 % interval holds the truth; each simulation is a cell."""
+    """How often a 95 % confidence interval holds the truth; each simulation is a cell."""
     rng = np.random.default_rng(seed)
     texts, n = np.repeat(np.arange(60), 5), 200
     shared = rng.normal(size=(60, simulations))[texts] + rng.normal(size=(300, simulations))
-    samples = {
+    samples: dict[str, tuple[np.ndarray, float, np.ndarray | None]] = {
         "normal, n=200": (rng.normal(size=(n, simulations)), 0.0, None),
         "hits 0.5, n=200": (rng.random((n, simulations)) < 0.5, 0.5, None),
         "hits 0.2, n=200": (rng.random((n, simulations)) < 0.2, 0.2, None),
@@ -62,11 +63,11 @@ def _coverage(simulations: int, seed: int) -> Iterator[Row]:
     for name, (values, truth, clusters) in samples.items():
         lower, upper = bootstrap(values, 1000, seed, clusters)
         held = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % band, {name}", held, "0.93 to 0.97", 0.93 <= held <= 0.97
+        yield f"95 % interval, {name}", held, "0.93 to 0.97", 0.93 <= held <= 0.97
 
 
 def _paired_tests(simulations: int, seed: int) -> Iterator[Row]:
-    """Whether p-values of differences around zero are uniform, by Kolmogorov and Smirnov."""
+    """Whether p of differences around zero is uniform (Kolmogorov-Smirnov test)."""
     rng = np.random.default_rng(seed)
     texts = np.repeat(np.arange(40), 3)
     clustered = rng.normal(size=(40, simulations))[texts] + rng.normal(size=(120, simulations))
@@ -79,7 +80,7 @@ def _paired_tests(simulations: int, seed: int) -> Iterator[Row]:
 
 
 def _families(simulations: int, seed: int) -> Iterator[Row]:
-    """How often anything at all is found among many cells in which there is nothing; neighbouring cells are alike."""
+    """How often any cell of many without an effect is called significant; neighbouring cells are correlated."""
     rng = np.random.default_rng(seed)
     smallest: dict[str, list[float]] = {"max statistic, 12 x 12 grid": [], "Holm, 13 layers": []}
     for flips in rng.integers(2**31, size=_MORE * simulations):
@@ -89,21 +90,21 @@ def _families(simulations: int, seed: int) -> Iterator[Row]:
         layers = np.cumsum(rng.normal(size=(40, 13)), axis=1)
         smallest["Holm, 13 layers"].append(holm(sign_flip(layers, 199, flips)).min())
     for name, p in smallest.items():
-        yield _level(f"false find, {name}", np.array(p))
+        yield _level(f"any false positive, {name}", np.array(p))
     yield _uniform("smallest p of a 12 x 12 grid", np.array(smallest["max statistic, 12 x 12 grid"]))
 
 
-def _bands_of_measures(simulations: int, seed: int) -> Iterator[Row]:
-    """How often the band of each measure holds its mean over new sentences, between clouds that share half their variance."""
+def _coverage_of_measures(simulations: int, seed: int) -> Iterator[Row]:
+    """How often the 95 % interval of each measure holds its mean, between clouds that share half of their variance."""
     for metric, (values, _) in _measured(simulations, 100, 0.5, seed).items():
         lower, upper = bootstrap(values.T, 500, seed)
         truth = values.mean()
         held = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % band, {metric}", held, "0.90 or more", held >= 0.90
+        yield f"95 % interval, {metric}", held, "0.90 or more", held >= 0.90
 
 
 def _alignment(simulations: int, seed: int) -> Iterator[Row]:
-    """Each measure between two unrelated clouds. Discrete and widened ones may only be careful."""
+    """p of each measure between two unrelated clouds: uniform where the measure is continuous, else not below its level."""
     for metric, (_, p) in _measured(simulations, 50, 0.0, seed).items():
         if metric in _CONTINUOUS:
             yield _uniform(metric, p)
@@ -111,7 +112,7 @@ def _alignment(simulations: int, seed: int) -> Iterator[Row]:
 
 
 def _few_sentences(simulations: int, seed: int) -> Iterator[Row]:
-    """The same with as few sentences as are allowed, where a pairing drawn wrongly shows most."""
+    """The same with the fewest sentences allowed, where an error in drawing the random pairings shows most."""
     for metric, (_, p) in _measured(_MORE * simulations, 8, 0.0, seed, _CONTINUOUS).items():
         yield _uniform(f"8 sentences, {metric}", p)
         yield _level(f"p <= 0.05, 8 sentences, {metric}", p)
@@ -120,8 +121,9 @@ def _few_sentences(simulations: int, seed: int) -> Iterator[Row]:
 def _measured(
     simulations: int, n: int, share: float, seed: int, metrics: Sequence[str] = METRICS
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Measures of two clouds that share so much of their variance: `values [simulation sentence]` and p of each."""
-    rng, found = torch.Generator().manual_seed(seed), {metric: [] for metric in metrics}
+    """Measures of two clouds that share a part of their variance: `values [simulation sentence]` and p of each."""
+    rng = torch.Generator().manual_seed(seed)
+    results: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {metric: [] for metric in metrics}
     folds, same = torch.arange(n) % min(5, n // 2), torch.eye(n, dtype=torch.bool)
     for start in range(0, simulations, _AT_ONCE):
         layers = min(_AT_ONCE, simulations - start)
@@ -129,16 +131,19 @@ def _measured(
         pair = Pair(*(Cloud(share**0.5 * shared + (1 - share) ** 0.5 * each, folds, same) for each in own))
         for metric in metrics:
             scores = measure(pair, metric)
-            found[metric].append((scores.values.numpy(), scores.p))
-    return {metric: tuple(map(np.concatenate, zip(*parts, strict=True))) for metric, parts in found.items()}
+            results[metric].append((scores.values.numpy(), scores.p))
+    return {
+        metric: (np.concatenate([values for values, _ in parts]), np.concatenate([p for _, p in parts]))
+        for metric, parts in results.items()
+    }
 
 
 def _uniform(name: str, p: np.ndarray) -> Row:
-    found = float(stats.kstest(p, "uniform").pvalue)
-    return f"uniform p (KS), {name}", found, f"over {_CHANCE}", found > _CHANCE
+    uniform = float(stats.kstest(p, "uniform").pvalue)
+    return f"uniform p (KS), {name}", uniform, f"over {_CHANCE}", uniform > _CHANCE
 
 
 def _level(name: str, p: np.ndarray) -> Row:
     most = stats.binom.isf(_CHANCE, len(p), 0.05) / len(p)
     share = float((p <= 0.05).mean())
-    return name, share, f"0.05 (luck: {most:.3f})", share <= most
+    return name, share, f"0.05 (by chance up to {most:.3f})", share <= most

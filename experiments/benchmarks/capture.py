@@ -1,7 +1,7 @@
-"""How fast and how small is `interp.capture`, against the loops over Hugging Face's `output_hidden_states` it replaces?
+"""Speed and memory of `interp.capture`, compared with the loops over Hugging Face's `output_hidden_states` that it replaces.
 
-Every loop pools the same tokens of the same text (checked to 1e-4); rounds alternate, ratios are medians over rounds of
-process CPU time, which other work on the machine hardly moves. Memory is what the peak adds to the loaded model (VmHWM,
+Every loop pools the same tokens of the same text (checked to 1e-4). Rounds alternate; ratios are medians over rounds of
+process CPU time, on which other work on the machine has little effect. Memory is what the peak adds to the loaded model (VmHWM,
 reset through /proc/self/clear_refs), each in a process of its own.
 """
 
@@ -42,10 +42,10 @@ def main(arguments: Sequence[str] = ()) -> None:
         print(json.dumps(_peak(options)))
         return
     for what, shortest, longest in (("sentences", 4, 60), ("names", 2, 8)):
-        runs = _mixed(options, shortest, longest)
-        wanted = runs["capture"]()[:-1]
+        runs = _runs(options, shortest, longest)
+        expected = runs["capture"]()[:-1]
         for name, run in runs.items():  # the last row is after the final norm in Hugging Face, before it in capture
-            assert torch.allclose(run()[:-1], wanted, atol=1e-4), f"{name} pools something else"
+            assert torch.allclose(run()[:-1], expected, atol=1e-4), f"{name} pools other states"
         title = f"{options.texts} {what} of {shortest}-{longest} tokens, {options.layers} layers x {options.width}"
         Console().print(
             _speeds(
@@ -76,9 +76,9 @@ def _llama(options: argparse.Namespace) -> tuple[LlamaForCausalLM, PreTrainedTok
     return hf, PreTrainedTokenizerFast(tokenizer_object=words, pad_token="w1", padding_side="left")
 
 
-def _mixed(options: argparse.Namespace, shortest: int, longest: int) -> dict[str, Run]:
-    chance = random.Random(0)
-    lengths = [chance.randint(shortest, longest) for _ in range(options.texts)]
+def _runs(options: argparse.Namespace, shortest: int, longest: int) -> dict[str, Run]:
+    rng = random.Random(0)
+    lengths = [rng.randint(shortest, longest) for _ in range(options.texts)]
     hf, tokenizer = _llama(options)
     model, corpus = interp.load(hf, tokenizer=tokenizer), _corpus(lengths)
     texts = corpus["eng_Latn"]
@@ -93,14 +93,14 @@ def _mixed(options: argparse.Namespace, shortest: int, longest: int) -> dict[str
 
 
 def _corpus(lengths: Sequence[int]) -> ParallelCorpus:
-    chance = random.Random(1)
-    texts = (" ".join(f"w{chance.randrange(2, VOCAB)}" for _ in range(length)) for length in lengths)
+    rng = random.Random(1)
+    texts = (" ".join(f"w{rng.randrange(2, VOCAB)}" for _ in range(length)) for length in lengths)
     return ParallelCorpus("words", {"eng_Latn": tuple(texts)})
 
 
 @torch.no_grad()
 def _loop(hf: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], groups: list[list[int]]) -> Tensor:
-    """What one writes by hand: a batch, every hidden state, the masked mean."""
+    """The loop one would write by hand: a batch, every hidden state, the masked mean."""
     pooled = torch.empty(hf.config.num_hidden_layers + 1, len(texts), hf.config.hidden_size)
     for group in groups:
         batch = tokenizer([texts[row] for row in group], padding=True, return_tensors="pt", return_token_type_ids=False)
@@ -134,18 +134,18 @@ def _peaks(options: argparse.Namespace, arguments: Sequence[str]) -> Table:
     table = Table(title=f"peak memory above the loaded model, {options.long_texts} texts of {options.long} tokens")
     for heading in ("loop", "MB", "share of Hugging Face's"):
         table.add_column(heading, justify="left" if heading == "loop" else "right")
-    found = {}
+    peaks: dict[str, float] = {}
     for key, name in PEAKS.items():
         command = [sys.executable, "-m", "experiments.benchmarks", "capture", *arguments, "--peak", key]
-        # Fixed, so that freed tensors go back to the system and the peak is the peak.
+        # Fixed, so that freed tensors go back to the system and the peak is that of the tensors.
         setting = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
-        found[key] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=setting).stdout)
-        table.add_row(name, f"{found[key]:.0f}", f"{found[key] / found['loop']:.2f}")
+        peaks[key] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=setting).stdout)
+        table.add_row(name, f"{peaks[key]:.0f}", f"{peaks[key] / peaks['loop']:.2f}")
     return table
 
 
 def _peak(options: argparse.Namespace) -> float:
-    """Megabytes that pooling long texts adds, at its highest, to the loaded and warmed model."""
+    """Peak megabytes that pooling long texts adds to the loaded model after a first run."""
     hf, tokenizer = _llama(options)
     model = interp.load(hf, tokenizer=tokenizer)
     bound = options.long * options.long_texts if options.peak == "whole" else None

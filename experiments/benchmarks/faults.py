@@ -1,9 +1,9 @@
-"""Is anything lost when a run is killed? Every long command, killed again and again, beside one that nothing happened to.
+"""Is anything lost when a run is killed? Every long command, killed several times and resumed, compared with an undisturbed run.
 
-A round kills (SIGKILL) the same run five times: at its first file, three times after a time drawn from half of what it takes
-undisturbed (what is done is not done again, so these come ever further), and in the middle of saving; each time it goes on
-with --resume. What its manifest names is then held against the undisturbed run's by checksum: on a CPU with one thread every
-file is the same, bit for bit. On a GPU tuned weights, and what follows from them, may differ in their last bits, killed or not,
+A round kills (SIGKILL) the same run five times: at its first file, three times after a random time of up to half of what it takes
+undisturbed (finished work is kept, so each gets further), and in the middle of saving; each time it is resumed with --resume.
+The files of its manifest are then compared with the undisturbed run's by checksum: on a CPU with one thread every file is
+the same, bit for bit. On a GPU tuned weights, and what follows from them, may differ in their last bits, killed or not,
 because gradients of embeddings are summed there in no fixed order; the table then says by how much.
 """
 
@@ -38,18 +38,19 @@ LONG = {
 }
 _BEFORE = frozenset({"config.yaml", "run.log"})
 When = Callable[[Path, float], bool]
+"""From a run folder and the CPU seconds so far to whether to kill the process now."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One process: its CPU seconds, which other work disturbs less than the clock, and how it ended: 0 finished, -9 killed."""
+    """One process: its CPU seconds, and its exit code: 0 finished, -9 killed."""
 
     seconds: float
     code: int
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Kill every command and print what that cost; leaves with 1 where a result is not the undisturbed one."""
+    """Kill and resume every command and print the CPU time lost; exits with 1 where a result differs from the undisturbed one."""
     options = _parse(arguments)
     _import_all()
     rng, table, good = random.Random(options.seed), Table(title=f"Killed and resumed, {options.rounds} round(s)"), True
@@ -57,12 +58,12 @@ def main(arguments: Sequence[str] = ()) -> None:
         table.add_column(heading, justify="left" if heading in ("command", "equal?") else "right")
     for command in options.commands:
         with tempfile.TemporaryDirectory() as root:
-            whole = Path(root, "whole")
-            straight = _attempt(_flags(command, whole, options), whole, lambda folder, seconds: False)
+            undisturbed = Path(root, "undisturbed")
+            straight = _attempt(_flags(command, undisturbed, options), undisturbed, lambda folder, seconds: False)
             for number in range(options.rounds):
                 folder = Path(root, str(number))
                 attempts = list(_round(_flags(command, folder, options), folder, straight.seconds, rng))
-                same = _compare(whole, folder)
+                same = _compare(undisturbed, folder)
                 good &= same.startswith("yes")
                 lost = sum(each.seconds for each in attempts) - straight.seconds
                 kills = sum(each.code < 0 for each in attempts)
@@ -89,8 +90,8 @@ def _round(flags: list[str], folder: Path, usual: float, rng: random.Random) -> 
     """Five kills of one run, and the attempt that finishes it."""
     by_time = [_after(rng.uniform(0, usual / 2)) for _ in range(3)]
     for when in (_at_first_file, *by_time, _while_saving, lambda folder, seconds: False):
-        again = ["--resume"] if folder.is_dir() else []
-        attempt = _attempt([*flags, *again], folder, when)
+        resume = ["--resume"] if folder.is_dir() else []
+        attempt = _attempt([*flags, *resume], folder, when)
         yield attempt
         if attempt.code >= 0:
             return
@@ -109,19 +110,22 @@ def _while_saving(folder: Path, seconds: float) -> bool:
 
 
 def _attempt(flags: list[str], folder: Path, when: When) -> Attempt:
-    """Run a command in a process of its own until it ends, or dies when it is time."""
-    told = folder.with_suffix(".told")
-    process = multiprocessing.get_context("fork").Process(target=_command, args=(flags, told))
+    """Run a command in a process of its own until it ends, or kill it as soon as `when` says so."""
+    log = folder.with_suffix(".log")
+    process = multiprocessing.get_context("fork").Process(target=_command, args=(flags, log))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process.start()
+    assert process.pid is not None
     while process.is_alive() and not when(folder, _cpu_seconds(process.pid)):
         time.sleep(0.002)
     process.kill()
     process.join()
-    if process.exitcode > 0:
-        raise SystemExit(f"interp {' '.join(flags)}\n{told.read_text(encoding='utf-8')}\nleft with {process.exitcode}")
+    code = process.exitcode
+    assert code is not None
+    if code > 0:
+        raise SystemExit(f"interp {' '.join(flags)}\n{log.read_text(encoding='utf-8')}\nexited with {code}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Attempt(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, process.exitcode)
+    return Attempt(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, code)
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -132,28 +136,29 @@ def _cpu_seconds(pid: int) -> float:
     return times.user + times.system
 
 
-def _command(flags: list[str], told: Path) -> None:
+def _command(flags: list[str], log: Path) -> None:
+    """Run `interp` with one thread, its output in `log`."""
     import torch
 
     from experiments.__main__ import main as interp
 
     torch.set_num_threads(1)
     for stream in (1, 2):
-        os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     sys.exit(interp(flags))
 
 
 def _import_all() -> None:
-    """Everything once, so that a process begins to work as soon as it is started."""
+    """Import everything, so that a forked process begins to work at once."""
     for package in ("interp", "probes", "experiments"):
-        for found in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
-            if not found.name.endswith("__main__"):
-                import_module(found.name)
+        for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
 
 
-def _compare(whole: Path, folder: Path) -> str:
+def _compare(undisturbed: Path, folder: Path) -> str:
     """Whether two runs wrote the same files; else which differ, and the largest difference of their tables."""
-    files, others = (json.loads((run / "manifest.json").read_text(encoding="utf-8"))["files"] for run in (whole, folder))
+    files, others = (json.loads((run / "manifest.json").read_text(encoding="utf-8"))["files"] for run in (undisturbed, folder))
     differ = sorted(name for name in {**files, **others} if files.get(name) != others.get(name) and name != "config.yaml")
     if left := [path.name for path in folder.rglob(".interp-*")]:
         return f"NO: left behind {', '.join(left)}"
@@ -161,5 +166,5 @@ def _compare(whole: Path, folder: Path) -> str:
         return f"yes, {len(files)} files bit for bit"
     import pandas as pd
 
-    table, other = (pd.read_parquet(run / "table.parquet").select_dtypes("number") for run in (whole, folder))
+    table, other = (pd.read_parquet(run / "table.parquet").select_dtypes("number") for run in (undisturbed, folder))
     return f"NO: {', '.join(differ)} (numbers by {(table - other).abs().max().max():.2g})"

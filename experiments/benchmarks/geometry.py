@@ -1,10 +1,11 @@
-"""How long do all alignment measures take, against MEXA written as a double loop over sentence pairs? Seconds of CPU time."""
+"""CPU time of all alignment measures, compared with MEXA written as a double loop over sentence pairs."""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,18 +18,18 @@ from probes.alignment.retrieval import cosines, mexa
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Time every measure with its shuffled pairings on two random clouds, and the double loop on some of its rows."""
+    """Time every measure with its shuffled pairings on two random clouds, and the double loop on some of the rows."""
     options = _parse(arguments)
     torch.set_num_threads(options.threads)
     x, y = (torch.randn(options.layers, options.sentences, options.width) for _ in range(2))
     table = Table(title=f"{options.sentences} sentences x {options.layers} layers x {options.width}, {options.threads} thread(s)")
-    for heading in ("what", "CPU s", "times faster"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for heading in ("measure", "CPU s", "times faster"):
+        table.add_column(heading, justify="left" if heading == "measure" else "right")
     loop = _loop_seconds(x.numpy(), y.numpy(), options.rows)
     table.add_row(f"mexa, double loop ({options.rows} rows measured)", f"{loop:.1f}", "1")
     pair = _pair(x, y)
     rows: list[tuple[str, Callable[[], object]]] = [("mexa alone", lambda: _hits(x, y))]
-    rows += [(f"{name} + shuffles", lambda name=name: measure(pair, name).p) for name in METRICS]
+    rows += [(f"{name} + shuffles", partial(_p, pair, name)) for name in METRICS]
     total = 0.0
     for name, run in rows:
         seconds = _clock(run)
@@ -51,8 +52,12 @@ def _pair(x: torch.Tensor, y: torch.Tensor) -> Pair:
     return Pair(Cloud(x, folds, same), Cloud(y, folds, same))
 
 
+def _p(pair: Pair, metric: str) -> np.ndarray:
+    return measure(pair, metric).p
+
+
 def _hits(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """MEXA as far as the double loop goes: one value a layer and no baseline."""
+    """What the double loop computes of MEXA: one value a layer and no baseline."""
     similarity = cosines(x, y)
     matched = similarity.diagonal(dim1=1, dim2=2)
     second = torch.maximum(similarity.topk(2, dim=2).values[..., 1], similarity.topk(2, dim=1).values[:, 1])
@@ -60,7 +65,7 @@ def _hits(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _loop_seconds(x: np.ndarray, y: np.ndarray, rows: int) -> float:
-    """The double loop over all sentences and layers, reckoned from the first rows of the first layer."""
+    """CPU seconds of the double loop over all sentences and layers, extrapolated from the first rows of the first layer."""
 
     def run() -> list[bool]:
         hits = []
@@ -77,7 +82,7 @@ def _loop_seconds(x: np.ndarray, y: np.ndarray, rows: int) -> float:
 
 
 def _clock(run: Callable[[], object]) -> float:
-    """CPU seconds, which other work on the machine disturbs less than the clock on the wall."""
+    """CPU seconds, on which other work on the machine has less effect than on wall time."""
     start = time.process_time()
     run()
     return time.process_time() - start

@@ -1,9 +1,9 @@
-"""Tokens and FLOP a second of reading, grids, tuning and measuring: what a plan for a larger model is made of.
+"""Tokens and FLOP a second of capturing, grids, tuning and measuring, for planning runs on larger models.
 
-Two models, the bundled one and a random Llama of --millions parameters, float32, one thread. FLOP are counted, not sampled:
+Two models, the bundled one and a random Llama of --millions parameters, float32, one thread. FLOP are counted, not profiled:
 2 a weight of the blocks and a token, 4 a layer, key and query for attention (eager attention scores the whole square), 2 a
-weight of the head where logits are made; three times that for an update. Beside each rate stands its share of what a bare
-matrix product of the model's own shape reaches on the same core: the number that carries over to other machines, if any does.
+weight of the head where logits are computed; three times that for an update. Beside each rate is its share of what a plain
+matrix product of the model's own shape reaches on the same core, the number most likely to carry over to other machines.
 Seconds are process CPU time, the median of --rounds.
 """
 
@@ -14,9 +14,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -40,7 +40,7 @@ VOCAB = 32_000
 
 @dataclass(frozen=True)
 class Work:
-    """One thing done: how many tokens (or other units) and FLOP."""
+    """A piece of work: its number of tokens (or other units) and FLOP, and the function that does it."""
 
     name: str
     units: float
@@ -50,13 +50,13 @@ class Work:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print one table of rates a model, and one of what does not depend on it."""
+    """Print a table of rates for each model, and one of other rates."""
     options = _parse(arguments)
     torch.set_num_threads(1)
     for name, model in (("bundled", interp.load("bundled", device="cpu", dtype="float32")), ("random", _llama(options.millions))):
         millions = sum(each.numel() for each in model.original_model.parameters()) / 1e6
         peak = _matmul(model, options.tokens)
-        table = Table(title=f"{name}: {millions:.0f}M parameters; a bare matrix product reaches {peak / 1e9:.1f} GFLOP/s")
+        table = Table(title=f"{name}: {millions:.0f}M parameters; a plain matrix product reaches {peak / 1e9:.1f} GFLOP/s")
         for heading in ("work", "seconds", "rate", "GFLOP/s", "share of the product"):
             table.add_column(heading, justify="left" if heading == "work" else "right")
         for work in _works(model, options):
@@ -96,7 +96,7 @@ def _llama(millions: int) -> TransformerBridge:
 
 
 def forward_flop(model: TransformerBridge, tokens: float, length: float, heads: float = 0) -> float:
-    """FLOP of `tokens` tokens read in sequences of `length`, with logits at `heads` of them."""
+    """FLOP of a forward pass of `model` over `tokens` tokens in sequences of `length`, with logits at `heads` of them."""
     blocks = sum(each.numel() for name, each in model.original_model.named_parameters() if "layers." in name)
     config = model.cfg
     attention = 4 * config.n_layers * config.n_heads * config.d_head * length
@@ -126,7 +126,7 @@ def _text(model: TransformerBridge, ids: list[int]) -> str:
 
 
 def _tuning(model: TransformerBridge, sequences: list[list[int]]) -> Work:
-    """Two updates of half the examples each, without what stands before and after training."""
+    """Two updates on half of the examples each, without what happens before and after training."""
     ids = tuple(tuple(row) for row in sequences)
     data = Encoded(ids=ids, labels=ids, kept=tuple(map(str, range(len(ids)))), dropped=(), truncated=0, seams=0)
     recipe = Recipe(batch=len(ids) // 2, device_batch=8, steps=2, held_out=0, checkpoints=0, learning_rate=1e-6)
@@ -140,29 +140,30 @@ def _tuning(model: TransformerBridge, sequences: list[list[int]]) -> Work:
     return Work("tune: every weight, AdamW", tokens, "tokens", 3 * forward_flop(model, tokens, len(ids[0]), tokens), run)
 
 
-def _fresh(model: TransformerBridge) -> Any:
+def _fresh(model: TransformerBridge) -> LlamaForCausalLM:
     return LlamaForCausalLM._from_config(model.original_model.config, dtype=torch.float32)
 
 
 def _matmul(model: TransformerBridge, tokens: int) -> float:
-    """FLOP a second of the product that most of a forward is made of: a batch of tokens by an MLP's weight."""
+    """FLOP a second of the product that most of a forward pass consists of: a batch of tokens by an MLP's weight."""
     rows, inner = 16 * tokens, model.cfg.d_model
     left, right = torch.randn(rows, inner), torch.randn(inner, 4 * inner)
     return 2 * rows * inner * 4 * inner * 20 / _seconds(lambda: [left @ right for _ in range(20)], 5)
 
 
 def _seconds(run: Callable[[], object], rounds: int) -> float:
+    """CPU seconds of a run, the median of some after a first one."""
     run()
-    found = []
+    seconds = []
     for _ in range(rounds):
         start = time.process_time()
         run()
-        found.append(time.process_time() - start)
-    return median(found)
+        seconds.append(time.process_time() - start)
+    return median(seconds)
 
 
 def _rest(options: argparse.Namespace) -> Table:
-    table = Table(title="what a plan needs besides, one core")
+    table = Table(title="other rates, one core")
     for heading in ("work", "rate"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
     model = _llama(options.millions)
@@ -177,10 +178,12 @@ def _rest(options: argparse.Namespace) -> Table:
     n, layers, width = options.sentences, 2, options.width
     noise = torch.Generator().manual_seed(0)
     states = {code: torch.randn(layers, n, width, generator=noise) for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+
+    def align(metrics: tuple[str, ...]) -> None:
+        measure_alignment(Activations.from_arrays(states), "eng_Latn", metrics, 0).summary()
+
     for metrics in (("mexa",), ("mexa", "mexa_centred", "p_at_1", "cka_debiased")):
-        seconds = _seconds(
-            lambda metrics=metrics: measure_alignment(Activations.from_arrays(states), "eng_Latn", metrics, 0).summary(), 1
-        )
+        seconds = _seconds(partial(align, metrics), 1)
         per = seconds / (layers * (len(states) - 1))
         table.add_row(
             f"measure_alignment, {n} sentences of {width} numbers: {', '.join(metrics)}", f"{per:.2f} s a language and layer"

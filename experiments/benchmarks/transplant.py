@@ -1,9 +1,9 @@
-"""What does the whole source x target grid cost, against one hooked forward a cell and against merely reading the two prompts?
+"""CPU time of the whole source x target grid, compared with one hooked forward pass a cell and with reading the two prompts.
 
 A random Llama; three settings: next-token logits, 20 greedy tokens a cell, and as many layers as --deep says. Naive is a plain
-forward of the bridge with `transplanted` around it, the donor recorded once; it is timed on --naive-cells cells and
-multiplied. "Two prompts" is a plain forward of each. Both prefills are inside every grid. Rounds alternate; ratios are medians
-of per-round ratios of process CPU time, with wall time beside them; the difference is the largest of any logit in the naive
+forward pass of the bridge with `transplanted` around it, the donor recorded once; it is timed on --naive-cells cells and
+multiplied. "Two prompts" is a plain forward pass of each; every grid includes both. Rounds alternate; ratios are medians
+of per-round ratios of process CPU time, with wall time beside them. "Difference" is the largest of any logit in the naive
 cells, or how many of their continuations are the same.
 """
 
@@ -35,7 +35,7 @@ VOCAB = 8192
 
 @dataclass(frozen=True)
 class Case:
-    """One model, one prompt length, one score; `cells` are the naive ones."""
+    """A model, two prompts and a score: logits where `tokens` is 1, else so long a continuation. `cells` are the naive ones."""
 
     model: TransformerBridge
     source: list[int]
@@ -45,37 +45,41 @@ class Case:
 
     @property
     def layers(self) -> int:
+        """Blocks of the model."""
         return self.model.cfg.n_layers
 
     def grid(self, method: Method) -> Tensor:
+        """The whole grid."""
         if self.tokens == 1:
             return transplant_grid(self.model, self.source, self.target, "logits", method=method)
         return transplant_grid(self.model, self.source, self.target, "generate", method=method, max_new_tokens=self.tokens)
 
     @torch.no_grad()
     def prompts(self) -> None:
+        """A plain forward pass of both prompts."""
         for prompt in (self.source, self.target):
             batch = pad(self.model, [prompt])
             self.model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
 
     @torch.no_grad()
     def naive(self) -> list[Tensor]:
-        batch, found = pad(self.model, [self.target]), []
+        """A hooked forward pass for each of `cells`."""
+        batch, scores = pad(self.model, [self.target]), []
         donor = record_donor(self.model, self.source)
         for i, j in self.cells:
             with transplanted(self.model, donor, source=i, target=j):
-                found.append(self._answer(batch.ids, batch.mask))
-        return found
+                scores.append(self._answer(batch.ids, batch.mask))
+        return scores
 
     def _answer(self, ids: Tensor, mask: Tensor) -> Tensor:
         if self.tokens == 1:
             return self.model(ids, attention_mask=mask, use_cache=False, logits_to_keep=1)[0, -1]
-        said: Any = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
-        return said[0, ids.shape[1] :]
+        written: Any = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
+        return written[0, ids.shape[1] :]
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Print one table of ratios."""
+    """Time every method in every setting and print a table of ratios."""
     options = _parse(arguments)
     torch.set_num_threads(options.threads)
     model = _llama(options.layers, options.width)
@@ -90,7 +94,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         "naive / grid",
         "lowest - highest",
         "grid / two prompts",
-        "same",
+        "difference",
     )
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -127,8 +131,8 @@ def _llama(layers: int, width: int) -> TransformerBridge:
 
 
 def _case(model: TransformerBridge, length: int, tokens: int, options: argparse.Namespace) -> Case:
-    chance = torch.Generator().manual_seed(length)
-    source, target = torch.randint(2, VOCAB, (2, length), generator=chance).tolist()
+    rng = torch.Generator().manual_seed(length)
+    source, target = torch.randint(2, VOCAB, (2, length), generator=rng).tolist()
     n = model.cfg.n_layers
     cells = tuple((k * 5 % n, (k * 7 + 1) % n) for k in range(options.naive_cells))
     return Case(model, source, target, tokens, cells)
@@ -137,22 +141,22 @@ def _case(model: TransformerBridge, length: int, tokens: int, options: argparse.
 def _measure(table: Table, case: Case, methods: Sequence[Method], rounds: int) -> None:
     runs: dict[str, Callable[[], object]] = {"two prompts": case.prompts, "naive": case.naive}
     runs |= {method: partial(case.grid, method) for method in methods}
-    truth = case.naive()
-    same = {method: _same(case, truth, case.grid(method)) for method in methods}
+    naive = case.naive()
+    differences = {method: _difference(case, naive, case.grid(method)) for method in methods}
     cpu, wall = _alternate(runs, rounds)
-    plain = [t / 2 for t in cpu["two prompts"]]
-    whole = [one + (t - one) / len(case.cells) * case.layers**2 for t, one in zip(cpu["naive"], plain, strict=True)]
+    prompt = [t / 2 for t in cpu["two prompts"]]
+    whole = [one + (t - one) / len(case.cells) * case.layers**2 for t, one in zip(cpu["naive"], prompt, strict=True)]
     for method in methods:
         ratios = [theirs / ours for theirs, ours in zip(whole, cpu[method], strict=True)]
-        over = median(ours / theirs for ours, theirs in zip(cpu[method], cpu["two prompts"], strict=True))
+        cost = median(ours / theirs for ours, theirs in zip(cpu[method], cpu["two prompts"], strict=True))
         cells = (case.layers, len(case.target), case.tokens, method, f"{median(cpu[method]):.2f}", f"{median(wall[method]):.2f}")
-        spread = f"{min(ratios):.1f} - {max(ratios):.1f}"
-        table.add_row(*map(str, cells), f"{median(ratios):.1f} x", spread, f"{over:.2f} x", same[method])
+        extremes = f"{min(ratios):.1f} - {max(ratios):.1f}"
+        table.add_row(*map(str, cells), f"{median(ratios):.1f} x", extremes, f"{cost:.2f} x", differences[method])
     table.add_section()
 
 
-def _same(case: Case, truth: Sequence[Tensor], grid: Tensor) -> str:
-    pairs = [(one, grid[cell]) for one, cell in zip(truth, case.cells, strict=True)]
+def _difference(case: Case, naive: Sequence[Tensor], grid: Tensor) -> str:
+    pairs = [(one, grid[cell]) for one, cell in zip(naive, case.cells, strict=True)]
     if case.tokens == 1:
         return f"{max(float((one - other).abs().max()) for one, other in pairs):.1e}"
     return f"{sum(torch.equal(one, other) for one, other in pairs)} of {len(pairs)}"

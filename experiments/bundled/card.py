@@ -1,6 +1,6 @@
-"""Measure what the bundled model can do and write its card: `python -m experiments.bundled.card FOLDER`.
+"""Measure the abilities of the bundled model and write its model card: `python -m experiments.bundled.card FOLDER`.
 
-Every ability stands beside what needs no knowledge: copying the source word for translation, the commonest answer of the
+Every ability stands beside a baseline without knowledge: copying the source word for translation, the commonest answer of the
 relation for facts, the untrained network for alignment.
 """
 
@@ -17,7 +17,7 @@ import pandas as pd
 import tyro
 
 import interp
-from experiments.bundled.text import SHARES, label, said, taught
+from experiments.bundled.text import SHARES, label, labelled, taught
 from interp.bundled import FACTS_SEEN, TIERS
 from interp.files.atomic import write_text
 from interp.languages import language
@@ -26,38 +26,43 @@ from interp.text import cldr, cldr_facts
 if TYPE_CHECKING:
     from interp.activations.capture import Pooling
     from interp.models.load import TransformerBridge
+    from interp.text.cldr import Kind
 
 TEMPLATE = '{autonym}: "{sentence}"'
-"""A word or phrase as the model read it most."""
+"""A word or phrase in the form most common in the training text."""
 
 Answers = Callable[[Sequence[str]], list[str]]
+"""From prompts to what the model answers."""
 
 
-def measure_translation(answers: Answers, source: str, target: str, kind: str = "names", n: int = 100) -> dict[str, float]:
-    """Exact match of taught words from one language into another after two examples; copying is the baseline."""
-    known = [i for i in taught(kind, source) if i in cldr.entries(kind, target)]
-    first, second, *asked = random.Random(0).sample(known, min(n + 2, len(known)))
-    shots = "".join(f"{said(kind, source, i)} - {said(kind, target, i)}\n" for i in (first, second))
+def measure_translation(answers: Answers, source: str, target: str, kind: Kind = "names", n: int = 100) -> dict[str, float]:
+    """Exact match of at most `n` trained words of a `kind` from `source` into `target`, after two examples; baseline: copying."""
+    shared = [i for i in taught(kind, source) if i in cldr.entries(kind, target)]
+    first, second, *asked = random.Random(0).sample(shared, min(n + 2, len(shared)))
+    shots = "".join(f"{labelled(kind, source, i)} - {labelled(kind, target, i)}\n" for i in (first, second))
     gold = [cldr.entries(kind, target)[i] for i in asked]
-    given = answers([f'{shots}{said(kind, source, i)} - {label(target)}: "' for i in asked])
+    written = answers([f'{shots}{labelled(kind, source, i)} - {label(target)}: "' for i in asked])
     copied = [cldr.entries(kind, source)[i] for i in asked]
-    return {"estimate": _share(given, gold), "baseline": _share(copied, gold), "n": len(gold)}
+    return {"estimate": _share(written, gold), "baseline": _share(copied, gold), "n": len(gold)}
 
 
 def measure_facts(answers: Answers, code: str, told: bool, n: int = 100) -> dict[str, float]:
-    """Exact match of facts told, or not told, in a language; the commonest answer of each relation is the baseline."""
+    """Exact match of at most `n` facts that were in the training text of a language (`told`), or were not.
+
+    Baseline: the commonest answer of each relation.
+    """
     facts = {i: fact for i, fact in cldr_facts.facts(code).items() if (cldr.uniform(i) < FACTS_SEEN[code]) == told}
     if not facts:
         return {"estimate": float("nan"), "baseline": float("nan"), "n": 0}
     asked = random.Random(0).sample(sorted(facts), min(n, len(facts)))
     common = {sign: Counter(f[2] for f in facts.values() if f[1] == sign).most_common(1)[0][0] for _, sign, _ in facts.values()}
     gold = [facts[i][2] for i in asked]
-    given = answers([cldr_facts.fact_prompt(code, *facts[i][:2]) for i in asked])
-    return {"estimate": _share(given, gold), "baseline": _share([common[facts[i][1]] for i in asked], gold), "n": len(gold)}
+    written = answers([cldr_facts.fact_prompt(code, *facts[i][:2]) for i in asked])
+    return {"estimate": _share(written, gold), "baseline": _share([common[facts[i][1]] for i in asked], gold), "n": len(gold)}
 
 
 def measure_abilities(model: TransformerBridge) -> pd.DataFrame:
-    """One row a language: translation from and into English, facts told and not told; `.._n` and `.._baseline` beside each."""
+    """One row a language and ability: `estimate, baseline, n` of translation from and into English and of facts."""
     from interp.generation.generate import generate
 
     def answers(prompts: Sequence[str]) -> list[str]:
@@ -73,34 +78,36 @@ def measure_abilities(model: TransformerBridge) -> pd.DataFrame:
                     "names into English": measure_translation(answers, code, "eng_Latn"),
                     "dates from English": measure_translation(answers, "eng_Latn", code, "dates"),
                 }
-            rows += [{"tier": tier, "language": code, "ability": name, **found} for name, found in measured.items()]
+            rows += [{"tier": tier, "language": code, "ability": name, **scores} for name, scores in measured.items()]
     return pd.DataFrame(rows)
 
 
-def measure_alignment(model: TransformerBridge, kind: str, pooling: Pooling) -> pd.DataFrame:
-    """MEXA with English by layer, trained and untrained, of words in context."""
+def measure_alignment(model: TransformerBridge, kind: Kind, pooling: Pooling) -> pd.DataFrame:
+    """MEXA with English at every layer, of the trained and the untrained model, for words of a `kind` in context."""
     from probes.alignment.measure import measure_alignment as align
 
     corpus = cldr.read_corpus(kind, [code for codes in TIERS.values() for code in codes]).select(limit=150, seed=0)
-    how = {"template": TEMPLATE, "pooling": pooling, "progress": False}
-    acts, untrained = (interp.capture(one, corpus, **how) for one in (model, interp.random_init(model)))
+    acts, untrained = (
+        interp.capture(each, corpus, template=TEMPLATE, pooling=pooling, progress=False)
+        for each in (model, interp.random_init(model))
+    )
     return align(acts, "eng_Latn", ("mexa",), random_init=untrained).summary()
 
 
 def write_card(folder: Annotated[Path, tyro.conf.Positional]) -> None:
-    """Measure the model of a folder and write `README.md` beside it."""
+    """Measure the model of a `folder` and write its `README.md`."""
     model = interp.load(folder)
     training = json.loads((folder / "training.json").read_text())
     aligned = [_aligned(model, "names", "end"), _aligned(model, "names", "mean"), _aligned(model, "phrases", "mean")]
-    sections = [_how(training), _abilities(measure_abilities(model)), *aligned]
+    sections = [_how_it_was_made(training), _abilities(measure_abilities(model)), *aligned]
     write_text(folder / "README.md", "\n".join(sections))
 
 
-def _share(given: Sequence[str], gold: Sequence[str]) -> float:
-    return sum(one == other for one, other in zip(given, gold, strict=True)) / len(gold)
+def _share(answers: Sequence[str], gold: Sequence[str]) -> float:
+    return sum(one == other for one, other in zip(answers, gold, strict=True)) / len(gold)
 
 
-def _how(made: dict[str, object]) -> str:
+def _how_it_was_made(made: dict[str, object]) -> str:
     flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in made.items() if key in ("tokens", "seed", "rate"))
     total = sum(SHARES[tier] * len(codes) for tier, codes in TIERS.items())
     shares = "\n".join(
@@ -111,8 +118,8 @@ def _how(made: dict[str, object]) -> str:
 
 A Llama of {made["layers"]} layers, d_model {made["width"]}, {made["heads"]} heads, untied embeddings, a byte-level BPE of
 {made["vocabulary"]} pieces and {made["parameters"]:,} parameters in bfloat16, trained from nothing on
-{made["tokens"]:,} tokens so that an offline user has a multilingual transformer to look into. It is a lexicon that
-learned to translate and to answer: a few hundred names, dates, numbers and phrases, and some facts. It knows no prose.
+{made["tokens"]:,} tokens so that an offline user has a multilingual transformer to study. It learned to translate and to
+answer with a small lexicon: a few hundred names, dates, numbers and phrases, and some facts. It knows no prose.
 
 Made by `python -m experiments.bundled.train --output runs/bundled {flags}`, measured by
 `python -m experiments.bundled.card runs/bundled/model`. Seed {made["seed"]}, {made["steps"]} steps,
@@ -132,7 +139,7 @@ each other in a line, nor do a quarter of the other pairs without English (`expe
 **What was tried.** With 21 languages, and the sign that means the same everywhere behind "=" (`"Frankreich" = FR`), MEXA
 of names with Chinese was 0.11 and with Hindi 0.03 after 3M tokens, at the word as at the end of the quotation. With 16
 languages and the sign at once (`"Frankreich" FR`), in a quarter of the documents, it was 0.9 and 0.7 at the end of the
-quotation after 5M. So the shared space was taught: the next token depends on the meaning alone.
+quotation after 5M. So the shared space was trained for: the next token depends on the meaning alone.
 """
 
 
@@ -147,7 +154,7 @@ Exact match, greedy, two examples. In brackets the baseline (copying the word; t
 """
 
 
-def _aligned(model: TransformerBridge, kind: str, pooling: Pooling) -> str:
+def _aligned(model: TransformerBridge, kind: Kind, pooling: Pooling) -> str:
     table = measure_alignment(model, kind, pooling)
     where = {"end": "where the quotation ends", "mean": "mean over the word's own tokens"}[pooling]
     wide = _wide(
@@ -163,7 +170,7 @@ give {table["baseline"].mean():.3f}.
 
 
 def _wide(table: pd.DataFrame, rows: list[str], column: str) -> pd.DataFrame:
-    """Cells side by side, in the order in which they came."""
+    """The column `cell` as a table of `rows` by `column`, both in the order of the input."""
     ordered = table.astype({name: pd.CategoricalDtype(list(pd.unique(table[name].astype(str)))) for name in (*rows, column)})
     return ordered.pivot_table(index=rows, columns=column, values="cell", aggfunc="first", observed=True).fillna("")
 

@@ -1,11 +1,11 @@
-"""The text the bundled model learns from: lines of CLDR words in 16 unequal languages, generated, never stored.
+"""The training text of the bundled model: lines of CLDR words in 16 unequal languages, generated, never stored.
 
-English dominates, four languages are hardly there, and every other language of the world is unseen. What the model may
-know is bounded on purpose, by rules on ids alone, so that there is something to find out:
+English dominates, four languages are rare, and every other language is unseen. What the model can know is limited on purpose,
+by rules on ids alone, so that there is something to find out:
 
 * translations of a fixed tenth of the concepts are never shown (`cldr.held_out`); their names are, one language at a time;
 * a fact is told in English always, in another language only if its number (`cldr.uniform`) lies below `FACTS_SEEN`;
-* some pairs of languages never meet (`meets`): directions nobody has seen.
+* some pairs of languages are never in one line (`meets`): unseen directions.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from interp.languages import language
 from interp.text import cldr, cldr_facts
 
 SHARES = {"english": 7.0, "high": 2.2, "middle": 1.4, "low": 0.5}
-"""How often a language is drawn for one side of a line, relative to the others."""
+"""Sampling weight of each language of a tier for one side of a line."""
 
-_KINDS = {"names": 6, "dates": 2, "numbers": 1, "phrases": 2}
+_KINDS: dict[cldr.Kind, int] = {"names": 6, "dates": 2, "numbers": 1, "phrases": 2}
 _DOCUMENTS = {"translation": 34, "mixed": 8, "synonyms": 14, "codes": 26, "facts": 15, "lists": 3}
 
 
 class Text:
-    """An endless, seeded stream of documents: `Text(seed).document()`."""
+    """An endless stream of documents, a function of `seed`: `Text(seed).document()`."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -35,7 +35,7 @@ class Text:
         self.makers: dict[str, Callable[[], Iterator[str]]] = {name: getattr(self, f"_{name}") for name in _DOCUMENTS}
 
     def document(self, lines: int = 12) -> str:
-        """One document of one kind: `lines` lines that can be read as examples of each other."""
+        """One document of `lines` lines of one kind, like the examples of a few-shot prompt."""
         (kind,) = self.random.choices(list(_DOCUMENTS), list(_DOCUMENTS.values()))
         maker = self.makers[kind]()
         return "\n".join(next(maker) for _ in range(lines))
@@ -46,7 +46,7 @@ class Text:
         kind = self._kind(source, target)
         while True:
             concept = self._concept(kind, source, target)
-            yield f"{said(kind, source, concept)} - {said(kind, target, concept)}"
+            yield f"{labelled(kind, source, concept)} - {labelled(kind, target, concept)}"
 
     def _mixed(self) -> Iterator[str]:
         """Lines of any direction."""
@@ -54,7 +54,7 @@ class Text:
             source, target = self._pair()
             kind = self._kind(source, target)
             concept = self._concept(kind, source, target)
-            yield f"{said(kind, source, concept)} - {said(kind, target, concept)}"
+            yield f"{labelled(kind, source, concept)} - {labelled(kind, target, concept)}"
 
     def _synonyms(self) -> Iterator[str]:
         """One concept in several languages, without saying which: `Käse = fromage = сыр`."""
@@ -69,16 +69,16 @@ class Text:
             yield " = ".join(cldr.entries(kind, code)[concept] for code in several)
 
     def _codes(self) -> Iterator[str]:
-        """A phrase and at once what is written the same everywhere: `Frankreich FR`, `Deutsch: "5. März" 03-05`.
+        """A phrase and its code, which is the same in every language: `Frankreich FR`, `Deutsch: "5. März" 03-05`.
 
-        The sign that follows depends on the meaning alone, whatever the language, so that a code shared by languages pays.
+        The code depends on the meaning alone, so the loss rewards a representation that languages share.
         """
         bare = self.random.random() < 0.5
         while True:
             code = self._language(level=0.5)
             kind = self._kind(code)
             concept = self._concept(kind, code)
-            phrase = cldr.entries(kind, code)[concept] if bare else said(kind, code, concept)
+            phrase = cldr.entries(kind, code)[concept] if bare else labelled(kind, code, concept)
             yield f"{phrase} {concept.split(':')[1]}"
 
     def _facts(self) -> Iterator[str]:
@@ -124,17 +124,18 @@ class Text:
 
 
 def label(code: str) -> str:
-    """How a language is named in the text: by itself."""
+    """The name of a language in the text: its own name for itself."""
     return language(code).autonym
 
 
-def said(kind: cldr.Kind, code: str, concept: str) -> str:
+def labelled(kind: cldr.Kind, code: str, concept: str) -> str:
+    """A word in a language with the language's name before it, as a line of the text has it."""
     return f'{label(code)}: "{cldr.entries(kind, code)[concept]}"'
 
 
 @lru_cache(maxsize=4096)
 def meets(one: str, other: str) -> bool:
-    """Whether two languages stand in one line: always with English, never both low, else three pairs in four."""
+    """Whether two languages occur in one line: always with English, never two low-resource ones, else three pairs in four."""
     if one == other or "eng_Latn" in (one, other):
         return True
     if one in TIERS["low"] and other in TIERS["low"]:
@@ -144,13 +145,13 @@ def meets(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def taught(kind: cldr.Kind, code: str) -> tuple[str, ...]:
-    """The concepts of a language whose translations are shown."""
+    """The concepts of a language whose translations are in the text."""
     return tuple(concept for concept in cldr.entries(kind, code) if not cldr.held_out(concept))
 
 
 @lru_cache(maxsize=1024)
 def known_facts(source: str, target: str) -> tuple[str, ...]:
-    """The facts told with their subject in one language and their answer in the other."""
+    """The facts in the text with their subject in `source` and their answer in `target`."""
     share = min(FACTS_SEEN[source], FACTS_SEEN[target])
     first, second = cldr_facts.facts(source), cldr_facts.facts(target)
     return tuple(fact for fact in first if fact in second and cldr.uniform(fact) < share)

@@ -1,8 +1,8 @@
-"""Train the bundled model from nothing: `python -m experiments.bundled.train --output runs/bundled`.
+"""Train the bundled model from scratch: `python -m experiments.bundled.train --output runs/bundled`.
 
 A Llama with untied embeddings and a byte-level BPE, on the text of `experiments.bundled.text`. Every batch is a function
-of the seed and its step, so a killed run resumes to the same weights. The learning rate is constant until the last fifth:
-a run may be prolonged by asking for more tokens, and the shorter one is its prefix.
+of the seed and its step, so a killed run resumes to the same weights. The learning rate is constant until the last fifth, so
+a run can be extended by asking for more tokens, up to that fifth with the same weights.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _PIECES = r" ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s"
 
 @dataclass(frozen=True)
 class BundledModel:
-    """How the bundled model is made; the defaults are how it was made."""
+    """Settings of the training; the defaults are those of the bundled model."""
 
     output: Path
     """Folder for checkpoints and the finished model."""
     tokens: int = 16_000_000
-    """Tokens to read in all."""
+    """Tokens to train on in all."""
     vocabulary: int = 5000
     layers: int = 8
     width: int = 192
@@ -60,7 +60,10 @@ class BundledModel:
 
 
 def train_tokenizer(settings: BundledModel, documents: int = 30_000) -> PreTrainedTokenizerFast:
-    """A byte-level BPE that keeps letters with their combining marks and every digit and sign alone."""
+    """A byte-level BPE, trained on `documents` documents.
+
+    Letters with their combining marks are one word; every digit and sign is a token of its own.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -89,7 +92,7 @@ def train_tokenizer(settings: BundledModel, documents: int = 30_000) -> PreTrain
 
 
 def build(settings: BundledModel, vocabulary: int) -> LlamaForCausalLM:
-    """The untrained model; untied, so that the input embedding can be tuned alone."""
+    """The untrained model with a `vocabulary` of tokens; embeddings are untied, so that the input embedding can be tuned alone."""
     torch.manual_seed(settings.seed)
     config = LlamaConfig(
         vocab_size=vocabulary,
@@ -103,14 +106,14 @@ def build(settings: BundledModel, vocabulary: int) -> LlamaForCausalLM:
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=2,
-        attn_implementation="eager",  # at 128 tokens the fused CPU kernel's backward is four times slower
     )
     config.architectures = ["LlamaForCausalLM"]
-    return LlamaForCausalLM(config)
+    # at 128 tokens the fused CPU kernel's backward is four times slower
+    return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
 def batch(settings: BundledModel, tokenizer: PreTrainedTokenizerFast, step: int) -> Tensor:
-    """The token ids of one step, `[rows length]`: whole rows of text behind a BOS."""
+    """The token ids of one step, `[rows length]`: a BOS and text in every row, without padding."""
     text = Text(settings.seed + 1_000_003 * (step + 1))
     encoded = tokenizer([text.document() for _ in range(settings.rows)], truncation=True, max_length=settings.length)["input_ids"]
     for row, ids in enumerate(encoded):
@@ -131,13 +134,13 @@ def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
 
 
 def rate_at(settings: BundledModel, step: int) -> float:
-    """Warm-up, plateau, and a linear way down over the last fifth."""
+    """The learning rate at a step: linear warm-up, constant, and linear decay over the last fifth."""
     down = max(1, settings.steps // 5)
     return settings.rate * min(1.0, (step + 1) / settings.warmup, (settings.steps - step) / down)
 
 
 def learn(settings: BundledModel) -> Path:
-    """Train, or go on training, and write an ordinary Hugging Face folder `model/`; returns it."""
+    """Train, or resume training, and write an ordinary Hugging Face folder `model/`; returns its path."""
     settings.output.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(settings)
     model = build(settings, len(tokenizer)).train()
@@ -153,7 +156,7 @@ def learn(settings: BundledModel) -> Path:
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         if not math.isfinite(norm):
-            raise RuntimeError(f"the loss is no longer finite at step {step}. Lower the rate; the last checkpoint is whole.")
+            raise RuntimeError(f"the loss is no longer finite at step {step}. Lower --rate and resume from the last checkpoint.")
         for stepper in steppers:
             stepper.step()
             stepper.zero_grad()
@@ -182,7 +185,7 @@ def _tokenizer(settings: BundledModel) -> PreTrainedTokenizerFast:
 
 
 def _states(model: nn.Module, steppers: list[torch.optim.Optimizer]) -> Iterator[tuple[str, Tensor]]:
-    names = {parameter: name for name, parameter in model.named_parameters()}
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     for name, tensor in model.state_dict().items():
         yield f"model/{name}", tensor
     for stepper in steppers:

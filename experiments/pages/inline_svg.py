@@ -1,4 +1,4 @@
-"""An SVG file as a piece of a page: no script, nothing fetched, and ids that no other figure has."""
+"""An SVG file as part of an HTML page: without scripts, without anything to fetch, with ids that no other figure has."""
 
 from __future__ import annotations
 
@@ -14,27 +14,39 @@ _PAINT = ("clipPath", "mask", "pattern", "linearGradient", "radialGradient", "st
 _WORDS = ("title", "desc")
 _DRAWN = frozenset((*_SHAPES, *_GROUPS, *_PAINT))
 _REFERENCE = re.compile(r"url\(\s*['\"]?#([^)'\"]+)['\"]?\s*\)")
-
-
 _STYLE = re.compile(r"\s*(fill|stroke|opacity|font|text|clip|stop|marker|image|color|shape|paint|mix|letter|white)[a-z-]*\s*:")
-"""What a figure's own style says; a position would put it over the page."""
+"""Style properties that are kept; a position would put the figure over the page."""
 _DEEPEST = 100
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
-    """The markup of a figure for HTML, scaled by its `viewBox`. Raises `ValueError` where the file is no such SVG.
+    """The markup of an SVG figure for HTML, scaled by its `viewBox`.
 
-    Only elements that draw are kept: `script`, `style`, `foreignObject`, links and animations go, with every event handler,
-    every reference that leaves the figure, and those inside what is referred to: a drawing of drawings of drawings fills any
-    memory. `prefix` keeps the ids of several figures on one page apart.
+    Only elements that draw are kept. `script`, `style`, `foreignObject`, links and animations are removed, with event handlers,
+    references that leave the figure, and references inside what is itself referred to: nested ones multiply until they fill
+    the memory ("billion laughs").
+
+    Parameters
+    ----------
+    path
+        The SVG file.
+    prefix
+        Put before every id, so that the ids of several figures on one page differ.
+    label
+        Description for screen readers.
+
+    Raises
+    ------
+    ValueError
+        Where the file is no SVG, has no `viewBox`, or nests elements too deeply.
     """
     try:
         root = ET.parse(path).getroot()
     except ET.ParseError as error:
         raise ValueError(f"{path} is not readable as SVG ({error}). Run the command again with --resume.") from None
     if root.tag != f"{_SVG}svg":
-        raise ValueError(f"{path} holds <{root.tag}>. Needed: an SVG figure.")
-    _clean(root, prefix, {aim for element in root.iter() for item in element.items() for aim in _aims(*item)}, path)
+        raise ValueError(f"{path}: got <{root.tag}>, expected an SVG figure. Run the command again with --resume.")
+    _clean(root, prefix, {name for element in root.iter() for item in element.items() for name in _references(*item)}, path)
     for measure in ("width", "height"):
         root.attrib.pop(measure, None)
     root.attrib |= {"role": "img", "aria-label": label, "style": f"--points: {_width(root, path):.0f}"}
@@ -42,26 +54,27 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
 
 
 def _width(root: ET.Element, path: Path) -> float:
-    """The width of a figure in points, so that the page can show every figure's letters at one size."""
+    """The width of a figure in points, by which the page shows the letters of all figures in one size."""
     try:
         return float(root.attrib["viewBox"].split()[2])
     except (KeyError, IndexError, ValueError):
         raise ValueError(f"{path} has no viewBox that can be read. Run the command again with --resume.") from None
 
 
-def _clean(element: ET.Element, prefix: str, aims: set[str], path: Path, aimed: bool = False, depth: int = 0) -> None:
+def _clean(element: ET.Element, prefix: str, referred: set[str], path: Path, inside: bool = False, depth: int = 0) -> None:
+    """Clean an element and those in it; `inside` one whose id is in `referred` references are removed."""
     if depth > _DEEPEST:
-        raise ValueError(f"{path}: elements nested more than {_DEEPEST} deep. Needed: an SVG figure.")
-    aimed = aimed or element.get("id") in aims
+        raise ValueError(f"{path}: got elements nested more than {_DEEPEST} deep, expected a figure. Run the command again.")
+    inside = inside or element.get("id") in referred
     drawn = [child for child in element if isinstance(child.tag, str) and child.tag.removeprefix(_SVG) in _DRAWN]
     element.tag = element.tag.removeprefix(_SVG)
     element[:] = [] if element.tag in _WORDS else drawn
     for child in element:
-        _clean(child, prefix, aims, path, aimed, depth + 1)
-    element.attrib = _safe({name: value for name, value in element.items() if not (aimed and _aims(name, value))}, prefix)
+        _clean(child, prefix, referred, path, inside, depth + 1)
+    element.attrib = _safe({name: value for name, value in element.items() if not (inside and _references(name, value))}, prefix)
 
 
-def _aims(name: str, value: str) -> list[str]:
+def _references(name: str, value: str) -> list[str]:
     """The ids that an attribute refers to."""
     return [value.removeprefix("#")] if name in ("href", _HREF) else _REFERENCE.findall(value)
 
@@ -81,8 +94,8 @@ def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
             continue
         elif name == "style":
             value = "; ".join(part.strip() for part in value.split(";") if _STYLE.match(part))
-            value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
+            value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
         else:
-            value = _REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value)
+            value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
         kept[name] = value
     return kept

@@ -1,4 +1,4 @@
-"""Finished runs as one HTML page that needs nothing else: verdict first, then figures, numbers and how to ask again."""
+"""Finished runs as one self-contained HTML page: verdict first, then figures, numbers, and the command to run it again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,18 +16,16 @@ if TYPE_CHECKING:
 
     from experiments.runs.finished import Finished
 
-
 _MOST_ROWS = 500
-"""Rows of a table that the page holds; what is left out is said, and stands in the run folder."""
-
+"""Most rows of a table on the page; it says what is left out, and the run folder holds all."""
 
 _MOST_FIGURES, _FIRST_FIGURES = 6, 4
-"""A question with more figures than the first number shows as many as the second at once, and the others when asked."""
+"""A run with more figures than the first number shows the second number of them, and the others behind a button."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One run as the page shows it. Tables come with a sentence on what was left out of them, empty where nothing was."""
+    """One run as the page shows it. Each table comes with a sentence on what is left out of it, empty where nothing is."""
 
     run: Finished
     name: str
@@ -38,8 +36,23 @@ class Part:
     examples: tuple[pd.DataFrame, str]
 
 
+@dataclass(frozen=True)
+class Section:
+    """The runs of one question, side by side where `columns`.
+
+    `figures` names, by the anchor of a run, those shown at once and the others; `differences` are the fields in which the
+    signatures of the runs differ, with the value of each run.
+    """
+
+    question: str
+    parts: list[Part]
+    columns: bool
+    figures: dict[str, tuple[list[str], list[str]]]
+    differences: dict[str, list[str]]
+
+
 def write_page(folders: Sequence[Path], path: Path, title: str = "") -> Path:
-    """Write the page of some finished run folders; returns its path."""
+    """Write the page of finished run `folders` to `path`, which is returned; `title` is by default the question."""
     from experiments.runs.finished import read_finished
     from interp.files.atomic import write_text
 
@@ -48,7 +61,10 @@ def write_page(folders: Sequence[Path], path: Path, title: str = "") -> Path:
 
 
 def render(runs: Sequence[Finished], title: str = "") -> str:
-    """The page as HTML. Whatever a run holds is shown as text and never run: the policy allows this page's own script alone."""
+    """The page of `runs` as HTML; `title` is by default the question or the number of runs.
+
+    What a run holds is shown as text and never executed: the content security policy allows only the page's own script.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -59,7 +75,7 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
     environment = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in}
     script, style = (Markup(environment.get_template(name).render()) for name in ("page.js", "page.css"))
-    parts = [_part(run, name, f"run{place}") for place, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]
+    parts = [_part(run, name, f"run{index}") for index, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]
     questions = {run.manifest["question"] for run in runs}
     return environment.get_template("page.html.j2").render(
         title=title or (questions.pop() if len(questions) == 1 else f"{len(runs)} runs"),
@@ -72,7 +88,7 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
 
 
 def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
-    """The fields in which the signatures of several runs of one question differ; empty where they ask different questions."""
+    """The fields in which the signatures of `runs` differ, with the value of each; empty for runs of different questions."""
     from interp.provenance import Signature
 
     if len({run.manifest["report"] for run in runs}) > 1:
@@ -82,16 +98,15 @@ def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
-def _sections(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Runs of one question together: side by side, each figure beside its like, where they have a figure in common."""
+def _sections(parts: Sequence[Part]) -> list[Section]:
+    """Runs of one question together, and side by side where they have a figure in common."""
     sections = []
     for question in dict.fromkeys(part.run.manifest["question"] for part in parts):
         members = [part for part in parts if part.run.manifest["question"] == question]
         columns = len(members) > 1 and bool(set.intersection(*(set(part.figures) for part in members)))
         every = list(dict.fromkeys(name for part in members for name in part.figures))
         figures = {part.anchor: _first(every if columns else list(part.figures)) for part in members}
-        unlike = differences([part.run for part in members])
-        sections.append({"question": question, "parts": members, "columns": columns, "figures": figures, "differences": unlike})
+        sections.append(Section(question, members, columns, figures, differences([part.run for part in members])))
     return sections
 
 
@@ -108,8 +123,8 @@ def _part(run: Finished, name: str, anchor: str) -> Part:
     from experiments.pages.inline_svg import inline_svg
 
     drawn = {}
-    for place, (kind, path) in enumerate(run.figures.items()):
-        drawn[kind] = Markup(inline_svg(path, f"{anchor}-{place}-", f"{run.manifest['question']} ({kind})"))
+    for index, (kind, path) in enumerate(run.figures.items()):
+        drawn[kind] = Markup(inline_svg(path, f"{anchor}-{index}-", f"{run.manifest['question']} ({kind})"))
     rows = len(run.summary)
     cut = f"the first {_MOST_ROWS} of {rows} rows; all in summary.csv" if rows > _MOST_ROWS else ""
     return Part(run, name, anchor, drawn, run.brief(), (run.summary.head(_MOST_ROWS), cut), examples(run.folder))

@@ -14,7 +14,7 @@ from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
 from probes.report import check_files, figure_file, read_manifest
-from probes.spreadsheet import read_sheet
+from probes.spreadsheet import read_spreadsheet
 
 _P = ("p", "p_holm")
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
@@ -100,7 +100,7 @@ def read_finished(folder: str | Path) -> Finished:
     check_files(folder, manifest)
     try:
         config = (folder / CONFIG).read_text(encoding="utf-8") if CONFIG in manifest["files"] else ""
-        summary = read_sheet(folder / "summary.csv")
+        summary = read_spreadsheet(folder / "summary.csv")
     except ValueError as error:
         raise ValueError(f"{folder}: config.yaml or summary.csv is not readable ({error}). Run it again with --resume.") from None
     numbers = [name for name in summary if pd.api.types.is_numeric_dtype(summary[name])]

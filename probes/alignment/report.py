@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.curves import curves, heatmap
+from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, draws, holm, mean
 
@@ -31,6 +32,7 @@ class AlignmentReport(Report):
     """
 
     question = "At which layers do languages share a space?"
+    item_columns = ItemColumns("sentence", ("language", "pivot"), measure="metric")
 
     def summary(self) -> pd.DataFrame:
         """One row a language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, then `p` and `p_holm` over layers.

@@ -1,13 +1,14 @@
-"""Where does the prompt say which language to write, and at which layer is it read there? The target's tag is changed, and patched.
+"""At which layer does the model read the target-language tag of a translation prompt?
 
-The tag is what a template writes for {target} or {target_itself}: "[German]:", `Deutsch: "`. Behaviour: the tag of another
-language, a placeholder or nothing in its place, and which language is then written. Cause: what one prompt holds at its tag
-is put into a prompt that differs in the tag alone, layer by layer; where that no longer turns the answer, the tag has been read.
+The tag is what a template writes for {target} or {target_itself}: "[German]:", `Deutsch: "`. Behaviour: the tag is replaced by that
+of another language, by a placeholder or by nothing, and the language of the output judged. Cause: the residual stream at the tag
+is patched from a prompt that differs in the tag alone, layer by layer; from the layer on at which that no longer changes the
+answer, the tag has been read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -28,16 +29,23 @@ from probes.instruction.report import InstructionReport, Place
 from probes.translation.language_id import Judge, by_script
 from probes.translation.measure import room_for_answers
 
+_TAGS = ("{target}", "{target_itself}")
+"""Fields of a template that name the target language."""
+
 
 @dataclass(frozen=True)
-class _Asked:
-    """One sentence asked for in one language and in another: the prompts with their tags marked, and both right answers."""
+class _Pair:
+    """One sentence with prompts for two languages, and the right answer in each.
+
+    `prompt` asks for the target language, `other_prompt` for the other; both mark the tokens of their tag. `sentence` is the
+    positions of the source sentence.
+    """
 
     item: str
-    asked: Prompt
-    other: Prompt
-    right: Question
-    turned: Question
+    prompt: Prompt
+    other_prompt: Prompt
+    answer: Question
+    other_answer: Question
     sentence: tuple[int, ...]
 
 
@@ -55,37 +63,85 @@ def measure_instruction(
     seed: int = 0,
     progress: bool = True,
 ) -> InstructionReport:
-    """Which language is written when the target's tag is changed, and in which layers is the tag still what decides?
+    """At which layer does the model read the target-language tag of a translation prompt?
 
-    `triples` are (source, target, other): prompts ask for `target`, the changed and the patched ones for `other`. Behaviour is
-    over all items. Patching puts the residual stream behind each block from the prompt that asks for `other` into the one
-    that asks for `target`: 0 where the answer is as before, 1 where it is as `other`'s prompt gives it; read from how much
-    more probable (nats) the right answer in `other` is than that in `target`. Items where either untouched prompt prefers
-    the wrong language are left out of patching (`keep` "all" leaves them in): there is no reading to be found.
+    Behaviour: which language is written when the tag is swapped, masked or deleted. Cause: the residual stream after each block is
+    patched from the prompt that asks for the other language into the one that asks for the target.
 
-    When it misleads: a patched tag carries more than a language (its spelling, its length); the effect of one place says
-    nothing of several; and a template that names the languages by a word shared with the text may be copied, not read.
+    Parameters
+    ----------
+    model
+        A model from `interp.load` that translates; tuned or not.
+    corpus
+        Parallel text in all the languages. The question is about the language, not the words: take words that the model knows.
+    triples
+        (source, target, other): prompts ask for `target`, the changed and the patched ones for `other`.
+    form
+        Prompt template, one of `interp.tuning.TEMPLATES` that names the target; take the template of its tuning for a tuned model.
+    mask
+        Text in place of a masked tag.
+    judge
+        Which outputs are in a language. `by_script` takes German for English: give `learn_languages(...).judge` where languages
+        share a script.
+    blocks
+        Blocks after which to patch, 0 to N-1; None is all.
+    keep
+        "right" patches only the items for which each of the two prompts prefers the answer in the language it names; "all"
+        patches the others too, though there is no reading to be found in them.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples and of the positions of the control "tag, wrong place".
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    InstructionReport
+        `effect` is 0 where the answer is as without patching, and 1 where it is as with the other language's prompt. It is
+        measured by the log-probability (nats) of the right answer in `other` minus that in `target`.
+
+    Raises
+    ------
+    ValueError
+        Where the template does not name the target, or no item is left to patch.
+
+    Notes
+    -----
+    A patched tag carries more than a language (its spelling, its length). The effect of one position does not tell that of several
+    together. A tag whose word also stands in the text may be copied rather than read.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "rus_Cyrl"]).select(limit=3, seed=0)
+    >>> triples = [("eng_Latn", "deu_Latn", "rus_Cyrl")]
+    >>> model = interp.load("bundled")
+    >>> report = probes.measure_instruction(model, corpus, triples, blocks=[0], keep="all", resamples=10, progress=False)
+    >>> list(report.read_at()["place"])
+    ['tag', 'last']
     """
     shape = template(form)
-    if not any(field in shape.with_input for field in ("{target}", "{target_itself}")):
-        raise ValueError(f"template {form!r} does not name the target language. Needed: one that does, mfti-1 or quoted.")
+    if not any(field in shape.with_input for field in _TAGS):
+        raise ValueError(f"got template {form!r}, expected one that names the target language, such as mfti-1 or quoted.")
     written, patched, notes = [], [], []
     for triple in tqdm(triples, desc="instruction", unit="direction", disable=not progress):
         written.append(_written(model, corpus, triple, shape, mask, judge))
         frame, left_out = _patched(model, corpus, triple, shape, blocks, keep, seed)
         patched.append(frame)
         if left_out:
-            what = f"{'>'.join(triple[:2])} patched with {triple[2]}"
-            notes.append(f"{what}: {left_out} of {len(corpus)} items prefer the wrong language as they are, and are left out")
+            pair = f"{'>'.join(triple[:2])} patched with {triple[2]}"
+            notes.append(f"{pair}: {left_out} of {len(corpus)} items prefer the wrong language before patching and are left out")
     if all(frame.empty for frame in patched):
         raise ValueError(
-            f"both prompts prefer the language they name for none of {len(corpus)} items. Needed: one at least, or keep='all'."
+            f"got no item, of {len(corpus)}, for which both prompts prefer the language they name, expected one at least. "
+            "Take text that the model translates, or keep='all'."
         )
     table = pd.concat([*written, *patched], ignore_index=True)
-    how = {"form": form, "mask": mask, "keep": keep, "boot": resamples, "seed": seed}
+    signed = {"form": form, "mask": mask, "keep": keep, "boot": resamples, "seed": seed}
     return InstructionReport(
         table,
-        Signature("instruction", identify(model), corpus.identity, how),
+        Signature("instruction", identify(model), corpus.identity, signed),
         settings={"resamples": resamples, "seed": seed},
         notes=tuple(notes),
     )
@@ -94,19 +150,19 @@ def measure_instruction(
 def _written(
     model: TransformerBridge, corpus: ParallelCorpus, triple: tuple[str, str, str], shape: Template, mask: str, judge: Judge
 ) -> pd.DataFrame:
-    """What is written under every change of the tag, and in which of the languages at hand it may be."""
+    """What is written under every change of the tag, and in which of the three languages it may be."""
     source, target, other = triple
-    own, turned = (_examples(corpus, source, code) for code in (target, other))
-    forms = {"as it is": shape, "swapped": shape, "masked": _without_tag(shape, mask), "deleted": _without_tag(shape, "")}
+    own, others = (_examples(corpus, source, code) for code in (target, other))
+    masked, deleted = _tagged(shape, lambda field: mask), _tagged(shape, lambda field: "")
+    forms = {"as it is": shape, "swapped": shape, "masked": masked, "deleted": deleted}
     frames = []
-    for change, worded in forms.items():
-        examples = turned if change == "swapped" else own
-        prompts = [worded.prompt(each) for each in examples]
-        most = room_for_answers(model, prompts, [shape.answer(each) for each in (*own, *turned)])
-        said = [one.strip() for one in generate(model, prompts, max_new_tokens=most, stop=shape.stop)]
-        found = {name: judge(said, code) for name, code in (("in_target", target), ("in_other", other), ("in_source", source))}
+    for change, form in forms.items():
+        prompts = [form.prompt(each) for each in (others if change == "swapped" else own)]
+        limit = room_for_answers(model, prompts, [shape.answer(each) for each in (*own, *others)])
+        outputs = [output.strip() for output in generate(model, prompts, max_new_tokens=limit, stop=shape.stop)]
+        judged = {name: judge(outputs, code) for name, code in (("in_target", target), ("in_other", other), ("in_source", source))}
         frames.append(pd.DataFrame({"kind": "written", "source": source, "target": target, "other": other, "change": change,
-                                    "item": [each.item for each in own], "hypothesis": said, **found}))  # fmt: skip
+                                    "item": [each.item for each in own], "hypothesis": outputs, **judged}))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
 
@@ -114,91 +170,90 @@ def _patched(
     model: TransformerBridge, corpus: ParallelCorpus, triple: tuple[str, str, str], shape: Template,
     blocks: Sequence[int] | None, keep: Literal["right", "all"], seed: int,
 ) -> tuple[pd.DataFrame, int]:  # fmt: skip
-    """The effect of every place and block for every item that both prompts get into the right language; how many are not so."""
+    """The effect of patching every place and block in every item kept; and how many items were left out."""
     source, target, other = triple
-    asked = [_ask(model, *pair, shape) for pair in zip(*(_examples(corpus, source, code) for code in (target, other)), strict=True)]
+    own, others = (_examples(corpus, source, code) for code in (target, other))
+    pairs = [_pair(model, one, another, shape) for one, another in zip(own, others, strict=True)]
     layers = list(range(model.cfg.n_layers)) if blocks is None else list(blocks)
-    ends = [(_preference(model, each.asked, each), _preference(model, each.other, each)) for each in asked]
+    ends = [(_preference(model, each.prompt, each), _preference(model, each.other_prompt, each)) for each in pairs]
     kept = [row for row, (before, after) in enumerate(ends) if keep == "all" or before < 0 < after]
     rng, rows = np.random.default_rng(seed), []
     for row in kept:
-        each, (before, after) = asked[row], ends[row]
-        found = _effects(model, each, _edits(model, each, asked[(row + 1) % len(asked)], layers, rng))
+        each, (before, after) = pairs[row], ends[row]
+        patched = _patched_preferences(model, each, _edits(model, each, pairs[(row + 1) % len(pairs)], layers, rng))
         rows += [{"kind": "patched", "source": source, "target": target, "other": other, "item": each.item, "place": place,
                   "layer": layer, "effect": (value - before) / (after - before), "flipped": float(value > 0)}
-                 for place, values in found for layer, value in zip(layers, values, strict=True)]  # fmt: skip
-    return pd.DataFrame(rows), len(asked) - len(kept)
+                 for place, values in patched for layer, value in zip(layers, values, strict=True)]  # fmt: skip
+    return pd.DataFrame(rows), len(pairs) - len(kept)
 
 
-def _effects(model: TransformerBridge, each: _Asked, edits: dict[Place, list[Edit]]) -> Iterator[tuple[Place, list[float]]]:
-    """The preference under every edit, by place. What edits no token before the tag is run together, behind one prefix."""
-    start = min(each.asked.span)
+def _patched_preferences(
+    model: TransformerBridge, each: _Pair, edits: dict[Place, list[Edit]]
+) -> Iterator[tuple[Place, list[float]]]:
+    """The preference under every edit, by place. Edits that leave the tokens before the tag as they are run together, so that
+    the model reads that prefix once."""
+    start = min(each.prompt.span)
     for late in (True, False):
         places = [place for place, own in edits.items() if (min(own[0].positions) >= start) == late]
         if not places:
             continue
-        values = iter(_preferences(model, each.asked, [edit for place in places for edit in edits[place]], each))
+        values = iter(_preferences(model, each.prompt, [edit for place in places for edit in edits[place]], each))
         for place in places:
             yield place, list(islice(values, len(edits[place])))
 
 
 def _edits(
-    model: TransformerBridge, each: _Asked, neighbour: _Asked, layers: Sequence[int], rng: np.random.Generator
+    model: TransformerBridge, each: _Pair, neighbour: _Pair, layers: Sequence[int], rng: np.random.Generator
 ) -> dict[Place, list[Edit]]:
-    """One edit a layer for every place. Tags of unequal length are laid together at their ends."""
-    tag, last = each.asked.span, (len(each.asked.ids) - 1,)
+    """One edit a layer for every place. Tags of unequal length are aligned at their ends."""
+    tag, last = each.prompt.span, (len(each.prompt.ids) - 1,)
     elsewhere = tuple(sorted(rng.choice(each.sentence, min(len(each.sentence), len(tag)), replace=False).tolist()))
     places: dict[Place, tuple[Prompt, tuple[int, ...], tuple[int, ...]]] = {
-        "tag": (each.other, tag, each.other.span),
-        "last": (each.other, last, (len(each.other.ids) - 1,)),
-        "tag, other sentence": (neighbour.other, tag, neighbour.other.span),
-        "tag, same language": (neighbour.asked, tag, neighbour.asked.span),
-        "tag, wrong place": (each.other, elsewhere, each.other.span),
+        "tag": (each.other_prompt, tag, each.other_prompt.span),
+        "last": (each.other_prompt, last, (len(each.other_prompt.ids) - 1,)),
+        "tag, other sentence": (neighbour.other_prompt, tag, neighbour.other_prompt.span),
+        "tag, same language": (neighbour.prompt, tag, neighbour.prompt.span),
+        "tag, wrong place": (each.other_prompt, elsewhere, each.other_prompt.span),
     }
-    held = {prompt.ids: activations(model, prompt.ids, "residual_post", layers) for prompt, _, _ in places.values()}
+    donors = {prompt.ids: activations(model, prompt.ids, "residual_post", layers) for prompt, _, _ in places.values()}
     return {
-        place: [Edit(layer, into, held[prompt.ids][layer][_laid(into, out)]) for layer in layers]
-        for place, (prompt, into, out) in places.items()
+        place: [Edit(layer, target, donors[prompt.ids][layer][_aligned(target, source)]) for layer in layers]
+        for place, (prompt, target, source) in places.items()
     }
 
 
-def _laid(into: Sequence[int], out: Sequence[int]) -> list[int]:
-    """For every token of one span that of the other, counted from their ends; where the other is shorter, its first."""
-    return [out[max(len(out) - len(into) + place, 0)] for place in range(len(into))]
+def _aligned(target: Sequence[int], source: Sequence[int]) -> list[int]:
+    """For every position of `target` that of `source`, counted from their ends; the first where `source` is shorter."""
+    return [source[max(len(source) - len(target) + index, 0)] for index in range(len(target))]
 
 
-def _ask(model: TransformerBridge, own: Example, turned: Example, shape: Template) -> _Asked:
-    asked, other = (marked(model, _tagged(shape, "[[{}]]").prompt(each)) for each in (own, turned))
-    right, wrong = (question(model, asked, "logprob", shape.answer(each)) for each in (own, turned))
+def _pair(model: TransformerBridge, own: Example, other: Example, shape: Template) -> _Pair:
+    prompt, other_prompt = (marked(model, _tagged(shape, "[[{}]]".format).prompt(each)) for each in (own, other))
+    answer, other_answer = (question(model, prompt, "logprob", shape.answer(each)) for each in (own, other))
     inside = marked(model, replace(shape, with_input=shape.with_input.replace("{input}", "[[{input}]]")).prompt(own))
-    return _Asked(own.item, asked, other, right, wrong, inside.span)
+    return _Pair(own.item, prompt, other_prompt, answer, other_answer, inside.span)
 
 
-def _preference(model: TransformerBridge, prompt: Prompt, each: _Asked) -> float:
-    """How much more probable (nats) the right answer in the other language is than that in the one asked for."""
-    turned, right = (float(one.read(untouched(model, prompt.ids, one.tail))[0]) for one in (each.turned, each.right))
-    return turned - right
+def _preference(model: TransformerBridge, prompt: Prompt, each: _Pair) -> float:
+    """The log-probability (nats) of the right answer in the other language minus that in the target language."""
+    other, own = (float(one.read(untouched(model, prompt.ids, one.tail))[0]) for one in (each.other_answer, each.answer))
+    return other - own
 
 
-def _preferences(model: TransformerBridge, prompt: Prompt, edits: list[Edit], each: _Asked) -> list[float]:
-    turned, right = (one.read(run_edits(model, prompt.ids, edits, "residual_post", one.tail)) for one in (each.turned, each.right))
-    return (turned - right).tolist()
+def _preferences(model: TransformerBridge, prompt: Prompt, edits: list[Edit], each: _Pair) -> list[float]:
+    """The same under every edit."""
+    questions = (each.other_answer, each.answer)
+    other, own = (one.read(run_edits(model, prompt.ids, edits, "residual_post", one.tail)) for one in questions)
+    return (other - own).tolist()
 
 
 def _examples(corpus: ParallelCorpus, source: str, target: str) -> tuple[Example, ...]:
     return translations(corpus, [(source, target)], instructions=(TRANSLATE[0],)).examples
 
 
-def _tagged(shape: Template, around: str) -> Template:
-    """The template with the target's name put into `around`, "{}" standing for the name."""
-    worded = shape.with_input
-    for field in ("{target}", "{target_itself}"):
-        worded = worded.replace(field, around.replace("{}", field))
-    return replace(shape, with_input=worded)
-
-
-def _without_tag(shape: Template, instead: str) -> Template:
-    worded = shape.with_input
-    for field in ("{target}", "{target_itself}"):
-        worded = worded.replace(field, instead)
-    return replace(shape, with_input=worded)
+def _tagged(shape: Template, replaced: Callable[[str], str]) -> Template:
+    """The template with what `replaced` makes of each field that names the target."""
+    text = shape.with_input
+    for field in _TAGS:
+        text = text.replace(field, replaced(field))
+    return replace(shape, with_input=text)

@@ -1,4 +1,4 @@
-"""Which language is written under a changed tag, and how far a patched tag turns the answer, layer by layer."""
+"""The language written under a changed target-language tag, and the effect of patching the tag at every layer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,30 @@ if TYPE_CHECKING:
 
 Change = Literal["as it is", "swapped", "masked", "deleted"]
 Place = Literal["tag", "last", "tag, other sentence", "tag, same language", "tag, wrong place"]
-"""All tokens of the tag; the last token of the prompt; the tag of another sentence's prompt, which can carry no content; controls:
-the same language's tag from another sentence, and the other tag put on tokens of the sentence."""
+"""What is patched: all tokens of the tag; the last token of the prompt; the tag with states from another sentence's prompt, which
+know nothing of this sentence. Controls: states of the same language's tag from another sentence, and states of the other tag at
+tokens of the sentence."""
 CHANGES: tuple[Change, ...] = get_args(Change)
 PLACES: tuple[Place, ...] = get_args(Place)
-WRITTEN = {"in_target": "in the target", "in_other": "in the other", "in_source": "in the source"}
+_WRITTEN = {"in_target": "in the target", "in_other": "in the other", "in_source": "in the source"}
 
 
 class InstructionReport(Report):
-    """Rows of two kinds: `written` (an output under a `change` of the tag, and whether it may be `in_target`, the language asked
-    for, `in_other` or `in_source`), and `patched` (`effect` and `flipped` of one item, `place` and `layer`).
+    """Rows of two kinds. `written`: an output under a `change` of the tag, and whether it may be `in_target` (the language asked
+    for), `in_other` or `in_source`. `patched`: `effect` and `flipped` of one item, `place` and `layer`.
 
-    `effect` is 0 where the prompt answers as it is and 1 as the other language's prompt does; `flipped` is 1 where the right
-    answer in the other language has become the more probable one. Layers are blocks, the stream behind them is patched.
+    `effect` is 0 where the model answers as without patching, and 1 where it answers as with the other language's prompt.
+    `flipped` is 1 where the right answer in the other language has become the more probable one. Layers are blocks, 0 to N-1: the
+    residual stream after the block is patched.
     """
 
-    question = "At which layer is the instruction which language to write read?"
+    question = "At which layer does the model read the target-language tag?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a change and language, and one a place, layer and measure; intervals over items.
+        """One row a change and language, and one a place, layer and measure.
 
-        `baseline`: of a change the tag as it is, of a place the same-language control at its layer.
+        95 % confidence intervals are percentile bootstrap over items. `baseline` is the unchanged tag for a change, and the
+        same-language control at the same layer for a place.
         """
         return self._summary.copy()
 
@@ -48,8 +51,8 @@ class InstructionReport(Report):
     @cached_property
     def _written(self) -> pd.DataFrame:
         rows = []
-        part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(WRITTEN, float))
-        for name, measure in WRITTEN.items():
+        part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(_WRITTEN, float))
+        for name, measure in _WRITTEN.items():
             wide = part.groupby(["item", "change"])[name].mean().unstack()[list(CHANGES)].to_numpy()
             for change, row in zip(CHANGES, self._intervals(wide), strict=True):
                 rows.append({"kind": "written", "what": change, "layer": "", "measure": measure, **row,
@@ -77,7 +80,7 @@ class InstructionReport(Report):
         return pd.MultiIndex.from_product([PLACES, self._layers], names=["place", "layer"])
 
     def _wide(self, measure: str) -> np.ndarray:
-        """`[item, place and layer]`, mean over languages; NaN where an item was left out everywhere."""
+        """`[item, place and layer]`, the mean over languages; NaN where an item was left out in all of them."""
         part = self.table[self.table["kind"] == "patched"]
         part = part.assign(place=part["place"].astype(str), layer=part["layer"].astype(int))
         wide = part.groupby(["item", "place", "layer"])[measure].mean().unstack(["place", "layer"])
@@ -89,64 +92,75 @@ class InstructionReport(Report):
         return [{"estimate": float(one), "lower": float(low), "upper": float(high), "n": len(wide)} for one, low, high in numbers]
 
     def read_at(self) -> pd.DataFrame:
-        """Behind which block half the effect has left the tag, and behind which it stands at the last token.
+        """The block from which on half of the effect has left the tag, and from which on half is at the last token.
 
-        One row a place: the first such layer of the mean over items, 95 % of those of resampled items, and how strong the
-        effect ever is. "never" where it is not reached in any layer.
+        Returns
+        -------
+        pd.DataFrame
+            One row a place ("tag", "last"): `layer` of the mean over items, `lower` and `upper` of its 95 % confidence interval
+            ("never" where no layer reaches it), and `strongest`, the largest effect at any layer.
         """
         wide, layers = self._wide("effect"), self._layers
         weights = draws(len(wide), self.settings["resamples"], self.settings["seed"])
         rows = []
         for place, falls in (("tag", True), ("last", False)):
             own = wide[:, self._columns.get_loc(place)]
-            crossed = [_first(curve, falls) for curve in (np.nanmean(own, axis=0), *mean(own, weights))]
+            estimate, *resampled = (_first_layer(curve, falls) for curve in (np.nanmean(own, axis=0), *mean(own, weights)))
             names = [str(layer) for layer in layers] + ["never"]
-            low, high = np.quantile(crossed[1:], [0.025, 0.975], method="inverted_cdf").astype(int)
+            low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf").astype(int)
             strongest = float(np.nanmean(own, axis=0).max())
-            rows.append(
-                {"place": place, "layer": names[crossed[0]], "lower": names[low], "upper": names[high], "strongest": strongest}
-            )
+            rows.append({"place": place, "layer": names[estimate], "lower": names[low], "upper": names[high],
+                         "strongest": strongest})  # fmt: skip
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
         written = self._written.set_index(["what", "measure"])["estimate"]
-        said = [f"as it is, {written['as it is', 'in the target']:.0%} of the outputs are in the language asked for",
-                f"with the tag swapped {written['swapped', 'in the other']:.0%} in the other",
-                f"with it masked {written['masked', 'in the target']:.0%} and deleted {written['deleted', 'in the target']:.0%} "
-                "in the one meant"]  # fmt: skip
+        parts = [f"{written['as it is', 'in the target']:.0%} of the outputs are in the target language",
+                 f"with the tag swapped {written['swapped', 'in the other']:.0%} are in the other language",
+                 f"with the tag masked {written['masked', 'in the target']:.0%}, and deleted "
+                 f"{written['deleted', 'in the target']:.0%}, are in the target language"]  # fmt: skip
         rows = self.read_at().set_index("place")
         tag, last = rows.loc["tag"], rows.loc["last"]
         if tag["strongest"] < 0.5:
-            said.append(f"patching the tag alone never turns half of the answer (at most {tag['strongest']:.2f})")
+            parts.append(f"patching the tag alone never has half of the full effect (at most {tag['strongest']:.2f})")
+        elif tag["layer"] == "never":
+            parts.append(f"patching the tag has an effect of up to {tag['strongest']:.2f}, and at least 0.5 after the last block")
         else:
-            said.append(f"a patched tag turns the answer by {tag['strongest']:.2f} at most and by less than half from block "
-                        f"{tag['layer']} on [{tag['lower']}, {tag['upper']}], so there it has been read")  # fmt: skip
-        said.append(f"the last token alone decides by half from block {last['layer']} on [{last['lower']}, {last['upper']}]")
+            parts.append(f"patching the tag has an effect of up to {tag['strongest']:.2f}, and less than 0.5 from {_since(tag)}, "
+                         "so the tag has been read there")  # fmt: skip
+        if last["layer"] == "never":
+            parts.append(f"patching the last token never has half of the full effect (at most {last['strongest']:.2f})")
+        else:
+            parts.append(f"patching the last token has at least half of the full effect from {_since(last)}")
         effects = self._patched[self._patched["measure"] == "effect"]
         controls = effects[effects["what"].isin(["tag, same language", "tag, wrong place"])]
-        said.append(f"controls move it by {controls['estimate'].abs().max():.2f} at most")
-        return "; ".join(said) + "."
+        parts.append(f"controls have an effect of {controls['estimate'].abs().max():.2f} at most")
+        return "; ".join(parts) + "."
 
     def figures(self) -> dict[str, Figure]:
-        """The effect over layers, and the languages written."""
-        names = {"effect": "turned towards the other language", "flipped": "other language more probable"}
-        curves = self._patched.assign(panel=self._patched["measure"].map(names))
-        note = "bands: 95 % over items; dashed: the same language's tag from another sentence"
-        where = "behind block"
-        found = {"layers": line_curves(curves, "what", self.question, "share", self.signature, note, where)}
-        part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(WRITTEN, bool))
-        names = [*WRITTEN.values(), "in none of them"]
-        part = part.assign(first=np.select([part[name] for name in WRITTEN], names[:-1], names[-1]))
-        shares = pd.crosstab(part["change"], part["first"], normalize="index").reindex(index=CHANGES, columns=names).fillna(0)
-        shares = shares.rename_axis("bar").reset_index().assign(group=0, panel="the target's name is ...")
-        title = "Which language is written"
-        note = "an output that may be in several of the languages counts for the first"
-        found["written"] = stacked_shares(shares, names, title, "share of outputs", self.signature, note)
-        return found
+        """The effect of patching over layers, and the languages written under each change of the tag."""
+        panels = {"effect": "effect of patching", "flipped": "other language more probable"}
+        curves = self._patched.assign(panel=self._patched["measure"].map(panels))
+        note = "shaded: 95 % confidence interval over items; dashed: the same language's tag from another sentence"
+        layers = line_curves(curves, "what", self.question, "share", self.signature, note, "residual stream after block")
+        part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(_WRITTEN, bool))
+        languages = [*_WRITTEN.values(), "in none of them"]
+        first = np.full(len(part), languages[-1], dtype=object)
+        for name, label in reversed(_WRITTEN.items()):
+            first[part[name].to_numpy()] = label
+        shares = pd.crosstab(part["change"], first, normalize="index").reindex(index=CHANGES, columns=languages).fillna(0)
+        shares = shares.rename_axis("bar").reset_index().assign(group=0, panel="the target's tag is ...")
+        note = "an output that may be in several languages counts for the first of them"
+        written = stacked_shares(shares, languages, "Which language is written", "share of outputs", self.signature, note)
+        return {"layers": layers, "written": written}
 
 
-def _first(curve: np.ndarray, falls: bool) -> int:
-    """The first layer at which half the effect is gone for good, or has come to stay; one past the end where there is none."""
+def _since(row: pd.Series) -> str:
+    return f"block {row['layer']} on [{row['lower']}, {row['upper']}]"
+
+
+def _first_layer(curve: np.ndarray, falls: bool) -> int:
+    """The index from which on the effect is below a half (`falls`) or at least a half; one past the end where there is none."""
     beyond = curve < 0.5 if falls else curve >= 0.5
     inside = np.flatnonzero(~beyond)
     return int(inside[-1] + 1) if len(inside) else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
 from probes.statistics.resampling import bootstrap, sign_flip
@@ -28,6 +29,7 @@ class LabelLensReport(Report):
     """
 
     question: ClassVar[str] = "Does the model answer in other languages, and through which label?"
+    item_columns = ItemColumns("item", ("language",), only={"weights": "trained"})
 
     @property
     def layers(self) -> tuple[str, ...]:

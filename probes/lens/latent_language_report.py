@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from interp.languages import language
+from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.crossover import Crossover, Peak, find_crossover, find_peak
 from probes.statistics.resampling import bootstrap
@@ -28,6 +29,7 @@ class LatentLanguageReport(Report):
     """
 
     question: ClassVar[str] = "Which language does the model think in?"
+    item_columns = ItemColumns("item", ("target",), series="series", only={"weights": "trained"})
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from interp.activations.store import Activations
 from interp.provenance import Signature
+from probes.item_values import ItemColumns
 from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate, majority, shuffle, targets_of
 from probes.linear.erasure import Method
 from probes.report import Report
@@ -41,6 +42,7 @@ class ProbeReport(Report):
     """
 
     question: ClassVar[str] = "What can a linear probe read at each layer, and does it carry from one language to another?"
+    item_columns = ItemColumns("item", ("source", "target"), value="score", measure=None)
 
     def summary(self) -> pd.DataFrame:
         """One row a cell, the majority class as `baseline`; `selectivity` is the score less that with shuffled labels."""

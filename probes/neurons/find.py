@@ -100,6 +100,16 @@ class NeuronReport(Report):
 
     question: ClassVar[str] = "Which neurons belong to a language, and what is lost without them?"
 
+    pairing_note: ClassVar[str] = "Firing rates are paired neuron by neuron: their intervals speak of neurons, not of sentences."
+
+    def _item_values(self) -> pd.DataFrame:
+        """How often every neuron fires, by language and block; the items are neurons."""
+        rate = self.arrays["rate"]
+        language, layer, neuron = np.indices(rate.shape).reshape(rate.ndim, -1)
+        return pd.DataFrame({"measure": "firing rate", "language": np.array(self.languages)[language], "series": "",
+                             "layer": layer.astype(str), "item": neuron.astype(str),
+                             "value": rate.ravel().astype(float)})  # fmt: skip
+
     @property
     def languages(self) -> list[str]:
         return list(self.settings["languages"])

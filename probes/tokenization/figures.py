@@ -1,4 +1,4 @@
-"""How a tokenizer treats languages, drawn: dots with intervals in sorted rows, the overlap of all pairs, what shortening saves."""
+"""Figures of how a tokenizer treats languages: its cost, the overlap of all pairs, and what shortening saves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _PANELS = {"premium": "tokens, pivot = 1", "byte_rate": "share of tokens that ar
 
 
 def tokenization_dots(rows: pd.DataFrame, pivot: str, signature: str) -> Figure:
-    """Cost, bytes and overlap with the pivot, side by side; languages in the order of what they cost, dearest on top.
+    """Cost, byte tokens and overlap with the pivot side by side, the language with the highest cost on top.
 
-    `rows`: language, metric, estimate, lower, upper.
+    `rows` has a row a language and metric: `language, metric, estimate, lower, upper`. `pivot` is the reference language and
+    `signature` the line under the figure.
     """
     order = list(rows[rows["metric"] == "premium"].sort_values("estimate")["language"])
     figure = blank((9.6, 1.7 + _height(len(order)) * len(order)))
@@ -33,36 +34,40 @@ def tokenization_dots(rows: pd.DataFrame, pivot: str, signature: str) -> Figure:
             _by_factors(axes, rows.loc[rows["metric"] == metric, "upper"].max())
             axes.axvline(1, color=FAINT, linewidth=0.8, linestyle=(0, (4, 2)), zorder=0)
             _name_rows(axes, order)
-    headline(figure, f"What the tokenizer costs each language beside {pivot}")
-    sign(figure, signature, "bar: 95 % interval over items")
+    headline(figure, f"Tokens that each language needs, compared with {pivot}")
+    sign(figure, signature, "bar: 95 % confidence interval over items")
     return figure
 
 
 def overlap_map(table: pd.DataFrame, signature: str) -> Figure:
-    """Which languages share tokens: frequency-weighted overlap of every pair, languages that share much next to each other."""
+    """The token overlap of every pair of languages, with languages that share many tokens next to each other.
+
+    `table` is a square frame, languages by languages, from 0 to 1; `signature` is the line under the figure.
+    """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
     values = table.to_numpy(dtype=float)
-    apart = squareform(1 - (values + values.T) / 2, checks=False)
-    order = leaves_list(linkage(np.maximum(apart, 0), "average", optimal_ordering=len(table) < 200))
-    values, names = values[np.ix_(order, order)], [str(table.index[place]) for place in order]
+    distances = squareform(1 - (values + values.T) / 2, checks=False)
+    order = leaves_list(linkage(np.maximum(distances, 0), "average", optimal_ordering=len(table) < 200))
+    values, names = values[np.ix_(order, order)], [str(table.index[index]) for index in order]
     side = max(5.0, 2.6 + (0.11 if len(names) > 40 else 0.26) * len(names))
     figure = blank((side + 0.8, side))
     axes = figure.subplots()
-    off = values[~np.eye(len(values), dtype=bool)]
-    image = axes.imshow(values, cmap="viridis", vmin=0, vmax=max(float(off.max()), 1e-9))
+    off_diagonal = values[~np.eye(len(values), dtype=bool)]
+    image = axes.imshow(values, cmap="viridis", vmin=0, vmax=max(float(off_diagonal.max()), 1e-9))
     name_cells(axes, names, names)
     colour_bar(figure, image, axes, "overlap of tokens, sum of min(p, q)")
     headline(figure, "Which languages share tokens")
-    sign(figure, signature, "the diagonal is 1 and beyond the scale")
+    sign(figure, signature, "the diagonal is 1, off the colour scale")
     return figure
 
 
 def saved_dots(rows: pd.DataFrame, leads: Mapping[str, str], signature: str) -> Figure:
-    """The share of tokens that leaving out the lead byte saves, and with the second byte; each language with its lead.
+    """The share of tokens saved by dropping the lead byte of characters, and by dropping the commonest second byte too.
 
-    `rows`: language, metric (saved, saved_two), estimate, lower, upper.
+    `rows` has a row a language and metric ("saved", "saved_two"): `language, metric, estimate, lower, upper`. `leads` is the lead
+    byte of each language in hexadecimal, and `signature` the line under the figure.
     """
     one, two = (rows[rows["metric"] == metric].set_index("language") for metric in ("saved", "saved_two"))
     order = list(one.sort_values("estimate").index)
@@ -74,8 +79,8 @@ def saved_dots(rows: pd.DataFrame, leads: Mapping[str, str], signature: str) -> 
     axes.set_xlabel("share of tokens saved", fontsize=9, color=INK)
     axes.set_xlim(left=0)
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderpad=0)
-    headline(figure, "What shortening saves")
-    sign(figure, signature, "bar: 95 % interval over items")
+    headline(figure, "Tokens saved by shortening")
+    sign(figure, signature, "bar: 95 % confidence interval over items")
     return figure
 
 
@@ -91,7 +96,7 @@ def _dots(axes: Axes, part: pd.DataFrame, colour: str, label: str | None = None)
 
 
 def _by_factors(axes: Axes, highest: float) -> None:
-    """A logarithmic axis with few plain numbers."""
+    """A logarithmic axis with few ticks, written as plain numbers."""
     from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
 
     axes.set_xscale("log")

@@ -1,6 +1,7 @@
-"""How a tokenizer treats each language: tokens it costs, bytes it falls back to, tokens shared with others, leads it could save.
+"""How does a tokenizer treat each language? Tokens needed, byte tokens, overlap with other languages, savings by shortening.
 
-Needs no weights. Misleads across corpora: overlap and Jaccard grow with the text, and parallel items share names and digits.
+Needs no weights. Numbers of two corpora do not compare: overlaps grow with the amount of text, and parallel items share names and
+digits.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,29 +19,57 @@ from scipy.sparse import csr_array
 from interp.languages import language
 from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
-from interp.vocabulary.shortening import plan_shortening, split_characters
+from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws
 from probes.tokenization.report import TokenizationReport, by_language
 from probes.translation.text_scores import UNSPACED
 
-_NOTE = "Words are counted between spaces, and not at all in scripts without them."
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_NOTE = "Words are counted between spaces, and not in scripts written without them."
 
 
-def measure_tokenization(tokenizer: Any, corpus: ParallelCorpus, pivot: str = "eng_Latn") -> pd.DataFrame:
-    """What does the tokenizer do to each language? One row a language, the corpus as a whole, without intervals.
+def measure_tokenization(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCorpus, pivot: str = "eng_Latn") -> pd.DataFrame:
+    """How does the tokenizer treat each language, over the corpus as a whole and without confidence intervals?
 
-    `premium` is tokens beside the pivot's for the same items (Petrov et al. 2023), `fertility` tokens a character, `byte_rate` the
-    share of tokens that are only part of a character, `overlap_pivot` the frequency-weighted overlap with the pivot's tokens,
-    sum over t of min(p(t), q(t)), `jaccard_pivot` that of the two sets. `lead` is the commonest first byte of characters spelled
-    in parts, `constancy` its share of them, `saved` the share of tokens that leaving it out saves, `saved_two` with the second
-    byte.
+    Parameters
+    ----------
+    tokenizer
+        A Hugging Face tokenizer.
+    corpus
+        Parallel text.
+    pivot
+        Reference language of the corpus, by FLORES code or name.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row a language (the index). `premium`: tokens divided by the pivot's for the same items. `fertility`: tokens a
+        character. `tokens_per_word`. `byte_rate`: share of tokens that are only part of a character. `overlap_pivot`:
+        frequency-weighted overlap with the pivot's tokens, sum over t of min(p(t), q(t)). `jaccard_pivot`: Jaccard index of
+        the two sets of tokens. `lead`: the commonest first byte of characters spelled in parts, in hexadecimal. `constancy`: its
+        share among their first bytes. `saved`: share of tokens saved by dropping it; `saved_two`: by dropping the commonest second
+        byte too.
+
+    References
+    ----------
+    Premium: Petrov et al. 2023.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=20, seed=0)
+    >>> table = probes.measure_tokenization(interp.load("bundled").tokenizer, corpus)
+    >>> float(table.loc["eng_Latn", "premium"])
+    1.0
     """
     return by_language(survey_tokenization(tokenizer, corpus, pivot, resamples=0))
 
 
 def survey_tokenization(
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     corpus: ParallelCorpus,
     pivot: str = "eng_Latn",
     *,
@@ -48,13 +77,46 @@ def survey_tokenization(
     resamples: int = 1000,
     seed: int = 0,
 ) -> TokenizationReport:
-    """The same with the items kept, an interval for each number, and the overlap of every pair of languages.
+    """How does the tokenizer treat each language, item by item?
 
-    `name` is what people call the model. A shortened tokenizer is measured as it is, and has no lead left to save.
+    The numbers of `measure_tokenization` with confidence intervals, and the token overlap of every pair of languages.
+
+    Parameters
+    ----------
+    tokenizer
+        A Hugging Face tokenizer. A shortened one is measured as it is, and has no lead byte left to drop.
+    corpus
+        Parallel text.
+    pivot
+        Reference language of the corpus, by FLORES code or name.
+    name
+        What people call the model; it stands in the signature.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval; 0 for none.
+    seed
+        Of the resamples.
+
+    Returns
+    -------
+    TokenizationReport
+        One row a language and item.
+
+    Raises
+    ------
+    ValueError
+        Where the pivot is not in the corpus.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=20, seed=0)
+    >>> report = probes.survey_tokenization(interp.load("bundled").tokenizer, corpus, resamples=100)
+    >>> list(report.overlap().columns)
+    ['eng_Latn', 'deu_Latn']
     """
     code = language(pivot).code
     if code not in corpus.languages:
-        raise ValueError(f"pivot {code} is not in {corpus.name}. It has {', '.join(corpus.languages)}.")
+        raise ValueError(f"got pivot {code}, expected one of the languages of {corpus.name}: {', '.join(corpus.languages)}.")
     vocabulary, frames, counts, leads = read_vocabulary(tokenizer), [], {}, {}
     for each in corpus.languages:
         sequences = tokenizer(list(corpus[each]), add_special_tokens=False)["input_ids"]
@@ -73,18 +135,19 @@ def survey_tokenization(
     )  # fmt: skip
 
 
-def identify_tokenizer(tokenizer: Any, name: str) -> ModelIdentity:
-    """Which tokenizer: a name, and a hash of all it does. There are no weights, so no layers and no width."""
-    own = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab().items()))
+def identify_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> ModelIdentity:
+    """The identity of `tokenizer`: the model's `name`, and a hash of all that the tokenizer does; layers and width are 0."""
+    backend = getattr(tokenizer, "backend_tokenizer", None) if tokenizer.is_fast else None
+    state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
     shortening = getattr(tokenizer, "shortening", None)
-    digest = hashlib.sha256((own + repr(shortening and shortening.dropped)).encode()).hexdigest()
+    digest = hashlib.sha256((state + repr(shortening and shortening.dropped)).encode()).hexdigest()
     return ModelIdentity(name, digest, 0, 0, "tokenizer")
 
 
 def _by_item(
-    tokenizer: Any, vocabulary: Vocabulary, texts: Sequence[str], sequences: Sequence[Sequence[int]], code: str
+    tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, texts: Sequence[str], sequences: Sequence[Sequence[int]], code: str
 ) -> tuple[pd.DataFrame, str]:
-    """One row an item with its counts, and the commonest lead of the language's split characters in hexadecimal."""
+    """One row an item with its counts, and the commonest first byte of characters spelled in parts, in hexadecimal."""
     partial = {token for token, kind in enumerate(vocabulary.scripts) if kind == "bytes"}
     unspaced = language(code).script in UNSPACED
     shortened = hasattr(tokenizer, "shortening")
@@ -104,8 +167,8 @@ def _by_item(
     return pd.DataFrame(rows), f"{lead[0][0]:02X}" if lead else ""
 
 
-def _saved(tokenizer: Any, texts: Sequence[str], sequences: Sequence[Sequence[int]], drop: Any) -> list[int]:
-    """The tokens that shortening takes from each item: none where the lead is merged with its neighbours."""
+def _saved(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], sequences: Sequence[Sequence[int]], drop: Drop) -> list[int]:
+    """How many tokens shortening saves in each item: none where the lead byte is merged with its neighbours."""
     try:
         plan = plan_shortening(tokenizer, texts, drop)
     except ValueError:
@@ -114,39 +177,40 @@ def _saved(tokenizer: Any, texts: Sequence[str], sequences: Sequence[Sequence[in
 
 
 def _occurrences(vocabulary: Vocabulary, sequences: Sequence[Sequence[int]]) -> csr_array:
-    """How often each token stands in each item, control tokens left out."""
+    """How often each token occurs in each item, without control tokens: `[item token]`."""
     kept = [(row, token) for row, ids in enumerate(sequences) for token in ids if vocabulary.spelling[token] is not None]
     rows, columns = zip(*kept, strict=True) if kept else ((), ())
     return csr_array((np.ones(len(kept)), (rows, columns)), shape=(len(sequences), len(vocabulary)))
 
 
 def _overlaps(counts: dict[str, csr_array], pivot: str, resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Overlap and Jaccard of every pair of languages, and the intervals of each language with the pivot."""
+    """Overlap and Jaccard index of every pair of languages, and confidence intervals of those with the pivot."""
     totals = np.stack([table.sum(axis=0) for table in counts.values()])
     totals = totals[:, totals.any(axis=0)]
     shares, used = totals / totals.sum(axis=1, keepdims=True), (totals > 0).astype(float)
     shared = used @ used.T
-    found = {
+    arrays = {
         "overlap": np.stack([np.minimum(row, shares).sum(axis=1) for row in shares]),
         "jaccard": shared / (used.sum(1)[:, None] + used.sum(1)[None] - shared),
     }
     if resamples:
-        weights, at = draws(counts[pivot].shape[0], resamples, seed), list(counts).index(pivot)
-        drawn = [_drawn(table, counts[pivot], weights) for table in counts.values()]
-        for place, name in enumerate(("overlap", "jaccard")):
-            spread = np.stack([each[place] for each in drawn])
-            spread -= spread.mean(axis=1, keepdims=True)
-            found[f"{name}_interval"] = found[name][:, at, None] + np.quantile(spread, [0.025, 0.975], axis=1).T
-    return found
+        weights, column = draws(counts[pivot].shape[0], resamples, seed), list(counts).index(pivot)
+        overlaps, jaccards = zip(*(_resampled(table, counts[pivot], weights) for table in counts.values()), strict=True)
+        for name, values in (("overlap", np.stack(overlaps)), ("jaccard", np.stack(jaccards))):
+            deviations = values - values.mean(axis=1, keepdims=True)
+            arrays[f"{name}_interval"] = arrays[name][:, column, None] + np.quantile(deviations, [0.025, 0.975], axis=1).T
+    return arrays
 
 
-def _drawn(
+def _resampled(
     one: csr_array, other: csr_array, weights: Float[np.ndarray, "resample item"]
 ) -> tuple[Float[np.ndarray, " resample"], Float[np.ndarray, " resample"]]:
-    """Overlap and Jaccard of two languages in each resample of the items. A resample has fewer token types, so only the spread
-    counts."""
+    """Overlap and Jaccard index of two languages in each resample of the items.
+
+    A resample has fewer token types than the text, so the values are too low: only their deviations from their mean are used.
+    """
     own = np.flatnonzero(one.sum(axis=0))
     mine, theirs = weights @ one[:, own], weights @ other[:, own]
-    least = np.minimum(mine / mine.sum(1, keepdims=True), theirs / (weights @ other.sum(axis=1))[:, None]).sum(1)
+    overlap = np.minimum(mine / mine.sum(1, keepdims=True), theirs / (weights @ other.sum(axis=1))[:, None]).sum(1)
     both, others = ((mine > 0) & (theirs > 0)).sum(1), (weights @ other[:, np.flatnonzero(other.sum(axis=0))] > 0).sum(1)
-    return least, both / ((mine > 0).sum(1) + others - both)
+    return overlap, both / ((mine > 0).sum(1) + others - both)

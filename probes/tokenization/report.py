@@ -1,4 +1,4 @@
-"""What a tokenizer costs each language, with intervals, and the sentence that sums it up."""
+"""How a tokenizer treats each language, with confidence intervals, figures and a verdict."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ RATIOS = {
     "saved": ("saved", "tokens"),
     "saved_two": ("saved_two", "tokens"),
 }
-"""Each measure as one sum over the items by another."""
+"""Each metric as a sum of one column over the items, divided by that of another."""
 _SHARED = {"overlap_pivot": "overlap", "jaccard_pivot": "jaccard"}
 _WORTH = 0.05
 
 
 class TokenizationReport(Report):
-    """One row a language and item: tokens, characters, words, tokens that are part of a character, and what shortening saves.
+    """One row a language and item: tokens, characters, words, tokens that are part of a character, tokens saved by shortening.
 
-    `arrays` hold the overlap of every pair of languages, in the order of `languages`. Intervals are percentile bootstrap over
-    items, the same draw for every language; of the overlaps, the bootstrap's spread about the estimate, as a resample has fewer
-    token types than the text.
+    `arrays` hold the overlap of every pair of languages, in the order of `languages`. 95 % confidence intervals are percentile
+    bootstrap over items, with the same resamples for every language. Those of overlaps are the deviations from the bootstrap's
+    mean about the estimate, because a resample has fewer token types than the text.
     """
 
     question = "How does the tokenizer treat each language?"
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """FLORES codes in the order of the corpus."""
         return tuple(self.table["language"].unique())
 
     def summary(self) -> pd.DataFrame:
-        """One row a language and metric, the dearest language first; `baseline` is the pivot's own value."""
+        """One row a metric and language, the language with most tokens first; `baseline` is the pivot's own value."""
         return self._summary.copy()
 
     @cached_property
@@ -53,17 +54,17 @@ class TokenizationReport(Report):
         cells = {str(code): part for code, part in self.table.groupby("language", sort=False)}
         n = len(cells[pivot])
         weights = np.vstack([np.ones(n), draws(n, self.settings["resamples"], self.settings["seed"])])
-        for measure, (above, below) in RATIOS.items():
-            found = {code: _ratio(part.assign(pivot_tokens=cells[pivot]["tokens"].to_numpy()), above, below, weights)
-                     for code, part in cells.items()}  # fmt: skip
-            rows += [_row(code, measure, values, found[pivot][0], n) for code, values in found.items()]
-        for measure, name in _SHARED.items():
-            at = self.languages.index(pivot)
+        for metric, (above, below) in RATIOS.items():
+            ratios = {code: _ratio(part.assign(pivot_tokens=cells[pivot]["tokens"].to_numpy()), above, below, weights)
+                      for code, part in cells.items()}  # fmt: skip
+            rows += [_row(code, metric, values, ratios[pivot][0], n) for code, values in ratios.items()]
+        for metric, name in _SHARED.items():
+            column = self.languages.index(pivot)
             intervals = self.arrays.get(f"{name}_interval", np.full((len(cells), 2), np.nan))
             rows += [
-                {"language": code, "metric": measure, "estimate": float(self.arrays[name][place, at]),
-                 "lower": float(intervals[place, 0]), "upper": float(intervals[place, 1]), "n": n, "baseline": 1.0}
-                for place, code in enumerate(cells)
+                {"language": code, "metric": metric, "estimate": float(self.arrays[name][row, column]),
+                 "lower": float(intervals[row, 0]), "upper": float(intervals[row, 1]), "n": n, "baseline": 1.0}
+                for row, code in enumerate(cells)
             ]  # fmt: skip
         cost, order = self.table.groupby("language")["tokens"].sum(), [*RATIOS, *_SHARED]
         return (
@@ -73,59 +74,62 @@ class TokenizationReport(Report):
         )
 
     def overlap(self, kind: str = "overlap") -> pd.DataFrame:
-        """The overlap of every pair of languages: "overlap" by frequency, "jaccard" of the sets."""
+        """The overlap of every pair of languages.
+
+        `kind` is "overlap" (weighted by frequency) or "jaccard" (of the sets of tokens); any other raises `ValueError`.
+        """
         if kind not in _SHARED.values():
-            raise ValueError(f"overlap {kind!r}: needed one of {', '.join(_SHARED.values())}.")
+            raise ValueError(f"got overlap {kind!r}, expected one of {', '.join(_SHARED.values())}.")
         return pd.DataFrame(self.arrays[kind], index=self.languages, columns=self.languages)
 
     def verdict(self) -> str:
         wide, pivot = by_language(self), self.settings["pivot"]
         others = wide.drop(pivot) if len(wide) > 1 else wide
         high, low = others["premium"].idxmax(), others["premium"].idxmin()
-        spelled = others.index[others["byte_rate"] > 0.5]
+        in_bytes = others.index[others["byte_rate"] > 0.5]
         saving = others["saved"].sort_values(ascending=False)
         saving = saving[saving > _WORTH]
         n, most, least = self._summary["n"].iloc[0], others["premium"][high], others["premium"][low]
-        said = [
+        parts = [
             f"For the same {n} items {high} takes {most:.2f} times the tokens of {pivot}, {low} {least:.2f} times",
-            f"{len(spelled)} of {len(others)} languages are mostly spelled in parts of characters",
+            f"in {len(in_bytes)} of {len(others)} languages most tokens are only part of a character",
         ]
         if len(saving):
-            said.append(
-                f"leaving out the lead byte would save over {_WORTH:.0%} of the tokens in {len(saving)}, "
+            parts.append(
+                f"dropping the lead byte would save over {_WORTH:.0%} of the tokens in {len(saving)}, "
                 f"most in {saving.index[0]} ({saving.iloc[0]:.0%})"
             )
         else:
-            said.append("shortening would save almost nothing")
-        return "; ".join(said) + "."
+            parts.append("shortening would save almost nothing")
+        return "; ".join(parts) + "."
 
     def figures(self) -> dict[str, Figure]:
-        """Cost, bytes and overlap with the pivot; the overlap of all pairs; and what shortening saves, where it saves."""
+        """Cost, byte tokens and overlap with the pivot; the overlap of all pairs; what shortening saves, where it saves."""
         rows, signature = self._summary, str(self.signature)
-        found = {"tokenization": tokenization_dots(rows, self.settings["pivot"], signature)}
+        figures = {"tokenization": tokenization_dots(rows, self.settings["pivot"], signature)}
         if len(self.languages) > 2:
-            found["overlap"] = overlap_map(self.overlap(), signature)
+            figures["overlap"] = overlap_map(self.overlap(), signature)
         worth = rows[(rows["metric"] == "saved") & (rows["estimate"] > _WORTH)]["language"]
         if len(worth):
-            found["shortening"] = saved_dots(rows[rows["language"].isin(worth)], self.settings["leads"], signature)
-        return found
+            figures["shortening"] = saved_dots(rows[rows["language"].isin(worth)], self.settings["leads"], signature)
+        return figures
 
 
 def by_language(report: TokenizationReport) -> pd.DataFrame:
-    """One row a language (the index), one column a measure, and `lead`."""
+    """The estimates of `report`: a row a language (the index), a column a metric, and `lead`, its commonest lead byte."""
     wide = report.summary().pivot(index="language", columns="metric", values="estimate")
     wide = wide.loc[list(report.languages), [*RATIOS, *_SHARED]]
     return wide.assign(lead=pd.Series(report.settings["leads"])).rename_axis(columns=None)
 
 
 def _ratio(part: pd.DataFrame, above: str, below: str, weights: np.ndarray) -> np.ndarray:
-    """The sum of one column by that of another, under each weighting of the items."""
+    """The sum of one column divided by that of another, for each row of `weights`: `[resample]`."""
     over, under = weights @ part[above].to_numpy(dtype=float), weights @ part[below].to_numpy(dtype=float)
     return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
 
 
-def _row(code: str, measure: str, values: np.ndarray, baseline: float, n: int) -> dict[str, object]:
-    drawn = values[1:][~np.isnan(values[1:])]
-    lower, upper = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
-    return {"language": code, "metric": measure, "estimate": float(values[0]), "lower": float(lower), "upper": float(upper),
+def _row(code: str, metric: str, values: np.ndarray, baseline: float, n: int) -> dict[str, object]:
+    resampled = values[1:][~np.isnan(values[1:])]
+    lower, upper = np.quantile(resampled, [0.025, 0.975]) if len(resampled) else (np.nan, np.nan)
+    return {"language": code, "metric": metric, "estimate": float(values[0]), "lower": float(lower), "upper": float(upper),
             "n": n, "baseline": float(baseline)}  # fmt: skip

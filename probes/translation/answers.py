@@ -1,10 +1,10 @@
-"""How well a model answers questions in each language: written answers, chosen answers, and whether they are in the language."""
+"""How well does a model answer questions in each language, in written answers and by choosing among options?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from interp.models.load import TransformerBridge, identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
+from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.resampling import bootstrap
 from probes.translation.figures import score_dots
@@ -30,20 +31,25 @@ _LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1
 
 
 class AnswerReport(Report):
-    """One row a language and item: question, accepted answers, what was written or chosen, each metric beside its baseline.
+    """One row a language and item: question, reference, what was written or chosen, and each metric beside its baseline.
 
-    The baseline of a choice is one in so many options; that of a written answer is the answer written to another question,
-    so it is what knowing the format and the kind of answer alone is worth.
+    The baseline of a choice is the share of options that are right. The baseline of a written answer scores what the model wrote
+    for another question: what it gets by knowing the format and the kind of answer alone.
     """
 
     question = "How well does the model answer, in each language?"
+    item_columns = ItemColumns("item", ("language",), layer=None, one_column_a_metric=True)
 
     @property
     def metrics(self) -> tuple[str, ...]:
+        """What was scored, the main metric first."""
         return tuple(self.settings["metrics"])
 
     def summary(self) -> pd.DataFrame:
-        """One row a language and metric, and the mean over languages; intervals over items, drawn once for all languages."""
+        """One row a language and metric, and the mean over languages (`language` "mean").
+
+        95 % confidence intervals are percentile bootstrap over items, with the same resamples for every language.
+        """
         return self._summary.copy()
 
     @cached_property
@@ -67,15 +73,17 @@ class AnswerReport(Report):
 
     def verdict(self) -> str:
         several = self.table["language"].nunique() > 1
-        of = self._summary[self._summary["language"] == "mean"] if several else self._summary
+        rows = self._summary[self._summary["language"] == "mean"] if several else self._summary
         parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} [{row.lower:.3f}, {row.upper:.3f}] (baseline {row.baseline:.3f})"
-                 for row in of.itertuples()]  # fmt: skip
-        who = f"{self.table['language'].nunique()} languages" if several else of.iloc[0]["language"]
-        above = of.iloc[0]["lower"] > of.iloc[0]["baseline"]
-        clear = "" if above else f" {_LABELS[of.iloc[0]['metric']]} is not distinguishable from its baseline."
-        return f"Over {of.iloc[0]['n']} questions in {who}: {'; '.join(parts)}.{clear}"
+                 for row in rows.itertuples()]  # fmt: skip
+        main = rows.iloc[0]
+        where = f"{self.table['language'].nunique()} languages" if several else main["language"]
+        above = main["lower"] > main["baseline"]
+        caveat = "" if above else f" The {_LABELS[main['metric']]} is not distinguishable from its baseline."
+        return f"Over {main['n']} questions in {where}: {'; '.join(parts)}.{caveat}"
 
     def figures(self) -> dict[str, Figure]:
+        """The score of every language beside its baseline; one figure a metric."""
         frame = self._summary[self._summary["language"] != "mean"]
         return {name: score_dots(frame[frame["metric"] == name], f"{self.question[:-1]}: {_LABELS[name]}", _LABELS[name],
                                  str(self.signature)) for name in self.metrics}  # fmt: skip
@@ -95,43 +103,84 @@ def measure_answers(
 ) -> AnswerReport:
     """How well does the model answer the same questions in each language?
 
-    With options, the most probable one is its choice (`choice`). `written` lets it write the answer too, greedily or with
-    `beams`: exact match, F1 and containment against the accepted answers, and the share in the language's own script.
-    `form` names a prompt template to put around the question; none gives it as it stands. `shots`: the first so many
-    questions are shown with their answers in every language, and not tested.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    task
+        The same questions in several languages, from `interp.read_task`. Where it has options, the most probable one is the
+        model's choice (metric `choice`).
+    form
+        Prompt template around each question, one of `interp.tuning.TEMPLATES`; None gives the question as it stands. Take the
+        template of its tuning for a tuned model.
+    shots
+        Questions shown first with their answers, in every language the first so many of the task, which are then not tested.
+    written
+        Let the model write its answer too where there are options. Written answers get exact match, F1 and containment against
+        the accepted answers, and the share of answers in the language's script.
+    beams
+        Beam search with so many beams; 1 is greedy.
+    max_new_tokens
+        Most tokens of a written answer; None is twice the longest reference.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples.
 
-    When it misleads: containment rewards long answers; a script does not tell languages apart that share one; and a choice
-    between options of different frequency measures frequency too.
+    Returns
+    -------
+    AnswerReport
+        One row a language and question.
+
+    Raises
+    ------
+    ValueError
+        Where `shots` leaves nothing to test, or `form` names no template.
+
+    Notes
+    -----
+    Containment rewards long answers; a script does not tell languages apart that share it; and a choice between options of
+    different frequency measures their frequency too.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_answers(interp.load("bundled"), task, resamples=10)
+    >>> list(report.table["language"].unique())
+    ['eng_Latn', 'deu_Latn']
     """
     if not 0 <= shots < len(task):
-        raise ValueError(f"{shots} shots of {len(task)} questions leave nothing to test. Needed: 0 to {len(task) - 1}.")
-    shape = template(form) if form else _plain(task)
+        raise ValueError(
+            f"got {shots} shots of {len(task)} questions, expected 0 to {len(task) - 1} so that some are left to test."
+        )
+    shape = template(form) if form else _as_it_stands(task)
     frames = []
     for code in task.languages:
-        prompts, frame = _asked(task, code, shape, shots), _questions(task, code, shots)
+        prompts, frame = _prompts(task, code, shape, shots), _questions(task, code, shots)
         if task.choices:
             frame = frame.assign(**_chosen(model, prompts, shape, task.choices[code][shots:], task.answers[code][shots:]))
         if written or not task.choices:
-            most = max_new_tokens or room_for_answers(model, prompts, [f"{text}{shape.close}" for text in frame["reference"]])
-            said = generate(model, prompts, max_new_tokens=most, beams=beams, stop=shape.stop)
-            frame = frame.assign(**_written([one.strip() for one in said], task.answers[code][shots:], code))
+            limit = max_new_tokens or room_for_answers(model, prompts, [f"{text}{shape.close}" for text in frame["reference"]])
+            texts = generate(model, prompts, max_new_tokens=limit, beams=beams, stop=shape.stop)
+            frame = frame.assign(**_written([text.strip() for text in texts], task.answers[code][shots:], code))
         frames.append(frame)
     table = pd.concat(frames, ignore_index=True)
-    how = {"form": form or "as it stands", "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
+    signed = {"form": form or "as it stands", "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
     return AnswerReport(
         table=table,
-        signature=Signature("answer", identify(model), task.identity, how),
+        signature=Signature("answer", identify(model), task.identity, signed),
         settings={"metrics": [name for name in _LABELS if name in table], "resamples": resamples, "seed": seed},
     )
 
 
-def _plain(task: ParallelTask) -> Template:
-    """The question as it stands; an answer in quotes where every question ends by opening one."""
+def _as_it_stands(task: ParallelTask) -> Template:
+    """The question alone; the answer ends at a quotation mark where every question ends by opening one."""
     quoted = all(prompt.endswith('"') for prompts in task.prompts.values() for prompt in prompts)
     return Template("{instruction}{input}", "{instruction}", "", "", '"' if quoted else "")
 
 
-def _asked(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
+def _prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
     examples = [Example(item, prompt, "", answers[0], code, code, item)
                 for item, prompt, answers in zip(task.ids, task.prompts[code], task.answers[code], strict=True)]  # fmt: skip
     shown = [shape.prompt(each) + shape.answer(each) for each in examples[:shots]]
@@ -151,26 +200,25 @@ def _chosen(
     shape: Template,
     options: Sequence[Sequence[str]],
     accepted: Sequence[Sequence[str]],
-) -> dict[str, Any]:
-    places = choose(model, prompts, [[shape.joint + option for option in each] for each in options])
-    picked = [each[place] for each, place in zip(options, places, strict=True)]
+) -> dict[str, list[str] | list[float]]:
+    indices = choose(model, prompts, [[shape.joint + option for option in each] for each in options])
     right = [[one in golds for one in each] for each, golds in zip(options, accepted, strict=True)]
     return {
-        "chosen": picked,
-        "choice": [float(each[place]) for each, place in zip(right, places, strict=True)],
+        "chosen": [each[index] for each, index in zip(options, indices, strict=True)],
+        "choice": [float(each[index]) for each, index in zip(right, indices, strict=True)],
         "choice_baseline": [sum(each) / len(each) for each in right],
     }
 
 
-def _written(said: list[str], accepted: Sequence[Sequence[str]], code: str) -> dict[str, Any]:
-    """Every metric of each written answer, and of the answer that was written to the next question."""
-    found: dict[str, Any] = {"hypothesis": said}
-    for suffix, texts in (("", said), ("_baseline", [*said[1:], said[0]])):
+def _written(hypotheses: list[str], accepted: Sequence[Sequence[str]], code: str) -> dict[str, list[str] | list[float]]:
+    """Every metric of each written answer, and as its baseline of the answer written to the next question."""
+    columns: dict[str, list[str] | list[float]] = {"hypothesis": hypotheses}
+    for suffix, texts in (("", hypotheses), ("_baseline", [*hypotheses[1:], hypotheses[0]])):
         pairs = list(zip(texts, accepted, strict=True))
-        found |= {
+        columns |= {
             f"exact{suffix}": [exact_match(text, golds) for text, golds in pairs],
             f"f1{suffix}": [f1(text, golds, code) for text, golds in pairs],
-            f"contains{suffix}": [contains(text, golds, code) for text, golds in pairs],
+            f"contains{suffix}": [float(contains(text, golds, code)) for text, golds in pairs],
             f"script{suffix}": [in_script(text, code) for text in texts],
         }
-    return found
+    return columns

@@ -1,4 +1,4 @@
-"""Scores of what a model wrote, drawn: the map of directions, and one score a language beside its baseline."""
+"""Figures of scores of written answers: a map of translation directions, and a score a language beside its baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
 
 def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
-    """Source by target as colour, languages in one order both ways, the number in every cell where there is room."""
+    """A score as colour, source languages by target languages, with the number in each cell where there is room.
+
+    Parameters
+    ----------
+    table
+        The score of each direction, sources as rows and targets as columns, NaN for a direction without one. Languages that
+        are both come first, in one order on both axes.
+    title
+        Headline of the figure.
+    label
+        What the colour means.
+    signature
+        Line under the figure.
+    """
     table = table[[*(name for name in table.index if name in table), *(name for name in table if name not in table.index)]]
     figure = blank((3.0 + 0.52 * table.shape[1], 1.9 + 0.4 * table.shape[0]))
     axes = figure.subplots()
@@ -38,9 +51,20 @@ def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) ->
 
 
 def score_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
-    """A score with its interval in every row, highest on top, and what the baseline gets as a hollow diamond.
+    """A score with its 95 % confidence interval in each row, the highest on top, and its baseline as a hollow diamond.
 
-    `frame`: the column of `line`, `estimate, lower, upper, baseline`.
+    Parameters
+    ----------
+    frame
+        A row each: `estimate, lower, upper, baseline` and the column that `line` names.
+    title
+        Headline of the figure.
+    xlabel
+        What the score is.
+    signature
+        Line under the figure.
+    line
+        Column whose values name the rows.
     """
     order = frame.sort_values("estimate")
     figure = blank((6.6, 1.6 + 0.24 * len(order)))

@@ -1,4 +1,4 @@
-"""Is a text in a language? By its script, by an identifier of one's own, or by one learned from the parallel text at hand."""
+"""Is a text in a language? Judged by its script, by a language identifier, or by one learned from the parallel text at hand."""
 
 from __future__ import annotations
 
@@ -12,31 +12,43 @@ from jaxtyping import Float
 from probes.translation.text_scores import in_script, normalise
 
 Judge = Callable[[Sequence[str], str], Sequence[bool]]
-"""Texts and a FLORES code to whether each text is in that language."""
+"""From texts and a FLORES code to whether each text is in that language."""
 Identifier = Callable[[Sequence[str]], Sequence[str]]
-"""Texts to FLORES codes, "" where it cannot tell."""
+"""From texts to FLORES codes, "" where it cannot tell."""
 
 
 def by_script(texts: Sequence[str], code: str) -> list[bool]:
-    """Whether most letters are in a script of the language. Blind between languages of one script: give an identifier there."""
+    """Whether most letters of each of `texts` are in a script of the language `code`.
+
+    Does not tell languages apart that share a script; take `by_identifier` or `learn_languages` for those.
+    """
     return [bool(in_script(text, code)) for text in texts]
 
 
 def by_identifier(identifier: Identifier) -> Judge:
-    """A judge from an identifier."""
+    """A judge from `identifier`, which names the language of each text (fastText, GlotLID, ...)."""
 
     def judge(texts: Sequence[str], code: str) -> list[bool]:
-        return [found == code for found in identifier(texts)]
+        return [named == code for named in identifier(texts)]
 
     return judge
 
 
 @dataclass(frozen=True)
 class LearnedLanguages:
-    """Naive Bayes over the pieces of words, learned from parallel text: who says which of its languages a text is in.
+    """A naive Bayes language identifier over character n-grams, learned from parallel text.
 
-    When it misleads: it knows no other language, so a text in any other one is called by the nearest of these; and where
-    languages write the same ("16. November" and "16 November") there is nothing to tell, so ask `judge`, which lets both pass.
+    It knows no other language, so a text in any other is given the nearest of these. Where languages write the same
+    ("16. November" and "16 November") `identify` has to guess: take `judge`, which accepts both.
+
+    Attributes
+    ----------
+    languages
+        The codes that it knows.
+    scores
+        From texts to their log-likelihood in each language, in nats.
+    tolerance
+        How many nats less likely than the likeliest language `judge` accepts.
     """
 
     languages: tuple[str, ...]
@@ -44,42 +56,73 @@ class LearnedLanguages:
     tolerance: float
 
     def identify(self, texts: Sequence[str]) -> list[str]:
-        """The language of each text, or "" where it has no letter."""
+        """The likeliest language of each of `texts`, or "" where it has no letter."""
         best = self.scores(texts).argmax(axis=1) if texts else []
-        return [self.languages[place] if _letters(text) else "" for place, text in zip(best, texts, strict=True)]
+        return [self.languages[index] if _letters(text) else "" for index, text in zip(best, texts, strict=True)]
 
     def judge(self, texts: Sequence[str], code: str) -> list[bool]:
-        """Whether a text may be in a language: nearly as likely there as where it is likeliest (within `tolerance` nats)."""
+        """Whether each of `texts` may be in the language `code`: within `tolerance` nats of its likeliest language.
+
+        Raises `ValueError` for a language that was not learned.
+        """
         if code not in self.languages:
-            raise ValueError(f"language {code}: this judge learned {', '.join(self.languages)}.")
-        found = self.scores(texts) if texts else np.empty((0, len(self.languages)))
-        near = found[:, self.languages.index(code)] >= found.max(axis=1, initial=-np.inf) - self.tolerance
+            raise ValueError(f"got language {code}, expected one of those learned: {', '.join(self.languages)}.")
+        scores = self.scores(texts) if texts else np.empty((0, len(self.languages)))
+        near = scores[:, self.languages.index(code)] >= scores.max(axis=1, initial=-np.inf) - self.tolerance
         return [bool(one and _letters(text)) for one, text in zip(near, texts, strict=True)]
 
 
 def learn_languages(texts: Mapping[str, Sequence[str]], *, longest: int = 4, tolerance: float = 3.0) -> LearnedLanguages:
-    """Learn which language a text is in from sentences of each (`corpus.sentences`); pieces of up to `longest` letters.
+    """Learn from sentences of several languages to tell in which of them a text is.
 
-    Languages are equally likely; digits and punctuation count for nothing. Try it on held-out items before believing it.
+    Parameters
+    ----------
+    texts
+        Sentences of each language, by FLORES code (`corpus.sentences`).
+    longest
+        Longest character n-gram. 4 tells even related languages apart; shorter needs less text.
+    tolerance
+        How many nats less likely than the likeliest language `judge` still accepts: 3 is a factor of 20.
+
+    Returns
+    -------
+    LearnedLanguages
+        Its method `judge` goes where a judge is asked for (`classify`, `measure_instruction`).
+
+    Raises
+    ------
+    ValueError
+        For fewer than two languages.
+
+    Notes
+    -----
+    Languages are equally likely beforehand; digits and punctuation are ignored. Check it on held-out items first.
+
+    Examples
+    --------
+    >>> import probes
+    >>> texts = {"eng_Latn": ["the cat sleeps", "where is the dog?"], "deu_Latn": ["die Katze schläft", "wo ist der Hund?"]}
+    >>> probes.learn_languages(texts).identify(["the dog sleeps", "der Hund schläft"])
+    ['eng_Latn', 'deu_Latn']
     """
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.naive_bayes import MultinomialNB
 
     codes = tuple(texts)
     if len(codes) < 2:
-        raise ValueError(f"text in {', '.join(codes) or 'no language'} came. Needed: two languages or more to tell apart.")
-    pieces = HashingVectorizer(
+        raise ValueError(f"got text in {', '.join(codes) or 'no language'}, expected two languages or more to tell apart.")
+    ngrams = HashingVectorizer(
         analyzer="char_wb", ngram_range=(1, longest), n_features=2**16, norm=None, alternate_sign=False, lowercase=False
     )
-    rows = [(place, _letters(text)) for place, code in enumerate(codes) for text in texts[code]]
-    known = [(place, text) for place, text in rows if text]
+    rows = [(index, _letters(text)) for index, code in enumerate(codes) for text in texts[code]]
+    known = [(index, text) for index, text in rows if text]
     model = MultinomialNB(alpha=0.1, fit_prior=False)
-    model.fit(pieces.transform([text for _, text in known]), [place for place, _ in known])
+    model.fit(ngrams.transform([text for _, text in known]), [index for index, _ in known])
 
     def scores(asked: Sequence[str]) -> Float[np.ndarray, "item language"]:
-        found = np.full((len(asked), len(codes)), -np.inf)
-        found[:, model.classes_] = model.predict_joint_log_proba(pieces.transform([_letters(text) for text in asked]))
-        return found
+        likelihood = np.full((len(asked), len(codes)), -np.inf)
+        likelihood[:, model.classes_] = model.predict_joint_log_proba(ngrams.transform([_letters(text) for text in asked]))
+        return likelihood
 
     return LearnedLanguages(codes, scores, tolerance)
 

@@ -1,9 +1,9 @@
-"""How well a model translates: every direction, every item, its hypothesis kept, each score beside doing nothing."""
+"""How well does a model translate? Every direction and sentence, with hypotheses kept and scores beside an untranslated source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from probes.translation.report import CORPUS_SCORES, TranslationReport
 from probes.translation.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
 
 Metric = Literal["exact", "chrf", "bleu", "spbleu", "nll", "script", "identified"]
-_USUAL: tuple[Metric, ...] = ("exact", "chrf", "bleu", "nll", "script")
+_METRICS: tuple[Metric, ...] = ("exact", "chrf", "bleu", "nll", "script")
 
 
 def measure_translation(
@@ -31,7 +31,7 @@ def measure_translation(
     directions: Iterable[tuple[str, str]],
     *,
     form: str = "quoted",
-    metrics: Sequence[str] = _USUAL,
+    metrics: Sequence[str] = _METRICS,
     shots: int = 0,
     beams: int = 1,
     max_new_tokens: int | None = None,
@@ -41,37 +41,81 @@ def measure_translation(
 ) -> TranslationReport:
     """How well does the model translate in each direction, sentence by sentence?
 
-    `form` names a prompt template; the first translation instruction is the one asked with. `shots` items (the first of one
-    shuffled order, the same in every direction) are shown as examples and not tested. Greedy, or `beams`; without
-    `max_new_tokens` an answer may be twice as long as the longest reference. `nll` is the reference's negative
-    log-likelihood in nats a character, so that languages and tokenizers compare; `script` the share of answers in the
-    target's script; `identified`, with an `identifier`, the share it takes for the target language.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    corpus
+        Parallel text, best a part that tuning never saw (`interp.read("cldr:names", split="heldout")`).
+    directions
+        Pairs (source, target) of its languages.
+    form
+        Prompt template, one of `interp.tuning.TEMPLATES`, filled with the first translation instruction. Take the template of its
+        tuning for a tuned model.
+    metrics
+        What to score, the main metric first. "exact": exact match. "chrf": chrF++. "bleu", "spbleu": BLEU over words or FLORES-200
+        tokens. "nll": negative log-likelihood of the reference in nats a character, so that languages and tokenizers compare.
+        "script": share of outputs in the target's script. "identified": share that `identifier` takes for the target language.
+    shots
+        Items shown first with their translations: the first of one shuffled order, the same in every direction, not tested.
+    beams
+        Beam search with so many beams; 1 is greedy.
+    max_new_tokens
+        Most tokens of an output; None is twice the longest reference.
+    identifier
+        From texts to FLORES codes ("" where it cannot tell), for the metric "identified".
+    resamples
+        Bootstrap resamples of the items, or documents where the corpus names them, behind each 95 % confidence interval.
+    seed
+        Of the order of items and the resamples.
 
-    When it misleads: a base model that does not know the prompt's format fails at the format first, so hold a tuned model
-    against a format-tuned control; and on `cldr:*` this is lexical translation, not prose.
+    Returns
+    -------
+    TranslationReport
+        One row a direction and item.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric or template, no direction, or `shots` that leave nothing to test.
+
+    Notes
+    -----
+    A base model that does not know the prompt's format fails at the format first, so compare a tuned model with a
+    format-tuned control. On `cldr:*` this is lexical translation, not prose.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_translation(interp.load("bundled"), corpus, [("eng_Latn", "deu_Latn")], metrics=["exact"])
+    >>> report.table[["source", "target"]].drop_duplicates().values.tolist()
+    [['eng_Latn', 'deu_Latn']]
     """
-    _check(metrics, identifier, shots, len(corpus))
-    shape, kept = template(form), [name for name in metrics if name in CORPUS_SCORES]
-    frames, counts = [], {}
+    _check_shots(shots, len(corpus))
+    scored, shape = _known_metrics(metrics, identifier), template(form)
+    kept: list[Overlap] = [score for score in CORPUS_SCORES if score in scored]
+    frames: list[pd.DataFrame] = []
+    counts: dict[str, np.ndarray] = {}
     for source, target in _distinct(directions):
         examples = translations(corpus, [(source, target)], seed=seed, instructions=(TRANSLATE[0],)).examples
         asked = examples[shots:]
         prompts = [_with_shots(shape, examples[:shots], each) for each in asked]
         frame = _translated(model, shape, asked, prompts, beams, max_new_tokens)
-        for name in metrics:
-            if name in kept:
-                values, found = _overlaps(name, frame)
-                counts |= found
+        for name in scored:
+            if name == "chrf" or name == "bleu" or name == "spbleu":
+                values, added = _overlaps(name, frame)
+                counts |= added
             else:
                 values = _item_values(name, model, shape, asked, prompts, frame, identifier)
             frame[name], frame[f"{name}_baseline"] = values
         frames.append(frame)
     table = _with_documents(pd.concat(frames, ignore_index=True), corpus)
-    scored = {name: str(scorer(name, table["target"].iloc[0]).get_signature()) for name in kept}
-    how = {"form": form, "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
+    scorers = {name: str(scorer(name, table["target"].iloc[0]).get_signature()) for name in kept}
+    signed = {"form": form, "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
     return TranslationReport(
         table=table,
-        signature=Signature("translate", identify(model), corpus.identity, how | scored),
+        signature=Signature("translate", identify(model), corpus.identity, signed | scorers),
         arrays=counts,
         settings={"metrics": list(metrics), "resamples": resamples, "seed": seed},
         notes=_notes(corpus, table, kept),
@@ -79,43 +123,43 @@ def measure_translation(
 
 
 def _notes(corpus: ParallelCorpus, table: pd.DataFrame, kept: Sequence[str]) -> tuple[str, ...]:
-    found = ["cldr text: this is lexical translation of a few hundred concepts."] if corpus.name.startswith("cldr:") else []
+    notes = ["cldr text: this is lexical translation of a few hundred concepts."] if corpus.name.startswith("cldr:") else []
     if {"bleu", "spbleu"} & set(kept) and table["reference"].str.split().str.len().median() < 4:
-        found.append("BLEU counts up to four words in a row, and most references are shorter: read chrF++ and exact match.")
-    return tuple(found)
+        notes.append("BLEU counts n-grams of up to four words, and most references are shorter: read chrF++ and exact match.")
+    return tuple(notes)
 
 
 def _translated(
-    model: TransformerBridge, shape: Template, asked: Sequence[Example], prompts: Sequence[str], beams: int, most: int | None
+    model: TransformerBridge, shape: Template, asked: Sequence[Example], prompts: Sequence[str], beams: int, limit: int | None
 ) -> pd.DataFrame:
-    """What the model writes for each prompt, beside what it was asked and what it should have written."""
-    most = most or room_for_answers(model, prompts, [shape.answer(each) for each in asked])
-    said = generate(model, prompts, max_new_tokens=most, beams=beams, stop=shape.stop)
+    """What the model writes for each prompt, beside its source text and reference."""
+    limit = limit or room_for_answers(model, prompts, [shape.answer(each) for each in asked])
+    outputs = generate(model, prompts, max_new_tokens=limit, beams=beams, stop=shape.stop)
     columns = {
         "source": asked[0].source,
         "target": asked[0].target,
         "item": [each.item for each in asked],
         "text": [each.input for each in asked],
         "reference": [each.answer for each in asked],
-        "hypothesis": [one.strip() for one in said],
+        "hypothesis": [output.strip() for output in outputs],
     }
     return pd.DataFrame(columns)
 
 
 def room_for_answers(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> int:
-    """Twice the tokens of the longest answer, or what the model can read after the longest prompt where that is less."""
+    """How many tokens `model` may write: twice the longest of `answers`, at most what its context leaves after `prompts`."""
     longest = max(len(ids) for ids in encode(model, answers, special=False))
-    taken = max(len(ids) for ids in encode(model, prompts))
-    return max(1, min(2 * longest, (context_limit(model) or 10**6) - taken))
+    used = max(len(ids) for ids in encode(model, prompts))
+    return max(1, min(2 * longest, (context_limit(model) or 10**6) - used))
 
 
 def _overlaps(name: Overlap, frame: pd.DataFrame) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
-    """A corpus score of every item and of the source left as it is, and the counts of both by direction."""
+    """A corpus score of every item's output and of its untranslated source, and the counts of both by direction."""
     source, code = frame["source"].iloc[0], frame["target"].iloc[0]
     keys = {f"{name}:{source}>{code}": frame["hypothesis"], f"{name}:{source}>{code}:copy": frame["text"]}
     counts = {key: overlap_counts(name, list(texts), list(frame["reference"]), code) for key, texts in keys.items()}
-    said, copied = (item_scores(name, found, code) for found in counts.values())
-    return (said, copied), counts
+    written, copied = (item_scores(name, each, code) for each in counts.values())
+    return (written, copied), counts
 
 
 def _item_values(
@@ -126,23 +170,26 @@ def _item_values(
     prompts: Sequence[str],
     frame: pd.DataFrame,
     identifier: Identifier | None,
-) -> tuple[Any, Any]:
-    """One metric of every item, and its baseline: copying the source, or for the likelihood another item's reference."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """One metric of every item, and its baseline: the untranslated source, or for "nll" another item's reference."""
     code, golds = asked[0].target, [shape.joint + each.answer for each in asked]
     if name == "nll":
-        return _surprise(model, prompts, golds), _surprise(model, prompts, [*golds[1:], golds[0]])
-    both = (list(frame["hypothesis"]), list(frame["text"]))
-    if name == "identified" and identifier is not None:
-        return tuple([float(found == code) for found in identifier(texts)] for texts in both)
-    if name == "script":
-        return tuple([in_script(text, code) for text in texts] for texts in both)
-    return tuple([exact_match(text, [gold]) for text, gold in zip(texts, frame["reference"], strict=True)] for texts in both)
+        return _nll(model, prompts, golds), _nll(model, prompts, [*golds[1:], golds[0]])
+
+    def scored(texts: list[str]) -> np.ndarray:
+        if name == "identified" and identifier is not None:
+            return np.array([float(named == code) for named in identifier(texts)])
+        if name == "script":
+            return np.array([in_script(text, code) for text in texts])
+        return np.array([exact_match(text, [gold]) for text, gold in zip(texts, frame["reference"], strict=True)])
+
+    return scored(list(frame["hypothesis"])), scored(list(frame["text"]))
 
 
-def _surprise(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+def _nll(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> np.ndarray:
     """Negative log-likelihood of each answer after its prompt, in nats a character."""
-    found = np.asarray(score(model, list(prompts), list(answers)), dtype=float)
-    return -found / np.array([max(1, len(answer.strip())) for answer in answers])
+    likelihood = np.asarray(score(model, list(prompts), list(answers)), dtype=float)
+    return -likelihood / np.array([max(1, len(answer.strip())) for answer in answers])
 
 
 def _with_shots(shape: Template, shown: Sequence[Example], each: Example) -> str:
@@ -152,22 +199,27 @@ def _with_shots(shape: Template, shown: Sequence[Example], each: Example) -> str
 def _with_documents(table: pd.DataFrame, corpus: ParallelCorpus) -> pd.DataFrame:
     if corpus.documents is None:
         return table
-    known = {f"{corpus.name}/{item}": document for item, document in zip(corpus.ids, corpus.documents, strict=True)}
-    return table.assign(document=table["item"].map(known))
+    document_of = {f"{corpus.name}/{item}": document for item, document in zip(corpus.ids, corpus.documents, strict=True)}
+    return table.assign(document=table["item"].map(document_of))
 
 
 def _distinct(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    found = list(dict.fromkeys(directions))
-    if not found:
-        raise ValueError("no direction to translate in. Needed: at least one (source, target).")
-    return found
+    distinct = list(dict.fromkeys(directions))
+    if not distinct:
+        raise ValueError("got no direction to translate in, expected at least one (source, target).")
+    return distinct
 
 
-def _check(metrics: Sequence[str], identifier: Identifier | None, shots: int, items: int) -> None:
+def _known_metrics(metrics: Sequence[str], identifier: Identifier | None) -> list[Metric]:
+    known: tuple[Metric, ...] = get_args(Metric)
     for name in metrics:
-        if name not in get_args(Metric):
-            raise ValueError(f"unknown metric {name!r}. Needed: of {', '.join(get_args(Metric))}.{nearest(name, get_args(Metric))}")
+        if name not in known:
+            raise ValueError(f"got metric {name!r}, expected one of {', '.join(known)}.{nearest(name, known)}")
     if ("identified" in metrics) != (identifier is not None):
         raise ValueError("metric 'identified' and identifier= belong together. Give both, or neither.")
+    return [known[known.index(name)] for name in metrics]
+
+
+def _check_shots(shots: int, items: int) -> None:
     if not 0 <= shots < items:
-        raise ValueError(f"{shots} shots of {items} items leave nothing to test. Needed: 0 to {items - 1}.")
+        raise ValueError(f"got {shots} shots of {items} items, expected 0 to {items - 1} so that some are left to test.")

@@ -1,7 +1,7 @@
-"""The error rules of mFTI as released (`compute_error_ratio.py`), known faults and all: to compare with, not to believe.
+"""The error rules of mFTI's released code (`compute_error_ratio.py`), faults included, to compare with the paper.
 
-What is wrong in them is told at each; `probes.translation.errors` has rules without. Written from a description of the
-released code, not copied from it.
+Each docstring names the faults; the corrected rules are in `probes.translation.errors`. Written from a description of the released
+code, not copied from it.
 """
 
 from __future__ import annotations
@@ -14,48 +14,50 @@ from probes.translation.language_id import Judge
 
 
 def contains_repeat(text: str, code: str) -> bool:
-    """Whether some n-gram stands twice in a row with anything behind it.
+    """Whether an n-gram of `text`, in the language `code`, stands twice in a row with anything behind it.
 
-    The third copy is only asked to be there, not to be equal: "it is very very good", "that that is fine" and Chinese
-    天天向上 count, "the end the end" does not.
+    Fault: a third copy need only be something, not equal. "it is very very good", "that that is fine" and Chinese 天天向上 count,
+    "the end the end" does not.
     """
-    said = _pieces(text, code)
+    pieces = _pieces(text, code)
     return any(
-        said[start : start + n] == said[start + n : start + 2 * n]
-        for n in range(1, len(said) // 2 + 1)
-        for start in range(len(said) - 2 * n)  # the last start leaves one unit for the third copy
+        pieces[start : start + n] == pieces[start + n : start + 2 * n]
+        for n in range(1, len(pieces) // 2 + 1)
+        for start in range(len(pieces) - 2 * n)  # the last start leaves one unit for the third copy
     )
 
 
-def is_lost(said: Sequence[str], source: str, target: str, judge: Judge) -> list[bool]:
-    """Whether an output is neither in the target nor in the source language, both halves of it.
+def is_lost(outputs: Sequence[str], source: str, target: str, judge: Judge) -> list[bool]:
+    """Whether each output is in neither the `target` nor the `source` language with both its halves, as `judge` says.
 
-    An output wholly in the source language therefore counts as not lost. Halves are cut at spaces, so a Chinese text, or one of a
-    single word, has an empty first half and is in no language; what is no letter, digit or space is deleted first, and with
-    it the vowel signs of Indic scripts; and languages whose code has three letters are never recognised. What fastText makes of
-    a half without a letter ("16") is not known here: it passes.
+    Faults: an output wholly in the source language counts as not lost. Halves are cut at spaces, so a Chinese text, or one of a
+    single word, has an empty first half and is in no language. All that is no letter, digit or space is deleted first, and with
+    it the vowel signs of Indic scripts. Languages whose code has three letters are never recognised. What fastText says of
+    a half without letters ("16") is not known here, so it passes.
     """
-    found = []
-    for text in said:
+    lost = []
+    for text in outputs:
         words = re.sub(r"[^\w\s]", "", text).split()
         halves = [" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])]
-        found.append(not any(_recognised(halves, code, judge) for code in (target, source)))
-    return found
+        lost.append(not any(_recognised(halves, code, judge) for code in (target, source)))
+    return lost
 
 
 def has_lengths(
-    said: Sequence[str], references: Sequence[str], code: str, below: float | None = None, above: float | None = None
+    outputs: Sequence[str], references: Sequence[str], code: str, below: float | None = None, above: float | None = None
 ) -> list[bool]:
-    """Whether an output has less, or more, words than so many times the reference's: characters in Chinese alone, so that a
-    Japanese or Thai sentence is one word."""
-    pairs = [(len(_pieces(one, code)), len(_pieces(gold, code))) for one, gold in zip(said, references, strict=True)]
+    """Whether each output, in the language `code`, has fewer words than `below` times its reference, or more than `above` times.
+
+    Fault: characters are counted in Chinese only, so a Japanese or Thai sentence is one word.
+    """
+    pairs = [(len(_pieces(one, code)), len(_pieces(gold, code))) for one, gold in zip(outputs, references, strict=True)]
     return [(below is not None and own < below * gold) or (above is not None and own > above * gold) for own, gold in pairs]
 
 
 def _recognised(halves: Sequence[str], code: str, judge: Judge) -> bool:
     label = language(code).tag.split("-")[0]
-    spelled = [half for half in halves if any(letter.isalpha() for letter in half)]
-    return all(halves) and label[-2:] == label and all(judge(spelled, code))
+    with_letters = [half for half in halves if any(letter.isalpha() for letter in half)]
+    return all(halves) and label[-2:] == label and all(judge(with_letters, code))
 
 
 def _pieces(text: str, code: str) -> list[str]:

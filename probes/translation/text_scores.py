@@ -1,7 +1,7 @@
-"""How good one written answer is: exact match, F1, containment, script; chrF++, BLEU and spBLEU by sacreBLEU.
+"""Scores of one written answer: exact match, F1, containment, script; chrF++, BLEU and spBLEU by sacreBLEU.
 
-Normalisation for every language alike: NFKC, case-folding, punctuation away (by Unicode category, so that vowel signs of
-Indic scripts stay), spaces joined. No articles are stripped: SQuAD's rule knows English alone.
+Texts of every language are normalised alike: NFKC, case-folding, punctuation removed (by Unicode category, so that vowel signs
+of Indic scripts stay), spaces collapsed. Articles stay: SQuAD's rule strips them in English alone.
 """
 
 from __future__ import annotations
@@ -11,70 +11,107 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from interp.languages import language
 
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+    from sacrebleu.metrics.bleu import BLEU
+
 Overlap = Literal["chrf", "bleu", "spbleu"]
-"""Corpus scores: they are computed from summed counts, so the score of many items is not the mean of their scores."""
+"""Corpus scores: computed from summed counts, so the score of many items is not the mean of their own scores."""
 
 UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
-"""Scripts that write no spaces between words: their text is counted in characters."""
+"""Scripts written without spaces between words: their text is counted in characters."""
 _SPM = "flores200"
 _log = logging.getLogger(__name__)
 
 
 def normalise(text: str) -> str:
-    """A text without the differences that no reader minds: width, case, punctuation, spacing."""
+    """A text without differences of width, case, punctuation and spacing."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join("".join(" " if unicodedata.category(letter)[0] == "P" else letter for letter in folded).split())
 
 
 def units(text: str, code: str) -> list[str]:
-    """What F1 counts: words, or characters (with their marks) where a script writes no spaces between words."""
+    """The units that F1, containment and lengths count.
+
+    Parameters
+    ----------
+    text
+        Any text; it is normalised first.
+    code
+        Its language.
+
+    Returns
+    -------
+    list[str]
+        Words, or characters with their combining marks where the language's script writes no spaces between words.
+    """
     if language(code).script not in UNSPACED:
         return normalise(text).split()
-    found: list[str] = []
+    characters: list[str] = []
     for letter in normalise(text):
-        if found and unicodedata.category(letter)[0] == "M":
-            found[-1] += letter
+        if characters and unicodedata.category(letter)[0] == "M":
+            characters[-1] += letter
         elif not letter.isspace():
-            found.append(letter)
-    return found
+            characters.append(letter)
+    return characters
 
 
 def exact_match(answer: str, accepted: Sequence[str]) -> float:
-    """1 where the normalised answer is one of those accepted."""
+    """1 where the normalised `answer` equals one of the normalised `accepted` answers, else 0."""
     return float(any(normalise(answer) == normalise(gold) for gold in accepted))
 
 
-def contains(answer: str, accepted: Sequence[str], code: str) -> float:
-    """1 where an accepted answer stands in the answer as whole units: "euro" is in "the Euro.", not in "European".
+def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> bool:
+    """Whether a written answer contains one of the accepted answers.
 
+    Parameters
+    ----------
+    answer
+        What the model wrote.
+    accepted
+        The accepted answers.
+    code
+        The language of the answer. Then accepted answers must stand there as whole units, whatever their punctuation: "euro"
+        is in "the Euro.", not in "European". None asks for the characters alone, whatever their case: the rule of the released
+        XTransplant code for XQuAD, by which answers of one or two characters turn up by chance.
+
+    Notes
+    -----
     Misleads upwards for long answers: one that lists everything contains everything.
     """
-    said = units(answer, code)
-    golds = [units(gold, code) for gold in accepted]
-    return float(any(gold and gold == said[at : at + len(gold)] for gold in golds for at in range(len(said) - len(gold) + 1)))
+    if code is None:
+        return any(text.lower() in answer.lower() for text in accepted)
+    words = units(answer, code)
+    wanted = [units(text, code) for text in accepted]
+    return any(
+        bool(gold) and gold == words[start : start + len(gold)] for gold in wanted for start in range(len(words) - len(gold) + 1)
+    )
 
 
 def f1(answer: str, accepted: Sequence[str], code: str) -> float:
-    """The best F1 of shared units over the accepted answers (Rajpurkar et al. 2016, character-wise for unspaced scripts)."""
-    said = Counter(units(answer, code))
+    """F1 of the units that `answer` shares with an accepted answer, the best over `accepted`; `code` is the language.
+
+    Rajpurkar et al. 2016, over characters where the script writes no spaces between words.
+    """
+    counts = Counter(units(answer, code))
     best = 0.0
     for gold in (Counter(units(text, code)) for text in accepted):
-        shared = (said & gold).total()
-        best = max(best, 2 * shared / (said.total() + gold.total()) if shared else float(said == gold))
+        shared = (counts & gold).total()
+        best = max(best, 2 * shared / (counts.total() + gold.total()) if shared else float(counts == gold))
     return best
 
 
 def in_script(text: str, code: str) -> float:
-    """1 where most letters of a text are in a script of the language; 0 for none, and where there is no letter.
+    """1 where more than half of the letters of `text` are in a script of the language `code`; 0 where not, or without letters.
 
-    Says nothing between languages that share a script: German for English passes. Give an identifier for those.
+    Does not tell languages apart that share a script: German passes for English. Use a language identifier for those.
     """
     from fontTools.unicodedata import script
 
@@ -86,65 +123,108 @@ def in_script(text: str, code: str) -> float:
 
 
 @cache
-def scorer(name: Overlap, code: str) -> Any:
-    """The sacreBLEU metric: chrF++ (word order 2), BLEU, or BLEU over the FLORES-200 pieces.
+def scorer(name: Overlap, code: str) -> Metric:
+    """The sacreBLEU metric for a language.
 
-    BLEU's own tokenizer splits at spaces, so unspaced scripts are scored by characters. spBLEU needs a model from the net:
-    where it cannot be had, a warning says so and BLEU stands in; its signature tells which was used.
+    Parameters
+    ----------
+    name
+        "chrf" is chrF++ (word order 2); "bleu" is BLEU, over characters where the script writes no spaces between words,
+        because BLEU's own tokenizer splits at spaces; "spbleu" is BLEU over the FLORES-200 SentencePiece tokens, whose model
+        sacreBLEU downloads. Where that fails a warning is logged and BLEU is used instead; the metric's signature tells which.
+    code
+        The target language.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
+    metric: Metric
     if name == "chrf":
         metric = CHRF(word_order=2)
-    elif name == "spbleu" and _pieces_at_hand():
+    elif name == "spbleu" and _has_flores_tokenizer():
         metric = BLEU(tokenize=_SPM, force=True)
     else:
         metric = BLEU(tokenize="char" if language(code).script in UNSPACED else "13a", force=True)
-    metric.num_refs = 1  # its signature asks
+    metric.num_refs = 1  # its signature states it
     return metric
 
 
 @cache
-def _pieces_at_hand() -> bool:
-    from sacrebleu.metrics import BLEU
+def _has_flores_tokenizer() -> bool:
+    from sacrebleu.metrics.bleu import BLEU
 
     try:
         BLEU(tokenize=_SPM, force=True).sentence_score("a", ["a"])
     except Exception as error:  # sacreBLEU raises whatever the network, the lock or sentencepiece raised
-        _log.warning("spBLEU's model %s cannot be had (%s): BLEU stands in for it", _SPM, " ".join(str(error).split())[:120])
+        _log.warning("spBLEU's tokenizer %s is not available (%s): BLEU is used instead", _SPM, " ".join(str(error).split())[:120])
         return False
     return True
 
 
 @lru_cache(maxsize=100_000)
-def sentence_bleu(said: str, wanted: str, code: str = "eng_Latn") -> float:
-    """BLEU of one sentence, 0 to 100, with only the orders it is long enough for; words split as `code` writes them."""
-    return _sentence_scorer(language(code).script in UNSPACED).sentence_score(said, [wanted]).score
+def sentence_bleu(hypothesis: str, reference: str, code: str = "eng_Latn") -> float:
+    """BLEU of one sentence, 0 to 100, of the n-gram orders that it is long enough for.
+
+    `hypothesis` and `reference` are split into words, or into characters where the script of the language `code` writes no spaces.
+    """
+    return _sentence_scorer(language(code).script in UNSPACED).sentence_score(hypothesis, [reference]).score
 
 
 @cache
-def _sentence_scorer(characters: bool) -> Any:
-    from sacrebleu.metrics import BLEU
+def _sentence_scorer(characters: bool) -> BLEU:
+    from sacrebleu.metrics.bleu import BLEU
 
     return BLEU(tokenize="char" if characters else "13a", effective_order=True)
 
 
-def overlap_counts(name: Overlap, said: Sequence[str], wanted: Sequence[str], code: str) -> Float[np.ndarray, "item count"]:
-    """The counts each item adds to a corpus score: n-gram matches, totals, lengths."""
-    return np.array(scorer(name, code)._extract_corpus_statistics(said, [wanted]), dtype=float)
+def overlap_counts(
+    name: Overlap, hypotheses: Sequence[str], references: Sequence[str], code: str
+) -> Float[np.ndarray, "item count"]:
+    """The counts (n-gram matches, totals, lengths) that each item adds to a corpus score.
+
+    Parameters
+    ----------
+    name
+        The corpus score.
+    hypotheses, references
+        One of each for every item.
+    code
+        The target language.
+    """
+    return np.array(scorer(name, code)._extract_corpus_statistics(hypotheses, [references]), dtype=float)
 
 
 def overlap_score(
     name: Overlap, counts: Float[np.ndarray, "item count"], weights: Float[np.ndarray, "resample item"], code: str
 ) -> Float[np.ndarray, " resample"]:
-    """The corpus score, 0 to 100, of the items under each weighting; a row of ones gives sacreBLEU's own."""
+    """The corpus score of weighted items.
+
+    Parameters
+    ----------
+    name
+        The corpus score.
+    counts
+        What each item adds, from `overlap_counts`.
+    weights
+        How often each item is drawn in each resample; a row of ones gives sacreBLEU's own score.
+    code
+        The target language.
+
+    Returns
+    -------
+    Float[np.ndarray, "resample"]
+        The score of each resample, 0 to 100.
+    """
     metric = scorer(name, code)
     return np.array([metric._compute_score_from_stats(list(summed)).score for summed in weights @ counts])
 
 
 def item_scores(name: Overlap, counts: Float[np.ndarray, "item count"], code: str) -> Float[np.ndarray, " item"]:
-    """The score of every item alone, for paired tests; BLEU of one sentence has missing orders, so they are left out."""
-    from sacrebleu.metrics import BLEU
+    """The score of every item alone, 0 to 100, for paired tests.
+
+    `name`, `counts` and `code` as for `overlap_score`. BLEU leaves out the n-gram orders that a sentence is too short for.
+    """
+    from sacrebleu.metrics.bleu import BLEU
 
     metric = scorer(name, code) if name == "chrf" else BLEU(effective_order=True, force=True)
     return np.array([metric._compute_score_from_stats(list(row)).score for row in counts])

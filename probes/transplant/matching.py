@@ -1,12 +1,8 @@
-"""String matches of free answers: the released XTransplant code's rules."""
+"""Which of several numbered options a written answer names, by the rules of the released XTransplant code."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 def names_option(text: str, gold: int, marks: Sequence[str], words: Sequence[str] = ()) -> bool:
@@ -21,9 +17,3 @@ def names_option(text: str, gold: int, marks: Sequence[str], words: Sequence[str
     ]
     right = named[gold] or text.strip() == marks[gold]
     return right and not any(hit for place, hit in enumerate(named) if place != gold)
-
-
-def contains(text: str, answers: Sequence[str]) -> bool:
-    """Whether an answer stands in the text, whatever its case: the papers' match for XQuAD. Misleads for answers of one or
-    two characters, which turn up by chance."""
-    return any(answer.lower() in text.lower() for answer in answers)

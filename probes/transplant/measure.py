@@ -19,6 +19,7 @@ from interp.interventions.grid.items import transplant_items
 from interp.models.load import identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
+from probes.translation.text_scores import contains
 from probes.transplant.controls import (
     CONTROLS,
     Carried,
@@ -32,7 +33,7 @@ from probes.transplant.controls import (
     prompts_of,
     recorded,
 )
-from probes.transplant.matching import contains, names_option
+from probes.transplant.matching import names_option
 from probes.transplant.options import Question
 from probes.transplant.report import TransplantGrid
 

@@ -30,6 +30,22 @@ class TransplantGrid(Report):
 
     question = "Does carrying one language's activation into another's run give better answers?"
 
+    def _item_values(self) -> pd.DataFrame:
+        """What the edit changes in every item, by source layer (mean over targets) and by target layer, and the untouched run."""
+        frames = []
+        for pair in self.pairs:
+            donor, _, language = pair.partition(">")
+            rows = self.table[(self.table["donor"] == donor) & (self.table["language"] == language)]
+            rows, change = rows[rows["run"] == "untouched"], self.effect(pair)
+            sides = [("effect by source layer", change.mean(2), self.settings["sources"]),
+                     ("effect by target layer", change.mean(1), self.settings["targets"]),
+                     ("untouched", self.untouched(pair)[:, None], [""])]  # fmt: skip
+            for measure, values, layers in sides:
+                for column, layer in enumerate(layers):
+                    frames.append(pd.DataFrame({"measure": measure, "language": pair, "series": "", "layer": str(layer),
+                                                "item": rows["item"].astype(str), "value": values[:, column]}))  # fmt: skip
+        return pd.concat(frames, ignore_index=True)
+
     @property
     def pairs(self) -> list[str]:
         return list(dict.fromkeys(self.table["donor"] + ">" + self.table["language"]))

@@ -1,4 +1,4 @@
-"""Before and after, drawn: learning curves, paired slopes, differences with their intervals, and which rows moved."""
+"""Figures of a model before and after tuning: learning curves, paired slopes, differences with intervals, weights that moved."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_NAMED = 14
+_MOST_NAMES = 28
 
 
 def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
-    """Loss over updates, in nats a token: training as a line, the held-out examples as dots. `history`: `step, loss, part`."""
+    """Loss over updates, in nats a token: training as a line, held-out examples with markers.
+
+    `history` has a row an update and part (training, held out): `step, loss, part`. `signature` is the line under the figure.
+    """
     figure = blank((7.2, 4.0))
     axes, ends = figure.subplots(), []
-    for place, (part, rows) in enumerate(history.groupby("part", sort=False)):
-        axes.plot(rows["step"], rows["loss"], color=PALETTE[place], marker="o" if place else None, markersize=5, linewidth=1.6)
-        ends.append((float(rows["loss"].iloc[-1]), str(part), PALETTE[place]))
+    for index, (part, rows) in enumerate(history.groupby("part", sort=False)):
+        axes.plot(rows["step"], rows["loss"], color=PALETTE[index], marker="o" if index else None, markersize=5, linewidth=1.6)
+        ends.append((float(rows["loss"].iloc[-1]), str(part), PALETTE[index]))
     finish(axes, "update", "loss (nats a token)")
     name_ends(axes, ends)
     headline(figure, "How the model learned")
@@ -35,20 +38,22 @@ def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
 def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
     """A line for each language from before to after, coloured where the interval of the difference excludes zero.
 
-    `frame` has the column of `line`, `before, after` and `lower, upper` of the difference.
+    `frame` has a row a line: `before, after`, `lower, upper` of their difference, and the column that `line` names. `title`,
+    `ylabel` and `signature` (the line under the figure) are printed as they are.
     """
     figure = blank((5.6, 4.6))
     axes = figure.subplots()
     ends = []
     for row in frame.to_dict("records"):
-        clear = row["lower"] > 0 or row["upper"] < 0
-        colour = (PALETTE[0] if row["after"] > row["before"] else PALETTE[1]) if clear else FAINT
-        axes.plot([0, 1], [row["before"], row["after"]], color=colour, marker="o", markersize=4, linewidth=1.8 if clear else 1.0)
+        significant = row["lower"] > 0 or row["upper"] < 0
+        colour = (PALETTE[0] if row["after"] > row["before"] else PALETTE[1]) if significant else FAINT
+        width = 1.8 if significant else 1.0
+        axes.plot([0, 1], [row["before"], row["after"]], color=colour, marker="o", markersize=4, linewidth=width)
         ends.append((float(row["after"]), str(row[line]), colour))
     axes.set_xticks([0, 1], ["before", "after"])
     axes.set_xlim(-0.08, 1.05)
     finish(axes, "", ylabel)
-    if len(ends) <= 2 * _NAMED:
+    if len(ends) <= _MOST_NAMES:
         name_ends(axes, ends)
     headline(figure, title)
     sign(figure, signature)
@@ -56,7 +61,11 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
 
 
 def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
-    """After minus before over layers, a line with its band for each language, around zero. `frame`: `layer`, `line`, interval."""
+    """After minus before over layers, a line with its confidence interval for each language; beyond eight a panel each.
+
+    `frame` has a row a line and layer: `layer, estimate, lower, upper`, and the column that `line` names. `title`, `ylabel` and
+    `signature` (the line under the figure) are printed as they are.
+    """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
     colours = places(map(str, names))
     few = len(names) <= 8
@@ -65,8 +74,8 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     figure = blank((7.2, 4.4) if few else (11.0, 1.2 + 1.6 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     ends = []
-    for place, name in enumerate(names):
-        axes, look, part = grid[0 if few else place], style(colours[str(name)] if few else 0), frame[frame[line] == name]
+    for index, name in enumerate(names):
+        axes, look, part = grid[0 if few else index], style(colours[str(name)] if few else 0), frame[frame[line] == name]
         x = [layers.index(layer) for layer in part["layer"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], linewidth=1.8, **look)
@@ -88,16 +97,20 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
 
 
 def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
-    """After minus before with its interval, one row a cell, largest on top; filled where zero lies outside. Forty rows at most."""
+    """After minus before with its confidence interval, a row a cell, filled where the interval excludes zero.
+
+    `frame` has a row a cell: `estimate, lower, upper`, and the column that `line` names; the forty largest differences are shown.
+    `title`, `xlabel` and `signature` (the line under the figure) are printed as they are.
+    """
     order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
     figure = blank((6.6, 1.4 + 0.22 * len(order)))
     axes = figure.subplots()
     y = np.arange(len(order))
-    clear = (order["lower"] > 0) | (order["upper"] < 0)
+    significant = (order["lower"] > 0) | (order["upper"] < 0)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.hlines(y, order["lower"], order["upper"], color=np.where(clear, PALETTE[0], FAINT), linewidth=1.6)
-    fill, edge = np.where(clear, PALETTE[0], "white"), np.where(clear, PALETTE[0], FAINT)
-    axes.scatter(order["estimate"], y, s=28, c=fill, edgecolors=edge, zorder=3)
+    edge = [PALETTE[0] if each else FAINT for each in significant]
+    axes.hlines(y, order["lower"], order["upper"], color=edge, linewidth=1.6)
+    axes.scatter(order["estimate"], y, s=28, c=[PALETTE[0] if each else "white" for each in significant], edgecolors=edge, zorder=3)
     axes.set_yticks(y, [str(name) for name in order[line]], fontsize=8)
     finish(axes, xlabel, "")
     headline(figure, title)
@@ -106,22 +119,23 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
 
 
 def row_movement(frame: pd.DataFrame, signature: str, labels: Mapping[int, str]) -> Figure:
-    """How far each embedding row moved, one strip for each group of tokens; `labels` name the rows that moved farthest.
+    """How far each embedding row moved, a strip for each group of tokens.
 
-    `frame`: `token, group, distance`. A row that did not move stands at the foot of its strip, apart from the log scale.
+    `frame` has a row a token: `token` (its id), `group, distance`; rows that did not move are drawn below the log scale. `labels`
+    are the texts of the tokens to name; `signature` is the line under the figure.
     """
     groups = list(pd.unique(frame["group"]))
     figure = blank((7.6, 4.4))
     axes = figure.subplots()
     moving = frame.loc[frame["distance"] > 0, "distance"]
     floor = float(moving.min()) / 3 if len(moving) else 1e-6
-    spread = np.random.default_rng(0).uniform(-0.32, 0.32, len(frame))
-    x = frame["group"].map(groups.index).to_numpy() + spread
+    jitter = np.random.default_rng(0).uniform(-0.32, 0.32, len(frame))
+    x = frame["group"].map(groups.index).to_numpy() + jitter
     axes.scatter(x, frame["distance"].clip(lower=floor), s=5, alpha=0.45, linewidths=0,
                  c=[PALETTE[groups.index(group) % len(PALETTE)] for group in frame["group"]])  # fmt: skip
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         part = frame.loc[frame["group"] == group, "distance"]
-        axes.hlines(max(floor, float(part.median())), place - 0.36, place + 0.36, color=INK, linewidth=1.4)
+        axes.hlines(max(floor, float(part.median())), index - 0.36, index + 0.36, color=INK, linewidth=1.4)
     _name_rows(axes, frame.assign(x=x), labels)
     axes.set_yscale("log")
     moved = [int((frame.loc[frame["group"] == group, "distance"] > 0).sum()) for group in groups]
@@ -135,14 +149,15 @@ def row_movement(frame: pd.DataFrame, signature: str, labels: Mapping[int, str])
 
 
 def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels: Mapping[str, float], signature: str) -> Figure:
-    """What is gained by how large a dose, a line for each `line`; `levels` are named horizontal lines (base, tuned).
+    """The gain at each dose (layer, part, share of rows), with its confidence interval.
 
-    `frame`: `dose, line, estimate, lower, upper`.
+    `frame` has a row a `line` and dose: `dose, line, estimate, lower, upper`. `levels` are horizontal lines by name (base, tuned).
+    `title`, `xlabel`, `ylabel` and `signature` (the line under the figure) are printed as they are.
     """
     figure = blank((7.2, 4.4))
     axes = figure.subplots()
     doses = list(pd.unique(frame["dose"]))
-    ends: list[tuple[float, str, object]] = []
+    ends: list[tuple[float, str, str]] = []
     colours = places(map(str, pd.unique(frame["line"])))
     for name, part in frame.groupby("line", sort=False):
         look = style(colours[str(name)])
@@ -169,9 +184,10 @@ def _name_rows(axes: Axes, frame: pd.DataFrame, labels: Mapping[int, str]) -> No
 
 
 def tensor_movement(frame: pd.DataFrame, signature: str) -> Figure:
-    """The relative change of every tensor as colour: kinds of weight by part, embedding first and head last.
+    """The relative change of every tensor as colour, kind of weight by part of the model, embedding first and head last.
 
-    `frame`: `tensor, part, relative`. Cells of weights that did not move stay white.
+    `frame` has a row a tensor: `tensor, part, relative`; tensors that did not move are white. `signature` is the line under the
+    figure.
     """
     kinds = frame["tensor"].str.replace(r"^.*?\.\d+\.", "", regex=True)
     table = frame.assign(kind=kinds).pivot_table(index="kind", columns="part", values="relative", sort=False, aggfunc="max")

@@ -1,9 +1,10 @@
-"""What each part of a tuned model is worth: it is put into the base, or taken out of the tuned model, and the loss is read."""
+"""Which part of a tuned model carries its gain? Parts are put into the base, or taken out of the tuned model, and the loss read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from probes.tuning.hybrids_report import BlocksReport, EntryReport, HybridReport
 from probes.tuning.token_groups import GROUPS, group_tokens, token_frequencies
 
 _DOSES = (0.01, 0.05, 0.25, 0.5, 1.0)
+_Kind = TypeVar("_Kind", bound=HybridReport)
 
 
 def measure_entry(
@@ -30,18 +32,58 @@ def measure_entry(
     resamples: int = 1000,
     seed: int = 0,
 ) -> EntryReport:
-    """Where does the gain enter: what is left of it when the other model takes over at each layer of the residual stream?
+    """At which layer does the gain of tuning enter the residual stream?
 
-    "tuned below": the base reads, at one row of the stream, what the tuned model holds there. "base below": the tuned model
-    reads the base's. Both at every position, so the two are whole models joined at that row. Where "tuned below" has all of
-    the gain and "base below" none, everything that matters happened before that row.
+    The lower layers of one model are joined to the upper layers of the other at each row of the residual stream, at every position.
+    "tuned below": the base goes on from the tuned model's stream. "base below": the tuned model goes on from the base's. Where
+    "tuned below" has all of the gain and "base below" none, all that matters happened before that row.
 
-    When it misleads: an upper half may not understand another model's stream; a loss below the base's own shows it.
+    Parameters
+    ----------
+    base
+        The model before tuning.
+    tuned
+        The tuned model, of the same architecture and vocabulary.
+    mixture
+        Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
+    form
+        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples.
+
+    Returns
+    -------
+    EntryReport
+        One row an example, joint and line. The end of text after the answer does not count: see Notes.
+
+    Raises
+    ------
+    ValueError
+        Where the two models do not fit together.
+
+    Notes
+    -----
+    Upper layers may not read another model's stream; a loss above the base's own shows that. A base model never ends a line with
+    the end of text, and learning that would swamp every other gain, so its loss is left out.
+
+    Examples
+    --------
+    A model gains nothing over itself, wherever it is joined:
+
+    >>> import interp, probes
+    >>> from interp.tuning import translations
+    >>> model = interp.load("bundled", dtype="float32")
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_entry(model, model, translations(corpus, [("eng_Latn", "deu_Latn")]), resamples=10)
+    >>> bool(report.summary()["estimate"].abs().max() < 1e-4)
+    True
     """
     data, languages = _data(base, tuned, mixture, form)
     names = layer_names("residual", base.cfg.n_layers)
     lines = {"tuned below": stitched_losses(tuned, base, data), "base below": stitched_losses(base, tuned, data)}
-    cells = {(line, name): losses[place] for line, losses in lines.items() for place, name in enumerate(names)}
+    cells = {(line, name): losses[row] for line, losses in lines.items() for row, name in enumerate(names)}
     return _report(EntryReport, base, tuned, mixture, data, languages, cells, {"form": form, "boot": resamples, "seed": seed})
 
 
@@ -49,11 +91,52 @@ def measure_blocks(
     base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, *, form: str = "quoted",
     alphas: Sequence[float] = (0.5, 1.0), resamples: int = 1000, seed: int = 0,
 ) -> BlocksReport:  # fmt: skip
-    """Which part's weights carry the gain: one part at a time moved from base to tuned, and from tuned back to base?
+    """Which part's weights carry the gain of tuning?
 
     "base + a": the share a of one part's change is added to the base. "tuned - part": the tuned model with that part as it
-    was before. A part is sufficient where the first gains, necessary where the second loses; parts work together, so the
-    gains need not add up.
+    was before. A part is sufficient where the first gains, necessary where the second loses.
+
+    Parameters
+    ----------
+    base
+        The model before tuning.
+    tuned
+        The tuned model, of the same architecture and vocabulary.
+    mixture
+        Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
+    form
+        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+    alphas
+        Shares of a part's change to add to the base; 1 is the whole change.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples.
+
+    Returns
+    -------
+    BlocksReport
+        One row an example, part (`embed`, each block, `head`) and line.
+
+    Raises
+    ------
+    ValueError
+        Where the two models do not fit together.
+
+    Notes
+    -----
+    Parts work together, so the gains of single parts need not add up.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> from interp.tuning import translations
+    >>> model = interp.load("bundled", dtype="float32")
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=2, seed=0)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> report = probes.measure_blocks(model, model, mixture, alphas=(1.0,), resamples=10)
+    >>> sorted(report.table["line"].unique())
+    ['base + 1', 'tuned - part']
     """
     data, languages = _data(base, tuned, mixture, form)
     cells = {}
@@ -70,55 +153,98 @@ def measure_rows(
     base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, *, form: str = "quoted",
     doses: Sequence[float] = _DOSES, resamples: int = 1000, seed: int = 0,
 ) -> RowsReport:  # fmt: skip
-    """How many embedding rows carry the gain: the base with the tuned rows of nested token sets (arXiv 2311.09071, appendix)?
+    """How many embedding rows carry the gain of tuning?
 
-    Sets are the first share `doses` of the rows that moved and stand in the text: by how often they stand there, by how
-    far they moved, and in random order, which is the control of equal size. Then every token group of `group_tokens` whole.
+    The base gets the tuned input embedding rows of a set of tokens. Sets are nested: the first share of the rows that moved
+    and occur in the text, ordered by how often they occur, by how far they moved, and at random, which is the control of equal
+    size. Then each group of tokens whole (in the instruction, in both languages, in one).
+
+    Parameters
+    ----------
+    base
+        The model before tuning.
+    tuned
+        The tuned model, of the same architecture and vocabulary; its input embedding must have been tuned.
+    mixture
+        Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
+    form
+        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+    doses
+        Shares of the moved rows, from 0 to 1.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples and the random order.
+
+    Returns
+    -------
+    RowsReport
+        One row an example and set; `settings["sizes"]` has the number of rows of each set.
+
+    Raises
+    ------
+    ValueError
+        Where no embedding row of the text moved, or the two models do not fit together.
+
+    References
+    ----------
+    arXiv 2311.09071, appendix.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> from interp.tuning import translations
+    >>> model = interp.load("bundled")
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=2, seed=0)
+    >>> probes.measure_rows(model, model, translations(corpus, [("eng_Latn", "deu_Latn")]))
+    Traceback (most recent call last):
+    ValueError: got a tuned model in which no embedding row of this text moved, expected one whose input embedding was tuned.
     """
     data, languages = _data(base, tuned, mixture, form)
     distance = (input_table(tuned) - input_table(base)).float().norm(dim=1).cpu().numpy()
     counts = token_frequencies(data.ids, len(distance))
     moved = np.flatnonzero((distance > 0) & (counts > 0))
     if not len(moved):
-        raise ValueError("no embedding row of this text moved. Needed: a model whose input embedding was tuned.")
+        raise ValueError(
+            "got a tuned model in which no embedding row of this text moved, expected one whose input embedding was tuned."
+        )
     orders = {"most frequent": moved[np.argsort(-counts[moved], kind="stable")],
               "moved farthest": moved[np.argsort(-distance[moved], kind="stable")],
               "random rows": np.random.default_rng(seed).permutation(moved)}  # fmt: skip
     sets = {(line, f"{dose:.0%}"): order[: max(1, round(dose * len(moved)))] for line, order in orders.items() for dose in doses}
     groups = group_tokens(base, mixture, template(form))
-    sets |= {("group", name): moved[groups[moved] == place] for place, name in enumerate(GROUPS)}
+    sets |= {("group", name): moved[groups[moved] == index] for index, name in enumerate(GROUPS)}
     cells = {}
     for key, tokens in sets.items():
         if len(tokens):
             with with_rows(base, tuned, tokens.tolist()):
                 cells[key] = answer_losses(base, data)
-    how = {"form": form, "boot": resamples, "seed": seed}
-    sizes = {f"{line}|{place}": len(tokens) for (line, place), tokens in sets.items()}
-    return _report(RowsReport, base, tuned, mixture, data, languages, cells, how, sizes)
+    signed = {"form": form, "boot": resamples, "seed": seed}
+    sizes = {f"{line}|{dose}": len(tokens) for (line, dose), tokens in sets.items()}
+    return _report(RowsReport, base, tuned, mixture, data, languages, cells, signed, sizes)
 
 
 def _data(base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, form: str) -> tuple[Encoded, pd.DataFrame]:
-    """The answers' tokens without end-of-text: a base model never ends a line so, and learning that would swamp the gain."""
+    """The tokens of the answers without the end of text, and the item and direction of each example."""
     check_pair(base, tuned)
     data = encode_examples(base.tokenizer, mixture.examples, template(form), context_limit(base) or 10**6)
     end = base.tokenizer.eos_token_id
     data = replace(data, labels=tuple((*labels[:-1], IGNORED) if labels[-1] == end else labels for labels in data.labels))
-    known = {each.id: each for each in mixture.examples}
-    kept = [known[name] for name in data.kept]
+    examples = {each.id: each for each in mixture.examples}
+    kept = [examples[name] for name in data.kept]
     return data, pd.DataFrame({"item": [each.item for each in kept], "language": [f"{each.source}>{each.target}" for each in kept]})
 
 
 def _report(
-    kind: type[HybridReport], base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, data: Encoded,
-    who: pd.DataFrame, cells: Mapping[tuple[str, str], np.ndarray], how: Mapping[str, object],
+    kind: type[_Kind], base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, data: Encoded,
+    items: pd.DataFrame, cells: Mapping[tuple[str, str], np.ndarray], signed: Mapping[str, object],
     sizes: Mapping[str, int] | None = None,
-) -> HybridReport:  # fmt: skip
-    ends = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
-    frames = [who.assign(line=line, place=place, loss=losses, **ends) for (line, place), losses in cells.items()]
-    signed = {**how, "before": str(identify(base))}
+) -> _Kind:  # fmt: skip
+    whole = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
+    frames = [items.assign(line=line, place=place, loss=losses, **whole) for (line, place), losses in cells.items()]
     return kind(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature(kind.measure, identify(tuned), mixture.identity, signed),
-        settings={"resamples": how["boot"], "seed": how["seed"], "sizes": dict(sizes or {})},
+        signature=Signature(kind.measure, identify(tuned), mixture.identity, {**signed, "before": str(identify(base))}),
+        settings={"resamples": signed["boot"], "seed": signed["seed"], "sizes": dict(sizes or {})},
         notes=(f"{len(data.dropped)} examples did not fit the context",) if data.dropped else (),
     )

@@ -1,4 +1,4 @@
-"""What tuning did to the loss: every held-out example before and after, and the learning curve."""
+"""What did the model learn from its tuning data? The loss of every held-out example before and after, and the learning curve."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _SIGNED = ("template", "learning_rate", "batch", "epochs", "mask", "held_out", "
 class TuningReport(Report):
     """One row a held-out example: its loss before and after, in nats a learned token. `arrays` hold the learning curve.
 
-    When it misleads: a token is not the same amount of text in every language, so losses of two languages do not compare;
-    and most of a first drop is the prompt's format and the end-of-text after the answer. Tune a copy control with the same
-    steps to see how much.
+    A token is not the same amount of text in every language, so losses of two languages do not compare. Most of the first drop
+    is the prompt's format and the end of text after the answer: tune a copy control with the same steps to see how much.
     """
 
     question = "What did the model learn from its tuning data?"
 
     def summary(self) -> pd.DataFrame:
-        """A row a direction and one for all: held-out loss after (`estimate`), before (`baseline`) and their difference.
+        """One row a direction and one for all: held-out loss after (`estimate`), before (`baseline`), and their difference.
 
-        The intervals are over items. Without held-out examples the one row is the last training loss beside the first.
+        95 % confidence intervals are percentile bootstrap over items. Without held-out examples the only row is the last training
+        loss, with the first as baseline.
         """
         if not len(self.table):
             loss = self.arrays["loss"]
@@ -44,47 +44,73 @@ class TuningReport(Report):
 
     def _row(self, name: str, part: pd.DataFrame) -> dict[str, object]:
         values = part[["after", "before"]].to_numpy()
-        both = np.column_stack([values, values[:, 0] - values[:, 1]])
-        lower, upper = bootstrap(both, self.settings["resamples"], self.settings["seed"], part["item"].to_numpy())
+        values = np.column_stack([values, values[:, 0] - values[:, 1]])
+        lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"], part["item"].to_numpy())
         return {"direction": name, "estimate": values[:, 0].mean(), "lower": lower[0], "upper": upper[0], "n": len(part),
-                "baseline": values[:, 1].mean(), "difference": both[:, 2].mean(), "difference_lower": lower[2],
+                "baseline": values[:, 1].mean(), "difference": values[:, 2].mean(), "difference_lower": lower[2],
                 "difference_upper": upper[2]}  # fmt: skip
 
     def verdict(self) -> str:
         top = self.summary().iloc[0]
         moved = self.settings["moved"]
-        what = f"{moved['tensors']} tensors moved" + (f" ({moved['rows']} embedding rows)" if moved["rows"] else "")
+        weights = f"{moved['tensors']} tensors moved" + (f" ({moved['rows']} embedding rows)" if moved["rows"] else "")
         if top["direction"] == "training":
-            return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {what}."
+            return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {weights}."
         change = f"{top['difference']:+.3f} [{top['difference_lower']:+.3f}, {top['difference_upper']:+.3f}]"
         if top["difference_lower"] <= 0 <= top["difference_upper"]:
-            return f"Held-out loss is not distinguishable from before: {change} nats a token over {top['n']} examples. {what}."
+            return f"Held-out loss is not distinguishable from before: {change} nats a token over {top['n']} examples. {weights}."
         ends = f"from {top['baseline']:.3f} to {top['estimate']:.3f}"
-        return f"Held-out loss went {ends} nats a token, {change} over {top['n']} examples; {what}."
+        return f"Held-out loss went {ends} nats a token, {change} over {top['n']} examples; {weights}."
 
     def figures(self) -> dict[str, Figure]:
-        found = {"curve": learning_curve(self.curve(), str(self.signature))}
+        """The learning curve, and the held-out loss of every direction before and after."""
+        figures = {"curve": learning_curve(self.curve(), str(self.signature))}
         if len(self.table):
             rows = self.summary().iloc[1:]
             rows = rows.assign(before=rows["baseline"], after=rows["estimate"], lower=rows["difference_lower"])
             rows["upper"] = rows["difference_upper"]
-            found["slopes"] = paired_slopes(
+            figures["slopes"] = paired_slopes(
                 rows, "Held-out loss by direction", "loss (nats a token)", str(self.signature), "direction"
             )
-        return found
+        return figures
 
     def curve(self) -> pd.DataFrame:
-        """The learning curve: `step, loss, part` for training and held-out examples."""
+        """The learning curve: `step, loss` (nats a token) and `part`, for training and held-out examples."""
         parts = [("training", "step", "loss"), ("held out", "held_out_step", "held_out_loss")]
         frames = [pd.DataFrame({"step": self.arrays[x], "loss": self.arrays[y], "part": name}) for name, x, y in parts]
         return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
 def measure_tuning(tuned: TunedModel, *, resamples: int = 1000, seed: int = 0) -> TuningReport:
-    """A finished tuned model as a report: losses before and after, the learning curve, what was cut and what moved."""
+    """What did a tuned model learn from its data?
+
+    Parameters
+    ----------
+    tuned
+        A tuned model, from `interp.tuning.tune` or `interp.tuning.TunedModel.load`.
+    resamples
+        Bootstrap resamples of the items behind each 95 % confidence interval.
+    seed
+        Of the resamples.
+
+    Returns
+    -------
+    TuningReport
+        One row a held-out example; notes say which answers were cut and which examples dropped.
+
+    Examples
+    --------
+    >>> import interp, probes, tempfile
+    >>> from interp.tuning import Recipe, translations, tune
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=8, seed=0)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tuned = tune("bundled", mixture, Recipe(steps=1, batch=4, held_out=0.25), f"{folder}/tuned")
+    ...     len(probes.measure_tuning(tuned, resamples=10).table)
+    2
+    """
     details, recipe = tuned.details, asdict(tuned.recipe)
-    held = details["held_out"]
-    table = pd.DataFrame(held or {name: [] for name in ("id", "item", "source", "target", "before", "after")})
+    table = pd.DataFrame(details["held_out"] or {name: [] for name in ("id", "item", "source", "target", "before", "after")})
     table["direction"] = table["source"].astype(str) + ">" + table["target"].astype(str)
     history = details["history"]
     columns = {"step": "loss", "held_out_step": "held_out_loss"}

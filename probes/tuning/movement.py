@@ -1,4 +1,4 @@
-"""What tuning did to the weights: how far each tensor and each embedding row moved, and in how many directions."""
+"""Which weights did tuning move? How far each tensor and each embedding row moved, and in how many directions."""
 
 from __future__ import annotations
 
@@ -20,80 +20,102 @@ from probes.tuning.token_groups import GROUPS, group_tokens
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NAMED = 12
+_FARTHEST = 12
 
 
 class MovementReport(Report):
-    """One row a tensor: the norm of its change, absolute and relative, its cosine to what it was, its effective rank.
+    """One row a tensor: the norm of its change (absolute and relative), its cosine to what it was, and its effective rank.
 
-    `arrays` hold the same for every input embedding row (`row_distance`, `row_cosine`) and its token group. These are exact
-    numbers about two sets of weights, so there is no interval and no sample.
+    `arrays` hold the distance and cosine of every input embedding row (`row_distance`, `row_cosine`) and its token group
+    (`row_group`, an index into `GROUPS`). These are exact numbers about two sets of weights, so there is no confidence interval.
 
-    When it misleads: a large change need not matter and a small one may; `interp compare --with blocks` asks what each is worth.
+    A large change need not matter and a small one may: `interp compare --with blocks` measures what each part's change is worth.
     """
 
     question = "Which weights did tuning move?"
 
     def summary(self) -> pd.DataFrame:
-        """A row for each part, the relative change of all its weights; then for each token group, the share of rows that moved."""
-        blank = {"lower": np.nan, "upper": np.nan}
+        """One row a part of the model with its relative change, then one a token group with the share of rows that moved."""
+        no_interval = {"lower": np.nan, "upper": np.nan}
         rows = []
-        for part, found in self.table.groupby("part", sort=False):
-            size, moved = np.sqrt((found["norm"] ** 2).sum()), np.sqrt((found["distance"] ** 2).sum())
-            rows.append(
-                {"kind": "part", "name": part, "estimate": moved / size, **blank, "n": int(found["size"].sum()), "baseline": 0.0}
-            )
-        rows += [{"kind": "rows", "name": row["group"], "estimate": row["moved"], **blank, "n": row["n"], "baseline": 0.0}
+        for part, tensors in self.table.groupby("part", sort=False):
+            norm, distance = np.sqrt((tensors["norm"] ** 2).sum()), np.sqrt((tensors["distance"] ** 2).sum())
+            rows.append({"kind": "part", "name": part, "estimate": distance / norm, **no_interval, "n": int(tensors["size"].sum()),
+                         "baseline": 0.0})  # fmt: skip
+        rows += [{"kind": "rows", "name": row["group"], "estimate": row["moved"], **no_interval, "n": row["n"], "baseline": 0.0}
                  for row in self.rows().to_dict("records")]  # fmt: skip
         return pd.DataFrame(rows)
 
     def rows(self) -> pd.DataFrame:
-        """By token group: how many rows, the share that moved, and the median distance of those that did."""
+        """One row a token group: `n` embedding rows, the share that `moved`, and the `median` distance of those that did."""
         groups, distance = self.arrays["row_group"], self.arrays["row_distance"]
-        found = []
-        for place, name in enumerate(GROUPS):
-            own = distance[groups == place]
+        rows = []
+        for index, name in enumerate(GROUPS):
+            own = distance[groups == index]
             if len(own):
                 moving = own[own > 0]
-                found.append({"group": name, "n": len(own), "moved": float((own > 0).mean()),
-                              "median": float(np.median(moving)) if len(moving) else 0.0})  # fmt: skip
-        return pd.DataFrame(found)
+                rows.append({"group": name, "n": len(own), "moved": float((own > 0).mean()),
+                             "median": float(np.median(moving)) if len(moving) else 0.0})  # fmt: skip
+        return pd.DataFrame(rows)
 
     def verdict(self) -> str:
         moved = self.table[self.table["distance"] > 0]
         if moved.empty:
             return f"None of {len(self.table)} tensors moved: the two models hold the same weights."
         top = moved.loc[moved["relative"].idxmax()]
-        rows = self.rows()
-        told = ", ".join(f"{row.group} {row.moved:.0%} of {row.n}" for row in rows.itertuples() if row.moved > 0) or "none"
+        groups = ", ".join(f"{row.group} {row.moved:.0%} of {row.n}" for row in self.rows().itertuples() if row.moved > 0)
         rank = f"effective rank {top['effective_rank']:.1f} of {top['full_rank']:.0f}"
         return (
             f"{len(moved)} of {len(self.table)} tensors moved, most of all {top['tensor']} by {top['relative']:.2%} of its norm "
-            f"({rank}); embedding rows that moved: {told}."
+            f"({rank}); embedding rows that moved: {groups or 'none'}."
         )
 
     def figures(self) -> dict[str, Figure]:
-        found = {"tensors": tensor_movement(self.table, str(self.signature))}
+        """The relative change of every tensor; the distance of every embedding row, where some moved."""
+        figures = {"tensors": tensor_movement(self.table, str(self.signature))}
         if (self.arrays["row_distance"] > 0).any():
             distance = self.arrays["row_distance"]
-            groups = [GROUPS[place] for place in self.arrays["row_group"]]
+            groups = [GROUPS[index] for index in self.arrays["row_group"]]
             frame = pd.DataFrame({"token": np.arange(len(distance)), "group": groups, "distance": distance})
-            found["rows"] = row_movement(frame[frame["group"] != "other"] if (frame["group"] != "other").any() else frame,
-                                         str(self.signature), dict(zip(*self._farthest(), strict=True)))  # fmt: skip
-        return found
-
-    def _farthest(self) -> tuple[list[int], list[str]]:
-        return [int(token) for token in self.settings["farthest"]], list(self.settings["farthest"].values())
+            grouped = frame[frame["group"] != "other"]
+            farthest = {int(token): text for token, text in self.settings["farthest"].items()}
+            figures["rows"] = row_movement(grouped if len(grouped) else frame, str(self.signature), farthest)
+        return figures
 
 
 def measure_movement(
     base: TransformerBridge, tuned: TransformerBridge, *, mixture: Mixture | None = None, form: str = "quoted"
 ) -> MovementReport:
-    """Which weights differ between two models of one family, by how much, in how many directions?
+    """Which weights did tuning move, by how much, in how many directions?
 
-    `mixture` and the template `form` tell the embedding rows apart: tokens of the instruction, of both languages, of one.
-    The effective rank of a change is exp of the entropy of its singular values (Roy & Vetterli 2007): 1 for one direction,
-    the full rank for noise. Weights are compared as they are (raw, float32).
+    Parameters
+    ----------
+    base
+        The model before tuning.
+    tuned
+        The tuned model, of the same architecture and vocabulary. Raw weights are compared, in float32.
+    mixture
+        The tuning data, by which embedding rows are grouped: tokens of the instruction, of both languages, of one. None puts all
+        rows into the group "other".
+    form
+        Prompt template of the tuning, one of `interp.tuning.TEMPLATES`.
+
+    Returns
+    -------
+    MovementReport
+        One row a tensor.
+
+    Raises
+    ------
+    ValueError
+        Where the two models do not fit together.
+
+    Examples
+    --------
+    >>> import interp, probes
+    >>> model = interp.load("bundled")
+    >>> print(probes.measure_movement(model, model).verdict())  # doctest: +ELLIPSIS
+    None of ... tensors moved: the two models hold the same weights.
     """
     check_pair(base, tuned)
     before, after = weights(base), weights(tuned)
@@ -101,19 +123,22 @@ def measure_movement(
     old, new = input_table(base).float().cpu(), input_table(tuned).float().cpu()
     distance = (new - old).norm(dim=1).numpy()
     groups = np.full(len(old), GROUPS.index("other")) if mixture is None else group_tokens(base, mixture, template(form))
-    farthest = np.argsort(-distance)[:_NAMED]
-    named = {str(token): base.tokenizer.decode([int(token)]) for token in farthest if distance[token] > 0}
+    order = np.argsort(-distance)[:_FARTHEST]
+    farthest = {str(token): base.tokenizer.decode([int(token)]) for token in order if distance[token] > 0}
     corpus = mixture.identity if mixture else CorpusIdentity("none", "0" * 8, 0)
     return MovementReport(
         table=table,
         signature=Signature("movement", identify(tuned), corpus, {"before": str(identify(base))}),
         arrays={"row_distance": distance, "row_cosine": torch.cosine_similarity(old, new).numpy(), "row_group": groups},
-        settings={"farthest": named},
+        settings={"farthest": farthest},
     )
 
 
 def effective_rank(change: Tensor) -> float:
-    """How many directions a matrix has: exp of the entropy of its normalised singular values; 0 for a matrix of zeros."""
+    """The effective rank of the matrix `change`: exp of the entropy of its normalised singular values; 0 for a matrix of zeros.
+
+    1 for one direction, the full rank for equal singular values (Roy & Vetterli 2007).
+    """
     matrix = change.double().reshape(len(change), -1)
     gram = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
     values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()

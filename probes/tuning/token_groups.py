@@ -1,4 +1,4 @@
-"""Which tokens a tuning run could move, and why: they stand in the prompt, in both languages, or in one of them alone."""
+"""Tokens of tuning data by where they occur: in the instruction, in both languages, or in one of them."""
 
 from __future__ import annotations
 
@@ -15,25 +15,37 @@ GROUPS = ("instruction", "shared", "only target", "only source", "other")
 
 
 def group_tokens(model: TransformerBridge, mixture: Mixture, form: Template) -> np.ndarray:
-    """The group of every token id, as a place in `GROUPS`.
+    """The group of every token id, as an index into `GROUPS`.
 
-    `instruction` is the text around the sentence (the prompt of the same examples less their inputs); `shared` stands in
-    inputs and answers, `only source` and `only target` in one of them; `other` in none. Tokens are looked up in the
-    sentences as they stand in the prompt, after a space, and alone: a word has different tokens in different places.
+    Parameters
+    ----------
+    model
+        Its tokenizer splits the texts.
+    mixture
+        The tuning data. Tokens of its inputs and answers are "shared" where they occur in both, else "only source" or
+        "only target". Texts are tokenized at the start, after a space and after a quotation mark, because a word has different
+        tokens there.
+    form
+        The prompt template. Tokens of the prompt without its input are "instruction", whatever else they are.
+
+    Returns
+    -------
+    np.ndarray
+        One index for each row of the input embedding; tokens that do not occur are "other".
     """
     inputs = _tokens(model, (each.input for each in mixture.examples))
     answers = _tokens(model, (form.joint + each.answer + form.close for each in mixture.examples))
     prompts = {form.prompt(each).replace(each.input, "") if each.input else form.prompt(each) for each in mixture.examples}
-    frame = {token for ids in encode(model, sorted(prompts)) for token in ids}
-    found = np.full(model.embed.original_component.weight.shape[0], GROUPS.index("other"))
+    instruction = {token for ids in encode(model, sorted(prompts)) for token in ids}
+    groups = np.full(model.embed.original_component.weight.shape[0], GROUPS.index("other"))
     for name, tokens in (("only source", inputs - answers), ("only target", answers - inputs), ("shared", inputs & answers),
-                         ("instruction", frame)):  # fmt: skip
-        found[sorted(tokens)] = GROUPS.index(name)
-    return found
+                         ("instruction", instruction)):  # fmt: skip
+        groups[sorted(tokens)] = GROUPS.index(name)
+    return groups
 
 
 def token_frequencies(sequences: Iterable[Sequence[int]], size: int) -> np.ndarray:
-    """How often each token id stands in some sequences."""
+    """How often each token id below `size` occurs in `sequences`."""
     counts = Counter(token for ids in sequences for token in ids)
     return np.array([counts[token] for token in range(size)])
 

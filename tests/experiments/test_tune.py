@@ -121,7 +121,7 @@ def test_compare_says_what_moved_and_where_the_gain_enters(tuned, tmp_path):
     report = compare(parse(CompareSettings, [*flags, "--with", "weights", "entry", "--output", str(tmp_path)]).resolved())
     assert isinstance(report, MovementReport)
     assert set(report.table.loc[report.table["distance"] > 0, "tensor"]) == {"model.embed_tokens.weight"}
-    assert any("row embed" in note for note in report.notes)
+    assert any("residual stream at embed" in note for note in report.notes)
     entry = EntryReport.load(tmp_path / "entry").summary()
     assert entry.loc[entry["line"] == "tuned below", "share"].to_numpy() == pytest.approx(1, abs=1e-5)
 
@@ -136,5 +136,5 @@ def test_a_model_compared_with_itself_changed_nowhere(tuned, tmp_path):
     assert again.summary().equals(report.summary())
     with pytest.raises(ValueError, match="a model and a finished run"):
         compare(CompareSettings(before=str(parent), after=runs[1]))
-    with pytest.raises(ValueError, match="Give --after"):
+    with pytest.raises(ValueError, match="got no --after"):
         compare(CompareSettings(before=str(parent)))

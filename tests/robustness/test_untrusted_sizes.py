@@ -22,7 +22,6 @@ from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
 from interp.text.read import read
 from probes.neurons.find import NeuronReport
-from probes.tuning.comparable import read_values
 from tests.support.mutate import copied
 from tests.support.mutate_formats import BOMB, HOSTILE
 from tests.support.tiny import tiny, tiny_folder
@@ -93,8 +92,8 @@ def test_a_token_beyond_the_model_is_named(model):
 def test_a_report_without_its_arrays_is_named():
     made = Signature("neurons", ModelIdentity("m", "a", 1, 1, "float32"), CorpusIdentity("c", "b", 1))
     for arrays in ({}, {"rate": np.zeros(3)}):
-        with pytest.raises(ValueError, match=r"NeuronReport lacks what one has|unpack"):
-            read_values(NeuronReport(pd.DataFrame(), made, arrays, {"languages": ["deu_Latn"]}))
+        with pytest.raises(ValueError, match=r"this NeuronReport is not as its command saves it"):
+            NeuronReport(pd.DataFrame(), made, arrays, {"languages": ["deu_Latn"]}).item_values()
 
 
 def test_states_of_another_shape_are_named(tmp_path):

@@ -18,7 +18,7 @@ from experiments import align
 from experiments.pages.inline_svg import inline_svg
 from experiments.pages.render import write_page
 from experiments.runs.terminal import printable
-from probes.spreadsheet import read_sheet, write_sheet
+from probes.spreadsheet import read_spreadsheet, write_spreadsheet
 from tests.experiments.test_page import Elements, curves
 from tests.support.browser import CHROMIUM, browser
 from tests.support.hostile import Small, resealed
@@ -36,7 +36,7 @@ def run(tmp_path) -> Path:
 def hostile_page(run) -> Path:
     """A page of a run that says something hostile wherever it can say anything."""
     frame = pd.read_csv(run / "summary.csv").assign(language=HOSTILE, **{HOSTILE: HOSTILE})
-    write_sheet(frame, run / "summary.csv")
+    write_spreadsheet(frame, run / "summary.csv")
     (run / "figure.svg").write_text(SVG.format(
         " onload='alert(1)' class='verdict'",
         "<script>alert(1)</script><style>@import 'http://a.example'</style><text onclick='alert(1)'>]]&gt;&lt;script&gt;</text>"
@@ -150,12 +150,12 @@ SIGNS = (
 def test_a_summary_holds_no_formula_and_reads_back_as_it_was(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("sheet") / "summary.csv"
     table = pd.DataFrame({"language": ["a", *(text for text, _ in rows)], "estimate": [0.5, *(value for _, value in rows)]})
-    write_sheet(table, path)
+    write_spreadsheet(table, path)
     with path.open(newline="", encoding="utf-8") as file:
         cells = [row[0] for row in csv.reader(file)]
     assert not [
         cell for cell in cells if len(cell) > 1 and cell[0] in "=+-@\t\r" and not re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", cell)
     ]
-    again = read_sheet(path)
+    again = read_spreadsheet(path)
     assert again["language"].tolist() == table["language"].tolist()
     assert np.array_equal(again["estimate"], table["estimate"], equal_nan=True)

@@ -19,7 +19,7 @@ from interp.interventions.grid.scores import ask
 from interp.interventions.grid.wave import wave
 from interp.interventions.transplant import record_donor, transplant_grid, transplanted
 from interp.models.sites import hook_name
-from probes.transplant.matching import contains, names_option
+from probes.transplant.matching import names_option
 from tests.support.tiny import FAMILIES, LAYERS, tiny
 
 SOURCE, TARGET = "Le chat dort sur la pierre.", "The dog looks at the warm river"
@@ -338,8 +338,6 @@ def test_the_papers_string_matches():
     assert not names_option("(2) or (3)", 1, "123", words)
     assert not names_option("(2) Contradict", 1, "123", words)
     assert not names_option("12", 1, "123", words)
-    assert contains("It was in PARIS.", ["Lyon", "Paris"])
-    assert not contains("It was", ["Paris"])
 
 
 def test_an_answer_is_tokenized_as_it_follows_the_prompt():

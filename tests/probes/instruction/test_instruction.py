@@ -1,6 +1,8 @@
-"""The instruction which language to write: a changed tag shows in what is written, a patched one where it is still read."""
+"""The target-language tag of a prompt: changing it changes the language written; patching it works up to where it is read."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ import pytest
 import interp
 import probes.instruction.measure
 from probes.instruction.measure import measure_instruction
-from probes.instruction.report import CHANGES, PLACES, InstructionReport, _first
+from probes.instruction.report import CHANGES, PLACES, InstructionReport, _first_layer
 from probes.report import Report
 from tests.support.tiny import LAYERS, tiny
 
@@ -105,7 +107,7 @@ def _by_hand(model, corpus, row):
 
 
 def test_a_template_without_a_target_is_refused_and_a_report_comes_back_from_disk(bundled, corpus, tmp_path):
-    with pytest.raises(ValueError, match="does not name the target"):
+    with pytest.raises(ValueError, match="expected one that names the target language"):
         measure_instruction(tiny("llama"), corpus, [TRIPLE], form="text")
     rows = bundled.summary()
     assert set(rows.loc[rows["kind"] == "written", "what"]) == set(CHANGES)
@@ -114,16 +116,16 @@ def test_a_template_without_a_target_is_refused_and_a_report_comes_back_from_dis
     loaded = Report.load(tmp_path)
     assert isinstance(loaded, InstructionReport)
     pd.testing.assert_frame_equal(loaded.summary(), rows)
-    assert "by less than half from block" in loaded.verdict()
+    assert "less than 0.5 from block" in loaded.verdict()
 
 
 def test_half_is_crossed_where_it_is_crossed_for_good():
     import numpy as np
 
-    assert _first(np.array([0.9, 0.4, 0.6, 0.2, 0.1]), falls=True) == 3
-    assert _first(np.array([0.1, 0.6, 0.4, 0.7, 0.9]), falls=False) == 3
-    assert _first(np.array([0.9, 0.9]), falls=True) == 2
-    assert _first(np.array([0.1, 0.1]), falls=True) == 0
+    assert _first_layer(np.array([0.9, 0.4, 0.6, 0.2, 0.1]), falls=True) == 3
+    assert _first_layer(np.array([0.1, 0.6, 0.4, 0.7, 0.9]), falls=False) == 3
+    assert _first_layer(np.array([0.9, 0.9]), falls=True) == 2
+    assert _first_layer(np.array([0.1, 0.1]), falls=True) == 0
 
 
 def test_only_items_that_both_prompts_get_right_are_patched(corpus, monkeypatch):
@@ -135,5 +137,16 @@ def test_only_items_that_both_prompts_get_right_are_patched(corpus, monkeypatch)
     assert set(patched["layer"]) == {1}
     assert "2 of 6 items prefer the wrong language" in report.notes[0]
     monkeypatch.setattr(probes.instruction.measure, "_preference", lambda *_: 1.0)
-    with pytest.raises(ValueError, match="for none of 6 items"):
+    with pytest.raises(ValueError, match="got no item, of 6, for which both"):
         measure_instruction(tiny("llama"), corpus, [TRIPLE], form="mfti-2", blocks=[1], progress=False)
+
+
+def test_the_verdict_says_where_no_layer_has_half_of_the_effect(bundled):
+    part = bundled.table
+    last = (part["kind"] == "patched") & (part["place"].astype(str) == "last")
+    weak = replace(bundled, table=part.assign(effect=part["effect"].mask(last, 0.1)))
+    assert "the last token never has half of the full effect (at most 0.10)" in weak.verdict()
+    tag = (part["kind"] == "patched") & (part["place"].astype(str) == "tag")
+    strong = replace(bundled, table=part.assign(effect=part["effect"].mask(tag, 0.9)))
+    assert "an effect of up to 0.90, and at least 0.5 after the last block" in strong.verdict()
+    assert "has been read there" not in strong.verdict()

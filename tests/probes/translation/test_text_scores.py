@@ -34,10 +34,13 @@ def test_exact_match_takes_any_accepted_answer():
 
 
 def test_containment_is_of_whole_units():
-    assert contains("It is the Euro.", ["euro"], "eng_Latn") == 1
-    assert contains("It is European", ["euro"], "eng_Latn") == 0
-    assert contains("答案是欧元。", ["欧元"], "zho_Hans") == 1
-    assert contains("anything", ["!"], "eng_Latn") == 0
+    assert contains("It is the Euro.", ["euro"], "eng_Latn")
+    assert not contains("It is European", ["euro"], "eng_Latn")
+    assert contains("答案是欧元。", ["欧元"], "zho_Hans")
+    assert not contains("anything", ["!"], "eng_Latn")
+    assert contains("It was in PARIS.", ["Lyon", "Paris"])
+    assert contains("It is European", ["euro"])
+    assert not contains("It was", ["Paris"])
 
 
 def test_f1_counts_shared_units_and_takes_the_best_reference():
@@ -84,11 +87,11 @@ def test_without_its_model_spbleu_falls_back_to_bleu_and_says_so(monkeypatch, ca
 
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.download_file", unreachable)
     monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
-    for cached in (scores._pieces_at_hand, scores.scorer):
+    for cached in (scores._has_flores_tokenizer, scores.scorer):
         cached.cache_clear()
     with caplog.at_level("WARNING"):
         metric = scores.scorer("spbleu", "deu_Latn")
-    for cached in (scores._pieces_at_hand, scores.scorer):
+    for cached in (scores._has_flores_tokenizer, scores.scorer):
         cached.cache_clear()
     assert "tok:13a" in str(metric.get_signature())
     assert "no route to host" in caplog.text

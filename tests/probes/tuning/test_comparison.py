@@ -13,12 +13,12 @@ from interp.text.corpus import ParallelCorpus
 from interp.tuning import encode_examples, template, translations
 from interp.tuning.hybrids import input_table
 from probes.alignment.report import AlignmentReport
+from probes.item_values import ItemColumns
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.linear.probe import ProbeReport
 from probes.neurons.find import NeuronReport
 from probes.report import Report
 from probes.transplant.report import TransplantGrid
-from probes.tuning.comparable import read_values
 from probes.tuning.comparison import ChangeReport, compare_reports, join_changes
 from probes.tuning.hybrids import measure_blocks, measure_entry, measure_rows
 from probes.tuning.losses import TuningReport
@@ -56,7 +56,7 @@ def test_a_model_does_not_differ_from_itself():
     assert len(rows) == 6
     assert (rows[["estimate", "lower", "upper"]] == 0).all(axis=None)
     assert (rows["p_holm"] == 1).all()
-    assert "no cell of 6 differs" in found.verdict()
+    assert "mexa differs significantly in none of 6 cells" in found.verdict()
 
 
 def test_a_planted_gain_is_found_in_its_language_and_layer_alone():
@@ -124,17 +124,17 @@ def test_what_stands_in_arrays_and_odd_columns_is_paired_too():
     names = ["layer", "source", "target", "item"]
     cells = pd.MultiIndex.from_product([["0", "1"], ["deu_Latn"], ["swh_Latn", "eng_Latn"], ["a", "b"]], names=names)
     probe = ProbeReport(pd.DataFrame({"score": np.arange(8.0)}, index=cells).reset_index(), how)
-    values = read_values(probe)
+    values = probe.item_values()
     assert set(values["measure"]) == {"score"}
     assert values.set_index(["language", "layer", "item"])["value"]["deu_Latn>eng_Latn", "1", "b"] == 7
     rates = np.arange(12.0).reshape(2, 2, 3)
     neurons = NeuronReport(pd.DataFrame(), how, {"rate": rates}, {"languages": ["deu_Latn", "swh_Latn"]})
-    values = read_values(neurons).set_index(["language", "layer", "item"])["value"]
+    values = neurons.item_values().set_index(["language", "layer", "item"])["value"]
     assert values["swh_Latn", "1", "2"] == rates[1, 1, 2]
     rows = pd.DataFrame({"item": ["a", "b"], "donor": "eng_Latn", "language": "swh_Latn", "run": "untouched", "value": [1.0, 2.0]})
     scores = np.arange(8.0).reshape(2, 2, 2)
     grid = TransplantGrid(rows, how, {"eng_Latn>swh_Latn|transplant": scores}, {"sources": [0, 1], "targets": [0, 3]})
-    values = read_values(grid).set_index(["measure", "layer", "item"])["value"]
+    values = grid.item_values().set_index(["measure", "layer", "item"])["value"]
     assert values["effect by source layer", "1", "b"] == scores[1, 1].mean() - 2
     assert values["effect by target layer", "3", "a"] == scores[0, :, 1].mean() - 1
     assert values["untouched", "", "b"] == 2
@@ -198,7 +198,7 @@ def test_a_gain_planted_in_one_block_enters_there_and_is_all_its_own():
     blocks = report.summary().set_index(["line", "place"])["share"]
     assert blocks["base + 1"].to_dict() == pytest.approx({"embed": 0, "0": 0, "1": 0, "2": 1, "3": 0, "head": 0}, abs=1e-5)
     assert blocks["tuned - part"].to_dict() == pytest.approx({"embed": 1, "0": 1, "1": 1, "2": 0, "3": 1, "head": 1}, abs=1e-5)
-    assert "base + 1 of 2 alone brings 100%" in report.verdict()
+    assert "The change of 2 alone (base + 1) brings 100%" in report.verdict()
     with pytest.raises(ValueError, match="no embedding row"):
         measure_rows(base, tuned, MIXTURE, form="bare")
 
@@ -224,3 +224,29 @@ def test_a_model_compared_with_itself_has_no_gain_to_share():
     assert (report.summary()["estimate"].abs() < 1e-6).all()
     assert report.summary()["share"].isna().all()
     assert "not distinguishable from zero" in report.verdict()
+
+
+def test_a_report_that_declares_its_item_values_can_be_compared_without_more():
+    class LengthReport(Report):
+        item_columns = ItemColumns("item", ("language",), value="length", measure=None, layer=None)
+        pairing_note = "lengths are in characters"
+
+        def summary(self):
+            return pd.DataFrame()
+
+    table = pd.DataFrame({"item": ["a", "b"], "language": "deu_Latn", "length": [3, 5], "document": ["x", "y"]})
+    before, after = (LengthReport(table, Signature("length", model, CORPUS)) for model in MODELS)
+    after = replace(after, table=table.assign(length=[4, 8]))
+    assert list(before.item_values()) == ["measure", "language", "series", "layer", "item", "value", "document"]
+    found = compare_reports(before, after)
+    assert list(found.table["value"]) == [1, 3]
+    assert set(found.table["measure"]) == {"length"}
+    assert found.notes == ("lengths are in characters",)
+
+
+def test_rows_of_controls_are_no_item_values():
+    table = pd.DataFrame({"item": "a", "target": "deu_Latn", "series": "English", "layer": "0", "measure": "rank",
+                          "weights": ["trained", "random"], "value": [1.0, 9.0]})  # fmt: skip
+    values = LatentLanguageReport(table, Signature("lens", MODELS[0], CORPUS)).item_values()
+    assert values.drop(columns="value").to_numpy().tolist() == [["rank", "deu_Latn", "English", "0", "a"]]
+    assert list(values["value"]) == [1.0]
