@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,14 @@ import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
+from interp.models.receipts import Receipt, collected, merged
 from interp.provenance import Signature, environment
 from probes.spreadsheet import write_sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_Asked, _Made = ParamSpec("_Asked"), TypeVar("_Made", bound="Report")
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _DRAWING = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; the same figure gives the same bytes."""
@@ -43,6 +46,7 @@ class _Manifest:
     figures: list[str]
     environment: dict[str, str]
     written: str
+    receipts: list[Receipt] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Report:
     """One measured answer. Subclasses add the vocabulary of their question and say how to sum up and draw it.
 
     `table` is tidy, one row per item and cell; `arrays` holds what does not fit a table, by name; `settings` what the
-    summary needs to be computed again (resamples, seed); `notes` the caveats a reader must see. `manifest` is filled by
-    `load`: versions, checksums, time.
+    summary needs to be computed again (resamples, seed); `notes` the caveats a reader must see; `receipts` what of it was
+    computed again by plain forwards. `manifest` is filled by `load`: versions, checksums, time.
     """
 
     table: pd.DataFrame
@@ -60,6 +64,7 @@ class Report:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    receipts: tuple[Receipt, ...] = ()
 
     question: ClassVar[str] = ""
 
@@ -102,6 +107,7 @@ class Report:
                 "figures": list(figures),
                 "environment": environment(),
                 "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "receipts": [asdict(receipt) for receipt in self.receipts],
             },
         )
         return folder
@@ -145,7 +151,20 @@ class Report:
             settings=manifest["settings"],
             notes=tuple(manifest["notes"]),
             manifest=manifest,
+            receipts=receipts_of(manifest),
         )
+
+
+def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
+    """A measurement whose report carries the receipts of the fast paths it took; its `seed` draws what is computed again."""
+
+    @wraps(measure)
+    def measured(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Made:
+        with collected(int(kwargs.get("seed", 0))) as found:  # type: ignore[call-overload]
+            report = measure(*args, **kwargs)
+        return replace(report, receipts=merged(found))
+
+    return measured
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -162,6 +181,11 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{str(error).removesuffix('.')}. Not readable as a manifest; run the command again.") from None
     return manifest
+
+
+def receipts_of(manifest: Mapping[str, Any]) -> tuple[Receipt, ...]:
+    """The receipts in a manifest; none where it was written before there were any."""
+    return tuple(Receipt(**each) for each in manifest.get("receipts", ()))
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str] | None = None) -> None:

@@ -64,6 +64,11 @@ def tolerance(dtype: torch.dtype) -> float:
     return _SHARE.get(dtype, 6e-2)
 
 
+def tolerance_of(model: TransformerBridge) -> float:
+    """The tolerance of the precision that a model computes in."""
+    return tolerance(next(model.original_model.parameters()).dtype)
+
+
 def share_of_largest(found: Tensor, expected: Tensor) -> float:
     """The largest difference of two tensors as a share of the largest value expected (of 1 where that is smaller).
 
@@ -101,7 +106,7 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
 
     `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
     """
-    allowed = tolerance(next(model.original_model.parameters()).dtype)
+    allowed = tolerance_of(model)
     ids = probe_ids(model.original_model.get_input_embeddings().weight.shape[0]).to(model.cfg.device)
     clean: Tensor = model(ids, attention_mask=torch.ones_like(ids), use_cache=False)
     if not bool(clean.isfinite().all()):

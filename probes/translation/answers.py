@@ -15,7 +15,7 @@ from interp.models.load import TransformerBridge, identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
-from probes.report import Report
+from probes.report import Report, with_receipts
 from probes.statistics.resampling import bootstrap
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
@@ -81,6 +81,7 @@ class AnswerReport(Report):
                                  str(self.signature)) for name in self.metrics}  # fmt: skip
 
 
+@with_receipts
 def measure_answers(
     model: TransformerBridge,
     task: ParallelTask,
