@@ -122,7 +122,7 @@ def _count(
         hooks += [
             (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
         ]
-        hooks += [(name, partial(_keep, again[item], row, counted)) for row, item in enumerate(group) if item in again
+        hooks += [(name, partial(_keep, again[item], name, row, counted)) for row, item in enumerate(group) if item in again
                   for block in range(model.cfg.n_layers) for name in (gate_hook(block), neuron_hook(block))]  # fmt: skip
         with model.hooks(fwd_hooks=hooks):
             model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
@@ -151,9 +151,9 @@ def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: T
     sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, found)
 
 
-def _keep(kept: dict[str, Tensor], row: int, counted: Tensor, x: Tensor, hook: Any) -> None:
+def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
     """What one sentence of a batch holds at its own tokens, `[token neuron]`, by the name of the hook."""
-    kept[hook.name] = x[row, counted[row].to(x.device)].float().cpu()
+    kept[name] = x[row, counted[row].to(x.device)].float().cpu()
 
 
 def _check_again(
