@@ -124,32 +124,37 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
     }
     if plain is not None:
         facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
-    return tuple(_asked(name, allowed, fact) for name, fact in facts.items())
+    return tuple(settle(name, allowed, fact) for name, fact in facts.items())
 
 
-class _CannotAskError(Exception):
-    """The architecture has no such part."""
+class CannotAskError(Exception):
+    """A fact that cannot be asked of this model; the text says why."""
 
 
-class _WrongError(Exception):
+class WrongError(Exception):
     """A fact does not hold, whatever the size of a difference."""
 
 
-def _asked(name: str, allowed: float, fact: Callable[[], float]) -> Check:
+def settle(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
+    """One fact as a check. `fact` gives how far off it is, with a detail or without, or raises `CannotAskError` or `WrongError`.
+
+    An error of a library says that the fact does not hold.
+    """
     try:
-        return Check(name, fact(), allowed)
-    except _CannotAskError as error:
+        found = fact()
+    except CannotAskError as error:
         return Check(name, 0.0, allowed, skipped=str(error))
-    except _WrongError as error:
+    except WrongError as error:
         return Check(name, float("inf"), allowed, str(error))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:  # a library's own
         return Check(name, float("inf"), allowed, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    return Check(name, found, allowed) if isinstance(found, float) else Check(name, found[0], allowed, found[1])
 
 
 def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
     """The last two tokens read one by one over a cache, against one forward."""
     if getattr(model.cfg, "is_stateful", False):
-        raise _CannotAskError("the model keeps a state of its own instead of keys and values")
+        raise CannotAskError("the model keeps a state of its own instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
         given: dict[str, Any] = {} if past is None else {"past_key_values": past}
@@ -204,7 +209,7 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
     for block in range(model.cfg.n_layers):
         names = {site: hook_name(site, block) for site in _STREAM}
         if missing := [name for site, name in names.items() if name not in sites.held and site != "residual_mid"]:
-            raise _CannotAskError(f"the architecture has no {missing[0]}")
+            raise CannotAskError(f"the architecture has no {missing[0]}")
         here = {site: sites.held[name][0].double().cpu() for site, name in names.items() if name in sites.held}
         middle = here["residual_pre"] + here["attention"]
         differences.append(share_of_largest(middle + here["mlp"], here["residual_post"]))
@@ -227,7 +232,7 @@ def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
         change = stream[row, _WRITTEN] - stream[0, _WRITTEN]
         same = bool((logits[row, _WRITTEN:] == logits[0, _WRITTEN:]).all())
         if site not in sites.added or not bool(change.any()) or same:
-            raise _WrongError(f"a write at site {site!r} of block {block} changes nothing")
+            raise WrongError(f"a write at site {site!r} of block {block} changes nothing")
         if site in ("mlp", "residual_post"):
             moved.append(share_of_largest(stream[0, _WRITTEN] + sites.added[site].to(change), stream[row, _WRITTEN]))
     return max(moved)
