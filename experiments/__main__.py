@@ -14,7 +14,7 @@ from experiments.commands import COMMANDS
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command with `argv` (by default that of the process).
 
-    Returns its exit code: 0, 2 for what the user can mend, 130 where it was stopped.
+    Returns its exit code: 0, 1 for a fault that `check` found, 2 for what the user can mend, 130 where it was stopped.
     """
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars are for a screen; a log keeps what was found
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         module = import_module(COMMANDS[command][0])
         if hasattr(module, "main"):
-            module.main(args)
+            return module.main(args) or 0
         else:
             import_module("experiments.ask").ask(module, args)
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:

@@ -17,6 +17,7 @@ from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
+from interp.models.receipts import collected, merged
 
 if TYPE_CHECKING:
     from probes.report import Report
@@ -55,7 +56,9 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     settings = settings.resolved()
     check_ours(settings.output)
     with ExitStack() as held:
-        if waiting := take_share(settings, shard, held):
+        with collected(settings.seed):  # a share that a plain forward contradicts is refused here already
+            waiting = take_share(settings, shard, held)
+        if waiting:
             print(waiting)
             return
         with logged(settings.output):
@@ -77,7 +80,9 @@ def _finish(settings: Settings) -> Path:
         write_text(folder / CONFIG, settings.to_yaml())
         _log.info("asking %s", settings.asked())
         run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
-        run(settings).save(folder)
+        with collected(settings.seed) as receipts:
+            report = run(settings)
+        dataclasses.replace(report, receipts=merged(receipts)).save(folder)
         _log.info("finished")
     if settings.page:
         from experiments.pages.render import write_page
@@ -111,6 +116,7 @@ def show(folder: Path) -> None:
         table.add_row(*(plain(cell(value)) for value in values))
     console = Console(highlight=False)
     console.print(table)
-    for line, style in ((str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])):
+    lines = [(str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])]
+    for line, style in (*lines, *([(run.checked, "")] if run.checked else [])):
         console.print(plain(line, style), soft_wrap=True)
     console.print(plain(run.signature), soft_wrap=True)

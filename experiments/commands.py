@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 COMMANDS = {
+    "check": ("experiments.check", "Is this model computed as its checkpoint says? The first command on a model of your own."),
     "align": ("experiments.align", "At which layers do languages share a space?"),
     "lens": ("experiments.lens", "Which language does the model think in?"),
     "transplant": (

@@ -26,13 +26,16 @@ from interp.activations.spans import Span, spans
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.models import receipts
 from interp.models.batches import batches, context_limit, pad
 from interp.models.load import identify
 from interp.models.sites import gate_hook, neuron_hook
+from interp.models.verification import share_of_largest, tolerance_of
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus
 
 _COUNTS = "counts.json"
+_WHAT = "counted sentences"
 _log = logging.getLogger(__name__)
 
 
@@ -109,6 +112,7 @@ def _count(
     sequences = [span.ids[:limit] for span in found]
     sums: dict[str, Tensor] = {}
     tokens = torch.zeros(shards, dtype=torch.long)
+    again = {item: {} for item in receipts.chosen(_WHAT, len(texts), 1)}
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
         counted = _own(batch.mask, [found[index] for index in group])
@@ -118,8 +122,11 @@ def _count(
         hooks += [
             (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
         ]
+        hooks += [(name, partial(_keep, again[item], name, row, counted)) for row, item in enumerate(group) if item in again
+                  for block in range(model.cfg.n_layers) for name in (gate_hook(block), neuron_hook(block))]  # fmt: skip
         with model.hooks(fwd_hooks=hooks):
             model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
+    _check_again(model, again, sequences, found)
     return _moments(sums, tokens, model.cfg.n_layers)
 
 
@@ -142,6 +149,24 @@ def _values(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int,
 def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int) -> None:
     found = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
     sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, found)
+
+
+def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
+    """What one sentence of a batch holds at its own tokens, `[token neuron]`, by the name of the hook."""
+    kept[name] = x[row, counted[row].to(x.device)].float().cpu()
+
+
+def _check_again(
+    model: TransformerBridge, again: Mapping[int, dict[str, Tensor]], sequences: Sequence[Sequence[int]], found: Sequence[Span]
+) -> None:
+    """Run some sentences again, each alone. Raises `ReceiptError` where what was counted of one is another than it holds there."""
+    off = []
+    for item, kept in again.items():
+        batch, (start, stop) = pad(model, [sequences[item]]), (found[item].start, found[item].stop)
+        _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(kept), use_cache=False)
+        plain = {name: held[name][0, start:stop].float().cpu() for name in kept}
+        off.append(max(share_of_largest(kept[name], plain[name]) for name in kept))
+    receipts.give(_WHAT, off, tolerance_of(model))
 
 
 def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:

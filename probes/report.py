@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
+from interp.models.receipts import Receipt, collected, merged
 from interp.provenance import Signature, environment
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
+_Asked, _Made = ParamSpec("_Asked"), TypeVar("_Made", bound="Report")
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; equal figures give equal bytes."""
@@ -46,6 +49,7 @@ class _Manifest:
     figures: list[str]
     environment: dict[str, str]
     written: str
+    receipts: list[Receipt] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Report:
         What the summary is computed with (resamples, seed).
     notes
         Caveats that a reader must see.
+    receipts
+        What was computed again by plain forwards in the same run, and how far off it was.
     manifest
         Filled by `load`: verdict, versions, checksums, time.
 
@@ -84,6 +90,7 @@ class Report:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    receipts: tuple[Receipt, ...] = ()
 
     question: ClassVar[str] = ""
     item_columns: ClassVar[ItemColumns | None] = None
@@ -162,6 +169,7 @@ class Report:
                 "figures": list(figures),
                 "environment": environment(),
                 "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "receipts": [asdict(receipt) for receipt in self.receipts],
             },
         )
         return folder
@@ -208,7 +216,20 @@ class Report:
             settings=manifest["settings"],
             notes=tuple(manifest["notes"]),
             manifest=manifest,
+            receipts=receipts_of(manifest),
         )
+
+
+def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
+    """A measurement whose report carries the receipts of the fast paths it took; its `seed` draws what is computed again."""
+
+    @wraps(measure)
+    def measured(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Made:
+        with collected(int(kwargs.get("seed", 0))) as found:  # type: ignore[call-overload]
+            report = measure(*args, **kwargs)
+        return replace(report, receipts=merged(found))
+
+    return measured
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
@@ -225,6 +246,11 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{str(error).removesuffix('.')}. Not readable as a manifest; run the command again.") from None
     return manifest
+
+
+def receipts_of(manifest: Mapping[str, Any]) -> tuple[Receipt, ...]:
+    """The receipts in a manifest; none where it was written before there were any."""
+    return tuple(Receipt(**each) for each in manifest.get("receipts", ()))
 
 
 def check_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str] | None = None) -> None:

@@ -13,7 +13,8 @@ from experiments.runs.command_line import ask_again
 from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
-from probes.report import check_files, figure_file, read_manifest
+from interp.models.receipts import Receipt, told
+from probes.report import check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 
 _P = ("p", "p_holm")
@@ -48,6 +49,16 @@ class Finished:
     @property
     def signature(self) -> str:
         return self.manifest["signature"]["line"]
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """What was computed again by plain forwards, and how far off it was."""
+        return receipts_of(self.manifest)
+
+    @property
+    def checked(self) -> str:
+        """The same as a line; empty where nothing was computed again."""
+        return told(self.receipts)
 
     @property
     def figures(self) -> dict[str, Path]:

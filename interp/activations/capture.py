@@ -18,6 +18,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.activations.folder import fill
+from interp.activations.receipts import check_states
 from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
@@ -91,8 +92,11 @@ def capture(
 
     with tqdm(total=len(corpus) * len(codes), unit="sentence", disable=None if progress else True) as bar, torch.no_grad():
         if folder is None:
-            return replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
-        return fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
+            acts = replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
+        else:
+            acts = fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
+        check_states(model, acts, texts, hooks)
+        return acts
 
 
 def _batch_tokens(model: TransformerBridge) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache, GenerationConfig
 
+from interp.generation.plain import check_said
 from interp.models.batches import batches, context_limit, encode, pad
 
 
@@ -42,12 +43,15 @@ def generate(
     stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
     starts, ends = _opened(model, prompts), _ends(model)
     _check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
-    said: list[list[int]] = [[] for _ in starts]
+    raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
         found = _greedy(model, some, max_new_tokens, stops) if beams == 1 else _beams(model, some, max_new_tokens, beams)
         for index, ids in zip(group, found, strict=True):
-            said[index] = ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))]
+            raw[index] = ids
+    if beams == 1:
+        check_said(model, starts, raw)
+    said = [ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))] for ids in raw]
     return [_cut(text, stops) for text in _decoded(model, said)]
 
 

@@ -14,6 +14,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache
 
 from interp.generation.generate import _check_room, _opened, _rows
+from interp.generation.plain import check_scored
 from interp.models.batches import batches, encode, pad
 
 By = Literal["whole", "first_token"]
@@ -107,6 +108,7 @@ def _log_probs(
             tails = [rests[longer[row][1]][longer[row][2]] for row in some]
             for row, extra in zip(some, _tail_log_probs(model, _rows(past, places), mask[places], tails), strict=True):
                 sums[longer[row][1]][longer[row][2]] += extra
+    check_scored(model, starts, rests, sums)
     return sums
 
 

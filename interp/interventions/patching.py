@@ -20,8 +20,10 @@ from interp.interventions.edits import Place, at, check_blocks, hook_of
 from interp.interventions.grid.cells import fork, new_cache
 from interp.interventions.grid.grid import free_memory
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
+from interp.models import receipts
 from interp.models.batches import pad
 from interp.models.sites import EditSite, hook_name
+from interp.models.verification import share_of_largest, tolerance_of
 
 Direction = Literal["denoise", "noise"]
 
@@ -72,7 +74,19 @@ def run_edits(
             logits_to_keep=keep,
         )
         found.append(logits)
-    return torch.cat(found)
+    result = torch.cat(found)
+    _check(model, batch.ids, edits, site, keep, result)
+    return result
+
+
+def _check(model: TransformerBridge, ids: Tensor, edits: Sequence[Edit], site: EditSite, keep: int, found: Tensor) -> None:
+    """Run some edits again, each in a forward of the whole prompt by itself. Raises `ReceiptError` where the logits differ."""
+    what, off = "patched runs", []
+    for row in receipts.chosen(what, len(edits), 1):
+        hooks, mask = _hooks([edits[row]], site, 0), torch.ones_like(ids)
+        plain = model.run_with_hooks(ids, attention_mask=mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)
+        off.append(share_of_largest(found[row], plain[0]))
+    receipts.give(what, off, tolerance_of(model))
 
 
 def _rows_at_a_time(model: TransformerBridge, length: int, rest: int) -> int:

@@ -21,6 +21,7 @@ from interp.interventions.edits import Graft, Place, check_blocks, hook_of, toke
 from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
+from interp.models.cache_argument import cache_in
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def transplanted(
     state: dict[str, Any] = {"calls": 0, "where": None}
 
     def before(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        past = kwargs.get("past_key_values")
+        past = cache_in(kwargs)
         fresh = state["calls"] == 0 or past is None or past.get_seq_length() == 0
         state["calls"] += 1
         state["where"] = _where(args, kwargs, position) if fresh else None

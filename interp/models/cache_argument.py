@@ -1,11 +1,15 @@
-"""The name of the key-value cache among the arguments of an attention layer: `past_key_values`, from transformers 5.24 on `cache`.
+"""The name of the key-value cache among a model's arguments: `past_key_values`, from transformers 5.24 on `cache`.
 
 TransformerLens 4.3.0 reads the old name only, and where it computes attention itself a cache under the new name stays empty
-without an error. Attention layers that hand their arguments to transformers as they are need no help.
+without an error. Attention layers that hand their arguments to transformers as they are need no help. The bridge calls the
+model itself by the old name too, which 5.24 takes with a warning at every step.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -16,13 +20,24 @@ OLD, NEW = "past_key_values", "cache"
 
 
 def hand_on_cache(model: TransformerBridge) -> None:
-    """Let every attention layer that TransformerLens computes itself find the cache under the name it reads."""
+    """Let the model, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
+    top = model.original_model
+    if NEW in inspect.signature(type(top).forward).parameters:
+        top.register_forward_pre_hook(partial(_renamed, given=OLD, wanted=NEW), with_kwargs=True)
     for module in model.modules():
         if isinstance(module, AttentionBridge) and type(module).forward is not AttentionBridge.forward:
-            module.register_forward_pre_hook(_renamed, with_kwargs=True)
+            module.register_forward_pre_hook(partial(_renamed, given=NEW, wanted=OLD), with_kwargs=True)
 
 
-def _renamed(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    if kwargs.get(NEW) is None or kwargs.get(OLD) is not None:
+def cache_in(arguments: Mapping[str, Any]) -> Any:
+    """The cache among the keyword arguments of a forward, under either name; None where there is none."""
+    found = arguments.get(OLD)
+    return arguments.get(NEW) if found is None else found
+
+
+def _renamed(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, given: str, wanted: str
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    if given not in kwargs or kwargs.get(wanted) is not None or (wanted == OLD and kwargs[given] is None):
         return None
-    return args, {OLD: kwargs[NEW], **{name: value for name, value in kwargs.items() if name not in (OLD, NEW)}}
+    return args, {wanted: kwargs[given], **{name: value for name, value in kwargs.items() if name not in (given, wanted)}}

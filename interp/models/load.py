@@ -72,6 +72,18 @@ def load(
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
+    return _bridge(*read_plain(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
+
+
+def read_plain(
+    name_or_path: str | Path,
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    revision: str | None = None,
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+) -> tuple[Any, PreTrainedTokenizerBase, str]:
+    """A Hugging Face model before it is bridged, its tokenizer, and its name for people. Arguments as in `load`."""
     name = locate(name_or_path, revision)
     config = read_config(name, revision)
     architecture = _architecture(config, name)
@@ -88,7 +100,19 @@ def load(
             f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
         )
     hf: Any = read_weights(name, revision, kind, options)
-    return _bridge(hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label)
+    return hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label
+
+
+def bridge_beside(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
+    """A bridge over the tensors of a Hugging Face model, which stays as it is, with no fact checked: for `interp check`.
+
+    `dtype` casts the weights of the bridge, in memory of their own.
+    """
+    second = share(hf)
+    for parameter in second.parameters() if dtype is not None else ():
+        parameter.data = parameter.data.to(dtype)
+    second.eval().set_attn_implementation("eager")
+    return _bridged(second, tokenizer, name)
 
 
 def _adopt(

@@ -2,12 +2,13 @@
 
 TransformerLens, transformers and torch change independently of one another, and a mismatch rarely raises: with transformers
 5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without a word. So each model
-is asked, in about four short forwards, whether
+is asked, in six short forwards (the plain one among them), whether
 
 - its logits are those of the plain Hugging Face model (where that is at hand),
 - reading the last two tokens through the cache gives what one forward gives,
-- what the sites hold adds up: `resid_pre + attention + mlp = resid_post` in every block,
-- a write at each site changes what comes after it, and nothing before it.
+- what the sites hold adds up: `resid_pre + attention + mlp = resid_post` in every block, and `resid_pre + attention = resid_mid`
+  where the halves of a block follow one another,
+- a write at each site changes what comes after it, and nothing before it; and at the MLP it changes the stream by what was written.
 
 When it misleads: six tokens do not fill a sliding window, and one block is written to. `interp check` does more.
 """
@@ -17,7 +18,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
 _log = logging.getLogger(__name__)
-_TOKENS = 6
-_WRITTEN = 2  # the token that is written to, counted from the end
+_TOKENS, _FEW = 6, 3
+"""How many tokens are read, and in the rows that are written to: one before the token written to, and one behind it."""
+_WRITTEN = 1
+_STREAM: tuple[EditSite, ...] = ("residual_pre", "attention", "residual_mid", "mlp", "residual_post")
 _SHARE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 6e-2}
 """Largest difference between two ways to compute the same values, as a share of the largest value."""
 
@@ -62,6 +66,11 @@ def tolerance(dtype: torch.dtype) -> float:
     float32: 1e-4 (measured: 2e-6); bfloat16: 6e-2, float16: 2e-2, as they keep 8 and 11 bits.
     """
     return _SHARE.get(dtype, 6e-2)
+
+
+def tolerance_of(model: TransformerBridge) -> float:
+    """The tolerance of the precision that a model computes in."""
+    return tolerance(next(model.original_model.parameters()).dtype)
 
 
 def share_of_largest(found: Tensor, expected: Tensor) -> float:
@@ -101,45 +110,51 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
 
     `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
     """
-    allowed = tolerance(next(model.original_model.parameters()).dtype)
+    allowed = tolerance_of(model)
     ids = probe_ids(model.original_model.get_input_embeddings().weight.shape[0]).to(model.cfg.device)
     clean: Tensor = model(ids, attention_mask=torch.ones_like(ids), use_cache=False)
     if not bool(clean.isfinite().all()):
         remedy = ": float16 ends at 65504, load with dtype='bfloat16'" if clean.dtype == torch.float16 else ""
         return (Check("the logits are finite", float("inf"), 0.0, f"they hold NaN or infinite values{remedy}"),)
+    sites = lru_cache(lambda: _written_to(model, ids[:, :_FEW]))  # one forward, two facts
     facts: dict[str, Callable[[], float]] = {
         "two cached steps equal one forward": lambda: _cached(model, ids, clean),
-        "resid_pre + attention + mlp = resid_post": lambda: _residual_sums(model, ids),
-        "a write changes what follows it and nothing else": lambda: _writes(model, ids, clean),
+        "resid_pre + attention + mlp = resid_post": lambda: _residual_sums(model, sites()),
+        "a write changes what follows it and nothing else": lambda: _writes(model, sites(), clean[:, :_FEW]),
     }
     if plain is not None:
         facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
-    return tuple(_asked(name, allowed, fact) for name, fact in facts.items())
+    return tuple(settle(name, allowed, fact) for name, fact in facts.items())
 
 
-class _CannotAskError(Exception):
-    """The architecture has no such part."""
+class CannotAskError(Exception):
+    """A fact that cannot be asked of this model; the text says why."""
 
 
-class _WrongError(Exception):
+class WrongError(Exception):
     """A fact does not hold, whatever the size of a difference."""
 
 
-def _asked(name: str, allowed: float, fact: Callable[[], float]) -> Check:
+def settle(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
+    """One fact as a check. `fact` gives how far off it is, with a detail or without, or raises `CannotAskError` or `WrongError`.
+
+    An error of a library says that the fact does not hold.
+    """
     try:
-        return Check(name, fact(), allowed)
-    except _CannotAskError as error:
+        found = fact()
+    except CannotAskError as error:
         return Check(name, 0.0, allowed, skipped=str(error))
-    except _WrongError as error:
+    except WrongError as error:
         return Check(name, float("inf"), allowed, str(error))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:  # a library's own
         return Check(name, float("inf"), allowed, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    return Check(name, found, allowed) if isinstance(found, float) else Check(name, found[0], allowed, found[1])
 
 
 def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
     """The last two tokens read one by one over a cache, against one forward."""
     if getattr(model.cfg, "is_stateful", False):
-        raise _CannotAskError("the model keeps a state of its own instead of keys and values")
+        raise CannotAskError("the model keeps a state of its own instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
         given: dict[str, Any] = {} if past is None else {"past_key_values": past}
@@ -149,62 +164,77 @@ def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
     return share_of_largest(torch.stack(steps[1:], dim=1), clean[:, before:])
 
 
-def _residual_sums(model: TransformerBridge, ids: Tensor) -> float:
-    """The largest difference between what enters a block plus what its halves add, and what leaves it."""
-    sites: tuple[EditSite, ...] = ("residual_pre", "attention", "mlp", "residual_post")
-    blocks = range(model.cfg.n_layers)
-    held = _held(model, ids, [hook_name(site, block) for block in blocks for site in sites])
-    differences = []
-    for block in blocks:
-        before, attention, mlp, after = (held[hook_name(site, block)].double().cpu() for site in sites)
-        differences.append(share_of_largest(before + attention + mlp, after))
-    return max(differences)
+class _Sites(NamedTuple):
+    """One forward of a batch: row 0 as it is, each other row written to at another site of one block, at one token.
+
+    `held` are the activations by hook name, and the logits; `added` what each write changed at its site `[d]`.
+    """
+
+    block: int
+    written: list[EditSite]
+    added: dict[EditSite, Tensor]
+    held: dict[str, Tensor]
 
 
-def _held(model: TransformerBridge, ids: Tensor, names: list[str], writes: Any = ()) -> dict[str, Tensor]:
-    """What hooks hold in one forward, after `writes` (name and hook)."""
-    if missing := [name for name in names if name not in model.hook_dict]:
-        raise _CannotAskError(f"the architecture has no {missing[0]}")
-    held: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(activation: Tensor, hook: object) -> None:
-            held[name] = activation.clone()
-
-        return hook
-
-    hooks = [*writes, *((name, keep(name)) for name in names)]
-    held["logits"] = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), use_cache=False, fwd_hooks=hooks)
-    return held
-
-
-def _writes(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
-    """One row of a batch is untouched, each other row is written to at another site of the middle block, at one token."""
-    block, token = model.cfg.n_layers // 2, ids.shape[1] - _WRITTEN
+def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
+    block = model.cfg.n_layers // 2
     sites = [site for site in get_args(EditSite) if hook_name(site, block) in model.hook_dict]
-    after, added = hook_name("residual_post", block), {}
+    added: dict[EditSite, Tensor] = {}
 
     def write(site: EditSite, row: int) -> Callable[..., Tensor]:
         def hook(activation: Tensor, hook: object) -> Tensor:
             changed = activation.clone()
-            changed[row, token] = activation[row, token].roll(1, -1) - 2 * activation[row, token]
-            added[site] = (changed[row, token] - activation[row, token]).float()
+            changed[row, _WRITTEN] = activation[row, _WRITTEN].roll(1, -1) - 2 * activation[row, _WRITTEN]
+            added[site] = (changed[row, _WRITTEN] - activation[row, _WRITTEN]).float()
             return changed
 
         return hook
 
-    writes = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
-    below = [hook_name("residual_post", block - 1)] if block else []
-    held = _held(model, ids.expand(len(sites) + 1, -1), [*below, after], writes)
-    logits, stream = held["logits"], held[after].float()
-    moved = [share_of_largest(logits[:1], clean), share_of_largest(logits[1:, :token], clean[:, :token].expand(len(sites), -1, -1))]
-    moved += [share_of_largest(held[name], held[name][:1].expand_as(held[name])) for name in below]
-    for row, site in enumerate(sites, start=1):
-        change = stream[row, token] - stream[0, token]
-        if site not in added or not bool(change.any()) or bool((logits[row, token:] == logits[0, token:]).all()):
-            raise _WrongError(f"a write at site {site!r} of block {block} changes nothing")
+    held: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, hook: object, name: str) -> None:
+        held[name] = activation.clone()
+
+    hooks: list[Any] = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
+    names = [hook_name(site, each) for each in range(model.cfg.n_layers) for site in _STREAM]
+    hooks += [(name, partial(keep, name=name)) for name in names if name in model.hook_dict]
+    rows = ids.expand(len(sites) + 1, -1)
+    held["logits"] = model.run_with_hooks(rows, attention_mask=torch.ones_like(rows), use_cache=False, fwd_hooks=hooks)
+    return _Sites(block, sites, added, held)
+
+
+def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
+    """The largest difference between what enters a block plus what its halves add, and what leaves it."""
+    differences = []
+    for block in range(model.cfg.n_layers):
+        names = {site: hook_name(site, block) for site in _STREAM}
+        if missing := [name for site, name in names.items() if name not in sites.held and site != "residual_mid"]:
+            raise CannotAskError(f"the architecture has no {missing[0]}")
+        here = {site: sites.held[name][0].double().cpu() for site, name in names.items() if name in sites.held}
+        middle = here["residual_pre"] + here["attention"]
+        differences.append(share_of_largest(middle + here["mlp"], here["residual_post"]))
+        if "residual_mid" in here:  # parallel halves have no middle
+            differences.append(share_of_largest(middle, here["residual_mid"]))
+    return max(differences)
+
+
+def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
+    """How much a write changes what it must not: the row beside it, the tokens and blocks before it; at the MLP also how far
+    the stream is from what was written."""
+    held, block = sites.held, sites.block
+    logits, stream = held["logits"], held[hook_name("residual_post", block)].float()
+    before = clean[:, :_WRITTEN].expand(len(sites.written), -1, -1)
+    moved = [share_of_largest(logits[:1], clean), share_of_largest(logits[1:, :_WRITTEN], before)]
+    if block:
+        below = held[hook_name("residual_post", block - 1)]
+        moved.append(share_of_largest(below, below[:1].expand_as(below)))
+    for row, site in enumerate(sites.written, start=1):
+        change = stream[row, _WRITTEN] - stream[0, _WRITTEN]
+        same = bool((logits[row, _WRITTEN:] == logits[0, _WRITTEN:]).all())
+        if site not in sites.added or not bool(change.any()) or same:
+            raise WrongError(f"a write at site {site!r} of block {block} changes nothing")
         if site in ("mlp", "residual_post"):
-            moved.append(share_of_largest(stream[0, token] + added[site].to(change), stream[row, token]))
+            moved.append(share_of_largest(stream[0, _WRITTEN] + sites.added[site].to(change), stream[row, _WRITTEN]))
     return max(moved)
 
 

@@ -26,6 +26,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.tuning import Example, Template, template, translations
 from interp.tuning.sources import TRANSLATE
 from probes.instruction.report import InstructionReport, Place
+from probes.report import with_receipts
 from probes.translation.language_id import Judge, by_script
 from probes.translation.measure import room_for_answers
 
@@ -49,6 +50,7 @@ class _Pair:
     sentence: tuple[int, ...]
 
 
+@with_receipts
 def measure_instruction(
     model: TransformerBridge,
     corpus: ParallelCorpus,

@@ -28,7 +28,7 @@ from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.patching.contrasts import mark_difference, partners
 from probes.patching.figures import concept_curves
-from probes.report import Report
+from probes.report import Report, with_receipts
 from probes.statistics.resampling import bootstrap
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class ConceptReport(Report):
         return {"concepts": concept_curves(frame, "probability", self.question, str(self.signature))}
 
 
+@with_receipts
 def measure_concepts(
     model: TransformerBridge,
     task: ParallelTask,

@@ -20,6 +20,7 @@ from interp.models.sites import EditSite
 from interp.provenance import CorpusIdentity, Signature
 from probes.patching.contrasts import Contrast
 from probes.patching.report import PatchReport
+from probes.report import with_receipts
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -36,6 +37,7 @@ class _Setup:
     steps: int
 
 
+@with_receipts
 def measure_patching(
     model: TransformerBridge,
     contrasts: Sequence[Contrast],

@@ -31,7 +31,7 @@ from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import scripts_of
 from probes.linear.erasure import Method, fit_erasers, language_vectors, random_vectors
-from probes.report import Report
+from probes.report import Report, with_receipts
 from probes.statistics.resampling import bootstrap
 from probes.translation.text_scores import in_script, item_scores, overlap_counts
 
@@ -100,6 +100,7 @@ class SubspaceReport(Report):
         return {"alpha": alpha_curves(self.summary(), METRICS, title, str(self.signature))}
 
 
+@with_receipts
 def measure_steering(
     model: Any,
     acts: Activations,

@@ -16,7 +16,7 @@ from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
 from probes.item_values import ItemColumns
-from probes.report import Report
+from probes.report import Report, with_receipts
 from probes.statistics.resampling import bootstrap
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
@@ -89,6 +89,7 @@ class AnswerReport(Report):
                                  str(self.signature)) for name in self.metrics}  # fmt: skip
 
 
+@with_receipts
 def measure_answers(
     model: TransformerBridge,
     task: ParallelTask,

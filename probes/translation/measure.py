@@ -17,6 +17,7 @@ from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Example, Template, template, translations
 from interp.tuning.sources import TRANSLATE
+from probes.report import with_receipts
 from probes.translation.language_id import Identifier
 from probes.translation.report import CORPUS_SCORES, TranslationReport
 from probes.translation.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
@@ -25,6 +26,7 @@ Metric = Literal["exact", "chrf", "bleu", "spbleu", "nll", "script", "identified
 _METRICS: tuple[Metric, ...] = ("exact", "chrf", "bleu", "nll", "script")
 
 
+@with_receipts
 def measure_translation(
     model: TransformerBridge,
     corpus: ParallelCorpus,

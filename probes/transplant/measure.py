@@ -19,6 +19,7 @@ from interp.interventions.grid.items import transplant_items
 from interp.models.load import identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
+from probes.report import with_receipts
 from probes.translation.text_scores import contains
 from probes.transplant.controls import (
     CONTROLS,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 Pair = tuple[tuple[str, ...], str]
 
 
+@with_receipts
 def measure_transplant(
     model: TransformerBridge,
     task: ParallelTask,

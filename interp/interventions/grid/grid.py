@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from interp.interventions.edits import Graft, kind, record
+from interp.interventions.edits import Graft, Place, kind, record
 from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
 from interp.interventions.grid.naive import naive, naive_generate
 from interp.interventions.grid.packed import lanes_for, packed, packed_generate
 from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
+from interp.models.verification import share_of_largest, tolerance_of
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
+FAST: tuple[Method, ...] = ("wave", "packed", "batched")
+"""What is believed only where it was compared with naive, the fastest first."""
 
 _WIDEST = 512
 """Cells of one wave at most: they look at each other's masked keys, which costs their number squared."""
@@ -67,7 +70,7 @@ def measure_grids(
     for item in items:
         _check_donors(model, item.donors, graft)
         check_length(model, item.prompt, item.ask)
-    method = choose(model, [item.prompt for item in items], asks, method)
+    method = choose(model, [item.prompt for item in items], asks, method, graft.target_site)
     order = sorted(range(len(targets)), key=lambda place: targets[place])
     cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
     values, margins = _run(model, items, cells, method, max_cells)
@@ -95,36 +98,49 @@ def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> Non
         )
 
 
-def choose(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method = "auto") -> Method:
-    """The fastest method that is exact for this model, these prompts and this score; logged with the reason."""
+def choose(
+    model: TransformerBridge,
+    prompts: Sequence[Sequence[int]],
+    asks: Sequence[Ask],
+    method: Method = "auto",
+    site: Place = "mlp",
+) -> Method:
+    """The fastest method that is exact for this model, these prompts, this score and the site written to; logged with the reason.
+
+    Each fast method was compared with `naive` on a few tokens of this very model. Where none holds, `naive` is left. A method
+    asked for by name is refused with a `ValueError` where it is not exact.
+    """
     if method not in get_args(Method):
         raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
     if method == "wave" and several:
         raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
-    refused = _refuses_packing(model, prompts, asks)
-    if method in ("packed", "wave") and refused:
-        raise ValueError(f"method {method!r}: {refused}. Use 'batched' or 'auto'.")
+    refused = {fast: _refusal(model, prompts, asks, fast, site) for fast in FAST if not (fast == "wave" and several)}
     if method != "auto":
+        if refused.get(method):
+            others = [fast for fast, why in refused.items() if not why]
+            raise ValueError(f"method {method!r}: {refused[method]}. Use one of {', '.join(('auto', *others, 'naive'))}.")
         return method
-    chosen: Method = "batched" if refused else "packed" if several else "wave"
-    line = f"{chosen}: {refused or ('several tokens a cell' if several else 'first-token score')}"
+    chosen: Method = next((fast for fast, why in refused.items() if not why), "naive")
+    reason = next((why for why in refused.values() if why), "several tokens a cell" if several else "first-token score")
+    line = f"{chosen}: {reason}"
     if _TOLD.get(model) != line:
         _TOLD[model] = line
-        _log.info("transplant method %s", line)
+        (_log.warning if chosen == "naive" else _log.info)("transplant method %s", line)
     return chosen
 
 
-def _refuses_packing(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask]) -> str:
-    """Why cells cannot be positions of one sequence here; empty where they can."""
+def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method, site: Place) -> str:
+    """Why a fast method is not exact here; empty where it is."""
     window = shortest_window(model)
     more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
     longest = max(map(len, prompts)) + more
-    if window is not None and longest > window:
+    if method != "batched" and window is not None and longest > window:
         return f"{longest} tokens are more than the sliding window of {window}"
-    if model not in _PACKS:
-        _PACKS[model] = _probe(model)
-    return _PACKS[model]
+    known = _PROBED.setdefault(model, {})
+    if (key := (method, kind(site))) not in known:
+        known[key] = _probe(model, method, site)
+    return known[key]
 
 
 def shortest_window(model: TransformerBridge) -> int | None:
@@ -138,27 +154,39 @@ def shortest_window(model: TransformerBridge) -> int | None:
     return min((span for span in spans if span), default=None)
 
 
-_PACKS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_PROBED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def _probe(model: TransformerBridge) -> str:
-    """Try packing on a few tokens and compare with plain forwards: an architecture's own habits are not all known."""
-    prompt, tail = [3, 5, 7, 6, 4], ((3, 5),)
+def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
+    """Try a method on a few tokens and compare with plain forwards: an architecture's own habits are not all known.
+
+    Raises `ValueError` where plain forwards themselves cannot be had: then no method is left.
+    """
+    rows = model.original_model.get_input_embeddings().weight.shape[0]
+    prompts, tails = [[1 + place * 5 % (rows - 2) for place in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
     last = model.cfg.n_layers - 1
-    cells = _cells(record(model, [prompt[::-1]], "mlp", [0]), [0, last] if last else [0], Graft())
+    blocks, graft = [0, last] if last else [0], Graft(site, site)
     try:
-        truth = naive(model, [prompt], cells, [tail])
-        prefix = read_prefix(model, [prompt], windows=False)
-        tried = packed(model, prefix, cells, [tail])
-        growing = wave(model, prefix, (prefix.last[:, None], prefix.last[:, None].clone().fill_(1)), cells)
-    except (ValueError, TypeError, IndexError, RuntimeError) as error:
-        return f"this architecture cannot read cells as positions of one sequence ({type(error).__name__}: {error})"
-    scale = float(truth.logits.abs().max().clamp_min(1))
-    off = max(float((other - truth.logits).abs().max()) for other in (tried.logits, growing)) / scale
-    off = max(off, float((tried.tails[0] - truth.tails[0]).abs().max()) / scale)
-    allowed = 1e-4 if truth.logits.dtype in (torch.float32, torch.float64) else 5e-2
-    return "" if off <= allowed else f"packed cells differ from plain forwards by {off:.1e} in this architecture"
+        donors = record(model, [prompt[::-1] for prompt in prompts], site, blocks)
+        truth = naive(model, prompts, _cells(donors, blocks, graft), tails)
+    except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+        raise ValueError(
+            f"{model.cfg.model_name}: {site!r} cannot be transplanted in this architecture, not even by plain forwards "
+            f"({type(error).__name__}: {str(error)[:200]}). Needed: another site, or another model."
+        ) from error
+    cells = _cells(donors, blocks, graft)
+    try:
+        prefix = read_prefix(model, prompts, windows=method == "batched")
+        read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
+        found = _score(model, prompts, prefix, read, cells, tails, method)
+    except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+        return f"this architecture cannot compute it ({type(error).__name__}: {str(error)[:200]})"
+    off = share_of_largest(found.logits, truth.logits)
+    if method != "wave":
+        scale = float(truth.logits.abs().max().clamp_min(1))
+        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(found.tails, truth.tails, strict=True)))
+    return "" if off <= tolerance_of(model) else f"cells differ from plain forwards by {off:.1e} of the largest logit"
 
 
 def _run(

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from interp.files.sealed_tensors import find_tensors, save_tensors
 from interp.interventions.edits import Graft, Place, check_blocks, kind, record, tokens_of
 from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
+from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches
 from interp.models.load import identify
@@ -88,6 +89,7 @@ def transplant_items(
                     shelf.keep(names, found)
             grids |= dict(zip(group, found, strict=True))
             bar.update(len(group))
+    check_cells(model, grids, lambda i, source: recorded(model, [donors[i]], [source], graft), ids, asks, (sources, targets), graft)
     near = sum(grid.near_ties for grid in grids.values())
     if near:
         cells = len(grids) * len(sources) * len(targets)

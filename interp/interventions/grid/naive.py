@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from interp.interventions.edits import hook_of
-from interp.interventions.grid.cells import Cells, Greedy, Scored, Tails, new_cache
+from interp.interventions.grid.cells import Cells, Greedy, Scored, Tails
 from interp.models.batches import pad
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cel
     logits, scores = [], []
     for item, prompt in enumerate(prompts):
         own = cells.of_item(item)
-        rows = [_naive_forward(model, prompt, own, cell)[-1] for cell in range(len(cells))]
+        rows = [naive_forward(model, prompt, own, cell)[-1] for cell in range(len(cells))]
         logits.append(torch.stack(rows))
         scores.append(torch.stack([_naive_tails(model, prompt, own, cell, rows[cell], tails[item]) for cell in range(len(cells))]))
     return Scored(torch.stack(logits), scores)
@@ -41,13 +41,18 @@ def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cel
 def _naive_tails(model: TransformerBridge, prompt: Sequence[int], cells: Cells, cell: int, first: Tensor, tails: Any) -> Tensor:
     sums = []
     for tail in tails:
-        rows = first[None] if len(tail) == 1 else _naive_forward(model, [*prompt, *tail[:-1]], cells, cell, len(prompt))
+        rows = first[None] if len(tail) == 1 else naive_forward(model, [*prompt, *tail[:-1]], cells, cell, len(prompt))
         chosen = rows[-len(tail) :].float().log_softmax(-1)
         sums.append(chosen[range(len(tail)), list(tail)].sum())
     return torch.stack(sums) if sums else first.new_zeros(0)
 
 
-def _naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, cell: int, length: int | None = None) -> Tensor:
+def naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, cell: int, length: int | None = None) -> Tensor:
+    """The logits `[token vocab]` at the last token of a prompt and at all behind it, in one forward without a cache.
+
+    `ids` are the prompt and what follows it, `length` the tokens of the prompt alone (all, where none is given); the cell writes
+    at the prompt's last token.
+    """
     batch = pad(model, [ids])
     where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
     hooks = _graft_hooks(cells, cell, where)
@@ -67,20 +72,15 @@ def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[
 def naive_generate(
     model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, steps: int, stops: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`, a cell at a time."""
+    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`: a forward of everything a token."""
     tokens, margins = [], []
     for item, prompt in enumerate(prompts):
         for cell in range(len(cells)):
-            batch = pad(model, [prompt])
-            hooks = _graft_hooks(cells.of_item(item), cell, (torch.tensor([0]), torch.tensor([len(prompt) - 1])))
-            past = new_cache(model)
-            with model.hooks(fwd_hooks=hooks):
-                logits = model(batch.ids, attention_mask=batch.mask, past_key_values=past, logits_to_keep=1)
-            greedy = Greedy(logits[:, -1], stops)
+            own, said = cells.of_item(item), list(prompt)
+            greedy = Greedy(naive_forward(model, prompt, own, cell), stops)
             while greedy.steps < steps and not greedy.finished:
-                seen = torch.ones(1, len(prompt) + greedy.steps, dtype=torch.long, device=batch.ids.device)
-                logits = model(greedy.tokens[-1][:, None], attention_mask=seen, past_key_values=past)
-                greedy.take(logits[:, -1])
+                said.append(int(greedy.tokens[-1]))
+                greedy.take(naive_forward(model, said, own, cell, len(prompt))[-1:])
             rows, margin = greedy.result(steps)
             tokens.append(rows[0])
             margins.append(margin[0])

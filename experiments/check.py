@@ -1,0 +1,118 @@
+"""`interp check`: is this model computed as its checkpoint says, and what should one know of it first?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+import yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """Is this model computed as its checkpoint says, and what should one know of it first?
+
+    Compares every fast way to compute the model with plain forwards and with plain Hugging Face, looks at its tokenizer,
+    and tells where attention sinks lie and what half precision changes. Leaves with 1 where a fact does not hold.
+    """
+
+    model: str = "bundled"
+    """A hub name, the folder of a Hugging Face model, or "bundled"; it may stand first without its flag."""
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps, or auto; none given is auto."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Precision of the weights; none given means the checkpoint's own."""
+    output: Path | None = None
+    """A folder to write the table to (config.yaml, checks.csv, check.json); none given means none."""
+    debug: bool = False
+    """Show the traceback of an error."""
+
+
+def main(args: Sequence[str]) -> int:
+    """Print one row a fact; returns 1 where one does not hold, else 0."""
+    args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
+    settings = tyro.cli(CheckSettings, args=args, prog="interp check", config=(tyro.conf.FlagCreatePairsOff,))
+    if settings.output is not None:
+        _begin(settings, settings.output)
+    table, identity = run(settings)
+    _show(table)
+    if settings.output is not None:
+        _save(table, identity, settings.output)
+    return int((table["result"] == "FAILED").any())
+
+
+def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The table of facts, and which weights they are of."""
+    from rich.progress import Progress
+
+    from interp.models.load import bridge_beside, identify, load, read_plain
+    from probes.verification.measure import tabulate, verify
+
+    plain, tokenizer, name = read_plain(settings.model, dtype=settings.dtype, device=settings.device)
+    split = len(set((getattr(plain, "hf_device_map", None) or {}).values())) > 1
+    if split:  # a second tree over tensors on several devices or on disk would be a second model
+        plain, model = None, load(settings.model, dtype=settings.dtype, device=settings.device)
+    else:
+        model = bridge_beside(plain.eval(), tokenizer, name)
+    found = []
+    with Progress(transient=True) as progress:
+        task = progress.add_task("check", total=None)
+        for check in verify(model, plain):
+            found.append(check)
+            progress.update(task, description=check.name)
+    return tabulate(found), dataclasses.asdict(identify(model))
+
+
+def _show(table: pd.DataFrame) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from experiments.runs.terminal import printable
+
+    shown = Table(box=box.SIMPLE)
+    for name in ("fact", "result", "difference", "allowed", "detail"):
+        shown.add_column(name, overflow="fold")
+    styles = {"FAILED": "bold red", "skipped": "dim", "told": ""}
+    for row in table.to_dict("records"):
+        numbers = [f"{row[name]:.0e}" if row[name] == row[name] else "" for name in ("difference", "allowed")]
+        cells = (row["fact"], row["result"], *numbers, row["detail"])
+        shown.add_row(*(Text(printable(str(cell)), styles.get(row["result"], "")) for cell in cells))
+    console = Console(highlight=False)
+    console.print(shown)
+    counts = table["result"].value_counts()
+    console.print(", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("ok", "FAILED", "skipped", "told")))
+
+
+def _begin(settings: CheckSettings, folder: Path) -> None:
+    """Refuse a folder that holds anything; write what is asked."""
+    from interp.files.atomic import write_text
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} holds files already. Choose another --output.")
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {"command": "check", "model": settings.model, "device": settings.device, "dtype": settings.dtype}
+    write_text(folder / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def _save(table: pd.DataFrame, identity: dict[str, Any], folder: Path) -> None:
+    """The table, and last what it is of: check.json means complete."""
+    from interp.files.atomic import checksum, whole
+    from interp.files.sealed_json import write_sealed
+    from interp.provenance import environment
+    from probes.spreadsheet import write_sheet
+
+    with whole(folder / "checks.csv") as path:
+        write_sheet(table, path)
+    files = {"checks.csv": checksum(folder / "checks.csv")}
+    failed = table.loc[table["result"] == "FAILED", "fact"].tolist()
+    write_sealed(folder / "check.json", {"model": identity, "failed": failed, "files": files, "environment": environment()})
+    print(folder)

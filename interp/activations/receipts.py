@@ -1,0 +1,48 @@
+"""Some pooled states of a run computed again: one sentence alone, a plain forward that keeps every token, pooled by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from interp.activations.spans import Span
+from interp.activations.store import Activations
+from interp.models import receipts
+from interp.models.batches import pad
+from interp.models.verification import tolerance_of
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+@torch.no_grad()
+def check_states(model: TransformerBridge, acts: Activations, texts: Mapping[str, Sequence[Span]], hooks: Sequence[str]) -> None:
+    """Compute the states of some sentences again. Raises `ReceiptError` where one is off, read in a batch now or from disk.
+
+    `texts` are the tokenized sentences of each language, `hooks` the hook of each layer in `acts`. A difference is a share of the
+    largest value that the layer holds at any token pooled over.
+    """
+    what, off = "captured sentences", []
+    places = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]
+    for place in receipts.chosen(what, len(places)):
+        code, item = places[place]
+        span, batch = texts[code][item], pad(model, [texts[code][item].ids])
+        _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(hooks), use_cache=False)
+        states = acts[code][:, item]
+        off.append(max(_difference(states[row], held[name][0], span, acts.pooling) for row, name in enumerate(hooks)))
+    receipts.give(what, off, tolerance_of(model))
+
+
+def _difference(found: Tensor, held: Tensor, span: Span, pooling: str) -> float:
+    """How far a pooled state is from what a layer held at the tokens `[token d_model]` of its sentence."""
+    if pooling == "end":
+        own = held[-1:].float().cpu()
+    else:
+        own = held[span.stop - 1 : span.stop] if pooling == "last" else held[span.start : span.stop]
+        own = own.float().cpu()
+    weights = torch.arange(1, len(own) + 1).float() if pooling == "weighted" else torch.ones(len(own))
+    pooled = (weights[:, None] * own).sum(0) / weights.sum()
+    return float((found - pooled).abs().max() / own.abs().max().clamp_min(1e-6))

@@ -1,0 +1,66 @@
+"""What a model says of a continuation the plain way: one prompt, one forward over all of it, no cache and no padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from interp.models import receipts
+from interp.models.batches import pad
+from interp.models.verification import tolerance_of
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+
+@torch.no_grad()
+def plain_logits_behind(model: TransformerBridge, prompt: Sequence[int], said: Sequence[int]) -> Float[Tensor, "token vocab"]:
+    """The float32 logits that each token of `said` was chosen from, in one uncached forward over the prompt and what was said."""
+    batch = pad(model, [[*prompt, *said[:-1]]])
+    return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=len(said))[0].float()
+
+
+def shortfalls(logits: Float[Tensor, "token vocab"], said: Sequence[int]) -> list[float]:
+    """How far each token said lies below the most probable one, as a share of the largest logit: 0 where it is that one.
+
+    A decision of two nearly equal logits that fell the other way shows as a small share, a wrong token as a large one.
+    """
+    chosen = logits[range(len(said)), list(said)]
+    return ((logits.amax(-1) - chosen) / logits.abs().amax().clamp_min(1)).tolist()
+
+
+def check_said(model: TransformerBridge, prompts: Sequence[Sequence[int]], said: Sequence[Sequence[int]]) -> None:
+    """Compute some greedy continuations again: each token must be the most probable one of an uncached forward, or near it.
+
+    `prompts` and `said` are token ids, one list an item. Raises `ReceiptError` where a token is not.
+    """
+    what, off = "generated texts", []
+    spoken = [item for item, ids in enumerate(said) if ids]
+    for place in receipts.chosen(what, len(spoken)):
+        item = spoken[place]
+        off.append(shortfalls(plain_logits_behind(model, prompts[item], said[item]), said[item]))
+    receipts.give(what, [max(each) for each in off], tolerance_of(model), sum(gap > 0 for each in off for gap in each))
+
+
+def check_scored(
+    model: TransformerBridge,
+    prompts: Sequence[Sequence[int]],
+    rests: Sequence[Sequence[Sequence[int]]],
+    sums: Sequence[Sequence[float]],
+) -> None:
+    """Compute some scores of continuations again, each by one uncached forward. Raises `ReceiptError` where one is off.
+
+    `rests[item]` are the ids of each continuation of a prompt, `sums[item]` the log-probabilities (nats) found for them.
+    """
+    what, off = "scored continuations", []
+    places = [(item, k) for item, each in enumerate(rests) for k in range(len(each))]
+    for place in receipts.chosen(what, len(places)):
+        item, k = places[place]
+        logits = plain_logits_behind(model, prompts[item], rests[item][k])
+        truth = logits.log_softmax(-1)[range(len(rests[item][k])), list(rests[item][k])].sum()
+        off.append(abs(float(truth) - sums[item][k]) / max(1.0, float(logits.abs().max()), abs(float(truth))))
+    receipts.give(what, off, tolerance_of(model))

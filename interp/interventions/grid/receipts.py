@@ -1,0 +1,80 @@
+"""Some cells of the grids of a run computed again by plain forwards: the donor alone, then the whole prompt under a hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from interp.generation.plain import shortfalls
+from interp.interventions.edits import Graft
+from interp.interventions.grid.cells import Cells
+from interp.interventions.grid.naive import naive, naive_forward
+from interp.interventions.grid.scores import Ask, reduce
+from interp.models import receipts
+from interp.models.verification import share_of_largest, tolerance_of
+
+if TYPE_CHECKING:
+    from interp.interventions.grid.grid import Grid
+    from interp.models.load import TransformerBridge
+
+
+def check_cells(
+    model: TransformerBridge,
+    grids: Mapping[int, Grid],
+    carried: Callable[[int, int], Tensor],
+    prompts: Sequence[Sequence[int]],
+    asks: Sequence[Ask],
+    blocks: tuple[Sequence[int], Sequence[int]],
+    graft: Graft,
+) -> None:
+    """Compute some cells of some grids again. Raises `ReceiptError` where one is off, however the grid came: fast, or from disk.
+
+    `grids` by item; `carried(item, source)` gives the donor `[1 1 d]` of an item recorded alone; `blocks` are the source and
+    target blocks of the axes of a grid.
+    """
+    what, off, items = "transplant cells", [], sorted(grids)
+    sources, targets = blocks
+    for place in receipts.chosen(what, len(items) * len(sources) * len(targets), 2 if len(items) > 20 else 1):
+        item, cell = items[place // (len(sources) * len(targets))], place % (len(sources) * len(targets))
+        row, column = divmod(cell, len(targets))
+        target = torch.tensor([-1, targets[column]])
+        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, graft)
+        off.append(_difference(model, prompts[item], cells, asks[item], grids[item].values[row, column]))
+    receipts.give(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
+
+
+def _decides(asks: Sequence[Ask]) -> bool:
+    """Whether cells hold decisions, which a difference turns or does not, instead of numbers."""
+    return bool(asks) and asks[0].score in ("choice", "choice_whole", "generate")
+
+
+def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, found: Tensor) -> float:
+    """How far one value of a grid is from a plain forward; `cells` are the untouched run and the cell itself."""
+    own = cells.part(1, 2)
+    if question.score == "generate":
+        said = found.tolist()
+        logits = naive_forward(model, [*prompt, *said[:-1]], own, 0, len(prompt)).float()
+        ended = _spoken(model, said)
+        return max(shortfalls(logits[:ended], said[:ended]))
+    scored = naive(model, [prompt], cells if question.score == "kl" else own, [question.tails])
+    logits, tails = scored.logits[0, -1:], scored.tails[0][-1:]
+    scale = float(logits.float().abs().max().clamp_min(1))
+    if question.score in ("choice", "choice_whole"):
+        values = reduce(replace(question, score="logprob"), logits, tails, logits[0])[0][0]
+        return float(values.max() - values[int(found)]) / scale
+    truth = reduce(question, logits, tails, scored.logits[0, 0])[0][0]
+    if question.score == "logits":
+        return share_of_largest(found, truth)
+    return float((found.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
+
+
+def _spoken(model: TransformerBridge, said: Sequence[int]) -> int:
+    """How many tokens were said, the end token among them; what fills up the row behind it was not."""
+    from interp.interventions.grid.grid import stop_tokens
+
+    ends = set(stop_tokens(model))
+    return next((place + 1 for place, token in enumerate(said) if token in ends), len(said))

@@ -1,0 +1,121 @@
+"""Receipts: a few numbers of a run computed again the plain way in that very run, and how far off they were.
+
+A fast path (a cache, a batch, packed cells) is believed because its own run checked some of it against plain forwards:
+one prompt, no padding, no cache, the same hooks. Each fast path asks `chosen` which of its items to compute again, does
+so, and hands in the differences by `give`. Outside a run nobody asks, so a single call from Python costs nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+
+MOST = 6
+"""So many of a kind are checked in a run; a run that calls a fast path again and again checks one more at every doubling."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """`n` of `what` were computed again by plain forwards, and differed by `difference` at most.
+
+    Differences are shares of the largest value of the plain forward (of its largest logit, for scores and tokens); for a token
+    or a choice, how far it lies below the best one. `near_ties` are choices that fell the other way within the tolerance.
+    """
+
+    what: str
+    n: int
+    difference: float
+    tolerance: float
+    near_ties: int = 0
+
+    def __str__(self) -> str:
+        ties = f", {self.near_ties} near tie{'s' * (self.near_ties > 1)} decided otherwise" if self.near_ties else ""
+        return f"{self.n} {self.what}, largest difference {self.difference:.0e} ({self.tolerance:.0e} allowed{ties})"
+
+
+class ReceiptError(RuntimeError):
+    """A fast path gave another number than a plain forward."""
+
+
+@dataclass
+class _Collector:
+    chance: random.Random
+    calls: Counter[str] = field(default_factory=Counter)
+    n: Counter[str] = field(default_factory=Counter)
+    found: list[Receipt] = field(default_factory=list)
+    outer: _Collector | None = None
+
+
+_OPEN: ContextVar[_Collector | None] = ContextVar("receipts", default=None)
+
+
+@contextmanager
+def collected(seed: int = 0) -> Iterator[list[Receipt]]:
+    """Have the fast paths inside check themselves; gives the list that their receipts come into.
+
+    `seed` draws what is computed again. A block inside another one collects its own and gives them to the outer one too.
+    """
+    outer = _OPEN.get()
+    own = _Collector(random.Random(seed)) if outer is None else _Collector(outer.chance, outer.calls, outer.n, outer=outer)
+    token = _OPEN.set(own)
+    try:
+        yield own.found
+    finally:
+        _OPEN.reset(token)
+
+
+def chosen(what: str, of: int, most: int = 2) -> list[int]:
+    """Which of `of` items to compute again, in order: `most` of them at first, none outside a run."""
+    run = _OPEN.get()
+    if run is None or of < 1:
+        return []
+    run.calls[what] += 1
+    doubled = run.calls[what].bit_count() == 1
+    wanted = min(most, MOST - run.n[what], of) if run.n[what] < MOST else int(doubled)
+    return sorted(run.chance.sample(range(of), wanted))
+
+
+def give(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
+    """Hand in what `chosen` asked for: how far each item was off, as a share of the largest value.
+
+    Raises
+    ------
+    ReceiptError
+        Where a difference is over the tolerance, or is not a number: the run must not be believed.
+    """
+    run = _OPEN.get()
+    if run is None or not differences:
+        return
+    wrong = [each for each in differences if not each <= tolerance]
+    if wrong:
+        raise ReceiptError(
+            f"{len(wrong)} of {len(differences)} {what} computed again by a plain forward differ by {max(wrong):.1e} of the "
+            f"largest value, expected at most {tolerance:.0e}. The run is refused, no report is saved. See which part of the "
+            "model is not computed rightly with `interp check`, and do not --resume: start over in another --output."
+        )
+    run.n[what] += len(differences)
+    receipt = Receipt(what, len(differences), max(differences), tolerance, near_ties)
+    while run is not None:
+        run.found.append(receipt)
+        run = run.outer
+
+
+def merged(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
+    """One receipt for each kind: all that were checked, and the largest difference of any."""
+    found: dict[str, Receipt] = {}
+    for each in receipts:
+        before = found.get(each.what)
+        found[each.what] = each if before is None else replace(
+            before, n=before.n + each.n, difference=max(before.difference, each.difference),
+            tolerance=max(before.tolerance, each.tolerance), near_ties=before.near_ties + each.near_ties,
+        )  # fmt: skip
+    return tuple(found.values())
+
+
+def told(receipts: Sequence[Receipt]) -> str:
+    """The line for people: "checked against plain forwards: 6 transplant cells, ..."; empty where nothing was checked."""
+    return f"checked against plain forwards: {'; '.join(map(str, receipts))}" if receipts else ""

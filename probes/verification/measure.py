@@ -1,0 +1,56 @@
+"""Is a model of one's own computed as its checkpoint says, and what should one know of it before a number rests on it?
+
+Facts are judged (they hold within a tolerance, or fail), skipped with a reason, or told only: what the tokenizer adds, where
+attention sinks lie, how much half precision costs. The load check asks the first of them of every model; this asks the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from interp.models.verification import Check, check_model, plain_logits, settle
+from interp.provenance import TESTED, versions
+from probes.verification.computation import computation_facts
+from probes.verification.numerics import numeric_facts
+from probes.verification.tokenization import tokenizer_facts
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
+"""A name, how far off it may be (infinity: it is told, not judged), and what finds out."""
+
+
+def verify(model: TransformerBridge, plain: Any = None) -> Iterator[Check]:
+    """Every fact of a model, one by one as it is found.
+
+    `plain` is the Hugging Face model over the same weights (`interp.models.load.read_plain`), not bridged; None where it cannot be
+    had beside the bridge, as for a model that is split over devices: what is compared with it is skipped then.
+    """
+    yield from check_model(model, None if plain is None else plain_logits(plain))
+    for name, allowed, fact in (*computation_facts(model, plain), *tokenizer_facts(model), *numeric_facts(model, plain)):
+        yield settle(name, allowed, fact)
+    yield settle("the tested versions are installed", math.inf, _versions)
+
+
+def _versions() -> tuple[float, str]:
+    have = versions()
+    other = [f"{name} {have[name].partition('+')[0]} (tested: {number})" for name, number in TESTED.items()
+             if have[name].partition("+")[0] != number]  # fmt: skip
+    return 0.0, f"no: {', '.join(other)}" if other else ", ".join(f"{name} {have[name]}" for name in TESTED)
+
+
+def tabulate(checks: list[Check]) -> pd.DataFrame:
+    """One row a fact: `fact`, `result` (ok, FAILED, skipped or told), `difference` and `allowed` as shares of the largest value
+    compared (NaN where nothing is), and `detail`."""
+    rows = []
+    for check in checks:
+        judged = not check.skipped and math.isfinite(check.tolerance)
+        result = "skipped" if check.skipped else ("ok" if check.passed else "FAILED") if judged else "told"
+        numbers = (check.difference, check.tolerance) if judged else (math.nan, math.nan)
+        rows.append((check.name, result if check.passed else "FAILED", *numbers, check.skipped or check.detail))
+    return pd.DataFrame(rows, columns=["fact", "result", "difference", "allowed", "detail"])

@@ -1,0 +1,103 @@
+"""What should one know of the sizes of a model's numbers: attention sinks, and what half precision changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from interp.interventions.edits import tokens_of
+from interp.interventions.grid.grid import free_memory
+from interp.models.batches import context_limit, pad
+from interp.models.load import bridge_beside
+from interp.models.sites import layer_names, row_hook
+from interp.models.verification import CannotAskError, share_of_largest
+from probes.verification.sentences import SENTENCES
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+_SINK = 10.0
+"""A token is called an attention sink where its norm is so many times the median of its layer."""
+
+
+def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
+    """What is told of a model's numbers, and not judged."""
+    half = [
+        (f"{name} against float32 of the same weights", math.inf, partial(_half, model, plain, dtype))
+        for name, dtype in (("bfloat16", torch.bfloat16), ("float16", torch.float16))
+    ]
+    return [("attention sinks in the residual stream", math.inf, partial(_sinks, model)), *half]
+
+
+def _texts(model: TransformerBridge) -> list[list[int]]:
+    """The ids of some sentences, cut to what the model reads."""
+    chosen = [SENTENCES[code] for code in ("eng_Latn", "rus_Cyrl", "arb_Arab", "zho_Hans")]
+    return [tokens_of(model, sentence)[: context_limit(model)] for sentence in chosen]
+
+
+@torch.no_grad()
+def _sinks(model: TransformerBridge) -> tuple[float, str]:
+    """Which positions hold a norm far above their layer's median, in which layers, and how far."""
+    layers, texts = layer_names("residual", model.cfg.n_layers), _texts(model)
+    norms = [_norms(model, ids) for ids in texts]
+    medians = torch.cat(norms, dim=1).median(dim=1).values.clamp_min(1e-12)
+    found: dict[int, list[tuple[float, int, int]]] = {}
+    ratios = [each / medians[:, None] for each in norms]
+    for text, ratio in enumerate(ratios):
+        for layer, place in (ratio > _SINK).nonzero().tolist():
+            found.setdefault(place, []).append((float(ratio[layer, place]), layer, text))
+    largest = max(float(ratio.max()) for ratio in ratios)
+    if not found:
+        return largest, f"none over {_SINK:.0f} times the median; the largest norm is {largest:.1f} times it"
+    order = sorted(found, key=lambda place: -max(found[place])[0])
+    said = []
+    for place in order[:3]:
+        most, layer, text = max(found[place])
+        where = sorted({layer for _, layer, _ in found[place]})
+        token = model.tokenizer.convert_ids_to_tokens(texts[text][place])
+        said.append(
+            f"position {place} ({token!r}) in {len({text for *_, text in found[place]})} of {len(texts)} texts, layers "
+            f"{layers[where[0]]} to {layers[where[-1]]}, up to {most:.0f} times the median (layer {layers[layer]})"
+        )
+    return largest, "; ".join(said) + (f"; and {len(order) - 3} more positions" if len(order) > 3 else "")
+
+
+def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
+    """The norms of the residual stream, `[layer token]`."""
+    batch, kept = pad(model, [ids]), {}
+
+    def keep(activation: Tensor, hook: object, layer: str) -> None:
+        kept[layer] = activation[0].float().norm(dim=-1).cpu()
+
+    layers = layer_names("residual", model.cfg.n_layers)
+    hooks = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
+    model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1, fwd_hooks=hooks)
+    return torch.stack([kept[layer] for layer in layers])
+
+
+@torch.no_grad()
+def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[float, str]:
+    """How far the logits of the same weights in half precision are, and how often another token is the most probable."""
+    if plain is None or getattr(plain, "hf_quantizer", None) is not None:
+        raise CannotAskError("the weights cannot be cast beside the bridge: they are split, on disk or quantised")
+    numbers = sum(parameter.numel() for parameter in plain.parameters())
+    needed, free = numbers * (4 + 2), free_memory(model.cfg.device)
+    if needed > free:
+        raise CannotAskError(f"both copies need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+    said: dict[torch.dtype, Tensor] = {}
+    for each in (torch.float32, dtype):
+        copy = bridge_beside(plain, model.tokenizer, model.cfg.model_name, each)
+        batches = [pad(copy, [ids]) for ids in _texts(model)]
+        said[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
+        del copy
+    true, half = said[torch.float32], said[dtype]
+    if not bool(half.isfinite().all()):
+        return math.nan, "overflows: NaN or infinite logits; use bfloat16 or float32"
+    turned = float((true.argmax(-1) != half.argmax(-1)).float().mean())
+    off = share_of_largest(half, true)
+    return off, f"logits differ by up to {off:.1e} of the largest; another top token at {turned:.1%} of {len(true)} tokens"
