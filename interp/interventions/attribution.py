@@ -21,6 +21,7 @@ from interp.interventions.edits import check_blocks
 from interp.interventions.patching import Direction, Patched, edits_of
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
+from interp.models.finite import check_finite, is_half
 from interp.models.sites import EditSite, hook_name
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def attribute(
         where = list(edit.positions) if edit.head is None else (list(edit.positions), edit.head)
         values.append(start + float(((edit.vector - held[edit.block][where]) * slopes[edit.block][where]).sum()))
     shape = (len(blocks), -1, len(anchors)) if site == "head" else (len(blocks), len(anchors))
+    check_finite(torch.tensor(values), lambda place: f"attribution: the estimate of block {edits[place].block}", is_half(model))
     return Patched(torch.tensor(values).reshape(shape), *ends)
 
 

@@ -16,9 +16,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
+from interp.generation.loss import row_losses
 from interp.models.batches import batches
 from interp.models.sites import layer_names, row_hook
-from interp.tuning.templates import IGNORED, Encoded
+from interp.models.tokens import IGNORED
+from interp.tuning.templates import Encoded
 
 _TOKENS = 8192
 
@@ -148,9 +150,8 @@ def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int
 
 
 def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:
-    aims = labels[:, 1:].to(logits.device)
-    losses = nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2).float(), aims, reduction="none", ignore_index=IGNORED)
-    return (losses.sum(-1) / (aims != IGNORED).sum(-1)).double().cpu().numpy()
+    sums, learned = row_losses(logits, labels)
+    return (sums / learned).double().cpu().numpy()
 
 
 def _keep(x: Tensor, hook: object, held: dict[str, Tensor], name: str) -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from interp.languages import language
 from interp.lens.logit_lens import LensReading, read_positions
 from interp.lens.tuned_lens import TunedLens
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
@@ -134,10 +135,11 @@ def measure_tokens(
         "boot": boot,
         "seed": seed,
     }
+    shown = {key: how[key] for key in ("lens", "pivot", "boot", "seed")} | hooks_in_force(model)
     told = ParallelCorpus("prompt", {pivot: (prompt,)}).identity
     return TokenLensReport(
         table=_table(ids, reading, vocabulary),
-        signature=Signature("token_lens", identify(model), told, {key: how[key] for key in ("lens", "pivot", "boot", "seed")}),
+        signature=Signature("token_lens", identify(model), told, shown),
         arrays=arrays,
         settings={**how, "layers": list(reading.layers), "scripts": list(names), "read": read,
                   "own_scripts": _own(written), "pivot_scripts": sorted(scripts_of(pivot))},

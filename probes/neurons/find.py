@@ -60,6 +60,7 @@ def find_neurons(
                 "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
     table = _table(counts.languages, moments, ranking, chosen, again, limit)
     shown = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
+    shown |= {"hooks": counts.hooks} if counts.hooks else {}
     return NeuronReport(table, Signature("neurons", counts.model, counts.corpus, shown), arrays, settings)
 
 

@@ -95,8 +95,20 @@ class QuadrantSweep:
         """Everything to be measured, the controls first: what several processes divide among them."""
         found = [Job("", "", tuple(cell for seed in self.seeds for cell in self._base(seed)))]
         if "format" in self.controls:
-            found += [Job(same, "", tuple(self._format(same))) for same in dict.fromkeys(TUNED_AS.get(m, m) for m in self.recipes)]
-        return found + [Job(method, code, tuple(self._tuned(method, code))) for method in self.recipes for code in self.train]
+            found += [Job(same, "", tuple(self._format(same, recipe))) for same, recipe in self._held_against.items()]
+        found += [Job(method, code, tuple(self._tuned(method, code))) for method in self.recipes for code in self.train]
+        alone = {same: recipe for same, recipe in self._held_against.items() if same not in self.recipes}
+        if "shuffled" in self.controls and alone:
+            found += [Job(m, code, tuple(self._shuffled(m, recipe, code))) for m, recipe in alone.items() for code in self.train]
+        return found
+
+    @property
+    def _held_against(self) -> dict[str, Recipe]:
+        """How the controls are tuned, by method. Arms of a changed tokenizer are held against full tuning: by its recipe, or,
+        where full tuning is not among the methods, by their own."""
+        return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | dict(
+            (method, recipe) for method, recipe in self.recipes.items() if method not in TUNED_AS
+        )
 
     def measure(self, jobs: Sequence[Job], folder: str | Path, keep: Keep = "rows", device: str | None = None) -> pd.DataFrame:
         """The item-level table of some jobs; what is finished in `folder` is taken from there. Rows are kept of embeddings only.
@@ -116,29 +128,36 @@ class QuadrantSweep:
         recipe = next(iter(self.recipes.values()))
         return self._chunks(None, recipe, {"role": "base", "language": "", "method": "", "size": 0, "seed": seed})
 
-    def _format(self, method: str) -> list[Cell]:
+    def _format(self, method: str, recipe: Recipe) -> list[Cell]:
         """The pivot copied in the same prompt, as often as a language is translated."""
         first, found = next(iter(self.train.values())), []
         for size in self.amounts:
             for seed in self.seeds:
                 mixture = copies(first, self.pivot, limit=size, seed=seed)
                 tags: Tags = {"role": "format", "language": "", "method": method, "size": len(mixture), "seed": seed}
-                found += self._chunks(mixture, replace(self.recipes[method], seed=seed), tags)
+                found += self._chunks(mixture, replace(recipe, seed=seed), tags)
         return found
 
-    def _tuned(self, method: str, code: str) -> list[Cell]:
-        """One language in every size and seed, and its shuffled control."""
+    def _shuffled(self, method: str, recipe: Recipe, code: str) -> list[Cell]:
+        """One language's pairs with their answers shuffled, in every size and seed."""
         found = []
         for size in self.amounts:
             for seed in self.seeds:
                 pairs = translations(self.train[code], [(self.pivot, code)], limit=size, seed=seed)
-                recipe = replace(self.recipes[method], seed=seed)
-                mixtures = {"tuned": pairs}
-                if "shuffled" in self.controls and method not in TUNED_AS:
-                    mixtures["shuffled"] = shuffle_answers(pairs, seed)
-                for role, mixture in mixtures.items():
-                    tags: Tags = {"role": role, "language": code, "method": method, "size": len(mixture), "seed": seed}
-                    found.append(Cell(_name(tags), mixture, recipe, self._directions(code), tags))
+                mixture = shuffle_answers(pairs, seed)
+                tags: Tags = {"role": "shuffled", "language": code, "method": method, "size": len(mixture), "seed": seed}
+                found.append(Cell(_name(tags), mixture, replace(recipe, seed=seed), self._directions(code), tags))
+        return found
+
+    def _tuned(self, method: str, code: str) -> list[Cell]:
+        """One language in every size and seed, and its shuffled control."""
+        shuffled = "shuffled" in self.controls and method not in TUNED_AS
+        found = self._shuffled(method, self.recipes[method], code) if shuffled else []
+        for size in self.amounts:
+            for seed in self.seeds:
+                pairs = translations(self.train[code], [(self.pivot, code)], limit=size, seed=seed)
+                tags: Tags = {"role": "tuned", "language": code, "method": method, "size": len(pairs), "seed": seed}
+                found.append(Cell(_name(tags), pairs, replace(self.recipes[method], seed=seed), self._directions(code), tags))
         return found
 
     def _directions(self, *codes: str) -> tuple[tuple[str, str], ...]:

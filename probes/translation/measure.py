@@ -13,6 +13,7 @@ from interp.generation.score import score
 from interp.languages import nearest
 from interp.models.batches import context_limit, encode
 from interp.models.load import TransformerBridge, identify
+from interp.models.tokens import prompt_ids
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Example, Template, template, translations
@@ -105,7 +106,7 @@ def _translated(
 def room_for_answers(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> int:
     """Twice the tokens of the longest answer, or what the model can read after the longest prompt where that is less."""
     longest = max(len(ids) for ids in encode(model, answers, special=False))
-    taken = max(len(ids) for ids in encode(model, prompts))
+    taken = max(map(len, prompt_ids(model.tokenizer, prompts)))
     return max(1, min(2 * longest, (context_limit(model) or 10**6) - taken))
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 from interp.models.batches import context_limit
 from interp.models.load import TransformerBridge, identify
 from interp.models.sites import layer_names
+from interp.models.tokens import IGNORED
 from interp.provenance import Signature
 from interp.tuning import Mixture, encode_examples, template
 from interp.tuning.hybrids import answer_losses, blended, check_pair, input_table, parts, stitched_losses, with_rows
-from interp.tuning.templates import IGNORED, Encoded
+from interp.tuning.templates import Encoded
 from probes.tuning.hybrids_report import BlocksReport, EntryReport, HybridReport, RowsReport
 from probes.tuning.token_groups import GROUPS, group_tokens, token_frequencies
 
