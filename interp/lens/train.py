@@ -56,7 +56,8 @@ def train_lens(
     """
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
-                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed} | hooks_in_force(model)  # fmt: skip
+                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed,
+                **hooks_in_force(model)}  # fmt: skip
     if path.exists():
         return _finished(load_lens(path, model), settings, path)
     train, test = _split(corpus, held_out, seed)

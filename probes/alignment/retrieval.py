@@ -2,7 +2,8 @@
 
 Clouds are `[layer sentence d_model]`, row `i` of both a translation of the other; every function works on all layers at
 once, most on the table of cosines. Scores come back as `Scores`: one value a sentence, beside all shuffled pairings.
-A tie is a miss. What is not finite is refused, or gives NaN. Everything here depends on the number of candidates: report n beside the number.
+A tie is a miss. What is not finite is refused, or gives NaN. Everything here depends on the number of candidates: report n
+beside the number.
 """
 
 from __future__ import annotations

@@ -106,15 +106,16 @@ class QuadrantSweep:
     def _held_against(self) -> dict[str, Recipe]:
         """How the controls are tuned, by method. Arms of a changed tokenizer are held against full tuning: by its recipe, or,
         where full tuning is not among the methods, by their own."""
-        return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | dict(
-            (method, recipe) for method, recipe in self.recipes.items() if method not in TUNED_AS
-        )
+        own = {method: recipe for method, recipe in self.recipes.items() if method not in TUNED_AS}
+        return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | own
 
     def measure(self, jobs: Sequence[Job], folder: str | Path, keep: Keep = "rows", device: str | None = None) -> pd.DataFrame:
         """The item-level table of some jobs; what is finished in `folder` is taken from there. Rows are kept of embeddings only.
 
-        A language that has nothing to shorten is left out of method "shorten", and a log warning says so.
+        A language that has nothing to shorten is left out of method "shorten", and a log warning says so; where that is every
+        language, `ValueError` is raised before anything is tuned.
         """
+        self._check_shortening()
         tables, parents = [], ((self._parent(job, Path(folder) / "parents"), job) for job in jobs)
         alike = groupby(parents, key=lambda each: (each[0], "nothing" if keep == "rows" and each[1].method in _ALL_MOVES else keep))
         for (parent, kept), group in alike:
@@ -122,6 +123,22 @@ class QuadrantSweep:
                 cells = [cell for _, job in group for cell in job.cells]
                 tables.append(measure_cells(parent, cells, self.test, folder, keep=kept, device=device, **self.scoring))
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def _check_shortening(self) -> None:
+        """Raise where the method is asked for and no language can be shortened."""
+        if "shorten" not in self.recipes:
+            return
+        refusals = [self._refused(code) for code in self.train]
+        if all(refusals):
+            raise ValueError(f"method 'shorten': no language can be shortened ({refusals[0]}) Choose other methods or languages.")
+
+    def _refused(self, code: str) -> str:
+        """Why a language is not shortened; empty where it can be."""
+        try:
+            plan_shortening(read_tokenizer(locate(self.parent, None), None), self.train[code][code], self.spelling.drop)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def _base(self, seed: int) -> list[Cell]:
         """The raw model, once for every seed: one measurement, so that seeds are drawn alike everywhere."""
@@ -151,14 +168,14 @@ class QuadrantSweep:
 
     def _tuned(self, method: str, code: str) -> list[Cell]:
         """One language in every size and seed, and its shuffled control."""
-        shuffled = "shuffled" in self.controls and method not in TUNED_AS
-        found = self._shuffled(method, self.recipes[method], code) if shuffled else []
+        found = []
         for size in self.amounts:
             for seed in self.seeds:
                 pairs = translations(self.train[code], [(self.pivot, code)], limit=size, seed=seed)
                 tags: Tags = {"role": "tuned", "language": code, "method": method, "size": len(pairs), "seed": seed}
                 found.append(Cell(_name(tags), pairs, replace(self.recipes[method], seed=seed), self._directions(code), tags))
-        return found
+        shuffled = "shuffled" in self.controls and method not in TUNED_AS
+        return found + (self._shuffled(method, self.recipes[method], code) if shuffled else [])
 
     def _directions(self, *codes: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.pivot, target) for target in dict.fromkeys((*self.probes, *codes)))
@@ -178,10 +195,8 @@ class QuadrantSweep:
             others = [text for code in self.probes if code != job.language for text in self.test[code]]
             keep = [*self.train[job.language][self.pivot], *others]
             return extended_parent(self.parent, texts, place, size=self.spelling.pieces, init=self.spelling.init, keep=keep)
-        try:
-            plan_shortening(read_tokenizer(locate(self.parent, None), None), texts, self.spelling.drop)
-        except ValueError as error:
-            _log.warning("%s is not shortened: %s", job.language, error)
+        if why := self._refused(job.language):
+            _log.warning("%s is not shortened: %s", job.language, why)
             return None
         return shortened_parent(self.parent, texts, place, drop=self.spelling.drop)
 

@@ -118,7 +118,7 @@ def test_every_reader_of_a_prompt_reads_before_the_end_token(models: list[Any]) 
         ids, positions = read_positions(model, prompt, classes)
         return [
             tokens_of(model, prompt), ids, positions.top_tokens, read_prompts(model, [prompt], sets, classes).mass,
-            interp.transplant_grid(model, other, prompt, "logits").values, marked(model, "The [[cat]] sleeps on"),
+            interp.transplant_grid(model, other, prompt, "logits"), marked(model, "The [[cat]] sleeps on"),
             generate(model, [prompt], max_new_tokens=4), list(score(model, [prompt], [" the warm stone"])),
             interp.capture(model, corpus, pooling="end")["eng_Latn"], interp.capture(model, corpus)["eng_Latn"],
         ]  # fmt: skip
