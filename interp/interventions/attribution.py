@@ -116,6 +116,8 @@ def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Cal
     exact, estimated = np.asarray(exact, dtype=float).ravel(), np.asarray(estimated, dtype=float).ravel()
     if len(exact) < 3 or exact.shape != estimated.shape:
         raise ValueError(f"{len(exact)} exact and {len(estimated)} estimated values. Needed: the same three places at least.")
+    for name, values in (("exact", exact), ("estimated", estimated)):
+        check_finite(values, lambda place, name=name: f"the {name} value of place {place}")
     k = max(1, round(top * len(exact)))
     largest = [set(np.argsort(-np.abs(values - np.median(values)), kind="stable")[:k].tolist()) for values in (exact, estimated)]
     return Calibration(float(stats.spearmanr(exact, estimated).statistic), len(largest[0] & largest[1]) / k, len(exact))

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 from interp.files.atomic import writing
 from interp.generation.loss import row_losses, token_losses
 from interp.models.batches import batches
+from interp.models.finite import check_finite
 from interp.models.tokens import IGNORED
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
@@ -94,6 +95,9 @@ def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"
         sums, learned = row_losses(logits, labels)
         losses[rows] = (sums / learned).double().cpu().numpy()
     model.train(training)
+    check_finite(
+        losses, lambda row: f"the loss of example {data.kept[row]!r}", str(next(model.parameters()).dtype) == "torch.float16"
+    )
     return losses
 
 

@@ -26,7 +26,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, highest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ class TokenLensReport(Report):
                 f"the tokens of {n} positions are in the grid. Use a word list (--task translation) to ask for words."
             )
         shares, chance = self.scripts(self.settings["pivot_scripts"]), self._chance(self.settings["pivot_scripts"])
-        at = int(shares.mean(0)[1:-1].argmax()) + 1
+        at = highest(shares.mean(0)[1:-1]) + 1
         floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
         last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
         found = self.crossover()

@@ -113,7 +113,7 @@ class QuadrantSweep:
         """The item-level table of some jobs; what is finished in `folder` is taken from there. Rows are kept of embeddings only.
 
         A language that has nothing to shorten is left out of method "shorten", and a log warning says so; where that is every
-        language, `ValueError` is raised before anything is tuned.
+        language and the method is the first, `ValueError` is raised before anything is tuned.
         """
         self._check_shortening()
         tables, parents = [], ((self._parent(job, Path(folder) / "parents"), job) for job in jobs)
@@ -125,8 +125,8 @@ class QuadrantSweep:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def _check_shortening(self) -> None:
-        """Raise where the method is asked for and no language can be shortened."""
-        if "shorten" not in self.recipes:
+        """Raise where quadrants are to be told of shortening, the first method, and no language can be shortened."""
+        if next(iter(self.recipes)) != "shorten":
             return
         refusals = [self._refused(code) for code in self.train]
         if all(refusals):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interp.models.batches import context_limit
+from interp.models.finite import check_finite
 from interp.models.load import TransformerBridge, identify
 from interp.models.sites import layer_names
 from interp.models.tokens import IGNORED
@@ -78,6 +79,7 @@ def measure_rows(
     """
     data, languages = _data(base, tuned, mixture, form)
     distance = (input_table(tuned) - input_table(base)).float().norm(dim=1).cpu().numpy()
+    check_finite(distance, lambda token: f"the embedding row of token {token}")
     counts = token_frequencies(data.ids, len(distance))
     moved = np.flatnonzero((distance > 0) & (counts > 0))
     if not len(moved):
