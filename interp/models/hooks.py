@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import getclosurevars, isfunction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
-_MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks change nothing
+_MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks on modules change nothing
+_SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP has hooks of the bridge's own
 
 
 def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
@@ -18,10 +20,17 @@ def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
     """
     places: dict[int, str] = {}
     for name, point in model.hook_dict.items():
-        if point.fwd_hooks and (id(point) not in places or _rank(name) < _rank(places[id(point)])):
+        if _set_by_others(point) and (id(point) not in places or _rank(name) < _rank(places[id(point)])):
             places[id(point)] = name
     found = sorted({*places.values(), *_on_modules(model)})
     return {"hooks": ",".join(found)} if found else {}
+
+
+def _set_by_others(point: Any) -> bool:
+    """Whether a hook point has a hook that the bridge did not set when it was made."""
+    functions = [point._forward_hooks.get(handle.hook.id) for handle in point.fwd_hooks]
+    given = [getclosurevars(each).nonlocals.get("hook", each) if isfunction(each) else each for each in functions]
+    return any(_home(each) != _SETUP for each in given)
 
 
 def _rank(name: str) -> tuple[int, bool, int]:
