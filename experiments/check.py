@@ -108,10 +108,10 @@ def _save(table: pd.DataFrame, identity: dict[str, Any], folder: Path) -> None:
     from interp.files.atomic import checksum, whole
     from interp.files.sealed_json import write_sealed
     from interp.provenance import environment
-    from probes.spreadsheet import write_sheet
+    from probes.spreadsheet import write_spreadsheet
 
     with whole(folder / "checks.csv") as path:
-        write_sheet(table, path)
+        write_spreadsheet(table, path)
     files = {"checks.csv": checksum(folder / "checks.csv")}
     failed = table.loc[table["result"] == "FAILED", "fact"].tolist()
     write_sealed(folder / "check.json", {"model": identity, "failed": failed, "files": files, "environment": environment()})

@@ -28,6 +28,8 @@ from interp.files.sealed_json import read_sealed, write_sealed
 from interp.files.sealed_tensors import find_tensors, save_tensors
 from interp.models import receipts
 from interp.models.batches import batches, context_limit, pad
+from interp.models.finite import check_finite, is_half
+from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import gate_hook, neuron_hook
 from interp.models.verification import share_of_largest, tolerance_of
@@ -41,7 +43,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NeuronCounts:
-    """Per language and shard of sentences: share of tokens on which each neuron fires, mean and variance of its value."""
+    """Per language and shard of sentences: share of tokens on which each neuron fires, mean and variance of its value.
+
+    `hooks` names the hooks that were in force on the model.
+    """
 
     rate: Mapping[str, Float[Tensor, "shard layer neuron"]]
     mean: Mapping[str, Float[Tensor, "shard layer neuron"]]
@@ -49,6 +54,7 @@ class NeuronCounts:
     tokens: Mapping[str, Int[Tensor, " shard"]]
     model: ModelIdentity
     corpus: CorpusIdentity
+    hooks: str = ""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -74,17 +80,19 @@ def count_neurons(
 
     With a `folder` each language is written when it is done, and a run that was stopped goes on with the next one.
     Several processes may fill one folder, each with `only` some of the languages: a call without finds them there.
-    `shards` parts of whole sentences (or documents); sentences longer than the model reads are cut.
+    `shards` parts of whole sentences (or documents); sentences longer than the model reads are cut. Raises `ValueError`
+    where a mean is not finite.
     """
     _check(model, corpus, shards)
-    asked = {"model": asdict(identify(model)), "corpus": asdict(corpus.identity), "shards": shards, "seed": seed}
+    hooks = hooks_in_force(model)
+    asked = {"model": asdict(identify(model)), "corpus": asdict(corpus.identity), "shards": shards, "seed": seed, **hooks}
     shard_of = _deal(corpus.documents or corpus.ids, shards, seed)
     found: dict[str, dict[str, Tensor]] = {}
     for code in tqdm(corpus.languages if only is None else corpus.select(only).languages, desc="neurons", unit="language"):
-        count = partial(_count, model, corpus[code], shard_of, shards, max_tokens)
+        count = partial(_count, model, code, corpus[code], shard_of, shards, max_tokens)
         found[code] = count() if folder is None else _resume(Path(folder), code, asked, count, only is not None)
     parts = {name: {code: counts[name] for code, counts in found.items()} for name in ("rate", "mean", "variance", "tokens")}
-    return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity)
+    return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity, hooks=hooks.get("hooks", ""))
 
 
 def _check(model: TransformerBridge, corpus: ParallelCorpus, shards: int) -> None:
@@ -105,7 +113,7 @@ def _deal(texts: Sequence[str], shards: int, seed: int) -> Int[Tensor, " sentenc
 
 
 def _count(
-    model: TransformerBridge, texts: Sequence[str], shard_of: Tensor, shards: int, max_tokens: int
+    model: TransformerBridge, code: str, texts: Sequence[str], shard_of: Tensor, shards: int, max_tokens: int
 ) -> dict[str, Float[Tensor, "shard ..."] | Int[Tensor, " shard"]]:
     limit = context_limit(model)
     found = spans(model.tokenizer, texts)
@@ -127,7 +135,13 @@ def _count(
         with model.hooks(fwd_hooks=hooks):
             model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
     _check_again(model, again, sequences, found)
-    return _moments(sums, tokens, model.cfg.n_layers)
+    counts = _moments(sums, tokens, model.cfg.n_layers)
+    for name in ("mean", "variance"):
+        where = f"neurons: the {name} of neuron"
+        check_finite(
+            counts[name], lambda _, block, neuron, where=where: f"{where} {neuron} of block {block} in {code}", is_half(model)
+        )
+    return counts
 
 
 def _own(mask: Int[Tensor, "item token"], found: Sequence[Span]) -> Bool[Tensor, "item token"]:
@@ -182,7 +196,7 @@ def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial, t
     with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
         if before is not None and before != asked:
-            field = next(key for key in asked if before.get(key) != asked[key])
+            field = next(key for key in {**before, **asked} if before.get(key) != asked.get(key))
             raise ValueError(f"{folder} holds counts of another {field}: {before.get(field)}. Choose another folder.")
         write_sealed(folder / _COUNTS, asked)
         path, facts = folder / f"{code}.safetensors", {**asked, "language": code}

@@ -23,6 +23,8 @@ from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
 from interp.models.batches import Batch, batches, context_limit, pad
+from interp.models.finite import check_finite, is_half
+from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import Site, layer_names, row_hook
 from interp.provenance import Signature
@@ -61,6 +63,8 @@ def capture(
     `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
     2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
 
+    Raises `ValueError` where a state is not finite. Hooks in force on the model are named in the signature (`hooks:`).
+
     When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
     """
     if pooling not in get_args(Pooling):
@@ -81,14 +85,15 @@ def capture(
         settings["layers"] = ",".join(chosen)
     if truncate:
         settings["cut"] = True
-    signature = Signature("capture", identify(model), corpus.identity, settings)
+    signature = Signature("capture", identify(model), corpus.identity, settings | hooks_in_force(model))
     planned = _plan(corpus, chosen, site, pooling, signature, texts)
     hooks = [row_hook(site, layer) for layer in chosen]
     bound = max_tokens if max_tokens is not None else _batch_tokens(model)
 
     def run(code: str, bar: tqdm) -> Float[Tensor, "layer sentence d_model"]:
         bar.set_description(f"capture {code}")
-        return _pool_language(model, texts[code], hooks, pooling, bound, bar.update)
+        names = [f"of sentence {item!r} in {code}" for item in corpus.ids]
+        return _pool_language(model, texts[code], names, dict(zip(chosen, hooks, strict=True)), pooling, bound, bar.update)
 
     with tqdm(total=len(corpus) * len(codes), unit="sentence", disable=None if progress else True) as bar, torch.no_grad():
         if folder is None:
@@ -150,19 +155,27 @@ def _read(
 def _pool_language(
     model: TransformerBridge,
     texts: list[Span],
-    hooks: list[str],
+    names: list[str],
+    hooks: dict[str, str],
     pooling: Pooling,
     max_tokens: int,
     done: Callable[[int], object],
 ) -> Float[Tensor, "layer sentence d_model"]:
-    pooled = torch.empty(len(hooks), len(texts), model.cfg.d_model)
+    """The pooled states of one language; `names` say whose each text is, `hooks` give the hook of each layer by its name."""
+    pooled, layers = torch.empty(len(hooks), len(texts), model.cfg.d_model), list(hooks)
     for group in batches([len(text.ids) for text in texts], max_tokens):
         some = [texts[index] for index in group]
         try:
-            pooled[:, group] = _pool_batch(model, pad(model, [text.ids for text in some]), some, hooks, pooling).cpu()
+            found = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
         except torch.OutOfMemoryError as error:
             error.add_note(f"capture: a batch of {len(group)} texts with {len(some[0].ids)} tokens did not fit. Lower max_tokens.")
             raise
+        check_finite(
+            found,
+            lambda row, place, _, group=group: f"capture: the state at layer {layers[row]} {names[group[place]]}",
+            is_half(model),
+        )
+        pooled[:, group] = found
         done(len(group))
     return pooled
 

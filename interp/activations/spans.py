@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from interp.languages import Language
+from interp.models.tokens import read_texts
 
 _FIELDS = ("sentence", "language", "autonym")
 
 
 @dataclass(frozen=True)
 class Span:
-    """One tokenized text: all its ids, and the half-open range of those that are pooled."""
+    """One tokenized text: its ids up to its last own token, and the half-open range of those that are pooled."""
 
     ids: tuple[int, ...]
     start: int
@@ -47,6 +48,7 @@ class Template:
 def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("", ""), include_bos: bool = False) -> list[Span]:
     """The span of each sentence: every token that shares a character with it, special tokens left out.
 
+    An end token that the tokenizer sets behind a text is not among the ids: no token before it sees it.
     A token that straddles the border of the sentence counts as inside. `include_bos` begins the span at the first token.
     Under a template the tokenizer must be a fast one, whose tokens know their characters.
     """
@@ -56,15 +58,13 @@ def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("
         raise ValueError(
             f"a template needs a fast tokenizer, which knows each token's characters; this is a {type(tokenizer).__name__}."
         )
-    texts = [before + sentence + after for sentence in sentences]
-    found = tokenizer(texts, return_special_tokens_mask=True, return_offsets_mapping=framed, padding=False, truncation=False)
+    found = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
     result = []
-    for row, (ids, special) in enumerate(zip(found["input_ids"], found["special_tokens_mask"], strict=True)):
-        own = [place for place, added in enumerate(special) if not added]
+    for sentence, read in zip(sentences, found, strict=True):
+        own = list(range(read.start, read.stop))
         if framed:
-            first, last = len(before), len(before) + len(sentences[row])
-            offsets = found["offset_mapping"][row]
-            own = [place for place in own if offsets[place][0] < last and offsets[place][1] > first]
+            first, last = len(before), len(before) + len(sentence)
+            own = [place for place in own if read.offsets[place][0] < last and read.offsets[place][1] > first]
         start, stop = (own[0], own[-1] + 1) if own else (0, 0)
-        result.append(Span(tuple(ids), 0 if include_bos else start, stop))
+        result.append(Span(tuple(read.ids[: read.stop]), 0 if include_bos else start, stop))
     return result

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interp.activations.files import StoredStates, read_listing
 from interp.languages import language, languages, nearest
+from interp.models.finite import check_finite
 from interp.models.sites import Site, layer_names
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 
@@ -46,21 +47,27 @@ class Activations:
     token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
-        """The states of one language, in any spelling of it."""
+        """The states of one language, in any spelling of it. Raises `ValueError` where one is not finite."""
         code = language(spelling).code
         if code not in self.languages:
             raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
         if not isinstance(states, StoredStates):
-            return states[rows]
+            return self._checked(code, states[rows])
         found, needed = states.read(rows), (len(rows), len(self.ids), self.d_model)
         if tuple(found.shape) != needed or found.dtype != torch.float32:
             raise ValueError(
                 f"{states.path} holds {found.dtype} {tuple(found.shape)}. Needed: float32 {needed}, [layer sentence d_model]. "
                 "Capture into another folder."
             )
-        return found
+        return self._checked(code, found)
+
+    def _checked(self, code: str, states: Tensor) -> Tensor:
+        check_finite(
+            states, lambda row, place, _: f"the state at layer {self.layers[row]} of sentence {self.ids[place]!r} in {code}"
+        )
+        return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
         """The ids of each sentence's own tokens: those its state was pooled over."""

@@ -17,7 +17,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache, GenerationConfig
 
 from interp.generation.plain import check_said
-from interp.models.batches import batches, context_limit, encode, pad
+from interp.models.batches import batches, context_limit, pad
+from interp.models.finite import check_finite, is_half
+from interp.models.tokens import end_tokens, prompt_ids
 
 
 @torch.no_grad()
@@ -34,19 +36,23 @@ def generate(
 
     `beams=1` takes the most probable token at each step and nothing else: the penalties that some models' own settings
     bring (Qwen2's repetition penalty) are off. More beams are Hugging Face's beam search (length penalty 1). `max_tokens`
-    bounds a batch: prompts, padding and new tokens, times beams. Raises `ValueError` where a prompt leaves no room.
+    bounds a batch: prompts, padding and new tokens, times beams. Raises `ValueError` where a prompt leaves no room, or a logit
+    is not finite.
 
     When it misleads: two nearly equal logits may fall either way with the batch, in half precision above all.
     """
     if max_new_tokens < 1 or beams < 1:
         raise ValueError(f"generate: max_new_tokens {max_new_tokens} and beams {beams} came. Needed: at least 1 of each.")
     stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
-    starts, ends = _opened(model, prompts), _ends(model)
-    _check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
+    starts, ends = prompt_ids(model.tokenizer, prompts), end_tokens(model)
+    check_prompts(starts)
+    check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
     raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
-        found = _greedy(model, some, max_new_tokens, stops) if beams == 1 else _beams(model, some, max_new_tokens, beams)
+        found = (
+            _greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
+        )
         for index, ids in zip(group, found, strict=True):
             raw[index] = ids
     if beams == 1:
@@ -55,13 +61,17 @@ def generate(
     return [_cut(text, stops) for text in _decoded(model, said)]
 
 
-def _greedy(model: TransformerBridge, starts: list[list[int]], most: int, stops: tuple[str, ...]) -> list[list[int]]:
-    """New ids of each prompt. A row that has ended leaves the batch and its cache."""
-    (ids, mask), ends = pad(model, starts), _ends(model)
+def _greedy(
+    model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, stops: tuple[str, ...]
+) -> list[list[int]]:
+    """New ids of each prompt (`prompts` are their numbers). A row that has ended leaves the batch and its cache."""
+    (ids, mask), ends = pad(model, starts), end_tokens(model)
     said: list[list[int]] = [[] for _ in starts]
     alive = list(range(len(starts)))
     logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
     for step in range(most):
+        rows = [prompts[row] for row in alive]
+        check_finite(logits[:, -1], lambda row, _, rows=rows: f"generate: a logit behind prompt {rows[row]}", is_half(model))
         tokens = logits[:, -1].argmax(-1)
         for row, token in zip(alive, tokens.tolist(), strict=True):
             said[row].append(token)
@@ -71,46 +81,43 @@ def _greedy(model: TransformerBridge, starts: list[list[int]], most: int, stops:
             break
         if len(going) < len(alive):
             alive, kept = [alive[k] for k in going], torch.tensor(going)
-            tokens, mask, past = tokens[kept], mask[kept], _rows(past, kept)
+            tokens, mask, past = tokens[kept], mask[kept], rows_of_cache(past, kept)
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
         logits, past = model(tokens[:, None], attention_mask=mask, past_key_values=past, return_type="logits_and_cache")
     return said
 
 
-def _beams(model: TransformerBridge, starts: list[list[int]], most: int, beams: int) -> list[list[int]]:
+def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, beams: int) -> list[list[int]]:
     """New ids by Hugging Face's beam search, over the bridged modules so that hooks fire, without the model's own settings."""
-    (ids, mask), ends = pad(model, starts), sorted(_ends(model)) or None
+    (ids, mask), ends = pad(model, starts), list(end_tokens(model)) or None
     inner: Any = model.original_model
     own = inner.generation_config
+
+    def check(ids: Tensor, scores: Tensor) -> Tensor:
+        check_finite(scores, lambda row, _: f"generate: a logit behind prompt {prompts[row // beams]}", is_half(model))
+        return scores
+
     inner.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=ends[0] if ends else 0)
     try:
-        found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams)
+        found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
     finally:
         inner.generation_config = own
     return found[:, ids.shape[1] :].tolist()
 
 
-def _opened(model: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of texts that go on: an end token that the tokenizer sets behind them is taken off."""
-    closed = encode(model, ["a"])[0][-1] in _ends(model)
-    found = [ids[:-1] if closed else ids for ids in encode(model, texts)]
-    if not all(found):
-        raise ValueError(f"prompt {found.index([])} is empty, and this tokenizer puts nothing before it. Needed: some text.")
-    return found
+def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
+    """Raise where a prompt has no token, and nothing stands in front of it."""
+    if not all(sequences):
+        empty = [len(ids) > 0 for ids in sequences].index(False)
+        raise ValueError(f"prompt {empty} is empty, and this tokenizer puts nothing before it. Needed: some text.")
 
 
-def _rows(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
+def rows_of_cache(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
     """Some rows of a cache, which itself stays as it is. `places` on the CPU: the layers may be on several devices."""
     own = copy.copy(past)
     own.layers = [copy.copy(layer) for layer in past.layers]
     own.batch_select_indices(places)
     return own
-
-
-def _ends(model: TransformerBridge) -> frozenset[int]:
-    own: Any = model.original_model.generation_config
-    ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
-    return frozenset([ends] if isinstance(ends, int) else ends or [])
 
 
 def _decoded(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> list[str]:
@@ -121,7 +128,7 @@ def _cut(text: str, stops: tuple[str, ...]) -> str:
     return text[: min((text.find(one) for one in stops if one in text), default=len(text))]
 
 
-def _check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
+def check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
     limit = context_limit(model)
     for item, length in enumerate(lengths):
         if limit is not None and length > limit:

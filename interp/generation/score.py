@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -13,9 +14,12 @@ from torch.nn.utils.rnn import pad_sequence
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache
 
-from interp.generation.generate import _check_room, _opened, _rows
+from interp.generation.continuation import continue_prompts
+from interp.generation.generate import check_prompts, check_room, rows_of_cache
 from interp.generation.plain import check_scored
-from interp.models.batches import batches, encode, pad
+from interp.models.batches import batches, pad
+from interp.models.finite import check_finite, is_half
+from interp.models.tokens import prompt_ids
 
 By = Literal["whole", "first_token"]
 
@@ -52,10 +56,11 @@ def score(model: TransformerBridge, prompts: Sequence[str], continuations: Seque
     """How probable does the model find each continuation after its prompt? Summed log-probabilities, and numbers of tokens.
 
     The prompt's ids are always those of the prompt alone. The continuation's are those that follow it in the tokenized whole,
-    or, where a token would reach across the border, those of the continuation by itself.
+    or, where a token would reach across the border, those it has in the middle of a line.
 
     When it misleads: sums are not comparable across tokenizers or lengths; divide by `tokens`, or by characters. A prompt
     that ends in a space makes most continuations improbable, as tokens usually hold the space before a word.
+    Raises `ValueError` where a log-probability is not finite.
     """
     if len(prompts) != len(continuations):
         raise ValueError(f"score: {len(prompts)} prompts and {len(continuations)} continuations. Needed: one for each.")
@@ -94,7 +99,7 @@ def _log_probs(
 ) -> list[list[float]]:
     """The summed log-probability of every continuation of every prompt. Each prompt is read once."""
     lengths = [len(start) + max(map(len, each)) for start, each in zip(starts, rests, strict=True)]
-    _check_room(model, [length - 1 for length in lengths])
+    check_room(model, [length - 1 for length in lengths])
     sums: list[list[float]] = [[] for _ in rests]
     for group in batches(lengths, max_tokens):
         ids, mask = pad(model, [starts[index] for index in group])
@@ -106,8 +111,10 @@ def _log_probs(
         for some in batches([mask.shape[1] + len(rests[index][k]) for _, index, k in longer], max_tokens):
             places = torch.tensor([longer[row][0] for row in some])
             tails = [rests[longer[row][1]][longer[row][2]] for row in some]
-            for row, extra in zip(some, _tail_log_probs(model, _rows(past, places), mask[places], tails), strict=True):
+            for row, extra in zip(some, _tail_log_probs(model, rows_of_cache(past, places), mask[places], tails), strict=True):
                 sums[longer[row][1]][longer[row][2]] += extra
+    for item, each in enumerate(sums):
+        check_finite(np.array(each), lambda k, item=item: f"score: continuation {k} of prompt {item}", is_half(model))
     check_scored(model, starts, rests, sums)
     return sums
 
@@ -126,18 +133,13 @@ def _tail_log_probs(
 def _continued(
     model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[Sequence[str]]
 ) -> tuple[list[list[int]], list[list[list[int]]]]:
-    starts = _opened(model, prompts)
-    whole = iter(_opened(model, [prompt + one for prompt, each in zip(prompts, continuations, strict=True) for one in each]))
-    rests: list[list[list[int]]] = []
-    for item, (start, each) in enumerate(zip(starts, continuations, strict=True)):
-        both = zip([next(whole) for _ in each], each, strict=True)
-        rests.append([ids[len(start) :] if ids[: len(start)] == start else _alone(model, one) for ids, one in both])
-        if not all(rests[-1]):
-            raise ValueError(f"continuation {each[rests[-1].index([])]!r} of item {item} has no token. Needed: some text.")
+    """The ids of each prompt and of each of its continuations."""
+    starts = prompt_ids(model.tokenizer, prompts)
+    check_prompts(starts)
+    asked = [prompt for prompt, each in zip(prompts, continuations, strict=True) for _ in each]
+    found = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
+    rests = [[next(found).ids for _ in each] for each in continuations]
+    for item, (each, ids) in enumerate(zip(continuations, rests, strict=True)):
+        if not all(ids):
+            raise ValueError(f"continuation {each[ids.index([])]!r} of item {item} has no token. Needed: some text.")
     return starts, rests
-
-
-def _alone(model: TransformerBridge, text: str) -> list[int]:
-    """The ids of a text in the middle of a line: without the space that some tokenizers set before a text."""
-    before, after = encode(model, ["\n", f"\n{text}"], special=False)
-    return after[len(before) :] if after[: len(before)] == before else encode(model, [text], special=False)[0]

@@ -21,6 +21,7 @@ from interp.interventions.edits import check_blocks
 from interp.interventions.patching import Direction, Patched, edits_of
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
+from interp.models.finite import check_finite, is_half
 from interp.models.sites import EditSite, hook_name
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def attribute(
         where = list(edit.positions) if edit.head is None else (list(edit.positions), edit.head)
         values.append(start + float(((edit.vector - held[edit.block][where]) * slopes[edit.block][where]).sum()))
     shape = (len(blocks), -1, len(anchors)) if site == "head" else (len(blocks), len(anchors))
+    check_finite(torch.tensor(values), lambda place: f"attribution: the estimate of block {edits[place].block}", is_half(model))
     return Patched(torch.tensor(values).reshape(shape), *ends)
 
 
@@ -114,6 +116,8 @@ def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Cal
     exact, estimated = np.asarray(exact, dtype=float).ravel(), np.asarray(estimated, dtype=float).ravel()
     if len(exact) < 3 or exact.shape != estimated.shape:
         raise ValueError(f"{len(exact)} exact and {len(estimated)} estimated values. Needed: the same three places at least.")
+    for name, values in (("exact", exact), ("estimated", estimated)):
+        check_finite(values, lambda place, name=name: f"the {name} value of place {place}")
     k = max(1, round(top * len(exact)))
     largest = [set(np.argsort(-np.abs(values - np.median(values)), kind="stable")[:k].tolist()) for values in (exact, estimated)]
     return Calibration(float(stats.spearmanr(exact, estimated).statistic), len(largest[0] & largest[1]) / k, len(exact))

@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.models.batches import context_limit, encode, pad
+from interp.models.batches import context_limit, pad
+from interp.models.finite import check_finite, is_half
 from interp.models.sites import EditSite, hook_name
+from interp.models.tokens import prompt_ids
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -74,6 +76,21 @@ def kind(place: Place) -> EditSite:
     return place if isinstance(place, str) else place[0]
 
 
+def place_name(place: Place) -> str:
+    """A place in one word: "mlp", "head3"."""
+    return place if isinstance(place, str) else f"{place[0]}{place[1]}"
+
+
+def check_place(model: TransformerBridge, place: Place) -> None:
+    """Raise `ValueError` where a model has no such place, before it is run: a site it lacks, or no one head of it."""
+    site, heads = kind(place), model.cfg.n_heads
+    if (site == "head") == isinstance(place, str) or (site == "head" and not 0 <= place[1] < heads):
+        known = f"('head', 0) to ('head', {heads - 1})"
+        raise ValueError(f"place {place!r}: needed a site such as 'mlp', or one head of this model, {known}.")
+    if hook_of(place, 0) not in model.hook_dict:
+        raise ValueError(f"place {place!r}: {model.cfg.model_name} has no {hook_of(place, 0)}. Needed: another site.")
+
+
 def hook_of(place: Place, block: int) -> str:
     """The hook of a place in one block."""
     return hook_name(kind(place), block)
@@ -94,8 +111,8 @@ def beside(activation: Tensor, where: tuple[Tensor, Tensor]) -> tuple[Tensor, Te
 
 
 def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor, " token"]) -> list[int]:
-    """The ids of a prompt given as text or as ids. Raises where it is empty or longer than the model reads."""
-    ids = encode(model, [prompt])[0] if isinstance(prompt, str) else [int(token) for token in prompt]
+    """The ids of a prompt given as text, by `models.tokens.prompt_ids`, or as ids. Raises where it is empty or too long."""
+    ids = prompt_ids(model.tokenizer, [prompt])[0] if isinstance(prompt, str) else [int(token) for token in prompt]
     if not ids:
         raise ValueError(f"prompt {prompt!r}: no token. Needed: at least one.")
     limit = context_limit(model)
@@ -154,4 +171,6 @@ def record(
         use_cache=False,
         logits_to_keep=1,
     )
-    return torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
+    found = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
+    check_finite(found, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
+    return found

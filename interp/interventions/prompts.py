@@ -14,6 +14,8 @@ from torch import Tensor
 from interp.generation.continuation import continuation
 from interp.interventions.edits import tokens_of
 from interp.models.batches import pad
+from interp.models.finite import check_finite
+from interp.models.tokens import read_texts
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -57,8 +59,9 @@ def marked(model: TransformerBridge, text: str) -> Prompt:
         raise ValueError("a marked span needs a fast tokenizer, which knows the characters of each token.")
     first = text.index("[[")
     last = first + len(found[0])
-    offsets = model.tokenizer(plain, return_offsets_mapping=True)["offset_mapping"]
-    span = tuple(place for place, (start, stop) in enumerate(offsets) if start < last and stop > first)
+    (read,) = read_texts(model.tokenizer, [plain], offsets=True)
+    own = [(place, *read.offsets[place]) for place in range(read.start, read.stop)]
+    span = tuple(place for place, start, stop in own if start < last and stop > first)
     if not span:
         raise ValueError(f"the marked span {found[0]!r} has no token of its own in {plain!r}.")
     return Prompt(plain, ids, span)
@@ -75,7 +78,8 @@ class Question:
     clean: Any = None
 
     def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
-        """One number a row."""
+        """One number a row. Raises `ValueError` where a logit is not finite."""
+        check_finite(logits.detach(), lambda row, token, _: f"patch: a logit of run {row} at token {token} behind the prompt")
         if self.metric == "logit_difference":
             return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
         said = logits.float().log_softmax(-1)

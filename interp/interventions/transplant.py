@@ -17,7 +17,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.interventions.edits import Graft, Place, check_blocks, hook_of, token_rows
+from interp.interventions.edits import Graft, Place, check_blocks, check_place, hook_of, token_rows
 from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
@@ -46,6 +46,7 @@ def transplanted(
     A donor may also be recorded activations (`record_donor`): `[source d_model]`, or the one vector `[d_model]`.
     """
     graft = Graft(source_site, target_site, alpha, norm_match)
+    check_place(model, source_site), check_place(model, target_site)
     check_blocks(model, [source], "source"), check_blocks(model, [target], "target")
     vector = _vector(model, donor, source, graft, position)
     state: dict[str, Any] = {"calls": 0, "where": None}
@@ -89,6 +90,7 @@ def record_donor(
 
     For an attention head the last axis is as wide as the head.
     """
+    check_place(model, site)
     return recorded(model, [prompts], range(model.cfg.n_layers), Graft(site, site), position)[0]
 
 

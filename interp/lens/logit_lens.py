@@ -22,8 +22,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.tools.analysis import logit_readout
 
 from interp.lens import distributions
-from interp.models.batches import Batch, batches, context_limit, encode, pad
+from interp.models.batches import Batch, batches, context_limit, pad
+from interp.models.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
+from interp.models.tokens import prompt_ids
 
 Lens = Callable[[Float[Tensor, "row d_model"], str], Float[Tensor, "row d_model"]]
 """What translates a state of the named row (`embed`, `0` ..) before it is read out; None is the plain logit lens."""
@@ -116,6 +118,7 @@ def read_prompts(
     gram, parts, order = _gram(model), [], []
     for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
         hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
+        _check(model, hidden, [f"prompt {index}" for index in group])
         parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
         order += group
     return _join(parts, torch.tensor(order).argsort())
@@ -127,12 +130,18 @@ def read_positions(
     """Read the next token after every position of one prompt from every row; also the prompt's own token ids."""
     (ids,) = _sequences(model, [prompt])
     hidden = stream(model, pad(model, [ids]), last_only=False)[:, 0]
+    _check(model, hidden, [f"position {place}" for place in range(len(ids))])
     nothing = torch.zeros(len(ids), 0, 1, dtype=torch.long)
     return ids, _read(model, hidden, nothing, classes, None, lens, top, _gram(model))
 
 
+def _check(model: TransformerBridge, hidden: Float[Tensor, "layer sentence d_model"], where: Sequence[str]) -> None:
+    rows = rows_of(model)
+    check_finite(hidden, lambda row, place, _: f"lens: the state of layer {rows[row]} at {where[place]}", is_half(model))
+
+
 def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[int]]:
-    sequences, limit = encode(model, prompts), context_limit(model)
+    sequences, limit = prompt_ids(model.tokenizer, prompts), context_limit(model)
     longest = max(map(len, sequences))
     if limit is not None and longest > limit:
         raise ValueError(f"a prompt has {longest} tokens but the model reads {limit}. Use fewer shots or shorter text.")
@@ -145,10 +154,15 @@ def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[in
 def log_probabilities(
     model: TransformerBridge, hidden: Float[Tensor, "row d_model"], layer: str, lens: Lens | None = None
 ) -> Float[Tensor, "row vocab"]:
-    """The natural log-probabilities one row of the stream would predict; a lens is not asked about the last row."""
+    """The natural log-probabilities one row of the stream would predict; a lens is not asked about the last row.
+
+    Raises `ValueError` where one is not finite.
+    """
     if lens is not None and layer != rows_of(model)[-1]:
         hidden = lens(hidden, layer)
-    return unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
+    found = unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
+    check_finite(found, lambda row, _: f"lens: a log-probability at layer {layer} (row {row})", is_half(model))
+    return found
 
 
 def _read(

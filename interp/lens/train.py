@@ -22,8 +22,11 @@ from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens.distributions import divergence
 from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
 from interp.lens.tuned_lens import TunedLens, load_lens, translate
-from interp.models.batches import encode, pad
+from interp.models.batches import pad
+from interp.models.finite import check_finite, is_half
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify
+from interp.models.tokens import prompt_ids
 from interp.provenance import ModelIdentity
 from interp.text.corpus import ParallelCorpus
 
@@ -53,7 +56,8 @@ def train_lens(
     """
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
-                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed}  # fmt: skip
+                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed,
+                **hooks_in_force(model)}  # fmt: skip
     if path.exists():
         return _finished(load_lens(path, model), settings, path)
     train, test = _split(corpus, held_out, seed)
@@ -74,7 +78,7 @@ def train_lens(
 
 
 def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
-    different = [name for name, value in settings.items() if lens.settings.get(name) != value]
+    different = [name for name in {**lens.settings, **settings} if lens.settings.get(name) != settings.get(name)]
     if different:
         raise ValueError(f"{path} holds a lens trained with another {', '.join(different)}. Choose another path, or delete it.")
     return lens
@@ -121,10 +125,15 @@ def _rows(
     model: TransformerBridge, texts: Sequence[str], tokens: int
 ) -> tuple[Float[Tensor, "layer token d_model"], Int[Tensor, " token"]]:
     """The states at every token of the texts, and whose they are. Control tokens are left out: their norm drowns the rest."""
-    batch = pad(model, [ids[:tokens] for ids in encode(model, texts)])
+    batch = pad(model, [ids[:tokens] for ids in prompt_ids(model.tokenizer, texts)])
     special = torch.tensor(model.tokenizer.all_special_ids or [-1], device=batch.ids.device)
     kept = batch.mask.bool() & ~torch.isin(batch.ids, special)
-    return stream(model, batch, last_only=False)[:, kept], kept.nonzero()[:, 0]
+    hidden, owners = stream(model, batch, last_only=False)[:, kept], kept.nonzero()[:, 0]
+    names = rows_of(model)
+    check_finite(
+        hidden, lambda row, token, _: f"tuned lens: the state of layer {names[row]} in text {int(owners[token])}", is_half(model)
+    )
+    return hidden, owners
 
 
 def _weights(owners: Int[Tensor, " token"], languages: int) -> Float[Tensor, " token"]:

@@ -44,6 +44,7 @@ from interp.models.cache_argument import hand_on_cache
 from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
 from interp.models.device_map import place, quantisation
 from interp.models.devices import choose_device, choose_dtype, share
+from interp.models.tokens import tokens_in_front
 from interp.models.verification import verified
 from interp.provenance import ModelIdentity
 
@@ -186,9 +187,8 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
         on_disk = embedding.type == "meta"
         model.cfg.device, model.cfg.n_devices = "cpu" if on_disk else str(embedding), count_unique_devices(hf)
     model.__dict__["_tokenizer"] = model._driver.tokenizer = tokenizer  # the setter would re-create it
-    plain, full = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
     # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
-    model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = full[:1] != plain[:1]
+    model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = tokens_in_front(tokenizer) > 0
     model.cfg.tokenizer_appends_eos = False
     rows = hf.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:

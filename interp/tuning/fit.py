@@ -20,10 +20,14 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from interp.files.atomic import writing
+from interp.generation.loss import row_losses, token_losses
 from interp.models.batches import batches
+from interp.models.finite import check_finite
+from interp.models.tokens import IGNORED
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
-from interp.tuning.templates import IGNORED, Encoded
+from interp.tuning.sampler import WholeUpdates
+from interp.tuning.templates import Encoded
 
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
@@ -72,7 +76,7 @@ def planned_steps(n: int, recipe: Recipe) -> int:
 
 def answer_loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
     """Mean negative log-likelihood of the learned tokens, in nats, over the whole update whatever the accumulation."""
-    losses = _token_losses(outputs["logits"], labels)
+    losses = token_losses(outputs["logits"], labels)
     return losses.sum() / (num_items_in_batch if num_items_in_batch is not None else max(1, losses.numel()))
 
 
@@ -89,11 +93,12 @@ def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"
         batch = {name: tensor.to(next(model.parameters()).device) for name, tensor in batch.items()}
         labels = batch.pop("labels")
         logits = model(**batch, use_cache=False)["logits"]
-        learned = (labels[:, 1:] != IGNORED).sum(-1)
-        owner = torch.repeat_interleave(torch.arange(len(rows), device=learned.device), learned)
-        sums = torch.zeros(len(rows), device=learned.device).index_add_(0, owner, _token_losses(logits, labels))
+        sums, learned = row_losses(logits, labels)
         losses[rows] = (sums / learned).double().cpu().numpy()
     model.train(training)
+    check_finite(
+        losses, lambda row: f"the loss of example {data.kept[row]!r}", str(next(model.parameters()).dtype) == "torch.float16"
+    )
     return losses
 
 
@@ -106,12 +111,6 @@ def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
         "attention_mask": torch.tensor([[1] * len(ids) + [0] * short for ids, _, short in rows]),
         "labels": torch.tensor([labels + [IGNORED] * short for _, labels, short in rows]),
     }
-
-
-def _token_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    aims = labels[:, 1:]
-    learned = aims != IGNORED
-    return nn.functional.cross_entropy(logits[:, :-1][learned].float(), aims[learned], reduction="none")
 
 
 def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:

@@ -16,9 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
+from interp.generation.loss import row_losses
 from interp.models.batches import batches
+from interp.models.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
-from interp.tuning.templates import IGNORED, Encoded
+from interp.models.tokens import IGNORED
+from interp.tuning.templates import Encoded
 
 _TOKENS = 8192
 
@@ -47,6 +50,7 @@ def answer_losses(model: TransformerBridge, data: Encoded) -> Float[np.ndarray, 
     losses = np.empty(len(data))
     for rows, ids, mask, labels in _batches(model, data):
         losses[rows] = _mean_losses(model(ids, attention_mask=mask, use_cache=False), labels)
+    check_finite(losses, lambda row: f"the loss of example {data.kept[row]!r}", is_half(model))
     return losses
 
 
@@ -66,6 +70,7 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
             swap = [(hook, partial(_swap, other=held[hook]))]
             logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
             losses[place, rows] = _mean_losses(logits, labels)
+    check_finite(losses, lambda place, row: f"the loss of example {data.kept[row]!r} stitched at {hooks[place]}", is_half(upper))
     return losses
 
 
@@ -148,9 +153,8 @@ def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int
 
 
 def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:
-    aims = labels[:, 1:].to(logits.device)
-    losses = nn.functional.cross_entropy(logits[:, :-1].transpose(1, 2).float(), aims, reduction="none", ignore_index=IGNORED)
-    return (losses.sum(-1) / (aims != IGNORED).sum(-1)).double().cpu().numpy()
+    sums, learned = row_losses(logits, labels)
+    return (sums / learned).double().cpu().numpy()
 
 
 def _keep(x: Tensor, hook: object, held: dict[str, Tensor], name: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from interp.generation.continuation import continue_prompts
 from interp.languages import language, nearest
+from interp.models.tokens import IGNORED
 from interp.tuning.mixtures import Example
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 Mask = Literal["answer", "all"]
 """Which tokens carry loss: the answer alone, or the whole line (mFTI's default, and plain text)."""
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -138,25 +138,19 @@ def encode_examples(
 ) -> Encoded:
     """Token ids and labels of every example, the prompt exactly as it is tokenized when the model is later asked.
 
-    The prompt is tokenized alone, as at inference; the answer is what the whole text adds to those ids, so the mask is a
-    slice of ids and right for every tokenizer. Where the boundary melts (the whole text does not begin with the prompt's
-    ids, or adds none) the answer is tokenized by itself. End-of-text closes every answer. Longer than `max_length`: cut at the end.
+    The prompt is tokenized alone, as at inference, and the answer as it stands behind it (`generation.continuation`), so the
+    mask is a slice of ids and right for every tokenizer. End-of-text closes every answer. Longer than `max_length`: cut at
+    the end.
     """
     if tokenizer.eos_token_id is None:
         raise ValueError("the tokenizer has no end-of-text token, so answers would never end. Set tokenizer.eos_token and save it.")
     if not examples:
         raise ValueError("an empty mixture: there is no example to tune on. Needed: at least one.")
     prompts, answers = [form.prompt(each) for each in examples], [form.answer(each) for each in examples]
-    whole = _encoder(tokenizer)([prompt + answer for prompt, answer in zip(prompts, answers, strict=True)])
-    asked = _encoder(tokenizer)(prompts)
     ids, labels, kept, dropped, truncated, seams = [], [], [], [], 0, 0
-    for example, answer, question, line in zip(examples, answers, asked, whole, strict=True):
+    for example, (question, reply, melted) in zip(examples, continue_prompts(tokenizer, prompts, answers), strict=True):
         start = len(question)
-        if line[:start] == question and len(line) > start:
-            reply = line[start:]
-        else:
-            reply = _alone(tokenizer, answer)
-            seams += 1
+        seams += melted
         text = [*question, *reply, tokenizer.eos_token_id]
         if start >= max_length or not reply:
             dropped.append(example.id)
@@ -170,17 +164,3 @@ def encode_examples(
     if not ids:
         raise ValueError(f"all {len(examples)} examples lost their answer at max_length {max_length}. Raise max_length.")
     return Encoded(tuple(ids), tuple(labels), tuple(kept), tuple(dropped), truncated, seams)
-
-
-def _alone(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """A text's ids in the middle of a line, without the space that some tokenizers set before a text: as `generation` has it."""
-    before, after = tokenizer(["\n", f"\n{text}"], add_special_tokens=False)["input_ids"]
-    return after[len(before) :] if after[: len(before)] == before else tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-def _encoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[str]], list[list[int]]]:
-    """Texts to ids with the tokenizer's own leading special tokens and without trailing ones (XGLM, Llama, T5 styles)."""
-    framed, bare = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
-    lead = next((k for k in range(len(framed) + 1) if framed[k : k + len(bare)] == bare), 0)
-    opening = framed[:lead]
-    return lambda texts: [[*opening, *ids] for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]

@@ -12,7 +12,7 @@ import pandas as pd
 from probes.figures.curves import curves, heatmap
 from probes.item_values import ItemColumns
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, draws, holm, mean
+from probes.statistics.resampling import bootstrap, draws, highest, holm, mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,11 +139,13 @@ class AlignmentReport(Report):
 
 def _peak(values: np.ndarray, weights: np.ndarray, names: Sequence[str], baseline: np.ndarray) -> dict[str, object]:
     means, drawn = values.mean(axis=0), mean(values, weights)
-    highest, best = drawn.argmax(axis=1), int(means.argmax())
-    first, last = np.quantile(highest, [0.025, 0.975], method="inverted_cdf")
+    known = ~np.isnan(means)  # a layer that is NaN is no candidate
+    drawn = np.where(known, drawn, -np.inf)
+    tops, best = drawn.argmax(axis=1), highest(means)
+    first, last = np.quantile(tops, [0.025, 0.975], method="inverted_cdf")
     lower, upper = np.quantile(drawn.max(axis=1), [0.025, 0.975])
     return {
-        "layer": names[best], "layer_lower": names[first], "layer_upper": names[last], "share": float((highest == best).mean()),
+        "layer": names[best], "layer_lower": names[first], "layer_upper": names[last], "share": float((tops == best).mean()),
         "estimate": float(means[best]), "lower": float(lower), "upper": float(upper), "n": len(values),
         "baseline": float(baseline[best]),
     }  # fmt: skip

@@ -2,7 +2,8 @@
 
 Clouds are `[layer sentence d_model]`, row `i` of both a translation of the other; every function works on all layers at
 once, most on the table of cosines. Scores come back as `Scores`: one value a sentence, beside all shuffled pairings.
-A tie is a miss. Everything here depends on the number of candidates: report n beside the number.
+A tie is a miss. What is not finite is refused, or gives NaN. Everything here depends on the number of candidates: report n
+beside the number.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.models.finite import check_finite
 from probes.alignment.shuffles import Scores, score_pairs, shift_means, shift_products, stretch, wrong_mean
 
 Cosines = Float[Tensor, "layer source target"]
@@ -101,6 +103,7 @@ def neighbours(
     similarity: Cosines, k: int = 10, same: Bool[Tensor, "source target"] | None = None
 ) -> Bool[Tensor, "layer source target"]:
     """Which sentences are the k nearest of each in its own language; never itself, nor one marked as of the `same` document."""
+    check_finite(similarity, lambda layer, i, j: f"the likeness of sentences {i} and {j} at layer {layer} of those given")
     n = similarity.shape[-1]
     barred = torch.eye(n, dtype=torch.bool, device=similarity.device) if same is None else same
     nearest = similarity.masked_fill(barred, -torch.inf).topk(few(k, n), dim=-1)
@@ -114,6 +117,7 @@ def few(k: int, n: int) -> int:
 
 def ranks(values: Float[Tensor, "layer item"]) -> Float[Tensor, "layer item"]:
     """Ranks from 1 within each layer, the mean rank for ties; in double precision, for their sums."""
+    check_finite(values, lambda layer, item: f"value {item} to rank at layer {layer} of those given")
     ordered, index = values.sort(-1)
     places = torch.arange(1, values.shape[-1] + 1, device=values.device).expand_as(index)
     differs = ordered.diff(dim=-1) != 0
@@ -131,11 +135,13 @@ def _place(ordered: Float[Tensor, "layer item"], values: Float[Tensor, "layer ot
 
 def _hits(similarity: Cosines) -> tuple[Cosines, Cosines]:
     """Where an entry is the only largest of its row, and of its column: only that one exceeds the second largest."""
+    check_finite(similarity, lambda layer, i, j: f"the likeness of sentences {i} and {j} at layer {layer} of those given")
     second = [similarity.topk(2, dim=dim).values.narrow(dim, 1, 1) for dim in (2, 1)]
     return (similarity > second[0]).float(), (similarity > second[1]).float()
 
 
 def _density(similarity: Cosines, k: int) -> tuple[Tensor, Tensor]:
     """Mean cosine of each sentence to its k nearest on the other side: of rows, and of columns."""
+    check_finite(similarity, lambda layer, i, j: f"the likeness of sentences {i} and {j} at layer {layer} of those given")
     rows, columns = (similarity.topk(few(k, similarity.shape[-1]), dim=dim).values.mean(dim, keepdim=True) for dim in (2, 1))
     return rows, columns

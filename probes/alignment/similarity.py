@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.models.finite import check_finite
 from probes.alignment.retrieval import cosines, ranks
 from probes.alignment.shuffles import Scores, shift_means, shift_products, stretch, wrong_mean
 
@@ -86,6 +87,7 @@ def reduce(x: Cloud, folds: Int[Tensor, " sentence"], variance: float = 0.99) ->
 
     Directions are kept to a tenth of the training sentences: with n <= d any two clouds correlate at 1 on the sentences fitted.
     """
+    check_finite(x, lambda layer, sentence, _: f"the vector of sentence {sentence} at layer {layer} of those given")
     return [_reduce(x, folds == fold, variance) for fold in folds.unique()]
 
 

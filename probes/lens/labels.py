@@ -23,6 +23,7 @@ from interp.languages import language
 from interp.lens.distributions import pad_sets
 from interp.lens.logit_lens import read_prompts, rows_of
 from interp.lens.tuned_lens import TunedLens
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
@@ -91,7 +92,7 @@ def measure_labels(
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("label_lens", identify(model), task.identity, how),
+        signature=Signature("label_lens", identify(model), task.identity, how | hooks_in_force(model)),
         settings={**how, "layers": list(rows_of(model)), "words": {one.language: list(one.words) for one in prompts},
                   "majority": max(asked.count(option) for option in asked) / len(asked)},
         notes=tuple(notes),

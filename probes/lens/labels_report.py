@@ -79,10 +79,15 @@ class LabelLensReport(Report):
         return rows[(rows["measure"] == "correct") & (rows["layer"] == self.layers[-1])].reset_index(drop=True)
 
     def crossover(self) -> Crossover | None:
-        """Where the labels asked for overtake the English ones for good; None where English labels are asked for."""
-        english, own = self.values("any_english"), self.values("any")
-        if not len(english):
+        """Where the labels asked for overtake the English ones for good; None where English labels are asked for.
+
+        Over the items and languages whose two right labels share no token; unknown (`share` NaN) where there are none.
+        """
+        read = [(self.values("any_english", code), self.values("any", code)) for code in self.languages]
+        if not (read := [both for both in read if len(both[0])]):
             return None
+        english = _mean(np.stack([english for english, _ in read]))
+        own = _mean(np.stack([np.where(np.isnan(english), np.nan, own) for english, own in read]))
         known = ~np.isnan(english).any(1)
         return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
@@ -101,6 +106,8 @@ class LabelLensReport(Report):
         found = self.crossover()
         if found is None:
             return f"{said}."
+        if np.isnan(found.share):
+            return f"{said}; every right label shares tokens with the English one, so which comes first cannot be told."
         if not found.certain:
             return f"{said}; no layer prefers the English labels and gives way later."
         return f"{said}; English labels lead before the labels asked for overtake them at {found}."

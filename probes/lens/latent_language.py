@@ -21,6 +21,7 @@ import pandas as pd
 from interp.languages import language
 from interp.lens.logit_lens import rows_of
 from interp.lens.tuned_lens import TunedLens
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus, ParallelTask
@@ -65,7 +66,7 @@ def measure_latent_language(
     left_out = {one.prompts.target: dict(one.left_out) for one in sets}
     return LatentLanguageReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("latent_language", identify(model), words.identity, how),
+        signature=Signature("latent_language", identify(model), words.identity, how | hooks_in_force(model)),
         settings={**said, "layers": list(rows_of(model)), "items": rows, "left_out": left_out, "of": len(words)},
         notes=_notes(prompts, left_out, len(words), language(pivot).code, lens, controls),
     )

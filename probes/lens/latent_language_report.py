@@ -96,7 +96,7 @@ class LatentLanguageReport(Report):
         where = f"{len(self.targets)} target languages" if len(self.targets) > 1 else language(self.targets[0]).name
         chance = f", random weights {self.peak(weights='random').estimate:.3f}" if "random" in set(self.table["weights"]) else ""
         seen = f"P({name}) peaks at {peak} at layer {peak.layer} (unrelated {name} words {peak.baseline:.3f}{chance})"
-        if peak.p >= 0.05:
+        if not peak.p < 0.05:  # also where it is NaN: there are no unrelated words
             return (
                 f"{name} is not distinguishable from unrelated {name} words at any intermediate layer: {seen}, "
                 f"corrected p = {peak.p:.2f}; {where}, {items}."

@@ -19,13 +19,14 @@ import pandas as pd
 from interp.languages import language
 from interp.lens.logit_lens import LensReading, read_positions
 from interp.lens.tuned_lens import TunedLens
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, highest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,7 @@ class TokenLensReport(Report):
                 f"the tokens of {n} positions are in the grid. Use a word list (--task translation) to ask for words."
             )
         shares, chance = self.scripts(self.settings["pivot_scripts"]), self._chance(self.settings["pivot_scripts"])
-        at = int(shares.mean(0)[1:-1].argmax()) + 1
+        at = highest(shares.mean(0)[1:-1]) + 1
         floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
         last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
         found = self.crossover()
@@ -134,10 +135,11 @@ def measure_tokens(
         "boot": boot,
         "seed": seed,
     }
+    shown = {key: how[key] for key in ("lens", "pivot", "boot", "seed")} | hooks_in_force(model)
     told = ParallelCorpus("prompt", {pivot: (prompt,)}).identity
     return TokenLensReport(
         table=_table(ids, reading, vocabulary),
-        signature=Signature("token_lens", identify(model), told, {key: how[key] for key in ("lens", "pivot", "boot", "seed")}),
+        signature=Signature("token_lens", identify(model), told, shown),
         arrays=arrays,
         settings={**how, "layers": list(reading.layers), "scripts": list(names), "read": read,
                   "own_scripts": _own(written), "pivot_scripts": sorted(scripts_of(pivot))},

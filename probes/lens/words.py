@@ -23,6 +23,7 @@ from torch import Tensor
 from interp.files.sealed_tensors import find_tensors, save_tensors
 from interp.lens.distributions import PADDING, pad_sets
 from interp.lens.logit_lens import Lens, LensReading, read_prompts, rows_of
+from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify
 from interp.vocabulary.spelling import TokenRule, Vocabulary, keep_apart
 from probes.lens.word_prompts import WordPrompts
@@ -115,7 +116,7 @@ def _read(
     if folder is None:
         return read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
     asked = hashlib.sha256(json.dumps([list(prompts), sets.tolist(), classes[0].tolist(), ranked]).encode()).hexdigest()
-    facts = {"model": identify(model).sha, "lens": str(lens or "logit"), "asked": asked}
+    facts = {"model": identify(model).sha, "lens": str(lens or "logit"), "asked": asked, **hooks_in_force(model)}
     path = Path(folder) / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.safetensors"
     if (kept := find_tensors(path, facts)) is not None:
         return LensReading(rows_of(model), **kept)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from interp.models.finite import check_finite
 from interp.neurons import NeuronCounts
 from interp.provenance import Signature
 from probes.neurons.ablation import damage, say_damage
@@ -47,6 +48,10 @@ def find_neurons(
         raise ValueError(f"neurons of {counts.languages}: needed at least 2 languages.")
     if random_init is not None and (random_init.languages, random_init.corpus) != (counts.languages, counts.corpus):
         raise ValueError("the random-init counts are of other languages or text. Count the same corpus.")
+    for name in ("rate", "mean", "variance"):
+        for code, values in getattr(counts, name).items():
+            where = f"the {name} of a neuron in {code}"
+            check_finite(values, lambda shard, block, neuron, where=where: f"{where} (block {block}, neuron {neuron})")
     moments, rng = pool(counts), np.random.default_rng(seed)
     ranking = rank_neurons(moments, method, bar)
     chosen = select_neurons(ranking, share)
@@ -60,6 +65,7 @@ def find_neurons(
                 "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
     table = _table(counts.languages, moments, ranking, chosen, again, limit)
     shown = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
+    shown |= {"hooks": counts.hooks} if counts.hooks else {}
     return NeuronReport(table, Signature("neurons", counts.model, counts.corpus, shown), arrays, settings)
 
 

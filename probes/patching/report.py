@@ -42,7 +42,7 @@ class PatchReport(Report):
             cells = part.iloc[: wide["value"].shape[1]][["anchor", "layer", "head"]].reset_index(drop=True)
             start = wide["corrupt"] if direction == "denoise" else wide["clean"]
             change, scale = wide["value"] - start, (wide["clean"] - wide["corrupt"]).mean()
-            shares = (wide["value"] - wide["corrupt"]) / scale
+            shares = (wide["value"] - wide["corrupt"]) / (scale or np.nan)  # NaN where both runs answer alike
             lower, upper = bootstrap(shares, self.settings["resamples"], self.settings["seed"])
             p = holm(sign_flip(change, 2000, self.settings["seed"]))
             parts.append(cells.assign(
@@ -60,7 +60,7 @@ class PatchReport(Report):
     def best(self) -> pd.DataFrame:
         """The place that moves most in each language and direction; chosen after looking, so biased away from no effect."""
         frame = self._summary.assign(size=(self._summary["estimate"] - self._summary["baseline"]).abs())
-        rows = frame.groupby(["language", "direction"], sort=False)["size"].idxmax()
+        rows = frame.dropna(subset="size").groupby(["language", "direction"], sort=False)["size"].idxmax()
         return frame.loc[rows].drop(columns="size").reset_index(drop=True)
 
     def verdict(self) -> str:
@@ -73,6 +73,8 @@ class PatchReport(Report):
         direction = frame["direction"].iloc[0]
         frame = frame[frame["direction"] == direction]
         name = f"{language} ({direction}, n={frame['n'].iloc[0]})".strip()
+        if frame["estimate"].isna().all():
+            return f"{name}: both prompts give the same answer, so there is nothing to carry"
         if not self.settings["site"].startswith("residual"):
             row = frame.loc[(frame["estimate"] - frame["baseline"]).abs().idxmax()]
             where = f"{self.settings['site']} {row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")

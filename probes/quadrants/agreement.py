@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from interp.models.finite import check_finite
 from probes.quadrants.classes import Scores, gap
 
 _SHUFFLES = 1000
@@ -56,7 +57,8 @@ def agreement(gains: pd.DataFrame, seed: int = 0) -> Agreement:
 
 def _share(gains: Float[np.ndarray, "language target"]) -> float:
     """The largest eigenvalue of the correlation matrix, as a part of all; a missing gain counts as its column's mean."""
-    centred = np.nan_to_num(gains - np.nanmean(gains, axis=0))
+    centred = np.where(np.isnan(gains), 0.0, gains - np.nanmean(gains, axis=0))
+    check_finite(centred, lambda row, column: f"the gain of language {row} into target {column}")
     spread = np.sqrt((centred**2).sum(axis=0))
     standard = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
     return float(np.linalg.eigvalsh(standard.T @ standard)[-1] / gains.shape[1])

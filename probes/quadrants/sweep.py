@@ -95,14 +95,27 @@ class QuadrantSweep:
         """Everything to be measured, the controls first: what several processes divide among them."""
         found = [Job("", "", tuple(cell for seed in self.seeds for cell in self._base(seed)))]
         if "format" in self.controls:
-            found += [Job(same, "", tuple(self._format(same))) for same in dict.fromkeys(TUNED_AS.get(m, m) for m in self.recipes)]
-        return found + [Job(method, code, tuple(self._tuned(method, code))) for method in self.recipes for code in self.train]
+            found += [Job(same, "", tuple(self._format(same, recipe))) for same, recipe in self._held_against.items()]
+        found += [Job(method, code, tuple(self._tuned(method, code))) for method in self.recipes for code in self.train]
+        alone = {same: recipe for same, recipe in self._held_against.items() if same not in self.recipes}
+        if "shuffled" in self.controls and alone:
+            found += [Job(m, code, tuple(self._shuffled(m, recipe, code))) for m, recipe in alone.items() for code in self.train]
+        return found
+
+    @property
+    def _held_against(self) -> dict[str, Recipe]:
+        """How the controls are tuned, by method. Arms of a changed tokenizer are held against full tuning: by its recipe, or,
+        where full tuning is not among the methods, by their own."""
+        own = {method: recipe for method, recipe in self.recipes.items() if method not in TUNED_AS}
+        return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | own
 
     def measure(self, jobs: Sequence[Job], folder: str | Path, keep: Keep = "rows", device: str | None = None) -> pd.DataFrame:
         """The item-level table of some jobs; what is finished in `folder` is taken from there. Rows are kept of embeddings only.
 
-        A language that has nothing to shorten is left out of method "shorten", and a log warning says so.
+        A language that has nothing to shorten is left out of method "shorten", and a log warning says so; where that is every
+        language and the method is the first, `ValueError` is raised before anything is tuned.
         """
+        self._check_shortening()
         tables, parents = [], ((self._parent(job, Path(folder) / "parents"), job) for job in jobs)
         alike = groupby(parents, key=lambda each: (each[0], "nothing" if keep == "rows" and each[1].method in _ALL_MOVES else keep))
         for (parent, kept), group in alike:
@@ -111,19 +124,46 @@ class QuadrantSweep:
                 tables.append(measure_cells(parent, cells, self.test, folder, keep=kept, device=device, **self.scoring))
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
+    def _check_shortening(self) -> None:
+        """Raise where quadrants are to be told of shortening, the first method, and no language can be shortened."""
+        if next(iter(self.recipes)) != "shorten":
+            return
+        refusals = [self._refused(code) for code in self.train]
+        if all(refusals):
+            raise ValueError(f"method 'shorten': no language can be shortened ({refusals[0]}) Choose other methods or languages.")
+
+    def _refused(self, code: str) -> str:
+        """Why a language is not shortened; empty where it can be."""
+        try:
+            plan_shortening(read_tokenizer(locate(self.parent, None), None), self.train[code][code], self.spelling.drop)
+        except ValueError as error:
+            return str(error)
+        return ""
+
     def _base(self, seed: int) -> list[Cell]:
         """The raw model, once for every seed: one measurement, so that seeds are drawn alike everywhere."""
         recipe = next(iter(self.recipes.values()))
         return self._chunks(None, recipe, {"role": "base", "language": "", "method": "", "size": 0, "seed": seed})
 
-    def _format(self, method: str) -> list[Cell]:
+    def _format(self, method: str, recipe: Recipe) -> list[Cell]:
         """The pivot copied in the same prompt, as often as a language is translated."""
         first, found = next(iter(self.train.values())), []
         for size in self.amounts:
             for seed in self.seeds:
                 mixture = copies(first, self.pivot, limit=size, seed=seed)
                 tags: Tags = {"role": "format", "language": "", "method": method, "size": len(mixture), "seed": seed}
-                found += self._chunks(mixture, replace(self.recipes[method], seed=seed), tags)
+                found += self._chunks(mixture, replace(recipe, seed=seed), tags)
+        return found
+
+    def _shuffled(self, method: str, recipe: Recipe, code: str) -> list[Cell]:
+        """One language's pairs with their answers shuffled, in every size and seed."""
+        found = []
+        for size in self.amounts:
+            for seed in self.seeds:
+                pairs = translations(self.train[code], [(self.pivot, code)], limit=size, seed=seed)
+                mixture = shuffle_answers(pairs, seed)
+                tags: Tags = {"role": "shuffled", "language": code, "method": method, "size": len(mixture), "seed": seed}
+                found.append(Cell(_name(tags), mixture, replace(recipe, seed=seed), self._directions(code), tags))
         return found
 
     def _tuned(self, method: str, code: str) -> list[Cell]:
@@ -132,14 +172,10 @@ class QuadrantSweep:
         for size in self.amounts:
             for seed in self.seeds:
                 pairs = translations(self.train[code], [(self.pivot, code)], limit=size, seed=seed)
-                recipe = replace(self.recipes[method], seed=seed)
-                mixtures = {"tuned": pairs}
-                if "shuffled" in self.controls and method not in TUNED_AS:
-                    mixtures["shuffled"] = shuffle_answers(pairs, seed)
-                for role, mixture in mixtures.items():
-                    tags: Tags = {"role": role, "language": code, "method": method, "size": len(mixture), "seed": seed}
-                    found.append(Cell(_name(tags), mixture, recipe, self._directions(code), tags))
-        return found
+                tags: Tags = {"role": "tuned", "language": code, "method": method, "size": len(pairs), "seed": seed}
+                found.append(Cell(_name(tags), pairs, replace(self.recipes[method], seed=seed), self._directions(code), tags))
+        shuffled = "shuffled" in self.controls and method not in TUNED_AS
+        return found + (self._shuffled(method, self.recipes[method], code) if shuffled else [])
 
     def _directions(self, *codes: str) -> tuple[tuple[str, str], ...]:
         return tuple((self.pivot, target) for target in dict.fromkeys((*self.probes, *codes)))
@@ -159,10 +195,8 @@ class QuadrantSweep:
             others = [text for code in self.probes if code != job.language for text in self.test[code]]
             keep = [*self.train[job.language][self.pivot], *others]
             return extended_parent(self.parent, texts, place, size=self.spelling.pieces, init=self.spelling.init, keep=keep)
-        try:
-            plan_shortening(read_tokenizer(locate(self.parent, None), None), texts, self.spelling.drop)
-        except ValueError as error:
-            _log.warning("%s is not shortened: %s", job.language, error)
+        if why := self._refused(job.language):
+            _log.warning("%s is not shortened: %s", job.language, why)
             return None
         return shortened_parent(self.parent, texts, place, drop=self.spelling.drop)
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
+from interp.models.finite import check_finite
 from probes.statistics.resampling import draws
 
 Drawn = Float[np.ndarray, "scheme resample"]
@@ -84,11 +85,12 @@ def additive(sources: Sequence[str], targets: Sequence[str], scores: Float[np.nd
     """Is a direction as good as its source is to read and its target to write, and nothing more (least squares)?
 
     A direction's residual is what the pair has beyond its two languages. Needs more directions than languages on both sides;
-    with a hole on the diagonal the effects are not plain row and column means.
+    with a hole on the diagonal the effects are not plain row and column means. Raises `ValueError` where a score is not finite.
     """
     rows, columns = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
     if len(scores) < len(rows) + len(columns):
         raise ValueError(f"{len(scores)} directions of {len(rows)} sources and {len(columns)} targets. Needed: at least as many.")
+    check_finite(scores, lambda cell: f"the score of {sources[cell]} to {targets[cell]}")
     design = np.zeros((len(scores), len(rows) + len(columns)))
     cells = np.arange(len(scores))
     design[cells, [rows.index(code) for code in sources]] = 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.statistics.resampling import bootstrap, draws, max_statistic, mean
+from probes.statistics.resampling import bootstrap, draws, highest, max_statistic, mean
 
 Curves = Float[np.ndarray, "item layer"]
 
@@ -40,12 +40,15 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     """Where the mean of `target` overtakes the mean of `pivot` for good.
 
     A crossover counts only where the pivot leads at its own highest intermediate layer, so that two curves near zero cross
-    nowhere. The interval resamples items. Misleads where the curves touch more than once: only the last time counts.
+    nowhere. The interval resamples items. Items that are NaN at a layer are left out there; a layer without any item makes
+    it unknown (`share` NaN). Misleads where the curves touch more than once: only the last time counts.
     """
     both = np.stack([pivot, target], axis=-1)
-    observed = _crossing(both.mean(0))
     resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
     found = resampled[~np.isnan(resampled)]
+    if not len(both) or np.isnan(both).all(0).any():
+        return Crossover(None, None, None, float("nan"))
+    observed = _crossing(_means(both))
     if np.isnan(observed) or not len(found):
         return Crossover(None, None, None, float(len(found) / boot))
     lower, upper = np.quantile(found, [0.025, 0.975], method="inverted_cdf")
@@ -54,6 +57,8 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
 
 def _crossing(means: Float[np.ndarray, "layer 2"]) -> float:
     pivot, target = means.T
+    if np.isnan(means).any():
+        return float("nan")
     peak = _inner(pivot).argmax() + 1
     behind = np.flatnonzero(target <= pivot)
     if target[peak] >= pivot[peak] or behind[-1] == len(means) - 1:
@@ -84,20 +89,36 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     """The intermediate layer, neither the embedding row nor the last one, where a mean curve is highest above its baseline.
 
     Each half of the items chooses a layer, and its height is read on the other half, so that it is not the luck of the
-    choice. Raises `ValueError` under two items or where there is no intermediate layer.
+    choice. Items that are NaN at a layer are left out there; without any baseline `p` is NaN. Raises `ValueError` under two
+    items, where there is no intermediate layer, or no value at any of them.
     """
     if len(values) < 2 or len(layers) < 3:
         raise ValueError(f"{len(values)} items and {len(layers)} layers: a peak needs two items and an intermediate layer.")
-    difference = np.nan_to_num(values - baseline)
+    difference = values - baseline
+    unknown = bool(np.isnan(_inner(difference.T)).all())
+    difference = values if unknown else difference  # nothing to hold it against: the highest layer, with p NaN
     half = np.random.default_rng(seed).permutation(len(values)) % 2
-    chosen = np.array([_inner(difference[half != side].mean(0)).argmax() + 1 for side in (0, 1)])[half]
+    chosen = np.array([_top(difference[half != side], difference) for side in (0, 1)])[half]
     rows = np.arange(len(values))
     height, floor = values[rows, chosen], baseline[rows, chosen]
     lower, upper = bootstrap(height, boot, seed)
     inner = _inner(difference.T).T
-    p = np.where(inner.mean(0) > 0, max_statistic(inner, seed=seed), 1.0)
-    best = int(inner.mean(0).argmax()) + 1
-    return Peak(layers[best], float(height.mean()), float(lower), float(upper), float(np.nanmean(floor)), float(p.min()))
+    p, means = max_statistic(inner * np.nan if unknown else inner, seed=seed), _means(inner)
+    p = np.where(means > 0, p, np.where(np.isnan(p), np.nan, 1.0))
+    best = highest(means) + 1
+    low = float(np.fmin.reduce(p))  # the lowest p; NaN where all are
+    return Peak(layers[best], float(_means(height)), float(lower), float(upper), float(_means(floor)), low)
+
+
+def _top(half: Curves, every: Curves) -> int:
+    """The intermediate layer that is highest in one half of the items; in all of them where the half has no value."""
+    means = _inner(_means(half))
+    return highest(_inner(_means(every)) if np.isnan(means).all() else means) + 1
+
+
+def _means(values: Float[np.ndarray, "item ..."]) -> np.ndarray:
+    """The mean over items, NaN left out."""
+    return mean(values, np.ones((1, len(values))))[0]
 
 
 def _inner(rows: np.ndarray) -> np.ndarray:

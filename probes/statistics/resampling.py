@@ -1,5 +1,7 @@
 """How sure we are: intervals, tests and corrections over sentences. Pure numpy.
 
+NaN is a missing value: left out of its cell. A cell without any value gives NaN, never a p or a bound. Infinity is refused.
+
 Items are sentence ids, never rows: translations of one sentence are one item, so `values` is `[item ...]` with every cell
 (language, layer, metric) on the trailing axes, and one draw of items serves all cells. Where sentences come from the same
 text, `clusters` names the text of each item and whole texts are drawn.
@@ -12,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
+
+from interp.models.finite import check_finite
 
 Labels = Sequence | np.ndarray
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -70,7 +74,8 @@ def sign_flip(
     """How often chance alone gives a paired mean difference this far from zero: two-sided p of each cell.
 
     Every item's difference (NaN counts as none) keeps or changes its sign at random, whole clusters together;
-    p = (b+1)/(m+1) (Phipson & Smyth 2010). Exact where differences are symmetric around zero under the null.
+    p = (b+1)/(m+1) (Phipson & Smyth 2010), NaN where all are NaN. Exact where differences are symmetric around zero under the
+    null.
     """
     values = _items(differences)
     sums = _cluster_sums(values, clusters)
@@ -78,7 +83,7 @@ def sign_flip(
     reached = np.zeros(observed.shape)
     for signs in _signs(len(sums), resamples, seed, sums.shape[1]):
         reached += (np.abs(signs @ sums) >= observed * (1 - 1e-9)).sum(axis=0)
-    return ((reached + 1) / (resamples + 1)).reshape(values.shape[1:])
+    return _known(values, (reached + 1) / (resamples + 1))
 
 
 def max_statistic(
@@ -87,7 +92,8 @@ def max_statistic(
     """p of each cell of a grid, corrected for having looked at all of them: the chance that ANY cell gets so far by luck.
 
     Signs are flipped for all cells at once and each cell's |t| is held against the largest |t| of the grid (Westfall &
-    Young 1993, single step), so the family-wise error holds under any dependence between cells. Cells that never differ get 1.
+    Young 1993, single step), so the family-wise error holds under any dependence between cells. Cells that never differ get 1,
+    cells that are all NaN get NaN.
     """
     values = _items(differences)
     sums = _cluster_sums(values, clusters)
@@ -98,26 +104,35 @@ def max_statistic(
     for signs in _signs(len(sums), resamples, seed, sums.shape[1]):
         largest = np.sort(np.abs(signs @ scaled).max(axis=1))
         reached += len(largest) - np.searchsorted(largest, observed * (1 - 1e-9))
-    return ((reached + 1) / (resamples + 1)).reshape(values.shape[1:])
+    return _known(values, (reached + 1) / (resamples + 1))
 
 
 def permutation_p(observed: np.ndarray, shuffled: Shaped[np.ndarray, "shuffle ..."]) -> np.ndarray:
     """How often a shuffled pairing scores at least as high as the true one: one-sided p = (b+1)/(m+1) of each cell.
 
-    The Mantel test where the statistic is a correlation of two similarity matrices (Mantel 1967).
+    The Mantel test where the statistic is a correlation of two similarity matrices (Mantel 1967). NaN where the statistic or
+    one of its shuffles is not finite: a comparison with NaN is false, and would make the smallest p there is.
     """
+    observed = np.asarray(observed, dtype=float)
     slack = 1e-6 * np.maximum(1e-6, np.abs(observed))
-    return np.asarray(((shuffled >= observed - slack).sum(axis=0) + 1) / (len(shuffled) + 1))
+    p = ((shuffled >= observed - slack).sum(axis=0) + 1) / (len(shuffled) + 1)
+    return np.where(np.isfinite(observed) & np.isfinite(shuffled).all(axis=0), p, np.nan)
 
 
 def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """p-values corrected for looking at several (Holm 1979), over all of them or along one axis (layers, say)."""
+    """p-values corrected for looking at several (Holm 1979), over all of them or along one axis (layers, say).
+
+    A p of NaN stays NaN, and is no test that the others are corrected for. Raises `ValueError` outside 0 to 1.
+    """
     p = np.asarray(p, dtype=float)
+    if (wrong := p[(p < 0) | (p > 1)]).size:
+        raise ValueError(f"holm: a p of {wrong.flat[0]:g}. Needed: 0 to 1, or NaN where there was no test.")
     if axis is None:
         return holm(p.reshape(-1), axis=0).reshape(p.shape)
     along = np.moveaxis(p, axis, -1)
     order = np.argsort(along, axis=-1)
-    ranked = np.take_along_axis(along, order, axis=-1) * np.arange(along.shape[-1], 0, -1)
+    tests = (~np.isnan(along)).sum(axis=-1, keepdims=True)  # NaN is sorted behind them
+    ranked = np.take_along_axis(along, order, axis=-1) * np.maximum(tests - np.arange(along.shape[-1]), 1)
     corrected = np.minimum(np.maximum.accumulate(ranked, axis=-1), 1.0)
     found = np.empty_like(along)
     np.put_along_axis(found, order, corrected, axis=-1)
@@ -126,6 +141,8 @@ def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
 
 def mcnemar(before: Labels, after: Labels) -> float:
     """Whether one of two systems is right more often on the same items: exact two-sided p over the items they differ on."""
+    for name, answers in (("before", before), ("after", after)):
+        check_finite(np.asarray(answers, dtype=float), lambda item, name=name: f"mcnemar: answer {item} {name}")
     before, after = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
     if before.shape != after.shape:
         raise ValueError(f"mcnemar: {before.size} answers before and {after.size} after. Needed: the same items, in order.")
@@ -142,7 +159,22 @@ def _items(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if values.ndim == 0 or len(values) == 0:
         raise ValueError(f"values of shape {values.shape}: needed at least one item on the first axis.")
+    if np.isinf(values).any():
+        check_finite(np.where(np.isnan(values), 0.0, values), lambda item, *cell: f"item {item}, cell {cell}")
     return values
+
+
+def _known(values: Shaped[np.ndarray, "item ..."], found: Float[np.ndarray, " cell"]) -> np.ndarray:
+    """What was found of each cell; NaN where every item of it is NaN."""
+    return np.where(np.isnan(values).all(axis=0), np.nan, found.reshape(values.shape[1:]))
+
+
+def highest(values: np.ndarray) -> int:
+    """The place of the largest number; NaN is none. Raises `ValueError` where all are NaN, or one is infinite."""
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or np.isnan(values).all() or np.isinf(values).any():
+        raise ValueError(f"the highest of {values.shape} values: needed a row of finite ones, NaN being left out.")
+    return int(np.nanargmax(values))
 
 
 def _groups(n: int, clusters: Labels | None) -> tuple[np.ndarray, int]:

@@ -13,6 +13,7 @@ from interp.generation.score import score
 from interp.languages import nearest
 from interp.models.batches import context_limit, encode
 from interp.models.load import TransformerBridge, identify
+from interp.models.tokens import prompt_ids
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Example, Template, template, translations
@@ -151,7 +152,7 @@ def _translated(
 def room_for_answers(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> int:
     """How many tokens `model` may write: twice the longest of `answers`, at most what its context leaves after `prompts`."""
     longest = max(len(ids) for ids in encode(model, answers, special=False))
-    used = max(len(ids) for ids in encode(model, prompts))
+    used = max(map(len, prompt_ids(model.tokenizer, prompts)))
     return max(1, min(2 * longest, (context_limit(model) or 10**6) - used))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.interventions.edits import SITE_PAIRS, Place, kind, record, tokens_of
+from interp.interventions.edits import SITE_PAIRS, Graft, Place, check_blocks, check_place, kind, record, tokens_of
 from interp.models.batches import batches
 from interp.text.corpus import ParallelTask
 from probes.transplant.options import Question, lists_options, questions
@@ -65,8 +65,9 @@ def plan(
 ) -> Setup:
     """A setup with nothing left open: all layers where none are named, the measure that suits, the controls the task can have."""
     source_site, target_site = _sites(sites)
-    n = model.cfg.n_layers
-    sources, targets = tuple(range(n) if sources is None else sources), tuple(range(n) if targets is None else targets)
+    check_place(model, source_site), check_place(model, target_site)
+    Graft(source_site, target_site)  # refuses a head beside another site
+    sources, targets = tuple(check_blocks(model, sources, "sources")), tuple(check_blocks(model, targets, "targets"))
     measure = ("difference" if task.choices else "logprob") if measure == "auto" else measure
     able = tuple(control for control in controls if control not in left_out(task, source_site, target_site, controls))
     return Setup(model, task, measure, source_site, target_site, sources, targets, max_new_tokens, seed, able, run)
@@ -77,7 +78,10 @@ def _sites(sites: str | tuple[Place, Place]) -> tuple[Place, Place]:
         if sites not in SITE_PAIRS:
             raise ValueError(f"site {sites!r}: needed one of {', '.join(SITE_PAIRS)}, or a pair of places.")
         return SITE_PAIRS[sites]
-    return sites
+    places = [place if isinstance(place, str) else tuple(place) for place in sites]
+    if len(places) != 2 or not all(isinstance(place, str) or len(place) == 2 for place in places):
+        raise ValueError(f"sites {sites!r}: needed two places, where from and where to, as ('mlp', 'mlp') or two ('head', 3).")
+    return places[0], places[1]
 
 
 def left_out(task: ParallelTask, source_site: Place, target_site: Place, controls: Sequence[Control]) -> dict[str, str]:

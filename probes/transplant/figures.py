@@ -46,7 +46,7 @@ def _one_map(part: Any, values: np.ndarray, p: np.ndarray, blocks: tuple, larges
     top, corner, main, side = axes[0, 0], axes[0, 1], axes[1, 0], axes[1, 1]
     corner.remove()
     image = main.imshow(values, cmap="RdBu", vmin=-largest, vmax=largest, origin="lower", aspect="auto", interpolation="nearest")
-    for source, target in np.argwhere(p >= _ALPHA).tolist():
+    for source, target in np.argwhere(~(p < _ALPHA)).tolist():
         main.add_patch(_hatched(source, target))
     best = np.unravel_index(np.nanargmax(values), values.shape)
     for width, colour in ((4.0, "white"), (1.8, INK)):

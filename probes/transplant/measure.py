@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from interp.interventions.edits import Place
+from interp.interventions.edits import Place, place_name
 from interp.interventions.grid.grid import Grid, Method
 from interp.interventions.grid.items import transplant_items
 from interp.models.load import identify
@@ -64,6 +64,7 @@ def measure_transplant(
 ) -> TransplantGrid:
     """Measure the whole grid for each pair (donor languages, language), with the controls that make it honest.
 
+    `sites` is one of `SITE_PAIRS` by name, or the place read and the place written, `(("head", 3), ("head", 3))` for a head.
     `measure` is `"difference"` (logit of the right option against the best wrong one; above 0 is a right answer), `"logprob"` of
     the reference answer (nats), or `"match"` (a right answer by the papers' string match of a greedy continuation); "auto" is
     difference where there are options, else logprob. Several donor languages of a pair are averaged.
@@ -93,7 +94,7 @@ def measure_transplant(
         rows.append(_rows(task, donors, code, "source_run", np.mean(alone, axis=0)))
         arrays[f"{pair}|norm_ratio"] = _norm_ratio(setup, donors, code)
     settings = {
-        "site": sites if isinstance(sites, str) else ">".join(sites),
+        "site": sites if isinstance(sites, str) else f"{place_name(setup.source_site)}>{place_name(setup.target_site)}",
         "score": setup.measure, "seed": seed, "boot": resamples, "controls": "+".join(setup.controls) or "none",
     }  # fmt: skip
     return TransplantGrid(

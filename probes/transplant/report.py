@@ -121,7 +121,7 @@ class TransplantGrid(Report):
     def significance(self, pair: str | None = None, against: str = "untouched") -> np.ndarray:
         """p of every cell `[source target]`, corrected for having looked at the whole grid (max-statistic over sign flips)."""
         other = self.untouched(pair)[:, None, None] if against == "untouched" else self.values(pair, against)
-        return max_statistic(np.nan_to_num(self.values(pair) - other), 2000, self.settings["seed"], self._clusters)
+        return max_statistic(self.values(pair) - other, 2000, self.settings["seed"], self._clusters)
 
     def upper_bound(self) -> pd.DataFrame:
         """The oracle that picks the best cell for each item by its answer, beside the same oracle under each control.
@@ -220,10 +220,7 @@ class TransplantGrid(Report):
         for pair in self.pairs[:_MAPS]:
             maps = {name: self.effect(pair, name) for name in ("transplant", "shuffled") if f"{pair}|{name}" in self.arrays}
             means = {name: np.nanmean(change, axis=0) for name, change in maps.items()}
-            p = {
-                name: max_statistic(np.nan_to_num(change), 2000, self.settings["seed"], self._clusters)
-                for name, change in maps.items()
-            }
+            p = {name: max_statistic(change, 2000, self.settings["seed"], self._clusters) for name, change in maps.items()}
             found[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
         first = self._metrics[0]
         frame = self._summary[self._summary["metric"] == first]

@@ -15,7 +15,7 @@ Rule = Literal["overall", "first_target", "last_source"]
 
 
 def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overall") -> tuple[int, int]:
-    """The cell with the highest mean over the items.
+    """The cell with the highest mean over the items. Raises `ValueError` where no cell that may be chosen has a value.
 
     Ties go to the earliest target, then the latest source, as in the released XTransplant code; this alone pushes chosen cells
     towards late sources and early targets, so do not read a depth pattern out of ties.
@@ -24,6 +24,8 @@ def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overal
     allowed = _allowed(means.shape, rule)
     known = allowed & ~np.isnan(values).all(axis=0)
     means[known] = np.nanmean(values[:, known], axis=0)
+    if not known.any():
+        raise ValueError(f"no cell of {values.shape[1]} x {values.shape[2]} has a value to choose by ({rule}).")
     best = np.argwhere(means >= means.max() - 1e-12)
     source, target = min(best.tolist(), key=lambda cell: (cell[1], -cell[0]))
     return source, target
@@ -72,5 +74,6 @@ def held_out(
 
 
 def oracle(values: Float[np.ndarray, "item source target"], axis: tuple[int, ...] = (1, 2)) -> np.ndarray:
-    """The best that any cell gives for each item: an upper bound that knows the answer."""
-    return np.nanmax(np.where(np.isnan(values), -np.inf, values), axis=axis)
+    """The best that any cell gives for each item: an upper bound that knows the answer; NaN where no cell has a value."""
+    best = np.where(np.isnan(values), -np.inf, values).max(axis=axis)
+    return np.where(np.isneginf(best), np.nan, best)

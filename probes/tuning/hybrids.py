@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from interp.models.batches import context_limit
+from interp.models.finite import check_finite
 from interp.models.load import TransformerBridge, identify
 from interp.models.sites import layer_names
+from interp.models.tokens import IGNORED
 from interp.provenance import Signature
 from interp.tuning import Mixture, encode_examples, template
 from interp.tuning.hybrids import answer_losses, blended, check_pair, input_table, parts, stitched_losses, with_rows
-from interp.tuning.templates import IGNORED, Encoded
+from interp.tuning.templates import Encoded
 from probes.tuning.hybrids_report import BlocksReport, EntryReport, HybridReport, RowsReport
 from probes.tuning.token_groups import GROUPS, group_tokens, token_frequencies
 
@@ -202,6 +204,7 @@ def measure_rows(
     """
     data, languages = _data(base, tuned, mixture, form)
     distance = (input_table(tuned) - input_table(base)).float().norm(dim=1).cpu().numpy()
+    check_finite(distance, lambda token: f"the embedding row of token {token}")
     counts = token_frequencies(data.ids, len(distance))
     moved = np.flatnonzero((distance > 0) & (counts > 0))
     if not len(moved):

@@ -57,7 +57,7 @@ class TuningReport(Report):
         if top["direction"] == "training":
             return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {weights}."
         change = f"{top['difference']:+.3f} [{top['difference_lower']:+.3f}, {top['difference_upper']:+.3f}]"
-        if top["difference_lower"] <= 0 <= top["difference_upper"]:
+        if not (top["difference_lower"] > 0 or top["difference_upper"] < 0):
             return f"Held-out loss is not distinguishable from before: {change} nats a token over {top['n']} examples. {weights}."
         ends = f"from {top['baseline']:.3f} to {top['estimate']:.3f}"
         return f"Held-out loss went {ends} nats a token, {change} over {top['n']} examples; {weights}."

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from interp.models.finite import check_finite
 from interp.models.load import TransformerBridge, identify
 from interp.provenance import CorpusIdentity, Signature
 from interp.tuning import Mixture, template
@@ -122,6 +123,7 @@ def measure_movement(
     table = pd.DataFrame([_compare(name, part, tensor, after[name][1]) for name, (part, tensor) in before.items()])
     old, new = input_table(base).float().cpu(), input_table(tuned).float().cpu()
     distance = (new - old).norm(dim=1).numpy()
+    check_finite(distance, lambda token: f"the embedding row of token {token}")
     groups = np.full(len(old), GROUPS.index("other")) if mixture is None else group_tokens(base, mixture, template(form))
     order = np.argsort(-distance)[:_FARTHEST]
     farthest = {str(token): base.tokenizer.decode([int(token)]) for token in order if distance[token] > 0}
@@ -149,6 +151,8 @@ def effective_rank(change: Tensor) -> float:
 
 def _compare(name: str, part: str, before: Tensor, after: Tensor) -> dict[str, object]:
     old, new = before.float().cpu(), after.float().cpu()
+    for model, values in (("before", old), ("after", new)):
+        check_finite(values, f"a weight of {name} {model} tuning")
     change = new - old
     distance, norm = float(change.norm()), float(old.norm())
     matrix = old.ndim == 2

@@ -9,6 +9,7 @@ import numpy as np
 
 from interp.models.batches import encode
 from interp.models.load import TransformerBridge
+from interp.models.tokens import prompt_ids
 from interp.tuning import Mixture, Template
 
 GROUPS = ("instruction", "shared", "only target", "only source", "other")
@@ -36,7 +37,7 @@ def group_tokens(model: TransformerBridge, mixture: Mixture, form: Template) -> 
     inputs = _tokens(model, (each.input for each in mixture.examples))
     answers = _tokens(model, (form.joint + each.answer + form.close for each in mixture.examples))
     prompts = {form.prompt(each).replace(each.input, "") if each.input else form.prompt(each) for each in mixture.examples}
-    instruction = {token for ids in encode(model, sorted(prompts)) for token in ids}
+    instruction = {token for ids in prompt_ids(model.tokenizer, sorted(prompts)) for token in ids}
     groups = np.full(model.embed.original_component.weight.shape[0], GROUPS.index("other"))
     for name, tokens in (("only source", inputs - answers), ("only target", answers - inputs), ("shared", inputs & answers),
                          ("instruction", instruction)):  # fmt: skip

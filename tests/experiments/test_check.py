@@ -17,7 +17,7 @@ from interp.models.load import bridge_beside
 from interp.models.receipts import Receipt
 from interp.models.verification import WrongError
 from probes.report import Report
-from probes.spreadsheet import read_sheet
+from probes.spreadsheet import read_spreadsheet
 from probes.verification import tokenization
 from probes.verification.measure import tabulate, verify
 from tests.support.tiny import FAMILIES, tiny, tiny_folder, tiny_hf, tiny_tokenizer
@@ -116,7 +116,7 @@ def test_an_empty_cache_fails_the_command_with_1_and_is_in_the_folder(tmp_path, 
     assert "two cached steps equal one forward" in kept["failed"]
     assert "greedy generation equals Hugging Face's generate" in kept["failed"]
     assert kept["environment"]["transformers"]
-    table = read_sheet(tmp_path / "out" / "checks.csv")
+    table = read_spreadsheet(tmp_path / "out" / "checks.csv")
     assert set(table["fact"][table["result"] == "FAILED"]) == set(kept["failed"])
 
 

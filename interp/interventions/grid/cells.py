@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from interp.interventions.edits import Graft, hook_of
 from interp.models.batches import pad
+from interp.models.finite import check_finite
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -117,6 +118,7 @@ class Greedy:
         self.take(logits)
 
     def take(self, logits: Float[Tensor, "row vocab"]) -> None:
+        check_finite(logits, lambda row, _: f"transplant: a logit at step {len(self.tokens)} of row {row}")
         best = logits.float().topk(2, dim=-1)
         token = best.indices[:, 0].clone()
         if len(self.stops):

@@ -22,6 +22,7 @@ from interp.interventions.grid.packed import lanes_for, packed, packed_generate
 from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
+from interp.models.tokens import end_tokens
 from interp.models.verification import share_of_largest, tolerance_of
 
 if TYPE_CHECKING:
@@ -224,17 +225,10 @@ def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) ->
 
 
 def _generate(model, prompts, prefix: Prefix, cells: Cells, steps: int, method: Method) -> tuple[Tensor, Tensor]:
-    stops = stop_tokens(model)
+    stops = list(end_tokens(model))
     if method == "naive":
         return naive_generate(model, prompts, cells, steps, stops)
     return packed_generate(model, prefix, cells, steps, stops, batched=method == "batched")
-
-
-def stop_tokens(model: TransformerBridge) -> list[int]:
-    """The ids that end a greedy continuation: what the model's generation settings say, else the tokenizer's."""
-    ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
-    ends = model.tokenizer.eos_token_id if ends is None else ends
-    return [] if ends is None else list(ends) if isinstance(ends, (list, tuple)) else [int(ends)]
 
 
 def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int, method: Method) -> int:

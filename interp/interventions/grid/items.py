@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from interp.files.sealed_tensors import find_tensors, save_tensors
-from interp.interventions.edits import Graft, Place, check_blocks, kind, record, tokens_of
+from interp.interventions.edits import Graft, Place, check_blocks, check_place, kind, record, tokens_of
 from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
 from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
@@ -62,6 +62,7 @@ def transplant_items(
     as in `transplant_grid`.
     """
     graft = Graft(source_site, target_site, alpha, norm_match)
+    check_place(model, source_site), check_place(model, target_site)
     sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
     if not len(donors) == len(prompts) == len(options or prompts) == len(gold or prompts):
         raise ValueError(

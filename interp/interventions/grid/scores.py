@@ -16,6 +16,7 @@ from torch import Tensor
 
 from interp.generation.continuation import continuation
 from interp.models.batches import context_limit
+from interp.models.finite import check_finite
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -93,7 +94,12 @@ def check_length(model: TransformerBridge, prompt: Sequence[int], question: Ask)
 def reduce(
     question: Ask, logits: Float[Tensor, "cell vocab"], tails: Float[Tensor, "cell option"], clean: Float[Tensor, " vocab"]
 ) -> tuple[Tensor, Tensor]:
-    """The score of every cell `[cell ...]`, and how near each decision was to a tie `[cell]` (inf where nothing is decided)."""
+    """The score of every cell `[cell ...]`, and how near each decision was to a tie `[cell]` (inf where nothing is decided).
+
+    Raises `ValueError` where a logit is not finite.
+    """
+    check_finite(logits, lambda cell, _: f"transplant: a logit of cell {cell} (0 is the untouched run)")
+    check_finite(tails, lambda cell, option: f"transplant: option {option} in cell {cell} (0 is the untouched run)")
     sure = torch.full((len(logits),), torch.inf, device=logits.device)
     if question.score == "logits":
         return logits, sure

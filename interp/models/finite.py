@@ -1,0 +1,35 @@
+"""Finite or refused: a NaN or an infinite number that a model gave is named and never counted as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def check_finite(values: Any, name: str | Callable[..., str], half: bool = False) -> None:
+    """Raise `ValueError` where a tensor or an array (of any shape) holds NaN or an infinite number.
+
+    `name` says what is not finite: a text, or a function from the place of the first such number (one index an axis) to a
+    text, "lens: layer 3 of prompt 7". `half` is whether the numbers come of a model in float16 (`is_half`), whose largest number
+    is 65504: the error says so.
+    """
+    known = values.isfinite() if hasattr(values, "isfinite") else np.isfinite(values)
+    if bool(known.all()):
+        return
+    wrong = np.argwhere(~np.asarray(known.cpu() if hasattr(known, "cpu") else known))[0].tolist()
+    what = name if isinstance(name, str) else name(*wrong)
+    value = float(values[tuple(wrong)])
+    half = half or str(getattr(values, "dtype", "")) in ("torch.float16", "float16")
+    remedy = (
+        'float16 ends at 65504: load the model with dtype="bfloat16", which reaches as far as float32'
+        if half
+        else "check the model's weights, and what hooks put in"
+    )
+    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}. Needed: finite numbers; {remedy}.")
+
+
+def is_half(model: Any) -> bool:
+    """Whether a model runs in float16."""
+    return str(model.cfg.dtype) == "torch.float16"

@@ -1,0 +1,55 @@
+"""Which hooks are in force on a model when it is read: states under them are not those of the model as it is."""
+
+from __future__ import annotations
+
+from inspect import getclosurevars, isfunction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+_MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks on modules change nothing
+_SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP has hooks of the bridge's own
+
+
+def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
+    """What a signature says of the hooks on a model: `{"hooks": "blocks.2.hook_mlp_out"}`, and nothing where there is none.
+
+    Permanent hooks count as those of a `with` block do, and PyTorch's own hooks on a module as those of TransformerLens. A
+    hook is named by its place, not by what it does.
+    """
+    places: dict[int, str] = {}
+    for name, point in model.hook_dict.items():
+        if _set_by_others(point) and (id(point) not in places or _rank(name) < _rank(places[id(point)])):
+            places[id(point)] = name
+    found = sorted({*places.values(), *_on_modules(model)})
+    return {"hooks": ",".join(found)} if found else {}
+
+
+def _set_by_others(point: Any) -> bool:
+    """Whether a hook point has a hook that the bridge did not set when it was made."""
+    functions = [point._forward_hooks.get(handle.hook.id) for handle in point.fwd_hooks]
+    given = [getclosurevars(each).nonlocals.get("hook", each) if isfunction(each) else each for each in functions]
+    return any(_home(each) != _SETUP for each in given)
+
+
+def _rank(name: str) -> tuple[int, bool, int]:
+    """The alias of a block comes before the module's own name: what it means is the same in every architecture."""
+    return name.count("."), name.endswith((".hook_in", ".hook_out")), len(name)
+
+
+def _on_modules(model: TransformerBridge) -> set[str]:
+    """The modules with forward hooks of PyTorch that none of the libraries set for itself."""
+    found = set()
+    for name, module in model.original_model.named_modules():
+        if hasattr(module, "fwd_hooks"):
+            continue  # a hook point: looked at above
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values()):
+            if not _home(hook).startswith(_MACHINERY):
+                found.add(name.replace("._original_component", "") or "model")
+    return found
+
+
+def _home(hook: Any) -> str:
+    """The module of Python that a hook is written in."""
+    return str(getattr(getattr(hook, "func", hook), "__module__", ""))
