@@ -13,6 +13,7 @@ from types import ModuleType
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
+from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
@@ -44,7 +45,9 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     settings = settings.resolved()
     check_ours(settings.output)
     with ExitStack() as held:
-        if waiting := take_share(settings, shard, held):
+        with computing(settings, is_whole(settings.output)):
+            waiting = take_share(settings, shard, held)
+        if waiting:
             print(waiting)
             return
         with logged(settings.output):
@@ -57,17 +60,20 @@ def _finish(settings: Settings) -> Path:
     folder = settings.output
     for place in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
         sweep(place)
-    new = is_new(folder)
-    if not new:
-        if not settings.resume:
-            raise taken(folder)
-        check_same(folder, settings)
-    if new or not is_whole(folder):
-        write_text(folder / CONFIG, settings.to_yaml())
-        _log.info("asking %s", settings.asked())
-        run: Callable = sys.modules[type(settings).__module__].run
-        run(settings).save(folder)
-        _log.info("finished")
+    new, finished = is_new(folder), is_whole(folder)
+    if not new and not settings.resume:
+        raise taken(folder)
+    with computing(settings, finished):
+        if not new:
+            check_same(folder, settings)
+        if not finished:
+            write_text(folder / CONFIG, settings.to_yaml())
+            if new:
+                write_started(settings)
+            _log.info("asking %s", settings.asked())
+            run: Callable = sys.modules[type(settings).__module__].run
+            run(settings).save(folder)
+            _log.info("finished")
     if settings.page:
         from experiments.pages.render import write_page
 

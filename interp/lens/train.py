@@ -18,11 +18,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import trange
 
+from interp.files.cache import differences, told
 from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens.distributions import divergence
 from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
 from interp.lens.tuned_lens import TunedLens, load_lens, translate
 from interp.models.batches import encode, pad
+from interp.models.computation import computed_by, model_facts
 from interp.models.load import TransformerBridge, identify
 from interp.provenance import ModelIdentity
 from interp.text.corpus import ParallelCorpus
@@ -53,7 +55,8 @@ def train_lens(
     """
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
-                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed}  # fmt: skip
+                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed,
+                **model_facts(model), **computed_by(model.cfg.device)}  # fmt: skip
     if path.exists():
         return _finished(load_lens(path, model), settings, path)
     train, test = _split(corpus, held_out, seed)
@@ -74,9 +77,8 @@ def train_lens(
 
 
 def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
-    different = [name for name, value in settings.items() if lens.settings.get(name) != value]
-    if different:
-        raise ValueError(f"{path} holds a lens trained with another {', '.join(different)}. Choose another path, or delete it.")
+    if different := differences(lens.settings, settings):
+        raise ValueError(f"{path} holds a lens trained with {told(different)}. Choose another path, or delete it.")
     return lens
 
 
@@ -95,11 +97,12 @@ def _start(
             _log.warning("%s Training starts over.", error)
         else:
             fits = {name: each.shape for name, each in tensors.items()} == {name: each.shape for name, each in start.items()}
-            if fits and facts == {"model": identity.sha, "settings": settings, "step": facts.get("step")}:
+            other = differences({"model": facts.get("model"), **facts.get("settings", {})}, {"model": identity.sha, **settings})
+            if fits and not other:
                 start, step = tensors, int(facts["step"])
                 _log.info("going on from step %d", step)
             else:
-                _log.warning("%s is from other settings or another model. Training starts over.", partial)
+                _log.warning("%s is of %s. Training starts over.", partial, told(other) or "other shapes")
     return {name: tensor.to(model.cfg.device) for name, tensor in start.items()}, step
 
 

@@ -5,7 +5,6 @@ Needs no weights. Misleads across corpora: overlap and Jaccard grow with the tex
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from scipy.sparse import csr_array
 from interp.languages import language
 from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
+from interp.vocabulary.fingerprint import fingerprint_tokenizer
 from interp.vocabulary.shortening import plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws
@@ -75,10 +75,7 @@ def survey_tokenization(
 
 def identify_tokenizer(tokenizer: Any, name: str) -> ModelIdentity:
     """Which tokenizer: a name, and a hash of all it does. There are no weights, so no layers and no width."""
-    own = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab().items()))
-    shortening = getattr(tokenizer, "shortening", None)
-    digest = hashlib.sha256((own + repr(shortening and shortening.dropped)).encode()).hexdigest()
-    return ModelIdentity(name, digest, 0, 0, "tokenizer")
+    return ModelIdentity(name, fingerprint_tokenizer(tokenizer), 0, 0, "tokenizer")
 
 
 def _by_item(
