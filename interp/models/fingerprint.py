@@ -19,6 +19,8 @@ def fingerprint(name: str | Path, beside: Path | None = None) -> dict[str, str]:
     run folder that holds no model it is the manifest, which has the hashes of the other files. What lies in the folder `beside`
     is not counted, nor what is hidden.
     """
+    if not str(name):
+        return {}
     path = Path(interp.bundled.__file__).parent if str(name) == "bundled" else Path(name).expanduser()
     if path.is_file():
         return {path.name: checksum(path)}
