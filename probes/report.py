@@ -178,10 +178,10 @@ def figure_file(place: int, name: str, suffix: str = "svg") -> str:
 
 
 def _by_plain_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """Figures by names that are good for a file, whatever label of the data they were made from."""
+    """Figures by names that are good for a file on every system, whatever label of the data they were made from."""
     found: dict[str, Figure] = {}
     for place, (name, figure) in enumerate(figures.items()):
-        plain = re.sub(r"[^\w.+>-]+", "-", name)[:80]
+        plain = re.sub(r"[^\w.+-]+", "-", name)[:80]
         found[f"{plain}-{place}" if plain in found else plain] = figure
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def one_line(code: int, wanted: int, capsys: pytest.CaptureFixture) -> str:
     return line
 
 
-def flags(kind: type, numeric: bool) -> list[str]:
-    """The flags of a command that take a number, or of those that take none."""
-    fields = [each for each in dataclasses.fields(kind) if ("int" in str(each.type) or "float" in str(each.type)) == numeric]
-    return [f"--{each.name.replace('_', '-')}" for each in fields if each.name not in ("instruments", "directions")]
+def numeric_flags(kind: type) -> list[str]:
+    """The flags of a command that take any number."""
+    number = re.compile(r"\b(int|float)\b")
+    fields = [each for each in dataclasses.fields(kind) if number.search(re.sub(r"Literal\[.*?\]", "", str(each.type)))]
+    return [f"--{each.name.replace('_', '-')}" for each in fields]
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def no_model_is_loaded(monkeypatch):
 def test_a_number_that_can_mean_nothing_is_one_line(command, tmp_path, monkeypatch, capsys):
     kind = QUESTIONS[command]
     monkeypatch.setattr(import_module(COMMANDS[command][0]), "run", lambda _: pytest.fail("it ran"))
-    for flag in flags(kind, numeric=True):
+    for flag in numeric_flags(kind):
         mapping = "dict" in str({f"--{each.name.replace('_', '-')}": each.type for each in dataclasses.fields(kind)}[flag])
         for value in WRONG:
             if (flag, value) in {("--threshold", "-1"), ("--alphas", "-1"), ("--similarity", "-1")}:
@@ -55,7 +57,7 @@ def test_a_number_that_can_mean_nothing_is_one_line(command, tmp_path, monkeypat
 
 @pytest.mark.parametrize("command", QUESTIONS)
 def test_every_number_of_a_command_has_bounds_and_its_defaults_keep_them(command):
-    named = {flag[2:].replace("-", "_") for flag in flags(QUESTIONS[command], numeric=True)}
+    named = {flag[2:].replace("-", "_") for flag in numeric_flags(QUESTIONS[command])}
     assert named <= set(BOUNDS)
     check_bounds(QUESTIONS[command]())
 

@@ -17,7 +17,10 @@ from interp.models.fingerprint import fingerprint
 from probes.alignment.report import AlignmentReport
 from tests.support.tiny import tiny_folder
 
-TEXT = {"eng_Latn": "cat sleeps,dog runs,bird sings,wide river", "deu_Latn": "Katze schläft,Hund läuft,Vogel singt,ein Fluss"}
+TEXT = {
+    "eng_Latn": "cat sleeps,dog runs,bird sings,wide river,red house,warm bread,two fish,snow falls,I see you",
+    "deu_Latn": "Katze schläft,Hund läuft,Vogel singt,ein Fluss,rotes Haus,warmes Brot,zwei Fische,Schnee fällt,du",
+}
 REAL = metadata.version
 
 
@@ -104,7 +107,7 @@ def test_a_file_that_changed_since_goes_on_with_no_run(finished, what, world, mo
     capsys.readouterr()
     assert align(world, "--resume") == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert f"was started with --{setting} '{world / setting}'" in said
+    assert f"was started with --{setting} {world / setting}, where " in said
     assert name in said
     assert "Put it back, or choose another --output." in said
 

@@ -38,9 +38,9 @@ def held(tmp_path):
 
 def test_shared_goes_with_shared_alone_and_a_killed_process_lets_go(tmp_path, held):
     other = held("shared")
-    with locked(tmp_path, shared=True):
-        pass
     with pytest.raises(RuntimeError, match=rf"{tmp_path} is in use by process {other.pid}"), locked(tmp_path):
+        pass
+    with locked(tmp_path, shared=True):
         pass
     other.kill()
     other.wait()
