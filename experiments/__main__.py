@@ -14,7 +14,8 @@ from experiments.commands import COMMANDS
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command with `argv` (by default that of the process).
 
-    Returns its exit code: 0, 1 for a fault that `check` found, 2 for what the user can mend, 130 where it was stopped.
+    Returns its exit code: 0, 1 for a fault (of a model that `check` looked at, or of ours), 2 for what the user can mend, 130 where
+    it was stopped.
     """
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars are for a screen; a log keeps what was found
@@ -40,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         again = args if "--resume" in args else [*args, "--resume"]
         print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *again])}", file=sys.stderr)
         return 130
+    except Exception as error:
+        if "--debug" in args:
+            raise
+        what = f"a fault of this program: {type(error).__name__}: {error}"
+        return _complain(f"interp {command}", f"{what[:400]} The traceback is in {_traceback_of(error)}; --debug shows it.", 1)
     return 0
 
 
@@ -56,11 +62,23 @@ def _unknown(command: str) -> str:
     return f"got command {command!r}, expected one of {', '.join(COMMANDS)}.{nearest(command, COMMANDS)}"
 
 
-def _complain(who: str, what: str) -> int:
+def _traceback_of(error: Exception) -> str:
+    """The file that holds the traceback: the log of the run, or one of its own where no run folder had been opened."""
+    if log := getattr(error, "log", None):
+        return str(log)
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="interp-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    return file.name
+
+
+def _complain(who: str, what: str, code: int = 2) -> int:
     from experiments.runs.terminal import printable
 
     print(f"{who}: error: {printable(' '.join(what.split()))}", file=sys.stderr)
-    return 2
+    return code
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
+from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
@@ -56,7 +57,8 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     settings = settings.resolved()
     check_ours(settings.output)
     with ExitStack() as held:
-        with collected(settings.seed):  # a share that a plain forward contradicts is refused here already
+        # A share that a plain forward contradicts is refused here already.
+        with computing(settings, is_whole(settings.output)), collected(settings.seed):
             waiting = take_share(settings, shard, held)
         if waiting:
             print(waiting)
@@ -71,19 +73,22 @@ def _finish(settings: Settings) -> Path:
     folder = settings.output
     for part in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
         sweep(part)
-    new = is_new(folder)
-    if not new:
-        if not settings.resume:
-            raise taken(folder)
-        check_same(folder, settings)
-    if new or not is_whole(folder):
-        write_text(folder / CONFIG, settings.to_yaml())
-        _log.info("asking %s", settings.asked())
-        run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
-        with collected(settings.seed) as receipts:
-            report = run(settings)
-        dataclasses.replace(report, receipts=merged(receipts)).save(folder)
-        _log.info("finished")
+    new, finished = is_new(folder), is_whole(folder)
+    if not new and not settings.resume:
+        raise taken(folder)
+    with computing(settings, finished):
+        if not new:
+            check_same(folder, settings)
+        if not finished:
+            write_text(folder / CONFIG, settings.to_yaml())
+            if new:
+                write_started(settings)
+            _log.info("asking %s", settings.asked())
+            run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
+            with collected(settings.seed) as receipts:
+                report = run(settings)
+            dataclasses.replace(report, receipts=merged(receipts)).save(folder)
+            _log.info("finished")
     if settings.page:
         from experiments.pages.render import write_page
 

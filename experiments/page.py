@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from experiments.pages.render import write_page
+from experiments.runs.flags import parse_flags
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class PageSettings:
 
 def main(args: Sequence[str]) -> None:
     """Write the page of the runs on the command line and print its path."""
-    settings = tyro.cli(PageSettings, args=list(args), prog="interp page", config=(tyro.conf.FlagCreatePairsOff,))
+    settings = parse_flags(PageSettings, args, "page")
     if not settings.runs:
         raise ValueError("got no run folder, expected at least one finished one: interp page runs/align.")
     together = Path(os.path.commonpath([run.absolute() for run in settings.runs]))

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from experiments.align import AlignSettings
 from experiments.atlas import AtlasSettings
 from experiments.compare import CompareSettings
@@ -18,6 +16,7 @@ from experiments.neurons import NeuronsSettings
 from experiments.patch import PatchSettings
 from experiments.probe import ProbeSettings
 from experiments.quadrants import QuadrantsSettings
+from experiments.runs.flags import parse_flags
 from experiments.runs.settings import Settings
 from experiments.scale import ScaleSettings
 from experiments.steer import SteerSettings
@@ -121,7 +120,7 @@ def main(args: Sequence[str]) -> None:
     from experiments.ask import answer, show
     from experiments.pages.render import write_page
 
-    tour = tyro.cli(TourSettings, args=list(args), prog="interp tour", config=(tyro.conf.FlagCreatePairsOff,))
+    tour = parse_flags(TourSettings, args, "tour")
     folders = [tour.output / chapter.output.name for chapter in CHAPTERS]
     for chapter, folder in zip(CHAPTERS, folders, strict=True):
         if isinstance(chapter, CompareSettings):

@@ -9,7 +9,7 @@ so that halves can be compared and languages shuffled; memory is shards x layers
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.activations.spans import Span, spans
+from interp.files.cache import Cache, differences, told
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
-from interp.files.sealed_tensors import find_tensors, save_tensors
 from interp.models import receipts
 from interp.models.batches import batches, context_limit, pad
+from interp.models.computation import computed_by, model_facts
 from interp.models.finite import check_finite, is_half
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
@@ -84,15 +85,21 @@ def count_neurons(
     where a mean is not finite.
     """
     _check(model, corpus, shards)
-    hooks = hooks_in_force(model)
-    asked = {"model": asdict(identify(model)), "corpus": asdict(corpus.identity), "shards": shards, "seed": seed, **hooks}
+    asked = {
+        "model": asdict(identify(model)),
+        "corpus": asdict(corpus.identity),
+        "shards": shards,
+        "seed": seed,
+        **model_facts(model),
+    }
+    by = computed_by(model.cfg.device)
     shard_of = _deal(corpus.documents or corpus.ids, shards, seed)
     found: dict[str, dict[str, Tensor]] = {}
     for code in tqdm(corpus.languages if only is None else corpus.select(only).languages, desc="neurons", unit="language"):
         count = partial(_count, model, code, corpus[code], shard_of, shards, max_tokens)
-        found[code] = count() if folder is None else _resume(Path(folder), code, asked, count, only is not None)
+        found[code] = count() if folder is None else _resume(Cache(Path(folder), by), code, asked, count, only is not None)
     parts = {name: {code: counts[name] for code, counts in found.items()} for name in ("rate", "mean", "variance", "tokens")}
-    return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity, hooks=hooks.get("hooks", ""))
+    return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity, hooks=hooks_in_force(model).get("hooks", ""))
 
 
 def _check(model: TransformerBridge, corpus: ParallelCorpus, shards: int) -> None:
@@ -192,19 +199,22 @@ def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[st
     return {"rate": rate.float(), "mean": mean.float(), "variance": variance.float(), "tokens": tokens}
 
 
-def _resume(folder: Path, code: str, asked: Mapping[str, Any], count: partial, together: bool) -> dict[str, Tensor]:
+def _resume(
+    cache: Cache[dict[str, Tensor]], code: str, asked: Mapping[str, Any], count: Callable[[], dict[str, Tensor]], together: bool
+) -> dict[str, Tensor]:
+    """The counts of one language, in a folder that holds those of one model and text."""
+    folder = cache.folder
     with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
-        if before is not None and before != asked:
-            field = next(key for key in {**before, **asked} if before.get(key) != asked.get(key))
-            raise ValueError(f"{folder} holds counts of another {field}: {before.get(field)}. Choose another folder.")
+        if before is not None and (other := differences(before, asked)):
+            raise ValueError(f"{folder} holds counts of {told(dict([next(iter(other.items()))]))}. Choose another folder.")
         write_sealed(folder / _COUNTS, asked)
-        path, facts = folder / f"{code}.safetensors", {**asked, "language": code}
-        if (kept := find_tensors(path, facts)) is not None:
+        path, of = folder / f"{code}.safetensors", {**asked, "language": code}
+        if (kept := cache.find(of, path)) is not None:
             _log.info("neurons: %s is already counted in %s", code, folder)
             return kept
         found = count()
-        save_tensors(path, found, facts)
+        cache.keep(of, found, path)
         return found
 
 

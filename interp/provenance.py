@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
@@ -86,12 +88,34 @@ TESTED = {"transformers": "5.23.0", "transformer-lens": "4.3.0", "torch": "2.13.
 """The versions in constraints.txt of the libraries that decide what a model computes."""
 
 
+_PINNED: ContextVar[dict[str, str] | None] = ContextVar("pinned", default=None)
+
+
 def versions() -> dict[str, str]:
-    """The installed versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of cache keys."""
-    return {name: metadata.version(name) for name in ("interp", "torch", "transformers", "transformer-lens")}
+    """The versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
+    found = environment()
+    return {name: found[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
 
 
 def environment() -> dict[str, str]:
-    """Versions of what the numbers depend on, for a manifest."""
-    more = {name: metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")}
-    return {"python": platform.python_version(), "platform": sys.platform, **versions(), **more}
+    """Versions of what the numbers depend on, for a manifest: those installed now or, within `pinned`, when that began."""
+    return dict(_PINNED.get() or _installed())
+
+
+@contextmanager
+def pinned(**more: str) -> Iterator[None]:
+    """Hold `environment()` as it is, with `more` beside it: what a run has loaded stays, whatever is installed meanwhile.
+
+    Within another such block the outer one holds.
+    """
+    token = _PINNED.set(_PINNED.get() or {**_installed(), **more})
+    try:
+        yield
+    finally:
+        _PINNED.reset(token)
+
+
+def _installed() -> dict[str, str]:
+    names = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
+    found = {name: metadata.version(name) for name in names}
+    return {"python": platform.python_version(), "platform": sys.platform, **found}

@@ -270,10 +270,10 @@ def figure_file(index: int, name: str, suffix: str = "svg") -> str:
 
 
 def _with_file_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """Figures by names that can stand in a file name, whatever labels of the data their names were made from."""
+    """Figures by names that can stand in a file name on every system, whatever labels of the data their names were made from."""
     renamed: dict[str, Figure] = {}
     for index, (name, figure) in enumerate(figures.items()):
-        file_name = re.sub(r"[^\w.+>-]+", "-", name)[:80]
+        file_name = re.sub(r"[^\w.+-]+", "-", name)[:80]
         renamed[f"{file_name}-{index}" if file_name in renamed else file_name] = figure
     return renamed
 

@@ -1,6 +1,6 @@
 """What a run folder tells by itself: whether it is ours, new, unfinished or whole, and which question it holds.
 
-`config.yaml` is written first and `manifest.json` last; `run.log` keeps what was said on the way.
+`config.yaml` is written first, then `started.json`, and `manifest.json` last; `run.log` keeps what was said on the way.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from experiments.runs.settings import CONFIG, Settings, read_recipe
+from experiments.runs.started import STARTED, check_started
 from interp.files.atomic import writing
 from interp.files.checks import safe_path
 
 LOG = "run.log"
 SHARDS = "shards"
 """Where processes that share one run keep what each has done."""
-_BEFORE = frozenset({CONFIG, LOG, SHARDS})
+_BEFORE = frozenset({CONFIG, STARTED, LOG, SHARDS})
 """What stands in a folder before anything was computed: nothing is lost by starting over."""
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def taken(folder: Path) -> ValueError:
 
 
 def check_same(folder: Path, settings: Settings) -> None:
-    """Raises `ValueError` naming the setting by which the folder holds another question."""
+    """Raise `ValueError` for the setting, library or file by which the folder holds another question; only while `computing`."""
     before, now = read_recipe(type(settings), folder / CONFIG).resolved().asked(), settings.asked()
     for key in now:
         if before[key] != now[key]:
@@ -53,6 +54,7 @@ def check_same(folder: Path, settings: Settings) -> None:
                 f"{folder} holds a run with {key} {before[key]!r}, but {now[key]!r} is asked. "
                 "Give the same settings to resume it, or choose another --output."
             )
+    check_started(settings, is_whole(folder))
 
 
 def is_whole(folder: Path) -> bool:
@@ -95,6 +97,7 @@ def logged(folder: Path) -> Iterator[None]:
         yield
     except BaseException as error:
         _log.info("stopped by %s", type(error).__name__, exc_info=True)
+        vars(error).setdefault("log", folder / LOG)
         raise
     finally:
         logging.captureWarnings(False)

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import tyro
 import yaml
 
+from experiments.runs.bounds import check_bounds
+from experiments.runs.flags import parse_flags
 from experiments.runs.strict_yaml import read_yaml
 
 if TYPE_CHECKING:
@@ -73,9 +75,13 @@ class Settings:
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
     def resolved(self) -> Self:
-        """The same settings with every language under its one code. Raises `ValueError` where none is meant."""
+        """The same settings with every language under its one code.
+
+        Raises `ValueError` where none is meant, and for a number that can mean nothing.
+        """
         from interp.languages import language, languages
 
+        check_bounds(self)
         codes = tuple(found.code for found in languages(self.languages))
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
@@ -106,15 +112,10 @@ Question = TypeVar("Question", bound=Settings)
 
 def parse(kind: type[Question], args: Sequence[str]) -> Question:
     """Settings from a command line: defaults, then the recipe of `--config`, then flags. Leaves by `SystemExit` on `--help`."""
-    command = kind().command
-    options: dict[str, Any] = {
-        "args": list(args),
-        "prog": f"interp {command}",
-        "config": (tyro.conf.FlagCreatePairsOff, tyro.conf.AvoidSubcommands),
-    }
-    settings = tyro.cli(kind, **options)
+    command, markers = kind().command, (tyro.conf.AvoidSubcommands,)
+    settings = parse_flags(kind, args, command, *markers)
     if settings.config is not None:
-        settings = tyro.cli(kind, **options, default=read_recipe(kind, find_recipe(settings.config)))
+        settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, find_recipe(settings.config)))
     return settings
 
 

@@ -28,16 +28,21 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from experiments.runs.folder import SHARDS, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings
+from experiments.runs.started import write_started
 from interp.files.atomic import write_json, write_text
+from interp.files.checks import short_repr
 from interp.files.lock import locked
+from interp.provenance import versions
 
 Thing = TypeVar("Thing")
 _log = logging.getLogger(__name__)
 _DONE = "done.json"
+_MOST = 10_000
+"""Processes that may share one run."""
 _PATIENCE = 60.0
 """Seconds to wait for another process at the door: it holds it for a few file operations."""
 _GLANCE = 2.0
@@ -66,9 +71,9 @@ class Shard:
         launched = _launched(environment)
         if text is None:
             return launched or cls()
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
-        if not found or not 1 <= int(found[1]) <= int(found[2]):
-            raise ValueError(f"shard {text!r}: needed one of so many, counted from 1, as 1/4 or 4/4.")
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]) <= _MOST:
+            raise ValueError(f"shard {short_repr(text)}: needed one of so many, at most {_MOST}, counted from 1, as 1/4 or 4/4.")
         given = cls(int(found[1]) - 1, int(found[2]))
         if launched not in (None, given):
             raise ValueError(f"--shard {text} came, but the launcher says that this is process {launched}. Leave --shard out.")
@@ -177,6 +182,7 @@ def _join(settings: Settings, place: Path) -> bool:
         for stale in (folder / SHARDS).glob("*-of-*"):
             shutil.rmtree(stale)
         write_text(folder / CONFIG, settings.to_yaml())
+        write_started(settings)
     elif not (folder / CONFIG).is_file():
         raise RuntimeError(f"{folder} is in use by a process that has not begun yet. Try again.")
     check_same(folder, settings)
@@ -201,15 +207,19 @@ def _nobody_at(folder: Path, shared: bool = False) -> bool:
 
 
 def _mark(place: Path, name: str, settings: Settings) -> None:
-    write_json(place / name, {"asked": settings.asked()})
+    write_json(place / name, _what(settings))
 
 
 def _is_marked(place: Path, name: str, settings: Settings) -> bool:
-    """Whether a share of this very question has come that far; the mark of another question is not believed."""
+    """Whether a share of this very question has come that far; the mark of another question, or version, is not believed."""
     try:
-        return json.loads((place / name).read_text(encoding="utf-8")) == {"asked": settings.asked()}
+        return json.loads((place / name).read_text(encoding="utf-8")) == _what(settings)
     except (OSError, ValueError):
         return False
+
+
+def _what(settings: Settings) -> dict[str, Any]:
+    return {"asked": settings.asked(), "versions": versions()}
 
 
 def _place(folder: Path, shard: Shard) -> Path:

@@ -23,6 +23,7 @@ from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
 from interp.models.batches import Batch, batches, context_limit, pad
+from interp.models.computation import computed_by, model_facts
 from interp.models.finite import check_finite, is_half
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
@@ -86,7 +87,8 @@ def capture(
     if truncate:
         settings["cut"] = True
     signature = Signature("capture", identify(model), corpus.identity, settings | hooks_in_force(model))
-    planned = _plan(corpus, chosen, site, pooling, signature, texts)
+    facts = {**model_facts(model), **computed_by(model.cfg.device)} if folder is not None else {}
+    planned = replace(_plan(corpus, chosen, site, pooling, signature, texts), facts=facts)
     hooks = [row_hook(site, layer) for layer in chosen]
     bound = max_tokens if max_tokens is not None else _batch_tokens(model)
 

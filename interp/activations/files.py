@@ -42,6 +42,7 @@ class Listing:
     labels: dict[str, list[str]]
     files: dict[str, Entry]
     signature: Signature
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interp.activations.files import StoredStates, write_states
 from interp.activations.store import MANIFEST, Activations, read_manifest
+from interp.files.cache import differences
 from interp.files.lock import locked
 from interp.files.sealed_json import write_sealed
 from interp.provenance import environment
@@ -76,7 +77,8 @@ def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[st
                 raise
             _log.warning("capture: %s is cut short or was altered; what it lists is computed again", found)
             continue
-        for key, (theirs, mine) in earlier.signature.differences(planned.signature).items():
+        other = {**earlier.signature.differences(planned.signature), **differences(earlier.facts, planned.facts)}
+        for key, (theirs, mine) in other.items():
             raise ValueError(f"{folder} holds a capture with {key} {theirs!r}, and now {key} is {mine!r}. Choose another folder.")
         for code, states in earlier.states.items():
             if code not in codes or code in kept:
@@ -118,6 +120,7 @@ def _write_manifest(path: Path, acts: Activations, files: Mapping[str, StoredSta
             "labels": dict(acts.labels),
             "files": {code: {"name": states.path.name, "sha256": states.sha} for code, states in files.items()},
             "signature": acts.signature.to_dict(),
+            "facts": dict(acts.facts),
             "environment": environment(),
             "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },

@@ -29,7 +29,8 @@ class Activations:
     `layers` names the rows: for the residual stream "embed" (what enters block 0) and then the output of each block, "0" ..;
     for attention and mlp what each block adds. `ids` and `documents` name the sentences, in the same order in every
     language, and `tokens(language)` gives the token ids of each. Frozen; from a folder nothing is read before a language is
-    asked for, and `acts[...]` reads it anew each time.
+    asked for, and `acts[...]` reads it anew each time. `facts`: what decided the numbers beside the text, where that is known
+    (`interp.models.computation`).
 
     When it misleads: the last residual row stands before the final norm, where Hugging Face's `hidden_states[-1]` stands after.
     """
@@ -45,6 +46,7 @@ class Activations:
     states: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rows: tuple[int, ...] = ()
     token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
+    facts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
         """The states of one language, in any spelling of it. Raises `ValueError` where one is not finite."""
@@ -166,6 +168,7 @@ def read_manifest(path: Path) -> Activations:
         documents=tuple(found.documents) if found.documents else None,
         labels=MappingProxyType({name: tuple(values) for name, values in found.labels.items()}),
         states=MappingProxyType(states),
+        facts=MappingProxyType(found.facts),
     )
 
 

@@ -36,7 +36,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         try:
             yield temporary
             os.chmod(temporary, 0o644)
-            with open(temporary, "rb") as written:
+            with open(temporary, "r+b") as written:  # Windows flushes only what may be written
                 os.fsync(written.fileno())
             os.replace(temporary, path)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def safe_path(folder: Path, name: str, links: bool = False) -> Path:
     `links` lets links be: a model in the hub's cache is a folder of them.
     """
     path = folder / name
-    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0") or PureWindowsPath(name).drive:
         raise ValueError(f"{folder} names a file {short_repr(name)}. Expected a plain name: no file outside the folder is read.")
     if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")

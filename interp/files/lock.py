@@ -1,12 +1,16 @@
-"""One process to a folder: a lock that a killed process lets go of."""
+"""One process to a folder: a lock that a killed process lets go of, on every system."""
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+import portalocker
 
 from interp.files.atomic import sweep, writing
 
@@ -16,36 +20,54 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
     """Hold a folder for this process. Raises `RuntimeError` where another process holds it; a killed one lets go.
 
     Several may hold it `shared`, and nobody else meanwhile. `patience`: seconds to wait for it. Over machines this is as good
-    as the file system's own locks (NFS 4 and Lustre with flock have them).
+    as the file system's own locks (NFS 4 and Lustre with flock have them); a file system without any is an `OSError`.
     """
-    import fcntl
-
     folder = Path(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "a+", opener=_no_link)  # noqa: SIM115
     with file:
         end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() < end:
-                    time.sleep(0.05)
-                    continue
-                file.seek(0)
-                raise RuntimeError(
-                    f"{folder} is in use by process {file.read().strip() or 'unknown'}. Wait for it, or choose another --output."
-                ) from None
-        with writing(folder):
-            os.truncate(file.fileno(), 0)
-            os.write(file.fileno(), str(os.getpid()).encode())
-        if not shared:
-            sweep(folder)
-        yield
+        while not _taken(file, folder, shared):
+            if time.monotonic() >= end:
+                raise RuntimeError(f"{folder} is in use by process {_holder(file)}. Wait for it, or choose another --output.")
+            time.sleep(0.05)
+        try:
+            with writing(folder):
+                file.truncate(0)
+                os.write(file.fileno(), str(os.getpid()).encode())
+            if not shared:
+                sweep(folder)
+            yield
+        finally:
+            portalocker.unlock(file)
+
+
+def _taken(file: IO[str], folder: Path, shared: bool) -> bool:
+    """Whether the lock is ours now. Raises `OSError` where the file system has no locks."""
+    how = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+    try:
+        portalocker.lock(file, how | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        return False
+    except portalocker.LockException as error:
+        if getattr(error.args[0], "errno", None) in (errno.EACCES, errno.EAGAIN):
+            return False
+        raise OSError(f"cannot lock {folder}: {error}. Choose a folder on a file system that has locks (--output).") from error
+    return True
+
+
+def _holder(file: IO[str]) -> str:
+    """The process that wrote itself into the lock; Windows lets nobody else read it meanwhile."""
+    try:
+        file.seek(0)
+        return file.read().strip() or "unknown"
+    except OSError:
+        return "unknown"
 
 
 def _no_link(path: str, flags: int) -> int:
     """Open a file itself: a link in a folder from elsewhere must not make us empty what it points to."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,12 @@ from interp.files.atomic import whole
 from interp.files.sealed_json import parsed, seal, unseal
 
 _FACTS, _TENSORS = "facts", "tensors"
-_log = logging.getLogger(__name__)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
     """A safetensors file, whole or not there, with plain facts and a hash of facts and tensors in its header."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    sealed = seal({**facts, _TENSORS: _hash(stored)})
+    sealed = seal({**facts, _TENSORS: hash_tensors(stored)})
     with whole(path) as temporary:
         save_file(stored, temporary, {_FACTS: json.dumps(sealed)})
     return path
@@ -38,34 +36,18 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             facts = unseal(dict(parsed((file.metadata() or {})[_FACTS], "its header")), "its header")
-        if facts.pop(_TENSORS) != _hash(tensors):
+        if facts.pop(_TENSORS) != hash_tensors(tensors):
             raise ValueError("its tensors were altered since they were written")
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is not as it was written ({' '.join(str(error).split())}). Make it again.") from None
     return tensors, facts
 
 
-def find_tensors(path: Path, facts: Mapping[str, Any]) -> dict[str, Tensor] | None:
-    """What an earlier run kept of the very same things; None where there is nothing, or, with a warning, nothing to be used."""
-    if not path.is_file():
-        return None
-    try:
-        tensors, found = load_tensors(path)
-    except ValueError as error:
-        _log.warning("%s It is computed again.", error)
-        return None
-    asked = json.loads(json.dumps(facts, default=str))
-    if found == asked:
-        return tensors
-    other = sorted(key for key in {**found, **asked} if found.get(key) != asked.get(key))
-    _log.warning("%s is of another %s. It is computed again.", path, " and ".join(other))
-    return None
-
-
-def _hash(tensors: Mapping[str, Tensor]) -> str:
+def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes, dtypes and bytes; the tensors are on the CPU."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -18,13 +18,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import trange
 
+from interp.files.cache import differences, told
 from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens.distributions import divergence
 from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
 from interp.lens.tuned_lens import TunedLens, load_lens, translate
 from interp.models.batches import pad
+from interp.models.computation import computed_by, model_facts
 from interp.models.finite import check_finite, is_half
-from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify
 from interp.models.tokens import prompt_ids
 from interp.provenance import ModelIdentity
@@ -57,7 +58,7 @@ def train_lens(
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
                 "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed,
-                **hooks_in_force(model)}  # fmt: skip
+                **model_facts(model), **computed_by(model.cfg.device)}  # fmt: skip
     if path.exists():
         return _finished(load_lens(path, model), settings, path)
     train, test = _split(corpus, held_out, seed)
@@ -78,9 +79,8 @@ def train_lens(
 
 
 def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
-    different = [name for name in {**lens.settings, **settings} if lens.settings.get(name) != settings.get(name)]
-    if different:
-        raise ValueError(f"{path} holds a lens trained with another {', '.join(different)}. Choose another path, or delete it.")
+    if different := differences(lens.settings, settings):
+        raise ValueError(f"{path} holds a lens trained with {told(different)}. Choose another path, or delete it.")
     return lens
 
 
@@ -99,11 +99,12 @@ def _start(
             _log.warning("%s Training starts over.", error)
         else:
             fits = {name: each.shape for name, each in tensors.items()} == {name: each.shape for name, each in start.items()}
-            if fits and facts == {"model": identity.sha, "settings": settings, "step": facts.get("step")}:
+            other = differences({"model": facts.get("model"), **facts.get("settings", {})}, {"model": identity.sha, **settings})
+            if fits and not other:
                 start, step = tensors, int(facts["step"])
                 _log.info("going on from step %d", step)
             else:
-                _log.warning("%s is from other settings or another model. Training starts over.", partial)
+                _log.warning("%s is of %s. Training starts over.", partial, told(other) or "other shapes")
     return {name: tensor.to(model.cfg.device) for name, tensor in start.items()}, step
 
 

@@ -7,7 +7,6 @@ deleted when the run is finished. A tuned model holds none.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from interp.files.atomic import checksum, write_json
+from interp.files.cache import differences
 from interp.files.checks import safe_path
 from interp.files.sealed_json import read_object, read_sealed, write_sealed
 
@@ -27,22 +27,19 @@ _log = logging.getLogger(__name__)
 def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
     """Claim the checkpoint folder for one run.
 
-    `run` names the parent, the data and the recipe. Raises `ValueError` where the checkpoints there belong to another run,
-    naming the field, or where there are some and `resume` is off.
+    `run` names the parent, the data, the recipe and the versions of the libraries. Raises `ValueError` where the checkpoints there
+    belong to another run, naming the field, or where there are some and `resume` is off.
     """
-    checkpoints, plain = folder / FOLDER, json.loads(json.dumps(run, default=str))
+    checkpoints = folder / FOLDER
     if (checkpoints / _RUN).is_file():
         if not resume:
             raise ValueError(f"{checkpoints} holds an unfinished run. Go on with --resume, or choose another --output.")
-        theirs = read_object(checkpoints / _RUN)
-        wrong = [key for key in {**theirs, **plain} if theirs.get(key) != plain.get(key)]
-        if wrong:
-            key = wrong[0]
+        for key, (theirs, ours) in differences(read_object(checkpoints / _RUN), run).items():
             raise ValueError(
-                f"{checkpoints} belongs to another run: its {key} is {theirs.get(key)}, this one's is {plain.get(key)}. "
-                "Needed: the same model, data and recipe. Choose another --output, or delete the folder."
+                f"{checkpoints} belongs to another run: its {key} is {theirs}, this one's is {ours}. "
+                "Needed: the same model, data, recipe and versions. Choose another --output, or delete the folder."
             )
-    write_json(checkpoints / _RUN, plain)
+    write_json(checkpoints / _RUN, run)
 
 
 def mark_whole(checkpoint: Path) -> None:

@@ -26,7 +26,6 @@ from interp.models.finite import check_finite
 from interp.models.tokens import IGNORED
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
-from interp.tuning.sampler import WholeUpdates
 from interp.tuning.templates import Encoded
 
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}

@@ -14,10 +14,12 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM
 
-from interp.files.atomic import checksum, write_json
+from interp.files.atomic import write_json
+from interp.files.cache import digest
 from interp.files.lock import locked
 from interp.models.checkpoints import locate, read_tokenizer, read_weights
-from interp.provenance import environment
+from interp.models.fingerprint import fingerprint
+from interp.provenance import environment, versions
 from interp.vocabulary.extension import Init, extended, grow
 from interp.vocabulary.new_pieces import learn_pieces
 from interp.vocabulary.shortened_tokenizer import shortened
@@ -80,7 +82,7 @@ def extended_parent(
 def _made(parent: str | Path, folder: Path, asked: dict[str, Any], make: Any) -> Path:
     """The finished folder: made now, or found as it was made before. One process makes it, the others wait."""
     name = locate(parent, None)
-    asked = {"parent": _fingerprint(name), **asked}
+    asked = {"parent": digest(fingerprint(name) or name), **asked, **versions()}
     with locked(folder, patience=_WAIT):
         if _found(folder, asked):
             return folder
@@ -121,12 +123,3 @@ def _check_kept(before: Any, after: Any, keep: Sequence[str]) -> None:
 
 def _digest(texts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
-
-
-def _fingerprint(name: str) -> str:
-    """What a folder holds, by its weights and its tokenizer; a hub name is its own."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json"), *folder.glob("shortening.json")])
-    return hashlib.sha256("".join(f"{path.name}{checksum(path)}" for path in files).encode()).hexdigest()

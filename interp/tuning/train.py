@@ -16,9 +16,11 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.files.atomic import checksum, writing
+from interp.files.cache import differences
 from interp.files.lock import locked
 from interp.models.batches import context_limit
 from interp.models.checkpoints import locate, read_tokenizer, read_weights
+from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify, load
 from interp.provenance import CorpusIdentity, ModelIdentity, environment
 from interp.tuning.checkpoints import FOLDER, clear, last_whole, start_run
@@ -61,27 +63,28 @@ def tune(
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:
         raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
-    state = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available())
+    state, began = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available()), environment()
     model, tokenizer = _open(parent, tokenizer)
     bridge = load(model, tokenizer=tokenizer)
-    identity, longest = identify(bridge), min(recipe.max_length, context_limit(bridge) or recipe.max_length)
+    identity, by = identify(bridge), {**model_facts(bridge), **computed_by(state.device)}
+    longest = min(recipe.max_length, context_limit(bridge) or recipe.max_length)
     model = model.to(getattr(torch, recipe.dtype))
     splits = held_out is None and recipe.held_out > 0
     train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
-    if (folder / MANIFEST).is_file() and (found := _finished(folder, identity, train.identity, recipe, state)):
+    if (folder / MANIFEST).is_file() and (found := _finished(folder, identity, train.identity, recipe, by, state)):
         return found
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
     tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
     with locked(folder / FOLDER) if state.is_main_process else nullcontext():
         if state.is_main_process:
-            start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe)}, resume)
+            start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe), **by}, resume)
         state.wait_for_everyone()
         model, fitted, facts = _train(model.to(state.device), data, tested, recipe, folder)
         tuned = TunedModel(folder, identity, recipe, recipe.scope, train.identity, fitted.steps, fitted.loss, {
             **facts, "max_length": longest, "directions": train.counts(), "history": list(fitted.history),
             "truncated": data.truncated, "dropped": list(data.dropped), "seams": data.seams, "processes": state.num_processes,
-            "held_out": _held_out(held, tested, facts), "device": str(state.device), "environment": environment(),
+            "held_out": _held_out(held, tested, facts), "device": str(state.device), "made_by": by, "environment": began,
         })  # fmt: skip
         if state.is_main_process:
             _save(model, tokenizer, tuned)
@@ -159,13 +162,17 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tuned: Tun
     clear(tuned.folder)
 
 
-def _finished(folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe, state: PartialState) -> TunedModel | None:
+def _finished(
+    folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe, by: dict[str, str], state: PartialState
+) -> TunedModel | None:
     """The model that is there, if it is the one asked for; None, with a warning, where a file of it was altered."""
     found = TunedModel.load(folder)
     for what, theirs, ours in (("parent", found.parent.sha, parent.sha), ("data", found.data.sha, data.sha),
                                ("recipe", found.recipe, recipe)):  # fmt: skip
         if theirs != ours:
             raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, but {ours} is asked. Choose another --output.")
+    for what, (theirs, ours) in differences(found.details.get("made_by", {}), by).items():
+        raise ValueError(f"{folder} holds a model tuned with {what} {theirs!r}, and now it is {ours!r}. Choose another --output.")
     fault = found.fault()
     state.wait_for_everyone()
     if state.is_main_process:

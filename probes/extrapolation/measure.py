@@ -16,13 +16,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from interp.activations.capture import capture
+from interp.files.cache import digest
 from interp.models.load import TransformerBridge, identify, load
 from interp.provenance import CorpusIdentity, Signature
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from probes.alignment.measure import measure_alignment
 from probes.extrapolation.report import ExtrapolationReport
 from probes.sweep.models import Cell, Models
-from probes.sweep.store import Store, address
 from probes.translation.answers import measure_answers
 from probes.translation.measure import measure_translation
 
@@ -107,17 +107,16 @@ def measure_models(
     The columns of `measure_abilities` with `cell` and its tags before them. Models and numbers are known by what they are made
     of, as in `probes.sweep.sweep`: a killed study goes on where it was, and several processes may share the folder.
     """
-    models = Models(str(parent), Store(Path(folder)), "nothing", device)
+    models = Models(str(parent), Path(folder), "nothing", device)
     frames = []
     for cell in tqdm(cells, desc="models", unit="model", disable=None):
         mine = asked.asked([target for _, target in cell.directions])
-        made = models.contents(cell)
-        key = address({**made, "abilities": mine.contents()})
-        with models.store.alone(address(made)):
-            table = models.store.read(key)
+        made = {**models.contents(cell), "abilities": mine.contents()}
+        with models.store.alone(models.key(cell)):
+            table = models.store.cells.find(made)
             if table is None:
                 table = measure_abilities(models.open(cell)[0], mine)
-                models.store.write(key, table, {"name": cell.name, "made_of": made})
+                models.store.cells.keep(made, table, name=cell.name)
                 _log.info("model %s measured", cell.name)
         frames.append(table.assign(cell=cell.name, **cell.tags)[["cell", *cell.tags, *COLUMNS]])
     return pd.concat(frames, ignore_index=True)
@@ -146,7 +145,7 @@ def measure_extrapolation(
     table = measure_models(parent, cells, asked, folder, device)
     identity = identify(load(parent, device="cpu"))
     corpora = CorpusIdentity("+".join(part.name for part in (asked.task, asked.corpus, asked.text)),
-                             address({"parts": asked.contents()}), len(asked.task))  # fmt: skip
+                             digest({"parts": asked.contents()}), len(asked.task))  # fmt: skip
     own = {"answers": asked.answer, "translation": asked.translation, "pool": asked.pooling, "boot": resamples, "seed": seed}
     return ExtrapolationReport(
         table,

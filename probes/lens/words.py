@@ -7,8 +7,6 @@ items, as near in number of tokens as there are and none of them the item's own:
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,11 +18,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.files.cache import Cache, digest
 from interp.lens.distributions import PADDING, pad_sets
 from interp.lens.logit_lens import Lens, LensReading, read_prompts, rows_of
-from interp.models.hooks import hooks_in_force
-from interp.models.load import TransformerBridge, identify
+from interp.models.computation import computed_by, model_facts
+from interp.models.load import TransformerBridge
 from interp.vocabulary.spelling import TokenRule, Vocabulary, keep_apart
 from probes.lens.word_prompts import WordPrompts
 
@@ -113,16 +111,15 @@ def _read(
     lens: Lens | None,
     folder: str | Path | None,
 ) -> LensReading:
+    def read() -> dict[str, Tensor]:
+        reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+        return {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "layers"}
+
     if folder is None:
-        return read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
-    asked = hashlib.sha256(json.dumps([list(prompts), sets.tolist(), classes[0].tolist(), ranked]).encode()).hexdigest()
-    facts = {"model": identify(model).sha, "lens": str(lens or "logit"), "asked": asked, **hooks_in_force(model)}
-    path = Path(folder) / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]}.safetensors"
-    if (kept := find_tensors(path, facts)) is not None:
-        return LensReading(rows_of(model), **kept)
-    reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
-    save_tensors(path, {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "layers"}, facts)
-    return reading
+        return LensReading(rows_of(model), **read())
+    asked = {"prompts": list(prompts), "words": digest(sets.tolist()), "scripts": digest(classes[0].tolist()), "ranked": ranked}
+    facts = {**model_facts(model), "lens": str(lens or "logit"), **asked}
+    return LensReading(rows_of(model), **Cache(Path(folder), computed_by(model.cfg.device)).get(facts, read))
 
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -9,8 +9,6 @@ against the random neurons. Find the neurons on other sentences than these.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +20,10 @@ import torch
 from jaxtyping import Float
 from tqdm.auto import tqdm
 
-from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.files.cache import Cache
 from interp.generation.loss import sentence_losses
 from interp.interventions.steering import ablated
+from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
 from interp.text.corpus import ParallelCorpus
 from probes.statistics.resampling import bootstrap
@@ -134,15 +133,14 @@ def _losses(
         means = torch.from_numpy(report.arrays["mean"]).mean(0)
         values = {block: means[block, index] for block, index in mask.neurons.items()}
     held = {block: each.tolist() for block, each in (values or {}).items()}
-    facts = {"model": report.signature.model.sha, "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
-    name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-    if folder and (kept := find_tensors(Path(folder) / f"{name}.safetensors", {"mask": name})):
-        return kept["loss"].numpy()
-    with ablated(model, mask.neurons, values):
-        loss = torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])
-    if folder:
-        save_tensors(Path(folder) / f"{name}.safetensors", {"loss": loss}, {"mask": name})
-    return loss.numpy()
+
+    def measure() -> dict[str, torch.Tensor]:
+        with ablated(model, mask.neurons, values):
+            return {"loss": torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])}
+
+    facts = {**model_facts(model), "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
+    cache = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
+    return (cache.get(facts, measure) if cache else measure())["loss"].numpy()
 
 
 def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -10,16 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from safetensors import SafetensorError
 from torch import Tensor
 
+from interp.files.cache import digest
+from interp.models.computation import computed_by, model_facts
+from interp.models.devices import choose_device
 from interp.models.load import TransformerBridge, identify, load
 from interp.tuning import Mixture, Recipe, TunedModel, tune
 from interp.tuning.hybrids import input_table
 from interp.tuning.moved_rows import put_rows, save_moved_rows
-from probes.sweep.store import Store, address
+from probes.sweep.store import Store
 
 Keep = Literal["nothing", "rows", "model"]
 _FORMAT = 2  # part of every key: raise it when a cell's numbers would come out otherwise
@@ -55,29 +58,38 @@ class Models:
     """What `parent` becomes in the cells of a sweep, tuned when it is asked for, in a folder that keeps it as far as wanted."""
 
     parent: str
-    store: Store
+    folder: Path
     keep: Keep
     device: str | None
     held: dict[str, tuple[TransformerBridge, dict[str, Any]]] = field(default_factory=dict)
 
     @cached_property
+    def store(self) -> Store:
+        """The folder, for what this device and these libraries compute."""
+        return Store(self.folder, computed_by(choose_device(self.device)))
+
+    @cached_property
     def known(self) -> tuple[str, Tensor]:
-        """A hash of the parent's weights and of its tokenizer, and its input table; read once."""
+        """A hash of the parent's weights, configuration and tokenizer, and its input table; read once."""
         parent = load(self.parent, device="cpu")
-        return address({"weights": identify(parent).sha, "tokenizer": _spelling(parent.tokenizer)}), input_table(parent).clone()
+        return digest(model_facts(parent)), input_table(parent).clone()
 
     def contents(self, cell: Cell) -> dict[str, Any]:
         """What the model of a cell is made of."""
         recipe = cell.recipe and (plain(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
+    def key(self, cell: Cell) -> str:
+        """The name of a cell's model in the folder: other libraries or another kind of device make another model."""
+        return digest({"of": self.contents(cell), "by": self.store.by})[:32]
+
     def owed(self, cell: Cell) -> bool:
         """Whether the model is to be kept and is not."""
-        return self.keep != "nothing" and cell.mixture is not None and self.store.kept(address(self.contents(cell))) is None
+        return self.keep != "nothing" and cell.mixture is not None and self.store.kept(self.key(cell)) is None
 
     def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:
         """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
-        key = address(self.contents(cell))
+        key = self.key(cell)
         if key not in self.held:
             self.held.clear()
             self.held[key] = self._opened(cell, key)
@@ -132,12 +144,6 @@ def _told(tuned: TunedModel) -> dict[str, Any]:
     losses = [entry["loss"] for entry in tuned.details["history"] if "loss" in entry]
     return {"mixture": tuned.data.sha, "recipe": plain(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
             "final_loss": tuned.final_loss, "moved_rows": tuned.details["moved_rows"]}  # fmt: skip
-
-
-def _spelling(tokenizer: Any) -> str:
-    """A hash of everything that decides how text becomes ids: one model with two tokenizers is two parents."""
-    own = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else json.dumps(tokenizer.get_vocab(), sort_keys=True)
-    return hashlib.sha256(f"{own}{getattr(tokenizer, 'shortening', '')!r}".encode()).hexdigest()
 
 
 @contextmanager

@@ -1,63 +1,43 @@
 """Where the cells of a sweep lie: one file a cell, named by what it was made of, trusted by its checksum.
 
-cells/<key>.parquet, .json    the items of a finished cell; the JSON, written last, says what it is and its checksum
+cells/<key>.parquet, .json    the items of a finished cell; the JSON, written last, says what it is, what
+                              computed it, and its checksum
 models/<key>/                 a model being tuned, with its checkpoints; it stays only where it is kept
 kept/<key>.safetensors, .json the embedding rows of a kept model, and what it is
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from interp.files.atomic import checksum, whole
+from interp.files.cache import Cache
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
 
 _log = logging.getLogger(__name__)
 
 
-def address(contents: Mapping[str, Any]) -> str:
-    """The key of something: equal for equal contents, whatever its name."""
-    return hashlib.sha256(json.dumps(contents, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
 @dataclass(frozen=True)
 class Store:
-    """The folder of one or of several sweeps; several processes may share it."""
+    """The folder of one or of several sweeps; several processes may share it. `by`: what computes, as in `Cache`."""
 
     folder: Path
+    by: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, key: str) -> pd.DataFrame | None:
-        """The items of a cell; None where it is not finished, or was altered since (a warning names the file)."""
-        path = self.folder / "cells" / f"{key}.parquet"
-        facts = _facts(path.with_suffix(".json"))
-        if facts is None:
-            return None
-        if not path.is_file() or checksum(path) != facts.get("checksum"):
-            _log.warning("%s is missing or was altered since it was written: it is computed again", path)
-            return None
-        return pd.read_parquet(path)
-
-    def facts(self, key: str) -> Mapping[str, Any]:
-        """What was written down beside a finished cell: what it was made of, the seconds it took, its training loss."""
-        return _facts(self.folder / "cells" / f"{key}.json") or {}
-
-    def write(self, key: str, table: pd.DataFrame, facts: Mapping[str, Any]) -> None:
-        path = self.folder / "cells" / f"{key}.parquet"
-        with whole(path) as temporary:
-            table.to_parquet(temporary, index=False)
-        write_sealed(path.with_suffix(".json"), {**facts, "checksum": checksum(path)})
+    @property
+    def cells(self) -> Cache[pd.DataFrame]:
+        """The items of finished cells, by what they are made of."""
+        return Cache(self.folder / "cells", self.by, _save_table, _load_table, ".json")
 
     def workplace(self, key: str) -> Path:
         """Where the model of a cell is tuned; what is there already is gone on with."""
@@ -71,7 +51,7 @@ class Store:
 
     def keep(self, key: str, facts: Mapping[str, Any]) -> None:
         """Say that a model is kept, and how: written when its rows or its folder are whole."""
-        write_sealed(self.folder / "kept" / f"{key}.json", facts)
+        write_sealed(self.folder / "kept" / f"{key}.json", {**facts, "by": self.by})
 
     def kept(self, key: str) -> Mapping[str, Any] | None:
         return _facts(self.folder / "kept" / f"{key}.json")
@@ -85,6 +65,22 @@ class Store:
         """One process at a time for what lies under a key; another waits. A killed one lets go."""
         with locked(self.folder / "locks" / key, patience=math.inf):
             yield
+
+
+def _save_table(note: Path, table: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+    """A table, and then a sealed note beside it with its facts and its checksum."""
+    path = note.with_suffix(".parquet")
+    with whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_sealed(note, {**facts, "checksum": checksum(path)})
+
+
+def _load_table(note: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A table and its facts. Raises `ValueError` where it is not as it was written."""
+    facts, path = read_sealed(note), note.with_suffix(".parquet")
+    if not path.is_file() or checksum(path) != facts.get("checksum"):
+        raise ValueError(f"{path} is missing or was altered since it was written.")
+    return pd.read_parquet(path), facts
 
 
 def _facts(path: Path) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """A sweep: many tuned models of one parent, each scored in its directions, every item kept. A killed one goes on where it was.
 
-A cell is known by what it is made of: the parent's weights and tokenizer, the mixture, the recipe, the directions, their
-sentences and the way of scoring. So a sweep may grow, be renamed or be cut into shards, and nothing is computed twice.
+A cell is known by what it is made of: the parent's weights, configuration and tokenizer, the mixture, the recipe, the directions,
+their sentences and the way of scoring; and by what computed it: the versions of the libraries and the kind of device. So a
+sweep may grow, be renamed or be cut into shards, and nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from interp.models.computation import computed_by
+from interp.models.devices import choose_device
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
 from probes.sweep.models import Cell, Keep, Models, plain, reopened
-from probes.sweep.store import Store, address
+from probes.sweep.store import Store
 from probes.translation.measure import measure_translation
 from probes.translation.report import CORPUS_SCORES, TranslationReport
 
@@ -55,9 +58,7 @@ def measure_cells(
     When it misleads: the templates of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
     tuned model is asked in a format it never saw.
     """
-    sweep = _Sweep(
-        Models(str(parent), Store(Path(folder)), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
-    )
+    sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
     _check(cells, keep)
     found = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
     return pd.concat([_labelled(cell, table) for cell, table in zip(cells, found, strict=True)], ignore_index=True)
@@ -75,11 +76,10 @@ def missing(
     beams: int = 1,
     max_new_tokens: int | None = None,
     keep: Keep = "nothing",
+    device: str | None = None,
 ) -> list[Cell]:
     """The cells that `measure_cells` would still have to compute, in order. Their complement is a table that can be read now."""
-    sweep = _Sweep(
-        Models(str(parent), Store(Path(folder)), keep, None), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
-    )
+    sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
     _check(cells, keep)
     return [cell for cell in cells if sweep.finished(cell) is None]
 
@@ -91,6 +91,7 @@ def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> Tra
         raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
     wanted = {"mixture": cell.mixture.identity.sha, "recipe": plain(cell.recipe)}
     found = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
+    found = [each for each in found if each[1].get("by") == computed_by(choose_device(device))] if len(found) > 1 else found
     if len(found) != 1:
         raise ValueError(
             f"{folder} keeps {len(found)} models of cell {cell.name!r}. Needed: one, from measure_cells(keep='rows') of one parent."
@@ -116,11 +117,10 @@ class _Sweep:
 
     def finished(self, cell: Cell) -> pd.DataFrame | None:
         """The items of a cell, where they are there and so is all that is to be kept."""
-        return None if self.models.owed(cell) else self.models.store.read(address(self.contents(cell)))
+        return None if self.models.owed(cell) else self.models.store.cells.find(self.contents(cell))
 
     def measured(self, cell: Cell) -> pd.DataFrame:
-        contents = self.contents(cell)
-        with self.models.store.alone(address(self.models.contents(cell))):
+        with self.models.store.alone(self.models.key(cell)):
             table = self.finished(cell)
             if table is not None:
                 return table
@@ -130,7 +130,7 @@ class _Sweep:
             report = measure_translation(model, self.corpus, cell.directions, **self.scoring)
             seconds = {"model": round(opened - began, 2), "score": round(time.monotonic() - opened, 2)}
             table = _with_counts(report).assign(**facts)
-            self.models.store.write(address(contents), table, {"name": cell.name, "made_of": contents, "seconds": seconds})
+            self.models.store.cells.keep(self.contents(cell), table, name=cell.name, seconds=seconds)
             _log.info("cell %s: model %.1f s, scores %.1f s", cell.name, seconds["model"], seconds["score"])
         return table
 

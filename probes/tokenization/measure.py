@@ -6,7 +6,6 @@ digits.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from scipy.sparse import csr_array
 from interp.languages import language
 from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
+from interp.vocabulary.fingerprint import fingerprint_tokenizer
 from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws
@@ -137,11 +137,7 @@ def survey_tokenization(
 
 def identify_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> ModelIdentity:
     """The identity of `tokenizer`: the model's `name`, and a hash of all that the tokenizer does; layers and width are 0."""
-    backend = getattr(tokenizer, "backend_tokenizer", None) if tokenizer.is_fast else None
-    state = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
-    shortening = getattr(tokenizer, "shortening", None)
-    digest = hashlib.sha256((state + repr(shortening and shortening.dropped)).encode()).hexdigest()
-    return ModelIdentity(name, digest, 0, 0, "tokenizer")
+    return ModelIdentity(name, fingerprint_tokenizer(tokenizer), 0, 0, "tokenizer")
 
 
 def _by_item(

@@ -123,9 +123,9 @@ def test_a_run_folder_is_whole_and_shown(tmp_path, capsys):
     folder = tmp_path / "run"
     assert interp("--output", folder, "--languages", "de", "zh", "--page") == 0
     files = {path.name for path in folder.iterdir()}
-    numbers = {"config.yaml", "table.parquet", "summary.csv", "manifest.json", "run.log"}
+    numbers = {"config.yaml", "started.json", "table.parquet", "summary.csv", "manifest.json", "run.log"}
     assert files >= {*numbers, "figure.svg", "figure.pdf", "page.html"}
-    order = ("config.yaml", "table.parquet", "summary.csv", "figure.svg", "manifest.json")
+    order = ("config.yaml", "started.json", "table.parquet", "summary.csv", "figure.svg", "manifest.json")
     times = [(folder / name).stat().st_mtime_ns for name in order]
     assert times == sorted(times)
     assert "deu_Latn" in (folder / "config.yaml").read_text()
@@ -201,12 +201,10 @@ def test_an_expected_error_is_one_line_and_its_traceback_is_in_the_log(tmp_path,
     assert "Traceback" in (tmp_path / "run" / "run.log").read_text()
 
 
-def test_debug_shows_the_traceback_and_a_bug_always_does(tmp_path):
-    with pytest.raises(ValueError, match="two"):
-        interp("--output", tmp_path / "a", "--fail", "value", "--debug")
-    asked.clear()
-    with pytest.raises(KeyError, match="bug"):
-        interp("--output", tmp_path / "b", "--fail", "bug")
+@pytest.mark.parametrize(("fail", "kind"), [("value", ValueError), ("bug", KeyError)])
+def test_debug_shows_the_traceback(fail, kind, tmp_path):
+    with pytest.raises(kind, match=r"two|bug"):
+        interp("--output", tmp_path / "a", "--fail", fail, "--debug")
 
 
 def test_a_run_that_failed_before_it_computed_is_started_anew(tmp_path):

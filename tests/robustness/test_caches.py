@@ -1,6 +1,7 @@
 """What an earlier run kept is used only where it is whole and of the same making; else it is named, and computed again."""
 
 import shutil
+from importlib import metadata
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ from interp.lens.tuned_lens import load_lens
 from interp.neurons import count_neurons
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe, translations, tune
+from probes.lens.latent_language import measure_latent_language
+from probes.neurons.ablation import measure_damage
+from probes.neurons.find import find_neurons
 from tests.support.tiny import tiny, tiny_folder
 
 CORPUS = ParallelCorpus(
@@ -21,6 +25,14 @@ CORPUS = ParallelCorpus(
     {
         "eng_Latn": ("The cat sleeps.", "The dog", "A river", "Rivers."),
         "deu_Latn": ("Die Katze", "Der Hund", "Ein Fluss", "Flüsse."),
+    },
+)
+VOCABULARY = ParallelCorpus(
+    "words",
+    {
+        "eng_Latn": ("the", "and", "cat", "dog", "river", "on"),
+        "deu_Latn": ("Katze", "Fluss", "Hund", "Stein", "und", "warm"),
+        "rus_Cyrl": ("кошка", "на", "тёплом", "собака", "смотрит", "реку"),
     },
 )
 PROMPTS = ["The cat", "Die Katze schläft", "Paka"]
@@ -48,6 +60,16 @@ def lens(model, folder):
     return {"weight": train_lens(model, CORPUS, folder / "lens.safetensors", **how).weight}
 
 
+def words(model, folder):
+    table = measure_latent_language(model, VOCABULARY, shots=1, controls=False, boot=20, folder=folder).table
+    return {"value": torch.tensor(table["value"].fillna(-1).to_numpy())}
+
+
+def damage(model, folder):
+    report = find_neurons(count_neurons(model, CORPUS, shards=2), share=0.05, bar=0.8, permutations=5, halves=2)
+    return {"loss": torch.from_numpy(measure_damage(model, CORPUS, report, draws=1, resamples=20, folder=folder).arrays["loss"])}
+
+
 def begin(kind, model, folder):
     """The cache as a run leaves it behind; of a lens, a training that was killed before its end."""
     if kind is not lens:
@@ -73,7 +95,7 @@ HARMS = {
 
 
 @pytest.mark.parametrize("harm", [*HARMS, "its model"])
-@pytest.mark.parametrize("kind", [states, items, counts, lens])
+@pytest.mark.parametrize("kind", [states, items, counts, lens, words, damage])
 def test_a_damaged_cache_is_named_and_computed_again(kind, harm, tmp_path, caplog):
     folder, other = tmp_path / "kept", tmp_path / "other"
     for each in (folder, other, tmp_path / "new"):
@@ -94,6 +116,48 @@ def test_a_damaged_cache_is_named_and_computed_again(kind, harm, tmp_path, caplo
     with caplog.at_level("WARNING", "interp"):
         kind(tiny("llama"), folder)
     assert str(victim) not in caplog.text, "what was computed again is whole"
+
+
+@pytest.mark.parametrize("library", ["interp", "torch", "transformers", "transformer-lens"])
+@pytest.mark.parametrize("kind", [items, counts, lens, words, damage])
+def test_what_another_version_kept_is_named_and_computed_again(kind, library, tmp_path, caplog, monkeypatch):
+    real = metadata.version
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "version", lambda name: "0.0.7" if name == library else real(name))
+        begin(kind, tiny("llama"), tmp_path)
+    with caplog.at_level("WARNING", "interp"):
+        kind(tiny("llama"), tmp_path)
+    assert f"another {library} ('0.0.7', now '{real(library)}')" in caplog.text
+    caplog.clear()
+    with caplog.at_level("WARNING", "interp"):
+        kind(tiny("llama"), tmp_path)
+    assert "another" not in caplog.text, "what was computed again is kept"
+
+
+def test_a_capture_by_another_version_is_refused_and_left_alone(tmp_path, monkeypatch):
+    states(tiny("llama"), tmp_path)
+    real, before = metadata.version, (tmp_path / "manifest.json").read_bytes()
+    monkeypatch.setattr(metadata, "version", lambda name: "0.0.7" if name == "transformers" else real(name))
+    with pytest.raises(ValueError, match=r"holds a capture with transformers '.*', and now transformers is '0\.0\.7'"):
+        states(tiny("llama"), tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", [items, words, damage])
+def test_the_same_weights_under_another_configuration_are_another_model(kind, tmp_path):
+    first, second = tiny("llama"), tiny("llama", rms_norm_eps=1e-1)
+    assert interp.identify(first).sha == interp.identify(second).sha
+    kept, again = (kind(model, tmp_path / "kept") for model in (first, second))
+    truth = kind(second, tmp_path / "new")
+    assert all(torch.equal(again[name], truth[name]) for name in truth)
+    assert not all(torch.equal(again[name], kept[name]) for name in truth)
+
+
+def test_the_same_weights_under_another_configuration_fill_no_capture_or_counts_of_the_first(tmp_path):
+    for kind in (states, counts):
+        kind(tiny("llama"), tmp_path / kind.__name__)
+        with pytest.raises(ValueError, match=r"(another|with) configuration"):
+            kind(tiny("llama", rms_norm_eps=1e-1), tmp_path / kind.__name__)
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -172,3 +236,24 @@ def test_a_tuned_folder_that_was_altered_is_tuned_again_and_a_checkpoint_left_ou
     assert tuned.fault() == ""
     assert tune(*given, folder, resume=True) == tuned
     assert not caplog.text
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_tuning_goes_on_with_the_libraries_and_the_configuration_it_began_with(finished, tmp_path, monkeypatch):
+    parent, folder, real = tiny_folder("llama", tmp_path / "parent"), tmp_path / "tuned", metadata.version
+    given = (translations(CORPUS, [("en", "de")]), Recipe(**TUNING, checkpoints=3))
+    with monkeypatch.context() as patch:
+        if not finished:
+            patch.setattr("interp.tuning.train._save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        try:
+            tune(parent, *given, folder)
+        except KeyboardInterrupt:
+            assert not finished
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "version", lambda name: "0.0.7" if name == "torch" else real(name))
+        with pytest.raises(ValueError, match=r"torch .*2\.\d+.*0\.0\.7"):
+            tune(parent, *given, folder, resume=True)
+    config = parent / "config.json"
+    config.write_text(config.read_text().replace('"rms_norm_eps": 1e-06', '"rms_norm_eps": 0.1'))
+    with pytest.raises(ValueError, match="configuration"):
+        tune(parent, *given, folder, resume=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -14,13 +12,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from interp.files.sealed_tensors import find_tensors, save_tensors
+from interp.files.cache import Cache
+from interp.files.sealed_tensors import hash_tensors
 from interp.interventions.edits import Graft, Place, check_blocks, check_place, kind, record, tokens_of
 from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
 from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches
-from interp.models.load import identify
+from interp.models.computation import computed_by, model_facts
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -56,10 +55,10 @@ def transplant_items(
     """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
 
     Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
-    the hash of what it depends on (weights, prompts, score, sites), and found again by a later call; a batch that is not there
-    as a whole is measured as a whole, for its numbers depend in their last bits on what is read together. `share` picks some of
-    the batches, for processes that fill one folder: only their items are measured and given back. Scores and their arguments
-    as in `transplant_grid`.
+    the hash of what it depends on (model, prompts, score, sites), and found again by a later call with the same libraries; a
+    batch that is not there as a whole is measured as a whole, for its numbers depend in their last bits on what is read together.
+    `share` picks some of the batches, for processes that fill one folder: only their items are measured and given back. Scores
+    and their arguments as in `transplant_grid`.
     """
     graft = Graft(source_site, target_site, alpha, norm_match)
     check_place(model, source_site), check_place(model, target_site)
@@ -74,20 +73,21 @@ def transplant_items(
     ]
     asks = _alike(asks)
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
-    shelf = _Shelf(model, folder, {"sources": sources, "targets": targets, "graft": asdict(graft)}) if folder else None
+    shelf = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
+    same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(graft)} if shelf else {}
     grids: dict[int, Grid] = {}
     groups = share(batches([len(one) for one in ids], max_tokens))
     with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
         for group in groups:
-            names = [shelf.name(donors[i], ids[i], asks[i]) for i in group] if shelf else []
-            found = [kept for name in names if shelf and (kept := shelf.find(name))]
+            facts = [{**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
+            found = [_grid(kept) for each in facts if shelf and (kept := shelf.find(each))]
             if len(found) < len(group):
                 carried = recorded(model, [donors[i] for i in group], sources, graft)
                 items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(group)]
                 measured = measure_grids(model, items, targets, graft, method, max_cells)
                 found = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
-                if shelf:
-                    shelf.keep(names, found)
+                for each, grid in zip(facts, found, strict=True) if shelf else ():
+                    shelf.keep(each, _tensors(grid))
             grids |= dict(zip(group, found, strict=True))
             bar.update(len(group))
     check_cells(model, grids, lambda i, source: recorded(model, [donors[i]], [source], graft), ids, asks, (sources, targets), graft)
@@ -139,27 +139,16 @@ def _check_recorded(model: TransformerBridge, donor: Tensor, graft: Graft) -> No
         )
 
 
-class _Shelf:
-    """Finished grids in a folder, under the hash of everything they depend on."""
+def _facts(donor: Any) -> Any:
+    """What was carried, as a cache knows it: prompts as they are, tensors by their hash."""
+    if not isinstance(donor, Tensor):
+        return donor if isinstance(donor, str) else list(donor)
+    return hash_tensors({"donor": donor.cpu()})
 
-    def __init__(self, model: TransformerBridge, folder: str | Path, settings: dict[str, Any]) -> None:
-        self.folder = Path(folder)
-        self.common = json.dumps({"model": identify(model).sha, "dtype": str(model.cfg.dtype), **settings}, default=str)
 
-    def name(self, donor: Any, prompt: Sequence[int], question: Ask) -> str:
-        digest = hashlib.sha256(self.common.encode())
-        digest.update(json.dumps([list(prompt), asdict(question)]).encode())
-        if isinstance(donor, Tensor):
-            digest.update(donor.detach().cpu().float().contiguous().numpy().tobytes())
-        else:
-            digest.update(repr(donor).encode())
-        return digest.hexdigest()[:24]
+def _tensors(grid: Grid) -> dict[str, Tensor]:
+    return {"values": grid.values, "untouched": grid.untouched, "near_ties": torch.tensor(grid.near_ties)}
 
-    def find(self, name: str) -> Grid | None:
-        kept = find_tensors(self.folder / f"{name}.safetensors", {"item": name})
-        return None if kept is None else Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
 
-    def keep(self, names: Sequence[str], grids: Sequence[Grid]) -> None:
-        for name, grid in zip(names, grids, strict=True):
-            tensors = {"values": grid.values, "untouched": grid.untouched, "near_ties": torch.tensor(grid.near_ties)}
-            save_tensors(self.folder / f"{name}.safetensors", tensors, {"item": name})
+def _grid(kept: dict[str, Tensor]) -> Grid:
+    return Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))

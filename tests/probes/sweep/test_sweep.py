@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,22 @@ def test_an_altered_cell_is_named_and_computed_again(harm, done, parent, tmp_pat
         assert missing(parent, cells, TEST, folder, **HOW) == cells
     assert path.stem in caplog.text
     pd.testing.assert_frame_equal(measure_cells(parent, cells, TEST, folder, **HOW), table)
+
+
+def test_what_another_version_computed_is_named_and_computed_again(parent, tmp_path, caplog, monkeypatch):
+    cells, real = _cells()[:2], metadata.version
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "version", lambda name: "0.0.7" if name == "transformers" else real(name))
+        measure_cells(parent, cells, TEST, tmp_path, keep="rows", **HOW)
+        assert missing(parent, cells, TEST, tmp_path, keep="rows", **HOW) == []
+    tuned = _counting(monkeypatch)
+    with caplog.at_level(logging.WARNING):
+        assert missing(parent, cells, TEST, tmp_path, **HOW) == cells
+    assert caplog.text.count("another transformers ('0.0.7', now") == 2
+    measure_cells(parent, cells, TEST, tmp_path, keep="rows", **HOW)
+    assert len(tuned) == 1
+    assert kept_model(tmp_path, cells[1])
+    assert missing(parent, cells, TEST, tmp_path, keep="rows", **HOW) == []
 
 
 def test_an_altered_kept_model_is_tuned_again(parent, tmp_path, caplog):

@@ -1,0 +1,22 @@
+"""Which tokenizer: a hash of everything that decides how text becomes ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+_CALLS = ("padding", "truncation")
+"""What a fast tokenizer keeps of its last call."""
+
+
+def fingerprint_tokenizer(tokenizer: Any) -> str:
+    """SHA-256 in hexadecimal of the vocabulary, merges, special tokens and shortening: one model with two tokenizers is two."""
+    if tokenizer.is_fast:
+        own = json.loads(tokenizer.backend_tokenizer.to_str())
+        own = {key: value for key, value in own.items() if key not in _CALLS}
+    else:
+        own = tokenizer.get_vocab()
+    shortening = getattr(tokenizer, "shortening", None)
+    facts = [own, {key: str(value) for key, value in tokenizer.special_tokens_map.items()}]
+    return hashlib.sha256(f"{json.dumps(facts, sort_keys=True)}{shortening and shortening.dropped!r}".encode()).hexdigest()
