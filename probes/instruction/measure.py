@@ -118,7 +118,7 @@ def measure_instruction(
     >>> import interp, probes
     >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "rus_Cyrl"]).select(limit=3, seed=0)
     >>> triples = [("eng_Latn", "deu_Latn", "rus_Cyrl")]
-    >>> model = interp.load("bundled")
+    >>> model = interp.load("bundled", dtype="float32")
     >>> report = probes.measure_instruction(model, corpus, triples, blocks=[0], keep="all", resamples=10, progress=False)
     >>> list(report.read_at()["place"])
     ['tag', 'last']

@@ -1,4 +1,4 @@
-"""`interp instruction`: from words on a command line to where the target's name is read."""
+"""`interp instruction`: from a command line to where the target-language tag is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_each_language_is_turned_into_the_next(tmp_path, monkeypatch):
     words = "--languages de fr ru --limit 3 --form mfti-4 --judge script --device cpu"
     settings = parse(InstructionSettings, [*words.split(), "--model", str(parent)]).resolved()
     monkeypatch.setattr(
-        probes.instruction.measure, "_preference", lambda model, prompt, each: 1.0 if prompt == each.other else -1.0
+        probes.instruction.measure, "_preference", lambda model, prompt, each: 1.0 if prompt == each.other_prompt else -1.0
     )
     table = run(settings).table
     turned = {tuple(row) for row in table[["target", "other"]].drop_duplicates().itertuples(index=False)}
