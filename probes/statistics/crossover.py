@@ -118,7 +118,7 @@ def _top(half: Curves, means: Float[np.ndarray, " layer"]) -> int:
 
 def _means(values: Float[np.ndarray, "item ..."]) -> np.ndarray:
     """The mean over items, NaN left out."""
-    return mean(values, np.ones((1, len(values))))[0]
+    return np.asarray(mean(values, np.ones((1, len(values))))[0])
 
 
 def _inner(rows: np.ndarray) -> np.ndarray:
