@@ -63,7 +63,7 @@ def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
 
 def tokens_in_front(tokenizer: Any) -> int:
-    """How many tokens the tokenizer sets in front of a text: seen on the first of some texts that is not empty to the tokenizer."""
+    """How many tokens the tokenizer sets in front of a text, seen on the first of some that is not empty to it."""
     if not tokenizer.is_fast:
         return len(_around(tokenizer)[0])
     for text in (*_PROBES, *tokenizer.get_vocab()):

@@ -44,11 +44,11 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     it unknown (`share` NaN). Misleads where the curves touch more than once: only the last time counts.
     """
     both = np.stack([pivot, target], axis=-1)
-    resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
-    found = resampled[~np.isnan(resampled)]
     if not len(both) or np.isnan(both).all(0).any():
         return Crossover(None, None, None, float("nan"))
     observed = _crossing(_means(both))
+    resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
+    found = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(found):
         return Crossover(None, None, None, float(len(found) / boot))
     lower, upper = np.quantile(found, [0.025, 0.975], method="inverted_cdf")
@@ -98,7 +98,7 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     unknown = bool(np.isnan(_inner(difference.T)).all())
     difference = values if unknown else difference  # nothing to hold it against: the highest layer, with p NaN
     half = np.random.default_rng(seed).permutation(len(values)) % 2
-    chosen = np.array([_top(difference[half != side], difference) for side in (0, 1)])[half]
+    chosen = np.array([_top(difference[half != side], _means(difference)) for side in (0, 1)])[half]
     rows = np.arange(len(values))
     height, floor = values[rows, chosen], baseline[rows, chosen]
     lower, upper = bootstrap(height, boot, seed)
@@ -110,15 +110,15 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     return Peak(layers[best], float(_means(height)), float(lower), float(upper), float(_means(floor)), low)
 
 
-def _top(half: Curves, every: Curves) -> int:
-    """The intermediate layer that is highest in one half of the items; in all of them where the half has no value."""
-    means = _inner(_means(half))
-    return highest(_inner(_means(every)) if np.isnan(means).all() else means) + 1
+def _top(half: Curves, means: Float[np.ndarray, " layer"]) -> int:
+    """The intermediate layer that is highest in one half of the items; by the `means` of all where the half has no value."""
+    own = _inner(_means(half))
+    return highest(_inner(means) if np.isnan(own).all() else own) + 1
 
 
 def _means(values: Float[np.ndarray, "item ..."]) -> np.ndarray:
     """The mean over items, NaN left out."""
-    return mean(values, np.ones((1, len(values))))[0]
+    return np.asarray(mean(values, np.ones((1, len(values))))[0])
 
 
 def _inner(rows: np.ndarray) -> np.ndarray:

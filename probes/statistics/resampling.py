@@ -114,9 +114,10 @@ def permutation_p(observed: np.ndarray, shuffled: Shaped[np.ndarray, "shuffle ..
     one of its shuffles is not finite: a comparison with NaN is false, and would make the smallest p there is.
     """
     observed = np.asarray(observed, dtype=float)
-    slack = 1e-6 * np.maximum(1e-6, np.abs(observed))
-    p = ((shuffled >= observed - slack).sum(axis=0) + 1) / (len(shuffled) + 1)
-    return np.where(np.isfinite(observed) & np.isfinite(shuffled).all(axis=0), p, np.nan)
+    known = np.isfinite(observed) & np.isfinite(shuffled).all(axis=0)
+    bar = np.where(known, observed, 0.0)
+    slack = 1e-6 * np.maximum(1e-6, np.abs(bar))
+    return np.where(known, ((shuffled >= bar - slack).sum(axis=0) + 1) / (len(shuffled) + 1), np.nan)
 
 
 def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:

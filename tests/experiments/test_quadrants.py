@@ -78,6 +78,29 @@ def test_every_way_of_tuning_runs_and_is_held_against_the_base(parent, tmp_path)
         report.causes()  # one language
 
 
+@pytest.mark.parametrize(
+    ("methods", "controls"),
+    [(("shorten",), ("format",)), (("extend",), ("format", "shuffled")), (("lora", "shorten"), ("format", "shuffled"))],
+)
+def test_any_methods_work_without_full_tuning_among_them(parent, tmp_path, methods, controls):
+    flags = ("--methods", *methods, "--languages", "khm_Khmr", "--controls", *controls, "--pieces", "5")
+    answer(settings(parent, tmp_path, *flags))
+    report = QuadrantReport.load(tmp_path)
+    found = report.classes()
+    assert set(found["method"]) == set(methods)
+    assert set(found["against"]) == {"base", *controls}
+    assert report.verdict().startswith(f"Tuning ({methods[0]}")
+    arms = {method if method == "lora" else "full" for method in methods}
+    for control in controls:
+        assert set(report.table.loc[report.table["role"] == control, "method"]) == arms
+
+
+def test_shortening_what_cannot_be_shortened_is_refused_before_anything_is_tuned(parent, tmp_path):
+    with pytest.raises(ValueError, match="no language can be shortened"):
+        answer(settings(parent, tmp_path, "--methods", "shorten", "--languages", "nl", "--probes", "af"))
+    assert not list(tmp_path.glob("sweep/cells/*.json"))
+
+
 def test_what_cannot_be_asked_is_named(parent, tmp_path):
     with pytest.raises(ValueError, match="trained on and tested on"):
         answer(settings(parent, tmp_path / "a", "--test-split", "train"))

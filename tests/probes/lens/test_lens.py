@@ -241,6 +241,32 @@ def test_an_answer_is_the_most_probable_label(labels):
     assert len(report.values("any_english")) == (3 if labels == "target" else 0)
 
 
+def _two_labels(german: tuple[str, str]) -> ParallelTask:
+    """The task with English labels that begin as those of another language do, or do not."""
+    english = ("positive", "negative")
+    answers = {
+        "eng_Latn": tuple((english[row % 2],) for row in range(4)),
+        "deu_Latn": tuple((german[row % 2],) for row in range(4)),
+    }
+    return ParallelTask("alike", TASK.prompts, answers, {"eng_Latn": (english,) * 4, "deu_Latn": (german,) * 4})
+
+
+def test_labels_that_begin_alike_in_both_languages_are_not_held_against_each_other(tmp_path):
+    report = measure_labels(tiny("llama"), _two_labels(("positivo", "negativo")), labels="target", shots=1, controls=False, boot=20)
+    assert np.isnan(report.values("any_english")).all()
+    found = report.crossover()
+    assert (found.layer, found.certain) == (None, False)
+    assert np.isnan(found.share)
+    assert "every right label shares tokens with the English one" in report.verdict()
+    report.save(tmp_path)
+    assert Report.load(tmp_path).verdict() == report.verdict()
+    some = measure_labels(tiny("llama"), _two_labels(("positivo", "malo")), labels="target", shots=1, controls=False, boot=20)
+    shared = np.isnan(some.values("any_english", "deu_Latn")).any(1)
+    assert shared.tolist() == [False, True, False]  # the items whose right label is "positivo"
+    assert not np.isnan(some.crossover().share)
+    assert "every right label" not in some.verdict()
+
+
 def test_level_labels_share_the_point():
     mass = np.array([[[0.2, 0.2, 0.1], [0.3, 0.1, 0.1], [0.1, 0.2, 0.2]]])
     assert label_lens._credit(mass, np.array([0, 0, 0])).tolist() == [[0.5, 1.0, 0.0]]

@@ -198,3 +198,48 @@ def test_the_commands_answer_and_resume(command, tmp_path, capsys):
     assert main([*map(str, args), "--resume"]) == 0
     assert (tmp_path / "run" / "table.parquet").read_bytes() == first
     assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize(
+    "sites", [(("head", 1), ("head", 1)), (("head", 0), ("head", 3)), ("residual_mid", "attention"), "residual_post"]
+)
+def test_any_site_it_accepts_works_to_the_end(sites, tmp_path):
+    given = task()
+    found = measure_transplant(
+        tiny("llama"), given, pairs_of(given, "eng_Latn", "to"), sites=sites, sources=[1], targets=[1, 2], progress=False,
+        resamples=20,
+    )  # fmt: skip
+    assert found.verdict()
+    assert len(found.summary()) > 5
+    assert len(found.best()) == 1
+    found.save(tmp_path)
+    again = Report.load(tmp_path)
+    assert str(again.signature) == str(found.signature)
+    assert again.settings["site"] == found.settings["site"]
+    assert again.verdict() == found.verdict()
+
+
+@pytest.mark.parametrize(
+    ("sites", "said"),
+    [
+        ((("head", 9), ("head", 9)), "'head', 0\\) to \\('head', 3"),
+        (("head", "head"), "place 'head'"),
+        ((("head", 1), "mlp"), "two heads"),
+        ("everything", "everything"),
+    ],
+)
+def test_a_site_it_cannot_have_is_refused_before_the_model_runs(sites, said, monkeypatch):
+    given, model = task(), tiny("llama")
+    monkeypatch.setattr(type(model), "forward", None)  # any run of the model would be another error
+    with pytest.raises(ValueError, match=said):
+        measure_transplant(model, given, pairs_of(given, "eng_Latn", "to"), sites=sites, progress=False)
+    with pytest.raises(ValueError, match="sources"):
+        measure_transplant(model, given, pairs_of(given, "eng_Latn", "to"), sources=[7], progress=False)
+
+
+def test_an_oracle_over_cells_without_values_is_nan():
+    values = np.full((2, 2, 2), np.nan)
+    values[1, 0, 1] = -3
+    np.testing.assert_array_equal(oracle(values), [np.nan, -3])
+    with pytest.raises(ValueError, match="no cell"):
+        choose(values[:1])
