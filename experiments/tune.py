@@ -49,6 +49,9 @@ class TuneSettings(Settings):
     """mFTI: languages only read in tuning."""
     write_only: tuple[str, ...] = ()
     """mFTI: languages only written in tuning."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Arithmetic of training: bfloat16, or float32 (on a GPU that has it, bfloat16 too). With either, weights are trained in
+    float32, and the tuned model is saved in the checkpoint's own dtype."""
     scope: Literal["embeddings", "full", "lora"] = "full"
     """What may move: the seen rows of the input embedding, everything, or a low-rank adapter."""
     tie: Literal["refuse", "untie", "both"] = "refuse"

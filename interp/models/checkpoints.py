@@ -5,21 +5,31 @@ Weights are read from safetensors only (a pickle can run code), and a repository
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import errors
+from huggingface_hub import errors, snapshot_download
 from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.files.checks import safe_path
 from interp.files.sealed_json import read_object
 from interp.languages import nearest
+from interp.models.configurations import check_names, check_settings
 from interp.models.device_map import quantisation
+from interp.models.leftovers import Stored, real_leftovers, stored_tensors
 from interp.vocabulary.shortened_tokenizer import read_shortened
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
+_LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
+_ITS_OWN = "Needed: the config.json that its weights were saved with."
+_FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def locate(name: str | Path, revision: str | None) -> str:
@@ -46,24 +56,34 @@ def _check_folder(folder: Path) -> None:
     if not config.is_file():
         needed = "Needed: a Hugging Face folder, as `save_pretrained` writes it."
         if (folder / "adapter_config.json").is_file():
-            needed = "It holds a PEFT adapter: load it with peft and pass the model with tokenizer=."
+            needed = (
+                "It holds a PEFT adapter: open it with peft.AutoPeftModelForCausalLM.from_pretrained(folder), and give that model "
+                "to interp.load with tokenizer=."
+            )
         raise ValueError(f"model {str(folder)!r} has no config.json. {needed}")
     if (folder / "adapter_config.json").is_file():
         raise ValueError(
             f"model {str(folder)!r} holds weights and a PEFT adapter, which may name other weights. Needed: one of them; "
             "merge the adapter and save, or move adapter_config.json away."
         )
+    tensors = sum(map(_count_tensors, _shards(folder)))
+    settings = _read_json(config)
+    check_settings(settings, str(folder))
+    if (layers := _most_layers(settings)) > tensors:
+        raise ValueError(
+            f"{config} names {layers} layers, but the weights are {tensors} tensors. Needed: the config.json of these weights."
+        )
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The files of weights of a folder, as its index names them where it has one."""
     index, names = folder / "model.safetensors.index.json", {"model.safetensors"}
     if index.is_file():
         weights = _read_json(index).get("weight_map")
         if not isinstance(weights, dict) or not weights or not all(isinstance(name, str) for name in weights.values()):
             raise ValueError(f"{index} has no weight_map. Save or download the model again.")
         names = set(weights.values())
-    tensors = sum(_count_tensors(safe_path(folder, name, links=True)) for name in sorted(names))
-    if (layers := _most_layers(_read_json(config))) > tensors:
-        raise ValueError(
-            f"{config} names {layers} layers, but the weights are {tensors} tensors. Needed: the config.json of these weights."
-        )
+    return [safe_path(folder, name, links=True) for name in sorted(names)]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -79,7 +99,7 @@ def _most_layers(config: object) -> int:
         return max(map(_most_layers, config), default=0)
     if not isinstance(config, dict):
         return 0
-    named = [value for key, value in config.items() if ("layers" in key or key == "n_layer") and isinstance(value, int)]
+    named = [value for key, value in config.items() if key in _LAYERS and isinstance(value, int)]
     return max([*named, *map(_most_layers, config.values())], default=0)
 
 
@@ -101,11 +121,15 @@ def _count_tensors(shard: Path) -> int:
 
 
 def read_config(name: str, revision: str | None) -> PreTrainedConfig:
-    """The configuration; raises where transformers does not know the architecture without running the repository's code."""
+    """The configuration; raises where transformers does not know the architecture without running the repository's code, and
+    where it describes no model (`interp.models.configurations`)."""
     try:
-        return AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
         raise _unreachable(name, revision, error) or _unknown_type(name, error) from error
+    check_settings(config.to_dict(), name)
+    check_names(config, name)
+    return config
 
 
 def _unknown_type(name: str, error: Exception) -> ValueError:
@@ -117,7 +141,7 @@ def _unknown_type(name: str, error: Exception) -> ValueError:
         return ValueError(
             f"model {name!r} needs code of its own to run, which is refused. Needed: an architecture of transformers."
         )
-    return ValueError(f"model {name!r}: its configuration is not usable ({_brief(error)}).")
+    return ValueError(f"model {name!r}: its configuration is not usable ({_brief(error)}). {_ITS_OWN}")
 
 
 def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
@@ -138,11 +162,19 @@ def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
 
 
 def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, Any]) -> PreTrainedModel:
-    """The model itself, every weight from the checkpoint: a missing or misshapen one is an error, never drawn at random."""
+    """The model itself, and nothing half loaded: every weight from the checkpoint, and every tensor of the checkpoint in use.
+
+    `name` and `revision` as `locate` gives them, `kind` one of transformers' AutoModel classes, `options` what its
+    `from_pretrained` takes besides. Raises `ValueError` for weights that are missing (never drawn at random), misshapen, left over
+    (but for harmless ones, `interp.models.leftovers`), tied by the configuration and not by the weights, and stored in more digits
+    than a configuration that nobody overrode has.
+    """
     try:
-        model, found = kind.from_pretrained(
-            name, revision=revision, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
+        with _without_report():
+            model, found = kind.from_pretrained(
+                name, revision=revision, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
+                ignore_mismatched_sizes=True, **options,
+            )  # fmt: skip
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -153,12 +185,80 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
         raise _unreachable(name, revision, error) or ValueError(
             f"model {name!r}: its weights cannot be read ({_brief(error)}). Needed: safetensors that fit its config.json."
         ) from error
-    if missing := sorted(found["missing_keys"]):
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    if misshapen := sorted(found["mismatched_keys"]):
+        tensor, stored, expected = misshapen[0]
         raise ValueError(
-            f"model {name!r} lacks the weights {', '.join(missing[:3])}{more}. Needed: every weight its config.json names."
+            f"model {name!r}: its weights hold {tensor} of shape {list(stored)}, expected by its config.json is {list(expected)}; "
+            f"{len(misshapen)} tensors do not fit. {_ITS_OWN}"
         )
+    if missing := sorted(found["missing_keys"]):
+        raise ValueError(f"model {name!r} lacks the weights {_listed(missing)}. Needed: every weight its config.json names.")
+    stored = _stored(name, revision)
+    _check_used(model, found["unexpected_keys"], stored, name)
+    if options.get("dtype") == "auto":
+        _check_digits(model, stored, name)
     return model
+
+
+def _check_used(model: PreTrainedModel, unused: set[str], stored: dict[str, Stored], name: str) -> None:
+    """Raises where a tensor of the checkpoint is not in the model, or two tables are where the configuration ties them."""
+    scaled = dict(model.named_modules()) if quantisation(model.config) else ()
+    if left := real_leftovers(unused, stored, scaled):
+        raise ValueError(
+            f"model {name!r}: its weights hold {_listed(left)}, for which its config.json has no place. "
+            f"{_ITS_OWN} If they are no part of the model, load it with transformers and `save_pretrained` it again."
+        )
+    expected = model.get_expanded_tied_weights_keys(all_submodels=True)
+    if untied := sorted(expected.keys() - model.all_tied_weights_keys.keys()):
+        raise ValueError(
+            f"model {name!r}: its config.json ties {untied[0]} to {expected[untied[0]]}, but its weights hold two different "
+            f"tables. {_ITS_OWN} If both are meant, write tie_word_embeddings false into it."
+        )
+
+
+def _check_digits(model: PreTrainedModel, stored: dict[str, Stored], name: str) -> None:
+    """Raises where most weights were stored in more digits than the configuration says, so that loading rounds them."""
+    sizes: Counter[str] = Counter()
+    for each in stored.values():
+        if each.dtype in _FLOATS:
+            sizes[each.dtype] += prod(each.shape)
+    if not sizes or quantisation(model.config):
+        return
+    most = _FLOATS[sizes.most_common(1)[0][0]]
+    if torch.promote_types(most, model.dtype) != model.dtype:
+        says, holds = (str(each).removeprefix("torch.") for each in (model.dtype, most))
+        raise ValueError(
+            f"model {name!r}: its weights are {holds}, its config.json says {says}, which would round them. "
+            f"Needed: one of them; give dtype {holds!r} to keep every digit, or {says!r} to round."
+        )
+
+
+def _stored(name: str, revision: str | None) -> dict[str, Stored]:
+    """The tensors of a checkpoint as they are stored, of a folder or of the hub's cache; of the latter those that are there."""
+    folder = Path(name)
+    if not folder.is_dir():
+        patterns = ["*.safetensors", "*.safetensors.index.json"]
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True))
+    return stored_tensors(path for path in _shards(folder) if path.is_file())
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """transformers' table of missing, misshapen and unused tensors is not logged: what is wrong with them is raised."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    log = logging.getLogger("transformers.modeling_utils")
+    log.addFilter(wanted)
+    try:
+        yield
+    finally:
+        log.removeFilter(wanted)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _unreachable(name: str, revision: str | None, error: BaseException) -> OSError | ValueError | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from interp.models.adapters import merge_adapters
 
 _log = logging.getLogger(__name__)
 _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16", "fp64": "float64", "double": "float64"}
@@ -55,23 +58,29 @@ def free_on(gpu: int) -> int:
     return torch.cuda.mem_get_info(gpu)[0]
 
 
-def share(given: nn.Module) -> Any:
-    """A second module tree over the same tensors, so that the first is never rewritten. PEFT adapters are merged in it.
+def share(given: nn.Module, dtype: torch.dtype | None = None) -> Any:
+    """A second module tree over the same tensors, so that the first is never rewritten, in `dtype` where one is given.
 
-    Only the weights an adapter is merged into are copied. Left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would
-    be passed over in silence by the bridge.
+    PEFT adapters are merged in it (`interp.models.adapters`): left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would be
+    passed over in silence by the bridge. Only the weights that are cast or merged into are copied.
     """
-    adapted = {id(tensor) for module in given.modules() if hasattr(module, "base_layer") for tensor in module.parameters()}
     memo: dict[int, Any] = {id(buffer): buffer for buffer in given.buffers()}
     for parameter in given.parameters():
-        if type(parameter) is nn.Parameter and id(parameter) not in adapted:
+        if type(parameter) is nn.Parameter:
             memo[id(parameter)] = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
+    for module in given.modules():
+        memo.update((id(each), each.detach()) for each in _computed(vars(module)))
     second: Any = copy.deepcopy(given, memo)
-    if hasattr(second, "merge_and_unload"):
-        return second.merge_and_unload()
-    for parent in list(second.modules()):
-        for name, child in list(parent.named_children()):
-            if hasattr(child, "base_layer"):
-                child.merge()
-                setattr(parent, name, child.get_base_layer())
-    return second
+    if dtype is not None:
+        for parameter in second.parameters():  # .to(dtype) would round the rotary tables too
+            parameter.data = parameter.data.to(dtype)
+    return merge_adapters(second)
+
+
+def _computed(kept: Any) -> Iterator[Tensor]:
+    """Tensors computed of others that a module keeps (an adapter tied to another does), which torch does not copy."""
+    if isinstance(kept, Tensor) and not kept.is_leaf:
+        yield kept
+    elif isinstance(kept, dict):
+        for each in kept.values():
+            yield from _computed(each)

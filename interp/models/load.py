@@ -17,31 +17,22 @@ import torch
 from accelerate import dispatch_model
 from accelerate.utils import align_module_device
 from torch import Tensor, nn
-from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES, ArchitectureAdapterFactory
+from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
-from transformer_lens.model_bridge.sources.transformers import (
-    determine_architecture_from_hf_config,
-    get_hf_model_class_for_architecture,
-)
+from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
 from transformer_lens.utilities.multi_gpu import (
     count_unique_devices,
     find_embedding_device,
     find_misplaced_modules,
     is_mixed_offload_gpu,
 )
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from interp.languages import nearest
 from interp.models.cache_argument import hand_on_cache
 from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
+from interp.models.configurations import check_settings, live_architecture, stored_architecture
 from interp.models.device_map import place, quantisation
 from interp.models.devices import choose_device, choose_dtype, share
 from interp.models.tokens import tokens_in_front
@@ -61,12 +52,14 @@ def load(
 ) -> TransformerBridge:
     """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
 
-    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (adapters are merged into a copy) and stays
-    as it was; what is not merged, cast or moved shares its memory (load again after training: the bridge splits a joint QKV
-    once). `dtype`: None or "auto" follows the checkpoint, else a name ("bfloat16"). `device`: "auto" picks cuda, mps or cpu
-    and logs why; a model too large for one GPU is split over several, one too large for memory is read from disk as it runs
-    (`interp.models.device_map`). None means "auto" for a name and "where it is" for a live model. Quantised checkpoints run where
-    transformers has what it takes. Weights are safetensors; a repository's own code never runs.
+    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (what its adapters do at this moment is merged
+    into a copy, `interp.models.adapters`) and stays as it was; what is not merged, cast or moved shares its memory (load again
+    after training: the bridge splits a joint QKV once). `dtype`: None or "auto" follows the checkpoint, else a name
+    ("bfloat16"). `device`: "auto" picks cuda, mps or cpu and logs why; a model too large for one GPU is split over several, one
+    too large for memory is read from disk as it runs (`interp.models.device_map`). None means "auto" for a name and "where it is"
+    for a live model. Quantised checkpoints run where transformers has what it takes. Weights are safetensors; a repository's own
+    code never runs. Raises `ValueError` for a checkpoint or model that is broken, half there, or no causal language model, and
+    `interp.models.verification.VerificationError` for one that is not computed as it says.
 
     When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
     padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
@@ -87,7 +80,7 @@ def read_plain(
     """A Hugging Face model before it is bridged, its tokenizer, and its name for people. Arguments as in `load`."""
     name = locate(name_or_path, revision)
     config = read_config(name, revision)
-    architecture = _architecture(config, name)
+    architecture = stored_architecture(config, name)
     kind = get_hf_model_class_for_architecture(architecture)
     exact = choose_dtype(dtype)
     tokenizer = tokenizer or read_tokenizer(name, revision)
@@ -96,6 +89,7 @@ def read_plain(
     # Some adapters change the configuration or patch transformers before the weights are read.
     bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
     ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
+    options.pop("trust_remote_code", None)  # some ask for what is so anyway: no code of a repository runs
     if options.get("device_map") == "auto" and getattr(bridge_config, "is_stateful", False):
         raise ValueError(
             f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
@@ -134,12 +128,9 @@ def _adopt(
         )
     if tokenizer is None:
         raise ValueError(f"load: a live {came} came without a tokenizer. Needed: tokenizer=, the one it was trained with.")
-    hf = share(given)
+    hf = share(given, choose_dtype(dtype))
     if not isinstance(hf, PreTrainedModel):
         raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
-    if exact := choose_dtype(dtype):
-        for parameter in hf.parameters():  # .to(dtype) would round the rotary tables too
-            parameter.data = parameter.data.to(exact)
     if device is not None:
         hf = hf.to(choose_device(device))  # type: ignore[arg-type]
     return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
@@ -152,28 +143,18 @@ def _label(name: str | Path, revision: str | None) -> str:
     return f"{known}:{revision}" if revision else known
 
 
-def _architecture(config: PreTrainedConfig, name: str) -> str:
-    try:
-        architecture = determine_architecture_from_hf_config(config)
-    except ValueError:
-        given = (getattr(config, "architectures", None) or [config.model_type])[0]
-        near = nearest(given, SUPPORTED_ARCHITECTURES)
-        raise ValueError(f"model {name!r}: architecture {given!r} is not supported.{near}") from None
-    if get_hf_model_class_for_architecture(architecture) not in (AutoModelForCausalLM, AutoModelForImageTextToText):
-        raise ValueError(f"model {name!r} is a {architecture}. Needed: a causal language model (a decoder).")
-    return architecture
-
-
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
     """The bridge over a model tree of our own, with the tokenizer as given, once it was checked against the plain model."""
+    check_settings(hf.config.to_dict(), name)
     _check_placed(hf, name)
+    _check_numbers(hf, name)
     hf.eval().set_attn_implementation("eager")
     return verified(hf, lambda: _bridged(hf, tokenizer, name), name)
 
 
 def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
     try:
-        model = build_bridge_from_module(hf, _architecture(hf.config, name), hf_config=hf.config, model_name=name)
+        model = build_bridge_from_module(hf, live_architecture(hf, name), hf_config=hf.config, model_name=name)
     except RuntimeError as error:
         if not (method := quantisation(hf.config)):
             raise
@@ -190,7 +171,17 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
     model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = tokens_in_front(tokenizer) > 0
     model.cfg.tokenizer_appends_eos = False
-    rows = hf.get_input_embeddings().weight.shape[0]
+    rows, named = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
+    if isinstance(named, int) and named < rows:
+        raise ValueError(
+            f"model {name!r}: its configuration says vocab_size {named}, its embedding has {rows} rows. Needed: one number. "
+            "Change the rows of a model with resize_token_embeddings, which changes both."
+        )
+    if (own := getattr(tokenizer, "vocab_size", 0)) > rows:
+        raise ValueError(
+            f"model {name!r}: its tokenizer gives text {own} different ids, its embedding has {rows} rows. "
+            "Needed: the tokenizer of this model."
+        )
     if len(tokenizer) > rows:
         _log.warning(
             "model %s: the tokenizer has %d ids, the embedding %d rows; ids from %d on will fail", name, len(tokenizer), rows, rows
@@ -208,6 +199,19 @@ def _check_placed(hf: Any, name: str) -> None:
     if misplaced := find_misplaced_modules(hf):
         module, wanted, found = misplaced[0]
         raise ValueError(f"model {name!r}: {module} was to lie on {wanted} and is on {found}. Put tied modules on one device.")
+
+
+def _check_numbers(hf: Any, name: str) -> None:
+    """Raises where a weight holds NaN or infinite values: about a second for a billion weights. What lies on disk is not read."""
+    for tensor, each in hf.state_dict().items():
+        if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
+            low, high = torch.aminmax(each.detach())
+            if not bool(low.isfinite() and high.isfinite()):
+                remedy = " (float16 ends at 65504)" if each.dtype == torch.float16 else ""
+                raise ValueError(
+                    f"model {name!r}: its weight {tensor} holds NaN or infinite values{remedy}. Expected numbers. "
+                    "Needed: a whole checkpoint; download it again, or go back to one from before training broke."
+                )
 
 
 def identify(model: TransformerBridge) -> ModelIdentity:

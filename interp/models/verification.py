@@ -256,11 +256,21 @@ def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> Tr
     ------
     VerificationError
         Where a fact of `check_model` does not hold. The error names the fact, the versions and what to install.
+    ValueError
+        Where `hf` itself, without a bridge, fails to read the probe tokens.
     """
     key = _key(hf)
     if key in _VERIFIED:
         return bridged()
-    plain = plain_logits(hf)
+    try:
+        plain = plain_logits(hf)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, IndexError, TypeError, ZeroDivisionError) as error:  # a size that its parts do not agree on
+        why = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"model {name!r} does not run ({why}). Needed: the configuration that its weights were saved with."
+        ) from error
     model = bridged()
     for check in check_model(model, plain):
         if not check.passed:

@@ -124,7 +124,7 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
         gradient_accumulation_steps=recipe.batch // (each * processes), learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule, warmup_steps=math.ceil(recipe.warmup * total), weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.clip, optim="adamw_torch", seed=recipe.seed, data_seed=recipe.seed, use_cpu=on_cpu,
-        bf16=not on_cpu and recipe.dtype == "float32" and torch.cuda.is_bf16_supported(),
+        bf16=recipe.dtype == "bfloat16" or (not on_cpu and torch.cuda.is_bf16_supported()),
         logging_steps=max(1, total // _LOGGED), logging_nan_inf_filter=False, report_to=[], disable_tqdm=True,
         save_strategy="steps" if recipe.checkpoints else "no", save_steps=max(1, math.ceil(total / max(1, recipe.checkpoints))),
         save_total_limit=2, remove_unused_columns=False, dataloader_pin_memory=not on_cpu, ddp_find_unused_parameters=False,

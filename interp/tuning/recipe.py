@@ -16,7 +16,9 @@ class Recipe:
     """How a model is tuned. The defaults are those of the vocabulary-sharing study (arXiv 2311.09071).
 
     `batch` examples make one update, over all processes and accumulation; `device_batch` of them are in memory at once.
-    `steps`, where given, overrides `epochs`. `held_out` is the share of items never trained on. Lengths are in tokens.
+    `steps`, where given, overrides `epochs`. `held_out` is the share of items never trained on. Lengths are in tokens. `dtype` is
+    the arithmetic of training: bfloat16, or float32 (on a GPU that has it, bfloat16 too). The weights that are trained are float32
+    with either, and saved in the parent's dtype.
     """
 
     scope: Scope = "full"
@@ -45,6 +47,8 @@ class Recipe:
         for name in ("learning_rate", "epochs", "batch", "device_batch", "max_length"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"recipe: {name} {getattr(self, name)} came. Needed: more than 0.")
+        if self.adapter.rank < 1:
+            raise ValueError(f"recipe: adapter rank {self.adapter.rank} came. Needed: 1 or more.")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"recipe: held_out {self.held_out} came. Needed: a share of the items, 0 to below 1.")
         if self.scope == "embeddings" and self.weight_decay:

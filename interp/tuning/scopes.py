@@ -36,6 +36,20 @@ def tied(model: PreTrainedModel) -> bool:
     return output is not None and output.weight is model.get_input_embeddings().weight
 
 
+def check_scope(model: PreTrainedModel, scope: Scope, tie: Tie = "refuse", adapter: Adapter | None = None) -> None:
+    """Raise `ValueError` where a scope cannot be applied to a model, before anything is trained or written.
+
+    `tie` is for scope "embeddings", `adapter` for "lora", whose maps must be there and must not be a tied output layer.
+    """
+    if scope == "embeddings" and tie == "refuse" and tied(model):
+        raise ValueError(
+            "this model ties its input and output embeddings, so embedding-only tuning would move its output layer too. "
+            "Choose tie 'untie' (the output keeps a frozen copy; the folder grows by one table) or 'both' (both move)."
+        )
+    if scope == "lora":
+        adapter_targets(model, adapter.targets if adapter else None)
+
+
 def free_embeddings(model: PreTrainedModel, seen: Iterable[int], tie: Tie = "refuse") -> str:
     """Freeze everything but the `seen` rows of the input embedding. Returns how a tie was treated: "none", "untie" or "both".
 
@@ -43,12 +57,8 @@ def free_embeddings(model: PreTrainedModel, seen: Iterable[int], tie: Tie = "ref
     intervention (arXiv 2311.09071): refused unless `untie` gives the output its own frozen copy, or `both` accepts it.
     Gradients of unseen rows are set to exactly zero; with weight decay 0, Adam then leaves those rows bit for bit.
     """
+    check_scope(model, "embeddings", tie)
     was_tied = tied(model)
-    if was_tied and tie == "refuse":
-        raise ValueError(
-            "this model ties its input and output embeddings, so embedding-only tuning would move its output layer too. "
-            "Choose tie 'untie' (the output keeps a frozen copy; the folder grows by one table) or 'both' (both move)."
-        )
     if was_tied and tie == "untie":
         output = model.get_output_embeddings()
         output.weight = nn.Parameter(output.weight.detach().clone())
@@ -78,16 +88,44 @@ def attach_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> Any:
 
 
 def adapter_targets(model: PreTrainedModel, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The linear maps an adapter sits on: those asked for, else q and v, else the fused q-k-v of GPT-2 and BLOOM."""
+    """The linear maps an adapter sits on: those asked for, else q and v, else the fused q-k-v of GPT-2 and BLOOM.
+
+    Raises `ValueError` for a map that is not there, and for the output layer of a model that reads with the same table.
+    """
     names = {name.rpartition(".")[2] for name, module in model.named_modules() if type(module).__name__ in ("Linear", "Conv1D")}
+    output = model.get_output_embeddings()
+    writer = {name.rpartition(".")[2] for name, module in model.named_modules() if module is output} if tied(model) else set()
     if wanted:
         if missing := set(wanted) - names:
             raise ValueError(f"no linear map is called {', '.join(sorted(missing))}. This model has {', '.join(sorted(names))}.")
+        if shared := set(wanted) & writer:
+            raise ValueError(
+                f"target {shared.pop()} came, but this model reads and writes with one table: merged, the adapter would move its "
+                f"input embedding too. Needed: targets of {', '.join(sorted(names - writer))}."
+            )
         return tuple(wanted)
     for usual in (("q_proj", "v_proj"), ("query_key_value",), ("c_attn",), ("qkv_proj",)):
         if set(usual) <= names:
             return usual
     raise ValueError(f"no query or value map is known in {type(model).__name__}. Name the targets, of {', '.join(sorted(names))}.")
+
+
+def widen(model: nn.Module) -> dict[str, torch.dtype]:
+    """Make every weight float32 at least, in place, and return what each tensor was by its name.
+
+    A step of training is smaller than what a bfloat16 weight can change by: trained as such, most weights would not move.
+    """
+    stored = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.to(torch.promote_types(tensor.dtype, torch.float32))
+    return stored
+
+
+def narrow(model: nn.Module, stored: Mapping[str, torch.dtype]) -> None:
+    """Round every weight, in place, to the dtype it had by its name before `widen`."""
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensor.data = tensor.data.to(stored[name])
 
 
 def fingerprints(model: nn.Module) -> dict[str, str]:

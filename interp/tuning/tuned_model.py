@@ -25,7 +25,7 @@ class TunedModel:
 
     `parent` is the model before, `data` the mixture trained on, `final_loss` the mean training loss of the last logged
     stretch in nats a token. `details` holds what moved (tensors, embedding rows), what was cut, the held-out losses of
-    every example before and after, the history, the versions and the checksum of every file.
+    every example before (the parent) and after (this folder, read back), the history, the versions and the checksum of every file.
     """
 
     folder: Path

@@ -25,7 +25,7 @@ from interp.tuning.moved_rows import put_rows, save_moved_rows
 from probes.sweep.store import Store
 
 Keep = Literal["nothing", "rows", "model"]
-_FORMAT = 2  # part of every key: raise it when a cell's numbers would come out otherwise
+_FORMAT = 3  # part of every key: raise it when a cell's numbers would come out otherwise
 _OWN = frozenset({"cell", "source", "target", "item", "text", "reference", "hypothesis", "document"})
 UNTUNED = {"steps": 0, "first_loss": float("nan"), "final_loss": float("nan"), "moved_rows": 0}
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Models:
 
     def contents(self, cell: Cell) -> dict[str, Any]:
         """What the model of a cell is made of."""
-        recipe = cell.recipe and (plain(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
+        recipe = plain(cell.recipe) if cell.recipe and cell.mixture else None
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
     def key(self, cell: Cell) -> str:
@@ -99,7 +99,7 @@ class Models:
 
     def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, dict[str, Any]]:
         if cell.mixture is None or cell.recipe is None:
-            return load(self.parent, dtype=cell.recipe.dtype if cell.recipe else "float32", device=self.device), UNTUNED
+            return load(self.parent, device=self.device), UNTUNED
         facts = self.store.kept(key)
         model = facts and reopened(self.store, key, facts, self.device)
         if not facts or not model:
@@ -123,7 +123,7 @@ def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | Non
     """A kept model; None, with a warning, where it no longer has the weights that were measured."""
     try:
         if facts["kept"] == "rows":
-            model = put_rows(load(facts["parent"], dtype=facts["recipe"]["dtype"], device=device), store.rows(key))
+            model = put_rows(load(facts["parent"], device=device), store.rows(key))
         else:
             model = load(store.workplace(key), device=device)
     except (OSError, ValueError, KeyError, SafetensorError) as error:

@@ -225,6 +225,22 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def broken_weight(value: float) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        weights["model.layers.2.mlp.up_proj.weight"][3, 4] = value
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+    return edit
+
+
+def added(name: str, tensor: Tensor) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        save_file({**load_file(folder / "model.safetensors"), name: tensor}, folder / "model.safetensors", {"format": "pt"})
+
+    return edit
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "has no config.json. Needed: a Hugging Face folder"),
     "an adapter": (lambda f: (f / "config.json").rename(f / "adapter_config.json"), "holds a PEFT adapter"),
@@ -252,7 +268,58 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "empty weights": (lambda f: (f / "model.safetensors").write_bytes(b""), "is truncated or corrupt"),
     "missing layer": (without_a_layer, r"lacks the weights model.layers.3.* and 6 more"),
-    "other width": (edited(intermediate_size=64), "its weights cannot be read"),
+    "other width": (
+        edited(intermediate_size=64),
+        r"hold model.layers.0.mlp.down_proj.weight of shape \[32, 48\], expected .* \[32, 64\]; 12 t",
+    ),
+    "layers left over": (edited(num_hidden_layers=3), r"hold model.layers.3.* and 6 more, for which its config.json has no place"),
+    "no layer": (edited(num_hidden_layers=0), "num_hidden_layers 0. Expected a whole number from 1. Needed: the config.json"),
+    "fewer than no layer": (edited(num_hidden_layers=-1), "num_hidden_layers -1. Expected a whole number from 1"),
+    "no width": (edited(hidden_size=0), "hidden_size 0. Expected a whole number from 1"),
+    "negative width": (edited(intermediate_size=-48), "intermediate_size -48. Expected a whole number from 1"),
+    "no heads": (edited(num_attention_heads=0), "num_attention_heads 0. Expected a whole number from 1"),
+    "no words": (edited(vocab_size=0), "vocab_size 0. Expected a whole number from 1"),
+    "no positions": (edited(max_position_embeddings=0), "max_position_embeddings 0. Expected a whole number from 1"),
+    "no window": (edited(sliding_window=0), "sliding_window 0. Expected a whole number from 1"),
+    "shared by no whole number": (edited(num_attention_heads=4, num_key_value_heads=3), "4 attention heads and 3 key-value heads"),
+    "uneven heads": (
+        edited(num_attention_heads=6, num_key_value_heads=2),
+        "32.* is not a multiple of .* 6|its configuration is not",
+    ),
+    "fewer words": (
+        edited(vocab_size=300),
+        r"hold lm_head.weight of shape \[400, 32\], expected by its config.json is \[300, 32\]",
+    ),
+    "rotary base": (edited(rope_parameters={"rope_type": "default", "rope_theta": -5}), "rope_theta -5. Expected a number above 0"),
+    "rotary factor": (
+        edited(rope_parameters={"rope_type": "linear", "rope_theta": 1e4, "factor": 0}),
+        "rope_parameters factor 0. Expected a number above 0",
+    ),
+    "rotary kind": (edited(rope_parameters={"rope_type": "nope", "rope_theta": 1e4}), "rope_type 'nope'. Expected one of default"),
+    "activation": (edited(hidden_act="nope"), "hidden_act 'nope'. Expected one of"),
+    "epsilon": (edited(rms_norm_eps=-1e-6), "rms_norm_eps -1e-06. Expected a number from 0"),
+    "tied in name only": (
+        edited(tie_word_embeddings=True),
+        "ties lm_head.weight to model.embed_tokens.weight, but its weights hold",
+    ),
+    "rounded": (edited(dtype="bfloat16"), "its weights are float32, its config.json says bfloat16, which would round them"),
+    "another family": (edited(architectures=["MistralForCausalLM"]), "model_type 'llama' and architecture 'MistralForCausalLM'"),
+    "another type": (edited(model_type="mistral"), "model_type 'mistral' and architecture 'LlamaForCausalLM'. Expected Mistral"),
+    "no such class": (edited(architectures=["Llama"]), "architecture 'Llama'. Expected LlamaForCausalLM"),
+    "no head": (edited(architectures=["LlamaModel"]), "is a LlamaModel. Needed: a causal language model"),
+    "a classifier": (
+        edited(architectures=["LlamaForSequenceClassification"]),
+        "is a LlamaForSequenceClassification. Needed: a causal",
+    ),
+    "two classes": (edited(architectures=["LlamaForCausalLM", "LlamaModel"]), "Expected a list of one class name, as"),
+    "no list": (edited(architectures="LlamaForCausalLM"), "Expected a list of one class name, as"),
+    "not a number": (broken_weight(float("nan")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
+    "infinite": (broken_weight(-float("inf")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
+    "a vision tower": (
+        added("vision_tower.layer.weight", torch.ones(3)),
+        "hold vision_tower.layer.weight, for which its config.json",
+    ),
+    "another bias": (added("model.layers.0.self_attn.bias", torch.ones(32)), "hold model.layers.0.self_attn.bias, for which"),
     "bad index": (lambda f: (f / "model.safetensors.index.json").write_text("{}"), "index.json has no weight_map"),
     "missing shard": (
         lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-2.safetensors"}}'),
@@ -268,6 +335,106 @@ def test_a_broken_folder_is_refused_in_one_line(fault: str, folder: Path) -> Non
     with pytest.raises(ValueError, match=message) as caught:
         interp.load(folder)
     assert "\n" not in str(caught.value)
+
+
+MASK = torch.ones(1, 1, 8, 8).tril()
+LEFTOVERS: dict[str, tuple[str, dict[str, Tensor]]] = {
+    "rotary tables": (
+        "llama",
+        {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4), "model.layers.0.self_attn.rotary_emb.cos_cached": MASK},
+    ),
+    "causal masks": (
+        "gpt2",
+        {
+            "transformer.h.0.attn.bias": MASK,
+            "transformer.h.0.attn.masked_bias": torch.tensor(-1e4),
+            "transformer.h.1.attn.bias": MASK,
+        },
+    ),
+    "positions": ("llama", {"model.position_ids": torch.arange(128)}),
+    "sinusoids": ("xglm", {"model.embed_positions.weights": torch.ones(130, 32)}),
+    "a further token": ("llama", {"mtp.layers.0.weight": torch.ones(3)}),
+}
+
+
+@pytest.mark.parametrize("kind", LEFTOVERS)
+def test_leftovers_of_published_checkpoints_are_let_be(kind: str, tmp_path: Path) -> None:
+    family, tensors = LEFTOVERS[kind]
+    folder = tiny_folder(family, tmp_path)
+    for name, tensor in tensors.items():
+        added(name, tensor)(folder)
+    assert torch.equal(bridge_logits(interp.load(folder), [5, 6]), bridge_logits(tiny(family), [5, 6]))
+
+
+def test_a_tied_table_stored_twice_is_one_table(tmp_path: Path) -> None:
+    folder = tiny_folder("gpt2", tmp_path)
+    added("lm_head.weight", load_file(folder / "model.safetensors")["transformer.wte.weight"].clone())(folder)
+    hf = interp.load(folder).original_model
+    assert hf.get_output_embeddings().weight is hf.get_input_embeddings().weight
+
+
+def test_weights_of_fewer_digits_than_the_configuration_says_lose_nothing(folder: Path) -> None:
+    weights = {name: each.bfloat16() for name, each in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    held = interp.load(folder).original_model.get_input_embeddings().weight
+    assert held.dtype == torch.float32
+    assert torch.equal(held, weights["model.embed_tokens.weight"].float())
+    edited(dtype="float16")(folder)
+    with pytest.raises(ValueError, match=r"its weights are bfloat16, its config.json says float16"):
+        interp.load(folder)
+    assert interp.identify(interp.load(folder, dtype="bfloat16")).dtype == "bfloat16"
+
+
+USUAL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 48}
+UNNAMED = {
+    "XGLM": {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 48},
+    "Olmo": USUAL,
+    "Granite": USUAL,
+    "Cohere": USUAL,
+    "Gemma3Text": USUAL,
+    "Qwen2": USUAL,
+}
+
+
+@pytest.mark.parametrize("family", UNNAMED)
+def test_a_configuration_without_a_class_name_is_of_its_family(family: str, tmp_path: Path) -> None:
+    config = getattr(transformers, f"{family}Config")(vocab_size=400, pad_token_id=2, **UNNAMED[family])
+    hf = transformers.AutoModelForCausalLM.from_config(config).eval()
+    assert hf.config.architectures is None
+    model = interp.load(hf, tokenizer=tiny_tokenizer("llama"))
+    torch.testing.assert_close(bridge_logits(model, [5, 6, 7]), logits_of(hf, [5, 6, 7]), atol=1e-5, rtol=0)
+    hf.save_pretrained(tmp_path)
+    tiny_tokenizer("llama").save_pretrained(tmp_path)
+    edited(architectures=None)(tmp_path)
+    assert torch.equal(bridge_logits(interp.load(tmp_path), [5, 6, 7]), bridge_logits(model, [5, 6, 7]))
+
+
+def test_a_live_model_is_known_by_its_class_whatever_its_configuration_says() -> None:
+    hf = tiny_hf("llama")
+    hf.config.architectures = ["MistralForCausalLM"]
+    assert torch.equal(
+        bridge_logits(interp.load(hf, tokenizer=tiny_tokenizer("llama")), [5, 6]), bridge_logits(tiny("llama"), [5, 6])
+    )
+    with pytest.raises(ValueError, match=r"is a LlamaModel, which is not supported. Needed: a causal language model"):
+        interp.load(hf.model, tokenizer=tiny_tokenizer("llama"))
+
+
+def test_a_live_model_that_holds_no_numbers_or_is_no_model_is_refused() -> None:
+    hf = tiny_hf("gpt2")
+    with torch.no_grad():
+        hf.transformer.h[1].mlp.c_fc.bias[2] = float("nan")
+    with pytest.raises(ValueError, match=r"its weight transformer.h.1.mlp.c_fc.bias holds NaN"):
+        interp.load(hf, tokenizer=tiny_tokenizer("gpt2"))
+    with pytest.raises(ValueError, match=r"num_hidden_layers 0. Expected a whole number from 1"):
+        interp.load(tiny_hf("llama", num_hidden_layers=0), tokenizer=tiny_tokenizer("llama"))
+    short = tiny_hf("llama")
+    short.resize_token_embeddings(300)
+    with pytest.raises(ValueError, match="its tokenizer gives text 400 different ids, its embedding has 300 rows"):
+        interp.load(short, tokenizer=tiny_tokenizer("llama"))
+    narrow = tiny_hf("llama")
+    narrow.config.vocab_size = 300
+    with pytest.raises(ValueError, match="says vocab_size 300, its embedding has 400 rows"):
+        interp.load(narrow, tokenizer=tiny_tokenizer("llama"))
 
 
 @pytest.mark.parametrize(

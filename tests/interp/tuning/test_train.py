@@ -15,7 +15,9 @@ import interp.tuning.fit
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Adapter, Recipe, TunedModel, copies, translations, tune
 from interp.tuning.checkpoints import FOLDER
+from interp.tuning.fit import example_losses
 from interp.tuning.scopes import adapter_targets, moved_rows
+from interp.tuning.templates import encode_examples, template
 from tests.support.tiny import tiny_folder, tiny_hf, tiny_tokenizer
 
 CORPUS = ParallelCorpus(
@@ -197,10 +199,71 @@ def test_accumulated_small_batches_are_one_large_batch(tmp_path):
     assert small == pytest.approx(large, rel=1e-4)
 
 
+SCOPES = {
+    "embeddings": {"scope": "embeddings"},
+    "full": {"scope": "full"},
+    "lora": {"scope": "lora", "adapter": Adapter(rank=4, alpha=8)},
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_a_tuned_model_keeps_the_checkpoints_dtype_and_is_reported_as_it_was_saved(scope, stored, dtype, tmp_path):
+    parent = tiny_hf("llama").to(stored)
+    parent.save_pretrained(tmp_path / "parent")
+    tokenizer = tiny_tokenizer("llama")
+    tokenizer.save_pretrained(tmp_path / "parent")
+    tuned = tune(tmp_path / "parent", MIXTURE, _recipe(**SCOPES[scope], dtype=dtype), tmp_path / "tuned")
+    saved = load_file(tuned.folder / "model.safetensors")
+    assert {tensor.dtype for tensor in saved.values()} == {stored}
+    assert interp.identify(interp.load(tuned.folder)).dtype == str(stored).removeprefix("torch.")
+    held = MIXTURE.split(0.2, 42)[1]
+    tested = encode_examples(tokenizer, held.examples, template("bare"), tuned.details["max_length"], "answer")
+    for when, folder in (("before", tmp_path / "parent"), ("after", tuned.folder)):
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+        assert model.dtype == stored
+        assert tuned.details["held_out"][when] == example_losses(model, tested).tolist()
+    assert tuned.details["moved"]
+    assert _moved(load_file(tmp_path / "parent" / "model.safetensors"), saved) == set(tuned.details["moved"])
+
+
+def test_training_in_bfloat16_moves_the_weights_it_would_move_in_float32(tmp_path):
+    shares = {}
+    for dtype in ("float32", "bfloat16"):
+        recipe = _recipe(learning_rate=2e-5, dtype=dtype, schedule="constant", warmup=0.0)
+        tuned = tune(tiny_hf("llama"), MIXTURE, recipe, tmp_path / dtype, tokenizer=tiny_tokenizer("llama"))
+        before, after = tiny_hf("llama").state_dict(), load_file(tuned.folder / "model.safetensors")
+        moved = sum(int((after[name] != before[name]).sum()) for name in after)
+        shares[dtype] = moved / sum(each.numel() for each in after.values())
+    assert shares["bfloat16"] == pytest.approx(shares["float32"], abs=0.02)
+    assert shares["float32"] > 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"scope": "lora", "adapter": Adapter(targets=("c_attn", "lm_head"))}, "target lm_head came, but this model reads and writes"),
+     ({"scope": "lora", "adapter": Adapter(targets=("q_proj",))}, "no linear map is called q_proj"),
+     ({"scope": "embeddings"}, "ties its input and output embeddings")],
+)  # fmt: skip
+def test_a_scope_the_model_cannot_have_is_refused_before_anything_is_written(changes, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        tune(tiny_hf("gpt2"), MIXTURE, _recipe(**changes), tmp_path / "tuned", tokenizer=tiny_tokenizer("gpt2"))
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_an_adapter_on_the_output_of_a_model_with_two_tables_is_merged_there_alone(tmp_path):
+    recipe = _recipe(scope="lora", adapter=Adapter(rank=4, targets=("lm_head",)))
+    tuned = tune(tiny_hf("llama"), MIXTURE, recipe, tmp_path, tokenizer=tiny_tokenizer("llama"))
+    assert tuned.details["moved"] == ["lm_head.weight"]
+    assert tuned.details["moved_rows"] == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"learning_rate": 0.0}, "learning_rate"), ({"held_out": 1.0}, "held_out"), ({"template": "nope"}, "unknown template"),
-     ({"scope": "embeddings", "weight_decay": 0.1}, "weight decay"), ({"tie": "both"}, "Only scope 'embeddings'")],
+     ({"scope": "embeddings", "weight_decay": 0.1}, "weight decay"), ({"tie": "both"}, "Only scope 'embeddings'"),
+     ({"adapter": Adapter(rank=0)}, "adapter rank 0")],
 )  # fmt: skip
 def test_a_recipe_that_cannot_work_is_refused(changes, words):
     with pytest.raises(ValueError, match=words):
