@@ -85,8 +85,7 @@ def check_place(model: TransformerBridge, place: Place) -> None:
     """Raise `ValueError` where a model has no such place, before it is run: a site it lacks, or no one head of it."""
     site, heads = kind(place), model.cfg.n_heads
     if (site == "head") == isinstance(place, str) or (site == "head" and not 0 <= place[1] < heads):
-        known = f"('head', 0) to ('head', {heads - 1})"
-        raise ValueError(f"place {place!r}: needed a site such as 'mlp', or one head of this model, {known}.")
+        raise ValueError(f"place {place!r}: needed a site such as 'mlp', or ('head', n); this model has heads 0 to {heads - 1}.")
     if hook_of(place, 0) not in model.hook_dict:
         raise ValueError(f"place {place!r}: {model.cfg.model_name} has no {hook_of(place, 0)}. Needed: another site.")
 
