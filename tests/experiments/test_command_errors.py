@@ -12,6 +12,7 @@ import pytest
 import experiments.__main__ as cli
 from experiments.commands import COMMANDS
 from experiments.runs.bounds import BOUNDS, check_bounds
+from experiments.runs.flags import _one_line
 from experiments.runs.settings import settings_of
 
 QUESTIONS = {name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("page", "tour")}
@@ -93,6 +94,8 @@ def test_what_tyro_says_in_a_frame_is_one_line(capsys):
     line = one_line(cli.main(["align", "--dtype", "int8"]), 2, capsys)
     assert "invalid choice 'int8' for argument '--dtype'" in line
     assert not set("│╭╮╰╯─") & set(line)
+    ascii_box = f" Missing argument \n {'-' * 30} \n  Missing value for '--x'. \n  {'-' * 30}\n"
+    assert _one_line(ascii_box) == "Missing value for '--x'."
     for command in ("page", "tour"):
         assert "Unrecognized options: --nope" in one_line(cli.main([command, "--nope"]), 2, capsys)
 
