@@ -71,6 +71,7 @@ def test_every_number_of_a_command_has_bounds_and_its_defaults_keep_them(command
         ("--dtype", ""),
         ("--device", "quantum"),
         ("--device", "cuda:999"),
+        ("--device", "meta"),
         ("--languages", "Klingonisch", "\udcff"),
         ("--pivot", ""),
         ("--config", "no such recipe"),
