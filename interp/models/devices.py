@@ -47,7 +47,8 @@ def _existing(wanted: str | torch.device) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError:
         raise ValueError(f"device {wanted!r}: needed auto, cpu, mps, cuda or cuda:0.") from None
-    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}.get(device.type, 1)
+    known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "meta": 0}
+    there = known.get(device.type, 1)
     if not 0 <= (device.index or 0) < there:  # torch makes cuda:999 an index of -25
         raise ValueError(f"device {wanted!r}: this machine has {there} of that kind. Needed: auto, cpu or one that is there.")
     return device

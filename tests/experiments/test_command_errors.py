@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from experiments.runs.bounds import BOUNDS, check_bounds
+from experiments.runs.flags import _one_line
 
 import experiments.__main__ as cli
 from experiments.commands import COMMANDS
@@ -70,6 +71,7 @@ def test_every_number_of_a_command_has_bounds_and_its_defaults_keep_them(command
         ("--dtype", ""),
         ("--device", "quantum"),
         ("--device", "cuda:999"),
+        ("--device", "meta"),
         ("--languages", "Klingonisch", "\udcff"),
         ("--pivot", ""),
         ("--config", "no such recipe"),
@@ -93,6 +95,8 @@ def test_what_tyro_says_in_a_frame_is_one_line(capsys):
     line = one_line(cli.main(["align", "--dtype", "int8"]), 2, capsys)
     assert "invalid choice 'int8' for argument '--dtype'" in line
     assert not set("│╭╮╰╯─") & set(line)
+    ascii_box = f" Missing argument \n {'-' * 30} \n  Missing value for '--x'. \n  {'-' * 30}\n"
+    assert _one_line(ascii_box) == "Missing value for '--x'."
     for command in ("page", "tour"):
         assert "Unrecognized options: --nope" in one_line(cli.main([command, "--nope"]), 2, capsys)
 

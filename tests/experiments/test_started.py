@@ -15,6 +15,7 @@ import probes.alignment.measure
 from interp.files.sealed_json import read_sealed
 from interp.models.fingerprint import fingerprint
 from probes.alignment.report import AlignmentReport
+from probes.tokenization.report import TokenizationReport
 from tests.support.tiny import tiny_folder
 
 TEXT = {
@@ -138,6 +139,16 @@ def test_a_run_goes_on_with_its_own_kind_of_device_and_a_finished_one_is_shown_o
     assert align(world, "--resume") == 0
     monkeypatch.setattr("interp.models.devices.choose_device", lambda wanted: pytest.fail("nothing is computed"))
     assert align(world, "--resume") == 0
+
+
+def test_the_text_of_cldr_is_that_of_its_library(tmp_path, monkeypatch, capsys):
+    args = ["vocabulary", "--languages", "de", "--limit", "9", "--resamples", "9", "--output", str(tmp_path / "run")]
+    monkeypatch.setattr(TokenizationReport, "figures", lambda self: {})
+    assert cli.main(args) == 0
+    install(monkeypatch, "Babel", "0.0.7")
+    capsys.readouterr()
+    assert cli.main([*args, "--resume"]) == 2
+    assert "was started with --corpus cldr:phrases, where the version of Babel has changed since" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("harm", ["gone", "altered"])
