@@ -10,12 +10,15 @@ import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.ASCII)
 _MARKED = re.compile(r"'+[=+\-@\t\r]")
+_EXACT: dict[str, Any] = {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+"""Numbers read back to the last bit: from pandas 3.1 on by itself, where the argument is deprecated."""
 
 
 def write_spreadsheet(table: pd.DataFrame, path: Path) -> None:
@@ -28,7 +31,7 @@ def write_spreadsheet(table: pd.DataFrame, path: Path) -> None:
 
 def read_spreadsheet(path: Path) -> pd.DataFrame:
     """The table that was written to `path`: "NA" and "null" are text, an empty cell is missing, a layer is a name."""
-    table = pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""], float_precision="round_trip")
+    table = pd.read_csv(path, dtype={"layer": str}, keep_default_na=False, na_values=[""], **_EXACT)
     return _map_texts(_unescaped, table)
 
 

@@ -128,11 +128,17 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
         logging_steps=max(1, total // _LOGGED), logging_nan_inf_filter=False, report_to=[], disable_tqdm=True,
         save_strategy="steps" if recipe.checkpoints else "no", save_steps=max(1, math.ceil(total / max(1, recipe.checkpoints))),
         save_total_limit=2, remove_unused_columns=False, dataloader_pin_memory=not on_cpu, ddp_find_unused_parameters=False,
-        **({"gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": False}} if recipe.recompute else {}),
+        **(_recomputing() if recipe.recompute else {}),
     )  # fmt: skip
     if not on_cpu and processes == 1:
         arguments._n_gpu = 1  # several devices come from `accelerate launch`, never from DataParallel
     return arguments
+
+
+def _recomputing() -> dict[str, Any]:
+    """Activations computed again in the backward pass, by the name that the installed transformers has for it."""
+    name = "activation_checkpointing" if hasattr(TrainingArguments, "activation_checkpointing") else "gradient_checkpointing"
+    return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
 
 
 class WholeUpdates(Sampler[int]):
