@@ -92,7 +92,7 @@ def test_a_flag_wins_over_the_recipe_and_the_recipe_over_the_default(tmp_path):
         ("depth: abyss", "r.yaml: depth: got 'abyss'. Input should be 'shallow' or 'deep'"),
         ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads a bare no"),
         ("languages: deu_Latn", "r.yaml: languages: got 'deu_Latn'"),
-        ("command: lens", "r.yaml: command is 'lens'"),
+        ("command: lens", "r.yaml: got a recipe for 'lens'"),
         ("- a\n- b", "r.yaml holds a list"),
         ("a: [", "r.yaml is not readable as YAML"),
     ],
@@ -178,7 +178,7 @@ def test_a_folder_of_another_question_is_refused_by_the_field_that_differs(tmp_p
     config = (folder / "config.yaml").read_text().replace("command: test_commands", "command: lens")
     (folder / "config.yaml").write_text(config)
     assert interp("--output", folder, "--resume", "--languages", "de") == 2
-    assert "command is 'lens'" in capsys.readouterr().err
+    assert "got a recipe for 'lens'" in capsys.readouterr().err
 
 
 def test_files_that_no_run_wrote_are_left_alone(tmp_path, capsys):

@@ -15,7 +15,7 @@ from interp.tuning.hybrids import input_table
 from probes.alignment.report import AlignmentReport
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.linear.probe import ProbeReport
-from probes.neurons.find import NeuronReport
+from probes.neurons.report import NeuronReport
 from probes.report import Report
 from probes.transplant.report import TransplantGrid
 from probes.tuning.comparable import read_values
