@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
-from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, places, sign
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
     figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
     grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
     x = np.arange(len(counts))
-    colours = places(counts.columns)
+    colours = style_indices(counts.columns)
     for axes, code in zip(grid, counts.columns, strict=True):
         axes.bar(x, counts[code], width=0.82, color=PALETTE[colours[code] % len(PALETTE)])
         axes.set_ylabel(f"{code}\n{counts[code].sum()}", rotation=0, ha="right", va="center", fontsize=8, color=INK)
