@@ -122,7 +122,7 @@ def test_pairs_must_be_named(tmp_path: Path) -> None:
 BAD_FOLDERS = {
     "unequal": (
         {"en.txt": "a\nb\nc\n", "fr.txt": "a\nb\n", "de.txt": "a\nb\nc\n"},
-        r"corpus 'f': 3 sentences in deu_Latn but 2 in fra_Latn. A parallel corpus needs the same number of lines in every "
+        r"corpus 'f': got 3 sentences in deu_Latn but 2 in fra_Latn, expected the same number in every "
         r"language; line 3 of fra_Latn is missing.*fr.txt:3",
     ),
     "too long": (
