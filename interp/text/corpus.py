@@ -40,7 +40,7 @@ class ParallelCorpus:
     Example
     -------
     >>> import interp
-    >>> corpus = interp.ParallelCorpus("pets", {"en": ["a cat", "a dog"], "de": ["eine Katze", "ein Hund"]})
+    >>> corpus = interp.ParallelCorpus("pets", {"en": ("a cat", "a dog"), "de": ("eine Katze", "ein Hund")})
     >>> corpus["German"]
     ('eine Katze', 'ein Hund')
     >>> corpus.select(limit=1).sentences["eng_Latn"]
@@ -128,7 +128,9 @@ class ParallelTask:
     Example
     -------
     >>> import interp
-    >>> task = interp.ParallelTask("capitals", {"en": ["The capital of Peru is"]}, {"en": [["Lima"]]}, {"en": [["Lima", "Rome"]]})
+    >>> task = interp.ParallelTask(
+    ...     "capitals", {"en": ("The capital of Peru is",)}, {"en": (("Lima",),)}, {"en": (("Lima", "Rome"),)}
+    ... )
     >>> task.choices["eng_Latn"][0]
     ('Lima', 'Rome')
     """

@@ -90,7 +90,7 @@ def test_a_flag_wins_over_the_recipe_and_the_recipe_over_the_default(tmp_path):
         ("limit: many", "r.yaml: limit: got 'many'. Input should be a valid integer"),
         ("limit: 1.5", "r.yaml: limit: got 1.5"),
         ("depth: abyss", "r.yaml: depth: got 'abyss'. Input should be 'shallow' or 'deep'"),
-        ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads a bare no"),
+        ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads an unquoted no"),
         ("languages: deu_Latn", "r.yaml: languages: got 'deu_Latn'"),
         ("command: lens", "r.yaml: got a recipe for 'lens'"),
         ("- a\n- b", "r.yaml holds a list"),
@@ -110,7 +110,7 @@ def test_a_wrong_recipe_is_told_in_one_line(tmp_path, capsys, text, told):
 
 def test_an_unknown_recipe_names_those_there_are(tmp_path, capsys):
     assert interp("--config", "nowhere") == 2
-    assert "no recipe 'nowhere'" in capsys.readouterr().err
+    assert "got recipe 'nowhere', expected" in capsys.readouterr().err
 
 
 def test_config_yaml_reads_back_as_the_settings_that_wrote_it(tmp_path):
