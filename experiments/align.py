@@ -19,50 +19,51 @@ if TYPE_CHECKING:
 class AlignSettings(Settings):
     """At which layers do languages share a space?
 
-    Reads the same sentences in several languages through a model and measures, layer by layer, whether a sentence lies
-    nearer to its translation than to any other. Every number stands beside the same number over wrong pairs.
+    Runs the same sentences in several languages through a model and measures, layer by layer, whether a sentence is nearer to its
+    translation than to any other sentence. The baseline of every score is the same score over shuffled pairs.
     """
 
     output: Path = Path("runs/align")
-    """The run folder to write."""
+    """Run folder to write."""
     site: Site = "residual"
-    """Where to look: the residual stream, or what attention or MLP add to it."""
+    """Activation to read: the residual stream, or the output of attention or of the MLP."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How the states of a sentence's tokens become one: their mean, the last, MEXA's weighted mean, the end of the text."""
+    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
     metrics: tuple[str, ...] = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
-    """Measures of alignment; the verdict is of the first."""
+    """Alignment metrics. The verdict is about the first."""
     template: str | None = None
-    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     include_bos: bool = False
-    """Pool what stands before the sentence too, as MEXA does."""
+    """Include the BOS token in the pooling, as MEXA does."""
     truncate: bool = False
-    """Cut sentences that are longer than the model reads, and say how many; an error otherwise."""
+    """Truncate sentences that exceed the context length, and report how many. Default: raise an error."""
     erase: Literal["none", "leace", "lsar", "lir", "centre"] = "none"
-    """Take the language out of the states first, by a map fitted on other sentences."""
+    """Erase the language from the activations first, with a map fitted on other sentences."""
     random_init: bool = False
-    """Measure an untrained network of the same shape as well."""
+    """Also measure a randomly initialised model of the same architecture."""
     controls: tuple[Literal["length", "lexical"], ...] = ()
-    """Also measure with sentence length partialled out, and the share of tokens that a pair has in common."""
+    """Extra controls. length: the metric with sentence length partialled out. lexical: the token overlap of the two sentences."""
 
 
 def run(settings: AlignSettings) -> AlignmentReport:
-    """Capture the corpus, once more in an untrained network where that is asked, and measure."""
+    """Capture the activations of the model (and of a randomly initialised one if wanted), then measure the alignment."""
     from probes.alignment.measure import measure_alignment
     from probes.linear.erasure import erase
 
     states, random = capture_states(settings, settings.random_init, **_how(settings))
     if settings.erase != "none":
-        states, random = (acts and erase(acts, settings.erase, seed=settings.seed) for acts in (states, random))
+        states = erase(states, settings.erase, seed=settings.seed)
+        random = erase(random, settings.erase, seed=settings.seed) if random is not None else None
     return measure_alignment(
         states, settings.pivot, settings.metrics, settings.seed, random_init=random, controls=settings.controls
     )
 
 
 def share(settings: AlignSettings, shard: Shard) -> None:
-    """Capture some of the languages."""
+    """Capture the activations of the languages of this shard."""
     share_states(settings, shard, settings.random_init, **_how(settings))
 
 
 def _how(settings: AlignSettings) -> dict[str, Any]:
-    """How sentences are read."""
+    """The arguments of `interp.capture`."""
     return {name: getattr(settings, name) for name in ("site", "pooling", "template", "include_bos", "truncate")}

@@ -1,4 +1,4 @@
-"""`interp atlas`: what do the sentences look like at each depth?"""
+"""`interp atlas`: what do the sentences look like at each layer?"""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AtlasSettings(Settings):
-    """What do the sentences look like at each depth, and does length alone explain it?
+    """What do the sentences look like at each layer, and does sentence length alone explain it?
 
-    Draws the same sentences in every language with PCA and UMAP, translations joined, and correlates the first joint
-    component between languages beside what sentence length and random weights explain. An illustration, never evidence.
+    Draws the same sentences in every language with PCA and UMAP, with lines between translations. Correlates the first joint
+    principal component between languages, and reports what sentence length and random weights explain. The maps illustrate; they
+    are not evidence.
     """
 
     output: Path = Path("runs/atlas")
-    """The run folder to write."""
+    """Run folder to write."""
     depths: tuple[str, ...] = ()
-    """Layers to draw, as `embed` or a block number; none given means the first, middle and last."""
+    """Layers to draw, as `embed` or a block index. Default: the first, middle and last."""
     site: Site = "residual"
-    """Where to look: the residual stream, or what attention or MLP add to it."""
+    """Activation to read: the residual stream, or the output of attention or of the MLP."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How the states of a sentence's tokens become one: their mean, the last, MEXA's weighted mean, the end of the text."""
+    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
     template: str | None = None
-    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     umap: bool = True
-    """Draw UMAP below PCA; it takes most of the time."""
+    """Also draw UMAP, which takes most of the time."""
     neighbours: int = 15
-    """How many neighbours UMAP keeps together."""
+    """Number of neighbours of UMAP (n_neighbors)."""
     random_init: bool = True
-    """Correlate in an untrained network of the same shape as well."""
+    """Also correlate in a randomly initialised model of the same architecture."""
 
 
 def run(settings: AtlasSettings) -> AtlasReport:
-    """Capture the corpus, once more in an untrained network, and draw."""
+    """Capture the activations of the model (and of a randomly initialised one), then draw the maps and correlate."""
     from probes.atlas.measure import measure_atlas
 
     states, random = capture_states(settings, settings.random_init, **_how(settings))
@@ -57,10 +58,10 @@ def run(settings: AtlasSettings) -> AtlasReport:
 
 
 def share(settings: AtlasSettings, shard: Shard) -> None:
-    """Capture some of the languages."""
+    """Capture the activations of the languages of this shard."""
     share_states(settings, shard, settings.random_init, **_how(settings))
 
 
 def _how(settings: AtlasSettings) -> dict[str, Any]:
-    """How sentences are read."""
+    """The arguments of `interp.capture`."""
     return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}

@@ -21,46 +21,46 @@ if TYPE_CHECKING:
 class LensSettings(Settings):
     """Which language does the model think in?
 
-    Reads every layer out as if it were the last, and asks how probable the answer is there in English, in the language
-    asked for, and in others. Beside each probability stand unrelated words of the same language, and random weights.
+    Decodes every layer as if it were the last, and measures how probable the answer is there in English, in the target language
+    and in other languages. The controls are unrelated words of the same language, and a randomly initialised model.
     """
 
     languages: tuple[str, ...] = ("deu_Latn", "fra_Latn", "rus_Cyrl", "zho_Hans")
-    """The languages to answer in, each in turn, as deu_Latn, de or German."""
+    """Target languages, in which the model is to answer, as deu_Latn, de or German."""
     output: Path = Path("runs/lens")
-    """The run folder to write."""
+    """Run folder to write."""
     task: Literal["translation", "repetition", "cloze", "labels", "prompt"] = "translation"
-    """Words to translate, to repeat or to fill in; labels to choose; or any prompt, read position by position."""
+    """What the model is asked: translate a word, repeat it, fill it in (cloze), choose a label, or continue any prompt."""
     source: str | None = None
-    """The language to translate from; none given means the one before the target."""
+    """Language to translate from. Default: the target language before this one, in the order given."""
     shots: int | None = None
-    """Examples shown: 4 by default, 2 for cloze, 6 for labels."""
+    """Number of few-shot examples. Default: 4; 2 for cloze; 6 for labels."""
     line: str = LINE
-    """One line of a word list, with {source}, {word}, {target} and, last, {answer}."""
+    """Template of one line of a word prompt, with {source}, {word}, {target} and, at the end, {answer}."""
     names: dict[str, str] = field(default_factory=dict)
-    """What to call languages, where not by their own names."""
+    """Names of the languages in the prompt. Default: the name of each language in itself."""
     prompt: str = ""
-    """The text to read with --task prompt."""
+    """Prompt for --task prompt."""
     template: dict[str, str] = field(default_factory=dict)
-    """How each language puts a question, with field names in braces, for labels and cloze."""
+    """Prompt template of each language, with field names in braces (labels and cloze)."""
     labels: Literal["english", "target", "irrelevant"] = "english"
-    """The label words to answer with: English, of the question's language, or meaningless ones."""
+    """Label words: English, of the language of the question, or meaningless (labels)."""
     words: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Label words of a language, in the order of the options, where the corpus has them wrong."""
+    """Label words of a language, in the order of the options. Default: those of the corpus (labels)."""
     rule: Literal["first", "prefix"] = "first"
-    """The tokens that stand for a word: its first, or all that spell a beginning of it."""
+    """Which tokens count as a word: its first token, or all tokens that spell a prefix of it."""
     lens: str = "logit"
-    """`logit`, or the file of a tuned lens."""
+    """`logit` for the logit lens, or the file of a tuned lens."""
     lens_corpus: str | None = None
-    """Train the tuned lens first on this parallel text, in the languages of the run, where its file is not there yet."""
+    """If the file of the tuned lens does not exist, train the lens on this parallel corpus, in the languages of the run."""
     lens_steps: int = 250
-    """Training steps of the tuned lens."""
+    """Number of training steps of the tuned lens."""
     controls: bool = True
-    """Read random weights of the same shape too."""
+    """Also read a randomly initialised model of the same architecture."""
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
-        """The languages to read: the pivot, those to answer in, and the one to translate from."""
+        """The languages to read: the reference language, the target languages, and the source language."""
         languages = super().wanted
         if languages is None or self.source is None:
             return languages
@@ -70,7 +70,7 @@ class LensSettings(Settings):
 
 
 def run(settings: LensSettings) -> Report:
-    """Load the model and its lens, and read what the task asks for."""
+    """Load the model and its lens, and measure the task."""
     from probes.lens.labels import measure_labels
     from probes.lens.latent_language import measure_latent_language
     from probes.lens.tokens import measure_tokens
@@ -88,11 +88,13 @@ def run(settings: LensSettings) -> Report:
 
 
 def share(settings: LensSettings, shard: Shard) -> None:
-    """Read some of the languages to answer in; the first share trains the lens where one is to be trained."""
+    """Measure the target languages of this shard. The first shard trains the lens if there is one to train."""
     from probes.lens.latent_language import share_latent_language
 
     if settings.task in ("prompt", "labels"):
-        raise ValueError(f"--task {settings.task} is for one process. Several can share translation, repetition and cloze.")
+        raise ValueError(
+            f"got --shard with --task {settings.task}, expected translation, repetition or cloze. Run this task in one process."
+        )
     model = settings.load_model()
     if settings.lens_corpus is not None:
         if shard.index == 0:
@@ -108,7 +110,7 @@ def _words(settings: LensSettings) -> ParallelCorpus | ParallelTask:
 
 
 def _how(settings: LensSettings) -> dict[str, Any]:
-    """How words are asked for, and where what was read lies."""
+    """How words are asked for, and the folder of what was measured."""
     same = ("task", "source", "shots", "line", "pivot", "names", "rule")
     return {name: getattr(settings, name) for name in same} | {"folder": settings.output / "words"}
 

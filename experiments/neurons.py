@@ -1,11 +1,11 @@
-"""`interp neurons`: which neurons belong to a language, and what is lost without them?"""
+"""`interp neurons`: which neurons are specific to a language, and what does switching them off do?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
@@ -14,35 +14,37 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
     from interp.neurons import NeuronCounts
     from interp.text.corpus import ParallelCorpus
-    from probes.neurons.find import NeuronReport
+    from probes.neurons.ablation import Mode
+    from probes.neurons.report import NeuronReport
 
 
 @dataclass(frozen=True)
 class NeuronsSettings(Settings):
-    """Which neurons belong to a language, and what is lost without them?
+    """Which neurons are specific to a language, and what does switching them off do?
 
-    Counts on one half of the sentences how often every MLP neuron fires in each language, names the specific ones, and
-    switches them off on the other half, beside random neurons as busy. An untrained network is counted beside it.
+    On one half of the sentences, counts how often every MLP neuron fires in each language and selects the language-specific ones.
+    On the other half, switches them off, and compares with random neurons of similar activity. A randomly initialised model is
+    the control.
     """
 
     output: Path = Path("runs/neurons")
-    """The run folder to write."""
+    """Run folder to write."""
     method: Literal["lape", "mean_difference"] = "lape"
-    """How neurons are ranked: entropy of their rates (Tang et al. 2024), or difference of mean values."""
+    """Ranking of neurons: entropy of their activation rates (Tang et al. 2024), or difference of mean activations."""
     share: float = 0.01
-    """Share of all neurons that is named."""
+    """Share of all neurons to select."""
     bar: float = 0.95
-    """Quantile of all rates that a neuron's rate in a language must exceed (LAPE)."""
+    """Quantile of all activation rates that a neuron's rate in a language must exceed (LAPE only)."""
     modes: tuple[Literal["zero", "mean"], ...] = ("zero", "mean")
-    """What neurons are set to when switched off; none given means they are not."""
+    """Value that switched-off neurons are set to: zero, or their mean over languages. With no value, nothing is switched off."""
     shards: int = 8
-    """Parts of the sentences that are counted apart, for halves and for the null."""
+    """Number of groups of sentences counted separately, for the split-half agreement and the permutation test."""
     random_init: bool = True
-    """Count an untrained network of the same shape as well."""
+    """Also count a randomly initialised model of the same architecture."""
 
 
-class _World(NamedTuple):
-    """The model, an untrained one where it is asked for, and two halves of the sentences."""
+class _Inputs(NamedTuple):
+    """The model, a randomly initialised one if wanted, and the two halves of the corpus."""
 
     model: TransformerBridge
     random: TransformerBridge | None
@@ -51,54 +53,65 @@ class _World(NamedTuple):
 
 
 def run(settings: NeuronsSettings) -> NeuronReport:
-    """Count on one half, once more in an untrained network; switch off on the other half."""
+    """Find the neurons on one half of the corpus (also in a randomly initialised model); switch them off on the other half."""
     from probes.neurons.ablation import measure_damage
 
-    world = _open(settings)
-    report = _name(settings, world)
-    return measure_damage(world.model, world.second, report, **_off(settings)) if settings.modes else report
+    inputs = _open(settings)
+    report = _find(settings, inputs)
+    return measure_damage(inputs.model, inputs.second, report, **_ablation(settings)) if settings.modes else report
 
 
 def share(settings: NeuronsSettings, shard: Shard) -> None:
-    """Count in some of the languages; when all are counted, switch some of the neurons off."""
+    """Count in the languages of this shard; once all shards have counted, switch off this shard's share of the neurons."""
     from probes.neurons.ablation import share_damage
 
-    world = _open(settings)
-    if mine := shard.mine(world.first.languages):
-        _count(settings, world, only=mine)
+    inputs = _open(settings)
+    if mine := shard.mine(inputs.first.languages):
+        _count(settings, inputs, only=mine)
     if settings.modes and meet(settings, shard, "counted"):
-        share_damage(world.model, world.second, _name(settings, world), shard.mine, **_off(settings))
+        share_damage(inputs.model, inputs.second, _find(settings, inputs), shard.mine, **_ablation(settings))
 
 
-def _open(settings: NeuronsSettings) -> _World:
+def _open(settings: NeuronsSettings) -> _Inputs:
     import interp
     from probes.statistics.folds import halves
 
     model = settings.load_model()
     random = interp.random_init(model, settings.seed) if settings.random_init else None
-    return _World(model, random, *halves(settings.read_corpus(), settings.seed))
+    return _Inputs(model, random, *halves(settings.read_corpus(), settings.seed))
 
 
-def _count(settings: NeuronsSettings, world: _World, only: Sequence[str] | None = None) -> list[NeuronCounts]:
+def _count(settings: NeuronsSettings, inputs: _Inputs, only: Sequence[str] | None = None) -> list[NeuronCounts]:
     from interp.neurons import count_neurons
 
-    how = {"shards": settings.shards, "seed": settings.seed, "only": only}
-    models = {"counts": world.model, "counts-random": world.random}
+    models = {"counts": inputs.model, "counts-random": inputs.random}
     return [
-        count_neurons(model, world.first, folder=settings.output / name, **how)
+        count_neurons(model, inputs.first, shards=settings.shards, folder=settings.output / name, only=only, seed=settings.seed)
         for name, model in models.items()
         if model is not None
     ]
 
 
-def _name(settings: NeuronsSettings, world: _World) -> NeuronReport:
+def _find(settings: NeuronsSettings, inputs: _Inputs) -> NeuronReport:
     from probes.neurons.find import find_neurons
 
-    counts, *random = _count(settings, world)
-    how = {"method": settings.method, "share": settings.share, "bar": settings.bar, "seed": settings.seed}
-    return find_neurons(counts, random_init=random[0] if random else None, **how)
+    counts, *random = _count(settings, inputs)
+    return find_neurons(
+        counts,
+        random_init=random[0] if random else None,
+        method=settings.method,
+        share=settings.share,
+        bar=settings.bar,
+        seed=settings.seed,
+    )
 
 
-def _off(settings: NeuronsSettings) -> dict[str, Any]:
-    """How neurons are switched off, and where losses lie."""
+class _Ablation(TypedDict):
+    modes: tuple[Mode, ...]
+    seed: int
+    folder: Path
+
+
+def _ablation(settings: NeuronsSettings) -> _Ablation:
+    """How neurons are switched off, and the folder of the measured losses."""
     return {"modes": settings.modes, "seed": settings.seed, "folder": settings.output / "damage"}

@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 class PatchSettings(Settings):
     """Which component causes the answer?
 
-    `contrast` pairs each question with another of the same kind and language and puts what one run holds into the other, layer by
-    layer. `concept` carries a concept and a language apart: across languages, and beside the same language (the most that can
-    move) and another concept (the least).
+    `--design contrast` pairs each question with another one of the same kind and language, and copies activations from one run into
+    the other, layer by layer. `--design concept` asks whether a concept can be moved without its language. It patches between
+    languages, and compares with patching within a language (upper bound) and with patching another concept (control).
     """
 
     corpus: str = "cldr:facts"
-    """Questions with answers: "cldr:facts", or a file or folder of them."""
+    """Questions with answers: a file or folder, or the built-in "cldr:facts"."""
     output: Path = Path("runs/patch")
-    """The run folder to write."""
+    """Run folder to write."""
     design: Literal["contrast", "concept"] = "contrast"
-    """Two prompts of one language, or concept and language apart."""
+    """contrast: two prompts of one language. concept: patch the concept and the language separately."""
     site: Literal["residual_post", "residual_pre", "residual_mid", "attention", "mlp", "head"] = "residual_post"
-    """What is patched; head means every attention head by itself (contrast only)."""
+    """Activation to patch. head: each attention head separately (contrast only)."""
     anchors: tuple[Literal["last", "span", "span_mean"], ...] = ("span", "last")
-    """Where: the last token of the prompt, the last token of what differs between the prompts, or all of it (concept: the last
-    one given)."""
+    """Token positions to patch. last: the last token of the prompt. span: the last token of the part that differs between the
+    prompts. span_mean: all tokens of that part. The concept design uses only the last value given."""
     metric: Literal["logit_difference", "logprob", "kl"] = "logit_difference"
-    """What is read (contrast)."""
+    """What patching is measured on (contrast)."""
     directions: tuple[Literal["denoise", "noise"], ...] = ("denoise", "noise")
-    """Clean into corrupt (is the place sufficient?), corrupt into clean (is it needed?)."""
+    """denoise: patch clean into corrupt (is the component sufficient?). noise: patch corrupt into clean (is it necessary?)."""
     method: Literal["exact", "attribution"] = "exact"
-    """Patch every place, or estimate from gradients and patch a random share to say how far to trust it (contrast)."""
+    """exact: patch every component. attribution: estimate from gradients, and check a random share by exact patching (contrast)."""
     steps: int = 1
-    """Gradient steps between the two prompts (attribution; more than one needs prompts of equal length)."""
+    """Integration steps of the gradient between the two prompts (attribution). More than 1 requires prompts of equal length."""
     keep: Literal["right", "all"] = "right"
-    """Only pairs that the model answers rightly on both sides, or all."""
+    """right: keep only the pairs that the model answers correctly on both sides. all: keep all pairs."""
     template: str | dict[str, str] | None = None
-    """The prompt, with field names in braces; one for all languages or one each."""
+    """Prompt template, with field names in braces: one for all languages, or one for each."""
     split: str | None = None
-    """A part of the corpus, where it has several."""
+    """Split of the corpus, if it has several."""
 
 
 def run(settings: PatchSettings) -> Report:
@@ -59,7 +59,7 @@ def run(settings: PatchSettings) -> Report:
     task, model = task.select(limit=settings.limit, seed=settings.seed), settings.load_model()
     if settings.design == "concept":
         if settings.site == "head":
-            raise ValueError("site 'head' with design 'concept'. Needed: another site, or design 'contrast'.")
+            raise ValueError("got site 'head' with design 'concept', expected another site. Use design 'contrast' for heads.")
         return measure_concepts(model, task, settings.pivot, site=settings.site, anchor=settings.anchors[-1], seed=settings.seed)
     return measure_patching(
         model,

@@ -1,4 +1,4 @@
-"""`interp probe`: what can a linear probe read, and does it carry to another language?"""
+"""`interp probe`: what can a linear probe read, and does it transfer to other languages?"""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProbeSettings(Settings):
-    """What can a linear probe read at each layer, and does it carry from one language to another?
+    """What can a linear probe read at each layer, and does it transfer to other languages?
 
-    Trains a probe in each language and tries it in every other, on held-out sentences. Beside each score: the majority
-    class, shuffled labels, an untrained network, and what is left once the language is taken out.
+    Trains a probe in each language and tests it in every language, on held-out sentences. Each score is reported with four
+    controls: the majority class, shuffled labels, a randomly initialised model, and the score after language erasure.
     """
 
     output: Path = Path("runs/probe")
-    """The run folder to write."""
+    """Run folder to write."""
     target: str = "language"
-    """What to read: `language`, `length` (tokens), or a label of the corpus."""
+    """What to predict: `language`, `length` (in tokens), or the name of a label of the corpus."""
     site: Site = "residual"
-    """Where to look: the residual stream, or what attention or MLP add to it."""
+    """Activation to read: the residual stream, or the output of attention or of the MLP."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How the states of a sentence's tokens become one: their mean, the last, MEXA's weighted mean, the end of the text."""
+    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
     template: str | None = None
-    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     erase: Literal["leace", "lsar", "lir", "centre", "none"] = "leace"
-    """How the language is taken out for the last control."""
+    """How the language is erased for the last control."""
     folds: int = 5
-    """Parts the sentences are held out in; never their translations apart."""
+    """Number of cross-validation folds. A sentence and its translations are always in the same fold."""
     random_init: bool = True
-    """Probe an untrained network of the same shape as well."""
+    """Also probe a randomly initialised model of the same architecture."""
 
 
 def run(settings: ProbeSettings) -> ProbeReport:
-    """Capture the corpus, once more in an untrained network, and probe."""
+    """Capture the activations of the model (and of a randomly initialised one), then train and test the probes."""
     from probes.linear.probe import measure_probes
 
     states, random = capture_states(settings, settings.random_init, **_how(settings))
@@ -57,10 +57,10 @@ def run(settings: ProbeSettings) -> ProbeReport:
 
 
 def share(settings: ProbeSettings, shard: Shard) -> None:
-    """Capture some of the languages."""
+    """Capture the activations of the languages of this shard."""
     share_states(settings, shard, settings.random_init, **_how(settings))
 
 
 def _how(settings: ProbeSettings) -> dict[str, Any]:
-    """How sentences are read."""
+    """The arguments of `interp.capture`."""
     return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}

@@ -1,4 +1,4 @@
-"""`interp steer`: does a direction or subspace carry the language of what the model writes?"""
+"""`interp steer`: does a direction or subspace determine the language that the model writes?"""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SteerSettings(Settings):
-    """Does a direction or subspace carry the language of what the model writes?
+    """Does a direction or subspace determine the language that the model writes?
 
-    Fits an edit on one half of the sentences and lets the model go on from the other half, in the pivot, under the edit at
-    several strengths, beside random directions. The texts are scored by their language, fidelity and surprise.
+    Fits an edit on one half of the sentences. On the other half, in the reference language, the model generates under the edit at
+    several strengths, and under random directions as a control. The texts are scored by language, fidelity and surprise.
     """
 
     output: Path = Path("runs/steer")
-    """The run folder to write."""
+    """Run folder to write."""
     target: str = "zho_Hans"
-    """The language to steer to, written in another script than the pivot."""
+    """Language to steer to. It must be written in another script than the reference language."""
     kind: Literal["steer", "leace", "lsar"] = "steer"
-    """Add the difference of the means, or erase the language."""
+    """steer: add the difference of the language means. leace, lsar: erase the language."""
     layers: tuple[str, ...] = ()
-    """Layers to edit; none given means the middle third."""
+    """Layers to edit, as `embed` or a block index. Default: the middle third."""
     alphas: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
-    """Strengths to try."""
+    """Strengths of the edit. 0 (no edit) is always measured too."""
     template: str = "{sentence}\n"
-    """The prompt around a sentence of the pivot."""
+    """Prompt template around a sentence of the reference language."""
     tokens: int = 32
-    """How many tokens the model writes."""
+    """Number of tokens to generate."""
 
 
 def run(settings: SteerSettings) -> SubspaceReport:
-    """Fit on one half, try on the other."""
+    """Fit the edit on one half of the corpus, and test it on the other."""
     import interp
     from probes.statistics.folds import halves
     from probes.steering.measure import measure_steering

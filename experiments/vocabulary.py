@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 class VocabularySettings(Settings):
     """How does the tokenizer treat each language?
 
-    Tokens a character, a word and beside the pivot; parts of characters; tokens shared with the pivot and with every other
-    language; and how many tokens shortening (leaving out a constant lead byte) would save. No weights are loaded, so a folder
-    with a tokenizer alone will do.
+    Measures tokens per character, per word and relative to the reference language; characters split over several tokens; tokens
+    shared between languages; and how many tokens shortening (leaving out a constant lead byte) would save. No weights are loaded:
+    a folder with only a tokenizer is enough.
     """
 
     corpus: str = "cldr:phrases"
-    """Parallel text: "cldr:phrases", or a file or folder of it."""
+    """Parallel corpus: a file or folder, or built-in text such as "cldr:phrases"."""
     resamples: int = 1000
-    """Bootstrap resamples of the items."""
+    """Number of bootstrap resamples of the items."""
     output: Path = Path("runs/vocabulary")
-    """The run folder to write."""
+    """Run folder to write."""
 
 
 def run(settings: VocabularySettings) -> Report:
-    """Read the text and the tokenizer, count."""
+    """Read the corpus and the tokenizer, and measure."""
     from interp.models.checkpoints import locate, read_tokenizer
     from probes.tokenization.measure import survey_tokenization
 

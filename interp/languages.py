@@ -1,7 +1,7 @@
-"""Which language is meant: any usual spelling becomes one `Language`.
+"""Languages and their codes: every common spelling is resolved to one `Language`.
 
-Corpora, papers and tokenizers spell languages differently ("zh", "zho_Hans", "zh-CN", "Chinese"). Everything in this
-project is keyed by the FLORES-200 spelling, ISO 639-3 and ISO 15924 joined by an underscore: `zho_Hans`.
+Corpora, papers and tokenizers spell languages differently ("zh", "zho_Hans", "zh-CN", "Chinese"). This toolkit uses FLORES-200
+codes throughout: ISO 639-3 and ISO 15924, joined by an underscore, such as `zho_Hans`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ tuk_Latn tum_Latn tur_Latn twi_Latn tzm_Tfng uig_Arab ukr_Cyrl umb_Latn urd_Arab
 xho_Latn ydd_Hebr yor_Latn yue_Hant zho_Hans zho_Hant zsm_Latn zul_Latn
 """
 FLORES200: tuple[str, ...] = tuple(_FLORES200.split())
-"""The 204 codes of FLORES-200 (NLLB team 2022), the spelling every language here is brought to."""
+"""The 204 language codes of FLORES-200 (NLLB team 2022)."""
 
 # FLORES-200 names one individual language where BCP 47 prefers the macrolanguage, and Tagalog what BCP 47 calls Filipino.
 _INDIVIDUAL = {
@@ -52,35 +52,48 @@ _LONGEST = 100
 
 @dataclass(frozen=True, order=True)
 class Language:
-    """One written language. `code` ("zho_Hans") is the key used everywhere; the rest is derived from it."""
+    """A language in a script, identified by its FLORES-200 code.
+
+    Parameters
+    ----------
+    code
+        ISO 639-3 language and ISO 15924 script, "zho_Hans". Use `language` to make one from any other spelling.
+
+    Example
+    -------
+    >>> language("Chinese")
+    Language(code='zho_Hans')
+    >>> language("ar").name, language("ar").script, language("ar").rtl
+    ('Arabic', 'Arab', True)
+    """
 
     code: str
 
     @property
     def script(self) -> str:
-        """ISO 15924 script, "Hans"."""
+        """ISO 15924 code of the script, "Hans"."""
         return self.code[4:]
 
     @cached_property
     def tag(self) -> str:
-        """BCP 47 tag, "zh-Hans"; the script is left out where it goes without saying ("de"). `language(tag)` gives it back."""
+        """BCP 47 tag, "zh-Hans", without the script if that is the usual one ("de"). `language(tag)` gives the same language."""
         short = _subtag(self.code[:3])
-        plain = _likely(short, None) == self.script != "Hans" or self.code == "kor_Hang"
-        return short if plain else f"{short}-{self.script}"
+        usual = _likely(short, None) == self.script != "Hans" or self.code == "kor_Hang"
+        return short if usual else f"{short}-{self.script}"
 
     @cached_property
     def name(self) -> str:
-        """English name, "Chinese (Simplified)"; no script where the language is usually written so, "German"."""
-        return _in_words(self).display_name("en")
+        """English name, with the script only if the language has several: "Chinese (Simplified)", "German"."""
+        return _langcode(self).display_name("en")
 
     @cached_property
     def autonym(self) -> str:
-        """The language's name in itself without its script, "Deutsch", "中文"; the English one where CLDR knows no other."""
-        return re.sub(r"\s*[(（].*", "", _in_words(self).autonym())
+        """Name of the language in itself, without the script: "Deutsch", "中文". The English name if CLDR has no other."""
+        return re.sub(r"\s*[(（].*", "", _langcode(self).autonym())
 
     @property
     def rtl(self) -> bool:
-        """Whether the script runs from right to left."""
+        """Whether the script is written from right to left."""
         return self.script in _RIGHT_TO_LEFT
 
     def __str__(self) -> str:
@@ -89,26 +102,41 @@ class Language:
 
 @lru_cache(maxsize=8192)
 def language(spelling: str | Language) -> Language:
-    """The language meant by a code, tag or English name.
+    """Resolve a code, tag or English name to a language.
 
-    "zho_Hans", "zh", "zh-CN" and "Chinese" all give `Language("zho_Hans")`; so does "zho_simpl", as FLORES-101 has it.
-    Where no script is given it is the one FLORES-200 writes the language in, or else the likely one of CLDR. A region
-    only helps to find the script: "pt-BR" is `por_Latn`. Raises `ValueError`, naming the nearest languages, where
-    nothing is meant.
+    Parameters
+    ----------
+    spelling
+        A FLORES-200 code ("zho_Hans"), a FLORES-101 code ("zho_simpl"), a BCP 47 tag ("zh", "zh-CN") or an English name
+        ("Chinese"). Without a script, the script is that of FLORES-200, or else the likely one of CLDR. A region is only used to
+        find the script: "pt-BR" is `por_Latn`.
+
+    Raises
+    ------
+    ValueError
+        The language is unknown, or its script is. The message names the nearest languages.
+
+    Example
+    -------
+    >>> [language(spelling).code for spelling in ("zh-CN", "de", "Swahili")]
+    ['zho_Hans', 'deu_Latn', 'swh_Latn']
     """
     if isinstance(spelling, Language):
         return spelling
     wanted = spelling.strip()
     if len(wanted) > _LONGEST:
-        raise ValueError(f"unknown language {wanted[:40]!r}...: {len(wanted)} characters, too long for a language's name.")
-    code = meant(wanted)
+        raise ValueError(f"unknown language {wanted[:40]!r}...: got {len(wanted)} characters, expected at most {_LONGEST}.")
+    code = resolve(wanted)
     if code is None:
         raise ValueError(_unknown(wanted))
     return Language(code)
 
 
-def meant(spelling: str) -> str | None:
-    """The code that `language` gives a spelling, or None. It looks for no nearest language, so that many may be asked for."""
+def resolve(spelling: str) -> str | None:
+    """The code of the language that `language(spelling)` gives, or None if there is none.
+
+    It does not search for the nearest language, so it is fast enough to look up every column of a table.
+    """
     wanted = _FLORES101.get(spelling, spelling)
     if wanted in FLORES200:
         return wanted
@@ -120,38 +148,53 @@ def meant(spelling: str) -> str | None:
 
 
 def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
-    """Several languages in the order given. Raises `ValueError` where two spellings mean the same one."""
-    found: dict[Language, str | Language] = {}
+    """Resolve several spellings, in their order. Raises `ValueError` if one is unknown, or if two mean the same language."""
+    spelled: dict[Language, str | Language] = {}
     for spelling in spellings:
         one = language(spelling)
-        if one in found:
+        if one in spelled:
             raise ValueError(
-                f"languages {str(found[one])!r} and {str(spelling)!r} both mean {one.code} ({one.name}). Give each language once."
+                f"languages {str(spelled[one])!r} and {str(spelling)!r} both mean {one.code} ({one.name}). Give each language once."
             )
-        found[one] = spelling
-    return tuple(found)
+        spelled[one] = spelling
+    return tuple(spelled)
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> str:
-    """'Did you mean ...' for an error message; empty where nothing is near."""
+    """ " Did you mean ...?" for an error message, or an empty text if nothing is similar.
+
+    Parameters
+    ----------
+    word
+        The unknown word.
+    known
+        The known words.
+    n
+        Number of suggestions.
+
+    Example
+    -------
+    >>> nearest("aling", ["align", "lens", "probe"])
+    ' Did you mean align?'
+    """
     near = difflib.get_close_matches(word[:_LONGEST], list(known), n=n, cutoff=0.5)
     return f" Did you mean {', '.join(near)}?" if near else ""
 
 
 def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
-    """The code of a language subtag with, perhaps, a script and a region; None where there is no such language."""
+    """The code of a language subtag with an optional script and region; None if there is no such language."""
     subtag, script = subtag.lower(), script and script.title()
-    found = langcodes.Language.get(subtag)
+    parsed = langcodes.Language.get(subtag)
     if subtag in _SCRIPTS:
         alpha3 = subtag
     elif subtag in ("qu", "que") and script:
         alpha3 = "que"  # XCOPA's que_Latn is not the Quechua of Ayacucho, which a bare "qu" means
-    elif subtag in _NO_LANGUAGE or not (found.is_valid() or _likely(subtag, None)):
+    elif subtag in _NO_LANGUAGE or not (parsed.is_valid() or _likely(subtag, None)):
         return None
     else:
-        short = found.language or subtag
+        short = parsed.language or subtag
         alpha3 = _INDIVIDUAL.get(short) or langcodes.Language.make(language=short).to_alpha3()
-        if alpha3 == "pes" and "AF" in (found.territory, region and region.upper()):
+        if alpha3 == "pes" and "AF" in (parsed.territory, region and region.upper()):
             alpha3 = "prs"
     if script and script not in _scripts().values():
         return None
@@ -160,19 +203,19 @@ def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
 
 
 def _of_name(name: str) -> str | None:
-    """The code of an English name, or of one with its script, "Serbian (Latin)"."""
+    """The code of an English name, optionally with the script in brackets, "Serbian (Latin)"."""
     spoken, _, written = name.removesuffix(")").partition(" (")
     script = _scripts().get(written.casefold())
     try:
-        found = langcodes.find(spoken if script else name)
+        parsed = langcodes.find(spoken if script else name)
     except (LookupError, UnicodeError):
         return None
-    return _of_tag(found.language or "und", script or found.script, found.territory)
+    return _of_tag(parsed.language or "und", script or parsed.script, parsed.territory)
 
 
 @lru_cache(maxsize=1)
 def _scripts() -> dict[str, str]:
-    """Casefolded English name -> ISO 15924 code, "cyrillic" -> "Cyrl", for scripts a text can be written in."""
+    """ISO 15924 code by casefolded English name, "cyrillic" -> "Cyrl", for scripts that text is written in."""
     from babel import Locale
 
     named = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
@@ -181,12 +224,12 @@ def _scripts() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    """Casefolded English name -> code, for the languages of FLORES-200."""
+    """Code by casefolded English name, for the languages of FLORES-200."""
     return {Language(code).name.casefold(): code for code in FLORES200}
 
 
 def _likely(subtag: str, region: str | None) -> str | None:
-    """The script CLDR thinks likely, "Latn"; None where CLDR does not know the language."""
+    """The likely script of a language by CLDR, "Latn"; None if CLDR does not know the language."""
     from babel.core import get_global
 
     known = get_global("likely_subtags")
@@ -197,24 +240,24 @@ def _likely(subtag: str, region: str | None) -> str | None:
 
 
 def _usual(alpha3: str, region: str | None) -> str | None:
-    """The script of a language spelled without one."""
+    """The script of a language whose spelling gives none."""
     likely = _likely(_subtag(alpha3), region)
     scripts = _SCRIPTS.get(alpha3)
     return likely if scripts is None or likely in scripts or (region and likely) else scripts[0]
 
 
 def _subtag(alpha3: str) -> str:
-    """ISO 639-3 -> the subtag BCP 47 prefers, which `language` brings back: "deu" -> "de", "arb" -> "ar", "prs" -> "prs"."""
+    """The BCP 47 subtag from which `language` gives this ISO 639-3 code: "deu" -> "de", "arb" -> "ar", "prs" -> "prs"."""
     short = _MACRO.get(alpha3) or langcodes.Language.get(alpha3).language or alpha3
     back = _INDIVIDUAL.get(short) or langcodes.Language.make(language=short).to_alpha3()
     return short if back == alpha3 else alpha3
 
 
-def _in_words(meant: Language) -> langcodes.Language:
-    alpha3 = meant.code[:3]
-    plain = meant.script == _usual(alpha3, None) and meant.script not in ("Hans", "Hant")
+def _langcode(one: Language) -> langcodes.Language:
+    alpha3 = one.code[:3]
+    usual = one.script == _usual(alpha3, None) and one.script not in ("Hans", "Hant")
     subtag = "qu" if alpha3 == "que" else _subtag(alpha3)
-    return langcodes.Language.make(language=subtag, script=None if plain else meant.script)
+    return langcodes.Language.make(language=subtag, script=None if usual else one.script)
 
 
 def _unknown(spelling: str) -> str:
@@ -223,10 +266,11 @@ def _unknown(spelling: str) -> str:
     names = {name: tag for tag, name in Locale("en").languages.items() if tag not in _NO_LANGUAGE}
     if spelling in names or spelling in names.values():
         return (
-            f"language {spelling!r}: its script is not known. Needed: a code with the script, {names.get(spelling, spelling)}_Latn."
+            f"got language {spelling!r}, whose script is not known, expected a code with the script, such as "
+            f"{names.get(spelling, spelling)}_Latn."
         )
     near = nearest(spelling, [*FLORES200, *names, *names.values()])
     return (
-        f"unknown language {spelling!r}. Needed: a FLORES code (deu_Latn), a language tag with its script where that is rare "
-        f"(de, zh-CN, xal-Cyrl) or an English name (German).{near}"
+        f"unknown language {spelling!r}: expected a FLORES-200 code (deu_Latn), a BCP 47 tag (de, zh-CN), with the script for a "
+        f"rare language (xal-Cyrl), or an English name (German).{near}"
     )

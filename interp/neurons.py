@@ -1,9 +1,9 @@
-"""How often and how strongly every MLP neuron fires in each language: sums over a stream of text, never the activations.
+"""Count how often and how strongly every MLP neuron fires in each language, without storing activations.
 
-A neuron is one column of the down-projection. It FIRES on a token where its pre-activation (the gate in a gated MLP) is
-above 0, which for SiLU, GELU and ReLU is where the activation is above 0; its VALUE is what the down-projection reads.
-Padding and special tokens are not counted. Sentences are dealt into shards, the same in every language,
-so that halves can be compared and languages shuffled; memory is shards x layers x neurons whatever the number of tokens.
+A neuron is one column of the down-projection. It fires on a token if its pre-activation (the gate, in a gated MLP) is above 0; for
+SiLU, GELU and ReLU the activation is then above 0 too. Its value is the input of the down-projection. Padding and special tokens
+are not counted. Sentences are divided into shards, which are the same in every language, so that halves of the text can be compared
+and languages permuted. The memory is shards x layers x neurons, whatever the number of tokens.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NeuronCounts:
-    """Per language and shard of sentences: share of tokens on which each neuron fires, mean and variance of its value.
+    """Activation statistics of every MLP neuron, by language and shard of sentences, as `count_neurons` returns them.
 
-    `hooks` names the hooks that were in force on the model.
+    `rate` is the share of tokens on which a neuron fires, `mean` and `variance` are those of its value, each
+    `[shard layer neuron]`. `tokens` is the number of tokens of each shard. `layer` is a block index, 0 to N - 1. `hooks`
+    names the hooks in force on the model while counting.
     """
 
     rate: Mapping[str, Float[Tensor, "shard layer neuron"]]
@@ -59,10 +61,12 @@ class NeuronCounts:
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """FLORES-200 codes of the languages."""
         return tuple(self.rate)
 
     @property
     def shards(self) -> int:
+        """Number of shards."""
         return len(next(iter(self.tokens.values())))
 
 
@@ -77,12 +81,47 @@ def count_neurons(
     only: Sequence[str] | None = None,
     seed: int = 0,
 ) -> NeuronCounts:
-    """Run a corpus through a model and count, language by language, which neurons fire.
+    """Run a corpus through a model and count, in each language, how often every MLP neuron fires.
 
-    With a `folder` each language is written when it is done, and a run that was stopped goes on with the next one.
-    Several processes may fill one folder, each with `only` some of the languages: a call without finds them there.
-    `shards` parts of whole sentences (or documents); sentences longer than the model reads are cut. Raises `ValueError`
-    where a mean is not finite.
+    Parameters
+    ----------
+    model
+        A model with plain or gated MLPs, from `interp.load`.
+    corpus
+        Parallel text. Sentences that exceed the context length are truncated.
+    shards
+        Number of groups of sentences (or documents) that are counted separately, at least 2. More shards give the permutation test
+        of `probes.find_neurons` more power.
+    max_tokens
+        Maximum number of tokens of a batch, including padding. The result does not depend on it.
+    folder
+        Where to save the counts of each language as it is done, so that an interrupted run continues. Default: nowhere.
+    only
+        Count only these languages, so that several processes can share a folder. A call without it then reads all of them.
+    seed
+        Random seed of the division into shards.
+
+    Returns
+    -------
+    `NeuronCounts`.
+
+    Raises
+    ------
+    ValueError
+        The number of shards does not fit the corpus, the model has other MLPs (such as a mixture of experts), or the folder holds
+        the counts of another model, corpus or setting. A mean is not finite.
+
+    References
+    ----------
+    Tang et al. 2024, "Language-Specific Neurons", arXiv 2402.16438, section 2.2.
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> counts = interp.count_neurons(interp.load("bundled"), corpus, shards=2)
+    >>> tuple(counts.rate["deu_Latn"].shape)  # shard, block, neuron
+    (2, 8, 512)
     """
     _check(model, corpus, shards)
     asked = {
@@ -105,7 +144,7 @@ def count_neurons(
 def _check(model: TransformerBridge, corpus: ParallelCorpus, shards: int) -> None:
     texts = len(set(corpus.documents or corpus.ids))
     if not 2 <= shards <= texts:
-        raise ValueError(f"{shards} shards of {texts} sentences (or documents): needed at least 2 and no more than there are.")
+        raise ValueError(f"got {shards} shards of {texts} sentences (or documents), expected 2 to {texts}.")
     for block in range(model.cfg.n_layers):
         for name in (gate_hook(block), neuron_hook(block)):
             if name not in model.hook_dict:

@@ -25,7 +25,7 @@ _HOMES = {
     "measure_probes": "probes.linear.probe",
     "ProbeReport": "probes.linear.probe",
     "find_neurons": "probes.neurons.find",
-    "NeuronReport": "probes.neurons.find",
+    "NeuronReport": "probes.neurons.report",
     "measure_damage": "probes.neurons.ablation",
     "measure_atlas": "probes.atlas.measure",
     "AtlasReport": "probes.atlas.measure",

@@ -1,7 +1,7 @@
-"""What every question takes, and how a recipe and the command line become it.
+"""Settings that all commands share, and how they are read from the command line and from a recipe.
 
-One frozen dataclass a question is its command line (tyro), the schema of its YAML (pydantic) and the `config.yaml` of its
-run folder. Nothing here imports torch: `interp align --help` must answer at once.
+Each command has one frozen dataclass. It defines the command line (tyro), the schema of the YAML recipe (pydantic) and the
+`config.yaml` in the run folder. Nothing here imports torch, so that `interp align --help` answers at once.
 """
 
 from __future__ import annotations
@@ -28,82 +28,83 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parents[1] / "recipes"
 CONFIG = "config.yaml"
 _HOW = frozenset({"output", "config", "resume", "shard", "page", "debug"})
-"""Fields that say how to run, not what is asked: they may differ when a run is resumed."""
+"""Settings that do not change the result, so they may differ when a run is resumed."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every question takes; a question adds its own fields and a default `output`."""
+    """Settings of all commands. Each command adds its own fields and its default `output`."""
 
     model: str = "bundled"
-    """A hub name, the folder of a Hugging Face model, or "bundled"."""
+    """Model: a name on the Hugging Face Hub, a local model folder, or "bundled"."""
     corpus: str = "cldr:names"
-    """Parallel text: "cldr:names", or a file or folder of it."""
+    """Parallel corpus: a file or folder, or built-in text such as "cldr:names"."""
     languages: tuple[str, ...] = ()
-    """Languages to ask about, as deu_Latn, de or German; none given means all that the corpus has."""
+    """Languages, as deu_Latn, de or German. Default: all languages of the corpus."""
     pivot: str = "eng_Latn"
-    """The language every other one is held against."""
+    """Reference language, to which every other language is compared."""
     output: Path = Path("runs/run")
-    """The run folder to write."""
+    """Run folder to write."""
     device: str | None = None
-    """cpu, cuda, cuda:1, mps, or auto: the best there is, several GPUs where one cannot hold the model; none given is auto."""
+    """cpu, cuda, cuda:1, mps or auto. Default: auto, the fastest available (several GPUs if one cannot hold the model)."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """Precision of the weights; none given means the checkpoint's own."""
+    """Precision of the weights. Default: that of the checkpoint."""
     seed: int = 0
-    """Start of everything random."""
+    """Random seed."""
     limit: int | None = None
-    """Use at most this many items, drawn by --seed and kept in order."""
+    """Use at most this many items: a random subset drawn with --seed, in corpus order. Default: all."""
     config: str | None = None
-    """A recipe: a YAML file of these settings, or the name of one that is shipped. Flags override it."""
+    """Recipe: a YAML file of these settings, or the name of a built-in one. Command-line options override it."""
     resume: bool = False
-    """Continue an unfinished run folder, or show a finished one again."""
+    """Continue the unfinished run in the output folder, or show the finished one again."""
     shard: str | None = None
-    """This process's share of a run that several do together, as 1/4 to 4/4; the last to finish answers."""
+    """Split the run over several processes: this is process i of n, as 1/4 to 4/4. The last to finish writes the report."""
     page: bool = False
-    """Also write the run as one self-contained HTML page."""
+    """Also write the report as one self-contained HTML page."""
     debug: bool = False
-    """Show the traceback of an error."""
+    """On an error, show the full traceback."""
 
     @property
     def command(self) -> str:
-        """The command that asks this question: the name of its module."""
+        """Name of the command: the name of its module."""
         return type(self).__module__.rpartition(".")[2]
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
-        """The languages to read, the pivot first; None means all that the corpus has."""
+        """The languages to read, the reference language first; None means all languages of the corpus."""
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
     def resolved(self) -> Self:
-        """The same settings with every language under its one code.
+        """The same settings with every language as its FLORES-200 code.
 
-        Raises `ValueError` where none is meant, and for a number that can mean nothing.
+        Raises `ValueError` for an unknown language, and for a number outside its bounds.
         """
         from interp.languages import language, languages
 
         check_bounds(self)
-        codes = tuple(found.code for found in languages(self.languages))
+        codes = tuple(known.code for known in languages(self.languages))
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
     def read_corpus(self) -> ParallelCorpus:
-        """The text asked for: the pivot and the languages, cut to `limit`."""
+        """The corpus in the reference language and the other languages, with at most `limit` items."""
         import interp
 
         return interp.read(self.corpus, languages=self.wanted).select(limit=self.limit, seed=self.seed)
 
     def load_model(self) -> TransformerBridge:
-        """The model asked for."""
+        """Load `model` on `device` with `dtype`."""
         import interp
 
         return interp.load(self.model, device=self.device, dtype=self.dtype)
 
     def asked(self) -> dict[str, Any]:
-        """What is asked, as plain values: equal for two runs that must give the same result. A GPU's number is not asked."""
-        plain = {key: value for key, value in dataclasses.asdict(self).items() if key not in _HOW}
-        plain["device"] = self.device and self.device.partition(":")[0]
-        return {"command": self.command, **json.loads(json.dumps(plain, default=str))}
+        """The settings that determine the result, as JSON values. The index of a GPU is left out."""
+        values = {key: value for key, value in dataclasses.asdict(self).items() if key not in _HOW}
+        values["device"] = self.device and self.device.partition(":")[0]
+        return {"command": self.command, **json.loads(json.dumps(values, default=str))}
 
     def to_yaml(self) -> str:
+        """The settings that determine the result, as the text of `config.yaml`."""
         return yaml.safe_dump(self.asked(), sort_keys=False, allow_unicode=True)
 
 
@@ -111,7 +112,24 @@ Question = TypeVar("Question", bound=Settings)
 
 
 def parse(kind: type[Question], args: Sequence[str]) -> Question:
-    """Settings from a command line: defaults, then the recipe of `--config`, then flags. Leaves by `SystemExit` on `--help`."""
+    """Read settings from a command line.
+
+    Defaults come first, then the recipe of `--config`, then the options given.
+
+    Parameters
+    ----------
+    kind
+        The settings class of the command, such as `AlignSettings`.
+    args
+        The arguments after the name of the command.
+
+    Raises
+    ------
+    ValueError
+        The recipe does not exist, or one of its keys or values is wrong.
+    SystemExit
+        On `--help`, and on an option that tyro refuses.
+    """
     command, markers = kind().command, (tyro.conf.AvoidSubcommands,)
     settings = parse_flags(kind, args, command, *markers)
     if settings.config is not None:
@@ -120,25 +138,38 @@ def parse(kind: type[Question], args: Sequence[str]) -> Question:
 
 
 def find_recipe(name: str) -> Path:
-    """The file meant by `--config`: a path, or the name of a shipped recipe."""
+    """The file that `--config` names: a path, or the name of a built-in recipe."""
     for path in (Path(name), RECIPES / f"{name}.yaml"):
         if path.is_file():
             return path
     from interp.languages import nearest
 
-    shipped = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    raise ValueError(f"no recipe {name!r}. Needed: a YAML file, or one of {', '.join(shipped)}.{nearest(name, shipped)}")
+    built_in = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    raise ValueError(f"got recipe {name!r}, expected a YAML file or one of {', '.join(built_in)}.{nearest(name, built_in)}")
 
 
 def read_recipe(kind: type[Question], path: Path) -> Question:
-    """Settings from a YAML file; what it leaves out has its default. Raises `ValueError` naming the file and the key."""
+    """Read settings from a YAML recipe. Keys that it leaves out keep their defaults.
+
+    Parameters
+    ----------
+    kind
+        The settings class of the command, such as `AlignSettings`.
+    path
+        The YAML file. Its `output` must be a relative path inside the working directory.
+
+    Raises
+    ------
+    ValueError
+        The recipe is for another command, or has an unknown key or a wrong value. The message names the file and the key.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     values = read_yaml(path)
     command = kind().command
-    meant = values.pop("command", command)
-    if meant != command:
-        raise ValueError(f"{path}: command is {meant!r}. Needed: a recipe of {command!r}; run `interp {meant}` instead.")
+    named = values.pop("command", command)
+    if named != command:
+        raise ValueError(f"{path}: got a recipe for {named!r}, expected one for {command!r}. Run `interp {named}` instead.")
     _check_keys(
         path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
     )
@@ -149,16 +180,18 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         quote = (
-            " YAML reads a bare no, yes, on or off as a truth value: put it in quotes." if isinstance(first["input"], bool) else ""
+            " YAML reads an unquoted no, yes, on or off as a boolean: put it in quotes." if isinstance(first["input"], bool) else ""
         )
         raise ValueError(f"{path}: {key}: got {first['input']!r}. {first['msg']}.{quote}") from None
 
 
 def _check_output(path: Path, values: dict[str, Any]) -> None:
-    """A recipe may come from a stranger: it chooses a folder below this one, and no other."""
+    """A recipe may come from someone else, so it may only write inside the working directory."""
     output = Path(str(values.get("output", "")))
     if output.is_absolute() or ".." in output.parts:
-        raise ValueError(f"{path}: output {str(output)!r} is no folder below this one. Needed: one that is; --output takes any.")
+        raise ValueError(
+            f"{path}: got output {str(output)!r}, expected a folder inside the working directory. Any other goes with --output."
+        )
 
 
 def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:
@@ -166,12 +199,12 @@ def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:
 
     for key in values:
         if key not in known:
-            near = nearest(str(key), known, n=1) or f" Known: {', '.join(known)}."
+            near = nearest(str(key), known, n=1) or f" Known keys: {', '.join(known)}."
             raise ValueError(f"{path}: unknown key {key!r}.{near}")
 
 
 def settings_of(module: ModuleType) -> type[Settings]:
-    """The settings of a question: the one kind of `Settings` that its module defines."""
+    """The settings class of a command: the one subclass of `Settings` that its module defines."""
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     (kind,) = (kind for kind in kinds if issubclass(kind, Settings))
     return kind

@@ -1,9 +1,9 @@
-"""Parallel names, dates, number words and phrases in 100+ languages, without a download.
+"""Parallel names, dates, number words and phrases in over 100 languages, without a download.
 
-The text is Unicode CLDR data, as shipped by Babel, and the number words of num2words. Every item has an id whose tail is
-written the same in every language (`territory:FR`, `date:03-05`, `number:42`), so ids double as language-neutral codes.
+The text is Unicode CLDR data from Babel, and the number words of num2words. The ids of the items (`territory:FR`, `date:03-05`,
+`number:42`) are the same in every language.
 
-When it misleads: this is a lexicon, not prose. Alignment or translation on it is about a few hundred concepts; say "lexical".
+When it misleads: this is a lexicon of a few hundred concepts, not prose. Call results on it lexical.
 """
 
 from __future__ import annotations
@@ -39,26 +39,39 @@ UNITS = {
 }  # fmt: skip
 
 CONTINENTS = {"Europe": "150", "Asia": "142", "Africa": "002", "America": "019", "Australia": "009", "Pacific": "009"}
-_SPANS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
+_Unit = Literal["minute", "hour", "day", "week", "month", "year"]
+_SECONDS: dict[_Unit, int] = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800, "year": 31557600}
 _NUM2WORDS = {"kaz": "kz", "nob": "no"}
 _HELD_OUT = 0.1
 
 
 def available() -> tuple[str, ...]:
-    """The codes of all languages whose names CLDR gives almost completely: the ones `read_corpus` offers by default."""
+    """The codes of the languages for which CLDR has almost all names. `read_corpus` reads them by default."""
     return _available()
 
 
 def read_corpus(kind: str, languages: Sequence[str] | None = None, split: str = "all") -> ParallelCorpus:
-    """The items of one kind that every language has, each written differently from the others of its language.
+    """Read the items of one kind that every language has, without items that are written the same as another one.
 
-    `split="heldout"` are the concepts whose translations the bundled model never saw (a fixed tenth, by hash of the id),
-    `"train"` the rest. Raises `ValueError` for a kind, split or language there is not.
+    Parameters
+    ----------
+    kind
+        `names`, `dates`, `numbers` or `phrases`.
+    languages
+        Languages in any spelling. Default: `available()`.
+    split
+        `heldout` is a fixed tenth of the concepts, by the hash of the id, whose translations the bundled model never saw in
+        training. `train` is the rest. Default: `all`.
+
+    Raises
+    ------
+    ValueError
+        The kind, the split or a language is not available.
     """
     if kind not in get_args(Kind):
-        raise ValueError(f"cldr:{kind}: needed one of {', '.join('cldr:' + known for known in (*get_args(Kind), 'facts'))}.")
+        raise ValueError(f"got cldr:{kind}, expected one of {', '.join('cldr:' + known for known in (*get_args(Kind), 'facts'))}.")
     if split not in get_args(Split):
-        raise ValueError(f"split {split!r} of cldr:{kind}: needed one of {', '.join(get_args(Split))}.")
+        raise ValueError(f"got split {split!r} of cldr:{kind}, expected one of {', '.join(get_args(Split))}.")
     tables = {code: entries(kind, code) for code in wanted_codes(kind, languages)}
     ids = [i for i in _shared(tables) if split == "all" or held_out(i) == (split == "heldout")]
     name = f"cldr:{kind}" + ("" if split == "all" else f"/{split}")
@@ -71,7 +84,7 @@ def read_corpus(kind: str, languages: Sequence[str] | None = None, split: str = 
 
 
 def held_out(identifier: str, share: float = _HELD_OUT) -> bool:
-    """Whether an item belongs to the held-out part: a property of its id alone, the same everywhere and for ever."""
+    """Whether an item is held out: `uniform(identifier)` is below `share`. It depends on nothing but the id."""
     return uniform(identifier) < share
 
 
@@ -82,50 +95,54 @@ def uniform(identifier: str) -> float:
 
 @lru_cache(maxsize=1024)
 def entries(kind: str, code: str) -> Mapping[str, str]:
-    """Everything of one kind in one language: id -> text."""
+    """All items of one `kind` in one language (a FLORES-200 `code`): text by id."""
     makers = {"names": _names, "dates": _dates, "numbers": _numbers, "phrases": _phrases}
     return {i: text for i, text in makers[kind](language(code)).items() if text}
 
 
 @lru_cache(maxsize=1024)
-def _locale(meant: Language) -> Locale:
-    """A locale that shares nothing with another: Babel writes resolved aliases into the root that all locales share,
-    so that Italian weekdays come out in Swahili if Swahili was asked first."""
+def _locale(one: Language) -> Locale:
+    """A locale that shares no data with another one.
+
+    Babel writes resolved aliases into data that all locales share: without this, Italian weekdays are in Swahili if Swahili was
+    loaded first.
+    """
     localedata._cache.clear()
     try:
-        locale = Locale.parse(meant.tag, sep="-")
+        locale = Locale.parse(one.tag, sep="-")
         assert locale._data is not None
         return locale
     except (UnknownLocaleError, ValueError):
         raise ValueError(
-            f"cldr has no data for {meant.code} ({meant.name}). interp.text.cldr.available() lists what there is."
+            f"cldr has no data for {one.code} ({one.name}). interp.text.cldr.available() lists its languages."
         ) from None
 
 
 @lru_cache(maxsize=1)
 def concepts() -> dict[str, tuple[str, ...]]:
-    """Territories with a one-word English name, and the languages and currencies that are theirs."""
+    """The ids of all names, by kind: territories with a one-word English name, their languages and their currencies."""
     english = _locale(language("eng_Latn"))
-    places = sorted(
+    territories = sorted(
         code
         for code in get_global("territory_currencies")
         if re.fullmatch(r"[^\W\d_]+", english.territories.get(code, "")) and get_official_languages(code) and currency_of(code)
     )
-    spoken = {get_official_languages(place)[0].split("_")[0] for place in places}
+    spoken = {get_official_languages(territory)[0].split("_")[0] for territory in territories}
     return {
-        "territory": (*places, *sorted(set(CONTINENTS.values()))),
+        "territory": (*territories, *sorted(set(CONTINENTS.values()))),
         "language": tuple(sorted(tag for tag in spoken if re.fullmatch(r"[^\W\d_]+", english.languages.get(tag, "")))),
-        "currency": tuple(sorted({currency_of(place) for place in places})),
+        "currency": tuple(sorted({currency_of(territory) for territory in territories})),
     }
 
 
-def currency_of(place: str) -> str:
-    current = get_territory_currencies(place)
-    return current[0] if current else ""
+def currency_of(territory: str) -> str:
+    """The ISO 4217 code of the currency of a territory ("FR"); empty if it has none."""
+    currencies = get_territory_currencies(territory)
+    return currencies[0] if currencies else ""
 
 
-def _names(meant: Language) -> dict[str, str]:
-    locale, known = _locale(meant), concepts()
+def _names(one: Language) -> dict[str, str]:
+    locale, known = _locale(one), concepts()
     named = {f"territory:{code}": locale.territories.get(code, "") for code in known["territory"]}
     named |= {f"language:{tag}": locale.languages.get(tag, "") for tag in known["language"]}
     named |= {f"currency:{code}": locale.currencies.get(code, "") for code in known["currency"]}
@@ -138,40 +155,40 @@ def _names(meant: Language) -> dict[str, str]:
     return {i: text for i, text in named.items() if text != i.split(":")[1]}
 
 
-def _dates(meant: Language) -> dict[str, str]:
-    locale = _locale(meant)
+def _dates(one: Language) -> dict[str, str]:
+    locale = _locale(one)
     days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(366)]
     dated = {f"date:{day:%m-%d}": format_skeleton("MMMMd", day, locale=locale) for day in days}
-    for span, seconds in _SPANS.items():
+    for unit, seconds in _SECONDS.items():
         for count in (*range(-10, 0), *range(1, 11)):
-            dated[f"relative:{count:+d} {span}"] = format_timedelta(
-                timedelta(seconds=count * seconds), granularity=span, threshold=1000, add_direction=True, locale=locale
+            dated[f"relative:{count:+d} {unit}"] = format_timedelta(
+                timedelta(seconds=count * seconds), granularity=unit, threshold=1000, add_direction=True, locale=locale
             )
     return dated
 
 
-def _numbers(meant: Language) -> dict[str, str]:
-    converter = num2words.CONVERTER_CLASSES.get(_NUM2WORDS.get(meant.code[:3], meant.tag.split("-")[0]))
-    if converter is None or meant.script != language(meant.tag.split("-")[0]).script:
+def _numbers(one: Language) -> dict[str, str]:
+    converter = num2words.CONVERTER_CLASSES.get(_NUM2WORDS.get(one.code[:3], one.tag.split("-")[0]))
+    if converter is None or one.script != language(one.tag.split("-")[0]).script:
         return {}
     return {f"number:{number}": str(converter.to_cardinal(number)) for number in range(101)}
 
 
-def _phrases(meant: Language) -> dict[str, str]:
-    locale, names = _locale(meant), _names(meant)
-    said = {f"amount:{count} {short}": _amount(count, unit, locale) for unit, short in UNITS.items() for count in range(2, 13)}
-    places = [i for i in names if i.startswith("territory:") and not i[-1].isdigit()]
-    for place, first in enumerate(places):
-        for second in (places[place * 7 % len(places)], places[(place * 31 + 11) % len(places)]):
+def _phrases(one: Language) -> dict[str, str]:
+    locale, names = _locale(one), _names(one)
+    phrases = {f"amount:{count} {short}": _amount(count, unit, locale) for unit, short in UNITS.items() for count in range(2, 13)}
+    territories = [i for i in names if i.startswith("territory:") and not i[-1].isdigit()]
+    for index, first in enumerate(territories):
+        for second in (territories[index * 7 % len(territories)], territories[(index * 31 + 11) % len(territories)]):
             if first != second:
                 pair = f"{first[10:]}+{second[10:]}"
-                said[f"and:{pair}"] = format_list([names[first], names[second]], locale=locale)
-                said[f"or:{pair}"] = format_list([names[first], names[second]], style="or", locale=locale)
-    return said
+                phrases[f"and:{pair}"] = format_list([names[first], names[second]], locale=locale)
+                phrases[f"or:{pair}"] = format_list([names[first], names[second]], style="or", locale=locale)
+    return phrases
 
 
 def _amount(count: int, unit: str, locale: Locale) -> str:
-    """ "3 kilometres". CLDR writes a long form only where it differs from the short one; where there is neither, nothing."""
+    """An amount in words, "3 kilometres". CLDR has a long form only if it differs from the short one; empty if it has neither."""
     for length in ("long", "short"):
         text = format_unit(count, unit, length=length, locale=locale)
         if unit not in text:
@@ -191,7 +208,8 @@ def _shared(tables: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
-    codes = [found.code for found in languages(spellings)] if spellings is not None else list(_available())
+    """The codes of languages in any spelling, or of all. Raises `ValueError` if one has no items of the kind."""
+    codes = [one.code for one in languages(spellings)] if spellings is not None else list(_available())
     if spellings is None:
         return [code for code in codes if entries(kind, code)]
     for code in codes:
@@ -203,16 +221,16 @@ def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
 @lru_cache(maxsize=1)
 def _available() -> tuple[str, ...]:
     english = entries("names", "eng_Latn")
-    found = {}
+    codes = set()
     for tag in sorted(locale_identifiers()):
         try:
-            meant = language(tag)
-            if meant.tag != tag.replace("_", "-") or meant.code in found:
+            one = language(tag)
+            if one.tag != tag.replace("_", "-") or one.code in codes:
                 continue
-            table = entries("names", meant.code)
+            table = entries("names", one.code)
         except (ValueError, KeyError):
             continue
-        own = [i for i in english if i in table and (meant.code == "eng_Latn" or table[i] != english[i])]
+        own = [i for i in english if i in table and (one.code == "eng_Latn" or table[i] != english[i])]
         if len(table) >= 0.9 * len(english) and len(own) >= 0.4 * len(english):
-            found[meant.code] = len(own)
-    return tuple(sorted(found))
+            codes.add(one.code)
+    return tuple(sorted(codes))

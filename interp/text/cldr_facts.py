@@ -1,6 +1,7 @@
-"""Facts that CLDR knows, told and asked in 100+ languages: which currency, language and continent a territory has, what comes next.
+"""Facts from CLDR as questions in over 100 languages: the currency, language and continent of a territory, the next month or
+weekday.
 
-The relation is a sign, not words, so that a fact reads alike in every language: `Deutsch: "Frankreich" ¤ Deutsch: "Euro"`.
+The relation is a symbol, not words, so that a fact has the same form in every language: `Deutsch: "Frankreich" ¤ Deutsch: "Euro"`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from interp.text import cldr
 from interp.text.corpus import ParallelTask
 
 RELATIONS = {"currency-of": "¤", "language-of": "💬", "continent-of": "🌍", "next": "→"}
-"""The sign between subject and answer of a fact: a symbol."""
+"""The symbol between the subject and the answer, by relation."""
 
 
 @lru_cache(maxsize=1024)
 def facts(code: str) -> Mapping[str, tuple[str, str, str]]:
-    """Everything CLDR knows that has a name in one language: id -> (subject, relation sign, answer)."""
+    """All facts with names in one language (a FLORES-200 `code`): (subject, symbol of the relation, answer) by id."""
     named = cldr.entries("names", code)
     pairs = {i: (subject, answer) for i, (subject, answer) in _fact_ids().items() if subject in named and answer in named}
     return {i: (named[subject], RELATIONS[i.split(":")[0]], named[answer]) for i, (subject, answer) in pairs.items()}
@@ -31,21 +32,21 @@ def facts(code: str) -> Mapping[str, tuple[str, str, str]]:
 
 @lru_cache(maxsize=1)
 def _fact_ids() -> dict[str, tuple[str, str]]:
-    """Fact id -> (id of the subject, id of the answer)."""
+    """The ids of the subject and of the answer, by id of the fact."""
     zones = get_global("territory_zones")
-    found: dict[str, tuple[str, str]] = {}
-    for place in cldr.concepts()["territory"]:
-        if place.isdigit():
+    pairs: dict[str, tuple[str, str]] = {}
+    for territory in cldr.concepts()["territory"]:
+        if territory.isdigit():
             continue
-        subject = f"territory:{place}"
-        found[f"currency-of:{place}"] = (subject, f"currency:{cldr.currency_of(place)}")
-        found[f"language-of:{place}"] = (subject, f"language:{get_official_languages(place)[0].split('_')[0]}")
-        area = zones.get(place, ["/"])[0].split("/")[0]
+        subject = f"territory:{territory}"
+        pairs[f"currency-of:{territory}"] = (subject, f"currency:{cldr.currency_of(territory)}")
+        pairs[f"language-of:{territory}"] = (subject, f"language:{get_official_languages(territory)[0].split('_')[0]}")
+        area = zones.get(territory, ["/"])[0].split("/")[0]
         if area in cldr.CONTINENTS:
-            found[f"continent-of:{place}"] = (subject, f"territory:{cldr.CONTINENTS[area]}")
-    found |= {f"next:m{number}": (f"month:{number}", f"month:{number % 12 + 1}") for number in range(1, 13)}
-    found |= {f"next:w{number}": (f"weekday:{number}", f"weekday:{(number + 1) % 7}") for number in range(7)}
-    return found
+            pairs[f"continent-of:{territory}"] = (subject, f"territory:{cldr.CONTINENTS[area]}")
+    pairs |= {f"next:m{number}": (f"month:{number}", f"month:{number % 12 + 1}") for number in range(1, 13)}
+    pairs |= {f"next:w{number}": (f"weekday:{number}", f"weekday:{(number + 1) % 7}") for number in range(7)}
+    return pairs
 
 
 def read_task(
@@ -54,15 +55,32 @@ def read_task(
     relations: Iterable[str] = tuple(RELATIONS),
     options: int = 4,
 ) -> ParallelTask:
-    """Facts as questions: `Deutsch: "Frankreich" ¤ Deutsch: "`, answer `Euro`, with `options` answers to choose from.
+    """Read facts as questions: `Deutsch: "Frankreich" ¤ Deutsch: "`, with the answer `Euro`.
 
-    A fact was told to the bundled model in a language if the fixed number of its id lies below `FACTS_SEEN[code]`, so what
-    it was told in one language it was told in every better-served one. `split="heldout"` are the facts it was told in none
-    of the languages but English, `"train"` those it was told in all of them. Wrong options answer the same relation of
-    other subjects and stand in the same order in every language.
+    Parameters
+    ----------
+    languages
+        Languages in any spelling. Default: all that CLDR has.
+    split
+        `heldout`: the facts that the bundled model was trained on in none of the languages except English. `train`: those that it
+        was trained on in all of them. Default: `all`.
+    relations
+        The relations to ask about: `currency-of`, `language-of`, `continent-of`, `next`.
+    options
+        Number of options. Wrong options are answers to the same relation for other subjects, in the same order in every language.
+
+    Raises
+    ------
+    ValueError
+        The split or a language is not available.
+
+    Notes
+    -----
+    The bundled model was trained on a fact in a language if `uniform(id)` is below `FACTS_SEEN[code]`. So a fact that it saw in one
+    language it also saw in every language with a larger share.
     """
     if split not in get_args(cldr.Split):
-        raise ValueError(f"split {split!r} of cldr:facts: needed one of {', '.join(get_args(cldr.Split))}.")
+        raise ValueError(f"got split {split!r} of cldr:facts, expected one of {', '.join(get_args(cldr.Split))}.")
     codes = cldr.wanted_codes("names", languages)
     tables = {code: facts(code) for code in codes}
     kept = set(relations)
@@ -81,13 +99,13 @@ def read_task(
 
 
 def fact_prompt(code: str, subject: str, sign: str) -> str:
-    """A fact up to its answer, as the bundled model reads it."""
+    """A fact up to its answer, in the form of the training text of the bundled model, in the language `code`."""
     name = language(code).autonym
     return f'{name}: "{subject}" {sign} {name}: "'
 
 
 def _answers_like(identifier: str, ids: Sequence[str]) -> list[str]:
-    """The distinct answers (ids of names) to the same relation of the same kind of subject."""
+    """The different answers (ids of names) to the same relation for the same kind of subject."""
     pairs = _fact_ids()
     group = identifier.split(":")[0], pairs[identifier][0].split(":")[0]
     return list(dict.fromkeys(pairs[i][1] for i in ids if (i.split(":")[0], pairs[i][0].split(":")[0]) == group))

@@ -1,4 +1,4 @@
-"""Parallel text as a value: the same sentences, or the same questions, in several languages. No reading, no writing."""
+"""Parallel text in memory: the same sentences, or the same questions, in several languages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,34 @@ from interp.provenance import CorpusIdentity
 
 @dataclass(frozen=True)
 class ParallelCorpus:
-    """The same sentences in several languages: item `i` of every language is a translation of item `i` of every other.
+    """The same sentences in several languages: item i of every language is a translation of item i of every other.
 
-    `sentences[code]` is a tuple of equal length in every language, keyed by FLORES code. `ids` names the items (defaults
-    to their row numbers); `documents`, where given, names the text each came from, so that statistics resample texts.
-    `labels[name]` holds one label an item (topic, concept type) for probes.
+    Parameters
+    ----------
+    name
+        Name of the corpus, for signatures and messages.
+    sentences
+        The sentences by language, in any spelling; the keys become FLORES-200 codes. Equally many in every language, none empty.
+    ids
+        Identifiers of the items, all different. Default: their row numbers.
+    documents
+        The document of each item, if known. Statistics then resample documents instead of sentences.
+    labels
+        Labels of the items by name (topic, concept type), one per item, for probes.
+
+    Raises
+    ------
+    ValueError
+        The languages have different numbers of sentences, a sentence is empty, or an id occurs twice.
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.ParallelCorpus("pets", {"en": ("a cat", "a dog"), "de": ("eine Katze", "ein Hund")})
+    >>> corpus["German"]
+    ('eine Katze', 'ein Hund')
+    >>> corpus.select(limit=1).sentences["eng_Latn"]
+    ('a cat',)
     """
 
     name: str
@@ -40,23 +63,39 @@ class ParallelCorpus:
         return len(self.ids)
 
     def __getitem__(self, spelling: str) -> tuple[str, ...]:
-        """The sentences of one language, in any spelling of it."""
-        return self.sentences[_have(self.name, self.sentences, spelling).code]
+        """The sentences of one language, in any spelling. Raises `ValueError` if the corpus lacks it."""
+        return self.sentences[_find_language(self.name, self.sentences, spelling).code]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _thawed(self)
+        return _reduced(self)
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """FLORES-200 codes of the languages."""
         return tuple(self.sentences)
 
     @cached_property
     def identity(self) -> CorpusIdentity:
-        """Name, size and a hash of every id and sentence: equal for equal text, whatever file it came from."""
+        """Name, size and a hash of all ids and sentences: equal for equal text, whatever its source."""
         return CorpusIdentity(self.name, _hash(self.ids, self.sentences), len(self))
 
     def select(self, languages: Sequence[str] | None = None, limit: int | None = None, seed: int | None = None) -> ParallelCorpus:
-        """Some languages and the first `limit` items, or a random `limit` of them (kept in order) where a seed is given."""
+        """Select languages and items.
+
+        Parameters
+        ----------
+        languages
+            Languages in any spelling. Default: all.
+        limit
+            Number of items. Default: all.
+        seed
+            If given, the items are a random subset, in their order; else they are the first ones.
+
+        Raises
+        ------
+        ValueError
+            A language is missing, or `limit` is less than 1.
+        """
         rows = _rows(len(self), limit, seed)
         codes = _codes(self.name, self.sentences, languages)
         return replace(self, sentences={code: _take(self.sentences[code], rows) for code in codes}, **_described(self, rows))
@@ -64,11 +103,36 @@ class ParallelCorpus:
 
 @dataclass(frozen=True)
 class ParallelTask:
-    """The same questions in several languages: what is asked, what is right, and what there is to choose from.
+    """The same questions in several languages, with answers and options.
 
-    `prompts[code][i]` is the question, `answers[code][i]` the accepted answers (the first is the reference) and
-    `choices[code][i]` the options, empty for open questions. Keyed by FLORES code; `ids`, `documents` (the paragraph a
-    question is about) and `labels` as in `ParallelCorpus`.
+    Parameters
+    ----------
+    name
+        Name of the task, for signatures and messages.
+    prompts
+        The prompts by language, in any spelling; the keys become FLORES-200 codes.
+    answers
+        The accepted answers of each item, by language. The first is the reference.
+    choices
+        The options of each item, by language; empty for open questions.
+    ids, labels
+        As in `ParallelCorpus`.
+    documents
+        The paragraph that each question is about, if known. Statistics then resample paragraphs.
+
+    Raises
+    ------
+    ValueError
+        The languages or numbers of prompts, answers and options differ, a prompt is empty, or an id occurs twice.
+
+    Example
+    -------
+    >>> import interp
+    >>> task = interp.ParallelTask(
+    ...     "capitals", {"en": ("The capital of Peru is",)}, {"en": (("Lima",),)}, {"en": (("Lima", "Rome"),)}
+    ... )
+    >>> task.choices["eng_Latn"][0]
+    ('Lima', 'Rome')
     """
 
     name: str
@@ -87,7 +151,10 @@ class ParallelTask:
         for part in ("answers", "choices"):
             columns = getattr(self, part)
             if (columns or part == "answers") and set(columns) != set(self.prompts):
-                raise ValueError(f"task {self.name!r}: {part} in {sorted(columns)} but prompts in {sorted(self.prompts)}.")
+                raise ValueError(
+                    f"task {self.name!r}: got {part} in {sorted(columns)} but prompts in {sorted(self.prompts)}, "
+                    "expected the same languages."
+                )
             _check_lengths(self, part, columns)
         _describe(self)
 
@@ -95,19 +162,35 @@ class ParallelTask:
         return len(self.ids)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _thawed(self)
+        return _reduced(self)
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """FLORES-200 codes of the languages."""
         return tuple(self.prompts)
 
     @cached_property
     def identity(self) -> CorpusIdentity:
-        """Name, size and a hash of every id, prompt, answer and choice."""
+        """Name, size and a hash of all ids, prompts, answers and options."""
         return CorpusIdentity(self.name, _hash(self.ids, self.prompts, self.answers, self.choices), len(self))
 
     def select(self, languages: Sequence[str] | None = None, limit: int | None = None, seed: int | None = None) -> ParallelTask:
-        """Some languages and the first `limit` items, or a random `limit` of them (kept in order) where a seed is given."""
+        """Select languages and items.
+
+        Parameters
+        ----------
+        languages
+            Languages in any spelling. Default: all.
+        limit
+            Number of items. Default: all.
+        seed
+            If given, the items are a random subset, in their order; else they are the first ones.
+
+        Raises
+        ------
+        ValueError
+            A language is missing, or `limit` is less than 1.
+        """
         rows = _rows(len(self), limit, seed)
         codes = _codes(self.name, self.prompts, languages)
         return replace(
@@ -119,96 +202,97 @@ class ParallelTask:
         )
 
 
-Noun = ParallelCorpus | ParallelTask
+ParallelData = ParallelCorpus | ParallelTask
 
 
-def _freeze(noun: Noun, part: str) -> None:
+def _freeze(data: ParallelData, part: str) -> None:
     columns: dict[str, tuple] = {}
-    for meant, (spelling, values) in zip(languages(getattr(noun, part)), getattr(noun, part).items(), strict=True):
+    for one, (spelling, values) in zip(languages(getattr(data, part)), getattr(data, part).items(), strict=True):
         nested = part in ("answers", "choices")
         if isinstance(values, str) or (nested and any(isinstance(value, str) for value in values)):
-            needed = "a sequence of strings an item" if nested else "a sequence with one string an item"
-            raise ValueError(f"{noun.name!r}: {part} in {spelling} hold a bare string. Needed: {needed}.")
-        columns[meant.code] = tuple(map(tuple, values)) if nested else tuple(values)
-    object.__setattr__(noun, part, MappingProxyType(columns))
+            expected = "a sequence of strings per item" if nested else "a sequence with one string per item"
+            raise ValueError(f"{data.name!r}: got a single string for {part} in {spelling}, expected {expected}.")
+        columns[one.code] = tuple(map(tuple, values)) if nested else tuple(values)
+    object.__setattr__(data, part, MappingProxyType(columns))
 
 
-def _number(noun: Noun, columns: Mapping[str, tuple]) -> None:
+def _number(data: ParallelData, columns: Mapping[str, tuple]) -> None:
     if not columns:
-        raise ValueError(f"{noun.name!r} has no language. Needed: at least one, with its sentences.")
-    ids = tuple(noun.ids) or tuple(str(row) for row in range(len(next(iter(columns.values())))))
+        raise ValueError(f"{data.name!r}: got no language, expected at least one, with its sentences.")
+    ids = tuple(data.ids) or tuple(str(row) for row in range(len(next(iter(columns.values())))))
     if not ids:
-        raise ValueError(f"{noun.name!r} has no item. Needed: at least one in every language.")
+        raise ValueError(f"{data.name!r}: got no item, expected at least one in every language.")
     if len(set(ids)) != len(ids):
         twice = Counter(ids).most_common(1)[0][0]
-        raise ValueError(f"{noun.name!r}: id {twice!r} stands twice. Needed: one id an item.")
-    object.__setattr__(noun, "ids", ids)
+        raise ValueError(f"{data.name!r}: got id {twice!r} twice. Use each id once.")
+    object.__setattr__(data, "ids", ids)
 
 
-def _check_texts(noun: Noun, part: str) -> None:
-    _check_lengths(noun, part, getattr(noun, part))
-    for code, texts in getattr(noun, part).items():
+def _check_texts(data: ParallelData, part: str) -> None:
+    _check_lengths(data, part, getattr(data, part))
+    for code, texts in getattr(data, part).items():
         for row, text in enumerate(texts):
             if not isinstance(text, str) or not text.strip():
-                what = "empty" if isinstance(text, str) else f"a {type(text).__name__}"
-                raise ValueError(f"{noun.name!r}: item {noun.ids[row]!r} of {part} in {code} is {what}. Needed: text.")
+                got = "an empty text" if isinstance(text, str) else f"a {type(text).__name__}"
+                raise ValueError(f"{data.name!r}: got {got} for item {data.ids[row]!r} of {part} in {code}, expected text.")
 
 
-def _check_lengths(noun: Noun, part: str, columns: Mapping[str, tuple]) -> None:
+def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple]) -> None:
     for code, values in columns.items():
-        if len(values) != len(noun.ids):
+        if len(values) != len(data.ids):
             first = next(iter(columns))
-            other = f"{len(noun.ids)} ids" if len(columns[first]) == len(values) else f"{len(columns[first])} {part} in {first}"
-            kind = "corpus" if isinstance(noun, ParallelCorpus) else "task"
+            other = f"{len(data.ids)} ids" if len(columns[first]) == len(values) else f"{len(columns[first])} {part} in {first}"
+            kind = "corpus" if isinstance(data, ParallelCorpus) else "task"
             raise ValueError(
-                f"{kind} {noun.name!r}: {other} but {len(values)} in {code}. "
-                f"A parallel {kind} needs the same number in every language."
+                f"{kind} {data.name!r}: got {other} but {len(values)} in {code}, expected the same number in every language."
             )
 
 
-def _describe(noun: Noun) -> None:
-    """Freeze what is known of the items whatever their language, one value an item."""
-    columns = dict(noun.labels) if noun.documents is None else {**noun.labels, "documents": noun.documents}
+def _describe(data: ParallelData) -> None:
+    """Check and freeze the documents and labels, one per item."""
+    columns = dict(data.labels) if data.documents is None else {**data.labels, "documents": data.documents}
     for what, values in columns.items():
-        if len(values) != len(noun.ids):
-            raise ValueError(f"{noun.name!r}: {len(values)} {what} for {len(noun.ids)} items. Needed: one an item.")
-    object.__setattr__(noun, "documents", None if noun.documents is None else tuple(noun.documents))
-    object.__setattr__(noun, "labels", MappingProxyType({name: tuple(values) for name, values in noun.labels.items()}))
+        if len(values) != len(data.ids):
+            raise ValueError(
+                f"{data.name!r}: got {len(values)} values of {what!r} for {len(data.ids)} items, expected one per item."
+            )
+    object.__setattr__(data, "documents", None if data.documents is None else tuple(data.documents))
+    object.__setattr__(data, "labels", MappingProxyType({name: tuple(values) for name, values in data.labels.items()}))
 
 
-def _described(noun: Noun, rows: range | list[int]) -> dict[str, Any]:
+def _described(data: ParallelData, rows: range | list[int]) -> dict[str, Any]:
     return {
-        "ids": _take(noun.ids, rows),
-        "documents": None if noun.documents is None else _take(noun.documents, rows),
-        "labels": {name: _take(values, rows) for name, values in noun.labels.items()},
+        "ids": _take(data.ids, rows),
+        "documents": None if data.documents is None else _take(data.documents, rows),
+        "labels": {name: _take(values, rows) for name, values in data.labels.items()},
     }
 
 
-def _thawed(noun: Noun) -> tuple[Any, ...]:
-    """How to make an equal noun in another process: read-only views of dicts do not travel, dicts do."""
-    values = [getattr(noun, name) for name in noun.__dataclass_fields__]
-    return type(noun), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
+def _reduced(data: ParallelData) -> tuple[Any, ...]:
+    """How to pickle: the read-only views of dicts become dicts."""
+    values = [getattr(data, name) for name in data.__dataclass_fields__]
+    return type(data), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
 
 
-def _have(name: str, columns: Mapping[str, tuple], spelling: str | Language) -> Language:
-    meant = language(spelling)
-    if meant.code not in columns:
-        near = nearest(meant.code, columns, n=5)
-        raise ValueError(f"corpus {name!r} has no {meant.code} ({meant.name}); it has {', '.join(sorted(columns))}.{near}")
-    return meant
+def _find_language(name: str, columns: Mapping[str, tuple], spelling: str | Language) -> Language:
+    one = language(spelling)
+    if one.code not in columns:
+        near = nearest(one.code, columns, n=5)
+        raise ValueError(f"corpus {name!r} has no {one.code} ({one.name}); it has {', '.join(sorted(columns))}.{near}")
+    return one
 
 
 def _codes(name: str, columns: Mapping[str, tuple], wanted: Sequence[str] | None) -> list[str]:
     if wanted is None:
         return list(columns)
     if isinstance(wanted, str):
-        raise ValueError(f"languages={wanted!r} is one string. Needed: a list, [{wanted!r}].")
-    return [_have(name, columns, found).code for found in languages(wanted)]
+        raise ValueError(f"got languages={wanted!r}, expected a list: languages=[{wanted!r}].")
+    return [_find_language(name, columns, one).code for one in languages(wanted)]
 
 
 def _rows(n: int, limit: int | None, seed: int | None) -> range | list[int]:
     if limit is not None and limit < 1:
-        raise ValueError(f"limit {limit}: needed at least 1.")
+        raise ValueError(f"got limit {limit}, expected at least 1.")
     if limit is None or limit >= n:
         return range(n)
     return range(limit) if seed is None else sorted(random.Random(seed).sample(range(n), limit))

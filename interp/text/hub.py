@@ -1,8 +1,8 @@
-"""A dataset of the Hugging Face hub as a corpus, streamed."""
+"""Read a dataset of the Hugging Face Hub as a corpus, by streaming."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from interp.files.checks import short_repr
@@ -12,37 +12,53 @@ from interp.text.formats.tables import corpus_of_rows
 
 
 def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
-    """`org/dataset` or `org/dataset:configuration`: columns that are languages (`deu_Latn`, `sentence_deu_Latn`), or a
-    nested `translation`.
+    """Read a dataset with a column per language (`deu_Latn` or `sentence_deu_Latn`), or with a nested `translation`.
 
-    Only data files are read; code in the repository is never run. Raises `OSError` where the hub cannot be reached,
-    `ValueError` where it has no such dataset, configuration or split.
+    Only data files are read: code in the repository is never run.
+
+    Parameters
+    ----------
+    name
+        `org/dataset` or `org/dataset:configuration`.
+    languages
+        Languages in any spelling. Default: all.
+    limit
+        Read at most so many items.
+    split
+        Split of the dataset, if it has several.
+
+    Raises
+    ------
+    OSError
+        The Hub cannot be reached.
+    ValueError
+        There is no such dataset, configuration or split, or its rows are not parallel text.
     """
     path, _, configuration = name.partition(":")
-    found = _asked(name, path, configuration or None, split)
-    if isinstance(found, dict):
-        if len(found) != 1:
-            raise ValueError(f"hub dataset {name!r} has splits {', '.join(found)}. Choose one with split=.")
-        split, found = next(iter(found.items()))
+    dataset = _stream(name, path, configuration or None, split)
+    if isinstance(dataset, dict):
+        if len(dataset) != 1:
+            raise ValueError(f"hub dataset {name!r} has splits {', '.join(dataset)}. Choose one with split=.")
+        split, dataset = next(iter(dataset.items()))
     title = f"{name}/{split}"
-    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, found), languages, limit)
+    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), languages, limit)
 
 
-def _asked(name: str, path: str, configuration: str | None, split: str | None) -> Any:
+def _stream(name: str, path: str, configuration: str | None, split: str | None) -> Any:
     import datasets
 
     try:
         return datasets.load_dataset(path, configuration, split=split, streaming=True)
     except (datasets.exceptions.DatasetNotFoundError, ValueError) as error:
         raise ValueError(
-            f"hub dataset {name!r}: {_first_line(error)}. Needed: a dataset, configuration and split there are."
+            f"hub dataset {name!r}: {_first_line(error)}. Check the names of the dataset, configuration and split."
         ) from None
     except Exception as error:
         raise _unreachable(name, error) from None
 
 
-def _rows(title: str, found: Any) -> Iterator[Row]:
-    values = iter(found)
+def _rows(title: str, dataset: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    values = iter(dataset)
     number = 0
     while True:
         try:
@@ -58,7 +74,7 @@ def _rows(title: str, found: Any) -> Iterator[Row]:
 def _unreachable(name: str, error: Exception) -> OSError:
     return OSError(
         f"hub dataset {name!r} cannot be read: {_first_line(error)}. "
-        "Look at the network, or fetch the dataset elsewhere and give its folder."
+        "Check the network, or download the dataset elsewhere and give its folder."
     )
 
 

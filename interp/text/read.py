@@ -1,7 +1,7 @@
-"""Parallel text from wherever it is: a folder, a table, a translation memory, the hub, or CLDR.
+"""Read parallel text from a folder, a table, a translation memory, the Hugging Face Hub, or CLDR.
 
-`read` gives a `ParallelCorpus`, `read_task` a `ParallelTask`. Text is never altered, nothing is left out unsaid, and input
-that is not parallel is an error that names file and line.
+`read` returns a `ParallelCorpus`, `read_task` a `ParallelTask`. Text is never altered. Items that are left out are logged. Input
+that is not parallel is an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from interp.languages import nearest
 from interp.text.corpus import ParallelCorpus, ParallelTask
-from interp.text.formats.file_names import place
+from interp.text.formats.file_names import parse_file_name
 from interp.text.formats.folder import read_folder, read_one, wanted
 from interp.text.formats.questions import read_questions
 from interp.text.formats.tables import read_table
@@ -27,22 +27,49 @@ _SPLITS = frozenset({"dev", "devtest", "test", "train", "valid", "data"})
 def read(
     source: str | Path, *, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
 ) -> ParallelCorpus:
-    """The same sentences in several languages.
+    """Read the same sentences in several languages.
 
-    `source` is a folder with a file a language (FLORES: `eng_Latn.devtest`; SQuAD's JSON: `xquad.en.json`), a .tsv, .csv or
-    .jsonl file with a column a language, a .tmx file, a hub dataset ("org/name" or "org/name:configuration"), or "cldr:names",
-    "cldr:dates", "cldr:numbers", "cldr:phrases", "cldr:facts" (which need no file). `languages` in any spelling, all of them
-    by default; the first `limit` items, read no further; `split` chooses a folder, an ending or a part inside the source.
+    Parameters
+    ----------
+    source
+        One of: a folder with one file per language (`eng_Latn.devtest` as in FLORES, `xquad.en.json`); a .tsv, .csv or .jsonl
+        file with a column per language; a .tmx file; a dataset of the Hugging Face Hub ("org/name" or "org/name:configuration");
+        or built-in text that needs no file: "cldr:names", "cldr:dates", "cldr:numbers", "cldr:phrases", "cldr:facts".
+    languages
+        Languages in any spelling ("deu_Latn", "de", "German"). Default: all of the source.
+    limit
+        Read only the first items, at most so many. Default: all.
+    split
+        A subfolder, a file ending or a split of the source, such as "devtest".
 
-    When the number misleads: a corpus that is a lexicon (`cldr:*`, word lists) or that was translated by machine says
-    little about prose. Raises `ValueError` for what is not parallel text, `OSError` for what cannot be read.
+    Returns
+    -------
+    `ParallelCorpus`, whose item i is the same sentence in every language.
+
+    Raises
+    ------
+    ValueError
+        The source is not parallel text, or lacks a language. The message names the file and line.
+    OSError
+        The source cannot be read.
+
+    Notes
+    -----
+    When the number misleads: results on a lexicon (`cldr:*`, word lists) or on machine-translated text say little about prose.
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.read("cldr:names", languages=["en", "de"], limit=3)
+    >>> corpus.languages, len(corpus), corpus.ids[0]
+    (('eng_Latn', 'deu_Latn'), 3, 'territory:AD')
     """
     _check(languages, limit)
     kind = _cldr(source)
     if kind == "facts":
         task = read_task(source, languages=languages, limit=limit, split=split)
-        said = {c: tuple(p + a[0] for p, a in zip(task.prompts[c], task.answers[c], strict=True)) for c in task.languages}
-        return ParallelCorpus(task.name, said, task.ids)
+        facts = {c: tuple(p + a[0] for p, a in zip(task.prompts[c], task.answers[c], strict=True)) for c in task.languages}
+        return ParallelCorpus(task.name, facts, task.ids)
     if kind:
         from interp.text import cldr
 
@@ -51,12 +78,12 @@ def read(
     if path is None:
         return read_hub(str(source).removeprefix("hub:"), languages, limit, split)
     if path.is_dir():
-        return read_folder(path, _named(path), languages, limit, split)
+        return read_folder(path, _corpus_name(path), languages, limit, split)
     if path.suffix == ".tmx":
         return read_tmx(path, path.stem, languages, limit)
-    placed = place(path)
-    if placed:
-        code = next(iter(wanted(path, path.name, {placed.code: placed.code}, languages)))
+    file_name = parse_file_name(path)
+    if file_name:
+        code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, languages)))
         return read_one(path, code, path.name, limit, split)
     return read_table(path, path.stem, languages, limit)
 
@@ -69,11 +96,40 @@ def read_task(
     limit: int | None = None,
     split: str | None = None,
 ) -> ParallelTask:
-    """The same questions in several languages, with their answers and options.
+    """Read the same questions in several languages, with their answers and options.
 
-    `source` is "cldr:facts", or a folder (or file) of rows in the manner of XQuAD, XNLI, XCOPA, MGSM, BMLAMA or
-    GlobalOpinionQA. `template` is text with field names in braces ("{premise}\\n{hypothesis}\\n"), one for all languages or one
-    each. Items that a language lacks are an error, except where every language asks its own (GlobalOpinionQA).
+    Parameters
+    ----------
+    source
+        "cldr:facts", which needs no file, or a folder or file of rows in the format of XQuAD, XNLI, XCOPA, MGSM, BMLAMA or
+        GlobalOpinionQA.
+    languages
+        Languages in any spelling. Default: all of the source.
+    template
+        Prompt template with field names in braces, such as "{premise}\\n{hypothesis}\\n": one for all languages, or one for each.
+        Default: the `templates.json` of the folder, or the fields of a question, one per line.
+    limit
+        Read only the first items, at most so many. Default: all.
+    split
+        A subset of the source, by file name or by the field `split` or `part` of the rows.
+
+    Returns
+    -------
+    `ParallelTask`, whose item i is the same question in every language.
+
+    Raises
+    ------
+    ValueError
+        A language lacks an item (except in GlobalOpinionQA, where languages have different questions), or a row is malformed.
+    OSError
+        The source cannot be read.
+
+    Example
+    -------
+    >>> import interp
+    >>> task = interp.read_task("cldr:facts", languages=["en", "de"], limit=1)
+    >>> task.prompts["eng_Latn"][0], task.answers["eng_Latn"][0]
+    ('English: "Andorra" ¤ English: "', ('Euro',))
     """
     _check(languages, limit)
     kind = _cldr(source)
@@ -81,23 +137,23 @@ def read_task(
         from interp.text import cldr_facts
 
         if template is not None:
-            raise ValueError("cldr:facts has a form of its own. Leave template out.")
+            raise ValueError("got a template for cldr:facts, expected none: its form is fixed.")
         return cldr_facts.read_task(languages, split or "all").select(limit=limit)
     if kind:
-        raise ValueError(f"cldr:{kind} has no questions. Needed: cldr:facts; read() takes the others.")
+        raise ValueError(f"got cldr:{kind}, which has no questions, expected cldr:facts. read() reads the others.")
     path = _path(source)
     if path is None:
-        raise ValueError(f"{str(source)!r}: questions are read from files. Fetch the dataset, and give its folder.")
-    return read_questions(path, _named(path), languages, template, limit, split)
+        raise ValueError(f"got the hub dataset {str(source)!r}, expected files. Download the dataset, and give its folder.")
+    return read_questions(path, _corpus_name(path), languages, template, limit, split)
 
 
 def _check(languages: Sequence[str] | None, limit: int | None) -> None:
     if isinstance(languages, str):
-        raise ValueError(f"languages={languages!r} is one string. Needed: a list, [{languages!r}].")
+        raise ValueError(f"got languages={languages!r}, expected a list: languages=[{languages!r}].")
     if languages is not None and not len(languages):
-        raise ValueError("languages is empty. Needed: at least one, or None for all there are.")
+        raise ValueError("got languages=[], expected at least one, or None for all languages.")
     if limit is not None and limit < 1:
-        raise ValueError(f"limit {limit}: needed at least 1.")
+        raise ValueError(f"got limit {limit}, expected at least 1.")
 
 
 def _cldr(source: str | Path) -> str | None:
@@ -105,24 +161,25 @@ def _cldr(source: str | Path) -> str | None:
 
 
 def _path(source: str | Path) -> Path | None:
-    """The file or folder meant, or None for a dataset of the hub."""
+    """The file or folder of a source, or None for a dataset of the Hub."""
     path = Path(source)
     if isinstance(source, str) and source.startswith("hub:"):
         return None
     if path.is_file() or path.is_dir():
         return path
     if path.exists():
-        raise OSError(f"{str(source)!r} is neither a file nor a folder. Needed: one of them.")
+        raise OSError(f"got {str(source)!r}, which is neither a file nor a folder, expected one of them.")
     if isinstance(source, str) and _HUB.fullmatch(source) and not path.parent.exists():
         return None
-    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise FileNotFoundError(
-        f"no file or folder {str(source)!r}.{nearest(path.name, beside)} Needed: a path, cldr:names, or a hub dataset (org/name)."
+        f"got {str(source)!r}, expected an existing file or folder, cldr:names, or a hub dataset (org/name)."
+        f"{nearest(path.name, siblings)}"
     )
 
 
-def _named(path: Path) -> str:
-    """What to call a corpus: its folder's name, and the one above where that alone says little ("flores200/devtest")."""
+def _corpus_name(path: Path) -> str:
+    """The name of a corpus: that of its folder, preceded by the parent folder if it is only a split ("flores200/devtest")."""
     path = path.resolve()
     name = path.stem if path.is_file() else path.name
     return f"{path.parent.name}/{name}" if name in _SPLITS else name

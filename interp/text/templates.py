@@ -1,4 +1,4 @@
-"""How a question is put: templates given as data, with field names in braces."""
+"""Prompt templates of questions, with field names in braces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
-from interp.languages import languages as several
+from interp.languages import languages as resolve_all
 from interp.text.formats.aligned import value
 from interp.text.formats.lines import at, text_of, whole_text
 from interp.text.formats.rows import Row
@@ -28,38 +28,54 @@ _USUAL = (
 
 
 class Wording(NamedTuple):
-    """How one language asks: a template, and the word for every label where the labels are codes."""
+    """The template of one language, and the word for each label if the labels are codes."""
 
     template: str
     words: Mapping[str, str]
 
 
 def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterable[str]) -> dict[str, Wording]:
-    """How each language asks: by the template given, or `templates.json` in the folder, or else by the item's fields, a line each.
+    """The template of each language: the one given, or that of `templates.json`, or the fields of the item, one per line.
 
-    `templates.json` is `{"eng_Latn": {"template": "...", "label_words": {"1": "Entail", ...}}, ...}`. No template puts a
-    word of any language between the fields, unless you give one that does.
+    `templates.json` is `{"eng_Latn": {"template": "...", "label_words": {"1": "Entail", ...}}, ...}`. The default templates add no
+    words of any language between the fields.
+
+    Parameters
+    ----------
+    template
+        A template for all languages, or one per language in any spelling.
+    folder
+        The folder that may have `templates.json`.
+    sample
+        A row, whose fields decide the default template.
+    codes
+        FLORES-200 codes of the languages.
+
+    Raises
+    ------
+    ValueError
+        A language has no template, or a template has no field.
     """
     own_templates = (folder / "templates.json").is_file()
-    told = _told(folder / "templates.json") if own_templates else {}
+    from_file = _read_templates(folder / "templates.json") if own_templates else {}
     usual = next((text for fields, text in _USUAL if all(field in sample.values for field in fields)), None)
     given = _keyed(template, "template") if isinstance(template, Mapping) else {}
-    found: dict[str, Wording] = {}
+    chosen: dict[str, Wording] = {}
     for code in codes:
-        own: object = (told[code].template if code in told else None) if own_templates else usual
+        own: object = (from_file[code].template if code in from_file else None) if own_templates else usual
         if template is not None:
             own = template if isinstance(template, str) else given.get(code)
         if not isinstance(own, str) or not _FIELD.search(own):
             raise ValueError(
-                f"{sample.where}: no template for {code}{'' if own is None else f', but {short_repr(own)}'}. "
-                f"Needed: text with fields in braces, from {short_repr(list(sample.values))}."
+                f"{sample.where}: got {'no template' if own is None else f'template {short_repr(own)}'} for {code}, expected text "
+                f"with fields in braces, from {short_repr(list(sample.values))}."
             )
-        found[code] = Wording(own, told[code].words if code in told else {})
-    return found
+        chosen[code] = Wording(own, from_file[code].words if code in from_file else {})
+    return chosen
 
 
 def fill(template: str, row: Row) -> str:
-    """The prompt of one item. Fields are put in as they stand; braces around anything else stay."""
+    """The prompt of one item: fields in braces are replaced by their values; other braces are kept."""
     parts = _FIELD.split(template)
     parts[1::2] = [_content(row, field) for field in parts[1::2]]
     return text_of("".join(parts), f"{row.where}: the prompt")
@@ -68,13 +84,13 @@ def fill(template: str, row: Row) -> str:
 def _content(row: Row, field: str) -> str:
     content = value(row, field)
     if isinstance(content, bool) or not isinstance(content, str | int | float):
-        raise ValueError(f"{row.where}: field {field!r} is {short_repr(content)}. Needed: text, to put into a prompt.")
+        raise ValueError(f"{row.where}: got {short_repr(content)} in field {field!r}, expected text to put into the prompt.")
     return str(content)
 
 
-def _told(path: Path) -> dict[str, Wording]:
+def _read_templates(path: Path) -> dict[str, Wording]:
     content = parsed(whole_text(path), at(path))
-    found: dict[str, Wording] = {}
+    templates: dict[str, Wording] = {}
     for code, own in _keyed(content, at(path)).items():
         own = own if isinstance(own, dict) else {}
         template, words = own.get("template"), own.get("label_words", {})
@@ -84,16 +100,17 @@ def _told(path: Path) -> dict[str, Wording]:
             or not all(isinstance(word, str) for word in words.values())
         ):
             raise ValueError(
-                f"{at(path)}: {code} has no template. Needed: template (text) and, perhaps, label_words (text by label)."
+                f"{at(path)}: got no template for {code}, expected `template` (text) and, optionally, "
+                "`label_words` (text by label)."
             )
-        found[code] = Wording(template, words)
-    return found
+        templates[code] = Wording(template, words)
+    return templates
 
 
 def _keyed(content: object, where: str) -> dict[str, object]:
     if not isinstance(content, Mapping):
-        raise ValueError(f"{where}: {short_repr(content)} came. Needed: a template for each language.")
+        raise ValueError(f"{where}: got {short_repr(content)}, expected a template for each language.")
     try:
-        return {found.code: own for found, own in zip(several(content), content.values(), strict=True)}
+        return {one.code: own for one, own in zip(resolve_all(content), content.values(), strict=True)}
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

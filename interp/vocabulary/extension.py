@@ -1,6 +1,6 @@
-"""New pieces put into a tokenizer and a model: proper merges or scored pieces, and a row in both embedding tables for each.
+"""Add new pieces to a tokenizer (as merges or scored pieces) and rows for them to the embedding tables of a model.
 
-New ids follow all old ones, so every old row keeps its place and its bits.
+New ids follow all old ones, so every old row keeps its id and its values.
 """
 
 from __future__ import annotations
@@ -18,18 +18,25 @@ from torch import Tensor
 from interp.vocabulary.new_pieces import Pieces
 
 Init = Literal["subword", "mean", "random"]
-"""A new row: the mean of the rows of the old tokens that wrote the piece, the mean of all old rows, or normal noise of the
-model's own initial width (what the released code of arXiv 2311.09071 does)."""
+"""How a new row is initialised. `subword`: mean of the rows of the old tokens that spelled the piece. `mean`: mean of all old rows.
+`random`: normal noise with the standard deviation of the model's initialisation, as in the released code of arXiv 2311.09071."""
 
-_BONUS = 0.1  # nats a join: a longer Unigram piece beats its parts, and little else
+_BONUS = 0.1  # nats per merge: a longer Unigram piece is preferred to its parts, and to little else
 _NEVER = 30.0
 
 
 def extended(tokenizer: Any, pieces: Pieces) -> Any:
-    """The tokenizer with the new pieces, whose ids begin at its old length; the one given stays as it is.
+    """A copy of a tokenizer with new pieces, whose ids begin at its old length.
 
-    BPE gets merges after its own, Unigram pieces scored just above their parts; any other kind gets added tokens, matched as
-    whole words.
+    A BPE tokenizer gets merges after its own ones. A Unigram tokenizer gets pieces with scores just above those of their parts. Any
+    other kind gets added tokens, which match whole words.
+
+    Parameters
+    ----------
+    tokenizer
+        A fast Hugging Face tokenizer. It is not changed.
+    pieces
+        The pieces, from `learn_pieces`.
     """
     own = copy.deepcopy(tokenizer)
     state = json.loads(own.backend_tokenizer.to_str())
@@ -45,7 +52,7 @@ def extended(tokenizer: Any, pieces: Pieces) -> Any:
 def _into_bpe(model: dict[str, Any], added: dict[str, int], pieces: Pieces) -> None:
     model["vocab"] |= added  # else the ids of added tokens, which follow the vocabulary, would move up
     first = max(model["vocab"].values()) + 1
-    model["vocab"] |= {piece: first + place for place, piece in enumerate(pieces.parts)}
+    model["vocab"] |= {piece: first + index for index, piece in enumerate(pieces.parts)}
     model["merges"] += [list(pair) for pair in pieces.merges]
 
 
@@ -63,12 +70,30 @@ def _into_unigram(model: dict[str, Any], added: dict[str, int], pieces: Pieces) 
 
 
 def grow(model: Any, pieces: Pieces, first: int, init: Init = "subword", seed: int = 0) -> None:
-    """Give the model a row for each new piece, from id `first` on, in the input and the output table (one where they are tied).
+    """Add a row for each new piece to the input and output embedding tables of a model, in place.
 
-    Old rows keep every bit; rows that were there unused are taken over.
+    Old rows are not changed. Unused rows that already exist are used.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face causal language model.
+    pieces
+        The pieces, from `learn_pieces`.
+    first
+        Id of the first new piece: the length of the old tokenizer.
+    init
+        Initialisation of the new rows: `subword`, `mean` or `random`.
+    seed
+        Random seed (`random` only).
+
+    Raises
+    ------
+    ValueError
+        Unknown `init`.
     """
     if init not in get_args(Init):
-        raise ValueError(f"init {init!r}: needed one of {', '.join(get_args(Init))}.")
+        raise ValueError(f"got init {init!r}, expected one of {', '.join(get_args(Init))}.")
     rows = max(model.get_input_embeddings().weight.shape[0], first + len(pieces))
     model.resize_token_embeddings(rows, mean_resizing=False)
     output, tables = model.get_output_embeddings(), [model.get_input_embeddings().weight]
@@ -77,22 +102,35 @@ def grow(model: Any, pieces: Pieces, first: int, init: Init = "subword", seed: i
     if output is not None and getattr(output, "bias", None) is not None:
         tables.append(output.bias)
     width = getattr(model.config.get_text_config(), "initializer_range", None)
-    for place, table in enumerate(tables):
+    for index, table in enumerate(tables):
         with torch.no_grad():
-            table[first : first + len(pieces)] = new_rows(table[:first], list(pieces.parts.values()), init, seed + place, width)
+            table[first : first + len(pieces)] = new_rows(table[:first], list(pieces.parts.values()), init, seed + index, width)
 
 
 def new_rows(
     old: Float[Tensor, "vocab ..."], parts: Sequence[Sequence[int]], init: Init, seed: int = 0, width: float | None = None
 ) -> Float[Tensor, "item ..."]:
-    """The rows of new pieces. `parts` are the old ids that wrote each; `width` the standard deviation of random ones (None: the
-    old table's)."""
+    """The rows of new pieces, with the dtype of the old table.
+
+    Parameters
+    ----------
+    old
+        The old rows, `[vocab d_model]` (or `[vocab]` for a bias).
+    parts
+        For each piece, the old ids that spelled it.
+    init
+        Initialisation: `subword`, `mean` or `random`.
+    seed
+        Random seed (`random` only).
+    width
+        Standard deviation of `random` rows. Default: that of the old table.
+    """
     full = old.detach().float()
     if init == "subword":
-        found = torch.stack([full[list(ids)].mean(0) for ids in parts])
+        rows = torch.stack([full[list(ids)].mean(0) for ids in parts])
     elif init == "mean":
-        found = full.mean(0).expand(len(parts), *full.shape[1:])
+        rows = full.mean(0).expand(len(parts), *full.shape[1:])
     else:
         noise = torch.randn((len(parts), *full.shape[1:]), generator=torch.Generator().manual_seed(seed))
-        found = noise.to(full.device) * (full.std().item() if width is None else width)
-    return found.to(old.dtype)
+        rows = noise.to(full.device) * (full.std().item() if width is None else width)
+    return rows.to(old.dtype)

@@ -1,8 +1,8 @@
-"""New pieces for a language, learned on top of a vocabulary: BPE goes on from the tokens that the old tokenizer writes.
+"""Learn new vocabulary pieces for a language, by continuing BPE from the tokens of the old tokenizer.
 
-A merge learned so comes after every old merge, so it changes a text only where its two halves stood side by side in the old
-segmentation. Pairs that stand so in the texts to be kept are never merged: those texts keep their ids for certain.
-(The released code of arXiv 2311.09071 gives new pieces a better score than all old ones, which changes old text as well.)
+Such a merge comes after all old merges, so it changes a text only where its two halves are adjacent in the old segmentation. Pairs
+that are adjacent in the texts to keep are never merged, so those texts are certain to keep their ids. (The released code of arXiv
+2311.09071 gives new pieces a better score than all old ones, which also changes other text.)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, trainers
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_FIRST_SIGN = 0x10000  # for the trainer every old token is one character, from here on
+_FIRST_SIGN = 0x10000  # the trainer sees every old token as one character, from this code point on
 _TWICE = 2
 
 Word = tuple[str, ...]
@@ -26,9 +26,10 @@ Word = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Pieces:
-    """New pieces in the order learned: `parts[piece]` are the old ids that wrote it so far, `merges` the pairs they come from.
+    """New vocabulary pieces, in the order in which they were learned.
 
-    Spelled as the vocabulary spells its own. Characters without an old piece come first and need no merge.
+    `parts[piece]` are the old ids that spelled the piece, and `merges` the pairs of pieces that are merged. Pieces have the
+    spelling of the vocabulary (byte letters, "▁"). Characters without an old piece come first and need no merge.
     """
 
     parts: Mapping[str, tuple[int, ...]]
@@ -39,41 +40,61 @@ class Pieces:
 
 
 def learn_pieces(tokenizer: Any, texts: Sequence[str], size: int, keep: Sequence[str] = ()) -> Pieces:
-    """At most `size` new pieces for the language of `texts`, such that the ids of `keep` stay as they are.
+    """Learn new pieces for the language of some texts, without changing the ids of other texts.
 
-    First the characters that are spelled in bytes or unknown, commonest first, then the commonest pairs (BPE). Fewer come out
-    where no pair stands twice. In a tokenizer without merges or scores (WordPiece, words) a piece is a whole common word.
+    First come the characters that are spelled in bytes or unknown, by frequency, then the most frequent pairs (BPE). For a
+    tokenizer without merges or scores (WordPiece, words) a piece is a frequent whole word.
 
-    When it misleads: what is not in `keep` may be segmented anew; the more of the other languages is in it, the less. Where
-    BPE shares a script with them, few pairs are left to merge.
+    Parameters
+    ----------
+    tokenizer
+        A fast Hugging Face tokenizer.
+    texts
+        Texts in the language.
+    size
+        Maximum number of pieces. There are fewer if no pair occurs twice.
+    keep
+        Texts whose ids must not change, typically in the other languages.
+
+    Raises
+    ------
+    ValueError
+        The tokenizer is slow or shortened, `size` is less than 1, or there is nothing to learn.
+
+    Notes
+    -----
+    When it misleads: text that is not in `keep` may be segmented differently, so put much of the other languages in it. If they
+    share a script with the new language, few pairs are left to merge.
     """
     if size < 1:
-        raise ValueError(f"learn_pieces: size {size} came. Needed: at least 1.")
+        raise ValueError(f"learn_pieces: got size {size}, expected at least 1.")
     reader = Reader(tokenizer)
     if reader.kind not in ("BPE", "Unigram"):
-        found = _whole_words(reader, texts, size, keep)
+        pieces = _whole_words(reader, texts, size, keep)
     else:
         words, kept = reader.words(texts), reader.words(keep)
         parts = _letters(reader, words, kept, size)
         fragments = _fragments(words, {*reader.vocabulary, *parts})
-        found, more = Pieces(parts, ()), size - len(parts)
+        pieces, more = Pieces(parts, ()), size - len(parts)
         while more > 0:
             trained = _train(fragments, more)
-            found = _accept(trained, parts, reader, kept, size)
-            more = 2 * more if len(found) < size and len(trained) == more else 0
-    if not found.parts:
-        raise ValueError("no new piece: no character lacks one and no pair of tokens stands twice in these texts. Give more text.")
-    return found
+            pieces = _accept(trained, parts, reader, kept, size)
+            more = 2 * more if len(pieces) < size and len(trained) == more else 0
+    if not pieces.parts:
+        raise ValueError(
+            "no new piece: every character has one, and no pair of tokens occurs twice in these texts. Give more text."
+        )
+    return pieces
 
 
 class Reader:
-    """A tokenizer's segmentation as what merges join: its own pieces, and single characters that have none."""
+    """Segments text into the symbols that merges join: pieces of the tokenizer, and single characters that have no piece."""
 
     def __init__(self, tokenizer: Any) -> None:
         if not tokenizer.is_fast:
-            raise ValueError(f"new pieces need a fast tokenizer; this is a {type(tokenizer).__name__}.")
+            raise ValueError(f"got the slow tokenizer {type(tokenizer).__name__}, expected a fast one to learn new pieces.")
         if hasattr(tokenizer, "shortening"):
-            raise ValueError("this tokenizer is shortened. Extend its parent first, then shorten.")
+            raise ValueError("got a shortened tokenizer, expected its parent. Extend the parent first, then shorten.")
         self.backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.backend.no_padding()
         self.backend.no_truncation()
@@ -85,45 +106,45 @@ class Reader:
         self.parts: dict[str, tuple[int, ...]] = {}
 
     def words(self, texts: Sequence[str]) -> Counter[Word]:
-        """How often each word stands in the texts, a word being what merges never reach across."""
-        found: Counter[Word] = Counter()
+        """Count the words of the texts, as tuples of symbols. Merges do not cross words."""
+        counts: Counter[Word] = Counter()
         for text, encoding in zip(texts, self.backend.encode_batch(list(texts), add_special_tokens=False), strict=True):
             word: list[str] = []
             before = None
-            for symbol, ids, place in self._symbols(text, encoding):
-                if symbol is None or place != before or symbol.startswith("▁"):
-                    found[tuple(word)] += 1
+            for symbol, ids, index in self._symbols(text, encoding):
+                if symbol is None or index != before or symbol.startswith("▁"):
+                    counts[tuple(word)] += 1
                     word = []
-                before = place
+                before = index
                 if symbol is not None:
                     self.parts.setdefault(symbol, ids)
                     word.append(symbol)
-            found[tuple(word)] += 1
-        del found[()]
-        return found
+            counts[tuple(word)] += 1
+        del counts[()]
+        return counts
 
     def _symbols(self, text: str, encoding: Any) -> Iterator[tuple[str | None, tuple[int, ...], int | None]]:
-        """Each symbol with the ids that write it and the place of its word; None for what is no text."""
+        """Each symbol with the ids that spell it and the index of its word. The symbol is None for special tokens."""
         run: list[int] = []
         spelled = b""
-        for token, number, place, (start, end) in zip(
+        for token, number, index, (start, end) in zip(
             encoding.tokens, encoding.ids, encoding.word_ids, encoding.offsets, strict=True
         ):
             if self.model.get("byte_fallback") and (byte := _BYTE.fullmatch(token)):
                 run, spelled = [*run, number], spelled + bytes([int(byte[1], 16)])
                 if letter := _letter(spelled):
-                    yield letter, tuple(run), place
+                    yield letter, tuple(run), index
                     run, spelled = [], b""
             elif token == self.model.get("unk_token"):
-                yield from ((letter, (number,), place) for letter in text[start:end])
-            elif self.vocabulary.get(token) != number:  # Unigram names what is unknown by its own letters
-                yield from ((letter, (number,), place) for letter in token)
+                yield from ((letter, (number,), index) for letter in text[start:end])
+            elif self.vocabulary.get(token) != number:  # Unigram spells an unknown token by its letters
+                yield from ((letter, (number,), index) for letter in token)
             else:
-                yield (None if number in self.added else token), (number,), place
+                yield (None if number in self.added else token), (number,), index
 
 
 def _letters(reader: Reader, words: Counter[Word], kept: Counter[Word], size: int) -> dict[str, tuple[int, ...]]:
-    """The commonest characters without a piece, none of which stands in the texts to be kept."""
+    """The most frequent characters without a piece that do not occur in the texts to keep."""
     counts: Counter[str] = Counter()
     for word, n in words.items():
         for symbol in word:
@@ -134,20 +155,20 @@ def _letters(reader: Reader, words: Counter[Word], kept: Counter[Word], size: in
 
 
 def _fragments(words: Counter[Word], known: set[str]) -> Counter[Word]:
-    """The stretches of every word that pieces can be made of."""
-    found: Counter[Word] = Counter()
+    """The parts of words that consist of known symbols, between unknown ones."""
+    fragments: Counter[Word] = Counter()
     for word, n in words.items():
-        cuts = [-1, *(place for place, symbol in enumerate(word) if symbol not in known), len(word)]
+        cuts = [-1, *(index for index, symbol in enumerate(word) if symbol not in known), len(word)]
         for left, right in pairwise(cuts):
             if right - left > _TWICE:
-                found[word[left + 1 : right]] += n
-    return found
+                fragments[word[left + 1 : right]] += n
+    return fragments
 
 
 def _train(fragments: Counter[Word], most: int) -> list[tuple[Word, Word]]:
-    """The commonest pairs in the order of merging, each half as the old symbols it is made of."""
+    """The most frequent pairs in the order of merging, each half as the old symbols that it consists of."""
     symbols = sorted({symbol for word in fragments for symbol in word})
-    signs = {symbol: chr(_FIRST_SIGN + place) for place, symbol in enumerate(symbols)}
+    signs = {symbol: chr(_FIRST_SIGN + index) for index, symbol in enumerate(symbols)}
     lines = ("".join(signs[symbol] for symbol in word) for word, n in fragments.items() for _ in range(n))
     trainer = trainers.BpeTrainer(
         vocab_size=len(symbols) + most, min_frequency=_TWICE, initial_alphabet=sorted(signs.values()), show_progress=False
@@ -165,10 +186,10 @@ def _read(signs: str, symbols: Sequence[str]) -> Word:
 def _accept(
     trained: Sequence[tuple[Word, Word]], letters: Mapping[str, tuple[int, ...]], reader: Reader, kept: Counter[Word], size: int
 ) -> Pieces:
-    """The trained merges that make a new piece and touch no text to be kept.
+    """The trained merges that make a new piece and change no text to keep.
 
-    BPE needs both halves, and a kept pair must not melt. Unigram takes any piece that no kept text contains, and all the
-    merges, as a piece is scored by its halves.
+    In BPE both halves must exist, and a pair that is adjacent in a text to keep must not be merged. In Unigram any piece that no
+    text to keep contains is accepted, with all merges, because a piece is scored by its halves.
     """
     scored = reader.kind == "Unigram"
     pairs = {pair for word in kept for pair in pairwise(word)}
@@ -193,17 +214,17 @@ def _accept(
 
 
 def _whole_words(reader: Reader, texts: Sequence[str], size: int, keep: Sequence[str]) -> Pieces:
-    """The commonest words that take several tokens or are unknown, of those that the texts to be kept do not have."""
+    """The most frequent words that are unknown or take several tokens and that do not occur in the texts to keep."""
     counts = Counter(word for text in texts for word in _split(reader.backend, text))
     present = {word for text in keep for word in _split(reader.backend, text)}
     common = [word for word, n in counts.most_common() if n >= _TWICE and word not in reader.vocabulary and word not in present]
     ids = (reader.backend.encode(word, add_special_tokens=False).ids for word in common[:size])
-    return Pieces({word: tuple(found) for word, found in zip(common, ids, strict=False) if found}, ())
+    return Pieces({word: tuple(old) for word, old in zip(common, ids, strict=False) if old}, ())
 
 
 def _split(backend: Tokenizer, text: str) -> list[str]:
-    plain = backend.normalizer.normalize_str(text) if backend.normalizer else text
-    return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(plain)] if backend.pre_tokenizer else plain.split()
+    normal = backend.normalizer.normalize_str(text) if backend.normalizer else text
+    return [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(normal)] if backend.pre_tokenizer else normal.split()
 
 
 def _letter(spelled: bytes) -> str | None:

@@ -1,10 +1,10 @@
-"""A tokenizer that drops the constant lead at encoding and puts it back at decoding, and the file that says so in a model's folder.
+"""A tokenizer that drops constant lead bytes at encoding and restores them at decoding, and its file in the folder of a model.
 
-Everything that reads or writes text through it (tuning, generation, the lens, spans, TransformerLens itself) sees shortened ids
-and whole text. `save_pretrained` writes `shortening.json` beside the unchanged tokenizer files, and `interp.load` honours it.
+Tuning, generation, the lens and TransformerLens see shortened ids and whole text through it. `save_pretrained` writes
+`shortening.json` next to the unchanged tokenizer files, and `interp.load` reads it.
 
-When it misleads: plain transformers does not know that file. `AutoTokenizer` on such a folder feeds the model unshortened ids,
-which it was not tuned on, and shows U+FFFD in what it writes. There use `interp.models.checkpoints.read_tokenizer(folder, None)`.
+When it misleads: transformers does not know that file. `AutoTokenizer` on such a folder gives the model unshortened ids, which it
+was not tuned on, and shows U+FFFD in its output. There use `interp.models.checkpoints.read_tokenizer(folder, None)`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from transformers import BatchEncoding, PreTrainedTokenizerBase
-from transformers.tokenization_utils_base import PaddingStrategy, TruncationStrategy
-from transformers.utils import cached_file
+from transformers.tokenization_utils_base import TruncationStrategy
+from transformers.utils.generic import PaddingStrategy
+from transformers.utils.hub import cached_file
 
 from interp.files.atomic import write_json
 from interp.vocabulary.shortening import Shortening
@@ -34,40 +35,65 @@ _NOTE = (
 
 
 def shortened(tokenizer: PreTrainedTokenizerBase, shortening: Shortening) -> PreTrainedTokenizerBase:
-    """The same tokenizer with shorter ids; its `shortening` says which. The one given stays as it is.
+    """A copy of a tokenizer that shortens its ids. Offsets, masks and padding fit the shortened ids.
 
-    Offsets, masks and padding fit the shortened ids. Not offered: overflowing pieces of a truncated text; and a truncated text
-    is cut at its end, whatever special token stands there.
+    Truncation cuts the ids at the end, including a special token there. Overflowing tokens are not available.
+
+    Parameters
+    ----------
+    tokenizer
+        A fast Hugging Face tokenizer. It is not changed.
+    shortening
+        The plan, from `plan_shortening` with this tokenizer. It is the attribute `shortening` of the result.
+
+    Raises
+    ------
+    ValueError
+        The tokenizer is slow, or shortened already.
     """
     if not tokenizer.is_fast:
-        raise ValueError(f"shortening needs a fast tokenizer; this is a {type(tokenizer).__name__}.")
+        raise ValueError(f"got the slow tokenizer {type(tokenizer).__name__}, expected a fast one to shorten.")
     if hasattr(tokenizer, "shortening"):
-        raise ValueError("this tokenizer is shortened already. Give its own.")
+        raise ValueError("got a tokenizer that is shortened already, expected the original one.")
     own = copy.deepcopy(tokenizer)
-    kind: Any = type(tokenizer)
-    own.__class__ = _kind(kind)
+    own.__class__ = _kind(type(tokenizer))
     own.shortening = shortening
     return own
 
 
 def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model as its `shortening.json` has it; as it is where there is none."""
+    """The tokenizer of a model, shortened if the model has a `shortening.json`.
+
+    Parameters
+    ----------
+    tokenizer
+        The unshortened tokenizer of the model.
+    name
+        Name of the model on the Hub, or its folder.
+    revision
+        Revision on the Hub. Default: the main branch.
+
+    Raises
+    ------
+    ValueError
+        `shortening.json` is not readable.
+    """
     quiet = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors", "gated_repo")}
     path = cached_file(name, SHORTENING, revision=revision, **quiet)
     if path is None:
         return tokenizer
     try:
-        plain = json.loads(Path(path).read_text(encoding="utf-8"))
-        prefix, dropped = bytes.fromhex(plain["prefix"]), tuple(map(int, plain["dropped"]))
-        counts = {key: int(plain[key]) for key in ("before", "after", "split", "begun")}
+        saved = json.loads(Path(path).read_text(encoding="utf-8"))
+        prefix, dropped = bytes.fromhex(saved["prefix"]), tuple(map(int, saved["dropped"]))
+        counts = {key: int(saved[key]) for key in ("before", "after", "split", "begun")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{SHORTENING} of model {name!r} is not readable ({error!r}). Make the folder again.") from None
     return shortened(tokenizer, Shortening(prefix, dropped, read_vocabulary(tokenizer).spelling, **counts))
 
 
 @cache
-def _kind(own: Any) -> Any:
-    """A class of the tokenizer's own name, so that what it saves is opened by its own class."""
+def _kind(own: type[PreTrainedTokenizerBase]) -> type:
+    """A subclass with the name of the tokenizer's class, so that a saved tokenizer is loaded by its own class."""
     return type(own.__name__, (_Shortened, own), {})
 
 
@@ -88,18 +114,20 @@ class _Shortened(PreTrainedTokenizerBase):
         **how: Any,
     ) -> BatchEncoding:
         if return_overflowing_tokens:
-            raise ValueError("a shortened tokenizer gives no overflowing tokens. Cut the text, or the ids, yourself.")
-        found = super()._encode_plus(text, text_pair, **how)
-        nested = bool(found["input_ids"]) and isinstance(found["input_ids"][0], list)
-        table = {key: found[key] if nested else [found[key]] for key in _BY_TOKEN if key in found}
+            raise ValueError(
+                "got return_overflowing_tokens=True, expected False for a shortened tokenizer. Truncate the text yourself."
+            )
+        encoding = super()._encode_plus(text, text_pair, **how)
+        nested = bool(encoding["input_ids"]) and isinstance(encoding["input_ids"][0], list)
+        table = {key: encoding[key] if nested else [encoding[key]] for key in _BY_TOKEN if key in encoding}
         kept = [self.shortening.kept(ids) for ids in table["input_ids"]]
         if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
-            kept = [places[:max_length] if self.truncation_side == "right" else places[-max_length:] for places in kept]
+            kept = [indices[:max_length] if self.truncation_side == "right" else indices[-max_length:] for indices in kept]
         values: dict[str, Any] = {
-            key: [[row[place] for place in places] for row, places in zip(rows, kept, strict=True)] for key, rows in table.items()
+            key: [[row[index] for index in indices] for row, indices in zip(rows, kept, strict=True)] for key, rows in table.items()
         }
-        if "length" in found:
-            values["length"] = [len(places) for places in kept]
+        if "length" in encoding:
+            values["length"] = [len(indices) for indices in kept]
         if not nested and return_tensors is None:
             values = {key: row[0] for key, row in values.items()}
         return self.pad(

@@ -1,8 +1,8 @@
-"""Shorter ids for text that a vocabulary spells byte by byte: what its characters begin with is left out, and put back.
+"""Shorten the ids of text that a vocabulary spells byte by byte, by dropping the constant first byte(s) of its characters.
 
-UTF-8 itself tells where a byte is missing: a continuation byte where a character should begin has lost its lead. So a scan
-puts back what was left out, without a table of characters (arXiv 2311.09071 keeps one for each language, and loses what is
-not in it). Exactly one prefix is ever dropped, so a text in two such scripts stays exact: the other one is spelled in full.
+UTF-8 shows where a byte is missing: a continuation byte where a character should begin has lost its lead byte. So a scan restores
+the dropped bytes without a table of characters (arXiv 2311.09071 keeps one per language, and loses other characters). Only one
+prefix is dropped, so a text in two such scripts is still exact: the other script is spelled in full.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any, Literal, NamedTuple
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 
 Drop = Literal[1, 2]
-"""How many bytes of a character are dropped: its lead, as published, or also its second, which is constant in 64 letters only."""
+"""How many bytes of a character are dropped: its lead byte, as published, or also the second, which only 64 letters share."""
 
-_NOTHING = (False, 0, 0)  # a control token, or none at all
+_NOTHING = (False, 0, 0)  # the effect of a special or unknown token
 
 
 class Split(NamedTuple):
-    """A character that no single token holds: its bytes, and each run of whole tokens that spells a beginning of it."""
+    """A character that takes several tokens: its bytes, and each run of whole tokens that spells a beginning of it."""
 
     character: bytes
     beginnings: tuple[tuple[int, ...], ...]
@@ -30,11 +30,28 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Shortening:
-    """What is left out of a language's ids: the tokens `dropped`, which spell `prefix`, before the rest of a character.
+    """The ids that are dropped: the tokens `dropped`, which spell `prefix`, before the rest of a character.
 
-    `before` and `after` are the tokens of the texts it was planned on, `split` their characters spelled by several tokens and
-    `begun` those of them that begin with `prefix`. On byte-level BPE a token may hold the lead together with the space before it,
-    or parts of two characters; such leads stay, so `after` tells what is gained and `constancy` only what could be.
+    In byte-level BPE a token may contain the lead byte together with the space before it, or parts of two characters. Such lead
+    bytes are kept, so `after` shows the real saving, and `constancy` only an upper bound.
+
+    Parameters
+    ----------
+    prefix
+        The dropped bytes.
+    dropped
+        The dropped ids.
+    spelling
+        The bytes of every token of the tokenizer, or None for special ones (`Vocabulary.spelling`).
+    before, after
+        Number of tokens of the texts that it was planned on, before and after shortening.
+    split, begun
+        Number of characters of those texts that take several tokens, and how many of them begin with `prefix`.
+
+    Raises
+    ------
+    ValueError
+        The ids do not spell the prefix with this tokenizer, or the prefix begins no character of several bytes.
     """
 
     prefix: bytes
@@ -49,59 +66,61 @@ class Shortening:
         known = [self.spelling[token] if 0 <= token < len(self.spelling) else None for token in self.dropped]
         if not known or None in known or b"".join(part or b"" for part in known) != self.prefix:
             raise ValueError(
-                f"shortening: tokens {list(self.dropped)} spell {known}, not {self.prefix.hex().upper()}. "
-                "Needed: the tokenizer it was planned for."
+                f"shortening: got a tokenizer whose tokens {list(self.dropped)} spell {known}, expected "
+                f"{self.prefix.hex().upper()}. Use the tokenizer it was planned for."
             )
         if not 0 < len(self.prefix) < character_length(self.prefix[0]):
-            raise ValueError(f"shortening: {self.prefix.hex().upper()} is no beginning of a character of several bytes.")
+            raise ValueError(
+                f"shortening: got prefix {self.prefix.hex().upper()}, expected the beginning of a character of several bytes."
+            )
 
     @property
     def saved(self) -> float:
-        """The share of tokens it saves on the texts it was planned on."""
+        """The share of tokens that it saves on the texts it was planned on."""
         return 1 - self.after / self.before if self.before else 0.0
 
     @property
     def constancy(self) -> float:
-        """The share of characters spelled in parts that begin with the prefix: 1 where the language has no other."""
+        """The share of the characters of several tokens that begin with the prefix, at most 1."""
         return self.begun / self.split if self.split else 0.0
 
     def shorten(self, ids: Sequence[int]) -> list[int]:
-        """The ids without what can be put back. Raises `ValueError` for ids that spell no text (a lead is missing already)."""
-        return [ids[place] for place in self.kept(ids)]
+        """Drop the ids that `restore` can put back. Raises `ValueError` if a lead byte is missing already."""
+        return [ids[index] for index in self.kept(ids)]
 
     def restore(self, ids: Sequence[int]) -> list[int]:
-        """The ids with what was left out: before every continuation byte that stands where a character begins.
+        """Restore the dropped ids, before every continuation byte where a character should begin.
 
-        Whole ids come back as they are, and what a model makes up never raises.
+        Unshortened ids are returned unchanged. No ids raise an error, so any output of a model can be restored.
         """
-        found: list[int] = []
+        restored: list[int] = []
         for token, bare in zip(ids, self._bare(ids), strict=True):
-            found += [*self.dropped, token] if bare else [token]
-        return found
+            restored += [*self.dropped, token] if bare else [token]
+        return restored
 
     def kept(self, ids: Sequence[int]) -> list[int]:
-        """The places of the ids that stay."""
+        """The indices of the ids that `shorten` keeps. Raises `ValueError` if a lead byte is missing already."""
         effects, bare, n = [self._effects.get(token, _NOTHING) for token in ids], self._bare(ids), len(self.dropped)
         if True in bare:
-            place = bare.index(True)
+            index = bare.index(True)
             raise ValueError(
-                f"ids with a bare continuation byte at place {place} ({list(ids[max(0, place - 3) : place + 1])}) spell no text, "
-                "so what is left out could not be told apart. Needed: the ids of a text, not yet shortened."
+                f"got ids with a bare continuation byte at index {index} ({list(ids[max(0, index - 3) : index + 1])}), expected "
+                "the ids of a text that is not shortened yet."
             )
-        places, wanted, place, first = [], 0, 0, self.dropped[0]
-        while place < len(ids):
-            after = place + n
-            starts = wanted == 0 and after < len(ids) and ids[place] == first
-            if starts and effects[after][0] and tuple(ids[place:after]) == self.dropped:
-                wanted, place = self._rest, after
-            places.append(place)
-            _, length, fixed = effects[place]
-            wanted = max(0, wanted - length) if fixed is None else fixed
-            place += 1
-        return places
+        kept, missing, index, first = [], 0, 0, self.dropped[0]
+        while index < len(ids):
+            after = index + n
+            starts = missing == 0 and after < len(ids) and ids[index] == first
+            if starts and effects[after][0] and tuple(ids[index:after]) == self.dropped:
+                missing, index = self._rest, after
+            kept.append(index)
+            _, length, fixed = effects[index]
+            missing = max(0, missing - length) if fixed is None else fixed
+            index += 1
+        return kept
 
     def spell(self, ids: Sequence[int]) -> list[bytes]:
-        """The bytes each token of a shortened text stands for, what was left out before it among them."""
+        """The bytes of each token of a shortened text, including the bytes dropped before it."""
         known = [self.spelling[token] if token < len(self.spelling) else None for token in ids]
         return [(self.prefix if bare else b"") + (spelled or b"") for spelled, bare in zip(known, self._bare(ids), strict=True)]
 
@@ -111,16 +130,16 @@ class Shortening:
 
     def _bare(self, ids: Sequence[int]) -> list[bool]:
         """Whether each token begins with a continuation byte where a character should begin."""
-        found, wanted = [], 0
+        bare, missing = [], 0
         for token in ids:
             opens, length, fixed = self._effects.get(token, _NOTHING)
-            found.append(opens and wanted == 0)
-            wanted = fixed if fixed is not None else max(0, (self._rest if found[-1] else wanted) - length)
-        return found
+            bare.append(opens and missing == 0)
+            missing = fixed if fixed is not None else max(0, (self._rest if bare[-1] else missing) - length)
+        return bare
 
     @cached_property
     def _rest(self) -> int:
-        """How many bytes of a character follow the prefix."""
+        """The number of bytes of a character after the prefix."""
         return character_length(self.prefix[0]) - len(self.prefix)
 
     @cached_property
@@ -129,24 +148,36 @@ class Shortening:
 
 
 def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1) -> Shortening:
-    """Which constant first byte(s) of a language's byte-spelled characters can be left out, and how many tokens that saves.
+    """Find the constant first byte(s) of a language's characters that can be dropped, and how many tokens this saves.
 
-    `drop=1` is the published lead byte; 2 the lead and the second byte where that is the commonest one (other characters are
-    then spelled in full); None whatever saves most. Works wherever tokens spell bytes: byte fallback, where each byte is a
-    token, and byte-level BPE, where only what the tokens keep apart can go. Every text is proved to come back.
+    It works with byte fallback, where each byte is a token, and with byte-level BPE, where a byte can only be dropped if it is a
+    token of its own. It checks that every text is restored exactly.
 
-    When it misleads: the texts should be of one language; in a mixture the commonest lead is taken and the others stay, which
-    `constancy` tells.
+    Parameters
+    ----------
+    tokenizer
+        A Hugging Face tokenizer whose tokens spell bytes.
+    texts
+        Texts of one language. In a mixture of languages the most frequent lead byte is dropped, and `constancy` is low.
+    drop
+        1: the lead byte, as published (arXiv 2311.09071). 2: also the most frequent second byte; other characters are then spelled
+        in full. None: whichever saves most.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to shorten, the tokens do not separate the bytes, or the tokenizer is shortened already.
     """
     if hasattr(tokenizer, "shortening"):
         raise ValueError(
-            f"this tokenizer is shortened already: it drops {tokenizer.shortening.prefix.hex().upper()}. Give its own."
+            f"got a tokenizer that is shortened already (it drops {tokenizer.shortening.prefix.hex().upper()}), "
+            "expected the original."
         )
     vocabulary = read_vocabulary(tokenizer)
     sequences = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
     characters = [each for ids in sequences for each in split_characters(vocabulary, ids)]
     if not characters:
-        raise ValueError(f"no character of these {len(texts)} texts is spelled by several tokens, so there is nothing to shorten.")
+        raise ValueError(f"got {len(texts)} texts in which no character takes several tokens, so there is nothing to shorten.")
     lead = Counter(each.character[0] for each in characters).most_common(1)[0][0]
     own = [each for each in characters if each.character[0] == lead]
     runs = Counter(run for each in own for run in each.beginnings)
@@ -162,31 +193,31 @@ def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1)
     for text, ids in zip(texts, sequences, strict=True):
         short = plan.shorten(ids)
         if plan.restore(short) != ids:
-            raise ValueError(f"text {text[:60]!r} does not come back from its shortened ids: this tokenizer cannot be shortened.")
+            raise ValueError(f"text {text[:60]!r} is not restored from its shortened ids: this tokenizer cannot be shortened.")
         after += len(short)
     return Shortening(prefix, best, vocabulary.spelling, sum(map(len, sequences)), after, len(characters), begun)
 
 
 def split_characters(vocabulary: Vocabulary, ids: Sequence[int]) -> list[Split]:
-    """Every character that takes several tokens, in order. A run that begins inside a token is no beginning of it."""
+    """The characters of `ids` that take several tokens, in order. A beginning must start at the start of a token."""
     starts: dict[int, int] = {}
     text = bytearray()
-    for place, token in enumerate(ids):
-        starts.setdefault(len(text), place)
+    for index, token in enumerate(ids):
+        starts.setdefault(len(text), index)
         text += vocabulary.spelling[token] or b""
-    found, begin = [], 0
+    characters, begin = [], 0
     while begin < len(text):
         end = min(begin + _LENGTHS[text[begin]], len(text))
-        if cuts := [place for place in range(begin + 1, end) if place in starts]:
+        if cuts := [position for position in range(begin + 1, end) if position in starts]:
             first = starts.get(begin)
             runs = tuple(tuple(ids[first : starts[cut]]) for cut in cuts) if first is not None else ()
-            found.append(Split(bytes(text[begin:end]), runs))
+            characters.append(Split(bytes(text[begin:end]), runs))
         begin = end
-    return found
+    return characters
 
 
 def character_length(lead: int) -> int:
-    """How many bytes the character has that begins with this byte."""
+    """The number of bytes of the character that begins with this byte."""
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
@@ -194,9 +225,9 @@ _LENGTHS = tuple(map(character_length, range(256)))
 
 
 def _effect(spelled: bytes) -> tuple[bool, int, int | None]:
-    """Of a token: whether it begins inside a character, its length, and how many continuation bytes its end still wants (None:
-    it never leaves the character it begins in)."""
-    last = max((place for place, byte in enumerate(spelled) if not 0x80 <= byte < 0xC0), default=None)
+    """Of a token: whether it begins inside a character, its length, and how many continuation bytes are missing at its end (None:
+    it ends in the character it begins in)."""
+    last = max((index for index, byte in enumerate(spelled) if not 0x80 <= byte < 0xC0), default=None)
     fixed = None if last is None else max(0, character_length(spelled[last]) - (len(spelled) - last))
     return bool(spelled) and 0x80 <= spelled[0] < 0xC0, len(spelled), fixed
 
@@ -209,6 +240,6 @@ def _unfit(vocabulary: Vocabulary, lead: int, gains: dict[tuple[int, ...], int],
     what = {1: "the lead", 2: "the first two bytes", None: "a beginning"}[drop]
     problem = f"no run of tokens spells {what} of the characters that begin with {lead:02X} and nothing else"
     if not gains:
-        return f"{problem}: it is merged with its neighbours. Shortening cannot help here; a vocabulary extension can."
+        return f"{problem}: it is merged with its neighbours. Shortening is not possible here; use a vocabulary extension."
     best = max(gains, key=lambda run: gains[run])
     return f"{problem}. drop={len(_spelled(vocabulary, best))} (or None) would save {gains[best]} tokens."

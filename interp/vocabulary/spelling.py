@@ -1,7 +1,7 @@
-"""What a tokenizer's tokens spell: which of them begin a word, and in which script each is written.
+"""What the tokens of a tokenizer spell: which of them begin a word, and in which script each is written.
 
-The bytes of a token are found by trial: each known way of writing tokens (byte-level BPE, SentencePiece with `<0xHH>`
-bytes) must spell a probe text back. A vocabulary that has no word-initial space (WordPiece) or ends words by a suffix is refused.
+The spelling is detected: each known kind (byte-level BPE, SentencePiece with `<0xHH>` bytes) must reproduce a probe text.
+Vocabularies without a space before a word (WordPiece) or with a suffix at its end are refused.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor
 from interp.languages import language
 
 TokenRule = Literal["first", "prefix"]
-"""Which tokens stand for a word: the first token of the word and of space + word (Dumas et al. 2025), or every token
-that spells a beginning of either (Wendler et al. 2024)."""
+"""Which tokens count as a word. `first`: the first token of the word and of space + word (Dumas et al. 2025). `prefix`: every token
+that spells a prefix of either (Wendler et al. 2024)."""
 
 _PROBE = "a cat and the dog"
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -30,7 +30,7 @@ _CARRIERS = ('"', "\n", "")
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Every token of a model by what it spells: `spelling[id]` is bytes, or None for control and unused tokens."""
+    """The tokens of a model: `spelling[id]` is the bytes that a token spells, or None for special and unused tokens."""
 
     tokenizer: Any
     spelling: tuple[bytes | None, ...]
@@ -39,23 +39,33 @@ class Vocabulary:
         return len(self.spelling)
 
     def tokens(self, word: str, rule: TokenRule = "first") -> frozenset[int]:
-        """The tokens that stand for a word at its beginning.
+        """The ids of the tokens that count as the beginning of a word.
 
-        `prefix`: their bytes are a non-empty prefix of the word or of space + word, a lone space excepted; one-letter and
-        lead-byte tokens are among them, which inflates the probability of every word with that beginning. `first`: the one
-        or two tokens the tokenizer itself would write first. Raises `ValueError` where no token stands for the word.
+        Parameters
+        ----------
+        word
+            The word, without space around it.
+        rule
+            `first`: the first token of the word and of space + word. `prefix`: all tokens whose bytes are a prefix of either,
+            except a single space. These include single letters and lead bytes, which inflates the probability of every word with
+            that beginning.
+
+        Raises
+        ------
+        ValueError
+            No token spells the beginning of the word, or the word or the rule is malformed.
         """
         if rule not in ("first", "prefix"):
-            raise ValueError(f"token rule {rule!r}: needed 'first' or 'prefix'.")
+            raise ValueError(f"got token rule {rule!r}, expected 'first' or 'prefix'.")
         if not word.strip() or word != word.strip():
-            raise ValueError(f"word {word!r}: needed a word without space around it.")
-        found = self._first(word) if rule == "first" else self._prefixes(word)
-        if not found:
+            raise ValueError(f"got word {word!r}, expected a word without space around it.")
+        tokens = self._first(word) if rule == "first" else self._prefixes(word)
+        if not tokens:
             raise ValueError(
                 f"word {word!r}: no token of this tokenizer spells its beginning ({self.tokenizer.tokenize(word)[:4]}). "
                 "Leave the word out, or choose a model whose tokenizer covers the script."
             )
-        return found
+        return tokens
 
     def _prefixes(self, word: str) -> frozenset[int]:
         shortening = getattr(self.tokenizer, "shortening", None)
@@ -64,11 +74,11 @@ class Vocabulary:
         return frozenset(token for text in whole for n in range(1, len(text) + 1) for token in self._by_spelling.get(text[:n], ()))
 
     def _first(self, word: str) -> frozenset[int]:
-        plain, spaced = self._at_start(word), self._at_start(" " + word)
-        return frozenset(token for token in (plain, spaced) if token is not None)
+        bare, spaced = self._at_start(word), self._at_start(" " + word)
+        return frozenset(token for token in (bare, spaced) if token is not None)
 
     def _at_start(self, text: str) -> int | None:
-        """The first token of a text that spells more than space, written after a quote or a line end where it can be told apart."""
+        """The first token of a text that spells more than space, after a quote or a line end if the tokens separate there."""
         for carrier in _CARRIERS:
             ids = self.tokenizer(carrier + text, add_special_tokens=False)["input_ids"]
             spelled = self._spell(ids)
@@ -85,17 +95,17 @@ class Vocabulary:
         return None
 
     def _spell(self, ids: Sequence[int]) -> list[bytes]:
-        """What each token of a text spells, with the bytes a shortened tokenizer left out before it."""
+        """What each token of a text spells, including the bytes that a shortened tokenizer dropped before it."""
         shortening = getattr(self.tokenizer, "shortening", None)
         return shortening.spell(ids) if shortening else [self.spelling[token] or b"" for token in ids]
 
     @cached_property
     def _by_spelling(self) -> Mapping[bytes, list[int]]:
-        found: dict[bytes, list[int]] = {}
+        tokens: dict[bytes, list[int]] = {}
         for token, spelled in enumerate(self.spelling):
             if spelled and spelled.strip(b" "):
-                found.setdefault(spelled, []).append(token)
-        return found
+                tokens.setdefault(spelled, []).append(token)
+        return tokens
 
     @cached_property
     def scripts(self) -> tuple[str, ...]:
@@ -103,7 +113,7 @@ class Vocabulary:
         return tuple(_script(spelled) for spelled in self.spelling)
 
     def written(self, token: int) -> str:
-        """A token as text; parts of letters as hexadecimal bytes, control tokens by their name."""
+        """A token as text: parts of characters as hexadecimal bytes, special tokens by their name."""
         spelled = self.spelling[token]
         if spelled is None:
             return str(self.tokenizer.convert_ids_to_tokens(token)) if token < len(self.tokenizer) else f"‹{token}›"
@@ -113,7 +123,7 @@ class Vocabulary:
             return f"‹{spelled.hex().upper()}›"
 
     def script_classes(self) -> tuple[tuple[str, ...], Int[Tensor, " vocab"]]:
-        """The classes that occur, in order of size, and the row number of each token's class."""
+        """The script classes, by size, and the index of the class of each token."""
         counts: dict[str, int] = {}
         for name in self.scripts:
             counts[name] = counts.get(name, 0) + 1
@@ -122,9 +132,19 @@ class Vocabulary:
 
 
 def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
-    """What each token of a tokenizer spells. `size` is the model's own vocabulary where it has unused rows.
+    """Read what each token of a tokenizer spells.
 
-    Raises `ValueError` for tokenizers that do not spell the text they read (WordPiece, lower-casing ones).
+    Parameters
+    ----------
+    tokenizer
+        A Hugging Face tokenizer: byte-level BPE or SentencePiece.
+    size
+        Vocabulary size of the model, if it has unused rows. Default: the length of the tokenizer.
+
+    Raises
+    ------
+    ValueError
+        The tokens do not spell the text (WordPiece, lower-casing tokenizers).
     """
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     probe = tokenizer.convert_ids_to_tokens(tokenizer(_PROBE, add_special_tokens=False)["input_ids"])
@@ -133,8 +153,8 @@ def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
             break
     else:
         raise ValueError(
-            f"tokenizer {type(tokenizer).__name__}: its tokens {probe} do not spell {_PROBE!r}. Needed: byte-level BPE or "
-            "SentencePiece, whose tokens carry the space before a word; WordPiece and lower-casing tokenizers do not."
+            f"got tokenizer {type(tokenizer).__name__}, whose tokens {probe} do not spell {_PROBE!r}, expected byte-level BPE or "
+            "SentencePiece, whose tokens include the space before a word. WordPiece and lower-casing tokenizers do not work."
         )
     added = {token: str(content) for token, content in tokenizer.added_tokens_decoder.items()}
     special = set(tokenizer.all_special_ids) | {t for t, c in tokenizer.added_tokens_decoder.items() if c.special}
@@ -146,14 +166,14 @@ def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
 
 
 def scripts_of(spelling: str) -> frozenset[str]:
-    """The script classes a language is written in: Japanese in three, Chinese in `Hani`."""
+    """The script classes that a language is written in: `Hani` for Chinese, three for Japanese."""
     script = language(spelling).script
     return frozenset(_WRITTEN_WITH.get(script, {script}))
 
 
 @lru_cache(maxsize=1)
 def _byte_alphabet() -> Mapping[str, int]:
-    """GPT-2's letters for bytes: printable ones stand for themselves, the others follow from U+0100 in order."""
+    """The byte of each letter of GPT-2's alphabet: printable bytes are themselves, the others follow from U+0100 in order."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
@@ -176,8 +196,8 @@ def _script(spelled: bytes | None) -> str:
         text = spelled.decode()
     except UnicodeDecodeError:
         return "bytes"
-    found = {_letter_script(letter) for letter in text} - {"Zyyy", "Zinh", "Zzzz"}
-    return "common" if not found else found.pop() if len(found) == 1 else "mixed"
+    scripts = {_letter_script(letter) for letter in text} - {"Zyyy", "Zinh", "Zzzz"}
+    return "common" if not scripts else scripts.pop() if len(scripts) == 1 else "mixed"
 
 
 @lru_cache(maxsize=65536)
@@ -190,12 +210,32 @@ def _letter_script(letter: str) -> str:
 def keep_apart(
     sets: Sequence[Mapping[str, frozenset[int]]], first: str, second: str, on_collision: Literal["drop", "raise"] = "drop"
 ) -> list[int]:
-    """The items whose words in two languages share no token: only for those does a probability belong to one language."""
+    """The items whose words in two languages share no token, so that a probability belongs to one language.
+
+    Parameters
+    ----------
+    sets
+        For each item, the ids that count as its word, by language.
+    first, second
+        The two languages.
+    on_collision
+        `drop` leaves out the other items, `raise` raises an error for them.
+
+    Returns
+    -------
+    The indices of the items.
+
+    Raises
+    ------
+    ValueError
+        Words share a token and `on_collision` is `raise`.
+    """
     kept = [row for row, words in enumerate(sets) if not words[first] & words[second]]
     if on_collision == "raise" and len(kept) < len(sets):
         row = next(row for row in range(len(sets)) if row not in set(kept))
         raise ValueError(
-            f"item {row}: the words in {first} and {second} share tokens {sorted(sets[row][first] & sets[row][second])[:5]}. "
-            "Needed: words that begin differently; use on_collision='drop' to leave such items out."
+            f"item {row}: got words in {first} and {second} that share tokens "
+            f"{sorted(sets[row][first] & sets[row][second])[:5]}, expected words that begin differently. "
+            "Use on_collision='drop' to leave such items out."
         )
     return kept

@@ -1,4 +1,4 @@
-"""Maps of sentences: PCA over UMAP at some depths, coloured by language, translations joined."""
+"""Maps of sentences by PCA and UMAP, coloured by language, with lines between translations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
-from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, places, sign
+from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,16 @@ _JOINED = 40
 
 
 def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 0) -> Figure:
-    """PCA above, UMAP below, a column a depth. Each of some sentences is joined to the middle of its translations.
+    """PCA (top row) and UMAP (bottom row), a column per layer. Lines join some sentences to the mean of their translations.
 
-    `table` has `layer, language, item, pca1, pca2, umap1, umap2`; the lower row is left out where there is no UMAP.
+    Parameters
+    ----------
+    table
+        `layer, language, item, pca1, pca2, umap1, umap2`. The bottom row is left out if there is no UMAP.
+    caption, signature
+        Text under the figure.
+    seed
+        Random seed of the choice of sentences with lines.
     """
     layers, codes = list(table["layer"].unique()), list(table["language"].unique())
     kinds = [("PCA", ["pca1", "pca2"])] + ([("UMAP", ["umap1", "umap2"])] if table["umap1"].notna().any() else [])
@@ -45,15 +52,15 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
 
 
 def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
-    """The correlation of the first joint component over layers, and what is left with length held fixed or in random weights."""
+    """Correlation of the first joint component over layers, with its controls. `frame` is `AtlasReport.curves()`."""
     figure = blank((7.2, 4.2))
     axes = figure.subplots()
     x, ends = np.arange(len(frame)), []
     looks = {
         "estimate": ("first component", PALETTE[0], "-", 2.2),
-        "partialled": ("length held fixed", PALETTE[1], "-", 2.2),
+        "partialled": ("length partialled out", PALETTE[1], "-", 2.2),
         "random_init": ("random init", FAINT, (0, (1, 1.5)), 1.4),
-        "random_init_partialled": ("random init, length fixed", FAINT, (0, (4, 1, 1, 1)), 1.4),
+        "random_init_partialled": ("random init, length out", FAINT, (0, (4, 1, 1, 1)), 1.4),
         "baseline": ("shuffled pairs, |r|", FAINT, (0, (4, 2)), 1.2),
     }
     for column, (text, colour, dash, width) in looks.items():
@@ -74,15 +81,15 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     from matplotlib.collections import LineCollection
 
     if part[columns[0]].isna().all():
-        axes.text(0.5, 0.5, "all states are alike", transform=axes.transAxes, ha="center", fontsize=8.5, color=FAINT)
-    middle = part.groupby("item")[columns].transform("mean")
+        axes.text(0.5, 0.5, "all activations are equal", transform=axes.transAxes, ha="center", fontsize=8.5, color=FAINT)
+    mean = part.groupby("item")[columns].transform("mean")
     kept = part["item"].isin(joined).to_numpy()
-    ends = np.stack([part[columns].to_numpy()[kept], middle.to_numpy()[kept]], axis=1)
+    ends = np.stack([part[columns].to_numpy()[kept], mean.to_numpy()[kept]], axis=1)
     axes.add_collection(LineCollection(list(ends), colors="#9A9A9A", linewidths=0.4, alpha=0.45, zorder=1))
     size = 14 if len(part) < 1500 else 6
-    for code, place in places(codes).items():
+    for code, index in style_indices(codes).items():
         own = part[part["language"] == code]
-        colour, marker = PALETTE[place % len(PALETTE)], _MARKERS[place // len(PALETTE) % len(_MARKERS)]
+        colour, marker = PALETTE[index % len(PALETTE)], _MARKERS[index // len(PALETTE) % len(_MARKERS)]
         x, y = own[columns[0]], own[columns[1]]
         axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=0.75, linewidths=0, zorder=2, label=code)
     axes.set_xticks([])

@@ -1,19 +1,22 @@
-"""Finishing touches that most figures share: axis labels, names of cells, a colour bar."""
+"""Parts that most figures share: axis labels, row and column labels, a colour bar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from probes.figures.style import FAINT, INK, despine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 
 def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
-    """Axis names and a light grid behind the data."""
+    """Label the axes and draw a light grid behind the data."""
     axes.set_xlabel(xlabel, fontsize=9, color=INK)
     axes.set_ylabel(ylabel, fontsize=9, color=INK)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
@@ -23,7 +26,7 @@ def finish(axes: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Name the rows and columns of a map of languages."""
+    """Label the rows and columns of a map."""
     size = 7.5 if max(len(rows), len(columns)) <= 12 else 5.5
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
     axes.set_xticks(range(len(columns)), columns, fontsize=size, rotation=90)
@@ -31,8 +34,10 @@ def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def colour_bar(figure: Figure, image: Any, axes: Any, label: str, below: bool = False) -> None:
-    """The scale of a map; `below` says that some cells lie under its lower end."""
+def colour_bar(
+    figure: Figure, image: ScalarMappable, axes: Axes | Sequence[Axes] | np.ndarray, label: str, below: bool = False
+) -> None:
+    """Add the colour scale of `image` next to `axes`. `below`: some values are below the scale, which an arrow at its end shows."""
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=22, pad=0.02, extend="min" if below else "neither")
     bar.set_label(label, color=INK, fontsize=9)
     bar.outline.set_visible(False)

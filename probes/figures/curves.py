@@ -1,4 +1,4 @@
-"""Curves over layers and heat maps, with intervals and baselines."""
+"""Curves over layers and heat maps, with confidence intervals and baselines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from probes.figures.style import FAINT, INK, _spread, blank, despine, headline, label_layers, places, sign, style
+from probes.figures.style import FAINT, INK, blank, despine, headline, label_layers, separate_labels, sign, style, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,40 +27,68 @@ def curves(
     behind: pd.DataFrame | None = None,
     signature: object = "",
 ) -> Figure:
-    """One curve over layers for each `line`, with its interval as a band and the baselines dashed; a panel for each `panel`.
+    """Curves over layers with shaded confidence intervals and a dashed baseline.
 
-    `frame` has `layer` (as text, in order), `estimate, lower, upper, baseline` and the columns named; `reference` names a column
-    drawn as a second baseline where it is there (an untrained network). Lines `behind` are drawn thin, grey and without a band.
+    Parameters
+    ----------
+    frame
+        Columns `layer` (names, in order), `estimate, lower, upper, baseline`, and those that the other arguments name.
+    line
+        Column with a curve for each value.
+    panel
+        Column with a panel for each value. Default: one panel.
+    title, ylabel
+        Title of the figure and label of the vertical axes.
+    reference
+        Column drawn as a second baseline, dotted, if `frame` has it: by default a randomly initialised model.
+    behind
+        Rows with the same columns, drawn as thin grey lines without intervals.
+    signature
+        Line under the figure.
     """
     panels = [None] if panel is None else list(pd.unique(frame[panel]))
     columns = 2 if len(panels) == 4 else min(len(panels), 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
     figure = blank((7.2, 4.4) if len(panels) == 1 else (2.4 + 2.5 * columns, 1.2 + 1.75 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=False).ravel()
-    names = places(map(str, pd.unique(frame[line]))) if panel != line else dict.fromkeys(map(str, panels), 0)
-    for place, (axes, name) in enumerate(zip(grid, panels, strict=False)):
+    indices = style_indices(map(str, pd.unique(frame[line]))) if panel != line else dict.fromkeys(map(str, panels), 0)
+    for index, (axes, name) in enumerate(zip(grid, panels, strict=False)):
         for _, thin in () if behind is None else behind.groupby(line, sort=False, observed=True):
             axes.plot(thin["estimate"].to_numpy(), color="#BDBDBD", linewidth=0.6)
         part = frame if name is None else frame[frame[panel] == name]
-        _draw_curves(axes, part, line, names, reference, label=len(panels) == 1)
+        _draw_curves(axes, part, line, indices, reference, label=len(panels) == 1)
         axes.set_title("" if name is None else str(name), fontsize=9, color=INK, loc="left", pad=3)
         label_layers(axes, list(pd.unique(frame["layer"])), room=columns)
-        axes.set_ylabel(ylabel if place % columns == 0 else "", fontsize=9, color=INK)
-        if place + columns >= len(panels):
+        axes.set_ylabel(ylabel if index % columns == 0 else "", fontsize=9, color=INK)
+        if index + columns >= len(panels):
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("layer", fontsize=9, color=INK)
     for axes in grid[len(panels) :]:
         axes.remove()
     headline(figure, title)
-    dotted = f"; dotted: {_words(reference)}" if reference in frame else ""
-    sign(figure, signature, f"band: 95 % interval; dashed: shuffled pairs{dotted}")
+    dotted = f"; dotted: {_with_spaces(reference)}" if reference in frame else ""
+    sign(figure, signature, f"shaded: 95 % confidence interval; dashed: shuffled pairs{dotted}")
     return figure
 
 
 def heatmap(
     frame: pd.DataFrame, *, value: str = "estimate", row: str = "language", title: str = "", label: str = "", signature: object = ""
 ) -> Figure:
-    """Every row's value at every layer as colour, highest rows on top; a dot marks cells whose interval reaches the baseline."""
+    """A map of rows and layers, with the highest rows on top. A dot marks cells whose confidence interval includes the baseline.
+
+    Parameters
+    ----------
+    frame
+        Columns `layer` and, for the dots, `lower` and `baseline`.
+    value
+        Column shown as colour.
+    row
+        Column with a row of the map for each value.
+    title, label
+        Title of the figure and label of the colour scale.
+    signature
+        Line under the figure.
+    """
     table = frame.pivot_table(index=row, columns="layer", values=value, sort=False, observed=True)
     table = table[list(pd.unique(frame["layer"]))]
     table = table.loc[table.max(axis=1).sort_values(ascending=False).index]
@@ -81,18 +109,20 @@ def heatmap(
     bar.ax.tick_params(labelsize=8, length=2)
     axes.set_xlabel("layer", fontsize=9, color=INK)
     headline(figure, title)
-    sign(figure, signature, "dot: the 95 % interval reaches the shuffled baseline" if len(axes.collections) else "")
+    sign(figure, signature, "dot: the 95 % confidence interval includes the shuffled baseline" if len(axes.collections) else "")
     return figure
 
 
-def _words(name: str | None) -> str:
+def _with_spaces(name: str | None) -> str:
     return str(name).replace("_", " ")
 
 
-def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Mapping[str, int], reference: str | None, label: bool) -> None:
+def _draw_curves(
+    axes: Axes, frame: pd.DataFrame, line: str, indices: Mapping[str, int], reference: str | None, label: bool
+) -> None:
     drawn = []
     for name, part in frame.groupby(line, sort=False, observed=True):
-        look = style(names[str(name)])
+        look = style(indices[str(name)])
         axes.fill_between(range(len(part)), part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         drawn += axes.plot(range(len(part)), part["estimate"], label=str(name), linewidth=1.8, **look)
     levels = frame.groupby("layer", sort=False, observed=True)
@@ -101,7 +131,7 @@ def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Mapping[str,
     )
     if reference in frame:
         level = levels[reference].mean().to_numpy()
-        drawn += axes.plot(level, label=_words(reference), color=FAINT, linewidth=1.2, linestyle=(0, (1, 1.5)))
+        drawn += axes.plot(level, label=_with_spaces(reference), color=FAINT, linewidth=1.2, linestyle=(0, (1, 1.5)))
     despine(axes)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -111,18 +141,18 @@ def _draw_curves(axes: Axes, frame: pd.DataFrame, line: str, names: Mapping[str,
 
 
 def _name_lines(axes: Axes, lines: Sequence[Line2D]) -> None:
-    """A key to the right of the axes, each name at the height of its line's peak: lines often end where they all meet."""
+    """A legend to the right of the axes, each name at the height of the peak of its line, because many lines end in one point."""
     from matplotlib.lines import Line2D
 
     ordered = sorted(lines, key=lambda line: np.nanmax(line.get_ydata()))
-    places = _spread(axes, [float(np.nanmax(line.get_ydata())) for line in ordered])
+    heights = separate_labels(axes, [float(np.nanmax(line.get_ydata())) for line in ordered])
     beside = axes.get_yaxis_transform()
-    for line, place in zip(ordered, places, strict=True):
-        sample = Line2D([1.015, 1.055], [place, place])
+    for line, height in zip(ordered, heights, strict=True):
+        sample = Line2D([1.015, 1.055], [height, height])
         sample.update_from(line)
         sample.set(transform=beside, clip_on=False)
         axes.add_artist(sample)
-        axes.text(1.065, place, str(line.get_label()), transform=beside, fontsize=8.5, color=INK, va="center")
+        axes.text(1.065, height, str(line.get_label()), transform=beside, fontsize=8.5, color=INK, va="center")
 
 
 def _dot(axes: Axes, frame: pd.DataFrame, table: pd.DataFrame, row: str) -> None:

@@ -1,4 +1,4 @@
-"""Arms of a trial as dots with intervals."""
+"""Scores under several conditions, as dots with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,19 +15,27 @@ if TYPE_CHECKING:
 
 
 def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Figure:
-    """Each language's score under each division of the budget, side by side with intervals. `frame`: `arm, language`, interval."""
+    """The score of each language in each arm of an experiment, side by side.
+
+    Parameters
+    ----------
+    frame
+        Columns `arm, language, estimate, lower, upper`.
+    title, xlabel, signature
+        Title, label of the horizontal axis, and line under the figure.
+    """
     names, arms = list(frame["language"].unique()), list(frame["arm"].unique())
     figure = blank((7.0, 1.8 + 0.5 * len(names)))
     axes = figure.subplots()
-    for place, arm in enumerate(arms):
+    for index, arm in enumerate(arms):
         part = frame[frame["arm"] == arm]
-        y = np.arange(len(names))[::-1] + 0.22 * ((len(arms) - 1) / 2 - place)
-        colour = PALETTE[place]
+        y = np.arange(len(names))[::-1] + 0.22 * ((len(arms) - 1) / 2 - index)
+        colour = PALETTE[index]
         axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=1.6, alpha=0.6)
-        axes.plot(part["estimate"], y, MARKERS[place], color=colour, markersize=5, label=arm)
+        axes.plot(part["estimate"], y, MARKERS[index], color=colour, markersize=5, label=arm)
     axes.set_yticks(np.arange(len(names))[::-1], names, fontsize=8.5)
     finish(axes, xlabel, "")
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(arms), borderpad=0)
     headline(figure, title)
-    sign(figure, signature, "bars: 95 % over sentences and seeds")
+    sign(figure, signature, "bars: 95 % confidence interval over sentences and seeds")
     return figure

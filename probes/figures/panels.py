@@ -1,4 +1,4 @@
-"""A grid of layer panels with an entropy strip, for every lens figure."""
+"""A grid of panels over layers, each with an entropy strip, for the figures of the lens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,21 @@ if TYPE_CHECKING:
 
 
 def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float, n: int) -> None:
-    """How undecided each layer is, as colour under a panel; the scale, in bits, stands beside the last panel of a row."""
+    """Draw the entropy (bits) of each layer as colour under a panel, with a colour scale next to the last panel of a row.
+
+    Parameters
+    ----------
+    figure, axes
+        The figure and the strip to draw in.
+    entropy
+        Column `estimate`, one row per layer.
+    layers
+        Names of the layers.
+    most
+        Upper end of the colour scale, in bits.
+    n
+        Number of panels of the figure.
+    """
     image = axes.imshow(
         entropy["estimate"].to_numpy()[None], aspect="auto", cmap="cividis", interpolation="nearest", vmin=0, vmax=most
     )
@@ -24,17 +38,20 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
     axes.spines[:].set_visible(False)
     axes.tick_params(labelsize=8, length=0, labelcolor=INK)
     label_layers(axes, layers, room=min(n, 3))
-    place = _place(axes)
-    if place.is_first_col():
+    cell = _grid_cell(axes)
+    if cell.is_first_col():
         axes.set_ylabel("entropy\n(bits)", fontsize=7.5, color=INK, rotation=0, ha="right", va="center")
-    if place.colspan.stop == place.get_gridspec().ncols:
+    if cell.colspan.stop == cell.get_gridspec().ncols:
         bar = figure.colorbar(image, ax=axes, pad=0.015, fraction=0.06, aspect=4)
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=1.5, color=FAINT, labelcolor=INK)
 
 
 def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
-    """Layers below, values from zero, faint lines across. To be called when all panels that share an axis are drawn."""
+    """Label the layers, start values at zero and add a light grid. Call it when all panels that share an axis are drawn.
+
+    `room`: the number of panels in a row, on which depends how many layers are labelled.
+    """
     despine(axes)
     label_layers(axes, layers, room=room)
     axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
@@ -45,7 +62,7 @@ def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) 
 
 
 def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """A panel for each of `n` targets, at most three side by side, each with a thin strip under it where asked for."""
+    """A figure of `n` panels, at most three in a row, as pairs of axes: the panel and, with `strip`, a thin strip under it."""
     columns = 2 if n in (2, 4) else min(n, 3)
     rows = -(-n // columns)
     size = (7.8, 4.4) if n == 1 else (2.2 + 2.9 * columns, 1.3 + 2.5 * rows)
@@ -66,27 +83,27 @@ def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 
 def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
-    """Every line of some panels once, beside them, what they are held against last."""
-    found: dict[str, Any] = {}
+    """One legend for some panels, to their right: each line once, grey baselines last."""
+    entries: dict[str, Any] = {}
     for axes in drawn:
         handles, labels = axes.get_legend_handles_labels()
-        found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
-    found = dict(sorted(found.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
+        entries |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in entries}
+    entries = dict(sorted(entries.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
     look: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
-    figure.legend(list(found.values()), list(found), loc="outside right center", **look)
+    figure.legend(list(entries.values()), list(entries), loc="outside right center", **look)
 
 
 def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
-    """The axes' names at the outer panels only."""
-    lowest = {_place(lower).colspan.start: lower for _, lower in pairs}
+    """Label the axes of the outer panels only."""
+    lowest = {_grid_cell(lower).colspan.start: lower for _, lower in pairs}
     for lower in lowest.values():
         lower.set_xlabel("layer", fontsize=9, color=INK)
     for upper, _ in pairs:
-        if ylabel is not None and _place(upper).is_first_col():
+        if ylabel is not None and _grid_cell(upper).is_first_col():
             upper.set_ylabel(ylabel, fontsize=9, color=INK)
 
 
-def _place(axes: Axes) -> SubplotSpec:
-    place = axes.get_subplotspec()
-    assert place is not None
-    return place
+def _grid_cell(axes: Axes) -> SubplotSpec:
+    cell = axes.get_subplotspec()
+    assert cell is not None
+    return cell

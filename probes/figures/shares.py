@@ -1,4 +1,4 @@
-"""Stacked shares and lines over an ordered axis, for reports of directions and instructions."""
+"""Stacked bars of shares, and curves over an ordered axis, for the reports on directions and instructions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,37 @@ if TYPE_CHECKING:
 
 
 _PARTS = ("#CC79A7", "#8C5A9E", "#E69F00", "#D55E00", "#56B4E9", "#0072B2", "#E3E3E3")
-"""Parts of a stacked bar; what is left over is light grey."""
+"""Colours of the parts of a stacked bar; the last part is light grey."""
 
 
 def stacked_shares(
     frame: pd.DataFrame, parts: Sequence[str], title: str, label: str, signature: object, caption: str = ""
 ) -> Figure:
-    """A panel a `panel`, a bar a `bar`, cut into the shares of `parts` (columns); an empty line between `group`s of bars."""
+    """Stacked bars, with a gap between groups of bars.
+
+    Parameters
+    ----------
+    frame
+        Columns `panel`, `group` and `bar`, which name the panel, the group and the bar of a row, and those in `parts`.
+    parts
+        Columns with the shares, which sum to 1.
+    title, label
+        Title of the figure and label of the horizontal axes.
+    signature, caption
+        Lines under the figure.
+    """
     panels, bars = list(dict.fromkeys(frame["panel"])), frame.drop_duplicates(["group", "bar"])[["group", "bar"]]
     breaks = (bars["group"] != bars["group"].shift()).cumsum().to_numpy() - 1
-    places = np.arange(len(bars)) + 0.6 * breaks
-    figure = blank((max(7.6, 3.4 + 3.1 * len(panels)), 1.9 + 0.27 * len(places)))
+    heights = np.arange(len(bars)) + 0.6 * breaks
+    figure = blank((max(7.6, 3.4 + 3.1 * len(panels)), 1.9 + 0.27 * len(heights)))
     colours = (*_PARTS[: len(parts) - 1], _PARTS[-1])
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels, strict=True):
         own = bars.merge(frame[frame["panel"] == panel], on=["group", "bar"], how="left")
         left = np.zeros(len(own))
         for part, colour in zip(parts, colours, strict=True):
-            axes.barh(places, own[part], left=left, color=colour, edgecolor="white", linewidth=0.5, label=part.replace("_", " "))
+            axes.barh(heights, own[part], left=left, color=colour, edgecolor="white", linewidth=0.5, label=part.replace("_", " "))
             left = left + own[part].fillna(0).to_numpy()
-        axes.set_yticks(places, list(own["bar"]), fontsize=8)
+        axes.set_yticks(heights, list(own["bar"]), fontsize=8)
         axes.set_xlim(0, 1)
         axes.set_title(str(panel), fontsize=9.5, color=INK, loc="left")
         axes.set_xlabel(label, fontsize=9, color=INK)
@@ -50,9 +62,20 @@ def stacked_shares(
 def line_curves(
     frame: pd.DataFrame, line: str, title: str, label: str, signature: object, caption: str = "", xlabel: str = "layer"
 ) -> Figure:
-    """`estimate` with its band over `layer` (in the order that it comes), a line a `line`, a panel a `panel`.
+    """Curves of `estimate` with shaded confidence intervals over `layer`, in the order of the rows.
 
-    The first two lines are solid, what they are held against is dashed, `baseline` dashed in grey.
+    The first two lines are solid, further lines (controls) dashed, and the baseline dashed in grey.
+
+    Parameters
+    ----------
+    frame
+        Columns `panel`, `layer`, `estimate, lower, upper, baseline`, and the one that `line` names.
+    line
+        Column with a curve for each value.
+    title, label, xlabel
+        Title of the figure and labels of the axes.
+    signature, caption
+        Lines under the figure.
     """
     panels, lines = list(dict.fromkeys(frame["panel"])), list(dict.fromkeys(frame[line]))
     layers, columns = [str(layer) for layer in dict.fromkeys(frame["layer"])], min(3, len(panels))
@@ -61,10 +84,10 @@ def line_curves(
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, panel in zip(grid, panels, strict=False):
         own = frame[frame["panel"] == panel]
-        for place, name in enumerate(lines):
+        for index, name in enumerate(lines):
             part = own[own[line] == name]
             x = [layers.index(str(layer)) for layer in part["layer"]]
-            colour, dash = PALETTE[place % len(PALETTE)], DASHES[place >= 2]
+            colour, dash = PALETTE[index % len(PALETTE)], DASHES[index >= 2]
             axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.16, linewidth=0)
             axes.plot(x, part["estimate"], color=colour, linestyle=dash, linewidth=1.8, marker="o", markersize=2.5, label=name)
         level = own.groupby("layer", sort=False)["baseline"].mean()

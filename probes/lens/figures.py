@@ -10,7 +10,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
-from probes.figures.style import FAINT, INK, PALETTE, blank, headline, places, sign
+from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def _mark(axes: Axes, layers: Sequence[str], mark: tuple[str | None, ...]) -> No
 
 
 def _colours(codes: Sequence[str]) -> dict[str, str]:
-    return {code: PALETTE[place % len(PALETTE)] for code, place in places(codes).items()}
+    return {code: PALETTE[place % len(PALETTE)] for code, place in style_indices(codes).items()}
 
 
 def _name(code: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.figures.panels import finish_layers, legend, name_axes, panels
-from probes.figures.style import PALETTE, headline, places, sign
+from probes.figures.style import PALETTE, headline, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +59,6 @@ def script_name(script: str) -> str:
 
 def script_colours(scripts: Sequence[str]) -> list[str]:
     """A colour for each script, the same in every figure as far as twelve colours go; greys for what is none."""
-    written = places((name for name in scripts if name not in GREYS), own=tuple(_SCRIPTS))
+    written = style_indices((name for name in scripts if name not in GREYS), fixed=tuple(_SCRIPTS))
     colours = list(_SCRIPTS.values())
     return [GREYS.get(name) or colours[written[name] % len(colours)] for name in scripts]

@@ -1,10 +1,10 @@
-"""Where a language lives in the vectors, taken out: centring, LIR, LSAR, LEACE, and the directions that lead from one to another.
+"""Erase the language from activations (centring, LIR, LSAR, LEACE), and find the direction between two languages.
 
-Every fitter gives one frozen affine map per language, `x - shift - (x @ right) @ left^T`. It is used on captured vectors
-(`erase`, before `align` or `probe`) and, where it is the same map for every language, at run time (`interp.erased`).
+Every method fits one affine map per language, `x - shift - (x @ right) @ left^T`. Apply it to captured activations (`erase`, before
+`measure_alignment` or `measure_probes`) or, if it is the same map for all languages, in the running model (`interp.erased`).
 
-When the number misleads: a map fitted on the sentences it is judged on removes their noise too, so `erase` fits on other
-sentences by itself. No linear probe reads the language after LEACE on the fitted sentences; a non-linear one may.
+When the number misleads: a map evaluated on the sentences it was fitted on also removes their noise, so `erase` cross-fits. After
+LEACE no linear probe reads the language on the fitted sentences; a non-linear probe may.
 """
 
 from __future__ import annotations
@@ -23,12 +23,34 @@ from interp.activations.store import Activations
 from probes.statistics.folds import split
 
 Method = Literal["centre", "lir", "lsar", "leace", "random"]
-"""`centre` and `lir` are one map a language; `lsar`, `leace` and the control `random` one map for all."""
+"""`centre` and `lir` fit one map per language; `lsar`, `leace` and the control `random` fit one map for all languages."""
 
 
 @dataclass(frozen=True)
 class Eraser:
-    """A fitted affine map that takes out `rank` dimensions: shape, dtype and device are kept, computed in float32 or better."""
+    """An affine map that removes `rank` dimensions: `eraser(x)` is `x - shift - (x @ right) @ left^T`.
+
+    The result has the shape, dtype and device of `x`. It is computed in float32 or better.
+
+    Parameters
+    ----------
+    method
+        The method that fitted it.
+    shift
+        `[d_model]`, subtracted.
+    left, right
+        `[d_model rank]`. Equal for an orthogonal projection.
+
+    Example
+    -------
+    >>> import probes, torch
+    >>> vectors = {"eng_Latn": torch.tensor([[1.0, 5.0], [1.0, 7.0]]), "deu_Latn": torch.tensor([[3.0, 5.0], [3.0, 7.0]])}
+    >>> eraser = probes.fit_erasers(vectors, "lsar")["deu_Latn"]
+    >>> eraser.rank
+    1
+    >>> eraser(vectors["deu_Latn"]).abs().tolist()  # the axis on which the means differ is gone
+    [[0.0, 5.0], [0.0, 7.0]]
+    """
 
     method: str
     shift: Float[Tensor, " d_model"]
@@ -37,6 +59,7 @@ class Eraser:
 
     @property
     def rank(self) -> int:
+        """The number of removed dimensions."""
         return self.left.shape[1]
 
     def __call__(self, x: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:
@@ -48,19 +71,56 @@ class Eraser:
 def fit_erasers(
     vectors: Mapping[str, Float[Tensor, "sentence d_model"]], method: Method = "leace", rank: int | None = None, seed: int = 0
 ) -> dict[str, Eraser]:
-    """Find what tells these languages apart and return, per language, the map that removes it.
+    """Fit, for each language, the affine map that erases the language.
 
-    centre  x - mean of the language (Pires 2019; Libovický 2020).
-    lir     without the top `rank` (default 1) uncentred principal directions of the language (Yang et al. 2021).
-    lsar    without the subspace of the language means (Xie et al. 2022, eq. 2), `rank` default languages - 1. Their second
-            SVD moves only the common part mu_c and not this subspace, so one SVD of the centred means is enough.
-    leace   the smallest change after which no linear probe beats the majority class (`_leace`).
-    random  without a random subspace of the rank of `lsar`: what taking out ANY so many directions does.
+    Parameters
+    ----------
+    vectors
+        Activations of one layer by language, `[sentence d_model]`. They need not be translations of each other.
+    method
+        `leace` (default) is the smallest change after which no linear probe beats the majority class (Belrose et al. 2023). `lsar`
+        removes the subspace of the language means (Xie et al. 2022, eq. 2); it needs few sentences. `centre` subtracts the mean of
+        the language (Pires et al. 2019; Libovický et al. 2020). `lir` removes the top uncentred principal directions of the
+        language (Yang et al. 2021). `random` removes a random subspace of the rank of `lsar`: the control.
+    rank
+        Number of directions to remove. Default: 1 for `lir`; one less than the number of languages for `lsar` and `random`.
+        `centre` and `leace` ignore it.
+    seed
+        Random seed (`random` only).
+
+    Returns
+    -------
+    A map per language; the same one for all with `lsar`, `leace` and `random`.
+
+    Raises
+    ------
+    ValueError
+        The method is unknown, the rank too large, or there is one language with a method that compares languages.
+
+    Notes
+    -----
+    The second SVD of Xie et al. changes only the common component mu_c and not the removed subspace, so one SVD of the centred
+    means is enough.
+
+    References
+    ----------
+    Belrose et al. 2023, "LEACE", arXiv 2306.03819; Xie et al. 2022, "Discovering Low-rank Subspaces for Language-agnostic
+    Multilingual Representations"; Yang et al. 2021, "A Simple and Effective Method To Eliminate the Self Language Bias in
+    Multilingual Representations".
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "zho_Hans"], limit=20)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> erasers = probes.fit_erasers({code: acts[code][0] for code in acts.languages}, "leace")
+    >>> erasers["deu_Latn"].rank
+    2
     """
     if method not in get_args(Method):
-        raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
+        raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
     if len(vectors) < 2 and method in ("lsar", "leace", "random"):
-        raise ValueError(f"{method}: {len(vectors)} language came. Needed: at least 2, to see what differs.")
+        raise ValueError(f"{method}: got {len(vectors)} language, expected at least 2, because it compares languages.")
     wide = {code: cloud.double() for code, cloud in vectors.items()}
     if method == "centre":
         return {code: _projection("centre", cloud[0, :, None][:, :0], cloud.mean(0)) for code, cloud in wide.items()}
@@ -72,14 +132,43 @@ def fit_erasers(
     means = torch.stack([cloud.mean(0) for cloud in wide.values()])
     most = min(len(means) - 1, means.shape[1])
     if rank is not None and not 1 <= rank <= most:
-        raise ValueError(f"{method}: rank {rank}. Needed: 1 to {most} for {len(means)} languages in {means.shape[1]} dimensions.")
+        raise ValueError(
+            f"{method}: got rank {rank}, expected 1 to {most} for {len(means)} languages in {means.shape[1]} dimensions."
+        )
     return dict.fromkeys(wide, _shared(method, wide, means, rank or most, seed))
 
 
 def erase(acts: Activations, method: Method = "leace", *, rank: int | None = None, folds: int = 2, seed: int = 0) -> Activations:
-    """The same activations without the language, layer by layer, as a step before `measure_alignment` or `measure_probes`.
+    """Erase the language from captured activations, at every layer, before `measure_alignment` or `measure_probes`.
 
-    Cross-fitted: each sentence goes through maps fitted on other sentences (by document where known), in `folds` parts.
+    Parameters
+    ----------
+    acts
+        Activations of at least two languages, from `interp.capture`.
+    method, rank
+        As for `fit_erasers`.
+    folds
+        Number of folds of cross-fitting: each sentence is mapped by erasers fitted on the other folds. Folds are of documents if
+        the corpus has them. More folds use more sentences for each fit.
+    seed
+        Random seed of the folds.
+
+    Returns
+    -------
+    Activations of the same shape. The signature records `erased:<method>`.
+
+    Raises
+    ------
+    ValueError
+        As for `fit_erasers`.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=8)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> probes.erase(acts, "centre").signature.settings["erased"]
+    'centre'
     """
     changed = {code: acts[code].clone() for code in acts.languages}
     for row in range(len(acts.layers)):
@@ -96,13 +185,48 @@ def erase(acts: Activations, method: Method = "leace", *, rank: int | None = Non
 
 
 def language_vectors(acts: Activations, source: str, target: str) -> dict[str, Float[Tensor, " d_model"]]:
-    """The direction that leads from one language to another: difference of the means, one vector a row of the capture."""
+    """The direction from one language to another at every layer: the difference of the mean activations.
+
+    Parameters
+    ----------
+    acts
+        Activations of both languages, from `interp.capture`.
+    source, target
+        The languages, in any spelling ("deu_Latn", "de", "German").
+
+    Returns
+    -------
+    One vector per layer of `acts`, by layer name ("embed", "0", ...), in the form that `interp.steered` takes.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=8)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["embed", "4"])
+    >>> {layer: tuple(vector.shape) for layer, vector in probes.language_vectors(acts, "en", "de").items()}
+    {'embed': (192,), '4': (192,)}
+    """
     difference = (acts[target].double().mean(1) - acts[source].double().mean(1)).float()
     return dict(zip(acts.layers, difference, strict=True))
 
 
 def random_vectors(vectors: Mapping[str, Float[Tensor, " d_model"]], seed: int) -> dict[str, Float[Tensor, " d_model"]]:
-    """The control for a steering vector: in every layer a random direction of the same norm."""
+    """The control for steering vectors: at every layer, a random direction with the same norm.
+
+    Parameters
+    ----------
+    vectors
+        Vectors by layer, from `language_vectors`.
+    seed
+        Random seed.
+
+    Example
+    -------
+    >>> import probes, torch
+    >>> random = probes.random_vectors({"4": torch.tensor([3.0, 4.0])}, seed=0)
+    >>> round(float(random["4"].norm()), 4)
+    5.0
+    """
     generator = torch.Generator().manual_seed(seed)
     noise = {layer: torch.randn(vector.shape, generator=generator) for layer, vector in vectors.items()}
     return {layer: noise[layer] / noise[layer].norm() * vector.norm() for layer, vector in vectors.items()}
@@ -123,27 +247,28 @@ def _projection(method: str, basis: Tensor, shift: Tensor | None = None) -> Eras
 
 
 def _leace(clouds: list[Tensor]) -> Eraser:
-    """LEACE (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3): x - W^+ P W (x - mean), W = cov(x)^(-1/2), P onto W cov(x, z).
+    """LEACE (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3): x - W^+ P W (x - mean).
 
-    z is the language, one-hot. Covariance shrunk towards a multiple of the identity (OAS, Chen et al. 2010, eq. 23), which a
-    few hundred sentences in thousands of dimensions need; the guarantee holds for any invertible W. Everything stays inside
-    the row space of the data, so that no [d_model d_model] matrix is made.
+    W = cov(x)^(-1/2), z is the one-hot language, and P projects onto the columns of W cov(x, z). The covariance is shrunk towards
+    a multiple of the identity (OAS, Chen et al. 2010, eq. 23), which a few hundred sentences in thousands of dimensions require.
+    The guarantee holds for any invertible W. All of it stays in the row space of the data, without a [d_model d_model] matrix.
     """
     x = torch.cat(clouds)
     centre = x.mean(0)
     _, scale, rows = torch.linalg.svd(x - centre, full_matrices=False)
     keep = scale > scale[:1] * 1e-10
     rows, variance = rows[keep], scale[keep].square() / len(x)
-    spread = (_oas(variance, len(x), x.shape[1])).sqrt()[:, None]
+    deviation = (_oas(variance, len(x), x.shape[1])).sqrt()[:, None]
     cross = torch.stack([(cloud - centre).sum(0) for cloud in clouds], 1) / len(x)
-    whitened = (rows @ cross) / spread
+    whitened = (rows @ cross) / deviation
     basis, singular, _ = torch.linalg.svd(whitened, full_matrices=False)
     basis = basis[:, singular > singular[:1] * 1e-8]
-    left, right = rows.mT @ (spread * basis), rows.mT @ (basis / spread)
+    left, right = rows.mT @ (deviation * basis), rows.mT @ (basis / deviation)
     return Eraser("leace", -(centre @ right) @ left.mT, left, right)
 
 
 def _oas(variance: Tensor, n: int, d: int) -> Tensor:
+    """Eigenvalues of a sample covariance (of `n` samples in `d` dimensions) after OAS shrinkage."""
     mean, square = variance.sum() / d, variance.square().sum() / d**2
     weight = ((square + mean**2) / ((n + 1) * (square - mean**2 / d))).clamp(0, 1)
     return (1 - weight) * variance + weight * mean

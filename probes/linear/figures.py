@@ -1,4 +1,4 @@
-"""What a probe reads, drawn: scores over layers beside their controls, transfer between languages, and steering curves."""
+"""Figures of linear probes: scores over layers with their controls, and transfer between languages."""
 
 from __future__ import annotations
 
@@ -24,22 +24,33 @@ _PANELS = 12
 
 
 def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None, signature: str) -> Figure:
-    """Score over layers inside a language and across, with bands; a random-init network dotted in the
-    same colour, other controls grey, the majority class as a level.
+    """Probe score over layers, within and across languages, with confidence intervals.
 
-    `frame` has `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`; kind is all, within or across.
+    A randomly initialised model is dotted in the same colour, other controls are grey, and the majority class is a line.
+
+    Parameters
+    ----------
+    frame
+        `ProbeReport.curves()`: `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`, where `kind` is
+        `all`, `within` or `across`.
+    target, unit
+        What is predicted, and the unit of the score ("accuracy" or "R²").
+    erase
+        The method of language erasure, for the label of that control.
+    signature
+        Line under the figure.
     """
     figure = blank((7.2, 4.4))
     axes = figure.subplots()
     ends = []
-    for place, (kind, part) in enumerate(frame.groupby("kind", sort=False)):
+    for index, (kind, part) in enumerate(frame.groupby("kind", sort=False)):
         x = np.arange(len(part))
-        axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[place], alpha=0.16, linewidth=0)
-        axes.plot(x, part["estimate"], color=PALETTE[place], linewidth=2)
-        ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[place]))
+        axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[index], alpha=0.16, linewidth=0)
+        axes.plot(x, part["estimate"], color=PALETTE[index], linewidth=2)
+        ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[index]))
         for column, (text, dash) in _CONTROLS.items():
-            if part[column].notna().all() and (place == 0 or column == "random_init"):
-                colour = PALETTE[place] if column == "random_init" else FAINT
+            if part[column].notna().all() and (index == 0 or column == "random_init"):
+                colour = PALETTE[index] if column == "random_init" else FAINT
                 axes.plot(x, part[column], color=colour, linewidth=1.3, linestyle=dash)
                 ends.append((float(part[column].iloc[-1]), text.format(erase=erase), colour))
     level = float(frame["baseline"].mean())
@@ -50,36 +61,46 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
     if unit == "R²":
         axes.set_ylim(max(axes.get_ylim()[0], -1.0), 1.05)
     name_ends(axes, [(max(value, axes.get_ylim()[0]), text, colour) for value, text, colour in ends])
-    headline(figure, f"What a linear probe reads: {target}")
+    headline(figure, f"Linear probe: {target}")
     sign(figure, signature)
     return figure
 
 
 def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: str, signature: str) -> Figure:
-    """Trained in the row, tried in the column, one map a layer (a dozen at most); one map of layers where one probe serves all."""
+    """Score by training language (row) and test language (column): one map per layer, at most 12 of them.
+
+    If one probe is trained on all languages, a single map of test languages and layers.
+
+    Parameters
+    ----------
+    matrices
+        `ProbeReport.matrix(layer)` by layer.
+    target, unit, signature
+        As for `probe_curves`.
+    """
     if all(len(matrix) == 1 for matrix in matrices.values()):
         table = pd.DataFrame({layer: matrix.iloc[0] for layer, matrix in matrices.items()})
-        return _one_map(table, "Which languages a probe recognises", "recall", signature)
+        return _one_map(table, "Recall of the language probe", "recall", signature)
     chosen = list(matrices)
     if len(chosen) > _PANELS:
-        chosen = [chosen[place] for place in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
+        chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
     rows = -(-len(chosen) // 5)
     columns = -(-len(chosen) // rows)
     figure = blank((1.6 + 2.1 * columns, 1.3 + 2.5 * rows))
     low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
     high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for place, (axes, layer) in enumerate(zip(grid, chosen, strict=False)):
+    for index, (axes, layer) in enumerate(zip(grid, chosen, strict=False)):
         image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1.0), vmax=high)
         name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
         axes.tick_params(labelbottom=True)
-        axes.set_ylabel("trained in" if place % columns == 0 else "", fontsize=9, color=INK)
-        axes.set_xlabel("tried in" if place + columns >= len(chosen) else "", fontsize=9, color=INK)
+        axes.set_ylabel("trained in" if index % columns == 0 else "", fontsize=9, color=INK)
+        axes.set_xlabel("tested in" if index + columns >= len(chosen) else "", fontsize=9, color=INK)
         axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
     for axes in grid[len(chosen) :]:
         axes.remove()
     colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
-    headline(figure, f"{target}: trained in one language, tried in another")
+    headline(figure, f"{target}: trained in one language, tested in another")
     sign(figure, signature)
     return figure
 

@@ -1,20 +1,23 @@
-"""What a straight line can read: linear probes, trained in one language and tried in every other, sentence by sentence.
+"""Linear probes, trained in one language and tested in every language, with a score for every sentence.
 
-Beside each score stand what it must beat: the majority class, the same probe with shuffled labels (Hewitt & Liang 2019),
-the same probe on a random-init network, and the same probe after the language is taken out (`probes.linear.erasure`).
+Each score has four controls: the majority class, the same probe with shuffled labels (Hewitt & Liang 2019), the same probe on a
+randomly initialised model, and the same probe after language erasure (`probes.linear.erasure`).
 
-When the number misleads: language identity is near 1 in any network, from the tokens alone. Read the gap to the random-init
-network and the shape over layers, never the height. Readable is not used: only an intervention shows use.
+When the number misleads: language identity is near 1 in any network, from the tokens alone. Read the difference from the randomly
+initialised model and the shape over layers, not the height. What a probe can read the model need not use: only an intervention
+shows use.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
 from interp.activations.store import Activations
@@ -35,17 +38,23 @@ _CELL = ["layer", "source", "target"]
 
 @dataclass(frozen=True)
 class ProbeReport(Report):
-    """Held-out score of every sentence in every cell of layer x training language x test language.
+    """Held-out scores of linear probes, as `measure_probes` measures them.
 
-    `score` is 1 where the probe is right (for a number: its share in R2, so that the mean over sentences is R2), and
-    `majority, shuffled, random_init, erased` are the same sentence's score under each control.
+    `table` has one row per `layer`, training language (`source`), test language (`target`) and sentence (`item`). `score` is 1 if
+    the probe is right, else 0 (for a number, the contribution to R2, such that the mean over sentences is R2). `majority, shuffled,
+    random_init, erased` are the scores of the same sentence under each control. Layers are rows of the residual stream ("embed",
+    "0", ...) or blocks ("0", ...).
     """
 
-    question: ClassVar[str] = "What can a linear probe read at each layer, and does it carry from one language to another?"
+    question: ClassVar[str] = "What can a linear probe read at each layer, and does it transfer to other languages?"
     item_columns = ItemColumns("item", ("source", "target"), value="score", measure=None)
 
     def summary(self) -> pd.DataFrame:
-        """One row a cell, the majority class as `baseline`; `selectivity` is the score less that with shuffled labels."""
+        """One row per layer, training language and test language: `estimate, lower, upper, n, baseline` and the controls.
+
+        The bounds are a 95 % bootstrap confidence interval over sentences or documents. `baseline` is the majority class.
+        `selectivity` is the score minus the score with shuffled labels.
+        """
         cells, values = _grid(self.table, ["score", *CONTROLS])
         lower, upper = bootstrap(values["score"], self.settings["resamples"], self.settings["seed"], self._clusters())
         means = {name: values[name].mean(0) for name in CONTROLS}
@@ -55,7 +64,10 @@ class ProbeReport(Report):
                             **{name: means[name] for name in CONTROLS[1:]})  # fmt: skip
 
     def curves(self) -> pd.DataFrame:
-        """Layer by layer, over cells of one kind: `within` a language, `across` languages (for language identity, `all`)."""
+        """The mean score at each layer by `kind`: `within` a language, `across` languages (for language identity, `all`).
+
+        The columns are those of `summary`.
+        """
         cells, values = _grid(self.table, ["score", *CONTROLS])
         kind = np.select([cells["source"] == "all", cells["source"] == cells["target"]], ["all", "within"], "across")
         rows = []
@@ -68,46 +80,49 @@ class ProbeReport(Report):
         return pd.DataFrame(rows)
 
     def matrix(self, layer: str) -> pd.DataFrame:
-        """Mean score at one layer: a row for each training language, a column for each test language."""
-        found = self.table[self.table["layer"] == layer]
-        if found.empty:
-            raise ValueError(f"layer {layer!r}: needed one of {', '.join(self.table['layer'].unique())}.")
-        return found.pivot_table(index="source", columns="target", values="score", sort=False)
+        """Mean score at one layer (by name): a row for each training language, a column for each test language."""
+        rows = self.table[self.table["layer"] == layer]
+        if rows.empty:
+            raise ValueError(f"got layer {layer!r}, expected one of {', '.join(self.table['layer'].unique())}.")
+        return rows.pivot_table(index="source", columns="target", values="score", sort=False)
 
     def peak(self) -> str:
-        """The layer where the probe reads best inside a language; of layers that are equal to the second decimal, best across."""
+        """The layer with the best score within languages; if several agree to two decimals, the best of these across languages."""
         wide = self.curves().pivot(index="layer", columns="kind", values="estimate")
         own = wide["all" if "all" in wide else "within"].round(2)
         return str(wide.get("across", wide.iloc[:, 0])[own == own.max()].idxmax())
 
     def verdict(self) -> str:
+        """Whether the target can be read, at which layer best, and how the score compares with the controls."""
         curves, layer, name = self.curves().set_index(["layer", "kind"]), self.peak(), self.settings["target"]
         at = curves.loc[layer]
         own = at.loc["all" if "all" in at.index else "within"]
-        unit, floor = ("R2", "the mean") if self.settings["kind"] == "number" else ("accuracy", "the majority")
-        said = f"{name} is read" if own["lower"] > max(own["baseline"], own["shuffled"]) else f"{name} is NOT read above chance"
-        said += (
-            f", best of {self.table['layer'].nunique()} layers at {layer}: {unit} {_interval(own)}, against {own['baseline']:.2f} "
+        unit, floor = ("R2", "The mean") if self.settings["kind"] == "number" else ("accuracy", "The majority class")
+        readable = own["lower"] > max(own["baseline"], own["shuffled"])
+        text = (
+            f"A linear probe {'reads' if readable else 'does NOT read'} {name}{'' if readable else ' above chance'}: {unit} "
+            f"{_interval(own)} at layer {layer}, the best of {self.table['layer'].nunique()}. "
+            f"{floor} has {own['baseline']:.2f}, shuffled labels {own['shuffled']:.2f}."
         )
-        said += f"for {floor} and {own['shuffled']:.2f} with shuffled labels"
         if "across" in at.index:
-            said += f"; trained in one language and tried in another {_interval(at.loc['across'])}"
-        return f"{said}{self._against_random(layer)}{self._after_erasure(own)}."
+            text += f" Trained in one language and tested in another: {_interval(at.loc['across'])}."
+        return text + self._against_random(layer) + self._after_erasure(own)
 
     def _against_random(self, layer: str) -> str:
         at = self.table[self.table["layer"] == layer]
         if at["random_init"].isna().all():
-            return "; no random-init network was measured, so the tokens alone may give it away"
+            return " No randomly initialised model was measured, so the tokens alone may explain the score."
         _, values = _grid(at, ["score", "random_init"])
         gap = (values["score"] - values["random_init"]).mean(1)
         lower, upper = (float(end) for end in bootstrap(gap, self.settings["resamples"], self.settings["seed"], self._clusters()))
-        much = "more than" if lower > 0 else "less than" if upper < 0 else "no more than"
-        return f"; over all cells of that layer {gap.mean():+.2f} [{lower:+.2f}, {upper:+.2f}], {much} a random-init network"
+        result = "more than" if lower > 0 else "less than" if upper < 0 else "not distinguishable from"
+        gap_text = f"{gap.mean():+.2f} [{lower:+.2f}, {upper:+.2f}]"
+        return f" Over all language pairs of that layer the score is {result} that of a randomly initialised model ({gap_text})."
 
     def _after_erasure(self, own: pd.Series) -> str:
         if np.isnan(own["erased"]):
             return ""
-        return f"; {own['erased']:.2f} is left after {self.settings['erase']}"
+        return f" After language erasure ({self.settings['erase']}) it is {own['erased']:.2f}."
 
     def _clusters(self) -> list[str] | None:
         if "document" not in self.table:
@@ -115,6 +130,7 @@ class ProbeReport(Report):
         return self.table["document"].iloc[: self.table["item"].nunique()].tolist()
 
     def figures(self) -> dict[str, Figure]:
+        """Scores over layers with their controls, and maps of training language by test language."""
         from probes.linear.figures import probe_curves, transfer_matrices
 
         unit = "R²" if self.settings["kind"] == "number" else "accuracy"
@@ -135,16 +151,56 @@ def measure_probes(
     seed: int = 0,
     resamples: int = 1000,
 ) -> ProbeReport:
-    """Train a linear probe in each language and try it in every language, at every layer, on held-out sentences.
+    """Train a linear probe in each language, and test it in every language on held-out sentences, at every layer.
 
-    `target` is `language` (one probe for all languages, recall of each), `length` in tokens, a label of the corpus by name, or
-    labels themselves: one a sentence, or one number a sentence and language (`name` says what). Standardised; logistic
-    regression with L2 C=1, or ridge with its strength chosen on the training sentences. Folds are of sentences, or documents
-    where known, so that no translation of a training sentence is tested. `random_init` is the same corpus through an
-    untrained network (`interp.random_init`).
+    Parameters
+    ----------
+    acts
+        Activations from `interp.capture`.
+    target
+        What to predict: `language` (one probe on all languages, whose recall is reported by language), `length` in tokens, the name
+        of a label of the corpus, one label per sentence, or for each language one number per sentence.
+    name
+        Name of the target, if labels or numbers are given.
+    random_init
+        Activations of the same corpus in a randomly initialised model (`interp.random_init`). Without them the report cannot say
+        what the tokens alone explain.
+    erase
+        Method of language erasure of the last control, or None for no such control (`fit_erasers`).
+    folds
+        Number of cross-validation folds. Folds are of documents if the corpus has them, else of sentences, so that a translation
+        of a training sentence is never tested.
+    seed
+        Random seed of the folds, the shuffled labels and the bootstrap.
+    resamples
+        Number of bootstrap resamples.
+
+    Returns
+    -------
+    `ProbeReport`.
+
+    Raises
+    ------
+    ValueError
+        The target cannot be probed (`targets_of`), or `random_init` has other sentences or layers.
+
+    Notes
+    -----
+    Activations are standardised. Classes use logistic regression with L2 penalty (C = 1), numbers ridge regression with its
+    strength chosen on the training sentences. Selectivity is defined by Hewitt & Liang (2019), "Designing and Interpreting Probes
+    with Control Tasks".
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=12)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> report = probes.measure_probes(acts, "language", erase=None, folds=2, resamples=20)
+    >>> bool(report.summary()["estimate"].min() > 0.5)
+    True
     """
     if random_init is not None and (random_init.ids, random_init.layers) != (acts.ids, acts.layers):
-        raise ValueError("the random-init activations have other sentences or layers. Capture the same corpus at the same site.")
+        raise ValueError("got random_init activations of other sentences or layers. Capture the same corpus at the same site.")
     kind, targets = targets_of(acts, target, folds)
     name = target if isinstance(target, str) else name
     erase = erase if len(acts.languages) > 1 else None
@@ -163,17 +219,19 @@ def measure_probes(
         }
         frames.append(_frame(layer, acts, kind, scores))
     settings = {"target": name, "kind": kind, "erase": erase, "folds": folds, "resamples": resamples, "seed": seed}
-    shown = {**acts.signature.settings, "erase": erase, "folds": folds, "boot": resamples, "seed": seed}
-    signature = Signature(f"probe:{name}", acts.signature.model, acts.signature.corpus, shown)
+    signed = {**acts.signature.settings, "erase": erase, "folds": folds, "boot": resamples, "seed": seed}
+    signature = Signature(f"probe:{name}", acts.signature.model, acts.signature.corpus, signed)
     return ProbeReport(pd.concat(frames, ignore_index=True), signature, settings=settings, notes=_notes(kind, random_init))
 
 
 def _notes(kind: Kind, random_init: Activations | None) -> tuple[str, ...]:
     notes = []
     if random_init is None:
-        notes.append("No random-init network beside it: what the tokens alone give away is not known.")
+        notes.append("No randomly initialised model was measured: what the tokens alone explain is not known.")
     if kind == "language":
-        notes.append("Any network tells languages apart by their tokens. Read the gap to the random-init network, not the height.")
+        notes.append(
+            "The tokens alone tell languages apart. Read the difference from a randomly initialised model, not the height."
+        )
     return tuple(notes)
 
 
@@ -181,7 +239,7 @@ def _clouds(acts: Activations, row: int) -> Clouds:
     return {code: acts[code][row].double().numpy() for code in acts.languages}
 
 
-def _frame(layer: str, acts: Activations, kind: Kind, scores: dict) -> pd.DataFrame:
+def _frame(layer: str, acts: Activations, kind: Kind, scores: Mapping[str, ArrayLike | None]) -> pd.DataFrame:
     sources = ("all",) if kind == "language" else acts.languages
     shape = (len(sources), len(acts.languages), len(acts.ids))
     index = pd.MultiIndex.from_product([[layer], sources, acts.languages, acts.ids], names=[*_CELL, "item"])
@@ -193,7 +251,7 @@ def _frame(layer: str, acts: Activations, kind: Kind, scores: dict) -> pd.DataFr
 
 
 def _grid(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, dict[str, Float[np.ndarray, "item cell"]]]:
-    """The cells of a table and, by column, every sentence's value in each. Rows stand cell by cell, as `_frame` wrote them."""
+    """The cells of a table and, by column, the value of every sentence in each. Rows are ordered cell by cell, as in `_frame`."""
     n = table["item"].nunique()
     cells = table[_CELL].iloc[::n].reset_index(drop=True)
     return cells, {column: table[column].to_numpy(float).reshape(-1, n).T for column in columns}

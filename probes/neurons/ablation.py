@@ -1,10 +1,10 @@
-"""What is lost without a language's neurons: every mask language by every text language, beside random neurons as busy.
+"""Switch off the neurons of one language and measure the loss in every language, compared with random neurons.
 
-A cell is the rise in log-perplexity (nats a token) of one language's text while one language's neurons are off. `zero` sets
-them to 0 (Tang et al. 2024); `mean` to their mean over languages, which leaves the next layers an input they know.
+A cell is the rise in log-perplexity (nats per token) on text of one language while the neurons of another are off. `zero` sets
+them to 0 (Tang et al. 2024). `mean` sets them to their mean over languages, so that later layers get a typical input.
 
-When the number misleads: a rise in every language is a broken model, not a language lost; read the diagonal against its row and
-against the random neurons. Find the neurons on other sentences than these.
+When the number misleads: if the loss rises in every language, the model is damaged, and nothing specific to a language was found.
+Compare the diagonal with its row and with the random neurons. Use other sentences than those the neurons were found on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from tqdm.auto import tqdm
@@ -26,24 +25,24 @@ from interp.interventions.steering import ablated
 from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
 from interp.text.corpus import ParallelCorpus
-from probes.statistics.resampling import bootstrap
+from probes.neurons.report import NeuronReport
 
 if TYPE_CHECKING:
-    from probes.neurons.find import NeuronReport
+    from interp.models.load import TransformerBridge
 
 Mode = Literal["zero", "mean"]
 Sets = Mapping[int, list[int]]
 
 
 class Mask(NamedTuple):
-    """Neurons by block that are switched off together, and to what."""
+    """Neurons by block that are switched off together, and the value they are set to."""
 
     mode: Mode
     neurons: Sets
 
 
 def measure_damage(
-    model: Any,
+    model: TransformerBridge,
     corpus: ParallelCorpus,
     report: NeuronReport,
     *,
@@ -53,20 +52,58 @@ def measure_damage(
     resamples: int = 1000,
     folder: str | Path | None = None,
 ) -> NeuronReport:
-    """Switch each language's neurons off and see which languages suffer; gives the report with the losses in it.
+    """Switch off the neurons of each language, and measure the loss on text of every language.
 
-    `corpus` should hold sentences the neurons were not found on. Random neurons come from the same blocks, none of them any
-    language's own, as near as can be in how often they fire in their busiest language; `draws` of them are averaged. The
-    losses under each mask are kept in `folder` and found again.
+    Parameters
+    ----------
+    model
+        The model in which the neurons were counted.
+    corpus
+        Text in the languages of the report. Use sentences on which the neurons were not found.
+    report
+        The neurons, from `find_neurons`.
+    modes
+        Value of a switched-off neuron: `zero`, or `mean`, its mean over languages, which disturbs later layers less.
+    draws
+        Number of random control sets, which are averaged. Their neurons are from the same blocks, specific to no language, and
+        of similar highest activation rate (`matched`).
+    seed
+        Random seed of the control sets and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the sentences (or documents).
+    folder
+        Where to keep the losses of each set of neurons, so that an interrupted run continues. Default: nowhere.
+
+    Returns
+    -------
+    The same `NeuronReport` with the losses in its arrays. Its `summary()` then has the rows of `damage`.
+
+    Raises
+    ------
+    ValueError
+        The report is of another model, the corpus lacks a language, or a mode is unknown.
+
+    References
+    ----------
+    Tang et al. 2024, "Language-Specific Neurons", arXiv 2402.16438, section 3.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=8)
+    >>> neurons = probes.find_neurons(interp.count_neurons(model, corpus.select(limit=4), shards=2), permutations=2, halves=2)
+    >>> report = probes.measure_damage(model, corpus, neurons, modes=("zero",), draws=1, resamples=10)
+    >>> report.arrays["loss"].shape  # mode, language whose neurons are off, language of the text, sentence
+    (1, 2, 2, 8)
     """
     texts = _texts(model, corpus, report, modes)
     clean = [sentence_losses(model, texts[code]) for code in texts.languages]
     masks = _masks(report, modes, draws, seed)
-    lost = np.stack([_losses(model, texts, report, mask, folder) for mask in tqdm(masks, desc="off", unit="mask")])
-    lost = lost.reshape(len(modes), len(texts.languages), 1 + draws, *lost.shape[1:])
+    losses = np.stack([_losses(model, texts, report, mask, folder) for mask in tqdm(masks, desc="off", unit="mask")])
+    losses = losses.reshape(len(modes), len(texts.languages), 1 + draws, *losses.shape[1:])
     arrays = {
-        "loss": lost[:, :, 0],
-        "random_loss": lost[:, :, 1:].mean(axis=2),
+        "loss": losses[:, :, 0],
+        "random_loss": losses[:, :, 1:].mean(axis=2),
         "clean_loss": np.stack([loss.numpy() for loss, _ in clean]),
         "text_tokens": np.stack([tokens.numpy() for _, tokens in clean]),
         "text_cluster": np.unique(texts.documents or texts.ids, return_inverse=True)[1],
@@ -78,7 +115,7 @@ def measure_damage(
 
 
 def share_damage(
-    model: Any,
+    model: TransformerBridge,
     corpus: ParallelCorpus,
     report: NeuronReport,
     share: Callable[[Sequence[Mask]], Sequence[Mask]],
@@ -88,41 +125,65 @@ def share_damage(
     draws: int = 2,
     seed: int = 0,
 ) -> None:
-    """Measure some of the masks into `folder`, where `measure_damage` with the same arguments finds them."""
+    """Measure some of the sets of neurons into `folder`, where `measure_damage` with the same arguments finds them.
+
+    Parameters
+    ----------
+    model, corpus, report, modes, draws, seed
+        As for `measure_damage`.
+    share
+        Selects, from all sets of neurons, those that this process measures.
+    folder
+        Where the losses are kept.
+    """
     texts = _texts(model, corpus, report, modes)
     for mask in tqdm(share(_masks(report, modes, draws, seed)), desc="off", unit="mask"):
         _losses(model, texts, report, mask, folder)
 
 
-def _texts(model: Any, corpus: ParallelCorpus, report: NeuronReport, modes: Sequence[Mode]) -> ParallelCorpus:
-    if (found := identify(model)).sha != report.signature.model.sha:
-        raise ValueError(f"the neurons are of {report.signature.model}, the model is {found}. Count the neurons of this one.")
+def _texts(model: TransformerBridge, corpus: ParallelCorpus, report: NeuronReport, modes: Sequence[Mode]) -> ParallelCorpus:
+    if (given := identify(model)).sha != report.signature.model.sha:
+        raise ValueError(f"got neurons of {report.signature.model}, expected those of {given}. Count the neurons of this model.")
     if unknown := [mode for mode in modes if mode not in get_args(Mode)]:
-        raise ValueError(f"mode {unknown[0]!r}: needed {', '.join(get_args(Mode))}.")
+        raise ValueError(f"got mode {unknown[0]!r}, expected one of {', '.join(get_args(Mode))}.")
     return corpus.select(report.languages)
 
 
 def _masks(report: NeuronReport, modes: Sequence[Mode], draws: int, seed: int) -> list[Mask]:
-    """For every mode and language its own neurons, then `draws` times random ones."""
-    found = []
+    """For every mode and language: its neurons, then `draws` random control sets."""
+    masks = []
     for mode in modes:
         rng = np.random.default_rng(seed)
         for own in map(report.neurons, report.languages):
-            found += [Mask(mode, own), *(Mask(mode, matched(report, own, rng)) for _ in range(draws))]
-    return found
+            masks += [Mask(mode, own), *(Mask(mode, matched(report, own, rng)) for _ in range(draws))]
+    return masks
 
 
 def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[int, list[int]]:
-    """For every neuron another of its block that is no language's own and whose highest rate of firing is among the ten nearest."""
+    """Random control neurons, matched by block and by highest activation rate over languages.
+
+    Parameters
+    ----------
+    report
+        The report with the activation rates, and with the neurons of all languages, none of which is drawn.
+    own
+        Neurons to match, by block.
+    rng
+        Source of randomness. For each neuron, one of the ten with the nearest highest rate is drawn, without replacement.
+
+    Returns
+    -------
+    As many neurons in each block, or fewer if the block has too few left.
+    """
     highest, taken = report.arrays["rate"].max(0), report.arrays["chosen"].max(0) > 0
-    found: dict[int, list[int]] = {}
+    controls: dict[int, list[int]] = {}
     for block, neurons in own.items():
         free = list(np.flatnonzero(~taken[block]))
         for neuron in neurons:
             near = np.argsort(np.abs(highest[block, free] - highest[block, neuron]), kind="stable")[:10]
             if len(near):
-                found.setdefault(block, []).append(int(free.pop(int(rng.choice(near)))))
-    return found
+                controls.setdefault(block, []).append(int(free.pop(int(rng.choice(near)))))
+    return controls
 
 
 def _losses(
@@ -141,47 +202,3 @@ def _losses(
     facts = {**model_facts(model), "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
     cache = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
     return (cache.get(facts, measure) if cache else measure())["loss"].numpy()
-
-
-def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a mode, mask `language` and `text` language: rise in log-perplexity, that of random neurons as `baseline`.
-
-    `excess` is the one less the other, paired by sentence, with its own bounds.
-    """
-    tokens = arrays["text_tokens"].T
-    rise = np.moveaxis(arrays["loss"] - arrays["clean_loss"], -1, 0)
-    random = np.moveaxis(arrays["random_loss"] - arrays["clean_loss"], -1, 0)
-
-    def a_token(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        total = np.einsum("ri,i...t->r...t", weights, values)
-        shape = (len(weights), *[1] * (values.ndim - 2), -1)
-        return total / (weights @ tokens).reshape(shape)
-
-    once = np.ones((1, len(tokens)))
-    how = {
-        "resamples": settings["resamples"],
-        "seed": settings["damage_seed"],
-        "clusters": arrays["text_cluster"],
-        "statistic": a_token,
-    }
-    (lower, upper), (below, above) = bootstrap(rise, **how), bootstrap(rise - random, **how)
-    codes = settings["languages"]
-    index = pd.MultiIndex.from_product([settings["modes"], codes, codes], names=["mode", "language", "text"])
-    columns = {"estimate": a_token(rise, once)[0], "lower": lower, "upper": upper, "baseline": a_token(random, once)[0],
-               "excess": a_token(rise - random, once)[0], "excess_lower": below, "excess_upper": above}  # fmt: skip
-    return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index).reset_index().assign(n=len(tokens))
-
-
-def say_damage(rows: pd.DataFrame) -> str:
-    """The damage in half a sentence, for the first mode; empty where none was measured."""
-    if rows.empty:
-        return ""
-    rows = rows[rows["mode"] == rows["mode"].iloc[0]]
-    own = rows[rows["language"] == rows["text"]]
-    other = rows[rows["language"] != rows["text"]]
-    sure = int((own["excess_lower"] > 0).sum())
-    said = (
-        f"; switched off ({rows['mode'].iloc[0]}), they raise their own language's log-perplexity by {own['estimate'].mean():+.3f}"
-    )
-    said += f" and other languages' by {other['estimate'].mean():+.3f}, random neurons their own by {own['baseline'].mean():+.3f}"
-    return f"{said}: more than random in {sure} of {len(own)} languages"

@@ -1,4 +1,4 @@
-"""A language's neurons, drawn: where they stand, whether they would be found again, and what is lost without them."""
+"""Figures of language-specific neurons: their blocks, the stability of the selection, the effect of switching them off."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
-from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, places, sign
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
-    """A strip of bars a language: how many of its neurons stand in each block, all on one scale."""
+    """The number of neurons in each block: a row of bars per language (a column of `counts`), all on one scale."""
     figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
     grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
     x = np.arange(len(counts))
-    colours = places(counts.columns)
+    colours = style_indices(counts.columns)
     for axes, code in zip(grid, counts.columns, strict=True):
         axes.bar(x, counts[code], width=0.82, color=PALETTE[colours[code] % len(PALETTE)])
         axes.set_ylabel(f"{code}\n{counts[code].sum()}", rotation=0, ha="right", va="center", fontsize=8, color=INK)
@@ -32,13 +32,16 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
     grid[0].text(1, 1, tallest, transform=grid[0].transAxes, ha="right", va="bottom", fontsize=7.5, color=FAINT)
     label_layers(grid[-1], [str(layer) for layer in counts.index])
     grid[-1].set_xlabel("block", fontsize=9, color=INK)
-    headline(figure, "Where each language's neurons stand")
+    headline(figure, "Language-specific neurons by block")
     sign(figure, signature)
     return figure
 
 
 def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) -> Figure:
-    """Left: how far two halves of the text name the same neurons, trained and random weights. Right: what languages share."""
+    """Left: agreement of two halves of the text, with a randomly initialised model. Right: overlap between languages.
+
+    `rows` is `NeuronReport.summary()`, `overlap` is `NeuronReport.overlap()`.
+    """
     part = rows[rows["metric"] == "stability"].iloc[::-1]
     figure = blank((9.2, 2.0 + 0.3 * len(part)))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
@@ -57,13 +60,16 @@ def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) ->
     image = right.imshow(shared, cmap="viridis", vmin=0, vmax=max(0.05, np.nanmax(shared)))
     name_cells(right, list(overlap.index), list(overlap.columns))
     colour_bar(figure, image, right, "Jaccard index of two languages")
-    headline(figure, "Would they be found again, and are they any language's own?")
+    headline(figure, "Stability of the selection, and overlap between languages")
     sign(figure, signature)
     return figure
 
 
 def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
-    """Mask language by text language, each mode beside random neurons on the same colours: the diagonal should stand out."""
+    """Rise in loss: language whose neurons are off (row) by language of the text (column), next to random neurons.
+
+    `rows` is the output of `damage`. A language-specific effect shows as a diagonal that the random neurons lack.
+    """
     modes = list(rows["mode"].unique())
     codes = list(rows["language"].unique())
     side = 0.5 + 0.36 * len(codes)
@@ -85,6 +91,6 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
         line[0].set_ylabel("neurons of", fontsize=9, color=INK)
     for axes in grid[-1]:
         axes.set_xlabel("text in", fontsize=9, color=INK)
-    headline(figure, "What each language loses when neurons are switched off")
+    headline(figure, "Rise in loss when the neurons of a language are switched off")
     sign(figure, signature)
     return figure

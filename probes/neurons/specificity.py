@@ -1,4 +1,4 @@
-"""How much a neuron is one language's own, and how often chance or another half of the text would say so too."""
+"""How specific a neuron is to a language, and how stable and how far from chance that is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PerLanguage = Float[np.ndarray, "language layer neuron"]
 
 
 class Moments(NamedTuple):
-    """Share of tokens on which each neuron fires in each language, mean and variance of its value."""
+    """Per language and neuron: activation rate (share of tokens on which it fires), mean and variance of its activation."""
 
     rate: PerLanguage
     mean: PerLanguage
@@ -22,22 +22,34 @@ class Moments(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """`specific` orders neurons, higher is more a language's own (-inf: not eligible); `belongs` says to which languages."""
+    """`specific`: specificity of each neuron, higher is more specific (-inf: no candidate). `belongs`: to which languages."""
 
     specific: Float[np.ndarray, "layer neuron"]
     belongs: Bool[np.ndarray, "language layer neuron"]
 
 
 def rank_neurons(moments: Moments, method: Method = "lape", bar: float = 0.95) -> Ranking:
-    """Order all neurons by how much they are some language's own.
+    """Rank all neurons by how specific they are to a language.
 
-    lape             minus the entropy (nats) of the normalised rates (eq. 2-3); eligible where some rate exceeds the `bar`
-                     quantile of all rates, and belonging to the languages whose rate does.
-    mean_difference  mean value in a language less that in the others, in standard deviations within languages; belonging to
-                     the language where it is largest. Sees how strongly a neuron fires, which LAPE does not.
+    Parameters
+    ----------
+    moments
+        Activation rates, means and variances, each `[language layer neuron]`.
+    method
+        `lape`: minus the entropy (nats) of the normalised rates (Tang et al. 2024, eq. 2-3). A neuron is a candidate if some rate
+        exceeds the quantile `bar` of all rates, and belongs to the languages whose rate does. `mean_difference`: mean activation
+        in a language minus the mean over the other languages, in standard deviations within languages. A neuron belongs to the
+        language where this is largest.
+    bar
+        Quantile of all rates, 0 to 1 (LAPE only).
+
+    Raises
+    ------
+    ValueError
+        Unknown method.
     """
     if method not in get_args(Method):
-        raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
+        raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
     if method == "mean_difference":
         n = len(moments.mean)
         others = (moments.mean.sum(0) - moments.mean) / (n - 1)
@@ -53,11 +65,12 @@ def rank_neurons(moments: Moments, method: Method = "lape", bar: float = 0.95) -
 
 
 def select_neurons(ranking: Ranking, share: float = 0.01) -> Bool[np.ndarray, "language layer neuron"]:
-    """The `share` of all neurons that are the most specific, as one set a language; the sets may overlap."""
+    """Select the most specific `share` of all neurons, as one set per language; sets may overlap. Raises `ValueError` if none."""
     count = round(ranking.specific.size * share)
     if count < 1:
         raise ValueError(
-            f"share {share} of {ranking.specific.size} neurons is none. Needed: at least {1 / ranking.specific.size:.1g}."
+            f"got share {share}, which selects none of {ranking.specific.size} neurons, "
+            f"expected at least {1 / ranking.specific.size:.1g}."
         )
     chosen = np.zeros(ranking.specific.size, dtype=bool)
     chosen[np.argsort(-ranking.specific, axis=None, kind="stable")[:count]] = True
@@ -65,11 +78,21 @@ def select_neurons(ranking: Ranking, share: float = 0.01) -> Bool[np.ndarray, "l
 
 
 def pool(counts: NeuronCounts, shards: np.ndarray | None = None, owners: np.ndarray | None = None) -> Moments:
-    """Moments over some shards, each weighing as much as it has tokens; `owners [language shard]` says whose shard to take."""
+    """Pool the moments of shards, weighted by their number of tokens.
+
+    Parameters
+    ----------
+    counts
+        Moments per language and shard.
+    shards
+        Indices of the shards to pool. Default: all.
+    owners
+        `[language shard]`, the index of the language whose shard to use, for permutation tests. Default: each its own.
+    """
     shards = np.arange(counts.shards) if shards is None else shards
     codes = counts.languages
     owners = np.repeat(np.arange(len(codes))[:, None], counts.shards, axis=1) if owners is None else owners
-    found = []
+    pooled = []
     for row in owners:
         weight = np.array([int(counts.tokens[codes[row[s]]][s]) for s in shards], dtype=float)
         weight = (weight / max(weight.sum(), 1)).tolist()
@@ -79,32 +102,32 @@ def pool(counts: NeuronCounts, shards: np.ndarray | None = None, owners: np.ndar
             at = counts.mean[code][s].numpy()
             rate, mean = rate + w * counts.rate[code][s].numpy(), mean + w * at
             square = square + w * (counts.variance[code][s].numpy() + at**2)
-        found.append((rate, mean, np.maximum(square - mean**2, 0)))
-    return Moments(*(np.stack(parts).astype(np.float32) for parts in zip(*found, strict=True)))
+        pooled.append((rate, mean, np.maximum(square - mean**2, 0)))
+    return Moments(*(np.stack(parts).astype(np.float32) for parts in zip(*pooled, strict=True)))
 
 
 def null_maxima(
     counts: NeuronCounts, method: Method, bar: float, permutations: int, rng: np.random.Generator
 ) -> Float[np.ndarray, " draw"]:
-    """The most specific neuron after the languages of each shard are shuffled, once a permutation.
+    """The highest specificity of any neuron in each of `permutations` permutations of the languages within shards.
 
-    A shard holds the same sentences in every language, so that all orders are alike likely where languages do not differ.
+    A shard holds the same sentences in every language, so under the null all orders of the languages are equally likely.
     """
     own = np.repeat(np.arange(len(counts.languages))[:, None], counts.shards, axis=1)
     draws = [rank_neurons(pool(counts, owners=rng.permuted(own, axis=0)), method, bar).specific.max() for _ in range(permutations)]
     return np.array(draws, dtype=float)
 
 
-def halve(
+def split_half_agreement(
     counts: NeuronCounts, chosen: np.ndarray, method: Method, share: float, bar: float, halves: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "language draw"], Float[np.ndarray, "language layer neuron"]]:
-    """Jaccard index of the sets of two random halves of the shards, and how often each chosen neuron is chosen in a half."""
-    found, again = [], np.zeros(chosen.shape)
+    """Jaccard index of the selections in two random halves of the shards, and the share of halves that select each neuron."""
+    jaccard, in_halves = [], np.zeros(chosen.shape)
     for _ in range(halves):
         order = rng.permutation(counts.shards)
         parts = (order[: len(order) // 2], order[len(order) // 2 :])
         first, second = (select_neurons(rank_neurons(pool(counts, part), method, bar), share) for part in parts)
         either = (first | second).sum((1, 2))
-        found.append(np.divide((first & second).sum((1, 2)), either, out=np.zeros(len(either)), where=either > 0))
-        again += (first.astype(float) + second) / (2 * halves)
-    return np.stack(found, 1), again
+        jaccard.append(np.divide((first & second).sum((1, 2)), either, out=np.zeros(len(either)), where=either > 0))
+        in_halves += (first.astype(float) + second) / (2 * halves)
+    return np.stack(jaccard, 1), in_halves

@@ -1,9 +1,9 @@
-"""Does a layer hold the concept apart from the language? Patch one, the other, or both, and read all four words.
+"""Is the concept represented separately from the language? Patch the concept, the language or both, and read four words.
 
-A 2 x 2 design after Dumas et al. (2025): the base run asks for concept B in language L. Donors carry concept A from language P
-(`both`), A from the same language (`concept`: the ceiling), B from P (`language`), A averaged over all other languages
-(`mean`), or a third concept (`other`: the floor). Each time the probability of four words is read: A and B, in L and in P. If
-`both` and `mean` make A in L likely, the concept moved and the language stayed.
+A 2 x 2 design after Dumas et al. (2025, arXiv 2411.08745). The base prompt asks for concept B in language L. The donor prompts
+are: concept A in the reference language P (`both`); A in L (`concept`, the upper bound); B in P (`language`); the mean of A over
+all languages but L (`mean`); and a third concept in P (`other`, the control). Each time, the probability of four words is read:
+A and B, in L and in P. If `both` and `mean` make A in L likely, the concept was transferred and the language was not.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 Donor = Literal["both", "mean", "concept", "language", "other"]
 DONORS: tuple[Donor, ...] = get_args(Donor)
-_YARDSTICKS = {"concept": "same language", "other": "another concept"}
+_CONTROLS = {"concept": "same language", "other": "another concept"}
 READOUTS = ("A in own", "B in own", "A in donor's", "B in donor's")
 
 
 @dataclass(frozen=True)
 class _Item:
-    """Two items and a third, by row: A gives its concept, B is asked."""
+    """Row indices of three items: `a` is the donor's concept, `b` the one the base prompt asks for, `other` the control."""
 
     a: int
     b: int
@@ -52,13 +52,20 @@ class _Item:
 
 
 class ConceptReport(Report):
-    """Probability of four words after patching. `table`: one row an item (the donor's concept; `asked` is the base run's),
-    language, donor, layer and readout; donor `none` is the untouched run."""
+    """Probability of four words after patching, as `measure_concepts` measures it.
 
-    question = "Is the concept carried apart from the language?"
+    `table` has one row per `item` (the donor's concept; `asked` is the concept of the base prompt), `language`, `donor`, `layer`
+    (block index, 0 to N - 1) and `readout` (which concept in which language), with the probability as `value`. The donor `none`, at
+    layer -1, is the unpatched run.
+    """
+
+    question = "Is the concept represented separately from the language?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a language, donor, layer and readout: mean probability, its interval, and the untouched run as `baseline`."""
+        """One row per language, donor, layer and readout: `estimate, lower, upper, n, baseline`.
+
+        The estimate is the mean probability, with a 95 % bootstrap confidence interval over items. `baseline` is the unpatched run.
+        """
         return self._summary.copy()
 
     @cached_property
@@ -66,35 +73,35 @@ class ConceptReport(Report):
         keys, parts = ["language", "donor", "layer", "readout"], []
         for _, part in self.table.groupby("language", sort=False):
             n = part["item"].nunique()
-            plain = part[part["donor"] == "none"].groupby("readout", sort=False)["value"].mean()
+            unpatched = part[part["donor"] == "none"].groupby("readout", sort=False)["value"].mean()
             part = part[part["donor"] != "none"]
             values = part["value"].to_numpy(dtype=float).reshape(n, -1)
             cells = part.iloc[: values.shape[1]][keys].reset_index(drop=True)
             lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
             cells = cells.assign(estimate=values.mean(axis=0), lower=lower, upper=upper, n=n)
-            parts.append(cells.assign(baseline=cells["readout"].map(plain).to_numpy()))
+            parts.append(cells.assign(baseline=cells["readout"].map(unpatched).to_numpy()))
         return pd.concat(parts, ignore_index=True)
 
     def verdict(self) -> str:
-        """How far the concept moves across languages at its best layer, beside the untouched run, the ceiling and the floor."""
+        """How probable the donor's concept becomes in the prompt's language at the best layer, compared with the controls."""
         frame = self._summary[self._summary["readout"] == READOUTS[0]]
-        by = frame.groupby(["donor", "layer"], sort=False)["estimate"].mean()
-        held = {donor: by[donor] for donor in DONORS if donor in by.index.get_level_values(0)}
-        main = next(donor for donor in ("mean", "both", *held) if donor in held)
-        layer, plain = held[main].idxmax(), frame["baseline"].mean()
-        beside = [f"untouched {plain:.3f}"]
-        beside += [f"{name} {held[donor][layer]:.3f}" for donor, name in _YARDSTICKS.items() if donor in held and donor != main]
-        beside += [f"same language at most {held['concept'].max():.3f}"] if "concept" in held else []
+        means = frame.groupby(["donor", "layer"], sort=False)["estimate"].mean()
+        curves = {donor: means[donor] for donor in DONORS if donor in means.index.get_level_values(0)}
+        main = next(donor for donor in ("mean", "both", *curves) if donor in curves)
+        layer, unpatched = curves[main].idxmax(), frame["baseline"].mean()
+        compared = [f"unpatched {unpatched:.3f}"]
+        compared += [f"{name} {curves[donor][layer]:.3f}" for donor, name in _CONTROLS.items() if donor in curves and donor != main]
+        compared += [f"same language at most {curves['concept'].max():.3f}"] if "concept" in curves else []
         rows = self._summary[(self._summary["readout"] == READOUTS[2]) & (self._summary["donor"] == main)]
         other = rows.groupby("layer")["estimate"].mean()
         return (
-            f"With donor {main!r} its concept, said in the run's own language, is most probable at layer {layer}: "
-            f"{held[main][layer]:.3f} ({', '.join(beside)}); said in the donor's language it reaches {other.max():.3f} at layer "
-            f"{other.idxmax()}. Layers are chosen by these numbers, n={int(frame['n'].min())}."
+            f"With donor {main!r}, the donor's concept in the prompt's language is most probable at layer {layer}: "
+            f"{curves[main][layer]:.3f} ({', '.join(compared)}). In the donor's language it reaches {other.max():.3f}, at layer "
+            f"{other.idxmax()}. The layers are chosen by these numbers (n={int(frame['n'].min())})."
         )
 
     def figures(self) -> dict[str, Figure]:
-        """The four words over layers, a panel a donor, mean over languages."""
+        """The probability of the four words over layers, a panel per donor, averaged over languages."""
         frame = (
             self._summary.groupby(["donor", "layer", "readout"], sort=False)[["estimate", "lower", "upper"]].mean().reset_index()
         )
@@ -116,13 +123,57 @@ def measure_concepts(
     resamples: int = 1000,
     progress: bool = True,
 ) -> ConceptReport:
-    """Patch concept and language apart, at one anchor, layer by layer; the donor's language P is the pivot.
+    """Patch the concept, the language, or both, at one token position, layer by layer.
 
-    Items whose four words do not begin with four different tokens are left out and counted: they could not be told apart.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    task
+        Questions with one-word answers, in the reference language and at least one other.
+    pivot
+        FLORES-200 code of the reference language, the language P of the donors.
+    languages
+        FLORES-200 codes of the languages L of the base prompts. Default: all but the reference language.
+    donors
+        The donors to use: `both, mean, concept, language, other` (see the module).
+    site
+        Activation to patch. `head` is not possible.
+    anchor
+        Token position to patch: `last`, `span` or `span_mean`.
+    blocks
+        Block indices, 0 to N - 1. Default: all.
+    seed
+        Random seed of the choice of partners and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the items.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    `ConceptReport`. Items whose four words do not begin with four different tokens are left out and counted in its notes.
+
+    Raises
+    ------
+    ValueError
+        There is no language besides the reference language, or no item is left.
+
+    References
+    ----------
+    Dumas et al. 2025, "Separating Tongue from Thought", arXiv 2411.08745.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=6, seed=0)
+    >>> report = probes.measure_concepts(interp.load("bundled"), task, "eng_Latn", donors=["both"], blocks=[7], resamples=10)
+    >>> sorted(report.table["donor"].unique())
+    ['both', 'none']
     """
     languages = [code for code in languages or task.languages if code != pivot]
     if not languages:
-        raise ValueError(f"only {pivot} came. Needed: at least one language beside the pivot.")
+        raise ValueError(f"got only the reference language {pivot}, expected at least one other language.")
     chosen = check_blocks(model, blocks, "blocks")
     rows, dropped = [], 0
     for code in languages:
@@ -135,29 +186,29 @@ def measure_concepts(
             rows += _measure(model, task, item, code, pivot, words, donors, site, anchor, chosen)
     if not rows:
         raise ValueError(
-            f"no item is left of {len(task)}: their words begin with the same tokens in {', '.join([pivot, *languages])}."
+            f"none of {len(task)} items is left: their words begin with the same tokens in {', '.join([pivot, *languages])}."
         )
     settings = {"site": site, "anchor": anchor, "pivot": pivot, "seed": seed, "boot": resamples}
     return ConceptReport(
         table=pd.DataFrame(rows),
         signature=Signature("concepts", identify(model), task.identity, settings),
         settings={**settings, "resamples": resamples},
-        notes=(f"{dropped} items are left out: their four words do not begin with four tokens.",) if dropped else (),
+        notes=(f"{dropped} items are left out: their four words do not begin with four different tokens.",) if dropped else (),
     )
 
 
 def _items(task: ParallelTask, code: str, seed: int) -> Iterator[_Item]:
-    found = partners(task, code, seed)
-    for place, (a, b) in enumerate(found):
+    pairs = partners(task, code, seed)
+    for index, (a, b) in enumerate(pairs):
         answers = {task.answers[code][a][0], task.answers[code][b][0]}
-        for row, _ in [*found[place + 1 :], *found[:place]]:
+        for row, _ in [*pairs[index + 1 :], *pairs[:index]]:
             if task.answers[code][row][0] not in answers:
                 yield _Item(a, b, row)
                 break
 
 
 def _words(model: TransformerBridge, task: ParallelTask, item: _Item, code: str, pivot: str) -> list[int]:
-    """The first token of A and B in the run's own language, then in the donor's, as they stand behind the base prompt."""
+    """The first token of A and B after the base prompt: in its own language, then in the reference language."""
     prompt = task.prompts[code][item.b]
     return [
         continuation(model, prompt, task.answers[language][row][0])[0] for language in (code, pivot) for row in (item.a, item.b)
@@ -170,10 +221,10 @@ def _measure(
 ) -> list[dict[str, object]]:  # fmt: skip
     base = _prompt(model, task, code, item.b, item.a)
     edits = [edit for donor in donors for edit in _edits(model, task, item, code, pivot, donor, base, site, anchor, blocks)]
-    said = _probabilities(run_edits(model, base.ids, edits, site), words)
-    plain = _probabilities(untouched(model, base.ids), words)
-    cells = [("none", -1, plain[0])] + [
-        (donor, block, said[k]) for k, (donor, block) in enumerate((donor, block) for donor in donors for block in blocks)
+    patched = _probabilities(run_edits(model, base.ids, edits, site), words)
+    unpatched = _probabilities(untouched(model, base.ids), words)
+    cells = [("none", -1, unpatched[0])] + [
+        (donor, block, patched[k]) for k, (donor, block) in enumerate((donor, block) for donor in donors for block in blocks)
     ]
     name, asked = task.ids[item.a], task.ids[item.b]
     return [
@@ -199,15 +250,15 @@ def _edits(
         "language": [(pivot, item.b)],
         "other": [(pivot, item.other)],
     }[donor]
-    found = [edits_of(model, _prompt(model, task, *source, item.b), base, site, [anchor], blocks) for source in sources]
+    edits = [edits_of(model, _prompt(model, task, *source, item.b), base, site, [anchor], blocks) for source in sources]
     return [
         Edit(same[0].block, same[0].positions, torch.stack([edit.vector.float() for edit in same]).mean(0))
-        for same in zip(*found, strict=True)
+        for same in zip(*edits, strict=True)
     ]
 
 
 def _prompt(model: TransformerBridge, task: ParallelTask, code: str, row: int, against: int) -> Prompt:
-    """A prompt with what tells it from another item's prompt marked."""
+    """A prompt with the part that differs from another item's prompt marked."""
     if row == against:
         against = next(k for k in range(len(task)) if k != row)
     return marked(model, mark_difference(task.prompts[code][row], task.prompts[code][against])[0])

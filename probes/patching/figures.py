@@ -1,4 +1,4 @@
-"""Effects of patching over layers: curves an anchor or a donor, maps of heads."""
+"""Figures of patching effects over layers: a curve per token position or donor, and maps of heads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _PANELS = 12
 
 
 def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
-    """`estimate` with its band over `layer`, a line an `anchor`, a panel a language and direction; dashed: no edit."""
+    """`estimate` with its confidence interval over `layer`: a line per `anchor`, a panel per `language` and `direction`.
+
+    The dashed line is the baseline, without patching. `frame` is `PatchReport.summary()`.
+    """
     panels, rest = _shown(frame, ["language", "direction"])
     figure, grid = _grid(len(panels), frame["direction"].nunique())
     anchors = list(dict.fromkeys(frame["anchor"]))
@@ -27,19 +30,27 @@ def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) ->
         lines(axes, part, "anchor", anchors)
         axes.axhline(float(part["baseline"].iloc[0]), color=FAINT, linewidth=0.9, linestyle=(0, (4, 2)))
         axes.set_title(f"{language} {direction}".strip(), fontsize=9, color=INK, loc="left")
-    _finish(figure, grid, len(panels), label, title, signature, f"bands: 95 % over items; dashed: no edit{rest}")
+    _finish(
+        figure,
+        grid,
+        len(panels),
+        label,
+        title,
+        signature,
+        f"shaded: 95 % confidence interval over items; dashed: no patching{rest}",
+    )
     return figure
 
 
 def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
-    """Maps of layers and heads, a panel a language, direction and anchor, centred on no effect."""
+    """Maps of layers and heads, centred on no effect: a panel per language, direction and anchor. `frame`: see `patch_curves`."""
     panels, rest = _shown(frame, ["language", "direction", "anchor"])
     figure, grid = _grid(len(panels), frame["direction"].nunique() * frame["anchor"].nunique())
-    moved = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
+    largest = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
     image: Any = None
     for axes, ((language, direction, anchor), part) in zip(grid, panels, strict=False):
         table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
-        image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-moved, vmax=moved, origin="lower", aspect="auto")
+        image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-largest, vmax=largest, origin="lower", aspect="auto")
         axes.set_title(f"{language} {direction} {anchor}".strip(), fontsize=9, color=INK, loc="left")
         axes.set_xticks(range(0, table.shape[1], -(-table.shape[1] // 12)))
         axes.set_xlabel("head", fontsize=9, color=INK)
@@ -50,25 +61,27 @@ def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Fi
     figure.supylabel("layer", fontsize=9, color=INK)
     colour_bar(figure, image, list(grid[: len(panels)]), f"change, {label}")
     headline(figure, title)
-    sign(figure, signature, f"change against no edit{rest}")
+    sign(figure, signature, f"change relative to no patching{rest}")
     return figure
 
 
 def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
-    """A panel a donor, a line a `readout` (whose concept in whose language) over `layer`, with bands."""
+    """A panel per `donor`, a line per `readout` (which concept in which language) over `layer`, with confidence intervals."""
     panels, _ = _shown(frame, ["donor"])
     figure, grid = _grid(len(panels), 1)
     readouts = list(dict.fromkeys(frame["readout"]))
     for axes, ((donor,), part) in zip(grid, panels, strict=False):
         lines(axes, part, "readout", readouts)
         axes.set_title(f"donor: {donor}".replace("_", " "), fontsize=9, color=INK, loc="left")
-    caption = "A: the donor's concept; B: the one asked for; own: the run's language; bands: 95 % over items"
+    caption = (
+        "A: the donor's concept; B: the prompt's concept; own: the prompt's language; shaded: 95 % confidence interval over items"
+    )
     _finish(figure, grid, len(panels), label, title, signature, caption)
     return figure
 
 
 def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> None:
-    """One curve a name with its band over layers, named at its end."""
+    """One curve with its confidence interval over layers for each value of the column `line`, in the colours of `names`."""
     for name, own in part.groupby(line, sort=False):
         colour = PALETTE[names.index(str(name)) % len(PALETTE)]
         x = own["layer"].astype(int).to_numpy()
@@ -79,15 +92,15 @@ def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> No
 
 
 def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple, pd.DataFrame]], str]:
-    """A dozen panels at most, and what a caption says of the others."""
+    """At most 12 panels, and the text of the caption about the rest."""
     panels = list(frame.groupby(keys, sort=False))
-    left = len(panels) - _PANELS
-    return panels[:_PANELS], f"; {left} more panels are in summary.csv" if left > 0 else ""
+    hidden = len(panels) - _PANELS
+    return panels[:_PANELS], f"; {hidden} more panels are in summary.csv" if hidden > 0 else ""
 
 
-def _grid(panels: int, together: int) -> tuple[Figure, np.ndarray]:
-    """Panels in rows of three or four, or fewer where that keeps those together that belong together."""
-    columns = min(panels, 4 if together >= 4 else 3 // together * together)
+def _grid(panels: int, per_language: int) -> tuple[Figure, np.ndarray]:
+    """A grid of panels, three or four in a row, or fewer to keep the panels of one language in one row."""
+    columns = min(panels, 4 if per_language >= 4 else 3 // per_language * per_language)
     rows = -(-panels // columns)
     figure = blank((2.0 + 2.7 * columns, 1.3 + 2.3 * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()

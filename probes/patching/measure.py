@@ -1,11 +1,11 @@
-"""Which component causes the answer? Patch every layer at anchored places between two prompts, in both directions."""
+"""Which component causes the answer? Activation patching between two prompts, at every layer and in both directions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 BOTH: tuple[Direction, Direction] = ("denoise", "noise")
+
+
+class _Where(TypedDict):
+    site: EditSite
+    anchors: Sequence[Anchor]
+    blocks: Sequence[int] | None
+    direction: Direction
 
 
 @dataclass(frozen=True)
@@ -56,19 +63,74 @@ def measure_patching(
     resamples: int = 1000,
     progress: bool = True,
 ) -> PatchReport:
-    """Patch each pair of prompts at every block and anchor, and average over pairs.
+    """Patch each pair of prompts at every block and token position, and average over pairs.
 
-    `denoise` asks whether a place suffices to restore the clean answer, `noise` whether it is needed. `keep` "right" leaves
-    out pairs the model gets wrong on either side (logit differences only): there is nothing to explain in them. With
-    `method="attribution"` effects are estimated from gradients, and a random `calibration` share of all places is patched
-    exactly to say how far to trust them.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    contrasts
+        Pairs of a clean and a corrupt prompt, for example from `probes.patching.contrasts.contrasts`.
+    site
+        Activation to patch: `residual_post` (output of a block), `residual_pre`, `residual_mid`, `attention`, `mlp`, or `head`
+        (each attention head separately).
+    anchors
+        Token positions to patch: `last` (last token of the prompt), `span` (last token of the marked part), `span_mean` (all of
+        its tokens, each set to the mean of the donor's span).
+    metric
+        `logit_difference` of the right and the wrong answer, `logprob` of the right one, or `kl` from the clean run.
+    directions
+        `denoise` patches clean into corrupt: is the component sufficient to restore the answer? `noise` patches corrupt into
+        clean: is it necessary?
+    blocks
+        Block indices, 0 to N - 1. Default: all.
+    method
+        `exact`, one forward pass per component, or `attribution`, estimates from gradients (fast and approximate).
+    steps
+        Integration steps of the gradient between the two prompts (attribution only). More than 1 requires equal lengths.
+    calibration
+        Share of components that is also patched exactly, to report how well the estimates agree (attribution only).
+    keep
+        `right` drops pairs that the model gets wrong on either side (logit difference only), because there is no right answer to
+        explain. `all` keeps them.
+    name
+        Name of the set of pairs, for the signature.
+    seed
+        Random seed of the calibration sample and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the pairs.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    `PatchReport`.
+
+    Raises
+    ------
+    ValueError
+        There are no pairs, or all are dropped because the model is wrong or both answers begin with the same token.
+
+    References
+    ----------
+    Zhang & Nanda 2024, "Towards Best Practices of Activation Patching", arXiv 2309.16042; Nanda 2023, "Attribution Patching".
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.patching.contrasts import Contrast
+    >>> pair = Contrast('English: "[[June]]" → English: "', 'English: "[[March]]" → English: "', "July", "April")
+    >>> model = interp.load("bundled")
+    >>> report = probes.measure_patching(model, [pair], keep="all", directions=["denoise"], blocks=[0, 7], resamples=10)
+    >>> float(report.effect()["estimate"].iloc[-1].round(3))  # the last block at the last token carries all of the answer
+    1.0
     """
     if not contrasts:
-        raise ValueError("no contrast came. Needed: at least one pair of prompts.")
+        raise ValueError("got no pairs of prompts, expected at least one.")
     setup = _Setup(model, site, tuple(anchors), check_blocks(model, blocks, "blocks"), steps)
     rng = np.random.default_rng(seed)
     frames, checked, wrong, clashes = [], [], 0, 0
-    for place, pair in enumerate(tqdm(contrasts, desc="patch", unit="pair", disable=None if progress else True)):
+    for index, pair in enumerate(tqdm(contrasts, desc="patch", unit="pair", disable=None if progress else True)):
         clean, corrupt = marked(model, pair.clean), marked(model, pair.corrupt)
         try:
             asked = question(model, clean, metric, pair.answer, pair.wrong)
@@ -76,21 +138,23 @@ def measure_patching(
             clashes += 1
             continue
         for direction in directions:
-            run = patch if method == "exact" else attribute
-            more: dict[str, Any] = {} if method == "exact" else {"steps": steps}
-            found = run(model, clean, corrupt, asked, site=site, anchors=anchors, blocks=blocks, direction=direction, **more)
-            if keep == "right" and metric == "logit_difference" and not found.clean > 0 > found.corrupt:
+            where: _Where = {"site": site, "anchors": anchors, "blocks": blocks, "direction": direction}
+            if method == "exact":
+                patched = patch(model, clean, corrupt, asked, **where)
+            else:
+                patched = attribute(model, clean, corrupt, asked, **where, steps=steps)
+            if keep == "right" and metric == "logit_difference" and not patched.clean > 0 > patched.corrupt:
                 wrong += 1
                 break
-            frames.append(_rows(setup, pair, place, direction, found))
+            frames.append(_rows(setup, pair, index, direction, patched))
             if method == "attribution":
-                checked += list(_check(setup, clean, corrupt, asked, direction, found, calibration, rng))
+                checked += list(_check(setup, clean, corrupt, asked, direction, patched, calibration, rng))
     if not frames:
         raise ValueError(
-            f"none of {len(contrasts)} pairs is left: in {wrong} the model is not right on both sides (keep='all' keeps them), in "
-            f"{clashes} both answers begin with the same token (metric='logprob' can tell them apart)."
+            f"none of {len(contrasts)} pairs is left: the model is wrong on one side of {wrong} (keep='all' keeps them), and both "
+            f"answers begin with the same token in {clashes} (metric='logprob' can tell them apart)."
         )
-    notes = [f"{wrong} of {len(contrasts)} pairs are left out: the model is not right on both sides."] if wrong else []
+    notes = [f"{wrong} of {len(contrasts)} pairs are left out: the model is wrong on one side."] if wrong else []
     notes += [f"{clashes} pairs are left out: their answers begin with the same token."] if clashes else []
     notes += [_trust(checked)] if method == "attribution" else []
     settings = {"site": site, "metric": metric, "method": method, "steps": steps, "keep": keep, "seed": seed, "boot": resamples}
@@ -105,33 +169,34 @@ def measure_patching(
     )
 
 
-def _rows(setup: _Setup, pair: Contrast, place: int, direction: Direction, found: Patched) -> pd.DataFrame:
+def _rows(setup: _Setup, pair: Contrast, index: int, direction: Direction, patched: Patched) -> pd.DataFrame:
     heads = range(setup.model.cfg.n_heads) if setup.site == "head" else [-1]
-    index = pd.MultiIndex.from_product([setup.blocks, heads, setup.anchors], names=["layer", "head", "anchor"])
-    frame = index.to_frame(index=False).assign(value=found.values.flatten().numpy(), clean=found.clean, corrupt=found.corrupt)
-    return frame.assign(item=pair.item or str(place), language=pair.language, direction=direction)
+    cells = pd.MultiIndex.from_product([setup.blocks, heads, setup.anchors], names=["layer", "head", "anchor"])
+    frame = cells.to_frame(index=False)
+    frame = frame.assign(value=patched.values.flatten().numpy(), clean=patched.clean, corrupt=patched.corrupt)
+    return frame.assign(item=pair.item or str(index), language=pair.language, direction=direction)
 
 
 def _check(
-    setup: _Setup, clean: Prompt, corrupt: Prompt, asked: Question, direction: Direction, found: Patched, share: float,
+    setup: _Setup, clean: Prompt, corrupt: Prompt, asked: Question, direction: Direction, patched: Patched, share: float,
     rng: np.random.Generator,
 ) -> Iterator[tuple[float, float]]:  # fmt: skip
-    """Exact and estimated change of a random share of the places of one pair."""
+    """Exact and estimated effect of a random share of the components, for one pair."""
     donor, base = (clean, corrupt) if direction == "denoise" else (corrupt, clean)
     edits = edits_of(setup.model, donor, base, setup.site, setup.anchors, setup.blocks)
     chosen = rng.choice(len(edits), max(1, round(share * len(edits))), replace=False)
     exact = asked.read(run_edits(setup.model, base.ids, [edits[k] for k in chosen], setup.site, asked.tail))
-    start = found.corrupt if direction == "denoise" else found.clean
-    estimated = found.values.flatten()[chosen]
+    start = patched.corrupt if direction == "denoise" else patched.clean
+    estimated = patched.values.flatten()[chosen]
     yield from zip((exact.cpu() - start).tolist(), (estimated - start).tolist(), strict=True)
 
 
 def _trust(checked: Sequence[tuple[float, float]]) -> str:
     if len(checked) < 3:
-        return f"attribution is not calibrated: {len(checked)} places were patched exactly, three are needed."
+        return f"The attribution estimates are not calibrated: got {len(checked)} exactly patched components, expected at least 3."
     exact, estimated = np.array(checked).T
-    found = calibrate(exact, estimated)
+    agreement = calibrate(exact, estimated)
     return (
-        f"attribution against exact patching at {found.n} random places: Spearman {found.spearman:.2f}, "
-        f"{found.recall:.0%} of the strongest tenth found."
+        f"Attribution compared with exact patching of {agreement.n} random components: Spearman {agreement.spearman:.2f}, "
+        f"recall of the strongest tenth {agreement.recall:.0%}."
     )

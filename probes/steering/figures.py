@@ -1,4 +1,4 @@
-"""Steering drawn: what is written at each strength."""
+"""Figure of steering: the generated text at each strength."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], title: str, signature: str) -> Figure:
-    """A panel a metric over the strength of an edit: the steered model with its band, random directions of equal norm in grey."""
+    """A panel per metric over the strength of the edit, with confidence intervals; random directions in grey.
+
+    `frame` is `SubspaceReport.summary()`; `names` maps each metric to the title of its panel.
+    """
     figure = blank((2.2 + 2.6 * len(names), 3.5))
     for axes, (metric, text) in zip(figure.subplots(1, len(names), squeeze=False)[0], names.items(), strict=True):
         part = frame[frame["metric"] == metric].sort_values("alpha")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
-from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, places, sign, style
+from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign, style, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     `signature` (the line under the figure) are printed as they are.
     """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
-    colours = places(map(str, names))
+    colours = style_indices(map(str, names))
     few = len(names) <= 8
     columns = 1 if few else 4
     rows = 1 if few else -(-len(names) // columns)
@@ -158,7 +158,7 @@ def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels
     axes = figure.subplots()
     doses = list(pd.unique(frame["dose"]))
     ends: list[tuple[float, str, str]] = []
-    colours = places(map(str, pd.unique(frame["line"])))
+    colours = style_indices(map(str, pd.unique(frame["line"])))
     for name, part in frame.groupby("line", sort=False):
         look = style(colours[str(name)])
         x = [doses.index(dose) for dose in part["dose"]]

@@ -90,9 +90,9 @@ def test_a_flag_wins_over_the_recipe_and_the_recipe_over_the_default(tmp_path):
         ("limit: many", "r.yaml: limit: got 'many'. Input should be a valid integer"),
         ("limit: 1.5", "r.yaml: limit: got 1.5"),
         ("depth: abyss", "r.yaml: depth: got 'abyss'. Input should be 'shallow' or 'deep'"),
-        ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads a bare no"),
+        ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads an unquoted no"),
         ("languages: deu_Latn", "r.yaml: languages: got 'deu_Latn'"),
-        ("command: lens", "r.yaml: command is 'lens'"),
+        ("command: lens", "r.yaml: got a recipe for 'lens'"),
         ("- a\n- b", "r.yaml holds a list"),
         ("a: [", "r.yaml is not readable as YAML"),
     ],
@@ -110,7 +110,7 @@ def test_a_wrong_recipe_is_told_in_one_line(tmp_path, capsys, text, told):
 
 def test_an_unknown_recipe_names_those_there_are(tmp_path, capsys):
     assert interp("--config", "nowhere") == 2
-    assert "no recipe 'nowhere'" in capsys.readouterr().err
+    assert "got recipe 'nowhere', expected" in capsys.readouterr().err
 
 
 def test_config_yaml_reads_back_as_the_settings_that_wrote_it(tmp_path):
@@ -178,7 +178,7 @@ def test_a_folder_of_another_question_is_refused_by_the_field_that_differs(tmp_p
     config = (folder / "config.yaml").read_text().replace("command: test_commands", "command: lens")
     (folder / "config.yaml").write_text(config)
     assert interp("--output", folder, "--resume", "--languages", "de") == 2
-    assert "command is 'lens'" in capsys.readouterr().err
+    assert "got a recipe for 'lens'" in capsys.readouterr().err
 
 
 def test_files_that_no_run_wrote_are_left_alone(tmp_path, capsys):

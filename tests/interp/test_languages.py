@@ -102,7 +102,7 @@ def test_a_misspelt_language_is_answered_with_the_nearest() -> None:
 
 
 def test_a_language_without_a_known_script_asks_for_one() -> None:
-    with pytest.raises(ValueError, match=r"its script is not known.*tlh_Latn"):
+    with pytest.raises(ValueError, match=r"whose script is not known.*tlh_Latn"):
         language("Klingon")
 
 

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from interp.languages import FLORES200
 from probes.atlas.figures import atlas_panels, correlation_curves
 from probes.figures.curves import curves, heatmap
-from probes.figures.style import PALETTE, places, style
+from probes.figures.style import PALETTE, style, style_indices
 from probes.lens.figures import energy_curves, language_curves
 from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
 from probes.lens.scripts_figures import script_areas
@@ -228,11 +228,11 @@ def test_a_language_keeps_its_colour_in_other_company():
 
 def test_no_two_languages_are_drawn_alike_as_far_as_styles_go():
     for codes in (FLORES200[:8], FLORES200[:32], FLORES200[-32:]):
-        found = places(codes)
-        assert list(found) == list(codes)
-        assert len({tuple(style(place).values()) for place in found.values()}) == len(codes)
-        assert len({place % 8 for place in found.values()}) == 8, "eight colours before dashes"
-    assert len(set(places(FLORES200).values())) == len(FLORES200)
+        indices = style_indices(codes)
+        assert list(indices) == list(codes)
+        assert len({tuple(style(index).values()) for index in indices.values()}) == len(codes)
+        assert len({index % 8 for index in indices.values()}) == 8, "eight colours before dashes"
+    assert len(set(style_indices(FLORES200).values())) == len(FLORES200)
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_no_two_languages_are_drawn_alike_as_far_as_styles_go():
     ],
 )
 def test_a_pair_has_the_colour_of_the_language_in_which_pairs_differ(names, known):
-    assert list(places(names).values()) == list(places(known).values())
+    assert list(style_indices(names).values()) == list(style_indices(known).values())
 
 
 def test_names_that_are_no_languages_take_colours_in_turn():
-    assert places(["mexa", "cka", "deu_Latn"]) == {"mexa": 0, "cka": 1, "deu_Latn": 2}
+    assert style_indices(["mexa", "cka", "deu_Latn"]) == {"mexa": 0, "cka": 1, "deu_Latn": 2}

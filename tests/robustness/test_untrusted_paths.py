@@ -140,7 +140,7 @@ def test_a_checkpoint_vouches_for_its_own_files_alone(tmp_path):
 @pytest.mark.parametrize("output", ["/etc/cron.d", "../elsewhere", "a/../../b"])
 def test_a_recipe_chooses_no_folder_elsewhere(output, tmp_path):
     (tmp_path / "r.yaml").write_text(f"output: {output}\n")
-    with pytest.raises(ValueError, match="is no folder below this one"):
+    with pytest.raises(ValueError, match="expected a folder inside the working directory"):
         read_recipe(align.AlignSettings, tmp_path / "r.yaml")
 
 

@@ -21,7 +21,7 @@ from interp.files.sealed_json import read_object, read_sealed, write_sealed
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
 from interp.text.read import read
-from probes.neurons.find import NeuronReport
+from probes.neurons.report import NeuronReport
 from tests.support.mutate import copied
 from tests.support.mutate_formats import BOMB, HOSTILE
 from tests.support.tiny import tiny, tiny_folder

@@ -1,4 +1,4 @@
-"""Which language a file or a column is in, by its name alone."""
+"""The language of a file or a column, from its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from interp.languages import FLORES200, meant
+from interp.languages import FLORES200, resolve
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -16,8 +16,9 @@ TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "json", "csv", "tsv")
 
 
-class Place(NamedTuple):
-    """What a file's name says: its language, the other language where the file is half of a pair, and what is left."""
+class FileName(NamedTuple):
+    """The parts of a file name: `code`, its language; `partner`, the other language if the file is half of a pair; `part`, the rest
+    of the name, which files of one corpus share; and `ending`."""
 
     code: str
     partner: str | None
@@ -26,47 +27,49 @@ class Place(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def spelled(name: str) -> str | None:
-    """The FLORES code that a name clearly spells, or None.
+def language_code(name: str) -> str | None:
+    """The FLORES-200 code of a name that clearly means a language, or None.
 
-    Clearly: with its script ("xal_Cyrl"), or a language of FLORES-200 or CLDR. "key", "doc" and "ids" are ISO 639-3 codes of
-    small languages too, and mean none here.
+    A name is clear if it includes the script ("xal_Cyrl"), or means a language of FLORES-200 or CLDR. "key", "doc" and "ids" are
+    also ISO 639-3 codes of small languages, but are not taken as such here.
     """
     from babel import localedata
 
-    code = meant(name)
+    code = resolve(name)
     if code is None:
         return None
     clear = code in FLORES200 or _FULL.fullmatch(name) or localedata.exists(name.replace("-", "_"))
     return code if clear and name == name.strip() else None
 
 
-def place(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_ENDINGS)) -> Place | None:
-    """Where a file belongs: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`,
-    or half of a pair: `afr_Latn.eng_Latn.txt` (the English of the Afrikaans pair), `tatoeba.afr-eng.afr` (Moses).
+def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_ENDINGS)) -> FileName | None:
+    """Parse the name of a file of one language; None if the name has no language, or an ending that is not in `endings`.
+
+    Examples: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`; and halves of a pair of languages,
+    `afr_Latn.eng_Latn.txt` (the English of the Afrikaans pair) and `tatoeba.afr-eng.afr` (Moses).
     """
     *stem, ending = path.name.split(".")
-    halves = pair(stem[-1]) if stem else None
-    own = spelled(ending)
+    halves = language_pair(stem[-1]) if stem else None
+    own = language_code(ending)
     if halves and own and own in halves:
-        return Place(own, halves[own == halves[0]], ".".join(stem[:-1]), "")
-    found = [
+        return FileName(own, halves[own == halves[0]], ".".join(stem[:-1]), "")
+    codes = [
         (index, code)
-        for index, (token, code) in enumerate(zip(stem, map(spelled, stem), strict=True))
-        if code and not (ending in ROW_ENDINGS and pair(token))
+        for index, (token, code) in enumerate(zip(stem, map(language_code, stem), strict=True))
+        if code and not (ending in ROW_ENDINGS and language_pair(token))
     ]
-    if ending not in endings or not found:
+    if ending not in endings or not codes:
         return None
-    index, code = found[-1]
-    if len(found) == len(stem) == 2:
-        return Place(code, found[0][1], "", ending)
-    return Place(code, None, ".".join([*stem[:index], *stem[index + 1 :]]), ending)
+    index, code = codes[-1]
+    if len(codes) == len(stem) == 2:
+        return FileName(code, codes[0][1], "", ending)
+    return FileName(code, None, ".".join([*stem[:index], *stem[index + 1 :]]), ending)
 
 
-def pair(name: str) -> tuple[str, str] | None:
-    """The two languages of "bul_Cyrl-cat_Latn" or "af-en"; None where a region is meant, "pt-BR"."""
+def language_pair(name: str) -> tuple[str, str] | None:
+    """The two languages of "bul_Cyrl-cat_Latn" or "af-en"; None for a region, "pt-BR"."""
     match = _PAIR.fullmatch(name)
     if not match or match[2].isupper():
         return None
-    one, other = map(spelled, match.groups())
+    one, other = map(language_code, match.groups())
     return (one, other) if one and other and one != other else None

@@ -1,4 +1,4 @@
-"""A folder with a file a language, as FLORES-200 has it, and with files that say more about the items."""
+"""A folder with one file per language, as in FLORES-200, and perhaps files that describe the items."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeVar
 
 from interp.files.checks import short_repr
 from interp.languages import language, nearest
-from interp.languages import languages as several
+from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, pair, place
+from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, language_pair, parse_file_name
 from interp.text.formats.lines import at, lines
 from interp.text.formats.side_files import describe
 from interp.text.formats.tables import read_table
@@ -25,7 +25,7 @@ SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "l
 
 
 class Group(NamedTuple):
-    """Files that say the same in different languages, by FLORES code. `part` is what their names share, "questions"."""
+    """Files with the same text in different languages, by FLORES-200 code. `part` is what their names share ("questions")."""
 
     part: str
     ending: str
@@ -33,11 +33,29 @@ class Group(NamedTuple):
 
 
 def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
-    """The corpus in a folder: one file a language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`), or one file or two a pair.
+    """Read a corpus from a folder.
 
-    `split` is a folder inside it, an ending ("devtest") or what the names share ("questions"). `ids.txt` names the items,
-    a line each; `meta.tsv` or `keys.tsv` describe them: its id and document (or URL) column are taken as that, the others
-    as labels.
+    The folder has one file per language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`), or one or two files per pair of
+    languages. `ids.txt` gives the ids of the items, one per line. `meta.tsv` or `keys.tsv` describe them: a column with the id,
+    one with the document (or URL), and the others become labels.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        Name of the corpus.
+    languages
+        Languages in any spelling. Default: all.
+    limit
+        Read at most so many items.
+    split
+        A subfolder, an ending ("devtest") or what the file names share ("questions").
+
+    Raises
+    ------
+    ValueError
+        The files are not parallel, or the folder has no corpus or several.
     """
     inner = {entry.name: entry for entry in folder.iterdir() if entry.is_dir()}
     if split in inner:
@@ -58,118 +76,136 @@ def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit:
 
 
 def read_one(path: Path, code: str, name: str, limit: int | None, split: str | None) -> ParallelCorpus:
-    """The corpus in one file of one language."""
+    """Read a corpus from one file of one language (`code`). Other parameters: `read_folder`."""
     if path.suffix[1:] in ROW_ENDINGS:
         return read_aligned({code: path}, name, limit, split)
     return ParallelCorpus(name, read_lines(name, {code: path}, limit))
 
 
 def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[str, tuple[str, ...]]:
-    """The first `limit` lines of every file, or an error that names the line at which they stop being parallel."""
-    found = {code: tuple(text for _, text in islice(lines(path), limit)) for code, path in files.items()}
-    empty = {code: [number for number, text in enumerate(texts, 1) if not text.strip()] for code, texts in found.items()}
-    counts = {code: len(found[code]) - len(empty[code]) for code in found}
+    """The first `limit` lines of every file, by language. Raises `ValueError`, naming the line, if they are not parallel."""
+    texts = {code: tuple(text for _, text in islice(lines(path), limit)) for code, path in files.items()}
+    empty = {code: [number for number, text in enumerate(lines_of, 1) if not text.strip()] for code, lines_of in texts.items()}
+    counts = {code: len(texts[code]) - len(empty[code]) for code in texts}
     usual = Counter(counts.values()).most_common(1)[0][0]
     for code, count in counts.items():
         if count == usual and not empty[code]:
             continue
         other = next((code for code in counts if counts[code] == usual), code)
-        line = empty[code][0] if empty[code] else min(len(found[code]), len(found[other])) + 1
-        lost = f"line {line} of {code} is {'empty' if empty[code] else 'missing' if count < usual else 'too much'}"
+        line = empty[code][0] if empty[code] else min(len(texts[code]), len(texts[other])) + 1
+        problem = f"line {line} of {code} is {'empty' if empty[code] else 'missing' if count < usual else 'extra'}"
         raise ValueError(
-            f"corpus {name!r}: {usual} sentences in {other} but {count} in {code}. A parallel corpus needs the same number of "
-            f"lines in every language; {lost}. Mend {at(files[code], line)}, or leave that line out in every language."
+            f"corpus {name!r}: got {usual} sentences in {other} but {count} in {code}, expected the same number in every language; "
+            f"{problem}. Correct {at(files[code], line)}, or remove that line from every language."
         )
-    return found
+    return texts
 
 
 def choose(folder: Path, split: str | None, languages: Sequence[str] | None) -> Group:
-    """The group of files that `split` means, or the only one. Raises `ValueError` where there are none or several."""
-    known, lost = groups(folder, split)
+    """The group of files that `split` selects, or the only one.
+
+    Parameters
+    ----------
+    folder
+        The folder with the files.
+    split
+        An ending ("devtest") or what the file names share ("questions").
+    languages
+        The languages wanted. If none are named, a file with an unclear name is an error.
+
+    Raises
+    ------
+    ValueError
+        There is no such group, there are several, or the name of a file is no clear language.
+    """
+    known, unnamed = groups(folder, split)
     fitting = [group for group in known if split is None or split in (group.part, group.ending)]
     fitting = fitting or [group for group in known if group.ending in ROW_ENDINGS]
-    plain = [group for group in fitting if not group.part]
-    if len(plain) == 1 < len(fitting):
-        fitting, others = plain, [path.name for group in fitting if group.part for path in group.files.values()]
+    without_part = [group for group in fitting if not group.part]
+    if len(without_part) == 1 < len(fitting):
+        fitting, others = without_part, [path.name for group in fitting if group.part for path in group.files.values()]
         log.info("%s: left out %s; split= chooses them", at(folder), ", ".join(others))
     if len(fitting) != 1:
         inner = {entry.name for entry in folder.iterdir() if entry.is_dir()}
         choices = ", ".join(map(short_repr, sorted({group.part or group.ending for group in known} | inner)[:12]))
-        came = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
-        needed = "a file a language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
-        raise ValueError(f"{at(folder)}: {came}. Needed: {needed}.")
-    _refuse_strange(lost, fitting[0], languages)
+        got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
+        expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
+        raise ValueError(f"{at(folder)}: got {got}, expected {expected}.")
+    _refuse_unclear_names(unnamed, fitting[0], languages)
     return fitting[0]
 
 
 def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
-    """The files that belong together by their names, and those whose names spell no language."""
-    found: dict[tuple[str, str], dict[str, Path]] = {}
-    lost: list[Path] = []
+    """Group the files of a folder by the parts of their names that are no language, and list the files without a language.
+
+    Raises `ValueError` for a broken link, and for two files of one language. `split`: an additional file ending.
+    """
+    grouped: dict[tuple[str, str], dict[str, Path]] = {}
+    unnamed: list[Path] = []
     if odd := next((entry for entry in sorted(folder.iterdir()) if not entry.is_file() and not entry.is_dir()), None):
-        raise ValueError(f"{at(odd)} is a broken link or no plain file. Needed: a file; mend it, or take it away.")
+        raise ValueError(f"{at(odd)}: got a broken link or a special file, expected a regular file. Repair or remove it.")
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")):
-        placed = place(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
-        if placed is None:
-            lost.append(path)
+        named = parse_file_name(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
+        if named is None:
+            unnamed.append(path)
             continue
-        files = found.setdefault((placed.part, placed.ending), {})
-        if placed.code in files:
-            both = f"{files[placed.code].name} and {path.name}"
-            raise ValueError(f"{at(folder)}: {both} are both {placed.code}. Needed: one file a language.")
-        files[placed.code] = path
-    return [Group(part, ending, files) for (part, ending), files in found.items()], lost
+        files = grouped.setdefault((named.part, named.ending), {})
+        if named.code in files:
+            both = f"{files[named.code].name} and {path.name}"
+            raise ValueError(f"{at(folder)}: got two files of {named.code}, {both}, expected one file per language.")
+        files[named.code] = path
+    return [Group(part, ending, files) for (part, ending), files in grouped.items()], unnamed
 
 
 def pairs(folder: Path) -> tuple[dict[frozenset[str], Path], dict[frozenset[str], dict[str, Path]]]:
-    """The two-column tables (`bul_Cyrl-cat_Latn.tsv`) and the pairs of text files (`x.af-en.af`, `afr.eng.txt`) of a folder."""
+    """By pair of languages: two-column tables (`bul_Cyrl-cat_Latn.tsv`) and pairs of text files (`x.af-en.af`, `afr.eng.txt`)."""
     tables: dict[frozenset[str], Path] = {}
     halves: dict[frozenset[str], dict[str, Path]] = {}
     alone: dict[str, Path] = {}
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file()):
-        placed, both = place(path), pair(path.stem) if path.suffix == ".tsv" else None
+        named, both = parse_file_name(path), language_pair(path.stem) if path.suffix == ".tsv" else None
         if both:
             tables[frozenset(both)] = path
-        elif placed and placed.partner:
-            halves.setdefault(frozenset({placed.code, placed.partner}), {})[placed.code] = path
-        elif placed and not placed.part:
-            alone[placed.code] = path
+        elif named and named.partner:
+            halves.setdefault(frozenset({named.code, named.partner}), {})[named.code] = path
+        elif named and not named.part:
+            alone[named.code] = path
     for codes, files in halves.items():
         files.update({code: alone[code] for code in codes - files.keys() if code in alone})
     return {} if alone else tables, {codes: files for codes, files in halves.items() if len(files) == 2}
 
 
 def wanted(folder: Path, name: str, files: Mapping[str, T], languages: Sequence[str] | None) -> dict[str, T]:
-    """The files of the languages asked for, in that order; all of them where none is named."""
+    """The files (or readers) of `languages`, in that order; all if it is None. Raises `ValueError` for a language without one."""
     if languages is None:
         return dict(files)
-    asked = several(languages)
-    for found in asked:
-        if found.code not in files:
-            near = nearest(found.code, files, n=5)
+    chosen = resolve_all(languages)
+    for one in chosen:
+        if one.code not in files:
+            near = nearest(one.code, files, n=5)
             raise ValueError(
-                f"{name!r} has no {found.code} ({found.name}); {at(folder)} holds {len(files)} languages.{near} "
+                f"{name!r} has no {one.code} ({one.name}); {at(folder)} has {len(files)} languages.{near} "
                 "Leave it out of languages, or add its file."
             )
-    return {found.code: files[found.code] for found in asked}
+    return {one.code: files[one.code] for one in chosen}
 
 
 def _one_pair(folder: Path, known: Collection[frozenset[str]], languages: Sequence[str] | None) -> frozenset[str]:
     if languages is None and len(known) == 1:
         return next(iter(known))
-    asked = frozenset(found.code for found in several(languages or ()))
-    if asked not in known:
+    chosen = frozenset(one.code for one in resolve_all(languages or ()))
+    if chosen not in known:
         example = sorted(min(known, key=sorted))
         raise ValueError(
-            f"{at(folder)}: {len(known)} pairs of languages, not one text in all of them; "
-            f"{'and '.join(f'{code} ' for code in sorted(asked)) or 'no pair '}came. Needed: languages={example} or another pair."
+            f"{at(folder)}: got {' and '.join(sorted(chosen)) or 'no languages'}, expected one of its {len(known)} pairs, such as "
+            f"languages={example}. The folder has pairs of languages, not one text in all of them."
         )
-    return asked
+    return chosen
 
 
-def _refuse_strange(lost: Sequence[Path], group: Group, languages: Sequence[str] | None) -> None:
-    """A file beside the others whose name spells no language is a language left out, not nothing."""
-    for path in lost if languages is None else ():
+def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, languages: Sequence[str] | None) -> None:
+    """Refuse a file like the others whose name is no clear language: it may be a language that would be left out."""
+    for path in unnamed if languages is None else ():
         stem = path.name.removesuffix(f".{group.ending}").removeprefix(f"{group.part}.")
         if path.suffix == f".{group.ending}" and not any(word in stem.lower() for word in SIDE_FILES):
             try:
@@ -177,5 +213,6 @@ def _refuse_strange(lost: Sequence[Path], group: Group, languages: Sequence[str]
             except ValueError as error:
                 reason = str(error)
             raise ValueError(
-                f"{at(path)}: the file's name {short_repr(stem)} is no clear language: {reason} Rename it, or give languages=[...]."
+                f"{at(path)}: got the file name {short_repr(stem)}, expected a clear language: {reason} "
+                "Rename it, or give languages=[...]."
             )

@@ -1,4 +1,4 @@
-"""GlobalOpinionQA as XTransplant (arXiv 2412.12686) has it: every language asks about its own countries, beside English."""
+"""GlobalOpinionQA as in XTransplant (arXiv 2412.12686): each language asks about its own countries, with English beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import islice
 from string import ascii_uppercase
 
 from interp.files.checks import short_repr
-from interp.languages import languages as several
+from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelTask
 from interp.text.formats.aligned import PIVOT, labels, shared, value
 from interp.text.formats.lines import text_of
@@ -17,7 +17,7 @@ from interp.text.templates import Wording, fill
 
 
 def is_opinion(sample: Row) -> bool:
-    """Whether a row is a survey question with the share of every answer."""
+    """Whether a row is a survey question with the share of each answer."""
     return isinstance(sample.values.get("label"), list) and PIVOT in sample.values
 
 
@@ -28,17 +28,35 @@ def read_opinions(
     asking: Callable[[Row, Sequence[str]], Mapping[str, Wording]],
     limit: int | None,
 ) -> ParallelTask:
-    """Survey questions in a language and, where English is asked for too, the same questions in English.
+    """Read survey questions in a language and, if English is wanted too, the same questions in English.
 
-    The options are letters, "(A)", in every language; the answer is the one most of the country's people gave. Languages
-    are joined by the English question: those that not every language asks are left out and counted in the log, and as
-    countries differ that is all of them for two languages other than English.
+    The options are the letters "(A)", "(B)", ... in every language. The answer is the most frequent one in the country. Questions
+    are joined by their English text; those that not every language has are left out and logged. Two languages other than English
+    rarely share any, because they ask about different countries.
+
+    Parameters
+    ----------
+    name
+        Name of the task.
+    readers
+        What reads the rows of each language, by FLORES-200 code.
+    languages
+        Languages in any spelling. Default: all.
+    asking
+        Gives the prompt template of each language, from a sample row.
+    limit
+        Read at most so many questions.
+
+    Raises
+    ------
+    ValueError
+        A language is missing, no question is shared, or the shares of the answers are malformed.
     """
-    codes = [found.code for found in several(languages if languages is not None else readers)]
+    codes = [one.code for one in resolve_all(languages if languages is not None else readers)]
     own = [code for code in codes if code != "eng_Latn"] or codes
-    lacking = [code for code in own if code not in readers]
-    if lacking:
-        raise ValueError(f"task {name!r} has no {lacking[0]}; it has {', '.join(readers)}.")
+    missing = [code for code in own if code not in readers]
+    if missing:
+        raise ValueError(f"task {name!r} has no {missing[0]}; it has {', '.join(readers)}.")
     tables = {code: _by_english(islice(readers[code](), limit if len(own) == 1 else None)) for code in own}
     asked = list(shared(name, tables)[own[0]].values())[:limit]
     keys = [value(row, PIVOT) for row in asked]
@@ -65,7 +83,9 @@ def _by_english(given: Iterable[Row]) -> dict[str, Row]:
     for row in given:
         key = text_of(value(row, PIVOT), f"{row.where}, {PIVOT}")
         if key in table:
-            raise ValueError(f"{row.where}: the English question stands at {table[key].where} too. Needed: a question once.")
+            raise ValueError(
+                f"{row.where}: got an English question that is also at {table[key].where}, expected each question once."
+            )
         table[key] = row
     return table
 
@@ -74,5 +94,7 @@ def _shares(row: Row) -> list[int | float]:
     shares = value(row, "label")
     fit = isinstance(shares, list) and 2 <= len(shares) <= len(ascii_uppercase)
     if not fit or not all(isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1 for share in shares):
-        raise ValueError(f"{row.where}: label {short_repr(shares)}. Needed: the share of each option, 2 to 26 numbers from 0 to 1.")
+        raise ValueError(
+            f"{row.where}: got label {short_repr(shares)}, expected the share of each option: 2 to 26 numbers from 0 to 1."
+        )
     return shares

@@ -1,4 +1,4 @@
-"""The lines of a text file exactly as they stand, or an error that names file and line and says what to do."""
+"""Read text files strictly: the lines exactly as they are, or an error that names the file and line and says what to do."""
 
 from __future__ import annotations
 
@@ -9,17 +9,29 @@ from pathlib import Path
 from interp.files.checks import short_repr
 
 LONGEST = 1 << 24
-"""Bytes of a line beyond which it is no sentence: a file without line ends must not fill the memory."""
+"""Maximum length of a line in bytes, so that a file without line ends does not fill the memory."""
 
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 def lines(path: Path, crlf: bool = False) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and the text between "\\n" and "\\n", nothing altered.
+    """Yield the lines of a file, unaltered, with their numbers from 1.
 
-    Only "\\n" ends a line: U+2028, U+0085 and "\\x0b", which `str.splitlines` splits at, stay inside. `crlf` lets "\\r"
-    stand before "\\n", for formats whose own line end is CR LF. Raises `ValueError` for a byte order mark, CR LF, bytes
-    that are not UTF-8, a NUL, or a line longer than `LONGEST`; `OSError` where the file cannot be read.
+    Only "\\n" ends a line: U+2028, U+0085 and "\\x0b", at which `str.splitlines` splits, are kept as text.
+
+    Parameters
+    ----------
+    path
+        The file.
+    crlf
+        Allow "\\r" before "\\n", for formats whose line end is CR LF. The "\\r" is kept.
+
+    Raises
+    ------
+    ValueError
+        There is a byte order mark, CR LF, bytes that are not UTF-8, a NUL character, or a line longer than `LONGEST`.
+    OSError
+        The file cannot be read.
     """
     name = _plain(path)
     with path.open("rb") as file:
@@ -29,31 +41,33 @@ def lines(path: Path, crlf: bool = False) -> Iterator[tuple[int, str]]:
                 return
             where = f"{name}:{number}"
             if len(raw) > LONGEST:
-                raise ValueError(f"{where}: longer than {LONGEST >> 20} MiB. Needed: one item a line, ended by a line feed.")
+                raise ValueError(
+                    f"{where}: got a line longer than {LONGEST >> 20} MiB, expected one item per line, ended by a line feed."
+                )
             if number == 1:
                 _refuse_mark(raw, where)
             raw = raw.removesuffix(b"\n")
             if raw.endswith(b"\r") and not crlf:
-                raise ValueError(f"{where}: the line ends with CR LF. Needed: LF alone; convert the file with dos2unix.")
+                raise ValueError(f"{where}: got the line end CR LF, expected LF. Convert the file with dos2unix.")
             yield number, decoded(raw, where)
 
 
 def decoded(raw: bytes, where: str) -> str:
-    """Text from UTF-8 bytes, strictly."""
+    """Decode UTF-8 bytes. Raises `ValueError` for other bytes and for a NUL character; `where` names their place."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{where}: byte {error.start + 1} (0x{raw[error.start]:02x}) is not UTF-8. "
-            "Needed: UTF-8 text; convert the file with iconv -f <its encoding> -t utf-8."
+            f"{where}: got byte {error.start + 1} (0x{raw[error.start]:02x}), expected UTF-8 text. "
+            "Convert the file with iconv -f <its encoding> -t utf-8."
         ) from None
     if "\0" in text:
-        raise ValueError(f"{where}: a NUL character. Needed: a text file, in UTF-8 and not UTF-16.")
+        raise ValueError(f"{where}: got a NUL character, expected a text file in UTF-8. Convert UTF-16 with iconv.")
     return text
 
 
 def whole_text(path: Path) -> str:
-    """All of a file as text, under the same rules but for its line ends."""
+    """The whole text of a file, under the rules of `lines` except for line ends."""
     name = _plain(path)
     raw = path.read_bytes()
     _refuse_mark(raw, f"{name}:1")
@@ -61,30 +75,28 @@ def whole_text(path: Path) -> str:
 
 
 def text_of(value: object, where: str) -> str:
-    """A sentence, or an error: `value` must be a string with something in it."""
+    """Check that `value` is a string with text, and return it. Raises `ValueError`, with the place `where`, if it is not."""
     if not isinstance(value, str):
-        raise ValueError(f"{where}: {short_repr(value)} came. Needed: text.")
+        raise ValueError(f"{where}: got {short_repr(value)}, expected text.")
     if not value.strip():
-        raise ValueError(f"{where} is empty. Fill it, or leave the item out in every language.")
+        raise ValueError(f"{where} is empty. Fill it, or remove the item from every language.")
     return value
 
 
 def at(path: Path, line: int | None = None) -> str:
-    """Where: "file:12", on one line whatever the file is called."""
+    """The place of a message, "file:12", on one line whatever the name of the file."""
     name = str(path) if str(path).isprintable() else repr(str(path))
     return name if line is None else f"{name}:{line}"
 
 
 def _plain(path: Path) -> str:
-    """The name of a plain file, for messages; a pipe or a device could be read for ever."""
+    """The name of a regular file, for messages. Others are refused: reading a pipe or a device may never end."""
     if path.exists() and not path.is_file():
-        raise OSError(f"{at(path)} is not a plain file. Needed: one.")
+        raise OSError(f"{at(path)}: got a special file, expected a regular file.")
     return at(path)
 
 
 def _refuse_mark(raw: bytes, where: str) -> None:
     for mark, encoding in _MARKS.items():
         if raw.startswith(mark):
-            raise ValueError(
-                f"{where}: the file starts with a byte order mark ({encoding}). Needed: UTF-8 without one; save it again so."
-            )
+            raise ValueError(f"{where}: got a byte order mark ({encoding}), expected UTF-8 without one. Save the file without it.")

@@ -1,4 +1,4 @@
-"""The rows of a table or JSON file as dictionaries, each with the place it stands at."""
+"""Read the rows of a table or JSON file as dictionaries, each with its place in the file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,29 @@ from interp.text.formats.lines import at, lines, whole_text
 
 
 class Row(NamedTuple):
-    """One row: `where` it stands ("file:12") and its `values` by column or key."""
+    """One row: its place in the file, `where` ("file:12"), and its `values` by column or key."""
 
     where: str
     values: Mapping[str, Any]
 
 
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
-    """The rows of a .tsv, .csv, .jsonl or .json file, streamed but for .json. `header` names the columns of a table without one.
+    """Read the rows of a .tsv, .csv, .jsonl or .json file. All but .json are streamed.
 
-    TSV has no quoting: what stands between two tabs is the text. CSV is RFC 4180. JSON is a list of objects, or SQuAD's
-    articles, of which every question is a row. Raises `ValueError` for a malformed row.
+    TSV has no quoting: the text is what is between two tabs. CSV follows RFC 4180. JSON is a list of objects, or a SQuAD file, of
+    which every question is a row.
+
+    Parameters
+    ----------
+    path
+        The file.
+    header
+        Names of the columns of a table without a header line. Default: the first line.
+
+    Raises
+    ------
+    ValueError
+        A row is malformed, or the file has another ending.
     """
     if path.suffix == ".jsonl":
         return _json_lines(path)
@@ -32,23 +44,23 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
         return _json(path)
     if path.suffix in (".tsv", ".csv"):
         return _table(path, _cells_of_csv if path.suffix == ".csv" else _cells_of_tsv, header)
-    raise ValueError(
-        f"{at(path)}: cannot read {path.suffix or 'a file without an ending'}. Needed: .tsv, .csv, .jsonl, .json or .tmx."
-    )
+    raise ValueError(f"{at(path)}: got {path.suffix or 'a file without an ending'}, expected .tsv, .csv, .jsonl, .json or .tmx.")
 
 
 def _table(path: Path, cells: Callable[[Path], Iterator[tuple[int, list[str]]]], header: Sequence[str] | None) -> Iterator[Row]:
     name = at(path)
     for number, row in cells(path):
         if row in ([], [""]):
-            raise ValueError(f"{name}:{number}: the line is empty. Needed: a header and a row an item, without blank lines.")
+            raise ValueError(f"{name}:{number}: got an empty line, expected a header and one row per item. Remove empty lines.")
         if header is None:
             header = row
             repeated = {name for name, count in Counter(header).items() if count > 1 or not name.strip()}
             if repeated:
-                raise ValueError(f"{name}:{number}: column {short_repr(min(repeated))} twice or without a name. Name each once.")
+                raise ValueError(
+                    f"{name}:{number}: got column {short_repr(min(repeated))} twice or without a name, expected different names."
+                )
         elif len(row) != len(header):
-            raise ValueError(f"{name}:{number}: {len(row)} cells. Needed: {len(header)}, as in the first row.")
+            raise ValueError(f"{name}:{number}: got {len(row)} cells, expected {len(header)}, as in the first row.")
         else:
             yield Row(f"{name}:{number}", dict(zip(header, row, strict=True)))
 
@@ -67,7 +79,7 @@ def _cells_of_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise ValueError(
-                f"{at(path, table.line_num)}: not CSV: {error}. Needed: quotes in pairs, doubled inside a cell."
+                f"{at(path, table.line_num)}: not CSV: {error}. Quotes must come in pairs, and be doubled inside a cell."
             ) from None
         yield table.line_num, row
 
@@ -90,7 +102,7 @@ def _json(path: Path) -> Iterator[Row]:
 
 
 def _squad(articles: object, file: str) -> Iterator[Row]:
-    """One row a question, with the paragraph it is about: `pid` counts articles and paragraphs from 0."""
+    """One row per question, with its paragraph. `pid` is the number of the article and of the paragraph, from 0."""
     for a, article in enumerate(_list(articles, f"{file}: data")):
         article = _mapping(article, f"{file}: data[{a}]")
         for p, paragraph in enumerate(_list(article.get("paragraphs"), f"{file}: paragraphs of data[{a}]")):
@@ -100,17 +112,17 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
             for q, question in enumerate(_list(paragraph.get("qas"), f"{where}.qas")):
                 asked = _mapping(question, f"{where}.qas[{q}]")
                 if "id" not in asked:
-                    raise ValueError(f"{where}.qas[{q}]: a question without an id. Needed: the same ids in every language.")
+                    raise ValueError(f"{where}.qas[{q}]: got a question without an id, expected the same ids in every language.")
                 yield Row(f"{where}.qas[{q}]", {**asked, **about})
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not value:
-        raise ValueError(f"{where}: {short_repr(value)} came. Needed: a JSON object with the fields of one item.")
+        raise ValueError(f"{where}: got {short_repr(value)}, expected a JSON object with the fields of one item.")
     return value
 
 
 def _list(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{what}: {short_repr(value)} came. Needed: a JSON list.")
+        raise ValueError(f"{what}: got {short_repr(value)}, expected a JSON list.")
     return value

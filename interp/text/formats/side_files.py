@@ -1,4 +1,4 @@
-"""The files beside a corpus that say more about its items: `ids.txt`, `meta.tsv`, `keys.tsv`."""
+"""The files next to a corpus that describe its items: `ids.txt`, `meta.tsv`, `keys.tsv`."""
 
 from __future__ import annotations
 
@@ -15,39 +15,54 @@ from interp.text.formats.tables import DOCUMENT_COLUMNS, ID_COLUMNS, identifier,
 
 
 def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> ParallelCorpus:
-    """The corpus with what the folder's side files say of its items, a line each.
+    """Add ids, documents and labels from files in the folder, which have one row per item.
 
-    `ids.txt` names them. `meta.tsv` and `keys.tsv` have a header: an id column names them too, a document (or URL) column
-    says which text each is from, and the others become labels.
+    `ids.txt` has the ids. `meta.tsv` and `keys.tsv` have a header: the id column gives ids too, the document (or URL) column the
+    text that each item is from, and the other columns become labels.
+
+    Parameters
+    ----------
+    corpus
+        The corpus to describe.
+    folder
+        The folder of its files.
+    limit
+        The number of items read, if it was limited.
+
+    Raises
+    ------
+    ValueError
+        A file has another number of rows than the corpus has items, or an id twice.
     """
     columns: dict[str, tuple[str, ...]] = {}
     for path in (folder / "meta.tsv", folder / "keys.tsv"):
         if path.is_file():
             table = list(islice(rows(path), limit))
-            _one_an_item(path, table, corpus)
+            _check_length(path, table, corpus)
             columns |= {column: tuple(label(row.values[column]) for row in table) for column in table[0].values}
             own = next((column for column in ID_COLUMNS if column in columns), None)
             if own:
-                corpus = _named(corpus, path, columns.pop(own), 2)
+                corpus = _with_ids(corpus, path, columns.pop(own), 2)
     if (folder / "ids.txt").is_file():
-        found = [text for _, text in islice(lines(folder / "ids.txt"), limit)]
-        _one_an_item(folder / "ids.txt", found, corpus)
-        corpus = _named(corpus, folder / "ids.txt", found, 1)
+        ids = [text for _, text in islice(lines(folder / "ids.txt"), limit)]
+        _check_length(folder / "ids.txt", ids, corpus)
+        corpus = _with_ids(corpus, folder / "ids.txt", ids, 1)
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
     return replace(corpus, documents=columns.pop(document) if document else None, labels=columns)
 
 
-def _named(corpus: ParallelCorpus, path: Path, ids: Sequence[str], first: int) -> ParallelCorpus:
+def _with_ids(corpus: ParallelCorpus, path: Path, ids: Sequence[str], first: int) -> ParallelCorpus:
     seen: dict[str, int] = {}
     for line, own in enumerate(ids, first):
         if identifier(own, at(path, line)) in seen:
-            raise ValueError(f"{at(path, line)}: id {short_repr(own)} stands at line {seen[own]} too. Needed: one id an item.")
+            raise ValueError(f"{at(path, line)}: got id {short_repr(own)}, which is also at line {seen[own]}. Use each id once.")
         seen[own] = line
     return replace(corpus, ids=tuple(ids))
 
 
-def _one_an_item(path: Path, given: Sequence[object], corpus: ParallelCorpus) -> None:
+def _check_length(path: Path, given: Sequence[object], corpus: ParallelCorpus) -> None:
     if len(given) != len(corpus):
         raise ValueError(
-            f"{at(path, len(given))}: {len(given)} rows for {len(corpus)} sentences of {corpus.name!r}. Needed: a row an item."
+            f"{at(path, len(given))}: got {len(given)} rows for {len(corpus)} sentences of {corpus.name!r}, "
+            "expected one row per item."
         )

@@ -1,24 +1,24 @@
-"""Rows with a column a language, from TSV, CSV, JSONL, TMX or the hub, as a corpus."""
+"""Read rows with a column per language, from TSV, CSV, JSONL, TMX or the Hub, as a corpus."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from interp.files.checks import short_repr
-from interp.languages import languages as several
+from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.file_names import pair, spelled
+from interp.text.formats.file_names import language_code, language_pair
 from interp.text.formats.lines import at, text_of
 from interp.text.formats.rows import Row, rows
 
 ID_COLUMNS = ("id", "ids", "key", "idx")
 DOCUMENT_COLUMNS = ("document", "documents", "doc", "doc_id", "url", "URL")
 MOST_COLUMNS = 5_000
-"""More than there are languages with parallel text; every one is looked up, and a hostile header must not take hours."""
+"""Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "part", "register",
      "sib200_category", "source", "source_line", "split", "title", "topic", "type"}
@@ -26,7 +26,7 @@ LABEL_COLUMNS = frozenset(
 
 
 class Layout(NamedTuple):
-    """Which column is what: the text of each language, the id, the document, and labels."""
+    """The role of each column: the text of a language, the id, the document, or a label."""
 
     texts: dict[str, str]
     id: str | None
@@ -35,14 +35,30 @@ class Layout(NamedTuple):
 
 
 def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: int | None) -> ParallelCorpus:
-    """A TSV, CSV or JSONL file with a column a language.
+    """Read a TSV, CSV or JSONL file with a column per language.
 
-    A two-column TSV named after two languages (`bul_Cyrl-cat_Latn.tsv`) may go without a header.
+    A two-column TSV named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Name of the corpus.
+    languages
+        Languages in any spelling. Default: all columns, each of which must then be a language, an id, a document or a known label.
+    limit
+        Read at most so many items.
+
+    Raises
+    ------
+    ValueError
+        A column or row is malformed, or a language is missing.
     """
-    halves = pair(path.stem) if path.suffix == ".tsv" else None
+    halves = language_pair(path.stem) if path.suffix == ".tsv" else None
     if halves:
         first = next(rows(path, header=halves), None)
-        if first and {spelled(cell) for cell in first.values.values()} != set(halves):
+        if first and {language_code(cell) for cell in first.values.values()} != set(halves):
             return corpus_of_rows(name, at(path), rows(path, header=halves), languages, limit)
     return corpus_of_rows(name, at(path), rows(path), languages, limit)
 
@@ -50,7 +66,7 @@ def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: in
 def corpus_of_rows(
     name: str, source: str, given: Iterable[Row], languages: Sequence[str] | None, limit: int | None
 ) -> ParallelCorpus:
-    """A corpus from rows that all have the same columns. Reads no further than `limit`."""
+    """A corpus from rows with the same columns, up to `limit` of them. `source` names them in messages. Raises as `read_table`."""
     layout: Layout | None = None
     texts: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}
@@ -63,18 +79,18 @@ def corpus_of_rows(
         elif values.keys() != columns:
             other = min({*values} ^ {*columns})
             raise ValueError(
-                f"{where}: field {short_repr(other)} is in only one of this row and the first. Give all rows the same fields."
+                f"{where}: got field {short_repr(other)} in only one of this row and the first. Give every row the same fields."
             )
         for code, column in layout.texts.items():
             texts.setdefault(code, []).append(text_of(values[column], f"{where}, column {short_repr(column)}"))
         one = identifier(values[layout.id], where) if layout.id else str(number)
         if one in ids:
-            raise ValueError(f"{where}: id {short_repr(one)} stands at {ids[one]} too. Needed: one id an item.")
+            raise ValueError(f"{where}: got id {short_repr(one)}, which is also at {ids[one]}. Use each id once.")
         ids[one] = where
         for column in (*layout.labels, *([layout.document] if layout.document else [])):
             marks.setdefault(column, []).append(label(values[column]))
     if layout is None:
-        raise ValueError(f"{source}: no row. Needed: a header with language columns, and a row an item.")
+        raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
     return ParallelCorpus(
         name,
         {code: tuple(column) for code, column in texts.items()},
@@ -85,58 +101,57 @@ def corpus_of_rows(
 
 
 def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) -> Layout:
-    """What each column is. Without `languages` every column must be a language, an id, a document or a known label."""
+    """The role of each column. If `languages` is None, every column must be a language, an id, a document or a known label."""
     if len(columns) > MOST_COLUMNS:
-        raise ValueError(f"{where}: {len(columns)} columns. Needed: one for each language, and no more than {MOST_COLUMNS}.")
+        raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
     own = next((column for column in ID_COLUMNS if column in columns), None)
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
-    meant: dict[str, list[str]] = {}
+    columns_of: dict[str, list[str]] = {}
     for column in columns:
-        code = spelled(column.removeprefix("sentence_"))
+        code = language_code(column.removeprefix("sentence_"))
         if code and column not in (own, document):
-            meant.setdefault(code, []).append(column)
-    wanted = [found.code for found in several(languages)] if languages is not None else list(meant)
-    if "ind_Latn" in wanted and "ind_Latn" not in meant and own == "id":
-        meant["ind_Latn"], own = ["id"], next((column for column in ID_COLUMNS[1:] if column in columns), None)
+            columns_of.setdefault(code, []).append(column)
+    wanted = [one.code for one in resolve_all(languages)] if languages is not None else list(columns_of)
+    if "ind_Latn" in wanted and "ind_Latn" not in columns_of and own == "id":
+        columns_of["ind_Latn"], own = ["id"], next((column for column in ID_COLUMNS[1:] if column in columns), None)
     for code in wanted:
-        if len(meant.get(code, ())) != 1:
-            came = (
-                f"columns {' and '.join(map(short_repr, meant[code]))} both mean {code}"
-                if code in meant
+        if len(columns_of.get(code, ())) != 1:
+            got = (
+                f"columns {' and '.join(map(short_repr, columns_of[code]))} that both mean {code}"
+                if code in columns_of
                 else f"no column for {code}"
             )
-            raise ValueError(f"{where}: {came}. It has {short_repr(sorted(meant))}. Needed: one column for each language.")
-    ours = {column for found in meant.values() for column in found}
+            raise ValueError(f"{where}: got {got}, expected one column per language. It has {short_repr(sorted(columns_of))}.")
+    ours = {column for names in columns_of.values() for column in names}
     rest = [column for column in columns if column not in (own, document, *ours)]
-    strange = [column for column in rest if column not in LABEL_COLUMNS] if languages is None else []
-    if not wanted or strange:
+    unknown = [column for column in rest if column not in LABEL_COLUMNS] if languages is None else []
+    if not wanted or unknown:
         raise ValueError(
-            f"{where}: column {short_repr((strange or columns)[0])} spells no language; "
-            f"languages found: {', '.join(meant) or 'none'}. "
-            "Needed: a column a language; languages=[...] chooses them and makes the others labels."
+            f"{where}: got column {short_repr((unknown or columns)[0])}, which is no known language, expected one column per "
+            f"language (recognised: {', '.join(columns_of) or 'none'}). Choose with languages=[...]; other columns become labels."
         )
-    return Layout({code: meant[code][0] for code in wanted}, own, document, tuple(rest))
+    return Layout({code: columns_of[code][0] for code in wanted}, own, document, tuple(rest))
 
 
-def identifier(value: Any, where: str) -> str:
-    """An item's id as text."""
+def identifier(value: object, where: str) -> str:
+    """The id of an item as text. Raises `ValueError`, with the place `where`, if it is no text or whole number."""
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise ValueError(f"{where}: id {short_repr(value)} came. Needed: text or a whole number.")
+        raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
     return text_of(str(value), f"{where}, id")
 
 
-def label(value: Any) -> str:
-    """What is known of an item, as text."""
+def label(value: object) -> str:
+    """A label of an item as text; JSON if it is no string."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _flat(values: Any, where: str) -> dict[str, Any]:
-    """The row with the languages of a nested `translation` beside its other fields."""
+def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The row with the languages of a nested `translation` as fields of their own."""
     nested = values.get("translation")
     if not isinstance(nested, dict):
         return dict(values)
     try:
-        inner = {found.code: nested[key] for found, key in zip(several(nested), nested, strict=True)}
+        inner = {one.code: nested[key] for one, key in zip(resolve_all(nested), nested, strict=True)}
     except ValueError as error:
         raise ValueError(f"{where}: translation: {error}") from None
     return {key: value for key, value in values.items() if key != "translation"} | inner

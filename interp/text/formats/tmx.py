@@ -1,4 +1,4 @@
-"""Translation memories (TMX 1.4), read as they stream by: no tree in memory, no entities, no document type."""
+"""Read translation memories (TMX 1.4) as a stream: no tree in memory, no entities, no document type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 from interp.files.checks import short_repr
 from interp.languages import language
-from interp.languages import languages as several
+from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.lines import at
 from interp.text.formats.rows import Row
@@ -20,13 +20,26 @@ _DEEPEST = 50
 
 
 def read_tmx(path: Path, name: str, languages: Sequence[str] | None, limit: int | None) -> ParallelCorpus:
-    """The segments of every translation unit, as they stand, without the formatting codes inside them (`<ph>`, `<bpt>`, ...).
+    """Read the segments of every translation unit, without the formatting codes inside them (`<ph>`, `<bpt>`, ...).
 
-    Every unit must have every language: those of `languages`, or of the first unit. Reads no further than `limit` units; a
-    file cut short before that raises `ValueError`. So does a document type or an entity, which well-formed text needs
-    none of and a hostile file grows by.
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Name of the corpus.
+    languages
+        Languages in any spelling. Default: those of the first unit. Every unit must have all of them.
+    limit
+        Read at most so many units. What follows is not read.
+
+    Raises
+    ------
+    ValueError
+        The file is truncated, a unit lacks a language, or there is a document type or an entity. TMX needs neither, and hostile
+        files use them to expand without limit.
     """
-    codes = None if languages is None else tuple(found.code for found in several(languages))
+    codes = None if languages is None else tuple(one.code for one in resolve_all(languages))
     return corpus_of_rows(name, at(path), _units(path, codes), codes, limit)
 
 
@@ -43,15 +56,16 @@ def _units(path: Path, codes: Sequence[str] | None) -> Iterator[Row]:
                 if str(error).startswith(at(path)):
                     raise
                 raise ValueError(
-                    f"{at(path, parser.CurrentLineNumber)}: not whole XML: {' '.join(str(error).split())}. "
-                    "The file is cut short or damaged; fetch it again, or repair it there."
+                    f"{at(path, parser.CurrentLineNumber)}: not well-formed XML: {' '.join(str(error).split())}. "
+                    "The file is truncated or damaged. Download it again, or repair it there."
                 ) from None
             for line, own, texts in reader.done:
                 where = at(path, line)
-                lacking = [code for code in codes or () if code not in texts]
-                if lacking:
+                missing = [code for code in codes or () if code not in texts]
+                if missing:
                     raise ValueError(
-                        f"{where}: unit without {lacking[0]}; it has {short_repr(sorted(texts))}. Name fewer languages, or drop it."
+                        f"{where}: got a unit in {short_repr(sorted(texts))}, expected {missing[0]} too. "
+                        "Choose fewer languages, or remove it."
                     )
                 yield Row(where, {**{code: texts[code] for code in codes or texts}, "id": own or str(number)})
                 number += 1
@@ -61,7 +75,7 @@ def _units(path: Path, codes: Sequence[str] | None) -> Iterator[Row]:
 
 
 class _Reader:
-    """What expat calls: collects `done` units as (line, tuid, text by language)."""
+    """The handlers of expat. They collect complete units in `done`, as (line, tuid, text by language)."""
 
     def __init__(self, path: Path, strict: bool) -> None:
         self.path = path
@@ -80,10 +94,10 @@ class _Reader:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self.stack and tag != "tmx":
-            raise ValueError(f"{self.here()}: root element <{tag[:40]}>. Needed: <tmx>.")
+            raise ValueError(f"{self.here()}: got root element <{tag[:40]}>, expected <tmx>.")
         self.stack.append(tag)
         if len(self.stack) > _DEEPEST:
-            raise ValueError(f"{self.here()}: elements nested more than {_DEEPEST} deep. Needed: TMX, which has no such text.")
+            raise ValueError(f"{self.here()}: got elements nested deeper than {_DEEPEST}, expected TMX, which is shallow.")
         if tag == "tu":
             self.unit = (self.parser.CurrentLineNumber, attributes.get("tuid", ""), {})
         elif tag == "tuv":
@@ -95,7 +109,7 @@ class _Reader:
         self.stack.pop()
         if tag == "seg" and self.segment is not None:
             if self.code in self.unit[2] and self.code:
-                raise ValueError(f"{self.here()}: {self.code} twice in one unit. Needed: one segment a language.")
+                raise ValueError(f"{self.here()}: got {self.code} twice in one unit, expected one segment per language.")
             self.unit[2][self.code] = "".join(self.segment)
             self.segment = None
         elif tag == "tu":
@@ -106,10 +120,13 @@ class _Reader:
             self.segment.append(characters)
 
     def refuse(self, *_: object) -> None:
-        raise ValueError(f"{self.here()}: a document type or entity declaration. Take the <!DOCTYPE ...> out; TMX needs none.")
+        raise ValueError(
+            f"{self.here()}: got a document type or entity declaration, expected none. "
+            "Remove the <!DOCTYPE ...>; TMX does not need it."
+        )
 
     def language(self, spelling: str) -> str:
-        """The code of a segment's language; where languages were asked for, an unknown one is none of them."""
+        """The code of a segment's language. If languages were chosen, an unknown one is none of them, so its code is empty."""
         try:
             return language(spelling).code
         except ValueError as error:

@@ -85,7 +85,7 @@ def test_heldout_facts_were_told_in_no_language_but_english():
 
 
 def test_an_unknown_kind_or_split_is_named():
-    with pytest.raises(ValueError, match=r"cldr:nouns: needed one of cldr:names"):
+    with pytest.raises(ValueError, match=r"got cldr:nouns, expected one of cldr:names"):
         cldr.read_corpus("nouns")
     with pytest.raises(ValueError, match=r"split 'test'"):
         cldr.read_corpus("names", split="test")

@@ -60,9 +60,9 @@ def test_a_task_selects_prompts_answers_and_choices_together(task: ParallelTask)
 
 
 def test_both_travel_to_another_process_and_stay_equal(corpus: ParallelCorpus, task: ParallelTask) -> None:
-    for noun in (corpus, task):
-        assert pickle.loads(pickle.dumps(noun)) == noun == copy.deepcopy(noun)
-        assert pickle.loads(pickle.dumps(noun)).identity == noun.identity
+    for data in (corpus, task):
+        assert pickle.loads(pickle.dumps(data)) == data == copy.deepcopy(data)
+        assert pickle.loads(pickle.dumps(data)).identity == data.identity
 
 
 def test_neither_can_be_changed(corpus: ParallelCorpus) -> None:
@@ -75,20 +75,23 @@ def test_neither_can_be_changed(corpus: ParallelCorpus) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (lambda: ParallelCorpus("c", {}), "'c' has no language"),
-        (lambda: ParallelCorpus("c", {"en": (), "de": ()}), "'c' has no item"),
+        (lambda: ParallelCorpus("c", {}), "'c': got no language"),
+        (lambda: ParallelCorpus("c", {"en": (), "de": ()}), "'c': got no item"),
         (lambda: ParallelCorpus("c", {"en": ("a", "b"), "de": ("a",)}), "2 sentences in eng_Latn but 1 in deu_Latn"),
         (lambda: ParallelCorpus("c", {"en": ("a", "b")}, ids=("1",)), "1 ids but 2 in eng_Latn"),
-        (lambda: ParallelCorpus("c", {"en": ("a", "b")}, ids=("1", "1")), "id '1' stands twice"),
-        (lambda: ParallelCorpus("c", {"en": ("a", " \t")}, ids=("p", "q")), "item 'q' of sentences in eng_Latn is empty"),
+        (lambda: ParallelCorpus("c", {"en": ("a", "b")}, ids=("1", "1")), "got id '1' twice"),
+        (
+            lambda: ParallelCorpus("c", {"en": ("a", " \t")}, ids=("p", "q")),
+            "got an empty text for item 'q' of sentences in eng_Latn",
+        ),
         (lambda: ParallelCorpus("c", {"en": ("a",), "English": ("b",)}), "both mean eng_Latn"),
-        (lambda: ParallelCorpus("c", {"en": ("a",)}, documents=()), "0 documents for 1 items"),
-        (lambda: ParallelCorpus("c", {"en": ("a",)}, labels={"topic": ("x", "y")}), "2 topic for 1 items"),
-        (lambda: ParallelCorpus("c", {"en": ("a",)}).select(limit=0), "limit 0: needed at least 1"),
+        (lambda: ParallelCorpus("c", {"en": ("a",)}, documents=()), "got 0 values of 'documents' for 1 items"),
+        (lambda: ParallelCorpus("c", {"en": ("a",)}, labels={"topic": ("x", "y")}), "got 2 values of 'topic' for 1 items"),
+        (lambda: ParallelCorpus("c", {"en": ("a",)}).select(limit=0), "got limit 0, expected at least 1"),
         (lambda: ParallelCorpus("c", {"en": ("a",)})["de"], "has no deu_Latn .German.; it has eng_Latn"),
         (lambda: ParallelTask("t", {"en": ("q",)}, {}), "answers in .. but prompts in"),
-        (lambda: ParallelTask("t", {"en": ("q",)}, {"en": ()}), "task 't': 1 ids but 0 in eng_Latn"),
-        (lambda: ParallelTask("t", {"en": ("",)}, {"en": (("yes",),)}), "prompts in eng_Latn is empty"),
+        (lambda: ParallelTask("t", {"en": ("q",)}, {"en": ()}), "task 't': got 1 ids but 0 in eng_Latn"),
+        (lambda: ParallelTask("t", {"en": ("",)}, {"en": (("yes",),)}), "got an empty text for item '0' of prompts in eng_Latn"),
     ],
 )
 def test_what_is_not_parallel_is_refused(fault, message: str) -> None:
@@ -98,5 +101,5 @@ def test_what_is_not_parallel_is_refused(fault, message: str) -> None:
 
 def test_finding_a_repeated_id_among_many_takes_no_time() -> None:
     n = 60_000
-    with pytest.raises(ValueError, match="'59998' stands twice"):
+    with pytest.raises(ValueError, match="got id '59998' twice"):
         ParallelCorpus("c", {"en": ("x",) * n}, ids=(*map(str, range(n - 1)), "59998"))

@@ -45,7 +45,7 @@ def test_questions_find_their_paragraphs_in_the_file_beside(tmp_path: Path) -> N
     }
     assert read_task(put(tmp_path / "x", rows)).prompts["eng_Latn"] == ("Me.\n\nWho?\n",)
     put(tmp_path / "x", {"paragraphs.en.jsonl": jsonl({"pid": "other", "context": "Me."})})
-    with pytest.raises(ValueError, match=r"questions.en.jsonl:1: no paragraph 'p' in .*paragraphs.en.jsonl"):
+    with pytest.raises(ValueError, match=r"questions.en.jsonl:1: got paragraph id 'p', expected one of .*paragraphs.en.jsonl"):
         read_task(tmp_path / "x")
 
 
@@ -102,7 +102,7 @@ def test_xcopa_chooses_between_its_two_choices(tmp_path: Path) -> None:
     assert (task.ids, task.prompts["eng_Latn"][0]) == (("val-0", "test-0"), "It rained.\n")
     assert task.answers["eng_Latn"] == (("Wet.",), ("Dry.",))
     assert read_task(folder, split="test").ids == ("test-0",)
-    with pytest.raises(ValueError, match="no row whose field 'split' or 'part' is 'train'"):
+    with pytest.raises(ValueError, match="got split 'train', expected the field 'split' or 'part'"):
         read_task(folder, split="train")
 
 
@@ -133,9 +133,9 @@ def test_opinions_stand_beside_english_one_language_at_a_time(tmp_path: Path, ca
     with caplog.at_level(logging.INFO):
         assert len(read_task(folder, languages=["de", "fr"])) == 1
     assert "1 of 2 items of deu_Latn left out" in caplog.text
-    with pytest.raises(ValueError, match="no item is in all of deu_Latn, ita_Latn"):
+    with pytest.raises(ValueError, match="got no item that all of deu_Latn, ita_Latn have"):
         read_task(folder, languages=["de", "it"])
-    with pytest.raises(ValueError, match="every language has questions of its own"):
+    with pytest.raises(ValueError, match="got questions that differ between languages"):
         read(folder)
 
 
@@ -151,22 +151,22 @@ BAD_TASKS = {
     "id twice": (
         {"en.jsonl": jsonl(*[{"id": 1, "question": "q", "answer": "a"}] * 2)},
         {},
-        r"en.jsonl:2: id '1' stands at .*en.jsonl:1 too",
+        r"en.jsonl:2: got id '1', which is also at .*en.jsonl:1",
     ),
     "field": (
         {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"}, {"id": 2, "answer": "a"})},
         {},
-        r"en.jsonl:2: no field 'question'; it has",
+        r"en.jsonl:2: got fields .*, expected 'question' among them",
     ),
     "template": (
         {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
         {"template": "{premise}"},
-        r"no field 'premise'; it has .'id', 'question'",
+        r"got fields .'id', 'question'.*, expected 'premise'",
     ),
     "no field": (
         {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
         {"template": "Hello"},
-        r"no template for eng_Latn, but 'Hello'",
+        r"got template 'Hello' for eng_Latn",
     ),
     "language": (
         {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
@@ -176,29 +176,33 @@ BAD_TASKS = {
     "attribute": (
         {"en.jsonl": jsonl({"id": 1, "question": "q", "answer": "a"})},
         {"template": "{question.__class__}"},
-        "no template for eng_Latn",
+        "got template '{question.__class__}' for eng_Latn",
     ),
-    "candidate": ({"en.jsonl": jsonl({"id": 1, "prompt": "q", "answer": "a", "candidates": ["b"]})}, {}, "answer 'a' is none of"),
+    "candidate": (
+        {"en.jsonl": jsonl({"id": 1, "prompt": "q", "answer": "a", "candidates": ["b"]})},
+        {},
+        "got answer 'a', expected one of",
+    ),
     "label": (
         {"en.jsonl": jsonl({"id": 1, "premise": "q", "choice1": "a", "choice2": "b", "label": 2})},
         {},
-        "label 2. Needed: 0 for choice1",
+        "got label 2, expected 0 for choice1",
     ),
     "word": (
         {**XNLI, "templates.json": '{"en": {"template": "{premise}", "label_words": {"1": "x"}}, "de": {"template": "{premise}"}}'},
         {"languages": ["en"]},
-        "label '2' has no word",
+        "got label '2', expected one of",
     ),
-    "templates": ({**XNLI, "templates.json": '{"en": 3}'}, {}, "templates.json: eng_Latn has no template"),
+    "templates": ({**XNLI, "templates.json": '{"en": 3}'}, {}, "templates.json: got no template for eng_Latn"),
     "mask": (
         {"en.jsonl": jsonl({"id": 1, "prompt": "<mask> is", "answer": "a", "candidates": ["a"]})},
         {},
         "one <mask> with text before it",
     ),
     "shares": ({"en.jsonl": jsonl({**opinion(1, "a", [1]), "label": [1]})}, {}, "the share of each option"),
-    "lines": ({"en.txt": "a\n"}, {}, "lines of text. Needed: rows with questions"),
+    "lines": ({"en.txt": "a\n"}, {}, "got lines of text, expected rows with questions"),
     "nothing": ({"en.jsonl": ""}, {}, "no item in eng_Latn"),
-    "squad": ({"x.en.json": '{"data": [{"paragraphs": {}}]}'}, {}, r"paragraphs of data.0.: \{\} came. Needed: a JSON list"),
+    "squad": ({"x.en.json": '{"data": [{"paragraphs": {}}]}'}, {}, r"paragraphs of data.0.: got \{\}, expected a JSON list"),
 }
 
 

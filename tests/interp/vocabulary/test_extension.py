@@ -131,5 +131,5 @@ def test_rows_of_new_pieces():
 def test_what_gives_no_piece_is_said():
     with pytest.raises(ValueError, match="no new piece"):
         learn_pieces(byte_level(), ["abc"], 5)
-    with pytest.raises(ValueError, match="size 0"):
+    with pytest.raises(ValueError, match="got size 0"):
         learn_pieces(byte_level(), ["abc"], 0)

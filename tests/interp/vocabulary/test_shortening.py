@@ -121,7 +121,7 @@ def test_a_second_script_keeps_its_lead_so_that_two_leads_are_no_loss():
 
 def test_ids_that_spell_no_text_are_refused():
     own = _thai(VOCABULARIES["bytes"], 1)
-    with pytest.raises(ValueError, match="bare continuation byte at place 0"):
+    with pytest.raises(ValueError, match="bare continuation byte at index 0"):
         own.shortening.shorten(own(THAI)["input_ids"])
 
 
@@ -185,13 +185,13 @@ def test_a_file_that_does_not_fit_the_tokenizer_is_refused(tmp_path):
     own.save_pretrained(tmp_path)
     written = json.loads((tmp_path / SHORTENING).read_text())
     (tmp_path / SHORTENING).write_text(json.dumps(written | {"dropped": [5]}))
-    with pytest.raises(ValueError, match="the tokenizer it was planned for"):
+    with pytest.raises(ValueError, match="Use the tokenizer it was planned for"):
         read_tokenizer(str(tmp_path), None)
     for broken in ("{", "[]", json.dumps({"prefix": "zz"})):
         (tmp_path / SHORTENING).write_text(broken)
         with pytest.raises(ValueError, match="not readable"):
             read_tokenizer(str(tmp_path), None)
-    with pytest.raises(ValueError, match="no beginning of a character"):
+    with pytest.raises(ValueError, match="expected the beginning of a character"):
         Shortening(b"a", (0,), (b"a",))
     with pytest.raises(ValueError, match="shortened already"):
         plan_shortening(own, [THAI])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interp.activations.store import Activations
-from probes.atlas.measure import CAPTION, AtlasReport, _correlation, _shuffled, _told, _without, measure_atlas
+from probes.atlas.measure import CAPTION, AtlasReport, _correlation, _length_features, _residuals, _shuffled, measure_atlas
 from tests.support.planted import cloud
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "zho_Hans")
@@ -19,10 +19,10 @@ def sentences(of: str, layers: int = 2) -> Activations:
     rng = np.random.default_rng(0)
     size, arrays, tokens = rng.integers(4, 40, N), {}, {}
     meaning = rng.normal(size=N)
-    for place, code in enumerate(LANGUAGES):
+    for index, code in enumerate(LANGUAGES):
         own = size + rng.integers(0, 3, N)
         tokens[code] = [list(range(count)) for count in own]
-        arrays[code] = cloud(layers, N, 6, seed=place)
+        arrays[code] = cloud(layers, N, 6, seed=index)
         arrays[code][-1, :, 2] += torch.tensor(60 / own if of == "length" else 4 * meaning)
     return Activations.from_arrays(arrays, tokens=tokens)
 
@@ -33,8 +33,8 @@ def test_a_component_that_is_length_is_unmasked_and_warned_of():
     assert top["estimate"] > 0.8
     assert abs(top["partialled"]) < 0.3
     assert report.explained_by_length() == ["0"]
-    assert any(note.startswith("WARNING: at layer 0 sentence length explains") for note in report.notes)
-    assert "sentence length explains most of it" in report.verdict()
+    assert any(note.startswith("WARNING: at layer 0, sentence length explains") for note in report.notes)
+    assert "Sentence length explains most of it" in report.verdict()
 
 
 def test_a_component_that_is_meaning_stays_and_nothing_is_warned_of():
@@ -54,22 +54,22 @@ def test_correlations_are_the_usual_ones():
     values, lengths = rng.normal(size=(40, 2)), rng.integers(3, 30, (2, 40))
     weights = rng.multinomial(40, np.full(40, 1 / 40), size=3).astype(float)
     both = np.stack([values, -values[:, ::-1]], axis=1)
-    for row, found in zip(weights, _correlation(both, weights), strict=True):
-        assert found == pytest.approx([np.corrcoef(np.repeat(values, row.astype(int), axis=0).T)[0, 1]] * 2)
+    for row, r in zip(weights, _correlation(both, weights), strict=True):
+        assert r == pytest.approx([np.corrcoef(np.repeat(values, row.astype(int), axis=0).T)[0, 1]] * 2)
     turned = [abs(np.corrcoef(values[:, 0], np.roll(values[:, 1], shift))[0, 1]) for shift in range(1, 40)]
     assert _shuffled(values[:, 0], values[:, 1]) == pytest.approx(np.mean(turned))
-    told = _told(*lengths)
-    assert np.abs(told.T @ _without(values, told)).max() < 1e-8
-    assert _without(3 / lengths[0][:, None] - np.log(lengths[1])[:, None], told) == pytest.approx(0, abs=1e-9)
+    features = _length_features(*lengths)
+    assert np.abs(features.T @ _residuals(values, features)).max() < 1e-8
+    assert _residuals(3 / lengths[0][:, None] - np.log(lengths[1])[:, None], features) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_map_is_seeded_and_drawn_at_the_depths_asked_for(tmp_path):
     acts = sentences("meaning", layers=1)
-    first, again = (measure_atlas(acts.select(layers=["embed"]), neighbours=5, seed=4, resamples=20) for _ in range(2))
-    np.testing.assert_array_equal(first.table[["umap1", "umap2"]], again.table[["umap1", "umap2"]])
+    first, second = (measure_atlas(acts.select(layers=["embed"]), neighbours=5, seed=4, resamples=20) for _ in range(2))
+    np.testing.assert_array_equal(first.table[["umap1", "umap2"]], second.table[["umap1", "umap2"]])
     assert first.table["umap1"].notna().all()
     figure = first.plot()
-    assert "An illustration, never evidence." in figure._supxlabel.get_text()
+    assert "An illustration, not evidence." in figure._supxlabel.get_text()
     assert sum(axes.get_ylabel() in ("PCA", "UMAP") for axes in figure.axes) == 2
     loaded = AtlasReport.load(first.save(tmp_path))
     assert loaded.verdict() == first.verdict()
@@ -84,14 +84,14 @@ def test_states_that_are_all_alike_get_no_map_and_hide_no_other_layer():
     report = measure_atlas(Activations.from_arrays(alike, tokens={code: [[0, 1]] * N for code in LANGUAGES}), umap=False)
     assert report.table.query("layer == 'embed'")["pca1"].isna().all()
     assert "at layer 0 " in report.verdict()
-    assert "all states are alike" in [text.get_text() for axes in report.plot().axes for text in axes.texts]
+    assert "all activations are equal" in [text.get_text() for axes in report.plot().axes for text in axes.texts]
     lines = report.figures()["correlation"].axes[0].get_lines()
     assert max(np.nanmax(np.append(line.get_ydata(), -1.0)) for line in lines) > 0.8
 
 
 def test_what_cannot_be_drawn_is_refused():
     acts = sentences("meaning")
-    with pytest.raises(ValueError, match="1 languages of 60 sentences: needed at least 2"):
+    with pytest.raises(ValueError, match="got 1 languages with 60 sentences, expected at least 2"):
         measure_atlas(acts.select(["eng_Latn"]))
     with pytest.raises(ValueError, match="carry no tokens of eng_Latn"):
         measure_atlas(Activations.from_arrays({code: acts[code] for code in LANGUAGES}), umap=False)

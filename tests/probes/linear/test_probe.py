@@ -25,10 +25,10 @@ def planted(shared: bool = True, **more: object) -> Activations:
     """Three languages without a topic in the first layer; in the second a topic, along one direction or each along its own."""
     arrays = {}
     sign = torch.tensor([1.0 if topic == "a" else -1.0 for topic in TOPIC])
-    for place, code in enumerate(LANGUAGES):
-        arrays[code] = cloud(2, N, 8, seed=place)
-        arrays[code][:, :, 7] += 4 * place
-        arrays[code][1, :, 0 if shared else place] += 5 * sign
+    for index, code in enumerate(LANGUAGES):
+        arrays[code] = cloud(2, N, 8, seed=index)
+        arrays[code][:, :, 7] += 4 * index
+        arrays[code][1, :, 0 if shared else index] += 5 * sign
     return Activations.from_arrays(arrays, labels={"topic": TOPIC}, **more)
 
 
@@ -41,7 +41,7 @@ def test_a_shared_direction_is_found_and_carries_to_every_language():
     assert abs(curves.loc[("0", "within"), "shuffled"] - 0.5) < 0.15
     assert curves.loc[("0", "across"), "erased"] > 0.95
     assert report.summary()["selectivity"].max() > 0.3
-    assert report.verdict().startswith("topic is read, best of 2 layers at 0: accuracy 1.00")
+    assert report.verdict().startswith("A linear probe reads topic: accuracy 1.00 [1.00, 1.00] at layer 0, the best of 2.")
 
 
 def test_a_direction_of_each_languages_own_is_found_and_does_not_carry():
@@ -52,7 +52,7 @@ def test_a_direction_of_each_languages_own_is_found_and_does_not_carry():
 
 def test_noise_is_said_to_be_unreadable():
     report = measure_probes(planted().select(layers=["embed"]), "topic", folds=3, erase=None, resamples=100)
-    assert report.verdict().startswith("topic is NOT read above chance")
+    assert report.verdict().startswith("A linear probe does NOT read topic above chance")
 
 
 def test_language_is_read_until_it_is_erased_and_never_from_shuffled_labels():
@@ -63,13 +63,13 @@ def test_language_is_read_until_it_is_erased_and_never_from_shuffled_labels():
     assert abs(own["erased"] - 1 / 3) < 0.02
     assert abs(own["shuffled"] - 1 / 3) < 0.12
     assert own["baseline"] == pytest.approx(1 / 3)
-    assert "no more than a random-init network" in report.verdict()
+    assert "not distinguishable from that of a randomly initialised model" in report.verdict()
 
 
 def test_rows_leak_the_label_of_a_translation_and_sentences_do_not():
     """Translations that coincide: with rows parted at random, a probe learns even a label that means nothing."""
     meaning = cloud(1, N, 40, seed=9)[0].double().numpy()
-    clouds = {code: meaning + 0.01 * place for place, code in enumerate(LANGUAGES)}
+    clouds = {code: meaning + 0.01 * index for index, code in enumerate(LANGUAGES)}
     nonsense = shuffle(dict.fromkeys(LANGUAGES, np.array(TOPIC)), "class", seed=2)
     rows, labels = np.concatenate(list(clouds.values())), np.concatenate(list(nonsense.values()))
     probe = make_pipeline(StandardScaler(), LogisticRegression())
@@ -128,12 +128,12 @@ def test_two_halves_of_a_corpus_share_no_sentence():
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("mood", "corpus 'arrays' has the labels topic, not 'mood'. Probe for 'language' or 'length'"),
-        (["a"] * N, "every sentence has the label 'a'. Needed: at least 2"),
-        (["b", *"a" * (N - 1)], r"label 'b' has 1 sentences \(or documents\) for 5 folds"),
-        (["a", "b"], "2 labels for 60 sentences"),
-        ({"eng_Latn": [1.0] * N}, "the number to predict is 1.0 for every sentence of eng_Latn"),
-        ({"deu_Latn": [1.0] * N}, "nothing for the 60 sentences of eng_Latn"),
+        ("mood", "got target 'mood', expected one of language, length, topic for corpus 'arrays'"),
+        (["a"] * N, "got label 'a' for every sentence, expected at least 2"),
+        (["b", *"a" * (N - 1)], r"got 1 sentences \(or documents\) with label 'b', expected at least 5"),
+        (["a", "b"], "got 2 labels for 60 sentences"),
+        ({"eng_Latn": [1.0] * N}, "got the number 1.0 for every sentence of eng_Latn"),
+        ({"deu_Latn": [1.0] * N}, "got 0 numbers for the 60 sentences of eng_Latn"),
     ],
 )
 def test_what_cannot_be_probed_is_refused(target, message):
@@ -145,9 +145,9 @@ def test_too_few_sentences_or_languages_are_refused():
     few = Activations.from_arrays({code: torch.randn(1, 3, 4) for code in LANGUAGES}, site="mlp")
     with pytest.raises(ValueError, match=r"3 sentences \(or documents\) in 5 folds"):
         measure_probes(few)
-    with pytest.raises(ValueError, match="needed at least 2 languages"):
+    with pytest.raises(ValueError, match="got activations of eng_Latn only, expected at least 2 languages"):
         measure_probes(few.select(["eng_Latn"]))
-    with pytest.raises(ValueError, match="has no labels, not 'topic'"):
+    with pytest.raises(ValueError, match="got target 'topic', expected one of language, length for corpus"):
         measure_probes(few, "topic")
     with pytest.raises(ValueError, match="other sentences or layers"):
         measure_probes(planted(), random_init=few)
@@ -158,6 +158,6 @@ def test_a_saved_report_says_the_same(tmp_path):
     report = measure_probes(
         Activations.from_arrays(aligned(LANGUAGES, (0.5,), N, 8), site="mlp", documents=documents), resamples=50
     )
-    again = ProbeReport.load(report.save(tmp_path))
-    assert again.verdict() == report.verdict()
-    assert set(again.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}
+    loaded = ProbeReport.load(report.save(tmp_path))
+    assert loaded.verdict() == report.verdict()
+    assert set(loaded.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}

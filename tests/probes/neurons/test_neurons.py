@@ -1,4 +1,4 @@
-"""A language's neurons: counted exactly, found where they are planted, none in noise, and what is lost without them."""
+"""Language-specific neurons: counted exactly, found where they are planted, none in noise, and their effect measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from interp.neurons import NeuronCounts, count_neurons
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus
 from probes.neurons.ablation import matched, measure_damage
-from probes.neurons.find import NeuronReport, find_neurons
+from probes.neurons.find import find_neurons
+from probes.neurons.report import NeuronReport
 from probes.neurons.specificity import Moments, pool, rank_neurons, select_neurons
 from tests.support.tiny import tiny
 
@@ -53,15 +54,15 @@ def test_a_stopped_count_goes_on_with_the_next_language_and_refuses_other_text(t
     (tmp_path / "rus_Cyrl.safetensors").unlink()
     stamp = (tmp_path / "eng_Latn.safetensors").stat().st_mtime_ns
     with caplog.at_level("INFO"):
-        again = count_neurons(model, CORPUS, shards=2, folder=tmp_path)
+        resumed = count_neurons(model, CORPUS, shards=2, folder=tmp_path)
     assert "eng_Latn is already counted" in caplog.text
     assert "rus_Cyrl is already counted" not in caplog.text
     assert (tmp_path / "eng_Latn.safetensors").stat().st_mtime_ns == stamp
     for code in LANGUAGES:
-        torch.testing.assert_close(again.mean[code], whole.mean[code], atol=0, rtol=0)
+        torch.testing.assert_close(resumed.mean[code], whole.mean[code], atol=0, rtol=0)
     with pytest.raises(ValueError, match="holds counts of another corpus"):
         count_neurons(model, CORPUS.select(limit=3), shards=2, folder=tmp_path)
-    with pytest.raises(ValueError, match="9 shards of 4 sentences"):
+    with pytest.raises(ValueError, match="got 9 shards of 4 sentences"):
         count_neurons(model, CORPUS, shards=9)
 
 
@@ -72,10 +73,10 @@ def made(
     rng = np.random.default_rng(seed)
     usual = rng.uniform(0.05, 0.5, (layers, neurons))
     rate, mean, tokens = {}, {}, {}
-    for place, code in enumerate(LANGUAGES):
+    for index, code in enumerate(LANGUAGES):
         rate[code] = torch.tensor(rng.binomial(400, usual, (shards, layers, neurons)) / 400, dtype=torch.float32)
         mean[code] = torch.tensor(rng.normal(0, 0.05, (shards, layers, neurons)), dtype=torch.float32)
-        own = slice(place * planted, (place + 1) * planted)
+        own = slice(index * planted, (index + 1) * planted)
         rate[code][:, 1, : len(LANGUAGES) * planted] = 0.01
         rate[code][:, 1, own] = 0.8
         tokens[code] = torch.full((shards,), 400)
@@ -86,8 +87,8 @@ def made(
 
 def test_planted_neurons_are_found_in_their_block_and_found_again():
     report = find_neurons(made(planted=2), share=6 / 240, permutations=20, halves=5)
-    for place, code in enumerate(LANGUAGES):
-        assert report.neurons(code) == {1: [2 * place, 2 * place + 1]}
+    for index, code in enumerate(LANGUAGES):
+        assert report.neurons(code) == {1: [2 * index, 2 * index + 1]}
     assert report.table["above_null"].all()
     stable = report.summary().query("metric == 'stability'")
     assert stable["estimate"].min() == 1
@@ -100,7 +101,7 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     assert len(report.table) > 0
     assert not report.table["above_null"].any()
     assert report.summary().query("metric == 'stability'")["estimate"].max() < 0.4
-    assert " 0 of them above the shuffled-language null" in report.verdict()
+    assert "0 of them exceed the permutation null" in report.verdict()
 
 
 def test_lape_is_the_published_selection():
@@ -114,9 +115,9 @@ def test_lape_is_the_published_selection():
     expected = torch.zeros(3, 200, dtype=torch.bool)
     expected[:, lowest] = (rates > threshold).flatten(1)[:, lowest]
     moments = Moments(rates.numpy(), rates.numpy(), rates.numpy())
-    found = select_neurons(rank_neurons(moments, "lape", bar=0.9), share=0.05)
-    np.testing.assert_array_equal(found.reshape(3, -1), expected)
-    assert found.any()
+    selected = select_neurons(rank_neurons(moments, "lape", bar=0.9), share=0.05)
+    np.testing.assert_array_equal(selected.reshape(3, -1), expected)
+    assert selected.any()
 
 
 def test_a_mean_difference_sees_what_rates_do_not():
@@ -135,9 +136,9 @@ def test_random_weights_stand_beside_and_must_be_of_the_same_text():
     count = rows.query("metric == 'count'")
     assert count["estimate"].tolist() == [2, 2, 2]
     assert count["baseline"].tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match="of other languages or text"):
+    with pytest.raises(ValueError, match=r"expected made@00000000 in eng_Latn, deu_Latn, rus_Cyrl\. Count the same corpus"):
         find_neurons(counts, random_init=count_neurons(tiny("llama"), CORPUS, shards=2))
-    with pytest.raises(ValueError, match=r"share 0.001 of 240 neurons is none"):
+    with pytest.raises(ValueError, match=r"got share 0.001, which selects none of 240 neurons, expected at least 0.004"):
         find_neurons(counts, share=0.001)
 
 
@@ -170,30 +171,30 @@ def test_damage_is_the_rise_in_loss_a_token_with_those_neurons_off(measured):
     assert row["estimate"].item() == pytest.approx(float((off - clean).sum() / tokens.sum()), abs=1e-5)
     assert row["estimate"].item() != 0
     assert row["excess"].item() == pytest.approx((row["estimate"] - row["baseline"]).item())
-    assert "switched off (zero)" in measured.verdict()
+    assert "Switched off (zero)" in measured.verdict()
 
 
 def test_random_neurons_are_as_many_of_the_same_blocks_as_busy_and_nobodys_own(measured):
     own = measured.neurons("rus_Cyrl")
     other = matched(measured, own, np.random.default_rng(0))
     taken, highest = measured.arrays["chosen"].any(0), measured.arrays["rate"].max(0)
-    assert {block: len(found) for block, found in other.items()} == {block: len(found) for block, found in own.items()}
-    for block, found in other.items():
-        assert len(set(found)) == len(found)
-        assert not taken[block, found].any()
+    assert {block: len(each) for block, each in other.items()} == {block: len(each) for block, each in own.items()}
+    for block, controls in other.items():
+        assert len(set(controls)) == len(controls)
+        assert not taken[block, controls].any()
         free = np.flatnonzero(~taken[block])
-        for neuron, twin in zip(own[block], found, strict=True):
+        for neuron, twin in zip(own[block], controls, strict=True):
             nearer = np.abs(highest[block, free] - highest[block, neuron]) < abs(highest[block, twin] - highest[block, neuron])
-            assert nearer.sum() < 10 + len(found)
+            assert nearer.sum() < 10 + len(controls)
 
 
 def test_another_models_neurons_are_refused(measured):
-    with pytest.raises(ValueError, match="Count the neurons of this one"):
+    with pytest.raises(ValueError, match="Count the neurons of this model"):
         measure_damage(tiny("qwen2"), CORPUS, measured)
 
 
 def test_a_saved_report_says_the_same(measured, tmp_path):
-    again = NeuronReport.load(measured.save(tmp_path))
-    assert again.verdict() == measured.verdict()
-    assert again.neurons("eng_Latn") == measured.neurons("eng_Latn")
-    assert set(again.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}
+    loaded = NeuronReport.load(measured.save(tmp_path))
+    assert loaded.verdict() == measured.verdict()
+    assert loaded.neurons("eng_Latn") == measured.neurons("eng_Latn")
+    assert set(loaded.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}

@@ -43,16 +43,16 @@ def test_the_report_knows_the_closed_forms_at_the_last_layer():
     share = (cell["value"] - cell["corrupt"]).mean() / (cell["clean"] - cell["corrupt"]).mean()
     assert frame["eng_Latn", "denoise", "span", 1] == pytest.approx(share)
     assert set(report.best()["direction"]) == {"denoise", "noise"}
-    assert "over half is carried by last at blocks" in report.verdict()
+    assert "patching moves over half of the difference at last at blocks" in report.verdict()
     assert f"to {LAYERS - 1}, span at" in report.verdict()
 
 
 def test_a_saved_patch_report_is_the_same_report(tmp_path):
     report = measure_patching(tiny("gpt2"), PAIRS[:2], site="head", keep="all", blocks=[1], progress=False, resamples=50)
     assert report.summary()["head"].tolist() == [0, 1, 2, 3] * 2
-    assert "strongest at last, head 1." in report.verdict()
-    again = Report.load(report.save(tmp_path))
-    assert again.summary().equals(report.summary())
+    assert "largest effect at last, head 1." in report.verdict()
+    loaded = Report.load(report.save(tmp_path))
+    assert loaded.summary().equals(report.summary())
 
 
 def test_pairs_the_model_gets_wrong_are_left_out_and_counted():
@@ -81,7 +81,7 @@ def test_pairs_the_model_gets_wrong_are_left_out_and_counted():
 def test_estimates_come_with_their_calibration():
     options = {"anchors": ("last", "span"), "keep": "all", "progress": False, "resamples": 50}
     estimated = measure_patching(tiny("llama"), PAIRS, method="attribution", calibration=0.5, **options)
-    assert "at 24 random places: Spearman" in estimated.notes[-1]
+    assert "24 random components: Spearman" in estimated.notes[-1]
     exact = measure_patching(tiny("llama"), PAIRS, **options)
     assert list(exact.table.columns) == list(estimated.table.columns)
     assert np.array_equal(exact.table["clean"], estimated.table["clean"])
@@ -127,5 +127,5 @@ def test_at_the_last_layer_the_donor_speaks():
         assert table[item, "none", -1, READOUTS[0]] != pytest.approx(table[item, "concept", last, READOUTS[0]], abs=1e-6)
     assert "same language at most" in report.verdict()
     assert "concepts" in report.figures()
-    with pytest.raises(ValueError, match="at least one language"):
+    with pytest.raises(ValueError, match="got only the reference language eng_Latn, expected at least one other"):
         measure_concepts(model, given, "eng_Latn", languages=["eng_Latn"])

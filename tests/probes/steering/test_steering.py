@@ -26,7 +26,7 @@ def planted() -> Activations:
     """States after the last block in which Russian differs from English by the unembedding of a Cyrillic token."""
     model = tiny("llama")
     unembedding = model.original_model.get_output_embeddings().weight
-    token = next(place for place in range(len(unembedding)) if in_script(model.tokenizer.decode([place]), "rus_Cyrl"))
+    token = next(token for token in range(len(unembedding)) if in_script(model.tokenizer.decode([token]), "rus_Cyrl"))
     noise = torch.randn(4, 20, model.cfg.d_model, generator=torch.Generator().manual_seed(0))
     noise -= noise.mean(1, keepdim=True)
     away = 20 * unembedding[token].detach()
@@ -45,7 +45,7 @@ def test_the_planted_direction_writes_russian_and_random_ones_do_not(measured):
     assert steered["estimate"] == 1
     assert steered["baseline"] < 0.5
     assert rows.loc[("language", 0.0), "excess"] == 0
-    assert measured.verdict().startswith("From strength 1 the model writes rus_Cyrl in 1.00 [1.00, 1.00] of texts")
+    assert measured.verdict().startswith("From strength 1, the model writes rus_Cyrl in 1.00 [1.00, 1.00] of texts")
 
 
 def test_what_was_written_under_the_edit_is_scored_by_the_untouched_model(measured):
@@ -61,13 +61,13 @@ def test_where_nothing_differs_nothing_is_claimed():
     report = measure_steering(
         tiny("llama"), acts, CORPUS, "en", "ru", layers=["3"], alphas=(1.0,), draws=1, max_new_tokens=2, resamples=20
     )
-    assert report.verdict().startswith("No strength makes the model write rus_Cyrl more than random directions do")
+    assert report.verdict().startswith("No strength makes the model write rus_Cyrl more often than random directions do")
 
 
 def test_the_identifier_decides_where_one_is_given_and_is_needed_where_scripts_agree():
     german = Activations.from_arrays({"eng_Latn": torch.randn(4, 5, 32), "deu_Latn": torch.randn(4, 5, 32)}, site="mlp")
     corpus = ParallelCorpus("two", {"eng_Latn": ("A cat.",), "deu_Latn": ("Eine Katze.",)})
-    with pytest.raises(ValueError, match="eng_Latn and deu_Latn share a script"):
+    with pytest.raises(ValueError, match="got eng_Latn and deu_Latn, which share a script"):
         measure_steering(tiny("llama"), german, corpus, "en", "de")
     how = {"layers": ["1"], "alphas": (), "draws": 1, "max_new_tokens": 2, "resamples": 5}
     report = measure_steering(tiny("llama"), german, corpus, "en", "de", identify=lambda text: "deu_Latn", **how)
@@ -77,11 +77,11 @@ def test_the_identifier_decides_where_one_is_given_and_is_needed_where_scripts_a
 def test_sentences_that_fitted_the_edit_may_not_try_it():
     acts = Activations.from_arrays({code: torch.randn(4, 3, 32) for code in CORPUS.languages}, site="mlp", ids=CORPUS.ids)
     same = ParallelCorpus("arrays", CORPUS.sentences, ids=CORPUS.ids)
-    with pytest.raises(ValueError, match="3 sentences both fit the edit and try it, 'a' among them"):
+    with pytest.raises(ValueError, match=r"got 3 sentences in both `acts` and `corpus` \(such as 'a'\), expected none"):
         measure_steering(tiny("llama"), acts, same, "en", "ru")
 
 
 def test_a_saved_report_says_the_same(measured, tmp_path):
-    again = SubspaceReport.load(measured.save(tmp_path))
-    assert again.verdict() == measured.verdict()
-    assert set(again.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}
+    loaded = SubspaceReport.load(measured.save(tmp_path))
+    assert loaded.verdict() == measured.verdict()
+    assert set(loaded.summary().columns) >= {"estimate", "lower", "upper", "n", "baseline"}

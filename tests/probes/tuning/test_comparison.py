@@ -16,7 +16,7 @@ from probes.alignment.report import AlignmentReport
 from probes.item_values import ItemColumns
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.linear.probe import ProbeReport
-from probes.neurons.find import NeuronReport
+from probes.neurons.report import NeuronReport
 from probes.report import Report
 from probes.transplant.report import TransplantGrid
 from probes.tuning.comparison import ChangeReport, compare_reports, join_changes

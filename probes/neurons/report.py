@@ -1,0 +1,173 @@
+"""Report of language-specific neurons: which they are, how stable the selection is, and what switching them off does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from probes.report import Report
+from probes.statistics.resampling import bootstrap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class NeuronReport(Report):
+    """Language-specific neurons, as `find_neurons` selects them.
+
+    `table` has one row per neuron and language: `item` ("block.neuron"), `language, layer, neuron`; `specificity` (higher is more
+    specific); `rate` and `rate_elsewhere`, the activation rate in the language and its mean over the others; `mean`, the mean
+    activation; `above_null`, whether it passes the permutation test; `in_halves`, the share of half samples that select it.
+
+    `arrays` has `rate`, `mean` and `chosen` `[language layer neuron]`, and `jaccard [language draw]`. With a randomly initialised
+    model there are `jaccard_random_init` and `count_random_init [language]`. After `measure_damage` there are `loss` and
+    `random_loss` `[mode language text sentence]`, `clean_loss` and `text_tokens` `[text sentence]`, and `text_cluster [sentence]`.
+    Losses are sums over the tokens of a sentence, in nats. `layer` is a block index, 0 to N - 1.
+    """
+
+    question: ClassVar[str] = "Which neurons are specific to a language, and what does switching them off do?"
+
+    pairing_note: ClassVar[str] = "Firing rates are paired neuron by neuron: their intervals speak of neurons, not of sentences."
+
+    def _item_values(self) -> pd.DataFrame:
+        """How often every neuron fires, by language and block; the items are neurons."""
+        rate = self.arrays["rate"]
+        language, layer, neuron = np.indices(rate.shape).reshape(rate.ndim, -1)
+        return pd.DataFrame({"measure": "firing rate", "language": np.array(self.languages)[language], "series": "",
+                             "layer": layer.astype(str), "item": neuron.astype(str),
+                             "value": rate.ravel().astype(float)})  # fmt: skip
+
+    @property
+    def languages(self) -> list[str]:
+        """FLORES-200 codes, in the order of the axis `language` of the arrays."""
+        return list(self.settings["languages"])
+
+    def neurons(self, language: str) -> dict[int, list[int]]:
+        """The neurons of one language (a FLORES-200 code) by block, in the form that `interp.ablated` takes."""
+        own = self.table[self.table["language"] == language]
+        return {int(layer): sorted(map(int, neurons)) for layer, neurons in own.groupby("layer")["neuron"]}
+
+    def overlap(self) -> pd.DataFrame:
+        """Jaccard index of the neurons of every two languages: a row and a column per language, from 0 (disjoint) to 1."""
+        sets = self.arrays["chosen"].reshape(len(self.languages), -1).astype(float)
+        both = sets @ sets.T
+        size = sets.sum(1)
+        either = size[:, None] + size - both
+        return pd.DataFrame(np.divide(both, either, out=np.zeros_like(both), where=either > 0), self.languages, self.languages)
+
+    def histogram(self) -> pd.DataFrame:
+        """The number of neurons of each language in each block: a row per block, a column per language."""
+        return pd.DataFrame(self.arrays["chosen"].sum(2, dtype=int).T, columns=self.languages)
+
+    def summary(self) -> pd.DataFrame:
+        """Two rows per language, `stability` and `count`, then the rows of `damage` if neurons were switched off.
+
+        `stability` is the mean Jaccard index of two halves of the text. Its bounds hold 95 % of the splits of the same sentences;
+        they are not a confidence interval. `count` is the number of neurons, and its lower bound the number above the null.
+        `baseline` is the same number in a randomly initialised model.
+        """
+        rows = pd.DataFrame([row for index, code in enumerate(self.languages) for row in self._rows_of(index, code)])
+        rows = rows.sort_values("metric", ascending=False, kind="stable")
+        lost = [damage(self.arrays, self.settings).assign(metric="damage")] if "loss" in self.arrays else []
+        return pd.concat([rows, *lost], ignore_index=True)
+
+    def _rows_of(self, index: int, code: str) -> list[dict[str, object]]:
+        count = int(self.arrays["chosen"][index].sum())
+        above_null = int(self.table.loc[self.table["language"] == code, "above_null"].sum())
+        jaccard = self.arrays["jaccard"][index]
+        lower, upper = np.quantile(jaccard, [0.025, 0.975])
+        random = {name: self.arrays[name][index].mean() if name in self.arrays else np.nan
+                  for name in ("count_random_init", "jaccard_random_init")}  # fmt: skip
+        cell = {"language": code, "text": code, "mode": ""}
+        return [
+            {"metric": "stability", **cell, "estimate": jaccard.mean(), "lower": lower, "upper": upper, "n": count,
+             "baseline": random["jaccard_random_init"]},
+            {"metric": "count", **cell, "estimate": count, "lower": above_null, "upper": count,
+             "n": self.arrays["chosen"][index].size, "baseline": random["count_random_init"]},
+        ]  # fmt: skip
+
+    def verdict(self) -> str:
+        """How many neurons are selected and pass the permutation test, how stable they are, and what switching them off does."""
+        rows = self.summary()
+        count, stability = (rows[rows["metric"] == metric] for metric in ("count", "stability"))
+        selected, above_null = self.table["item"].nunique(), self.table.drop_duplicates("item")["above_null"].sum()
+        text = (
+            f"{selected} neurons are selected ({self.settings['method']}, {self.settings['share']:.1%} of all by construction); "
+            f"{above_null} of them exceed the permutation null. Two halves of the text agree on {stability['estimate'].mean():.0%}"
+        )
+        if count["baseline"].notna().all():
+            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). At the same threshold a randomly "
+            text += f"initialised model has {count['baseline'].sum():.0f} neurons, against {count['estimate'].sum():.0f}."
+        else:
+            text += ". No randomly initialised model was counted, so the tokens alone may explain these neurons."
+        return text + say_damage(rows[rows["metric"] == "damage"])
+
+    def figures(self) -> dict[str, Figure]:
+        """Neurons by block, split-half agreement and, if neurons were switched off, the rise in loss."""
+        from probes.neurons.figures import layer_histogram, silencing_matrices, stability_bars
+
+        rows, line = self.summary(), str(self.signature)
+        figures = {"layers": layer_histogram(self.histogram(), line), "stability": stability_bars(rows, self.overlap(), line)}
+        if "loss" in self.arrays:
+            figures = {"silencing": silencing_matrices(rows[rows["metric"] == "damage"], line), **figures}
+        return figures
+
+
+def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.DataFrame:
+    """The rise in log-perplexity (nats per token) when the neurons of one language are off, for every language of the text.
+
+    Parameters
+    ----------
+    arrays
+        The arrays that `measure_damage` adds to a `NeuronReport`.
+    settings
+        The settings of that report: `languages, modes, resamples, damage_seed`.
+
+    Returns
+    -------
+    One row per `mode`, `language` (whose neurons are off) and `text` (language of the text). `baseline` is the rise with random
+    neurons off. `excess` is the difference of the two, paired by sentence. Bounds are 95 % bootstrap confidence intervals.
+    """
+    tokens = arrays["text_tokens"].T
+    rise = np.moveaxis(arrays["loss"] - arrays["clean_loss"], -1, 0)
+    random = np.moveaxis(arrays["random_loss"] - arrays["clean_loss"], -1, 0)
+
+    def per_token(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        total = np.einsum("ri,i...t->r...t", weights, values)
+        shape = (len(weights), *[1] * (values.ndim - 2), -1)
+        return total / (weights @ tokens).reshape(shape)
+
+    once = np.ones((1, len(tokens)))
+    how = {
+        "resamples": settings["resamples"],
+        "seed": settings["damage_seed"],
+        "clusters": arrays["text_cluster"],
+        "statistic": per_token,
+    }
+    (lower, upper), (excess_lower, excess_upper) = bootstrap(rise, **how), bootstrap(rise - random, **how)
+    codes = settings["languages"]
+    index = pd.MultiIndex.from_product([settings["modes"], codes, codes], names=["mode", "language", "text"])
+    columns = {"estimate": per_token(rise, once)[0], "lower": lower, "upper": upper, "baseline": per_token(random, once)[0],
+               "excess": per_token(rise - random, once)[0], "excess_lower": excess_lower,
+               "excess_upper": excess_upper}  # fmt: skip
+    return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index).reset_index().assign(n=len(tokens))
+
+
+def say_damage(rows: pd.DataFrame) -> str:
+    """The rows of `damage` as a sentence, for the first mode; empty if there are none."""
+    if rows.empty:
+        return ""
+    rows = rows[rows["mode"] == rows["mode"].iloc[0]]
+    own = rows[rows["language"] == rows["text"]]
+    other = rows[rows["language"] != rows["text"]]
+    above = int((own["excess_lower"] > 0).sum())
+    return (
+        f" Switched off ({rows['mode'].iloc[0]}), they change the log-perplexity of their own language by "
+        f"{own['estimate'].mean():+.3f} and of other languages by {other['estimate'].mean():+.3f} (random neurons: own language "
+        f"{own['baseline'].mean():+.3f}). The rise exceeds that of random neurons in {above} of {len(own)} languages."
+    )
