@@ -1,4 +1,4 @@
-"""`interp check`: 0 where every fact holds, 1 where one does not, one table, and a small folder; receipts in manifest, page and terminal."""
+"""`interp check`: 0 where every fact holds, 1 where one does not; and receipts in manifest, page and terminal."""
 
 from __future__ import annotations
 
