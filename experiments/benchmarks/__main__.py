@@ -9,6 +9,7 @@ BENCHMARKS = {
     "capture": "Sentences a second and peak memory, against plain Hugging Face loops.",
     "geometry": "Every alignment measure, against a double loop over sentence pairs.",
     "transplant": "The whole source x target grid, against one forward pass a cell.",
+    "checks": "What the check at load and the receipts of a run cost, as shares of the load and of the run.",
     "rates": "Tokens and FLOP a second of reading, grids and tuning, for planning larger models.",
     "calibration": "False alarms and coverage of tests and bands on planted data.",
     "faults": "Every long command killed and resumed, against one that nothing happened to.",
