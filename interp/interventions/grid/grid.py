@@ -185,7 +185,8 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
         read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
         found = _score(model, prompts, prefix, read, cells, tails, method)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        return f"this architecture cannot compute it ({type(error).__name__}: {str(error)[:200]})"
+        cannot = "continue many copies of a prompt" if method == "batched" else "read cells as positions of one sequence"
+        return f"this architecture cannot {cannot} ({type(error).__name__}: {str(error)[:200]})"
     off = share_of_largest(found.logits, truth.logits)
     if method != "wave":
         scale = float(truth.logits.abs().max().clamp_min(1))
