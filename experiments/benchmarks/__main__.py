@@ -9,6 +9,7 @@ BENCHMARKS = {
     "capture": "Sentences a second and peak memory, compared with plain Hugging Face loops.",
     "geometry": "CPU time of every alignment measure, compared with a double loop over sentence pairs.",
     "transplant": "CPU time of the whole source x target grid, compared with one forward pass a cell.",
+    "checks": "What the check at load and the receipts of a run cost, as shares of the load and of the run.",
     "rates": "Tokens and FLOP a second of capturing, grids and tuning, for planning larger models.",
     "calibration": "False positive rate of the tests and coverage of the confidence intervals, on simulated data.",
     "faults": "Every long command killed and resumed, compared with an undisturbed run.",

@@ -116,11 +116,15 @@ def choose(
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
     if method == "wave" and several:
         raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
-    refused = {fast: _refusal(model, prompts, asks, fast, site) for fast in FAST if not (fast == "wave" and several)}
+    refused: dict[Method, str] = {}
+    for fast in FAST if method == "auto" else [method] if method in FAST else []:
+        if not (fast == "wave" and several):
+            refused[fast] = _refusal(model, prompts, asks, fast, site)
+            if not refused[fast]:
+                break
     if method != "auto":
         if refused.get(method):
-            others = [fast for fast, why in refused.items() if not why]
-            raise ValueError(f"method {method!r}: {refused[method]}. Use one of {', '.join(('auto', *others, 'naive'))}.")
+            raise ValueError(f"method {method!r}: {refused[method]}. Use 'auto' or 'naive'.")
         return method
     chosen: Method = next((fast for fast, why in refused.items() if not why), "naive")
     reason = next((why for why in refused.values() if why), "several tokens a cell" if several else "first-token score")
@@ -182,7 +186,8 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
         read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
         found = _score(model, prompts, prefix, read, cells, tails, method)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        return f"this architecture cannot compute it ({type(error).__name__}: {str(error)[:200]})"
+        cannot = "continue many copies of a prompt" if method == "batched" else "read cells as positions of one sequence"
+        return f"this architecture cannot {cannot} ({type(error).__name__}: {str(error)[:200]})"
     off = share_of_largest(found.logits, truth.logits)
     if method != "wave":
         scale = float(truth.logits.abs().max().clamp_min(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -119,18 +121,19 @@ FAULTS = {
 def test_a_fault_in_a_fast_path_refuses_the_run(what, monkeypatch):
     module, name, fault = FAULTS[what]
     monkeypatch.setattr(module, name, fault(getattr(module, name)))
-    refused, kept = [], []
-    for seed in range(4):  # the sentence drawn must be a padded one
-        with collected(seed) as found:
-            try:
-                PATHS[what](tiny("llama"))
-            except ReceiptError as error:
-                refused.append(str(error))
-                kept += found
-    assert refused, "no run was refused"
-    assert f"{what} computed again by a plain forward differ by" in refused[0]
-    assert "interp check" in refused[0]
-    assert not kept
+    said = [str(error) for error in map(partial(_error, what), range(4)) if error]  # a fault of padding needs a padded sentence
+    assert said
+    assert f"{what} computed again by a plain forward differ by" in said[0]
+    assert "interp check" in said[0]
+
+
+def _error(what: str, seed: int) -> ReceiptError | None:
+    try:
+        with collected(seed):
+            PATHS[what](tiny("llama"))
+    except ReceiptError as error:
+        return error
+    return None
 
 
 def test_a_token_that_is_nearly_the_best_is_a_near_tie_and_any_other_is_wrong():
@@ -155,7 +158,7 @@ def test_a_run_checks_a_few_at_first_and_then_one_at_every_doubling():
             asked.append(len(chosen("cells", 50)))
             give("cells", [0.0] * asked[-1], 1e-4)
     assert asked[:3] == [2, 2, 2]
-    assert sum(asked) == MOST + 4  # at calls 4, 8, 16, 32 and 64, less the one that came before the first six were done
+    assert sum(asked) == MOST + 5  # at calls 4, 8, 16, 32 and 64
     assert merged(found)[0].n == sum(asked)
 
 
@@ -201,7 +204,7 @@ def test_no_method_is_taken_that_was_not_compared_with_naive(monkeypatch, caplog
     assert torch.equal(found, truth)
     assert "transplant method naive: cells differ from plain forwards" in caplog.text
     for method in grids.FAST:
-        with pytest.raises(ValueError, match=f"method '{method}': cells differ .* Use one of auto, naive"):
+        with pytest.raises(ValueError, match=f"method '{method}': cells differ .* Use 'auto' or 'naive'"):
             interp.transplant_grid(model, PROMPTS[0], PROMPTS[1], method=method)
 
 
