@@ -80,6 +80,13 @@ class Settings:
         """The languages to read, the pivot first; None means all that the corpus has."""
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
+    def others(self) -> list[str]:
+        """The languages beside the pivot. Raises `ValueError` where none is named."""
+        codes = [code for code in self.languages if code != self.pivot]
+        if not codes:
+            raise ValueError(f"got no language beside the pivot {self.pivot}, expected one or more. Name some with --languages.")
+        return codes
+
     def resolved(self) -> Self:
         """The same settings with every language under its one code. Raises `ValueError` where none is meant."""
         from interp.languages import language, languages

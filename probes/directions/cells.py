@@ -68,12 +68,12 @@ def untuned_cell(name: str, recipe: Recipe, roles: Roles) -> Cell:
 
 def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | None = None) -> pd.DataFrame:
     """The table with both sets of error rules beside each output: `corrected_copy` .., `corrected` (the first), and published."""
-    found: Mapping[str, pd.DataFrame] = {
+    errors: Mapping[str, pd.DataFrame] = {
         "corrected": classify(table, "corrected", judge, limits),
         "published": classify(table, "published", judge, limits),
     }
     columns = {}
-    for rules, flags in found.items():
+    for rules, flags in errors.items():
         columns |= {f"{rules}_{name}": flags[name] for name in flags if name != "first"} | {rules: flags["first"]}
     return table.assign(**columns)
 

@@ -35,9 +35,11 @@ class Roles:
             object.__setattr__(self, role, tuple(language(spelling).code for spelling in getattr(self, role)))
         codes = [code for role in ROLES for code in getattr(self, role)]
         if twice := [code for code, n in Counter(codes).items() if n > 1]:
-            raise ValueError(f"roles: {', '.join(twice)} came more than once. Needed: one role a language.")
+            raise ValueError(f"roles: got more than one for {', '.join(twice)}, expected one role a language.")
         if not self.seen:
-            raise ValueError("roles: no direction is tuned on. Needed: two mix languages, or some to read and some to write.")
+            raise ValueError(
+                "roles: no direction is tuned on, expected one or more. Give two mix languages, or some to read and some to write."
+            )
 
     @cached_property
     def of(self) -> dict[str, Role]:
@@ -89,5 +91,5 @@ class Roles:
         """
         n = len(self.languages)
         if not 1 <= count <= n:
-            raise ValueError(f"{count} rotations of {n} languages. Needed: 1 to {n}.")
+            raise ValueError(f"got {count} rotations of {n} languages, expected 1 to {n}.")
         return tuple(self.rotated(round(turn * n / count)) for turn in range(count))

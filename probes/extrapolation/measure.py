@@ -157,9 +157,9 @@ def measure_extrapolation(
 
 
 def _notes(table: pd.DataFrame, asked: Abilities, model: str) -> tuple[str, ...]:
-    found = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
+    notes = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
     if table["seed"].nunique() == 1:
-        found.append("One seed: intervals are over items alone and know nothing of training noise.")
+        notes.append("One seed: intervals are over items alone and know nothing of training noise.")
     if model == "bundled":
-        found.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
-    return tuple(found)
+        notes.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
+    return tuple(notes)

@@ -1,6 +1,6 @@
 """Reciprocal, altruistic, selfish or stagnant: what tuning on one language does for it and for others (arXiv 2311.09071).
 
-A sweep's table (`probes.quadrants.sweep`) has the tags `role`, `language`, `method`, `size` and `seed`. A role is "tuned" (on pairs
+A sweep's table (`probes.quadrants.study`) has the tags `role`, `language`, `method`, `size` and `seed`. A role is "tuned" (on pairs
 from the pivot into `language`) or one of the models it is held against: "base" (the raw model), "format" (tuned on copies of the
 pivot in the same prompt, as many updates) and "shuffled" (the same pairs with their answers permuted).
 """
@@ -22,7 +22,7 @@ QUADRANTS = ("reciprocal", "altruistic", "selfish", "stagnant")
 UNDETERMINED = "undetermined"
 _ROUNDING = 1e-9  # points: the same answers before and after are no gain
 GROUP = ["role", "language", "method", "size"]
-TUNED_AS = {"shorten": "full", "extend": "full"}
+TUNED_AS: Mapping[str, Literal["full"]] = {"shorten": "full", "extend": "full"}
 """Arms that are full tuning of a changed tokenizer: their format control is that of full tuning."""
 
 Drawn = Float[np.ndarray, " draw"]
@@ -55,7 +55,7 @@ class Scores:
 def read_scores(table: pd.DataFrame, metric: str, resamples: int = 1000, seed: int = 0) -> Scores:
     """The scores of a sweep's table; one draw of items and seeds serves all models, so their differences are paired."""
     groups, once, drawn = seed_means(table, metric, [*GROUP, "target"], resamples, seed)
-    places = {tuple(row): place for place, row in enumerate(groups.itertuples(index=False, name=None))}
+    places = {tuple(row): column for column, row in enumerate(groups.itertuples(index=False, name=None))}
     return Scores(places, np.vstack([once, drawn]))
 
 
@@ -85,7 +85,7 @@ def classify(
         others = [code for code in probes if code != language]
         if not others:
             raise ValueError(
-                f"the only probe language is {language} itself. Needed: another one, to see what tuning does for others."
+                f"the only probe language is {language} itself, expected another one, to see what tuning does for others."
             )
         for name in against:
             gaps = {
@@ -96,9 +96,9 @@ def classify(
             before = {f"{axis}_baseline": start for axis, (_, start) in gaps.items()}
             shares = membership(gaps["bilingual"][0], gaps["multilingual"][0], threshold)
             rows.append({"language": language, "method": method, "size": size, "against": name, **intervals, **before, **shares})
-    found = pd.DataFrame(rows)
-    sure = found[list(QUADRANTS)].max(axis=1) >= level
-    return found.assign(quadrant=found["nearest"].where(sure & found["nearest"].eq(_likeliest(found)), UNDETERMINED))
+    classes = pd.DataFrame(rows)
+    sure = classes[list(QUADRANTS)].max(axis=1) >= level
+    return classes.assign(quadrant=classes["nearest"].where(sure & classes["nearest"].eq(_likeliest(classes)), UNDETERMINED))
 
 
 def gap(
@@ -128,5 +128,5 @@ def _ends(drawn: Drawn) -> dict[str, float]:
     return {"": float(drawn[0]), "_lower": float(lower), "_upper": float(upper)}
 
 
-def _likeliest(found: pd.DataFrame) -> pd.Series:
-    return found[list(QUADRANTS)].fillna(0).idxmax(axis=1)
+def _likeliest(classes: pd.DataFrame) -> pd.Series:
+    return classes[list(QUADRANTS)].fillna(0).idxmax(axis=1)

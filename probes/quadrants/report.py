@@ -62,8 +62,8 @@ class QuadrantReport(Report):
     def told_of(self, against: str | None = None) -> pd.DataFrame:
         """The classes of the main method and size against one baseline (the one to believe)."""
         method, size = self.main
-        found = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
-        return found[found["against"] == (against or self.control)].reset_index(drop=True)
+        rows = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
+        return rows[rows["against"] == (against or self.control)].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """One row a tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
@@ -87,7 +87,9 @@ class QuadrantReport(Report):
         """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
         known = self.settings.get("tokenization")
         if not known:
-            raise ValueError("how the tokenizer spells the languages was not measured. Give tokenization= to measure_quadrants.")
+            raise ValueError(
+                "how the tokenizer splits the languages was not measured. Give tokenization= to QuadrantStudy, or --survey."
+            )
         return regress(self.told_of(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"])
 
     def routes(self) -> pd.DataFrame:
@@ -112,28 +114,30 @@ class QuadrantReport(Report):
             LABELS[self.settings["metric"]] + (" (% of the baseline)" if self.settings["relative"] else ""),
         )
         panels = {f"against {AGAINST[name]}": self.told_of(name) for name in self.settings["against"]}
-        found = {
+        figures = {
             "quadrants": quadrant_scatter(panels, self.settings["threshold"], unit, self._title(), sign, self.settings["caption"])
         }
         gains = target_gains(self.scores, self.settings["probes"], *self.main)
         if len(gains) >= _ENOUGH and gains.shape[1] > 1:
             alike = self.agreement()
-            found["consistency"] = consistency_map(alike.matrix, alike.stability, alike.share, alike.chance, alike.languages, sign)
+            figures["consistency"] = consistency_map(
+                alike.matrix, alike.stability, alike.share, alike.chance, alike.languages, sign
+            )
         if self._classes[["method", "size"]].drop_duplicates().shape[0] > 1:
             last = self.settings["against"][-1]
-            found["arms"] = arm_gains(
+            figures["arms"] = arm_gains(
                 self._classes[self._classes["against"] == last], self.told_of(last), AGAINST[last], unit, sign
             )
         if len(self.told_of()) > _ENOUGH + len(COLUMNS) and self.settings["tokenization"]:
-            found["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
-        return found
+            figures["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
+        return figures
 
     def _title(self) -> str:
         method, size = self.main
         return f"What tuning on one language does for it and for others ({method}, {size} pairs)"
 
 
-def tell(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
+def report_quadrants(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
     """The report of a sweep's table: scores drawn once, what a reader must know written beside them."""
     scores = read_scores(table, settings["metric"], settings["resamples"], settings["seed"])
     report = QuadrantReport(table, signature, {"scores": scores.values}, settings)

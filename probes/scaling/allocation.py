@@ -91,7 +91,7 @@ def allocate(
     """
     if objective not in get_args(Objective):
         raise ValueError(
-            f"objective {objective!r}: needed one of {', '.join(get_args(Objective))}.{nearest(objective, get_args(Objective))}"
+            f"got objective {objective!r}, expected {', '.join(get_args(Objective))}.{nearest(objective, get_args(Objective))}"
         )
     if (objective == "weighted") != (weights is not None):
         raise ValueError("objective 'weighted' and weights= belong together. Give both, or neither.")
@@ -144,16 +144,18 @@ def _by_language(
     lost = [name for name in law.languages if given is not None and default is None and name not in given]
     if lost:
         raise ValueError(f"{what}: none for {', '.join(lost)}. Give one for every language.")
-    found = np.array([(given or {}).get(name, 1.0 if default is None else default) for name in law.languages], dtype=float)
-    if not (found > 0).all():
-        raise ValueError(f"{what} {dict(given or {})}. Needed: above 0; leave a language out of the fit to give it nothing.")
-    return found / found.sum() if default is None else np.floor(found)
+    values = np.array([(given or {}).get(name, 1.0 if default is None else default) for name in law.languages], dtype=float)
+    if not (values > 0).all():
+        raise ValueError(
+            f"{what}: got {dict(given or {})}, expected numbers above 0. Leave a language out of the fit to give it nothing."
+        )
+    return values / values.sum() if default is None else np.floor(values)
 
 
 def _room(law: Law, budget: int, most: np.ndarray) -> int:
     """How many pairs can be given out at all."""
     if budget < len(law.languages) or (most < 1).any():
-        raise ValueError(f"a budget of {budget} for {len(law.languages)} languages. Needed: at least one pair a language.")
+        raise ValueError(f"got a budget of {budget} for {len(law.languages)} languages, expected at least one pair a language.")
     return int(min(budget, most.sum()))
 
 

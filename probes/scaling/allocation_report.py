@@ -81,7 +81,7 @@ def measure_allocations(
     Misleads with few seeds: their part of the interval is too narrow by sqrt((k - 1) / k).
     """
     if lost := [arm for arm in ARMS if arm not in set(table["arm"])]:
-        raise ValueError(f"no model of arm {', '.join(lost)}. Needed: {', '.join(ARMS)}.")
+        raise ValueError(f"got no model of arm {', '.join(lost)}, expected {', '.join(ARMS)}.")
     own = {"budget": plan.budget, "objective": plan.objective, "metric": metric, "boot": resamples, "seed": seed}
     settings = {"metric": metric, "objective": plan.objective, "weights": dict(weights) if weights else None,
                 "promised": plan.gain, "resamples": resamples, "seed": seed}  # fmt: skip

@@ -48,7 +48,7 @@ def measure_scaling(
     or any other thresholded score bends the curve by itself; and points near 100 say little about beta.
     """
     if metric not in METRICS:
-        raise ValueError(f"metric {metric!r}: needed one of {', '.join(METRICS)}, which run from 0 to 100.")
+        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")
     lost = {"language", "size", "seed"} - set(table)
     if lost:
         raise ValueError(f"the sweep has no column {', '.join(sorted(lost))}. Tag its cells with language, size and seed.")
@@ -102,5 +102,5 @@ def _beyond(report: ScalingReport) -> tuple[str, ...]:
     if report.plan is None:
         return ()
     low, high = report.points.sizes.min(), report.points.sizes.max()
-    found = [name for name, n in zip(report.plan.languages, report.plan.pairs, strict=True) if not low <= n <= high]
-    return (f"The plan goes outside the sizes that were measured for {', '.join(found)}.",) if found else ()
+    outside = [name for name, n in zip(report.plan.languages, report.plan.pairs, strict=True) if not low <= n <= high]
+    return (f"The plan goes outside the sizes that were measured for {', '.join(outside)}.",) if outside else ()

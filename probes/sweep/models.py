@@ -45,7 +45,9 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.mixture is not None and self.recipe is None:
-            raise ValueError(f"cell {self.name!r} has a mixture and no recipe. Needed: both, or no mixture for the parent itself.")
+            raise ValueError(
+                f"cell {self.name!r} has a mixture and no recipe, expected both. Leave the mixture out for the parent itself."
+            )
         if wrong := (_OWN | set(UNTUNED)) & set(self.tags):
             raise ValueError(f"cell {self.name!r}: tag {sorted(wrong)[0]!r} is a column of every table. Choose another name.")
 
@@ -72,7 +74,7 @@ class Models:
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
     def owed(self, cell: Cell) -> bool:
-        """Whether the model is to be kept and is not."""
+        """Whether the model must be saved but is not yet."""
         return self.keep != "nothing" and cell.mixture is not None and self.store.kept(address(self.contents(cell))) is None
 
     def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:

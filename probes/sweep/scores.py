@@ -35,7 +35,7 @@ def direction_scores(
         names = part["item"].to_numpy()
         first = names if first is None else first
         if not np.array_equal(names, first):
-            raise ValueError(f"{' '.join(key)} has other items than the first cell. Needed: the same items in every cell.")
+            raise ValueError(f"{' '.join(key)} has other items than the first cell, expected the same items in every cell.")
         weighting = np.ones((1, len(part))) if weights is None else weights
         if metric in CORPUS_SCORES:
             rows[key] = overlap_score(metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2])

@@ -59,8 +59,8 @@ def measure_cells(
         Models(str(parent), Store(Path(folder)), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
     )
     _check(cells, keep)
-    found = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
-    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, found, strict=True)], ignore_index=True)
+    tables = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
+    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
 
 
 def missing(
@@ -90,12 +90,13 @@ def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> Tra
     if cell.mixture is None or cell.recipe is None:
         raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
     wanted = {"mixture": cell.mixture.identity.sha, "recipe": plain(cell.recipe)}
-    found = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
-    if len(found) != 1:
+    kept = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
+    if len(kept) != 1:
         raise ValueError(
-            f"{folder} keeps {len(found)} models of cell {cell.name!r}. Needed: one, from measure_cells(keep='rows') of one parent."
+            f"{folder} keeps {len(kept)} models of cell {cell.name!r}, expected one. Measure it with keep='rows' or keep='model', "
+            "of one parent."
         )
-    model = reopened(store, *found[0], device)
+    model = reopened(store, *kept[0], device)
     if model is None:
         raise ValueError(f"the model of cell {cell.name!r} in {folder} was altered. Measure it again with the same keep.")
     return model
@@ -149,8 +150,8 @@ def _with_counts(report: TranslationReport) -> pd.DataFrame:
 
 
 def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-    for place, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
-        table.insert(place, name, value)
+    for column, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
+        table.insert(column, name, value)
     return table
 
 
@@ -160,11 +161,11 @@ def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_
 
 def _check(cells: Sequence[Cell], keep: Keep) -> None:
     if not cells:
-        raise ValueError("an empty sweep: there is no cell to measure. Needed: at least one.")
+        raise ValueError("got no cell to measure, expected one or more.")
     if twice := [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]:
-        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them. Needed: one name a cell.")
+        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them, expected one name a cell. Rename one.")
     for cell in cells if keep == "rows" else ():
         recipe = cell.recipe
         if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):
             what = f"scope {recipe.scope!r}, tie {recipe.tie!r}"
-            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Needed: keep 'model' or 'nothing'.")
+            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Use keep 'model' or 'nothing'.")
