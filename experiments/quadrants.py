@@ -70,7 +70,8 @@ class QuadrantsSettings(Training):
     @property
     def wanted(self) -> tuple[str, ...] | None:
         """The languages to read: the pivot, those to tune on, those to ask for; None means all that the corpus has."""
-        return super().wanted and tuple(dict.fromkeys((*super().wanted, *self.probes)))
+        named = super().wanted
+        return named and tuple(dict.fromkeys((*named, *self.probes)))
 
     def resolved(self) -> QuadrantsSettings:
         """The same settings with every language under its one code."""

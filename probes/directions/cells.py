@@ -72,7 +72,7 @@ def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | 
         "corrected": classify(table, "corrected", judge, limits),
         "published": classify(table, "published", judge, limits),
     }
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for rules, flags in errors.items():
         columns |= {f"{rules}_{name}": flags[name] for name in flags if name != "first"} | {rules: flags["first"]}
     return table.assign(**columns)
@@ -83,7 +83,7 @@ def _translated(text: PairText, directions: Sequence[tuple[str, str]], samples: 
 
 
 def _cell(system: str, mixture: Mixture, recipe: Recipe, every: tuple[tuple[str, str], ...], turn: int, seed: int) -> Cell:
-    tags = {"system": system, "rotation": turn, "seed": seed}
+    tags: dict[str, str | int | float] = {"system": system, "rotation": turn, "seed": seed}
     return Cell("/".join([system, *(str(tag) for tag in (turn, seed) if tag >= 0)]), mixture, recipe, every, tags)
 
 

@@ -143,14 +143,9 @@ class DirectionStudy(Study[Job]):
         table = common_items(self.scores(jobs, folder, device))
         learned = learn_languages(self.written()) if self.judge == "learned" else None
         base, how = load(self.parent, device=device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
-        told = describe_tuning(self.recipe, self.seeds, self.beams)
-        told |= {
-            "samples": self.samples,
-            "shots": self.shots,
-            "rotations": self.rotations,
-            "boot": self.resamples,
-            "seed": self.seed,
-        }
+        tuning = describe_tuning(self.recipe, self.seeds, self.beams)
+        amounts = {"samples": self.samples, "shots": self.shots, "rotations": self.rotations}
+        told = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
         roles = [asdict(each) for each in self.roles.rotations(self.rotations)]
         report = DirectionReport(
             with_errors(table, learned.judge if learned else by_script),
