@@ -22,7 +22,7 @@ class ExtrapolateSettings(Scoped, Training):
     """Does tuning carry what the model can do in English into other languages?
 
     Tunes on English instructions alone, on English, one more language and translation into it (CoIT, a model a language), and
-    on all languages at once (MuIT). Asks every model questions and translations, and holds its layers against English.
+    on all languages at once (MuIT). Asks every model questions and translations, and measures how its layers align with English.
     """
 
     output: Path = Path("runs/extrapolate")
@@ -40,7 +40,7 @@ class ExtrapolateSettings(Scoped, Training):
     held_out: float = 0.5
     """Where both are the same text: the share of it that is tested and never trained on."""
     text: str = "cldr:phrases"
-    """Parallel sentences to hold together in the layers, best not those of --corpus."""
+    """Parallel sentences to align in the layers, best not those of --corpus."""
     text_split: str | None = None
     """A part of the sentences that their source names."""
     wording: str | None = None

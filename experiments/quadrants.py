@@ -34,14 +34,14 @@ class QuadrantsSettings(Training):
     """The other languages that are asked for: the multilingual gain is the mean over them."""
     methods: tuple[Method, ...] = ("embeddings",)
     """What may move: seen embedding rows, everything, an adapter; or everything after shortening a language's byte-spelled text,
-    or after new pieces for it. The first is the one that quadrants are told of, the others check the guideline."""
+    or after new pieces for it. Quadrants are reported for the first, the others check the guideline."""
     sizes: tuple[int, ...] = ()
     """Pairs to tune on, the smaller sets inside the larger; none given means as many as the language with fewest has."""
     seeds: int = 1
     controls: tuple[Literal["format", "shuffled"], ...] = ("format",)
     """More baselines: the pivot copied in the same prompt with as many updates; each language's pairs with answers shuffled."""
     metric: Literal["chrf", "exact", "bleu", "spbleu"] = "chrf"
-    """The score whose gain is told."""
+    """The score whose gain is measured."""
     threshold: float = 0.0
     """A gain is one above this."""
     relative: bool = False

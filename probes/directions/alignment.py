@@ -85,8 +85,20 @@ def measure_pair_alignment(
 ) -> PairAlignmentReport:
     """Alignment of every pair of languages in both models, layer by layer, averaged by what tuning knew of the pair.
 
-    The measure is symmetric: a pair counts as seen where either direction was tuned. Both activations are of one corpus.
+    Parameters
+    ----------
+    before, after
+        Activations (`interp.capture`) of the same sentences in the model before and after tuning.
+    roles
+        The part each language played in tuning. A pair counts as seen where either direction was tuned, as the measure is
+        symmetric.
+    metric
+        How alignment is measured, as `probes.measure_alignment` has it.
+    resamples, seed
+        Bootstrap resamples of sentences, and their random seed.
 
+    Notes
+    -----
     When it misleads: classes hold other languages, so compare a class with itself before tuning, not with another class.
     """
     tables = []

@@ -1,4 +1,4 @@
-"""The models of a study of directions: tuned ones for every role rotation and seed, and what they must be held against.
+"""The models of a study of directions: tuned ones for every role rotation and seed, and what they are compared with.
 
 base        the model before tuning, asked with the same template
 few-shot    the same with k examples before the question

@@ -87,7 +87,7 @@ class FactorReport(Report):
         for side, part in self.table.groupby("side", sort=False):
             scores, values = self._numbers(part)
             for column, factor in enumerate(self.factors):
-                x, y = _beyond(scores, values, column)
+                x, y = _residuals(scores, values, column)
                 frames.append(
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
@@ -108,11 +108,27 @@ def measure_factors(
 ) -> FactorReport:
     """Partial correlations of a language's score with what is known of it.
 
-    `scores`: one row a direction, `source, target, score`. `factors`: "similarity" (a measured alignment with English, or any
-    given one) and "share" (tokens or percent; its logarithm is taken), by language. The pivot itself is left out, being like
-    nothing but itself, and so is a language of which a factor is not known; a factor known of fewer than six is left out.
+    Parameters
+    ----------
+    scores
+        One row a direction, `source, target, score`.
+    factors
+        By language: "similarity" (a measured alignment with English, or any given one) and "share" of pre-training (tokens or
+        percent; its logarithm is taken). A factor known of fewer than six languages is left out, and so is a language of
+        which a factor is not known.
+    signature
+        That of the report the scores are from.
+    metric
+        What the scores are.
+    pivot
+        The language that others are compared with; it is left out, being like nothing but itself.
+    resamples, seed
+        Bootstrap resamples of languages, and their random seed.
 
-    Raises `ValueError` where fewer than six languages are left.
+    Raises
+    ------
+    ValueError
+        Where fewer than six languages are left.
     """
     codes = [code for code in dict.fromkeys([*scores["source"], *scores["target"]]) if code != pivot]
     known = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
@@ -144,7 +160,7 @@ def partial_correlations(
     """
     correlations = []
     for column in range(values.shape[1]):
-        x, y = _beyond(scores, values, column)
+        x, y = _residuals(scores, values, column)
         scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
         tiny = 1e-9 * np.sqrt(
             float(((values[:, column] - values[:, column].mean()) ** 2).sum() * ((scores - scores.mean()) ** 2).sum())
@@ -153,7 +169,7 @@ def partial_correlations(
     return np.array(correlations)
 
 
-def _beyond(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
+def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
     """One factor and the scores, each without what the other factors say of it."""
     others = np.column_stack([np.ones(len(scores)), np.delete(values, column, axis=1)])
     both = np.column_stack([values[:, column], scores])

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class DirectionMeans:
-    """Scores of the tuned model's runs and of what it is held against, read in the same cells: a run and a direction each.
+    """Scores of the tuned model's runs and of what it is compared with, read in the same cells: a run and a direction each.
 
     `table` is that of `measure_cells` with the tags `system`, `rotation` and `seed` (-1 where a system has none: it then
     stands for every run); `roles` are those of each rotation. Every system has the same items.
@@ -53,7 +53,7 @@ class DirectionMeans:
 
     @cached_property
     def systems(self) -> tuple[str, ...]:
-        """Tuned first, then what it is held against."""
+        """Tuned first, then what it is compared with."""
         return tuple(dict.fromkeys([TUNED, *self.table["system"]]))
 
     def scores(self, metric: str, system: str = TUNED) -> Scores:

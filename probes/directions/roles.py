@@ -23,7 +23,31 @@ CLASSES: tuple[Class, ...] = get_args(Class)
 
 @dataclass(frozen=True)
 class Roles:
-    """The part each language plays in tuning, as FLORES codes. At least one direction must be seen."""
+    """The part each language plays in tuning. At least one direction must be tuned on.
+
+    Parameters
+    ----------
+    mix
+        Languages read and written in tuning.
+    read_only, write_only
+        Languages only read, and only written, in tuning.
+    unseen
+        Languages that tuning has nothing of.
+
+    Raises
+    ------
+    ValueError
+        Where a language has two roles, or no direction is tuned on.
+
+    Example
+    -------
+    >>> import probes
+    >>> roles = probes.Roles(mix=("en",), read_only=("de",), write_only=("fr",), unseen=("es",))
+    >>> roles.seen
+    (('deu_Latn', 'fra_Latn'), ('deu_Latn', 'eng_Latn'), ('eng_Latn', 'fra_Latn'))
+    >>> roles.kind("fra_Latn", "deu_Latn"), roles.kind("spa_Latn", "eng_Latn")
+    ('reversed', 'source unseen')
+    """
 
     mix: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()

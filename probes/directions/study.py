@@ -145,11 +145,11 @@ class DirectionStudy(Study[Job]):
         base, how = load(self.parent, device=device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
         tuning = describe_tuning(self.recipe, self.seeds, self.beams)
         amounts = {"samples": self.samples, "shots": self.shots, "rotations": self.rotations}
-        told = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
+        signed = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
         roles = [asdict(each) for each in self.roles.rotations(self.rotations)]
         report = DirectionReport(
             with_errors(table, learned.judge if learned else by_script),
-            Signature("directions", identify(base), self.test.identity, told),
+            Signature("directions", identify(base), self.test.identity, signed),
             settings={"metrics": list(self.metrics), "roles": roles, **how},
             notes=tuple(self._notes(learned)),
         )
@@ -180,7 +180,7 @@ class DirectionStudy(Study[Job]):
             own = [sum(learned.judge(test[code], code)) / len(test) for code in test.languages]
             other = [sum(learned.judge(test[a], b)) / len(test) for a in test.languages for b in test.languages if a != b]
             yield (
-                "Off-target outputs are told by a language identifier learned from the tuning text. It takes "
+                "Off-target outputs are recognised by a language identifier learned from the tuning text. It takes "
                 f"{sum(own) / len(own):.0%} of the test sentences for their own language, {sum(other) / len(other):.1%} for "
                 "another one."
             )

@@ -100,13 +100,13 @@ class ExtrapolationReport(Report):
         said = []
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)
-            told = ", ".join(self._told(row) for row in part.itertuples())
+            told = ", ".join(self._described(row) for row in part.itertuples())
             said.append(f"{where} (chance {part['baseline'].max():.3g}): {told}")
         languages = [code for code in self.table["language"].unique() if code != self.settings["pivot"]]
         return f"In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
 
     @staticmethod
-    def _told(row: Any) -> str:
+    def _described(row: Any) -> str:
         number = f"{row.arm} {row.estimate:.3g}"
         if row.arm == UNTUNED:
             return number

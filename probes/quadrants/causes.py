@@ -70,7 +70,7 @@ def regress(
 
 
 def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _STUCK, full: float = _FULL) -> pd.DataFrame:
-    """By which road did a language come to gain nothing: could it not be learned, or did what was learned not carry?
+    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not carry to new items?
 
     One row a model without a bilingual gain. `fit` is its final training loss over the median of those that did gain (same
     method, size and baseline). Above `stuck` even the training pairs were not learned: "output" where the embedding alone

@@ -81,12 +81,12 @@ def consistency_map(
     return figure
 
 
-def arm_gains(classes: pd.DataFrame, told: pd.DataFrame, against: str, unit: str, signature: str) -> Figure:
+def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str, signature: str) -> Figure:
     """What each way of tuning gains at each data size, the languages grouped by where the first one put them (sure or not).
 
-    `classes` has a row a language, method and size; `told` the rows that give each language its quadrant (`nearest`).
+    `classes` has a row a language, method and size; `main` the rows that give each language its quadrant (`nearest`).
     """
-    kind = dict(zip(told["language"], told["nearest"], strict=True))
+    kind = dict(zip(main["language"], main["nearest"], strict=True))
     groups = [name for name in CORNERS if name in kind.values()]
     methods, sizes = list(pd.unique(classes["method"])), sorted(int(size) for size in pd.unique(classes["size"]))
     figure = blank((1.6 + 2.6 * len(groups), 5.4))

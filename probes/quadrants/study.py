@@ -72,7 +72,7 @@ class QuadrantStudy(Study[Job]):
         The other languages that are asked for: the multilingual gain is the mean over them.
     recipes
         How to tune, by method: "embeddings", "full", "lora"; "shorten" and "extend" tune everything after a change of the
-        tokenizer. Quadrants are told of the first; the others check the guideline. All have one prompt template, and models
+        tokenizer. Quadrants are reported for the first; the others check the guideline. All have one prompt template, and models
         are asked in it.
     sizes
         Numbers of pairs to tune on, the smaller sets inside the larger; none given means as many as the language with
@@ -80,7 +80,7 @@ class QuadrantStudy(Study[Job]):
     controls
         "format": the pivot copied in the same prompt with as many updates; "shuffled": the pairs with answers shuffled.
     metric
-        The score whose gain is told: chrf, exact, bleu or spbleu.
+        The score whose gain is measured: chrf, exact, bleu or spbleu.
     threshold
         A gain is one above this: points of the metric, or percent where `relative`.
     relative
@@ -197,7 +197,7 @@ class QuadrantStudy(Study[Job]):
         table = self.scores(self.jobs(), folder, device)
         codes = sorted({code for pair in zip(table["source"], table["target"], strict=True) for code in pair})
         recipes = list(self.recipes.values())
-        told = {
+        signed = {
             "methods": "+".join(self.recipes), "pairs": "+".join(map(str, self.amounts)), "form": self.form, "metric": self.metric,
             "beams": self.beams, "lr": "+".join(f"{each.learning_rate:g}" for each in recipes), "batch": recipes[0].batch,
             "steps": recipes[0].steps or f"{recipes[0].epochs:g}epochs", "probes": "+".join(self.probes), "t": self.threshold,
@@ -210,7 +210,7 @@ class QuadrantStudy(Study[Job]):
             "tokenization": None if self.tokenization is None else self.tokenization.to_dict("list"),
         }  # fmt: skip
         parent = identify(load(self.parent, device="cpu"))
-        return report_quadrants(table, Signature("quadrants", parent, self.test.select(languages=codes).identity, told), settings)
+        return report_quadrants(table, Signature("quadrants", parent, self.test.select(languages=codes).identity, signed), settings)
 
     def _caption(self) -> str:
         others = f"others: {', '.join(self.probes)}"

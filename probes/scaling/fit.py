@@ -23,11 +23,44 @@ def fit_law(
 ) -> Law:
     """Fit the law: a weighted log-linear start, then non-linear least squares with weights 1 / SE^2.
 
-    `reference` is the language with gamma 1 (the first by default); `similarity`, for the form "given", is each language's
-    measured gamma. Where the points have bootstrap draws, every draw is fitted too. Two `least_sizes` make a line, no curve:
-    enough only to foretell a third.
-    Misleads: points share sentences, so AIC takes them for more than they are; and near the ceiling log(100 - S) is mostly
-    noise, so a saturated language decides nothing about beta. Raises `ValueError` where the points cannot carry the form.
+    Parameters
+    ----------
+    points
+        Scores by language and size, with their standard errors; where they have bootstrap draws, every draw is fitted too.
+    form
+        "power" (free gammas), "given" (measured ones), "ceiling" (a free ceiling below 100), "slopes" (a beta for each
+        language) or "loglinear" (a straight line in log X).
+    reference
+        The language with gamma 1; None means the first.
+    similarity
+        Each language's measured gamma, above 0, for the form "given".
+    least_sizes
+        How many sizes there must be. Two make a line, no curve: enough only to predict a third.
+
+    Returns
+    -------
+    Law
+        The fitted curves, with those of every draw.
+
+    Raises
+    ------
+    ValueError
+        Where the points cannot carry the form, or a language is at 100 at every size.
+
+    Notes
+    -----
+    S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: points share sentences, so AIC takes them
+    for more than they are; and near the ceiling log(100 - S) is mostly noise, so a saturated language decides nothing about
+    beta.
+
+    Example
+    -------
+    >>> import numpy as np, probes
+    >>> from probes.scaling.law import Points
+    >>> sizes = np.array([100.0, 200, 400, 800])
+    >>> law = probes.fit_law(Points(("deu_Latn",) * 4, sizes, 100 - 90 * sizes**-0.1, np.full(4, 0.5)))
+    >>> round(float(law.beta[0]), 3), round(law.alpha, 1)
+    (-0.1, 90.0)
     """
     if form not in get_args(Form):
         raise ValueError(f"got form {form!r}, expected one of {', '.join(get_args(Form))}.{nearest(form, get_args(Form))}")

@@ -70,7 +70,7 @@ class Models:
 
     def contents(self, cell: Cell) -> dict[str, Any]:
         """What the model of a cell is made of."""
-        recipe = cell.recipe and (plain(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
+        recipe = cell.recipe and (recipe_json(cell.recipe) if cell.mixture else {"dtype": cell.recipe.dtype})
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
     def owed(self, cell: Cell) -> bool:
@@ -98,7 +98,12 @@ class Models:
             with _undistributed():
                 tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
             model = load(tuned.folder, device=self.device)
-            facts = _told(tuned) | {"kept": self.keep, "name": cell.name, "parent": self.parent, "model_sha": identify(model).sha}
+            facts = _training_facts(tuned) | {
+                "kept": self.keep,
+                "name": cell.name,
+                "parent": self.parent,
+                "model_sha": identify(model).sha,
+            }
             self._save(key, facts, model)
         return model, {name: facts[name] for name in UNTUNED}
 
@@ -125,14 +130,14 @@ def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | Non
     return model
 
 
-def plain(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON has it."""
     return json.loads(json.dumps(asdict(recipe)))
 
 
-def _told(tuned: TunedModel) -> dict[str, Any]:
+def _training_facts(tuned: TunedModel) -> dict[str, Any]:
     losses = [entry["loss"] for entry in tuned.details["history"] if "loss" in entry]
-    return {"mixture": tuned.data.sha, "recipe": plain(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
+    return {"mixture": tuned.data.sha, "recipe": recipe_json(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
             "final_loss": tuned.final_loss, "moved_rows": tuned.details["moved_rows"]}  # fmt: skip
 
 

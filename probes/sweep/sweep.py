@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
-from probes.sweep.models import Cell, Keep, Models, plain, reopened
+from probes.sweep.models import Cell, Keep, Models, recipe_json, reopened
 from probes.sweep.store import Store, address
 from probes.translation.measure import measure_translation
 from probes.translation.report import CORPUS_SCORES, TranslationReport
@@ -45,15 +45,59 @@ def measure_cells(
 ) -> pd.DataFrame:
     """How does each tuned model translate, sentence by sentence? Whatever is finished in `folder` is taken from there.
 
-    One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
-    with its `_baseline` (as `measure_translation`), and what training tells: `steps`, `first_loss` and `final_loss` (nats a
-    token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts each
-    item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them. `keep="rows"` stores the
-    embedding rows that moved (scope "embeddings"), `"model"` the whole folder; `kept_model` opens either. Several processes
-    may share the folder: each computes what it is given, and waits where another is at the same model.
+    Several processes may share the folder: each computes what it is given, and waits where another is at the same model.
 
+    Parameters
+    ----------
+    parent
+        Hub name or folder of the model that every cell is tuned from.
+    cells
+        The models to tune, and the directions to ask each for; names must differ.
+    corpus
+        Parallel text to translate, with every language of the directions.
+    folder
+        Where finished cells and kept models lie.
+    form
+        The prompt template of asking, one of `interp.tuning.TEMPLATES`.
+    metrics
+        Scores of every item: exact, chrf, bleu, spbleu, script.
+    shots
+        Examples shown in the prompt, the first items of `corpus`; these are then not asked.
+    beams
+        Beam search with so many beams; 1 is greedy.
+    max_new_tokens
+        Length of an answer at most; None means twice the longest reference.
+    keep
+        What to keep of each tuned model for `kept_model`: "rows" (the embedding rows that moved, of scope "embeddings"),
+        "model" (its folder) or "nothing".
+    device
+        cpu, cuda, cuda:1, mps or auto; None means auto.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
+        with its `_baseline` (as `measure_translation`), and what training says: `steps`, `first_loss` and `final_loss` (nats a
+        token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts
+        that each item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them.
+
+    Raises
+    ------
+    ValueError
+        Where there is no cell, a name stands twice, or `keep="rows"` and more than embedding rows move.
+
+    Notes
+    -----
     When it misleads: the templates of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
     tuned model is asked in a format it never saw.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.sweep.sweep import Cell
+    >>> text = interp.read("cldr:dates", languages=["eng_Latn", "deu_Latn"], split="heldout").select(limit=4)
+    >>> cells = [Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),))]
+    >>> table = probes.measure_cells("bundled", cells, text, "runs/sweep", max_new_tokens=8)  # doctest: +SKIP
     """
     sweep = _Sweep(
         Models(str(parent), Store(Path(folder)), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
@@ -76,7 +120,7 @@ def missing(
     max_new_tokens: int | None = None,
     keep: Keep = "nothing",
 ) -> list[Cell]:
-    """The cells that `measure_cells` would still have to compute, in order. Their complement is a table that can be read now."""
+    """The cells that `measure_cells`, given the same, would still have to compute, in order. All others can be read now."""
     sweep = _Sweep(
         Models(str(parent), Store(Path(folder)), keep, None), corpus, _scoring(form, metrics, shots, beams, max_new_tokens)
     )
@@ -85,11 +129,14 @@ def missing(
 
 
 def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> TransformerBridge:
-    """The tuned model of a cell that was measured with `keep`, bit for bit. Raises `ValueError` where none was kept."""
+    """The tuned model of a `cell` that `measure_cells` kept in `folder`, bit for bit, on a `device` (None means auto).
+
+    Raises `ValueError` where none was kept, or it was altered since.
+    """
     store = Store(Path(folder))
     if cell.mixture is None or cell.recipe is None:
         raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
-    wanted = {"mixture": cell.mixture.identity.sha, "recipe": plain(cell.recipe)}
+    wanted = {"mixture": cell.mixture.identity.sha, "recipe": recipe_json(cell.recipe)}
     kept = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
     if len(kept) != 1:
         raise ValueError(
