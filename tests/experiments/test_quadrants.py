@@ -75,7 +75,7 @@ def test_every_way_of_tuning_runs_and_is_held_against_the_base(parent, tmp_path)
     tuned = report.table[report.table["role"] == "tuned"].groupby("method")["moved_rows"].first()
     assert tuned["lora"] == 0 < tuned["embeddings"]
     assert len(report.guideline()) in (0, 2)  # shorten and extend are the advice for a stagnant language alone
-    with pytest.raises(ValueError, match="4 at least"):
+    with pytest.raises(ValueError, match="of 1 languages, expected 7 at least"):
         report.causes()  # one language
 
 
