@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.settings import Settings
-from experiments.runs.training import Training
+from experiments.runs.shards import Shard
+from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
-    from experiments.runs.shards import Shard
     from interp.text.corpus import ParallelCorpus
+    from probes.directions.cells import PairText
+    from probes.directions.companions import Companions
+    from probes.directions.report import DirectionReport
     from probes.directions.roles import Roles
-    from probes.report import Report
-    from probes.translation.language_id import LearnedLanguages
+    from probes.directions.study import DirectionStudy
 
 
 @dataclass(frozen=True)
-class DirectionsSettings(Training, Settings):
+class DirectionsSettings(Scoped, Training):
     """Does tuning on some directions carry to unseen ones?
 
     Tunes the model on the directions that the roles of the languages allow and scores every direction: seen, reversed, one side
@@ -41,7 +42,6 @@ class DirectionsSettings(Training, Settings):
     rotations: int = 1
     """How many times to tune with the roles turned over the languages, so that a class does not stand for its languages."""
     seeds: int = 1
-    """How many times to tune with another seed, from --seed on."""
     samples: int | None = 100
     """Examples of each seen direction; none given means all."""
     shots: int = 4
@@ -69,18 +69,16 @@ class DirectionsSettings(Training, Settings):
     align_pooling: Literal["mean", "last", "weighted", "end"] = "mean"
     """Which tokens alignment looks at."""
     template: str = "mfti-own"
-    """The prompt of tuning and asking, one of interp.tuning.TEMPLATES."""
+    """The prompt format to train and to ask in, one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "all"
     """Which tokens carry loss; the published setting is all of the line."""
     schedule: Literal["cosine", "linear", "constant"] = "linear"
+    """How the learning rate falls after warming up."""
     learning_rate: float = 3e-4
     epochs: float = 1.0
     steps: int | None = 100
-    """Updates, instead of epochs."""
     max_length: int = 256
-    """Tokens of one example at most."""
     checkpoints: int = 2
-    """How often to save a model on the way; what was killed goes on from the last with --resume."""
     output: Path = Path("runs/directions")
     """The run folder to write."""
 
@@ -95,63 +93,75 @@ class DirectionsSettings(Training, Settings):
         from probes.directions.roles import Roles
 
         given = Roles(self.mix, self.read_only, self.write_only)
-        every = (found.code for found in languages((self.pivot, *self.languages)))
+        every = (each.code for each in languages((self.pivot, *self.languages)))
         return replace(given, unseen=tuple(code for code in dict.fromkeys(every) if code not in given.of))
 
+    def study(self) -> DirectionStudy:
+        """The study that these settings ask for."""
+        from probes.directions.study import DirectionStudy
 
-def run(settings: DirectionsSettings) -> Report:
+        return DirectionStudy(
+            parent=self.model,
+            train=self._train_text(),
+            test=self.read_test(),
+            roles=self.roles,
+            recipe=self.recipe(),
+            pivot=self.pivot,
+            rotations=self.rotations,
+            seeds=self.seeds,
+            seed=self.seed,
+            samples=self.samples,
+            shots=self.shots,
+            controls=self.controls,
+            metrics=self.metrics,
+            judge=self.judge,
+            beams=self.beams,
+            max_new_tokens=self.max_new_tokens,
+            companions=self._companions(),
+            dtype=self.dtype,
+        )
+
+    def _train_text(self) -> ParallelCorpus | PairText:
+        """One corpus for every direction, or each pair's own, in whichever order its languages stand in the name."""
+        import interp
+
+        if "{source}" not in self.corpus:
+            return interp.read(self.corpus, languages=self.wanted, split=self.split)
+
+        @cache
+        def read(source: str, target: str) -> ParallelCorpus:
+            names = [self.corpus.format(source=a, target=b) for a, b in ((source, target), (target, source))]
+            name = next((name for name in names if Path(name).exists()), names[0])
+            return interp.read(name, languages=[source, target], split=self.split)
+
+        return read
+
+    def _companions(self) -> Companions:
+        """What is measured and known beside the scores; the text of alignment is read where it will be needed."""
+        import interp
+        from probes.directions.companions import Companions
+
+        text = None
+        if self.align or not self.similarity:
+            name = self.align_corpus or self.test_corpus or self.corpus
+            split = None if self.align_corpus else self.test_split
+            text = interp.read(name, languages=self.wanted, split=split).select(limit=self.align_limit, seed=self.seed)
+        return Companions(
+            align=self.align,
+            text=text,
+            metric=self.align_metric,
+            template=self.align_template,
+            pooling=self.align_pooling,
+            shares=self.shares,
+            similarity=self.similarity,
+        )
+
+
+def run(settings: DirectionsSettings) -> DirectionReport:
     """Tune and score what is not there yet, judge the errors, and put alignment and factors beside."""
-    import pandas as pd
-
-    from experiments.directions_beside import with_beside
-    from experiments.directions_sweep import groups, measure, texts, written
-    from interp.models.load import identify
-    from interp.provenance import Signature
-    from probes.directions.cells import with_errors
-    from probes.directions.means import common_items
-    from probes.directions.report import DirectionReport
-    from probes.translation.language_id import by_script, learn_languages
-
-    train, test = texts(settings)
-    found = [measure(settings, cells, test, **how) for cells, how in groups(settings, train)]
-    learned = learn_languages(written(settings, train)) if settings.judge == "learned" else None
-    table = with_errors(common_items(pd.concat(found, ignore_index=True)), learned.judge if learned else by_script)
-    base, how = settings.load_model(), {"resamples": 1000, "seed": settings.seed}
-    told = settings.told() | {"samples": settings.samples, "shots": settings.shots, "rotations": settings.rotations}
-    rotations = settings.roles.rotations(settings.rotations)
-    report = DirectionReport(
-        table,
-        Signature("directions", identify(base), test.identity, {**told, "boot": how["resamples"], "seed": settings.seed}),
-        settings={"metrics": list(settings.metrics), "roles": [asdict(roles) for roles in rotations], **how},
-        notes=tuple(_notes(settings, learned, test)),
-    )
-    return with_beside(settings, report, base)
+    return settings.study().measure(settings.output, settings.device)
 
 
 def share(settings: DirectionsSettings, shard: Shard) -> None:
     """Tune and score the models of one share."""
-    from experiments.directions_sweep import groups, measure, texts
-
-    train, test = texts(settings)
-    parts = list(groups(settings, train))
-    mine = shard.mine([(place, cell) for place, (cells, _) in enumerate(parts) for cell in cells])
-    for place, (_, how) in enumerate(parts):
-        if cells := [cell for turn, cell in mine if turn == place]:
-            measure(settings, cells, test, **how)
-
-
-def _notes(settings: DirectionsSettings, learned: LearnedLanguages | None, test: ParallelCorpus) -> Iterator[str]:
-    yield "Unseen means not in tuning; pre-training may have seen the language and the direction."
-    if test.name.startswith("cldr:"):
-        yield "cldr text: a few hundred dates, numbers or names, each of them short."
-    if settings.shots:
-        yield f"The {settings.shots} items that few-shot prompts show are left out for all models."
-    if learned is not None:
-        own = [sum(learned.judge(test[code], code)) / len(test) for code in test.languages]
-        other = [sum(learned.judge(test[a], b)) / len(test) for a in test.languages for b in test.languages if a != b]
-        yield (
-            f"Who is off target is told by what was learned from the tuning text: it takes {sum(own) / len(own):.0%} of the test "
-            f"sentences for their own language, {sum(other) / len(other):.1%} for another one."
-        )
-    if settings.rotations == 1:
-        yield "Roles are not rotated: a class stands for its languages, too."
+    settings.study().share(settings.output, shard.index, shard.count, settings.device)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
-from experiments.runs.training import Training
+from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelTask
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ExtrapolateSettings(Training, Settings):
+class ExtrapolateSettings(Scoped, Training):
     """Does tuning carry what the model can do in English into other languages?
 
     Tunes on English instructions alone, on English, one more language and translation into it (CoIT, a model a language), and
-    on all languages at once (MuIT). Asks every model questions and translations, and holds its layers against English.
+    on all languages at once (MuIT). Asks every model questions and translations, and measures how its layers align with English.
     """
 
     output: Path = Path("runs/extrapolate")
@@ -41,7 +40,7 @@ class ExtrapolateSettings(Training, Settings):
     held_out: float = 0.5
     """Where both are the same text: the share of it that is tested and never trained on."""
     text: str = "cldr:phrases"
-    """Parallel sentences to hold together in the layers, best not those of --corpus."""
+    """Parallel sentences to align in the layers, best not those of --corpus."""
     text_split: str | None = None
     """A part of the sentences that their source names."""
     wording: str | None = None
@@ -57,13 +56,15 @@ class ExtrapolateSettings(Training, Settings):
 def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
     """Tune and measure what is not there yet, and pair the models item by item."""
     from probes.extrapolation.measure import measure_extrapolation
+    from probes.sweep.study import describe_tuning
 
+    tuning = describe_tuning(settings.recipe(), settings.seeds, settings.beams)
     return measure_extrapolation(
         settings.model,
         _cells(settings),
         _asked(settings),
         settings.output / "models",
-        how=settings.told() | {"train": settings.corpus, "general": settings.general},
+        how=tuning | {"train": settings.corpus, "general": settings.general},
         device=settings.device,
         seed=settings.seed,
     )
@@ -77,24 +78,18 @@ def share(settings: ExtrapolateSettings, shard: Shard) -> None:
         measure_models(settings.model, mine, _asked(settings), settings.output / "models", settings.device)
 
 
-def _others(settings: ExtrapolateSettings) -> list[str]:
-    found = [code for code in settings.languages if code != settings.pivot]
-    if not found:
-        raise ValueError("no language to carry anything into. Name some with --languages.")
-    return found
-
-
 def _held_out(settings: ExtrapolateSettings) -> ParallelTask:
     """The questions to test with: a share of them where the general instructions are the same text."""
     from interp.text.read import read_task
 
-    _others(settings)
     task = read_task(settings.questions, languages=settings.wanted, split=settings.question_split)
     if (settings.general, settings.general_split) != (settings.questions, settings.question_split):
         return task
     held = round(settings.held_out * len(task))
     if not 0 < held < len(task):
-        raise ValueError(f"held_out {settings.held_out:g} of {len(task)} questions is {held}. Needed: 1 to {len(task) - 1}.")
+        raise ValueError(
+            f"held_out {settings.held_out:g} of {len(task)} questions is {held}, expected 1 to {len(task) - 1}. Change --held-out."
+        )
     return task.select(limit=held, seed=settings.seed)
 
 
@@ -103,15 +98,11 @@ def _asked(settings: ExtrapolateSettings) -> Abilities:
     import interp
     from probes.extrapolation.measure import Abilities
 
-    found = {}
-    for name, source, split in (
-        ("corpus", settings.test_corpus or settings.corpus, settings.test_split),
-        ("text", settings.text, settings.text_split),
-    ):
-        found[name] = interp.read(source, languages=settings.wanted, split=split).select(limit=settings.limit, seed=settings.seed)
+    text = interp.read(settings.text, languages=settings.wanted, split=settings.text_split)
     return Abilities(
         task=_held_out(settings).select(limit=settings.limit, seed=settings.seed),
-        **found,
+        corpus=settings.read_test(),
+        text=text.select(limit=settings.limit, seed=settings.seed),
         pivot=settings.pivot,
         form=settings.template,
         answer=settings.answer,
@@ -128,7 +119,7 @@ def _cells(settings: ExtrapolateSettings) -> list[Cell]:
     from interp.tuning import coit, muit, union
     from probes.sweep.sweep import Cell
 
-    others, pivot = _others(settings), settings.pivot
+    others, pivot = settings.others(), settings.pivot
     every = tuple((pivot, code) for code in others)
     general, pairs = _general(settings), _pairs(settings)
     together = muit({pivot: general[pivot], **{code: union(code, [general[code], pairs[code]]) for code in others}})
@@ -137,9 +128,9 @@ def _cells(settings: ExtrapolateSettings) -> list[Cell]:
         "coit": {f"coit-{code}": (coit(general[pivot], general[code], pairs[code]), ((pivot, code),)) for code in others},
         "english": {"english": (general[pivot], every)},
     }
-    cells = [Cell("untuned", None, settings.recipe(settings.seed), every, {"arm": "untuned", "seed": settings.seed})]
+    cells = [Cell("untuned", None, settings.recipe(), every, {"arm": "untuned", "seed": settings.seed})]
     for seed in range(settings.seed, settings.seed + settings.seeds):
-        cells += [Cell(f"{name}/{seed}", mixture, settings.recipe(seed), directions, {"arm": arm, "seed": seed})
+        cells += [Cell(f"{name}/{seed}", mixture, settings.recipe(seed=seed), directions, {"arm": arm, "seed": seed})
                   for arm, models in mixtures.items() if arm in settings.arms
                   for name, (mixture, directions) in models.items()]  # fmt: skip
     return cells
@@ -150,13 +141,13 @@ def _general(settings: ExtrapolateSettings) -> dict[str, Mixture]:
     from interp.text.read import read_task
     from interp.tuning import Mixture, answered_questions, read_instructions
 
-    codes, tested = [settings.pivot, *_others(settings)], _held_out(settings)
+    codes, tested = [settings.pivot, *settings.others()], _held_out(settings)
     if Path(settings.general).suffix == ".jsonl":
         every = read_instructions(settings.general, settings.pivot)
     else:
         task = read_task(settings.general, languages=settings.wanted, split=settings.general_split)
         every = answered_questions(task, codes, seed=settings.seed)
-    held, found = {f"{tested.name}/{item}" for item in tested.ids}, {}
+    held, general = {f"{tested.name}/{item}" for item in tested.ids}, {}
     for code in codes:
         kept = tuple(each for each in every.examples if each.target == code and each.item not in held)
         if not kept:
@@ -164,19 +155,16 @@ def _general(settings: ExtrapolateSettings) -> dict[str, Mixture]:
                 f"{settings.general} has no example in {code}. A .jsonl file needs its lines tagged with their language."
             )
         mine = Mixture(f"{every.name}/{code}", kept)
-        found[code] = mine.prefix(min(settings.samples or len(mine), len(mine)), settings.seed)
-    return found
+        general[code] = mine.prefix(min(settings.samples or len(mine), len(mine)), settings.seed)
+    return general
 
 
 def _pairs(settings: ExtrapolateSettings) -> dict[str, Mixture]:
     """Translations from the pivot into each language."""
-    import interp
     from interp.tuning import translations
 
-    found = {}
-    for code in _others(settings):
-        source = settings.corpus.replace("{language}", code)
-        wanted = (settings.pivot, code) if source != settings.corpus else settings.wanted
-        text = interp.read(source, languages=wanted, split=settings.split)
-        found[code] = translations(text, [(settings.pivot, code)], limit=settings.samples, seed=settings.seed)
-    return found
+    texts = settings.read_pairs(settings.others())
+    return {
+        code: translations(text, [(settings.pivot, code)], limit=settings.samples, seed=settings.seed)
+        for code, text in texts.items()
+    }

@@ -1,136 +1,152 @@
-"""The mixture that the settings of `interp tune` ask for, and the control that goes with it."""
+"""What `interp tune` trains on: the settings of a mixture, the mixture that they ask for, and the control that goes with it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import interp
-from interp.languages import language
-from interp.text.corpus import ParallelCorpus
-from interp.text.read import read_task
-from interp.tuning import (
-    Mixture,
-    answered_questions,
-    coit,
-    copies,
-    muit,
-    ordered_pairs,
-    plain_text,
-    question_translations,
-    read_instructions,
-    seen_pairs,
-    shuffle_answers,
-    translations,
-)
+from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from experiments.tune import TuneSettings
-    from interp.text.corpus import ParallelTask
+    from interp.text.corpus import ParallelCorpus, ParallelTask
+    from interp.tuning import Mixture
 
 
-def build_mixture(settings: TuneSettings) -> Mixture:
-    """The examples asked for. Raises `ValueError` where the settings do not name what the mixture needs."""
-    return _BUILDERS[settings.mixture](settings)
+@dataclass(frozen=True)
+class Mixing(Settings):
+    """What to tune on."""
 
+    mixture: Literal["translation", "questions", "instructions", "coit", "muit", "mfti", "text", "copy"] = "translation"
+    """What to tune on: translation from the pivot; questions without answers into the pivot; instructions; CoIT for one
+    language; MuIT for several; all ordered pairs (mFTI); plain text; or repeating the pivot (the format control)."""
+    control: Literal["none", "copy", "shuffled", "english"] = "none"
+    """The same number of updates on: copies of the pivot, the mixture with its answers shuffled, or the pivot alone."""
+    split: str | None = None
+    """The part of the corpus to train on: a split it names (cldr: train)."""
+    general: str = "cldr:facts"
+    """General instructions: questions with answers (cldr:facts or a folder), or an instruction .jsonl file."""
+    samples: int | None = None
+    """Examples of each direction: the first so many of one shuffled order; none given means all."""
+    total: int | None = None
+    """MuIT: examples in all, drawn by --ratios."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """MuIT: the share of each language in the total."""
+    budgets: dict[str, int] = field(default_factory=dict)
+    """MuIT: examples of each language, instead of a total."""
+    mix: tuple[str, ...] = ()
+    """mFTI: languages read and written; with --read-only and --write-only, a partition of the languages."""
+    read_only: tuple[str, ...] = ()
+    """mFTI: languages only read in tuning."""
+    write_only: tuple[str, ...] = ()
+    """mFTI: languages only written in tuning."""
 
-def build_control(settings: TuneSettings, mixture: Mixture) -> Mixture:
-    """The same format without the knowledge: copies of the pivot, shuffled answers, or English (the pivot) alone."""
-    if settings.control == "shuffled":
-        return shuffle_answers(mixture, settings.seed)
-    if settings.control == "english" and settings.mixture in ("coit", "muit", "instructions"):
-        return _general(settings, settings.pivot)
-    corpus = _asked(settings) if settings.mixture == "questions" else _corpus(settings)
-    if settings.control == "english":
-        return plain_text(corpus, [settings.pivot], limit=settings.samples, seed=settings.seed)
-    return copies(corpus, settings.pivot, limit=settings.samples, seed=settings.seed)
+    @property
+    def wanted(self) -> tuple[str, ...] | None:
+        """The languages to read: the pivot, those named, and those of the partition; None means all that the corpus has."""
+        from interp.languages import language
 
+        partition = tuple(language(spelling).code for spelling in (*self.mix, *self.read_only, *self.write_only))
+        return tuple(dict.fromkeys((self.pivot, *self.languages, *partition))) if self.languages or partition else None
 
-def _translation(settings: TuneSettings) -> Mixture:
-    directions = [(settings.pivot, code) for code in _others(settings)]
-    return translations(_corpus(settings), directions, limit=settings.samples, seed=settings.seed)
+    def build(self) -> Mixture:
+        """The examples asked for. Raises `ValueError` where the settings do not name what the mixture needs."""
+        builders: dict[str, Callable[[], Mixture]] = {
+            "translation": self._translation, "questions": self._questions, "instructions": self._instructions,
+            "coit": self._coit, "muit": self._muit, "mfti": self._mfti, "text": self._text, "copy": self._copy,
+        }  # fmt: skip
+        return builders[self.mixture]()
 
+    def build_control(self, mixture: Mixture) -> Mixture:
+        """The same format without the knowledge: copies of the pivot, shuffled answers, or English (the pivot) alone."""
+        from interp.tuning import copies, plain_text, shuffle_answers
 
-def _questions(settings: TuneSettings) -> Mixture:
-    return question_translations(_task(settings), _others(settings), settings.pivot, limit=settings.samples, seed=settings.seed)
+        if self.control == "shuffled":
+            return shuffle_answers(mixture, self.seed)
+        if self.control == "english" and self.mixture in ("coit", "muit", "instructions"):
+            return self._general(self.pivot)
+        corpus = self._prompts() if self.mixture == "questions" else self._corpus()
+        if self.control == "english":
+            return plain_text(corpus, [self.pivot], limit=self.samples, seed=self.seed)
+        return copies(corpus, self.pivot, limit=self.samples, seed=self.seed)
 
+    def _translation(self) -> Mixture:
+        from interp.tuning import translations
 
-def _instructions(settings: TuneSettings) -> Mixture:
-    return _general(settings, *(settings.languages or (settings.pivot,)))
+        directions = [(self.pivot, code) for code in self.others()]
+        return translations(self._corpus(), directions, limit=self.samples, seed=self.seed)
 
+    def _questions(self) -> Mixture:
+        from interp.tuning import question_translations
 
-def _coit(settings: TuneSettings) -> Mixture:
-    others = _others(settings)
-    if len(others) != 1:
-        raise ValueError(f"mixture 'coit' is for one language beside the pivot, but {len(others)} came. Use 'muit' for several.")
-    return coit(_general(settings, settings.pivot), _general(settings, *others), _translation(settings))
+        return question_translations(self._task(), self.others(), self.pivot, limit=self.samples, seed=self.seed)
 
+    def _instructions(self) -> Mixture:
+        return self._general(*(self.languages or (self.pivot,)))
 
-def _muit(settings: TuneSettings) -> Mixture:
-    corpus, pivot = _corpus(settings), settings.pivot
-    parts = {code: translations(corpus, [(pivot, code)], limit=settings.samples, seed=settings.seed) for code in _others(settings)}
-    parts = {code: Mixture(code, (*part.examples, *_general(settings, code).examples)) for code, part in parts.items()}
-    parts[pivot] = _general(settings, pivot)
-    return muit(parts, total=settings.total, seed=settings.seed, ratios=settings.ratios or None, budgets=settings.budgets or None)
+    def _coit(self) -> Mixture:
+        from interp.tuning import coit
 
+        others = self.others()
+        if len(others) != 1:
+            raise ValueError(f"mixture 'coit': got {len(others)} languages beside the pivot, expected one. Use 'muit' for several.")
+        return coit(self._general(self.pivot), self._general(*others), self._translation())
 
-def _mfti(settings: TuneSettings) -> Mixture:
-    partition = (settings.mix, settings.read_only, settings.write_only)
-    directions = seen_pairs(*partition) if any(partition) else ordered_pairs(_wanted(settings) or _corpus(settings).languages)
-    return translations(_corpus(settings), directions, limit=settings.samples, seed=settings.seed)
+    def _muit(self) -> Mixture:
+        from interp.tuning import muit, translations, union
 
+        corpus, pivot = self._corpus(), self.pivot
+        parts = {code: translations(corpus, [(pivot, code)], limit=self.samples, seed=self.seed) for code in self.others()}
+        parts = {code: union(code, [part, self._general(code)]) for code, part in parts.items()}
+        parts[pivot] = self._general(pivot)
+        return muit(parts, total=self.total, seed=self.seed, ratios=self.ratios or None, budgets=self.budgets or None)
 
-def _text(settings: TuneSettings) -> Mixture:
-    codes = settings.languages or (settings.pivot,)
-    return plain_text(_corpus(settings), codes, limit=settings.samples, seed=settings.seed)
+    def _mfti(self) -> Mixture:
+        from interp.tuning import ordered_pairs, seen_pairs, translations
 
+        partition, corpus = (self.mix, self.read_only, self.write_only), self._corpus()
+        directions = seen_pairs(*partition) if any(partition) else ordered_pairs(self.wanted or corpus.languages)
+        return translations(corpus, directions, limit=self.samples, seed=self.seed)
 
-def _copy(settings: TuneSettings) -> Mixture:
-    return copies(_corpus(settings), settings.pivot, limit=settings.samples, seed=settings.seed)
+    def _text(self) -> Mixture:
+        from interp.tuning import plain_text
 
+        return plain_text(self._corpus(), self.languages or (self.pivot,), limit=self.samples, seed=self.seed)
 
-_BUILDERS = {
-    "translation": _translation, "questions": _questions, "instructions": _instructions, "coit": _coit, "muit": _muit,
-    "mfti": _mfti, "text": _text, "copy": _copy,
-}  # fmt: skip
+    def _copy(self) -> Mixture:
+        from interp.tuning import copies
 
+        return copies(self._corpus(), self.pivot, limit=self.samples, seed=self.seed)
 
-def _corpus(settings: TuneSettings) -> ParallelCorpus:
-    return interp.read(settings.corpus, languages=_wanted(settings), split=settings.split).select(
-        limit=settings.limit, seed=settings.seed
-    )
+    def _corpus(self) -> ParallelCorpus:
+        import interp
 
+        return interp.read(self.corpus, languages=self.wanted, split=self.split).select(limit=self.limit, seed=self.seed)
 
-def _task(settings: TuneSettings) -> ParallelTask:
-    return read_task(settings.general, languages=_wanted(settings), limit=settings.limit, split=settings.split)
+    def _task(self) -> ParallelTask:
+        from interp.text.read import read_task
 
+        return read_task(self.general, languages=self.wanted, limit=self.limit, split=self.split)
 
-def _asked(settings: TuneSettings) -> ParallelCorpus:
-    """The questions of a task as sentences."""
-    task = _task(settings)
-    return ParallelCorpus(task.name, task.prompts, task.ids)
+    def _prompts(self) -> ParallelCorpus:
+        """The questions of a task as sentences."""
+        from interp.text.corpus import ParallelCorpus
 
+        task = self._task()
+        return ParallelCorpus(task.name, task.prompts, task.ids)
 
-def _wanted(settings: TuneSettings) -> tuple[str, ...] | None:
-    partition = [language(spelling).code for spelling in (*settings.mix, *settings.read_only, *settings.write_only)]
-    return tuple(dict.fromkeys((settings.pivot, *settings.languages, *partition))) if settings.languages or partition else None
+    def _general(self, *codes: str) -> Mixture:
+        """General instructions in some languages, from an instruction file or from questions with answers."""
+        from interp.text.read import read_task
+        from interp.tuning import Mixture, answered_questions, read_instructions
 
-
-def _others(settings: TuneSettings) -> list[str]:
-    found = [code for code in settings.languages if code != settings.pivot]
-    if not found:
-        raise ValueError(f"mixture {settings.mixture!r} needs languages beside the pivot. Name them with --languages.")
-    return found
-
-
-def _general(settings: TuneSettings, *codes: str) -> Mixture:
-    """General instructions in some languages, from an instruction file or from questions with answers."""
-    if Path(settings.general).suffix != ".jsonl":
-        task = read_task(settings.general, languages=codes, split=settings.split)
-        return answered_questions(task, codes, limit=settings.samples, seed=settings.seed)
-    mixture = read_instructions(settings.general, settings.pivot)
-    kept = tuple(each for each in mixture.examples if each.target in codes)
-    if not kept:
-        raise ValueError(f'{settings.general} has no example in {", ".join(codes)}. Tag its lines with "language".')
-    found = Mixture(mixture.name, kept)
-    return found if settings.samples is None else found.prefix(min(settings.samples, len(found)), settings.seed)
+        if Path(self.general).suffix != ".jsonl":
+            task = read_task(self.general, languages=codes, split=self.split)
+            return answered_questions(task, codes, limit=self.samples, seed=self.seed)
+        mixture = read_instructions(self.general, self.pivot)
+        kept = tuple(each for each in mixture.examples if each.target in codes)
+        if not kept:
+            raise ValueError(f'{self.general} has no example in {", ".join(codes)}. Tag its lines with "language".')
+        chosen = Mixture(mixture.name, kept)
+        return chosen if self.samples is None else chosen.prefix(min(self.samples, len(chosen)), self.seed)

@@ -74,6 +74,13 @@ class Settings:
         """The languages to read, the reference language first; None means all languages of the corpus."""
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
+    def others(self) -> list[str]:
+        """The languages beside the pivot. Raises `ValueError` where none is named."""
+        codes = [code for code in self.languages if code != self.pivot]
+        if not codes:
+            raise ValueError(f"got no language beside the pivot {self.pivot}, expected one or more. Name some with --languages.")
+        return codes
+
     def resolved(self) -> Self:
         """The same settings with every language as its FLORES-200 code.
 

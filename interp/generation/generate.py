@@ -51,7 +51,7 @@ def generate(
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
         found = (
-            _greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
+            greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
         )
         for index, ids in zip(group, found, strict=True):
             raw[index] = ids
@@ -61,7 +61,7 @@ def generate(
     return [_cut(text, stops) for text in _decoded(model, said)]
 
 
-def _greedy(
+def greedy(
     model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, stops: tuple[str, ...]
 ) -> list[list[int]]:
     """New ids of each prompt (`prompts` are their numbers). A row that has ended leaves the batch and its cache."""

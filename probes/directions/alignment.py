@@ -32,7 +32,8 @@ class PairAlignmentReport(Report):
     question = "Does tuning on some directions draw the languages of the others together?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a class, layer and series (before, after, change), with `pairs`; the band is over sentences alone, not languages.
+        """One row a class, layer and series (before, after, change), with `pairs`; the confidence interval is over sentences
+        alone, not languages.
 
         `baseline` is what wrong pairings of the same sentences give.
         """
@@ -45,9 +46,9 @@ class PairAlignmentReport(Report):
             values = part[["before", "after", "value"]].to_numpy(dtype=float)
             lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
             chance = {"before": part["before_baseline"].mean(), "after": part["after_baseline"].mean(), "change": 0.0}
-            for place, (series, baseline) in enumerate(chance.items()):
-                rows.append({"class": kind, "layer": layer, "series": series, "estimate": values[:, place].mean(),
-                             "lower": lower[place], "upper": upper[place], "n": len(part), "baseline": baseline,
+            for column, (series, baseline) in enumerate(chance.items()):
+                rows.append({"class": kind, "layer": layer, "series": series, "estimate": values[:, column].mean(),
+                             "lower": lower[column], "upper": upper[column], "n": len(part), "baseline": baseline,
                              "pairs": int(part["pairs"].iloc[0])})  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -69,7 +70,12 @@ class PairAlignmentReport(Report):
         metric = self.settings["metric"]
         return {
             "pairs": line_curves(
-                named, "series", self.question, metric, self.signature, "bands: 95 % over sentences; dashed: shuffled pairs"
+                named,
+                "series",
+                self.question,
+                metric,
+                self.signature,
+                "shaded: 95 % confidence interval over sentences; dashed: shuffled pairs",
             )
         }
 
@@ -79,8 +85,20 @@ def measure_pair_alignment(
 ) -> PairAlignmentReport:
     """Alignment of every pair of languages in both models, layer by layer, averaged by what tuning knew of the pair.
 
-    The measure is symmetric: a pair counts as seen where either direction was tuned. Both activations are of one corpus.
+    Parameters
+    ----------
+    before, after
+        Activations (`interp.capture`) of the same sentences in the model before and after tuning.
+    roles
+        The part each language played in tuning. A pair counts as seen where either direction was tuned, as the measure is
+        symmetric.
+    metric
+        How alignment is measured, as `probes.measure_alignment` has it.
+    resamples, seed
+        Bootstrap resamples of sentences, and their random seed.
 
+    Notes
+    -----
     When it misleads: classes hold other languages, so compare a class with itself before tuning, not with another class.
     """
     tables = []
@@ -93,17 +111,17 @@ def measure_pair_alignment(
     keys = ["class", "layer", "sentence"]
     first, second = (table.groupby(keys, sort=False, observed=True)[["value", "baseline"]].mean() for table in tables)
     pairs = tables[0].drop_duplicates(["language", "pivot"]).groupby("class", observed=True).size()
-    found = pd.DataFrame({"before": first["value"], "after": second["value"], "value": second["value"] - first["value"],
+    table = pd.DataFrame({"before": first["value"], "after": second["value"], "value": second["value"] - first["value"],
                           "before_baseline": first["baseline"], "after_baseline": second["baseline"]}).reset_index()  # fmt: skip
-    found["pairs"] = found["class"].map(pairs).astype(int)
-    order = found["class"].map(PAIR_CLASSES.index)
-    found = found.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+    table["pairs"] = table["class"].map(pairs).astype(int)
+    order = table["class"].map(PAIR_CLASSES.index)
+    table = table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
     signed = {**after.signature.settings, "metric": metric, "before": str(before.signature.model), "boot": resamples, "seed": seed}
     return PairAlignmentReport(
-        found.astype({"layer": str, "sentence": str}),
+        table.astype({"layer": str, "sentence": str}),
         Signature("pair alignment", after.signature.model, after.signature.corpus, signed),
         settings={"metric": metric, "resamples": resamples, "seed": seed},
-        notes=("Bands are over sentences: they say nothing about other languages.",),
+        notes=("Confidence intervals are over sentences: they say nothing about other languages.",),
     )
 
 

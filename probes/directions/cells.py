@@ -1,4 +1,4 @@
-"""The models of a study of directions: tuned ones for every role rotation and seed, and what they must be held against.
+"""The models of a study of directions: tuned ones for every role rotation and seed, and what they are compared with.
 
 base        the model before tuning, asked with the same template
 few-shot    the same with k examples before the question
@@ -68,12 +68,12 @@ def untuned_cell(name: str, recipe: Recipe, roles: Roles) -> Cell:
 
 def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | None = None) -> pd.DataFrame:
     """The table with both sets of error rules beside each output: `corrected_copy` .., `corrected` (the first), and published."""
-    found: Mapping[str, pd.DataFrame] = {
+    errors: Mapping[str, pd.DataFrame] = {
         "corrected": classify(table, "corrected", judge, limits),
         "published": classify(table, "published", judge, limits),
     }
-    columns = {}
-    for rules, flags in found.items():
+    columns: dict[str, pd.Series] = {}
+    for rules, flags in errors.items():
         columns |= {f"{rules}_{name}": flags[name] for name in flags if name != "first"} | {rules: flags["first"]}
     return table.assign(**columns)
 
@@ -83,7 +83,7 @@ def _translated(text: PairText, directions: Sequence[tuple[str, str]], samples: 
 
 
 def _cell(system: str, mixture: Mixture, recipe: Recipe, every: tuple[tuple[str, str], ...], turn: int, seed: int) -> Cell:
-    tags = {"system": system, "rotation": turn, "seed": seed}
+    tags: dict[str, str | int | float] = {"system": system, "rotation": turn, "seed": seed}
     return Cell("/".join([system, *(str(tag) for tag in (turn, seed) if tag >= 0)]), mixture, recipe, every, tags)
 
 

@@ -56,16 +56,16 @@ class FactorReport(Report):
 
     def _side(self, side: str, part: pd.DataFrame) -> pd.DataFrame:
         scores, values, how = *self._numbers(part), self.settings
-        found = partial_correlations(scores, values)
+        partial = partial_correlations(scores, values)
         drawn = [partial_correlations(scores[rows], values[rows]) for rows in _resampled(len(part), how["resamples"], how["seed"])]
         rng = np.random.default_rng(how["seed"])
         by_chance = np.abs([partial_correlations(rng.permutation(scores), values) for _ in range(how["resamples"])])
         lower, upper = np.nanquantile(drawn, [0.025, 0.975], axis=0)
         return pd.DataFrame({
-            "side": side, "factor": self.factors, "estimate": found, "lower": lower, "upper": upper, "n": len(part),
+            "side": side, "factor": self.factors, "estimate": partial, "lower": lower, "upper": upper, "n": len(part),
             "baseline": np.nanquantile(by_chance, 0.95, axis=0),
-            "plain": [partial_correlations(scores, values[:, [place]])[0] for place in range(len(self.factors))],
-            "p": permutation_p(np.abs(found), by_chance),
+            "plain": [partial_correlations(scores, values[:, [column]])[0] for column in range(len(self.factors))],
+            "p": permutation_p(np.abs(partial), by_chance),
         })  # fmt: skip
 
     def _numbers(self, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +86,8 @@ class FactorReport(Report):
         frames = []
         for side, part in self.table.groupby("side", sort=False):
             scores, values = self._numbers(part)
-            for place, factor in enumerate(self.factors):
-                x, y = _beyond(scores, values, place)
+            for column, factor in enumerate(self.factors):
+                x, y = _residuals(scores, values, column)
                 frames.append(
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
@@ -108,18 +108,34 @@ def measure_factors(
 ) -> FactorReport:
     """Partial correlations of a language's score with what is known of it.
 
-    `scores`: one row a direction, `source, target, score`. `factors`: "similarity" (a measured alignment with English, or any
-    given one) and "share" (tokens or percent; its logarithm is taken), by language. The pivot itself is left out, being like
-    nothing but itself, and so is a language of which a factor is not known; a factor known of fewer than six is left out.
+    Parameters
+    ----------
+    scores
+        One row a direction, `source, target, score`.
+    factors
+        By language: "similarity" (a measured alignment with English, or any given one) and "share" of pre-training (tokens or
+        percent; its logarithm is taken). A factor known of fewer than six languages is left out, and so is a language of
+        which a factor is not known.
+    signature
+        That of the report the scores are from.
+    metric
+        What the scores are.
+    pivot
+        The language that others are compared with; it is left out, being like nothing but itself.
+    resamples, seed
+        Bootstrap resamples of languages, and their random seed.
 
-    Raises `ValueError` where fewer than six languages are left.
+    Raises
+    ------
+    ValueError
+        Where fewer than six languages are left.
     """
     codes = [code for code in dict.fromkeys([*scores["source"], *scores["target"]]) if code != pivot]
     known = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
     kept = [code for code in codes if all(code in values for values in known.values())]
     if not known or len(kept) < FEWEST:
         counts = ", ".join(f"{name} of {len(set(codes) & set(values))}" for name, values in factors.items()) or "nothing"
-        raise ValueError(f"known are {counts} of {len(codes)} languages beside {pivot}. Needed: a factor of at least {FEWEST}.")
+        raise ValueError(f"got {counts} of {len(codes)} languages beside {pivot}, expected a factor of at least {FEWEST}.")
     rows = []
     for side in SIDES:
         means = scores.groupby(side)["score"].mean()
@@ -138,22 +154,25 @@ def measure_factors(
 def partial_correlations(
     scores: Float[np.ndarray, " language"], values: Float[np.ndarray, "language factor"]
 ) -> Float[np.ndarray, " factor"]:
-    """The correlation of the scores with each factor after all other factors are regressed out of both; NaN without spread."""
-    found = []
-    for place in range(values.shape[1]):
-        x, y = _beyond(scores, values, place)
+    """The correlation of the scores with each factor after all other factors are regressed out of both.
+
+    NaN where either does not vary.
+    """
+    correlations = []
+    for column in range(values.shape[1]):
+        x, y = _residuals(scores, values, column)
         scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
         tiny = 1e-9 * np.sqrt(
-            float(((values[:, place] - values[:, place].mean()) ** 2).sum() * ((scores - scores.mean()) ** 2).sum())
+            float(((values[:, column] - values[:, column].mean()) ** 2).sum() * ((scores - scores.mean()) ** 2).sum())
         )
-        found.append(float((x * y).sum()) / scale if scale > tiny else np.nan)
-    return np.array(found)
+        correlations.append(float((x * y).sum()) / scale if scale > tiny else np.nan)
+    return np.array(correlations)
 
 
-def _beyond(scores: np.ndarray, values: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
     """One factor and the scores, each without what the other factors say of it."""
-    others = np.column_stack([np.ones(len(scores)), np.delete(values, place, axis=1)])
-    both = np.column_stack([values[:, place], scores])
+    others = np.column_stack([np.ones(len(scores)), np.delete(values, column, axis=1)])
+    both = np.column_stack([values[:, column], scores])
     left = both - others @ np.linalg.lstsq(others, both, rcond=None)[0]
     return left[:, 0], left[:, 1]
 

@@ -36,9 +36,9 @@ def direction_matrix(
         axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if value > middle else INK)
     names = list(dict.fromkeys(kinds.values()))
     grid = np.array([[kinds.get((source, target), "") for target in table.columns] for source in table.index], dtype=object)
-    for place, name in enumerate(names):
-        _border(axes, grid == name, PALETTE[place])
-    keys = [Line2D([], [], color=PALETTE[place], linewidth=2.4, label=name) for place, name in enumerate(names)]
+    for index, name in enumerate(names):
+        _border(axes, grid == name, PALETTE[index])
+    keys = [Line2D([], [], color=PALETTE[index], linewidth=2.4, label=name) for index, name in enumerate(names)]
     figure.legend(handles=keys, loc="outside right center", frameon=False, fontsize=8.5, labelcolor=INK)
     axes.set_xlabel("into", fontsize=9, color=INK)
     axes.set_ylabel("from", fontsize=9, color=INK)
@@ -56,8 +56,8 @@ def _border(axes: Axes, inside: np.ndarray, colour: str) -> None:
         left, right, top, bottom = column - 0.5 + gap, column + 0.5 - gap, row - 0.5 + gap, row + 0.5 - gap
         edges = {(0, 1): ([left, right], [top, top]), (2, 1): ([left, right], [bottom, bottom]),
                  (1, 0): ([left, left], [top, bottom]), (1, 2): ([right, right], [top, bottom])}  # fmt: skip
-        for place, (x, y) in edges.items():
-            if not around[place]:
+        for side, (x, y) in edges.items():
+            if not around[side]:
                 axes.plot(x, y, color=colour, linewidth=2.4, solid_capstyle="projecting", clip_on=False)
 
 
@@ -91,22 +91,22 @@ def class_means(frame: pd.DataFrame, title: str, label: str, signature: object, 
 
 def _dots(axes: Axes, frame: pd.DataFrame, line: str, kinds: Sequence[str], first: int) -> None:
     names = list(dict.fromkeys(frame[line]))
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         part = frame[frame[line] == name]
-        y = [kinds.index(kind) + 0.7 * (place + 0.5) / len(names) - 0.35 for kind in part["class"]]
-        colour = PALETTE[(first + place) % len(PALETTE)]
+        y = [kinds.index(kind) + 0.7 * (index + 0.5) / len(names) - 0.35 for kind in part["class"]]
+        colour = PALETTE[(first + index) % len(PALETTE)]
         axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=2, alpha=0.45)
         axes.plot(part["estimate"], y, "o", color=colour, markersize=4.5, label=name)
 
 
-def factor_scatter(points: pd.DataFrame, found: pd.DataFrame, label: str, title: str, signature: object) -> Figure:
-    """Each `side`'s `score` against each `factor`'s `x`, languages as codes; above it the partial correlation of `found`."""
+def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str, title: str, signature: object) -> Figure:
+    """Each `side`'s `score` against each `factor`'s `x`, languages as codes; above it the partial correlation of `correlations`."""
     sides, factors = list(dict.fromkeys(points["side"])), list(dict.fromkeys(points["factor"]))
     figure = blank((1.2 + 3.2 * len(factors), 1.2 + 2.5 * len(sides)))
     grid = figure.subplots(len(sides), len(factors), squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         part = points[(points["side"] == sides[row]) & (points["factor"] == factors[column])]
-        one = found[(found["side"] == sides[row]) & (found["factor"] == factors[column])].iloc[0]
+        one = correlations[(correlations["side"] == sides[row]) & (correlations["factor"] == factors[column])].iloc[0]
         axes.plot(part["x"], part["score"], "o", color=PALETTE[row], markersize=3.5, alpha=0.5)
         for point in part.itertuples():
             axes.annotate(

@@ -32,7 +32,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class DirectionMeans:
-    """Scores of the tuned model's runs and of what it is held against, read in the same cells: a run and a direction each.
+    """Scores of the tuned model's runs and of what it is compared with, read in the same cells: a run and a direction each.
 
     `table` is that of `measure_cells` with the tags `system`, `rotation` and `seed` (-1 where a system has none: it then
     stands for every run); `roles` are those of each rotation. Every system has the same items.
@@ -53,7 +53,7 @@ class DirectionMeans:
 
     @cached_property
     def systems(self) -> tuple[str, ...]:
-        """Tuned first, then what it is held against."""
+        """Tuned first, then what it is compared with."""
         return tuple(dict.fromkeys([TUNED, *self.table["system"]]))
 
     def scores(self, metric: str, system: str = TUNED) -> Scores:
@@ -71,17 +71,17 @@ class DirectionMeans:
 
     def levels(self, metric: str, differences: bool = True) -> Iterator[dict[str, object]]:
         """Every class of every system; with `differences` each class less the seen one, and the tuned system less each other."""
-        found = {system: self.scores(metric, system) for system in self.systems}
+        scores = {system: self.scores(metric, system) for system in self.systems}
         kinds = {kind: chosen for kind in (*CLASSES, ALL) if (chosen := self.of(kind)).any()}
-        yield from self._system(metric, (TUNED, ""), found[TUNED], kinds)
+        yield from self._system(metric, (TUNED, ""), scores[TUNED], kinds)
         for kind in kinds if differences else ():
             if kind not in (ALL, "seen"):
-                yield self._row(metric, (TUNED, kind, "seen"), kinds[kind], found[TUNED], beside=kinds["seen"])
+                yield self._row(metric, (TUNED, kind, "seen"), kinds[kind], scores[TUNED], beside=kinds["seen"])
         for other in self.systems[1:] if differences else ():
-            gap = Scores(*(mine - theirs for mine, theirs in zip(found[TUNED], found[other], strict=True)))
+            gap = Scores(*(mine - theirs for mine, theirs in zip(scores[TUNED], scores[other], strict=True)))
             yield from self._system(metric, (TUNED, other), gap, kinds)
         for other in self.systems[1:]:
-            yield from self._system(metric, (other, ""), found[other], kinds)
+            yield from self._system(metric, (other, ""), scores[other], kinds)
 
     def _system(
         self, metric: str, who: tuple[str, str], own: Scores, kinds: Mapping[str, np.ndarray]
@@ -148,12 +148,12 @@ class DirectionMeans:
 
     def _counterparts(self, heads: pd.DataFrame) -> np.ndarray:
         keys = heads[["rotation", "seed", "source", "target"]].itertuples(index=False, name=None)
-        known = {key: place for place, key in enumerate(keys)}
-        found = []
+        known = {key: row for row, key in enumerate(keys)}
+        rows = []
         for row in self.cells.itertuples():
             tried = [(turn, seed, row.source, row.target) for turn in (row.rotation, -1) for seed in (row.seed, -1)]
-            found.append(next(known[key] for key in tried if key in known))
-        return np.array(found)
+            rows.append(next(known[key] for key in tried if key in known))
+        return np.array(rows)
 
 
 def common_items(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Scores of tuned models by how far a direction is from those tuned on, beside the models that they must be held against."""
+"""Scores of tuned models by how far a direction is from those tuned on, beside the models that they are compared with."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class DirectionReport(Report):
         cells = self.means.cells.assign(score=self.means.scores(metric or self.metrics[0]).once)
         rows = []
         for run, part in cells.groupby("run", sort=False):
-            found = additive(part["source"].tolist(), part["target"].tolist(), part["score"].to_numpy())
-            left = pd.Series(found.residual).groupby(part["class"].to_numpy()).mean()
-            rows.append({"run": run, "explained": found.explained, "predicted": found.predicted, **left.to_dict()})
+            fit = additive(part["source"].tolist(), part["target"].tolist(), part["score"].to_numpy())
+            left = pd.Series(fit.residual).groupby(part["class"].to_numpy()).mean()
+            rows.append({"run": run, "explained": fit.explained, "predicted": fit.predicted, **left.to_dict()})
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
@@ -106,7 +106,7 @@ class DirectionReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         """The matrix with class borders, the class means, and which errors make up what goes wrong."""
-        found, line = {}, str(self.signature)
+        figures, line = {}, str(self.signature)
         roles, seeds = self.means.roles, self.means.cells.loc[self.means.cells["rotation"] == 0, "seed"].nunique()
         kinds = roles[0].classes() | {(code, code): roles[0].kind(code, code) for code in roles[0].languages}
         kinds = dict(sorted(kinds.items(), key=lambda each: CLASSES.index(each[1])))
@@ -114,19 +114,19 @@ class DirectionReport(Report):
         for metric in self.metrics:
             title = f"{self.question[:-1]}: {LABELS[metric]}"
             note = f"{which}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; unseen: not in tuning"
-            found[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, LABELS[metric], line, note)
+            figures[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, LABELS[metric], line, note)
             rows = self._summary[self._summary["metric"] == metric]
             note = "95 % over languages, items and runs, differences paired; unseen: not in tuning"
-            found[f"classes-{metric}"] = class_means(rows, title, LABELS[metric], line, note)
-        found["errors"] = self._error_figure()
-        return found
+            figures[f"classes-{metric}"] = class_means(rows, title, LABELS[metric], line, note)
+        figures["errors"] = self._error_figure()
+        return figures
 
     def _error_figure(self) -> Figure:
         roles, tuned = self.means.roles, self.table["system"] == TUNED
         rows = self.table[["rotation", "source", "target"]].itertuples(index=False)
         kinds = [roles[max(turn, 0)].kind(source, target) for turn, source, target in rows]
         table = self.table.assign(bar=np.where(tuned, kinds, self.table["system"]), group=np.where(tuned, 0, 1))
-        order = {name: place for place, name in enumerate((*CLASSES, *self.means.systems))}
+        order = {name: row for row, name in enumerate((*CLASSES, *self.means.systems))}
         frames = []
         for rules in RULES:
             shares = pd.crosstab([table["group"], table["bar"]], table[rules], normalize="index").reindex(columns=[*ERRORS, NONE])

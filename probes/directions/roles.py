@@ -23,7 +23,31 @@ CLASSES: tuple[Class, ...] = get_args(Class)
 
 @dataclass(frozen=True)
 class Roles:
-    """The part each language plays in tuning, as FLORES codes. At least one direction must be seen."""
+    """The part each language plays in tuning. At least one direction must be tuned on.
+
+    Parameters
+    ----------
+    mix
+        Languages read and written in tuning.
+    read_only, write_only
+        Languages only read, and only written, in tuning.
+    unseen
+        Languages that tuning has nothing of.
+
+    Raises
+    ------
+    ValueError
+        Where a language has two roles, or no direction is tuned on.
+
+    Example
+    -------
+    >>> import probes
+    >>> roles = probes.Roles(mix=("en",), read_only=("de",), write_only=("fr",), unseen=("es",))
+    >>> roles.seen
+    (('deu_Latn', 'fra_Latn'), ('deu_Latn', 'eng_Latn'), ('eng_Latn', 'fra_Latn'))
+    >>> roles.kind("fra_Latn", "deu_Latn"), roles.kind("spa_Latn", "eng_Latn")
+    ('reversed', 'source unseen')
+    """
 
     mix: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
@@ -35,9 +59,11 @@ class Roles:
             object.__setattr__(self, role, tuple(language(spelling).code for spelling in getattr(self, role)))
         codes = [code for role in ROLES for code in getattr(self, role)]
         if twice := [code for code, n in Counter(codes).items() if n > 1]:
-            raise ValueError(f"roles: {', '.join(twice)} came more than once. Needed: one role a language.")
+            raise ValueError(f"roles: got more than one for {', '.join(twice)}, expected one role a language.")
         if not self.seen:
-            raise ValueError("roles: no direction is tuned on. Needed: two mix languages, or some to read and some to write.")
+            raise ValueError(
+                "roles: no direction is tuned on, expected one or more. Give two mix languages, or some to read and some to write."
+            )
 
     @cached_property
     def of(self) -> dict[str, Role]:
@@ -89,5 +115,5 @@ class Roles:
         """
         n = len(self.languages)
         if not 1 <= count <= n:
-            raise ValueError(f"{count} rotations of {n} languages. Needed: 1 to {n}.")
+            raise ValueError(f"got {count} rotations of {n} languages, expected 1 to {n}.")
         return tuple(self.rotated(round(turn * n / count)) for turn in range(count))

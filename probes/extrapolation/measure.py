@@ -1,4 +1,4 @@
-"""What a model can do in each language before and after tuning: answer, translate, and hold languages together in its layers.
+"""What a model can do in each language before and after tuning: answer, translate, and align languages in its layers.
 
 The study of arXiv 2308.04948: tuning on English instructions alone, on English, one more language and translation into it
 (CoIT), or on all languages at once (MuIT).
@@ -33,10 +33,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Abilities:
-    """What every model is asked: questions to answer, sentences to translate from the pivot, sentences to hold together.
+    """What every model is asked: questions to answer, sentences to translate from the pivot, sentences to align.
 
-    `form` is the prompt template of the first two. `template` and `pooling` say how the sentences of `text` are read, as
-    `interp.capture` has it: leave the instruction out of the pooling, or what languages share is the prompt.
+    Parameters
+    ----------
+    task
+        Questions with their answers.
+    corpus
+        Sentences to translate from the pivot into each other language.
+    text
+        Sentences whose states are aligned with those of the pivot, layer by layer.
+    pivot
+        The language translated from, and aligned with.
+    form
+        The prompt template of questions and translations, one of `interp.tuning.TEMPLATES`.
+    answer, translation
+        How an answer and a translation are scored.
+    beams, max_new_tokens
+        Beam search with so many beams (1 is greedy); length of an answer at most, None for twice the longest reference.
+    template, pooling
+        How the sentences of `text` are read, as `interp.capture` has it. Leave the instruction out of the pooling, or what
+        languages share is the prompt.
+    seed
+        Start of everything random.
     """
 
     task: ParallelTask
@@ -133,14 +152,31 @@ def measure_extrapolation(
     resamples: int = 1000,
     seed: int = 0,
 ) -> ExtrapolationReport:
-    """Does tuning carry what a model can do in English into other languages, and do its layers hold them closer together?
+    """Does tuning carry what a model can do in English into other languages, and does it align them in its layers?
 
-    `cells` are tagged `arm` and `seed`; one arm is "untuned", and where one is "english" the others are held against it too.
-    An arm may be many models (CoIT: one a language). `how` is what the signature is to tell of the tuning.
+    Parameters
+    ----------
+    parent
+        Hub name or folder of the model that every cell is tuned from.
+    cells
+        The models, tagged `arm` and `seed`. One arm is "untuned", and where one is "english" the others are compared with it,
+        too. An arm may be many models (CoIT: one a language).
+    asked
+        What every model is asked.
+    folder
+        Where finished models and numbers are kept.
+    how
+        What the signature says of the tuning.
+    device
+        cpu, cuda, cuda:1, mps or auto; None means auto.
+    resamples, seed
+        Bootstrap resamples of items and training seeds, and their random seed.
 
+    Notes
+    -----
     When it misleads: arms have more data and so more updates the more languages they have (fix the steps, or read it as the
     papers do); English-only tuning is also the control for the prompt's format; alignment after tuning on translations of
-    the very sentences that are held together would be memory, so give text of its own.
+    the very sentences that are aligned would be memory, so give text of its own.
     """
     table = measure_models(parent, cells, asked, folder, device)
     identity = identify(load(parent, device="cpu"))
@@ -156,9 +192,9 @@ def measure_extrapolation(
 
 
 def _notes(table: pd.DataFrame, asked: Abilities, model: str) -> tuple[str, ...]:
-    found = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
+    notes = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
     if table["seed"].nunique() == 1:
-        found.append("One seed: intervals are over items alone and know nothing of training noise.")
+        notes.append("One seed: intervals are over items alone and know nothing of training noise.")
     if model == "bundled":
-        found.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
-    return tuple(found)
+        notes.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
+    return tuple(notes)

@@ -37,8 +37,8 @@ class ExtrapolationReport(Report):
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        found = [self._measure(str(name), part) for name, part in self.table.groupby("measure", sort=False)]
-        return pd.concat(found, ignore_index=True)
+        parts = [self._measure(str(name), part) for name, part in self.table.groupby("measure", sort=False)]
+        return pd.concat(parts, ignore_index=True)
 
     def _measure(self, name: str, part: pd.DataFrame) -> pd.DataFrame:
         values, drawn, chance = self._cells(part)
@@ -78,7 +78,7 @@ class ExtrapolationReport(Report):
             grid = rows.pivot_table(index="seed", columns="item", values="value", aggfunc="mean").reindex(columns=items)
             grid = grid if key[0] == UNTUNED else grid.reindex(seeds)
             if grid.isna().to_numpy().any():
-                raise ValueError(f"arm {key[0]} in {key[1]} lacks items or seeds that others have. Needed: the same in every arm.")
+                raise ValueError(f"arm {key[0]} in {key[1]} lacks items or seeds that others have, expected the same in every arm.")
             values[key] = float(grid.to_numpy().mean())
             means = chosen @ grid.to_numpy().T / len(items)
             drawn[key] = means[:, 0] if key[0] == UNTUNED else (means * seed_draws).sum(1) / seed_draws.sum(1)
@@ -100,13 +100,13 @@ class ExtrapolationReport(Report):
         said = []
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)
-            told = ", ".join(self._told(row) for row in part.itertuples())
+            told = ", ".join(self._described(row) for row in part.itertuples())
             said.append(f"{where} (chance {part['baseline'].max():.3g}): {told}")
         languages = [code for code in self.table["language"].unique() if code != self.settings["pivot"]]
         return f"In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
 
     @staticmethod
-    def _told(row: Any) -> str:
+    def _described(row: Any) -> str:
         number = f"{row.arm} {row.estimate:.3g}"
         if row.arm == UNTUNED:
             return number
@@ -119,16 +119,16 @@ class ExtrapolationReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         """Every arm in every language, a figure a measure; alignment over layers, a line an arm."""
-        found, line = {}, str(self.signature)
+        figures, line = {}, str(self.signature)
         for name, part in self._summary.groupby("measure", sort=False):
             what, key = str(name), str(name).partition(": ")[2]
             if (part["layer"] == "").all():
-                found[key] = arm_dots(part, f"Before and after: {what}", what, line)
+                figures[key] = arm_dots(part, f"Before and after: {what}", what, line)
             else:
                 rows = part[(part["language"] == "mean") & (part["layer"] != MIDDLE)]
                 title = f"Before and after: {what}, mean of languages"
-                found[key] = curves(rows, line="arm", ylabel=key, title=title, signature=line, reference=None)
-        return found
+                figures[key] = curves(rows, line="arm", ylabel=key, title=title, signature=line, reference=None)
+        return figures
 
 
 def _add_means(cells: dict[Any, Any], pivot: str) -> None:

@@ -46,7 +46,9 @@ def agreement(gains: pd.DataFrame, seed: int = 0) -> Agreement:
     with few languages the first factor is large by chance, so hold `share` against `chance`.
     """
     if len(gains) < _FEW or gains.shape[1] < 2:
-        raise ValueError(f"gains of {len(gains)} languages into {gains.shape[1]} targets. Needed: {_FEW} or more, into 2 or more.")
+        raise ValueError(
+            f"got gains of {len(gains)} languages into {gains.shape[1]} targets, expected {_FEW} or more, into 2 or more."
+        )
     rng, known = np.random.default_rng(seed), gains.notna().to_numpy()
     shuffled = [_share(_shuffled(gains.to_numpy(dtype=float), known, rng)) for _ in range(_SHUFFLES)]
     ranks = {y: gains.drop(columns=y).mean(axis=1).corr(gains.mean(axis=1), method="spearman") for y in gains}
@@ -59,14 +61,14 @@ def _share(gains: Float[np.ndarray, "language target"]) -> float:
     """The largest eigenvalue of the correlation matrix, as a part of all; a missing gain counts as its column's mean."""
     centred = np.where(np.isnan(gains), 0.0, gains - np.nanmean(gains, axis=0))
     check_finite(centred, lambda row, column: f"the gain of language {row} into target {column}")
-    spread = np.sqrt((centred**2).sum(axis=0))
-    standard = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0)
+    norms = np.sqrt((centred**2).sum(axis=0))
+    standard = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 0)
     return float(np.linalg.eigvalsh(standard.T @ standard)[-1] / gains.shape[1])
 
 
 def _shuffled(gains: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Every target's gains given to other languages; a missing one stays where it is."""
-    found = gains.copy()
+    shuffled = gains.copy()
     for column in range(gains.shape[1]):
-        found[known[:, column], column] = rng.permutation(gains[known[:, column], column])
-    return found
+        shuffled[known[:, column], column] = rng.permutation(gains[known[:, column], column])
+    return shuffled

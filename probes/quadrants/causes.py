@@ -51,7 +51,7 @@ def regress(
     columns = [name for name in (columns or COLUMNS) if name in known and known[name].std() > 0]
     table = classes.set_index("language").join(known[columns], how="inner").dropna(subset=[*columns, *axes])
     if len(table) < len(columns) + 3 or not columns:
-        raise ValueError(f"{len(table)} languages have gains and columns {list(columns)}. Needed: {len(columns) + 3} at least.")
+        raise ValueError(f"got gains and columns {list(columns)} of {len(table)} languages, expected {len(columns) + 3} at least.")
     features, rows = _standard(table[columns].to_numpy(dtype=float)), []
     weights = draws(len(table), resamples, seed)
     for axis in axes:
@@ -70,7 +70,7 @@ def regress(
 
 
 def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _STUCK, full: float = _FULL) -> pd.DataFrame:
-    """By which road did a language come to gain nothing: could it not be learned, or did what was learned not carry?
+    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not carry to new items?
 
     One row a model without a bilingual gain. `fit` is its final training loss over the median of those that did gain (same
     method, size and baseline). Above `stuck` even the training pairs were not learned: "output" where the embedding alone
@@ -83,19 +83,19 @@ def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _
     """
     keys = ["language", "method", "size"]
     losses = table[table["role"] == "tuned"].groupby(keys)["final_loss"].mean().reset_index()
-    found = classes.merge(losses, on=keys)
-    none = found["nearest"].isin(("stagnant", "altruistic"))
-    usual = found[~none].groupby(["method", "size", "against"])["final_loss"].median().rename("usual").reset_index()
-    found = found[none].merge(usual, on=["method", "size", "against"], how="left")
-    fit = found["final_loss"] / found["usual"]
-    missed = np.where(found["method"] == "embeddings", "output", "unlearned")
-    route = np.select([found["bilingual_baseline"] >= full, fit.isna(), fit > stuck], ["ceiling", "unknown", missed], "data")
-    return found.assign(fit=fit, route=route)[[*keys, "against", "nearest", "bilingual_baseline", "final_loss", "fit", "route"]]
+    gains = classes.merge(losses, on=keys)
+    none = gains["nearest"].isin(("stagnant", "altruistic"))
+    usual = gains[~none].groupby(["method", "size", "against"])["final_loss"].median().rename("usual").reset_index()
+    gains = gains[none].merge(usual, on=["method", "size", "against"], how="left")
+    fit = gains["final_loss"] / gains["usual"]
+    missed = np.where(gains["method"] == "embeddings", "output", "unlearned")
+    route = np.select([gains["bilingual_baseline"] >= full, fit.isna(), fit > stuck], ["ceiling", "unknown", missed], "data")
+    return gains.assign(fit=fit, route=route)[[*keys, "against", "nearest", "bilingual_baseline", "final_loss", "fit", "route"]]
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
-    spread = values.std(axis=0)
-    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    deviations = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(deviations > 0, deviations, 1.0)
 
 
 def _fit(features: np.ndarray, gains: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

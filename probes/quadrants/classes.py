@@ -1,7 +1,7 @@
 """Reciprocal, altruistic, selfish or stagnant: what tuning on one language does for it and for others (arXiv 2311.09071).
 
-A sweep's table (`probes.quadrants.sweep`) has the tags `role`, `language`, `method`, `size` and `seed`. A role is "tuned" (on pairs
-from the pivot into `language`) or one of the models it is held against: "base" (the raw model), "format" (tuned on copies of the
+A sweep's table (`probes.quadrants.study`) has the tags `role`, `language`, `method`, `size` and `seed`. A role is "tuned" (on pairs
+from the pivot into `language`) or one of the models it is compared with: "base" (the raw model), "format" (tuned on copies of the
 pivot in the same prompt, as many updates) and "shuffled" (the same pairs with their answers permuted).
 """
 
@@ -22,7 +22,7 @@ QUADRANTS = ("reciprocal", "altruistic", "selfish", "stagnant")
 UNDETERMINED = "undetermined"
 _ROUNDING = 1e-9  # points: the same answers before and after are no gain
 GROUP = ["role", "language", "method", "size"]
-TUNED_AS = {"shorten": "full", "extend": "full"}
+TUNED_AS: Mapping[str, Literal["full"]] = {"shorten": "full", "extend": "full"}
 """Arms that are full tuning of a changed tokenizer: their format control is that of full tuning."""
 
 Drawn = Float[np.ndarray, " draw"]
@@ -33,15 +33,15 @@ Drawn = Float[np.ndarray, " draw"]
 class Scores:
     """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds."""
 
-    places: Mapping[tuple, int]
+    columns: Mapping[tuple, int]
     values: Float[np.ndarray, "draw cell"]
 
     def of(self, role: str, language: str, method: str, size: int, target: str) -> Drawn:
         """The score of one model into one target. Raises `KeyError` where it was not measured."""
-        return self.values[:, self.places[role, language, method, size, target]]
+        return self.values[:, self.columns[role, language, method, size, target]]
 
-    def held_against(self, against: str, language: str, method: str, size: int, target: str) -> Drawn:
-        """The score of the model that a tuned one is held against."""
+    def baseline(self, against: str, language: str, method: str, size: int, target: str) -> Drawn:
+        """The score of the model that a tuned one is compared with."""
         if against == "base":
             return self.of("base", "", "", 0, target)
         same = TUNED_AS.get(method, method)
@@ -49,14 +49,14 @@ class Scores:
 
     def tuned(self) -> list[tuple[str, str, int]]:
         """Language, method and size of every tuned model."""
-        return list(dict.fromkeys(key[1:4] for key in self.places if key[0] == "tuned"))
+        return list(dict.fromkeys(key[1:4] for key in self.columns if key[0] == "tuned"))
 
 
 def read_scores(table: pd.DataFrame, metric: str, resamples: int = 1000, seed: int = 0) -> Scores:
     """The scores of a sweep's table; one draw of items and seeds serves all models, so their differences are paired."""
     groups, once, drawn = seed_means(table, metric, [*GROUP, "target"], resamples, seed)
-    places = {tuple(row): place for place, row in enumerate(groups.itertuples(index=False, name=None))}
-    return Scores(places, np.vstack([once, drawn]))
+    columns = {tuple(row): column for column, row in enumerate(groups.itertuples(index=False, name=None))}
+    return Scores(columns, np.vstack([once, drawn]))
 
 
 def classify(
@@ -85,7 +85,7 @@ def classify(
         others = [code for code in probes if code != language]
         if not others:
             raise ValueError(
-                f"the only probe language is {language} itself. Needed: another one, to see what tuning does for others."
+                f"the only probe language is {language} itself, expected another one, to see what tuning does for others."
             )
         for name in against:
             gaps = {
@@ -96,9 +96,9 @@ def classify(
             before = {f"{axis}_baseline": start for axis, (_, start) in gaps.items()}
             shares = membership(gaps["bilingual"][0], gaps["multilingual"][0], threshold)
             rows.append({"language": language, "method": method, "size": size, "against": name, **intervals, **before, **shares})
-    found = pd.DataFrame(rows)
-    sure = found[list(QUADRANTS)].max(axis=1) >= level
-    return found.assign(quadrant=found["nearest"].where(sure & found["nearest"].eq(_likeliest(found)), UNDETERMINED))
+    classes = pd.DataFrame(rows)
+    sure = classes[list(QUADRANTS)].max(axis=1) >= level
+    return classes.assign(quadrant=classes["nearest"].where(sure & classes["nearest"].eq(_likeliest(classes)), UNDETERMINED))
 
 
 def gap(
@@ -106,7 +106,7 @@ def gap(
 ) -> tuple[Drawn, float]:
     """The mean gain of a tuned model over some targets, and where the baseline stood."""
     after = np.mean([scores.of("tuned", language, method, size, target) for target in targets], axis=0)
-    before = np.mean([scores.held_against(against, language, method, size, target) for target in targets], axis=0)
+    before = np.mean([scores.baseline(against, language, method, size, target) for target in targets], axis=0)
     gained = after - before
     if relative:
         gained = np.divide(100 * gained, before, out=np.full_like(gained, np.nan), where=before > 0)
@@ -128,5 +128,5 @@ def _ends(drawn: Drawn) -> dict[str, float]:
     return {"": float(drawn[0]), "_lower": float(lower), "_upper": float(upper)}
 
 
-def _likeliest(found: pd.DataFrame) -> pd.Series:
-    return found[list(QUADRANTS)].fillna(0).idxmax(axis=1)
+def _likeliest(classes: pd.DataFrame) -> pd.Series:
+    return classes[list(QUADRANTS)].fillna(0).idxmax(axis=1)

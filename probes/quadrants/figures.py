@@ -33,12 +33,12 @@ def quadrant_scatter(
     """
     figure = blank((0.6 + 6.3 * len(panels), 6.9))
     drawn = list(zip(figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0], panels.items(), strict=True))
-    for place, (axes, (name, frame)) in enumerate(drawn):
+    for column, (axes, (name, frame)) in enumerate(drawn):
         axes.axvline(threshold, color=FAINT, linewidth=0.8, zorder=0)
         axes.axhline(threshold, color=FAINT, linewidth=0.8, zorder=0)
         colours = [_COLOURS.get(quadrant, FAINT) for quadrant in frame["quadrant"]]
         _crosses(axes, frame, colours)
-        finish(axes, f"bilingual gain: the language itself ({unit})", f"multilingual gain: others ({unit})" if place == 0 else "")
+        finish(axes, f"bilingual gain: the language itself ({unit})", f"multilingual gain: others ({unit})" if column == 0 else "")
         axes.grid(visible=False)
         axes.set_title(name, fontsize=9.5, color=INK, loc="left")
         _name_corners(axes, frame)
@@ -81,12 +81,12 @@ def consistency_map(
     return figure
 
 
-def arm_gains(classes: pd.DataFrame, told: pd.DataFrame, against: str, unit: str, signature: str) -> Figure:
+def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str, signature: str) -> Figure:
     """What each way of tuning gains at each data size, the languages grouped by where the first one put them (sure or not).
 
-    `classes` has a row a language, method and size; `told` the rows that give each language its quadrant (`nearest`).
+    `classes` has a row a language, method and size; `main` the rows that give each language its quadrant (`nearest`).
     """
-    kind = dict(zip(told["language"], told["nearest"], strict=True))
+    kind = dict(zip(main["language"], main["nearest"], strict=True))
     groups = [name for name in CORNERS if name in kind.values()]
     methods, sizes = list(pd.unique(classes["method"])), sorted(int(size) for size in pd.unique(classes["size"]))
     figure = blank((1.6 + 2.6 * len(groups), 5.4))
@@ -96,8 +96,8 @@ def arm_gains(classes: pd.DataFrame, told: pd.DataFrame, against: str, unit: str
         for row, axis in enumerate(("bilingual", "multilingual")):
             axes = grid[row, column]
             axes.axhline(0, color=FAINT, linewidth=0.8)
-            for place, method in enumerate(methods):
-                _arm(axes, mine[mine["method"] == method], axis, sizes, place - (len(methods) - 1) / 2, place, method)
+            for index, method in enumerate(methods):
+                _arm(axes, mine[mine["method"] == method], axis, sizes, index - (len(methods) - 1) / 2, index, method)
             finish(axes, "pairs" if row else "", f"{axis} gain ({unit})" if column == 0 else "")
             axes.set_xticks(range(len(sizes)), [str(size) for size in sizes], fontsize=8)
             axes.set_xlim(-0.5, len(sizes) - 0.5)
@@ -163,9 +163,9 @@ def _name_corners(axes: Axes, frame: pd.DataFrame) -> None:
                       ha="right" if right else "left", va="top" if top else "bottom", zorder=0)  # fmt: skip
 
 
-def _arm(axes: Axes, frame: pd.DataFrame, axis: str, sizes: Sequence[int], shift: float, place: int, name: str) -> None:
+def _arm(axes: Axes, frame: pd.DataFrame, axis: str, sizes: Sequence[int], shift: float, index: int, name: str) -> None:
     """One method in one panel: its languages faint, their mean as a line over sizes."""
-    look: dict[str, Any] = {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)]}
+    look: dict[str, Any] = {"color": PALETTE[index % len(PALETTE)], "marker": MARKERS[index % len(MARKERS)]}
     x = frame["size"].map({size: turn + 0.12 * shift for turn, size in enumerate(sizes)})
     axes.plot(x, frame[axis], linestyle="none", markersize=3.5, alpha=0.3, **look)
     means = frame.assign(x=x).groupby("x")[axis].mean()

@@ -25,7 +25,7 @@ AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled"
 _ENOUGH = 4  # languages for a correlation
 _ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were not learned in these updates",
            "data": "were learned and did not carry (data)",
-           "ceiling": "were known before (ceiling)", "unknown": "have none to be held against"}  # fmt: skip
+           "ceiling": "were known before (ceiling)", "unknown": "have none to be compared with"}  # fmt: skip
 
 
 class QuadrantReport(Report):
@@ -41,13 +41,13 @@ class QuadrantReport(Report):
 
     @property
     def main(self) -> tuple[str, int]:
-        """The method and size the quadrants are told of: the first method at its largest size."""
+        """The method and size that quadrants are reported for: the first method at its largest size."""
         method = self.settings["methods"][0]
         return method, max(size for _, own, size in self.scores.tuned() if own == method)
 
     @property
     def control(self) -> str:
-        """The baseline to believe: the format-tuned one where there is one."""
+        """The main baseline: the format-tuned one where there is one."""
         return "format" if "format" in self.settings["against"] else "base"
 
     def classes(self) -> pd.DataFrame:
@@ -56,14 +56,14 @@ class QuadrantReport(Report):
 
     @cached_property
     def _classes(self) -> pd.DataFrame:
-        told = {name: self.settings[name] for name in ("against", "threshold", "relative", "level")}
-        return classify(self.scores, self.settings["probes"], **told)
+        how = {name: self.settings[name] for name in ("against", "threshold", "relative", "level")}
+        return classify(self.scores, self.settings["probes"], **how)
 
-    def told_of(self, against: str | None = None) -> pd.DataFrame:
-        """The classes of the main method and size against one baseline (the one to believe)."""
+    def main_classes(self, against: str | None = None) -> pd.DataFrame:
+        """The classes of the main method and size against one baseline (by default the main one)."""
         method, size = self.main
-        found = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
-        return found[found["against"] == (against or self.control)].reset_index(drop=True)
+        rows = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
+        return rows[rows["against"] == (against or self.control)].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
         """One row a tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
@@ -87,11 +87,15 @@ class QuadrantReport(Report):
         """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
         known = self.settings.get("tokenization")
         if not known:
-            raise ValueError("how the tokenizer spells the languages was not measured. Give tokenization= to measure_quadrants.")
-        return regress(self.told_of(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"])
+            raise ValueError(
+                "how the tokenizer splits the languages was not measured. Give tokenization= to QuadrantStudy, or --survey."
+            )
+        return regress(
+            self.main_classes(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"]
+        )
 
     def routes(self) -> pd.DataFrame:
-        """By which road languages without a bilingual gain came to have none: the frozen output, the data, or a ceiling."""
+        """Why languages without a bilingual gain have none: the frozen output layer, the data, or a ceiling."""
         return stagnant_routes(self.table, self._classes)
 
     def guideline(self, against: str = "base") -> pd.DataFrame:
@@ -101,8 +105,8 @@ class QuadrantReport(Report):
     def verdict(self) -> str:
         method, size = self.main
         points = LABELS[self.settings["metric"]]
-        parts = [_counted(self.told_of(name), AGAINST[name]) for name in self.settings["against"]]
-        shares = _shares(self.told_of("base"), self.told_of()) if self.control == "format" else ""
+        parts = [_counted(self.main_classes(name), AGAINST[name]) for name in self.settings["against"]]
+        shares = _shares(self.main_classes("base"), self.main_classes()) if self.control == "format" else ""
         return f"Tuning ({method}, {size} pairs, {self._items} items, {points}): {'; '.join(parts)}.{shares}"
 
     def figures(self) -> dict[str, Figure]:
@@ -111,42 +115,47 @@ class QuadrantReport(Report):
             str(self.signature),
             LABELS[self.settings["metric"]] + (" (% of the baseline)" if self.settings["relative"] else ""),
         )
-        panels = {f"against {AGAINST[name]}": self.told_of(name) for name in self.settings["against"]}
-        found = {
+        panels = {f"against {AGAINST[name]}": self.main_classes(name) for name in self.settings["against"]}
+        figures = {
             "quadrants": quadrant_scatter(panels, self.settings["threshold"], unit, self._title(), sign, self.settings["caption"])
         }
         gains = target_gains(self.scores, self.settings["probes"], *self.main)
         if len(gains) >= _ENOUGH and gains.shape[1] > 1:
             alike = self.agreement()
-            found["consistency"] = consistency_map(alike.matrix, alike.stability, alike.share, alike.chance, alike.languages, sign)
+            figures["consistency"] = consistency_map(
+                alike.matrix, alike.stability, alike.share, alike.chance, alike.languages, sign
+            )
         if self._classes[["method", "size"]].drop_duplicates().shape[0] > 1:
             last = self.settings["against"][-1]
-            found["arms"] = arm_gains(
-                self._classes[self._classes["against"] == last], self.told_of(last), AGAINST[last], unit, sign
+            figures["arms"] = arm_gains(
+                self._classes[self._classes["against"] == last], self.main_classes(last), AGAINST[last], unit, sign
             )
-        if len(self.told_of()) > _ENOUGH + len(COLUMNS) and self.settings["tokenization"]:
-            found["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
-        return found
+        if len(self.main_classes()) > _ENOUGH + len(COLUMNS) and self.settings["tokenization"]:
+            figures["spelling"] = cause_dots(self.causes(), AGAINST[self.control], sign)
+        return figures
 
     def _title(self) -> str:
         method, size = self.main
         return f"What tuning on one language does for it and for others ({method}, {size} pairs)"
 
 
-def tell(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
-    """The report of a sweep's table: scores drawn once, what a reader must know written beside them."""
+def report_quadrants(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
+    """The report of a study's table: its scores with their bootstrap draws, and notes on what limits them.
+
+    `table` is that of `QuadrantStudy.scores`; `settings` are those that `QuadrantStudy.measure` writes.
+    """
     scores = read_scores(table, settings["metric"], settings["resamples"], settings["seed"])
     report = QuadrantReport(table, signature, {"scores": scores.values}, settings)
     return replace(report, notes=tuple(_notes(report)))
 
 
 def _notes(report: QuadrantReport) -> Iterator[str]:
-    told = report.told_of()
+    classes = report.main_classes()
     if report.signature.corpus.name.startswith("cldr:"):
         yield "cldr text: lexical translation. It shows mechanisms (shared rows, format, metric), not families of languages."
     if report.control == "format":
-        same = (report.told_of("base")["nearest"].to_numpy() == told["nearest"].to_numpy()).sum()
-        yield f"The estimate lies in the same quadrant against both baselines for {same} of {len(told)} languages."
+        same = (report.main_classes("base")["nearest"].to_numpy() == classes["nearest"].to_numpy()).sum()
+        yield f"The estimate lies in the same quadrant against both baselines for {same} of {len(classes)} languages."
     if report.settings["tie"] == "both":
         yield "Input and output embedding are one table and both moved: this is not the published intervention."
     if report.table["seed"].nunique() == 1:
@@ -173,9 +182,9 @@ def _counted(classes: pd.DataFrame, against: str) -> str:
     return f"against {against} {', '.join(named)} of {len(classes)} languages"
 
 
-def _shares(raw: pd.DataFrame, told: pd.DataFrame) -> str:
+def _shares(raw: pd.DataFrame, controlled: pd.DataFrame) -> str:
     """How much of the mean gains is left when the baseline knows the format."""
-    before, after = (classes[["bilingual", "multilingual"]].mean() for classes in (raw, told))
+    before, after = (classes[["bilingual", "multilingual"]].mean() for classes in (raw, controlled))
     return (
         f" Mean gain over the raw base: {before['bilingual']:.1f} for the language itself and {before['multilingual']:.1f} for "
         f"others; over the format-tuned base: {after['bilingual']:.1f} and {after['multilingual']:.1f}."

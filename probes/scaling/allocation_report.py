@@ -60,9 +60,9 @@ class AllocationReport(Report):
         name, said = _ALL[self.settings["objective"]], []
         for arm in (arm for arm in ARMS if arm != "uniform"):
             row = rows.loc[(arm, name)]
-            told = f"{row['difference']:+.2f} [{row['difference_lower']:+.2f}, {row['difference_upper']:+.2f}]"
+            difference = f"{row['difference']:+.2f} [{row['difference_lower']:+.2f}, {row['difference_upper']:+.2f}]"
             clear = row["difference_lower"] > 0 or row["difference_upper"] < 0
-            said.append(f"{arm} minus uniform {told}{'' if clear else ', not distinguishable'}")
+            said.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
         metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()
         what = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
         return f"In {what}: {'; '.join(said)}. The plan had promised {self.settings['promised']:+.2f}."
@@ -77,11 +77,34 @@ def measure_allocations(
 ) -> AllocationReport:  # fmt: skip
     """Is the plan worth it when it is carried out?
 
-    `table` is that of `measure_cells`, its cells tagged `arm` (uniform, planned, random), `seed`, and `language`.
-    Misleads with few seeds: their part of the interval is too narrow by sqrt((k - 1) / k).
+    Parameters
+    ----------
+    table
+        That of `measure_cells`, its cells tagged `arm` (uniform, planned, random) and `seed`, with a column `language`.
+    plan
+        The plan that was carried out (`allocate`).
+    model, corpus
+        Identities of the untuned model and of the text translated, for the signature.
+    metric
+        The score: chrf, exact, bleu or spbleu.
+    weights
+        What a point of each language's score is worth, for the objective "weighted".
+    how
+        What the signature says of the tuning.
+    resamples, seed
+        Bootstrap resamples of sentences and training seeds, and their random seed.
+
+    Raises
+    ------
+    ValueError
+        Where an arm has no model.
+
+    Notes
+    -----
+    When it misleads: with k seeds their part of the interval is too narrow by sqrt((k - 1) / k).
     """
     if lost := [arm for arm in ARMS if arm not in set(table["arm"])]:
-        raise ValueError(f"no model of arm {', '.join(lost)}. Needed: {', '.join(ARMS)}.")
+        raise ValueError(f"got no model of arm {', '.join(lost)}, expected {', '.join(ARMS)}.")
     own = {"budget": plan.budget, "objective": plan.objective, "metric": metric, "boot": resamples, "seed": seed}
     settings = {"metric": metric, "objective": plan.objective, "weights": dict(weights) if weights else None,
                 "promised": plan.gain, "resamples": resamples, "seed": seed}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Scores against the amount of data, drawn: curves with their bands, the log-log line, residuals; and divisions of a budget."""
+"""Scores against the amount of data, drawn: curves, the log-log line, residuals; and divisions of a budget."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def scaling_panels(
     """A data-scale series three ways: scores with the fitted curves, what they lack to the ceiling on two log axes, and residuals.
 
     `points`: `language, size, estimate, lower, upper, error, fitted`; `curves`: `language, size, estimate, lower, upper`
-    (the band). Residuals are in standard errors of their points. On the middle panel the law is a straight line.
+    (the confidence interval). Residuals are in standard errors of their points. On the middle panel the law is a straight line.
     """
     from matplotlib.ticker import LogLocator
 
     figure = blank((12.4, 4.3))
     scores, gaps, residuals = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
     ends = []
-    for place, (name, part) in enumerate(curves.groupby("language", sort=False)):
-        mine, look = points[points["language"] == name], style(place)
-        mark = {"color": look["color"], "marker": MARKERS[place % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
+    for index, (name, part) in enumerate(curves.groupby("language", sort=False)):
+        mine, look = points[points["language"] == name], style(index)
+        mark = {"color": look["color"], "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
         bars = np.abs(mine[["lower", "upper"]].to_numpy().T - mine["estimate"].to_numpy())
         scores.fill_between(part["size"], part["lower"], part["upper"], color=look["color"], alpha=0.15, linewidth=0)
         scores.plot(part["size"], part["estimate"], linewidth=1.6, **look)
@@ -54,7 +54,7 @@ def scaling_panels(
     _label_sizes((scores, gaps, residuals), points)
     name_ends(scores, ends)
     headline(figure, title)
-    marks = "bars: 95 % of a point; band: 95 % of the fitted law, if the law holds; grey: +-1.96"
+    marks = "bars: 95 % confidence interval of a point; shaded: of the fitted law, if the law holds; grey: +-1.96"
     sign(figure, signature, f"{marks}\n{caption}" if caption else marks)
     return figure
 

@@ -23,35 +23,68 @@ def fit_law(
 ) -> Law:
     """Fit the law: a weighted log-linear start, then non-linear least squares with weights 1 / SE^2.
 
-    `reference` is the language with gamma 1 (the first by default); `similarity`, for the form "given", is each language's
-    measured gamma. Where the points have bootstrap draws, every draw is fitted too. Two `least_sizes` make a line, no curve:
-    enough only to foretell a third.
-    Misleads: points share sentences, so AIC takes them for more than they are; and near the ceiling log(100 - S) is mostly
-    noise, so a saturated language decides nothing about beta. Raises `ValueError` where the points cannot carry the form.
+    Parameters
+    ----------
+    points
+        Scores by language and size, with their standard errors; where they have bootstrap draws, every draw is fitted too.
+    form
+        "power" (free gammas), "given" (measured ones), "ceiling" (a free ceiling below 100), "slopes" (a beta for each
+        language) or "loglinear" (a straight line in log X).
+    reference
+        The language with gamma 1; None means the first.
+    similarity
+        Each language's measured gamma, above 0, for the form "given".
+    least_sizes
+        How many sizes there must be. Two make a line, no curve: enough only to predict a third.
+
+    Returns
+    -------
+    Law
+        The fitted curves, with those of every draw.
+
+    Raises
+    ------
+    ValueError
+        Where the points cannot carry the form, or a language is at 100 at every size.
+
+    Notes
+    -----
+    S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: points share sentences, so AIC takes them
+    for more than they are; and near the ceiling log(100 - S) is mostly noise, so a saturated language decides nothing about
+    beta.
+
+    Example
+    -------
+    >>> import numpy as np, probes
+    >>> from probes.scaling.law import Points
+    >>> sizes = np.array([100.0, 200, 400, 800])
+    >>> law = probes.fit_law(Points(("deu_Latn",) * 4, sizes, 100 - 90 * sizes**-0.1, np.full(4, 0.5)))
+    >>> round(float(law.beta[0]), 3), round(law.alpha, 1)
+    (-0.1, 90.0)
     """
     if form not in get_args(Form):
-        raise ValueError(f"form {form!r}: needed one of {', '.join(get_args(Form))}.{nearest(form, get_args(Form))}")
+        raise ValueError(f"got form {form!r}, expected one of {', '.join(get_args(Form))}.{nearest(form, get_args(Form))}")
     names = points.names
     reference = reference or names[0]
     if reference not in names:
         raise ValueError(f"reference {reference!r} is not among {', '.join(names)}.")
     columns = _columns(points, form, similarity)
     _check(points, form, columns, least_sizes)
-    found = _solve(points.scores, points.noise, columns, form, None)
-    residual = (points.scores - _scores(found, columns, form)) / points.noise
+    best = _solve(points.scores, points.noise, columns, form, None)
+    residual = (points.scores - _scores(best, columns, form)) / points.noise
     drawn = None
     if points.drawn is not None:
-        rows = np.array([_solve(scores, points.noise, columns, form, found) for scores in points.drawn])
+        rows = np.array([_solve(scores, points.noise, columns, form, best) for scores in points.drawn])
         drawn = _curves(rows, form, names, similarity)
     return Law(
         form=form,
         languages=names,
         reference=reference,
-        estimate=_curves(found, form, names, similarity),
+        estimate=_curves(best, form, names, similarity),
         drawn=drawn,
-        parameters=len(found),
-        misfit=float(residual @ residual) / (len(residual) - len(found)),
-        aic=_aic(residual, len(found)),
+        parameters=len(best),
+        misfit=float(residual @ residual) / (len(residual) - len(best)),
+        aic=_aic(residual, len(best)),
         similarity=dict(similarity or {}) if form == "given" else {},
     )
 
@@ -73,19 +106,21 @@ def _given(names: Sequence[str], similarity: Mapping[str, float] | None) -> Floa
     gammas = np.array([similarity[name] for name in names], dtype=float)
     if not (gammas > 0).all() or not np.isfinite(gammas).all():
         worst = names[int(np.nanargmin(gammas))]
-        raise ValueError(f"similarity of {worst} is {similarity[worst]:g}. Needed: above 0, as gamma is taken to a power.")
+        raise ValueError(f"similarity of {worst} is {similarity[worst]:g}, expected above 0, as gamma is taken to a power.")
     return gammas
 
 
 def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
     sizes = np.unique(points.sizes)
     if len(sizes) < least:
-        raise ValueError(f"{len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}). Needed: at least {least} to see a curve.")
+        raise ValueError(
+            f"got {len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}), expected at least {least} to see a curve."
+        )
     wanted = columns.shape[1] + (form == "ceiling")
     if len(points.scores) <= wanted or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise ValueError(
             f"{len(points.scores)} points of {len(points.names)} languages cannot carry the {wanted} parameters of form {form!r}. "
-            "Needed: more sizes a language, or a form with fewer parameters."
+            "Measure more sizes a language, or choose a form with fewer parameters."
         )
     if form == "loglinear":
         return
@@ -116,13 +151,13 @@ def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: For
     return min(tried, key=lambda one: one.cost).x
 
 
-def _residuals(found: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
-    return (_scores(found, columns, form) - scores) / noise
+def _residuals(values: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
+    return (_scores(values, columns, form) - scores) / noise
 
 
-def _slopes(found: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
+def _slopes(values: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:
     """How the residuals change with each parameter."""
-    steep = -np.exp(np.minimum(columns @ found[: columns.shape[1]], STEEPEST))[:, None] * columns
+    steep = -np.exp(np.minimum(columns @ values[: columns.shape[1]], STEEPEST))[:, None] * columns
     return (np.hstack([steep, np.ones((len(scores), 1))]) if form == "ceiling" else steep) / noise[:, None]
 
 
@@ -133,23 +168,23 @@ def _start(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, top: floa
     return np.linalg.lstsq(columns * weight, np.log(gap) * weight[:, 0], rcond=None)[0]
 
 
-def _scores(found: np.ndarray, columns: np.ndarray, form: Form) -> np.ndarray:
-    line = columns @ found[: columns.shape[1]]
-    return line if form == "loglinear" else (found[-1] if form == "ceiling" else FULL) - np.exp(np.minimum(line, STEEPEST))
+def _scores(values: np.ndarray, columns: np.ndarray, form: Form) -> np.ndarray:
+    line = columns @ values[: columns.shape[1]]
+    return line if form == "loglinear" else (values[-1] if form == "ceiling" else FULL) - np.exp(np.minimum(line, STEEPEST))
 
 
-def _curves(found: np.ndarray, form: Form, names: Sequence[str], similarity: Mapping[str, float] | None) -> Curves:
+def _curves(values: np.ndarray, form: Form, names: Sequence[str], similarity: Mapping[str, float] | None) -> Curves:
     """Parameters `[... parameter]` as curves, an offset and a slope a language."""
-    n, lead = len(names), found.shape[:-1]
-    ceiling = found[..., -1] if form == "ceiling" else np.full(lead, FULL)
+    n, lead = len(names), values.shape[:-1]
+    ceiling = values[..., -1] if form == "ceiling" else np.full(lead, FULL)
     if form == "given":
-        slope = np.broadcast_to(found[..., 1:2], (*lead, n))
-        return Curves(ceiling, found[..., :1] + slope * np.log(_given(names, similarity)), slope)
-    slope = found[..., n : 2 * n] if form == "slopes" else np.broadcast_to(found[..., n : n + 1], (*lead, n))
-    return Curves(ceiling, found[..., :n], slope)
+        slope = np.broadcast_to(values[..., 1:2], (*lead, n))
+        return Curves(ceiling, values[..., :1] + slope * np.log(_given(names, similarity)), slope)
+    slope = values[..., n : 2 * n] if form == "slopes" else np.broadcast_to(values[..., n : n + 1], (*lead, n))
+    return Curves(ceiling, values[..., :n], slope)
 
 
 def _aic(residual: np.ndarray, parameters: int) -> float:
     n, k = len(residual), parameters + 1
-    spread = max(float(residual @ residual), 1e-12)
-    return float(n * np.log(spread / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)) if n > k + 1 else np.inf
+    squares = max(float(residual @ residual), 1e-12)
+    return float(n * np.log(squares / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)) if n > k + 1 else np.inf

@@ -50,13 +50,15 @@ class Points:
             values = np.asarray(getattr(self, name), dtype=float)
             object.__setattr__(self, name, values)
             if values.shape != (len(self.languages),):
-                raise ValueError(f"{values.size} {name} for {len(self.languages)} points. Needed: one a point.")
+                raise ValueError(f"got {values.size} {name} for {len(self.languages)} points, expected one a point.")
             if not np.isfinite(values).all() or (name != "scores" and values.min(initial=0.0) < 0):
-                raise ValueError(f"{name}: negative or not finite. Needed: finite numbers; leave out what was not measured.")
+                raise ValueError(f"{name}: got numbers that are negative or not finite. Leave out what was not measured.")
         if (self.sizes <= 0).any():
             raise ValueError("a point has size 0. The law begins at one pair: keep the untuned model as a baseline beside it.")
         if ((self.scores < 0) | (self.scores > FULL)).any():
-            raise ValueError(f"scores from {self.scores.min():g} to {self.scores.max():g}. Needed: 0 to 100, as chrF or per cent.")
+            raise ValueError(
+                f"got scores from {self.scores.min():g} to {self.scores.max():g}, expected 0 to 100, as chrF or per cent."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,8 +122,8 @@ class Law:
         if self.form in ("slopes", "loglinear"):
             return np.full(curves.offset.shape, np.nan)
         if self.form == "given":
-            found = np.array([self.similarity[name] for name in self.languages])
-            return np.broadcast_to(found / self.similarity[self.reference], curves.offset.shape)
+            given = np.array([self.similarity[name] for name in self.languages])
+            return np.broadcast_to(given / self.similarity[self.reference], curves.offset.shape)
         apart = curves.offset - curves.offset[..., [self.languages.index(self.reference)]]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             return np.where(curves.slope < 0, np.exp(apart / curves.slope), np.nan)
@@ -132,21 +134,22 @@ class Law:
         return float(np.exp(self.estimate.offset[self.languages.index(self.reference)])) if self.form != "loglinear" else np.nan
 
     def predict(self, sizes: Sequence[float] | np.ndarray, level: float = 0.95) -> pd.DataFrame:
-        """The score of each language at each size, with the band of the bootstrap draws: `language, size, estimate, lower, upper`.
+        """The score of each language at each size, and its confidence interval: `language, size, estimate, lower, upper`.
 
-        The band is of the law, if the law holds; it knows nothing of being wrong outside the sizes it was fitted on.
+        Percentiles of the bootstrap draws, at the confidence `level`. The interval is that of the law, if the law holds: it does
+        not cover the error of extrapolating beyond the sizes that were fitted.
         """
         asked = np.asarray(sizes, dtype=float)
         if asked.ndim != 1 or not (asked > 0).all():
-            raise ValueError(f"sizes {list(sizes)}. Needed: numbers of pairs above 0.")
-        found = scores_at(self.form, self.estimate, asked[:, None])
-        bands = np.full((2, *found.shape), np.nan)
+            raise ValueError(f"got sizes {list(sizes)}, expected numbers of pairs above 0.")
+        scores = scores_at(self.form, self.estimate, asked[:, None])
+        intervals = np.full((2, *scores.shape), np.nan)
         if self.drawn is not None:
             drawn = np.stack([scores_at(self.form, self.drawn, size) for size in asked], axis=1)
-            bands = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+            intervals = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return pd.DataFrame({
             "language": np.repeat(self.languages, len(asked)), "size": np.tile(asked, len(self.languages)),
-            "estimate": found.T.ravel(), "lower": bands[0].T.ravel(), "upper": bands[1].T.ravel(),
+            "estimate": scores.T.ravel(), "lower": intervals[0].T.ravel(), "upper": intervals[1].T.ravel(),
         })  # fmt: skip
 
     def identified(self) -> str:

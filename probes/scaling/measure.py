@@ -39,16 +39,45 @@ def measure_scaling(
 ) -> ScalingReport:
     """How does translation into each language grow with the pairs it was tuned on, and how would a budget best be divided?
 
-    `table` is that of `measure_cells`, its cells tagged `language`, `size` (0: untuned) and `seed`, every language in the same
-    sizes and seeds. `similarity` gives each language's gamma; the law then has it (form "given"), and free gammas test it.
-    `plan` asks for a division: `budget`, and optionally `caps`, `objective`, `weights`. `how` is what the signature is to
-    tell of the tuning.
+    `ScalingStudy` tunes, scores and then asks this of its own table.
 
-    When it misleads: sizes that differ in their updates as well (epochs fixed) show data and training together; an exact match
-    or any other thresholded score bends the curve by itself; and points near 100 say little about beta.
+    Parameters
+    ----------
+    table
+        That of `measure_cells`, its cells tagged `language`, `size` (pairs; 0 is the untuned model) and `seed`, every language
+        in the same sizes and seeds.
+    model, corpus
+        Identities of the untuned model and of the text translated, for the signature.
+    metric
+        The score that grows: chrf, exact, bleu or spbleu, all on a scale of 0 to 100.
+    form
+        The form of the law (`probes.scaling.law.Form`); None means "given" with a `similarity`, else "power".
+    reference
+        The language with gamma 1; None means the one that scores best at its largest size.
+    similarity
+        Each language's measured gamma, above 0. The law then has it, and free gammas test it.
+    similarity_of
+        What the similarity was measured by, for the signature.
+    plan
+        Asks for a division of a budget: `budget`, and optionally `caps`, `objective` and `weights` as `allocate` has them.
+    how
+        What the signature says of the tuning.
+    resamples, seed
+        Bootstrap resamples of sentences and training seeds, and their random seed.
+
+    Raises
+    ------
+    ValueError
+        Where the metric is unknown, or the table lacks a tag.
+
+    Notes
+    -----
+    The law is S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: sizes that differ in their
+    updates as well (epochs fixed) show data and training together; an exact match or any other thresholded score bends the
+    curve by itself; and points near 100 say little about beta.
     """
     if metric not in METRICS:
-        raise ValueError(f"metric {metric!r}: needed one of {', '.join(METRICS)}, which run from 0 to 100.")
+        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")
     lost = {"language", "size", "seed"} - set(table)
     if lost:
         raise ValueError(f"the sweep has no column {', '.join(sorted(lost))}. Tag its cells with language, size and seed.")
@@ -102,5 +131,5 @@ def _beyond(report: ScalingReport) -> tuple[str, ...]:
     if report.plan is None:
         return ()
     low, high = report.points.sizes.min(), report.points.sizes.max()
-    found = [name for name, n in zip(report.plan.languages, report.plan.pairs, strict=True) if not low <= n <= high]
-    return (f"The plan goes outside the sizes that were measured for {', '.join(found)}.",) if found else ()
+    outside = [name for name, n in zip(report.plan.languages, report.plan.pairs, strict=True) if not low <= n <= high]
+    return (f"The plan goes outside the sizes that were measured for {', '.join(outside)}.",) if outside else ()

@@ -73,7 +73,7 @@ class ScalingReport(Report):
         return allocate(self.law, asked["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
 
     def _noise(self, objective: str, shares: np.ndarray) -> float:
-        """What one evaluation of an objective is off by: the spread of its draws, and how far the points lie from the law."""
+        """What one evaluation of an objective is off by: the deviation of its draws, and how far the points lie from the law."""
         points, law = self.points, self.law
         assert points.drawn is not None
         top, sizes = points.drawn[:, points.largest()], np.unique(points.sizes)
@@ -115,11 +115,11 @@ class ScalingReport(Report):
     def _parameters(self) -> list[dict[str, Any]]:
         law, drawn, n = self.law, self.law.drawn, len(self.points.scores)
         assert drawn is not None
-        place = law.languages.index(law.reference)
+        reference = law.languages.index(law.reference)
         shared = ["all"] if law.form != "slopes" else list(law.languages)
         rows = [_row("beta", name, law.beta[k], drawn.slope[:, k], n, 0.0) for k, name in enumerate(shared)]
         if law.form != "loglinear":
-            rows.append(_row("alpha", law.reference, law.alpha, np.exp(drawn.offset[:, place]), n))
+            rows.append(_row("alpha", law.reference, law.alpha, np.exp(drawn.offset[:, reference]), n))
         if law.form == "ceiling":
             rows.append(_row("ceiling", "all", float(law.estimate.ceiling), drawn.ceiling, n, FULL))
         if law.form in ("power", "ceiling"):
@@ -204,7 +204,7 @@ class ScalingReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         law, points = self.law, self.points
-        spread = np.geomspace(points.sizes.min(), points.sizes.max(), 40)
+        sizes = np.geomspace(points.sizes.min(), points.sizes.max(), 40)
         fitted = law.predict(np.unique(points.sizes)).set_index(["language", "size"])["estimate"]
         frame = self._summary[self._summary["quantity"] == "score"].astype({"size": float})
         frame = frame[frame["language"].isin(points.names)]
@@ -212,11 +212,11 @@ class ScalingReport(Report):
         frame = frame.assign(fitted=[fitted[key] for key in keys], error=points.noise)
         title, ceiling = f"{self.question[:-1]}: {_FORMS[law.form]}", float(law.estimate.ceiling)
         label, line = METRICS[self.settings["metric"]], str(self.signature)
-        found = {"scaling": scaling_panels(frame, law.predict(spread), ceiling, title, label, line, law.identified())}
+        figures = {"scaling": scaling_panels(frame, law.predict(sizes), ceiling, title, label, line, law.identified())}
         if self.plan:
             title = f"How to divide {self.plan.budget:,} pairs"
-            found["allocation"] = allocation_bars(self.plan.table(), title, self.plan.verdict(), line)
-        return found
+            figures["allocation"] = allocation_bars(self.plan.table(), title, self.plan.verdict(), line)
+        return figures
 
 
 def _all_scores(table: pd.DataFrame, how: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

@@ -41,13 +41,13 @@ def _ordered(curves: Curves, order: list[int]) -> Curves:
 
 def last_known(points: Points) -> Float[np.ndarray, " language"]:
     """What a forecast of no growth misses: each language's score at its largest size minus that at the one before."""
-    found = []
+    changes = []
     for row in range(len(points.names)):
         mine = points.rows == row
         order = np.argsort(points.sizes[mine])
         ordered = points.scores[mine][order]
-        found.append(ordered[-1] - ordered[-2] if len(ordered) > 1 else np.nan)
-    return np.array(found)
+        changes.append(ordered[-1] - ordered[-2] if len(ordered) > 1 else np.nan)
+    return np.array(changes)
 
 
 def compare_forms(points: Points, similarity: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -69,8 +69,8 @@ def compare_forms(points: Points, similarity: Mapping[str, float] | None = None)
         around = [np.nan, np.nan] if drawn is None else np.quantile(np.abs(drawn).mean(axis=1), [0.025, 0.975])
         rows.append({"form": form, "parameters": law.parameters, "misfit": law.misfit, "aic": law.aic, "bias": missed.mean(),
                      "left_out": np.abs(missed).mean(), "lower": around[0], "upper": around[1]})  # fmt: skip
-    found = pd.DataFrame(rows)
-    return found.assign(behind=found["aic"] - found["aic"].min())
+    forms = pd.DataFrame(rows)
+    return forms.assign(behind=forms["aic"] - forms["aic"].min())
 
 
 def rank_agreement(law: Law, similarity: Mapping[str, float], seed: int = 0) -> tuple[float, float]:
@@ -81,8 +81,8 @@ def rank_agreement(law: Law, similarity: Mapping[str, float], seed: int = 0) -> 
     free, given = law.gamma, np.array([similarity[name] for name in law.languages], dtype=float)
     if len(free) < 3 or not np.isfinite(free).all() or np.ptp(given) == 0:
         return np.nan, np.nan
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (free,), lambda x: stats.spearmanr(x, given).statistic, permutation_type="pairings", alternative="greater",
         n_resamples=9999, rng=np.random.default_rng(seed),
     )  # fmt: skip
-    return float(found.statistic), float(found.pvalue)
+    return float(test.statistic), float(test.pvalue)

@@ -48,7 +48,9 @@ class Cell:
 
     def __post_init__(self) -> None:
         if self.mixture is not None and self.recipe is None:
-            raise ValueError(f"cell {self.name!r} has a mixture and no recipe. Needed: both, or no mixture for the parent itself.")
+            raise ValueError(
+                f"cell {self.name!r} has a mixture and no recipe, expected both. Leave the mixture out for the parent itself."
+            )
         if wrong := (_OWN | set(UNTUNED)) & set(self.tags):
             raise ValueError(f"cell {self.name!r}: tag {sorted(wrong)[0]!r} is a column of every table. Choose another name.")
 
@@ -76,7 +78,7 @@ class Models:
 
     def contents(self, cell: Cell) -> dict[str, Any]:
         """What the model of a cell is made of."""
-        recipe = plain(cell.recipe) if cell.recipe and cell.mixture else None
+        recipe = recipe_json(cell.recipe) if cell.recipe and cell.mixture else None
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
     def key(self, cell: Cell) -> str:
@@ -84,7 +86,7 @@ class Models:
         return digest({"of": self.contents(cell), "by": self.store.by})[:32]
 
     def owed(self, cell: Cell) -> bool:
-        """Whether the model is to be kept and is not."""
+        """Whether the model must be saved but is not yet."""
         return self.keep != "nothing" and cell.mixture is not None and self.store.kept(self.key(cell)) is None
 
     def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:
@@ -108,7 +110,12 @@ class Models:
             with _undistributed():
                 tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
             model = load(tuned.folder, device=self.device)
-            facts = _told(tuned) | {"kept": self.keep, "name": cell.name, "parent": self.parent, "model_sha": identify(model).sha}
+            facts = _training_facts(tuned) | {
+                "kept": self.keep,
+                "name": cell.name,
+                "parent": self.parent,
+                "model_sha": identify(model).sha,
+            }
             self._save(key, facts, model)
         return model, {name: facts[name] for name in UNTUNED}
 
@@ -135,14 +142,14 @@ def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | Non
     return model
 
 
-def plain(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, Any]:
     """A recipe as JSON has it."""
     return json.loads(json.dumps(asdict(recipe)))
 
 
-def _told(tuned: TunedModel) -> dict[str, Any]:
+def _training_facts(tuned: TunedModel) -> dict[str, Any]:
     losses = [entry["loss"] for entry in tuned.details["history"] if "loss" in entry]
-    return {"mixture": tuned.data.sha, "recipe": plain(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
+    return {"mixture": tuned.data.sha, "recipe": recipe_json(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
             "final_loss": tuned.final_loss, "moved_rows": tuned.details["moved_rows"]}  # fmt: skip
 
 

@@ -37,13 +37,13 @@ def seed_means(
     tags = table.drop_duplicates(["cell", "source", "target"]).set_index(["cell", "source", "target"]).loc[once.index]
     seeds = sorted(tags["seed"].unique())
     often = draws(len(seeds), resamples, seed + 1)
-    groups, scores, found = [], [], []
+    groups, scores, draws_of = [], [], []
     for key, rows in tags.groupby(list(by), sort=False).indices.items():
         mine = tags["seed"].to_numpy()[rows]
         if set(mine) != set(seeds):
-            raise ValueError(f"{key} has seeds {sorted(set(mine))} but others have {seeds}. Needed: the same seeds everywhere.")
+            raise ValueError(f"{key}: got seeds {sorted(set(mine))} where others have {seeds}, expected the same seeds everywhere.")
         weight = often[:, [seeds.index(each) for each in mine]]
         groups.append(key)
         scores.append(scale * once.to_numpy()[rows, 0].mean())
-        found.append(scale * (drawn[rows].T * weight).sum(1) / weight.sum(1))
-    return pd.DataFrame(groups, columns=list(by)), np.array(scores), np.stack(found, axis=1)
+        draws_of.append(scale * (drawn[rows].T * weight).sum(1) / weight.sum(1))
+    return pd.DataFrame(groups, columns=list(by)), np.array(scores), np.stack(draws_of, axis=1)

@@ -23,7 +23,7 @@ from interp.models.computation import computed_by
 from interp.models.devices import choose_device
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
-from probes.sweep.models import Cell, Keep, Models, plain, reopened
+from probes.sweep.models import Cell, Keep, Models, recipe_json, reopened
 from probes.sweep.store import Store
 from probes.translation.measure import measure_translation
 from probes.translation.report import CORPUS_SCORES, TranslationReport
@@ -48,20 +48,64 @@ def measure_cells(
 ) -> pd.DataFrame:
     """How does each tuned model translate, sentence by sentence? Whatever is finished in `folder` is taken from there.
 
-    One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
-    with its `_baseline` (as `measure_translation`), and what training tells: `steps`, `first_loss` and `final_loss` (nats a
-    token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts each
-    item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them. `keep="rows"` stores the
-    embedding rows that moved (scope "embeddings"), `"model"` the whole folder; `kept_model` opens either. Several processes
-    may share the folder: each computes what it is given, and waits where another is at the same model.
+    Several processes may share the folder: each computes what it is given, and waits where another is at the same model.
 
+    Parameters
+    ----------
+    parent
+        Hub name or folder of the model that every cell is tuned from.
+    cells
+        The models to tune, and the directions to ask each for; names must differ.
+    corpus
+        Parallel text to translate, with every language of the directions.
+    folder
+        Where finished cells and kept models lie.
+    form
+        The prompt template of asking, one of `interp.tuning.TEMPLATES`.
+    metrics
+        Scores of every item: exact, chrf, bleu, spbleu, script.
+    shots
+        Examples shown in the prompt, the first items of `corpus`; these are then not asked.
+    beams
+        Beam search with so many beams; 1 is greedy.
+    max_new_tokens
+        Length of an answer at most; None means twice the longest reference.
+    keep
+        What to keep of each tuned model for `kept_model`: "rows" (the embedding rows that moved, of scope "embeddings"),
+        "model" (its folder) or "nothing".
+    device
+        cpu, cuda, cuda:1, mps or auto; None means auto.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
+        with its `_baseline` (as `measure_translation`), and what training says: `steps`, `first_loss` and `final_loss` (nats a
+        token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts
+        that each item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them.
+
+    Raises
+    ------
+    ValueError
+        Where there is no cell, a name stands twice, or `keep="rows"` and more than embedding rows move.
+
+    Notes
+    -----
     When it misleads: the templates of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
     tuned model is asked in a format it never saw.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.sweep.sweep import Cell
+    >>> text = interp.read("cldr:dates", languages=["eng_Latn", "deu_Latn"], split="heldout").select(limit=4)
+    >>> cells = [Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),))]
+    >>> table = probes.measure_cells("bundled", cells, text, "runs/sweep", max_new_tokens=8)  # doctest: +SKIP
     """
     sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
     _check(cells, keep)
-    found = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
-    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, found, strict=True)], ignore_index=True)
+    tables = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
+    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
 
 
 def missing(
@@ -78,25 +122,29 @@ def missing(
     keep: Keep = "nothing",
     device: str | None = None,
 ) -> list[Cell]:
-    """The cells that `measure_cells` would still have to compute, in order. Their complement is a table that can be read now."""
+    """The cells that `measure_cells`, given the same, would still have to compute, in order. All others can be read now."""
     sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
     _check(cells, keep)
     return [cell for cell in cells if sweep.finished(cell) is None]
 
 
 def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> TransformerBridge:
-    """The tuned model of a cell that was measured with `keep`, bit for bit. Raises `ValueError` where none was kept."""
+    """The tuned model of a `cell` that `measure_cells` kept in `folder`, bit for bit, on a `device` (None means auto).
+
+    Raises `ValueError` where none was kept, or it was altered since.
+    """
     store = Store(Path(folder))
     if cell.mixture is None or cell.recipe is None:
         raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
-    wanted = {"mixture": cell.mixture.identity.sha, "recipe": plain(cell.recipe)}
-    found = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
-    found = [each for each in found if each[1].get("by") == computed_by(choose_device(device))] if len(found) > 1 else found
-    if len(found) != 1:
+    wanted = {"mixture": cell.mixture.identity.sha, "recipe": recipe_json(cell.recipe)}
+    kept = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
+    kept = [each for each in kept if each[1].get("by") == computed_by(choose_device(device))] if len(kept) > 1 else kept
+    if len(kept) != 1:
         raise ValueError(
-            f"{folder} keeps {len(found)} models of cell {cell.name!r}. Needed: one, from measure_cells(keep='rows') of one parent."
+            f"{folder} keeps {len(kept)} models of cell {cell.name!r}, expected one. Measure it with keep='rows' or keep='model', "
+            "of one parent."
         )
-    model = reopened(store, *found[0], device)
+    model = reopened(store, *kept[0], device)
     if model is None:
         raise ValueError(f"the model of cell {cell.name!r} in {folder} was altered. Measure it again with the same keep.")
     return model
@@ -149,8 +197,8 @@ def _with_counts(report: TranslationReport) -> pd.DataFrame:
 
 
 def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-    for place, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
-        table.insert(place, name, value)
+    for column, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
+        table.insert(column, name, value)
     return table
 
 
@@ -160,11 +208,11 @@ def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_
 
 def _check(cells: Sequence[Cell], keep: Keep) -> None:
     if not cells:
-        raise ValueError("an empty sweep: there is no cell to measure. Needed: at least one.")
+        raise ValueError("got no cell to measure, expected one or more.")
     if twice := [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]:
-        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them. Needed: one name a cell.")
+        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them, expected one name a cell. Rename one.")
     for cell in cells if keep == "rows" else ():
         recipe = cell.recipe
         if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):
             what = f"scope {recipe.scope!r}, tie {recipe.tie!r}"
-            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Needed: keep 'model' or 'nothing'.")
+            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Use keep 'model' or 'nothing'.")

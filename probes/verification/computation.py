@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import GenerationConfig
 
-from interp.generation.generate import _greedy
+from interp.generation.generate import greedy
 from interp.generation.plain import shortfalls
 from interp.interventions.edits import Graft, record, tokens_of
 from interp.interventions.grid.cells import new_cache
@@ -85,7 +85,7 @@ def _generation(model: TransformerBridge, plain: Any) -> tuple[float, str]:
     if plain is None:
         raise CannotAskError("the plain Hugging Face model cannot be had beside the bridge")
     prompts = prompts_of(model)
-    ours, own, off, same = _greedy(model, prompts, _SAID, ()), plain.generation_config, [], 0
+    ours, own, off, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
     ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
     filler = ends[0] if isinstance(ends, list) else ends
     plain.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=filler or 0)

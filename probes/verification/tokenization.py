@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from interp.interventions.edits import tokens_of
-from interp.interventions.grid.grid import stop_tokens
+from interp.models.tokens import end_tokens
 from interp.models.verification import CannotAskError, WrongError
 from probes.verification.sentences import SENTENCES
 
@@ -80,7 +80,7 @@ def _added(tokenizer: Any) -> tuple[float, str]:
 
 
 def _open(model: TransformerBridge) -> tuple[float, str]:
-    ends = set(stop_tokens(model))
+    ends = set(end_tokens(model))
     last = tokens_of(model, "one two")[-1]
     if last in ends:
         raise WrongError(

@@ -150,7 +150,7 @@ def test_a_run_tells_its_receipts_on_the_terminal_in_the_manifest_and_on_the_pag
 
 
 def test_a_run_that_plain_forwards_contradict_is_not_finished(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(generating, "_greedy", lambda model, starts, most, stops: [[5] * most for _ in starts])
+    monkeypatch.setattr(generating, "greedy", lambda model, starts, prompts, most, stops: [[5] * most for _ in starts])
     run = ["translate", "--corpus", "cldr:names", "--languages", "deu_Latn", "--limit", "4", "--output", str(tmp_path / "run")]
     assert main(run) == 2
     assert "generated texts computed again by a plain forward differ by" in capsys.readouterr().err

@@ -7,11 +7,10 @@ import dataclasses
 import pandas as pd
 import pytest
 
-import experiments.directions_sweep
+import probes.directions.study
 import probes.sweep.sweep
 from experiments.ask import answer
 from experiments.directions import DirectionsSettings, run, share
-from experiments.directions_sweep import groups, texts, written
 from experiments.runs.settings import RECIPES, parse, read_recipe
 from experiments.runs.shards import Shard
 from probes.directions.alignment import PairAlignmentReport
@@ -58,7 +57,7 @@ def test_every_model_is_tested_on_the_same_items_in_every_direction_with_its_err
     assert {"corrected_copy", "published_off_target", "corrected", "published"} <= set(report.table)
     assert {"few-shot", "copy", "base", "seen"} <= set(report.summary()["against"])
     assert any("additivity" in note for note in report.notes)
-    assert any("Needed: a factor of at least 6" in note for note in report.notes)
+    assert any("expected a factor of at least 6" in note for note in report.notes)
     assert isinstance(Report.load(done / "alignment"), PairAlignmentReport)
 
 
@@ -83,13 +82,13 @@ def test_a_killed_study_goes_on_to_the_same_table(parent, done, tmp_path, monkey
 
 def test_shares_measure_each_model_once_and_the_last_only_reads(parent, done, tmp_path, monkeypatch):
     settings, measured = _settings(parent, tmp_path, "--no-align"), []
-    inner = experiments.directions_sweep.measure_cells
+    inner = probes.directions.study.measure_cells
 
     def noted(parent, cells, *args, **how):
         measured.append([cell.name for cell in cells])
         return inner(parent, cells, *args, **how)
 
-    monkeypatch.setattr(experiments.directions_sweep, "measure_cells", noted)
+    monkeypatch.setattr(probes.directions.study, "measure_cells", noted)
     for index in (1, 0):
         share(settings, Shard(index, 2))
     assert sorted(name for names in measured for name in names) == ["base", "copy/0", "few-shot", "tuned/0/0"]
@@ -103,18 +102,18 @@ def test_each_pair_may_have_a_text_of_its_own(tmp_path):
         (tmp_path / f"{'-'.join(pair)}.tsv").write_text("\n".join(["\t".join(pair), *rows]), encoding="utf-8")
     settings = _settings("bundled", tmp_path, "--corpus", str(tmp_path / "{source}-{target}.tsv"), "--split", "None",
                          "--test-corpus", "cldr:dates")  # fmt: skip
-    train, test = texts(settings)
-    (tuned,), _ = next(groups(settings, train))
+    study = settings.study()
+    tuned = study.jobs()[0].cell
     assert tuned.mixture.counts() == {"deu_Latn>fra_Latn": 4, "deu_Latn>eng_Latn": 4, "eng_Latn>fra_Latn": 4}
     german = [each for each in tuned.mixture.examples if each.source == "deu_Latn" and each.target == "eng_Latn"]
     assert all(each.input.startswith("deu deu_Latn+eng_Latn") and each.answer.startswith("eng deu_Latn+eng") for each in german)
-    assert written(settings, train)["spa_Latn"][0] == "spa eng_Latn+spa_Latn 0"
-    assert len(test) == 3
+    assert study.written()["spa_Latn"][0] == "spa eng_Latn+spa_Latn 0"
+    assert len(study.test) == 3
 
 
 def test_text_to_tune_on_is_not_translated(parent, tmp_path):
-    with pytest.raises(ValueError, match="to be tuned on and translated"):
-        texts(_settings(parent, tmp_path, "--test-split", "train"))
+    with pytest.raises(ValueError, match="trained on and tested on"):
+        _settings(parent, tmp_path, "--test-split", "train").study()
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("directions-*.yaml")), ids=lambda path: path.stem)

@@ -142,7 +142,7 @@ def test_an_instruction_file_needs_every_language(parent, tmp_path):
     }  # fmt: skip
     with pytest.raises(ValueError, match="no example in nld_Latn"):
         extrapolate._general(settings(parent, tmp_path, *flags, "--languages", "de", "nl"))
-    with pytest.raises(ValueError, match="no language to carry"):
+    with pytest.raises(ValueError, match="no language beside the pivot"):
         extrapolate._cells(settings(parent, tmp_path, "--languages", "en"))
     with pytest.raises(ValueError, match="held_out 0 of"):
         extrapolate._held_out(settings(parent, tmp_path, "--held-out", "0"))

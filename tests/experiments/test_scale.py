@@ -13,6 +13,7 @@ from experiments.runs.shards import Shard
 from experiments.scale import ScaleSettings
 from probes.scaling.allocation_report import AllocationReport, measure_allocations, random_division
 from probes.scaling.report import ScalingReport
+from probes.scaling.study import ScalingStudy
 from tests.probes.scaling.test_allocation import law as known_law
 from tests.probes.scaling.test_scaling import CORPUS, GAMMAS, MODEL, sweep
 from tests.support.tiny import tiny_folder
@@ -32,16 +33,16 @@ def settings(parent, output, *flags) -> ScaleSettings:
 @pytest.fixture
 def growing(monkeypatch):
     """A tiny model cannot translate: as many of its answers are called right as one that grew with its pairs would give."""
-    measure = scale._measure
+    scores = ScalingStudy.scores
 
-    def grown(asked, cells, test):
-        found = measure(asked, cells, test)
+    def grown(study, cells, folder, device=None):
+        found = scores(study, cells, folder, device)
         if "size" not in found:
             return found
         rank = found.groupby(["cell", "target"]).cumcount()
         return found.assign(exact=(rank < found["size"].map({0: 0, 2: 2, 4: 4, 8: 5})).astype(float))
 
-    monkeypatch.setattr(scale, "_measure", grown)
+    monkeypatch.setattr(ScalingStudy, "scores", grown)
 
 
 def table(folder) -> pd.DataFrame:
@@ -51,8 +52,7 @@ def table(folder) -> pd.DataFrame:
 def test_a_series_is_nested_its_report_has_the_law_and_its_plan_is_tried(parent, tmp_path, growing):
     flags = ("--gamma", "overlap", "--metric", "exact", "--budget", "12", "--validate", "--caps", "de", "7")
     asked = settings(parent, tmp_path / "run", *flags)
-    pairs, _ = scale._read(asked)
-    cells = {cell.name: cell for cell in scale._cells(asked, pairs)}
+    cells = {cell.name: cell for cell in asked.study().jobs()}
     small, large = ({each.id for each in cells[f"deu_Latn/{n}/0"].mixture.examples} for n in (4, 8))
     assert small < large
     assert [cell.tags["size"] for cell in cells.values()] == [0, 8, 8, 4, 4, 2, 2]
@@ -105,13 +105,13 @@ def test_each_language_may_have_text_of_its_own(parent, tmp_path):
         for side in ("eng_Latn", code):
             (folder / f"{side}.txt").write_text("".join(f"{side} {k}\n" for k in range(lines)), encoding="utf-8")
     flags = ("--corpus", str(tmp_path / "pairs" / "{language}"), "--split", "None", "--test-corpus", "cldr:dates")
-    pairs, test = scale._read(settings(parent, tmp_path / "run", *flags))
-    assert {code: len(each) for code, each in pairs.items()} == {"deu_Latn": 3, "nld_Latn": 5}
-    assert len(test) == 6
+    study = settings(parent, tmp_path / "run", *flags).study()
+    assert {code: len(each) for code, each in study.train.items()} == {"deu_Latn": 3, "nld_Latn": 5}
+    assert len(study.test) == 6
     with pytest.raises(ValueError, match="trained on and tested on"):
-        scale._read(settings(parent, tmp_path / "run", "--test-split", "train"))
-    with pytest.raises(ValueError, match="no language to tune on"):
-        scale._read(dataclasses.replace(settings(parent, tmp_path / "run"), languages=()))
+        settings(parent, tmp_path / "run", "--test-split", "train").study()
+    with pytest.raises(ValueError, match="no language beside the pivot"):
+        dataclasses.replace(settings(parent, tmp_path / "run"), languages=()).study()
 
 
 def arms(gain: float, seeds: int = 3) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def test_random_divisions_use_the_budget_and_respect_caps():
 
 
 def test_training_settings_become_a_recipe_that_holds_nothing_out(parent, tmp_path):
-    recipe = settings(parent, tmp_path, "--scope", "lora", "--learning-rate", "0.01").recipe(7)
+    recipe = settings(parent, tmp_path, "--scope", "lora", "--learning-rate", "0.01").recipe(seed=7)
     assert (recipe.scope, recipe.learning_rate, recipe.seed, recipe.held_out, recipe.device_batch) == ("lora", 0.01, 7, 0.0, 2)
     with pytest.raises(ValueError, match="float16"):
-        settings(parent, tmp_path, "--dtype", "float16").recipe(0)
+        settings(parent, tmp_path, "--dtype", "float16").recipe()

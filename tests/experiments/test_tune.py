@@ -9,7 +9,6 @@ import interp
 from experiments.ask import answer
 from experiments.compare import CompareSettings
 from experiments.compare import run as compare
-from experiments.runs.mixture import build_control, build_mixture
 from experiments.runs.settings import RECIPES, parse, read_recipe
 from experiments.tune import TuneSettings
 from interp.tuning import TunedModel
@@ -38,23 +37,23 @@ def _settings(*flags: str) -> TuneSettings:
     ],
 )  # fmt: skip
 def test_every_mixture_has_the_directions_it_is_named_for(flags, counts):
-    assert build_mixture(_settings(*flags)).counts() == counts
+    assert _settings(*flags).build().counts() == counts
 
 
 def test_muit_takes_budgets_by_language():
-    mixture = build_mixture(_settings("--mixture", "muit", "--budgets", "deu_Latn", "6", "swh_Latn", "9"))
+    mixture = _settings("--mixture", "muit", "--budgets", "deu_Latn", "6", "swh_Latn", "9").build()
     of = {code: sum(n for pair, n in mixture.counts().items() if code in pair) for code in ("deu_Latn", "swh_Latn")}
     assert of == {"deu_Latn": 6, "swh_Latn": 9}
 
 
 def test_controls_keep_the_format_and_lose_the_knowledge():
-    real = build_mixture(_settings())
-    copied = build_control(_settings("--control", "copy"), real)
+    real = _settings().build()
+    copied = _settings("--control", "copy").build_control(real)
     assert all(each.input == each.answer for each in copied.examples)
-    assert build_control(_settings("--control", "shuffled"), real).counts() == real.counts()
-    assert build_control(_settings("--control", "english"), real).counts() == {"eng_Latn>eng_Latn": 20}
-    asked = build_mixture(_settings("--mixture", "questions"))
-    copied = build_control(_settings("--mixture", "questions", "--control", "copy"), asked)
+    assert _settings("--control", "shuffled").build_control(real).counts() == real.counts()
+    assert _settings("--control", "english").build_control(real).counts() == {"eng_Latn>eng_Latn": 20}
+    asked = _settings("--mixture", "questions").build()
+    copied = _settings("--mixture", "questions", "--control", "copy").build_control(asked)
     assert {each.answer for each in copied.examples} == {each.answer for each in asked.examples}
     assert all(each.input == each.answer for each in copied.examples)
 

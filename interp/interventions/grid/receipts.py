@@ -15,6 +15,7 @@ from interp.interventions.grid.cells import Cells
 from interp.interventions.grid.naive import naive, naive_forward
 from interp.interventions.grid.scores import Ask, reduce
 from interp.models import receipts
+from interp.models.tokens import end_tokens
 from interp.models.verification import share_of_largest, tolerance_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,5 @@ def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, q
 
 def _spoken(model: TransformerBridge, said: Sequence[int]) -> int:
     """How many tokens were said, the end token among them; what fills up the row behind it was not."""
-    from interp.interventions.grid.grid import stop_tokens
-
-    ends = set(stop_tokens(model))
+    ends = set(end_tokens(model))
     return next((place + 1 for place, token in enumerate(said) if token in ends), len(said))

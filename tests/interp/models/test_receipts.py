@@ -110,7 +110,7 @@ def _emptied(past, copies=1):
 FAULTS = {
     "captured sentences": (capturing, "_pool_batch", lambda real: lambda *args: real(*args) + 0.1),
     "counted sentences": (neurons, "pad", lambda real: _all_seen),
-    "generated texts": (generating, "_greedy", lambda real: _other_tokens),
+    "generated texts": (generating, "greedy", lambda real: _other_tokens),
     "scored continuations": (scoring, "_tail_log_probs", lambda real: lambda *args: [each - 0.1 for each in real(*args)]),
     "patched runs": (patching, "fork", lambda real: _emptied),
     "transplant cells": (items, "measure_grids", lambda real: lambda *args: _off(real(*args))),

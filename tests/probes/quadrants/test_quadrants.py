@@ -9,7 +9,7 @@ from probes.quadrants.agreement import agreement, target_gains
 from probes.quadrants.causes import regress, stagnant_routes
 from probes.quadrants.classes import QUADRANTS, UNDETERMINED, classify, membership, read_scores
 from probes.quadrants.guideline import check_guideline
-from probes.quadrants.report import QuadrantReport, tell
+from probes.quadrants.report import QuadrantReport, report_quadrants
 from probes.report import Report
 from probes.statistics.resampling import draws
 
@@ -208,17 +208,17 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
     told = {"methods": ["embeddings"], "probes": list(PROBES), "metric": "exact", "against": ["base", "format"], "threshold": 0.0,
             "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a", "tie": "refuse",
             "tokenization": None}  # fmt: skip
-    report = tell(table, signature, told)
+    report = report_quadrants(table, signature, told)
     assert "against the raw base 1 reciprocal, 1 altruistic, 1 selfish, 1 stagnant of 4 languages" in report.verdict()
     assert set(report.figures()) == {"quadrants", "consistency"}
     assert any("One seed" in note for note in report.notes)
     assert any("same quadrant against both baselines for 4 of 4 languages" in note for note in report.notes)
     assert not any("not the published" in note for note in report.notes)
-    assert any("one table" in note for note in tell(table, signature, {**told, "tie": "both"}).notes)
+    assert any("one table" in note for note in report_quadrants(table, signature, {**told, "tie": "both"}).notes)
     report.save(tmp_path)
     loaded = Report.load(tmp_path)
     assert isinstance(loaded, QuadrantReport)
     pd.testing.assert_frame_equal(loaded.summary(), report.summary())
     assert {"estimate", "lower", "upper", "n", "baseline", "quadrant"} <= set(loaded.summary())
-    with pytest.raises(ValueError, match="tokenizer spells"):
+    with pytest.raises(ValueError, match="tokenizer splits"):
         loaded.causes()

@@ -122,7 +122,7 @@ def test_a_saturated_language_is_left_out_and_named():
 def test_a_plan_that_cannot_be_made_is_said_and_the_rest_stands():
     found = measure(sweep(), plan={"budget": 3})
     assert found.plan is None
-    assert any("No plan: a budget of 3 for 4 languages" in note for note in found.notes)
+    assert any("No plan: got a budget of 3 for 4 languages" in note for note in found.notes)
 
 
 def test_a_plan_outside_the_measured_sizes_is_named():

@@ -1,0 +1,188 @@
+"""A study of translation directions from start to end: models tuned on some, scored on all, and what stands beside the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from interp.models.load import identify, load
+from interp.provenance import Signature
+from interp.text.corpus import ParallelCorpus
+from interp.tuning import Recipe
+from probes.directions.cells import Control, PairText, direction_cells, untuned_cell, with_errors
+from probes.directions.companions import Companions, add_companions
+from probes.directions.means import common_items
+from probes.directions.report import DirectionReport
+from probes.directions.roles import Roles
+from probes.sweep.study import SWEEP, Study, describe_tuning
+from probes.sweep.sweep import Cell, Keep, kept_model, measure_cells
+from probes.translation.language_id import LearnedLanguages, by_script, learn_languages
+
+
+class Job(NamedTuple):
+    """One model of the study: whether it is kept to be looked into, and how many examples its prompts show."""
+
+    cell: Cell
+    keep: Keep = "nothing"
+    shots: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectionStudy(Study[Job]):
+    """Does tuning on some translation directions carry to unseen ones (mFTI, arXiv 2305.15083)?
+
+    Tunes the parent on the directions that the roles of the languages allow and scores every direction, beside the untuned
+    model, the same with a few examples shown, and tuned controls.
+
+    Parameters
+    ----------
+    train
+        The text to tune on: one corpus of all languages, or a function from a source and a target to the text of that pair.
+    roles
+        The part each language plays in tuning.
+    recipe
+        How to tune; models are asked in its prompt template.
+    rotations
+        How many times to tune with the roles turned over the languages, so that a class does not stand for its languages.
+    samples
+        Examples of each seen direction; None means all.
+    shots
+        Examples shown to the untuned model; 0 leaves few-shot out. They are then tested by nobody.
+    controls
+        Other tunings with as many updates: "copy" repeats the pivot (the format), "shuffled" has shuffled answers, "all" is
+        tuned on every direction (what there is to reach).
+    metrics
+        What to score; the first is the main one.
+    judge
+        Who says whether an output is off target: "learned" (languages learned from the tuning text) or "script".
+    companions
+        What is measured inside the models, and what is known of the languages, to explain the scores.
+    dtype
+        Precision of the untuned model when it is looked into; None means the checkpoint's own.
+
+    Other parameters are those of every `Study`.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.tuning import Recipe
+    >>> roles = probes.Roles(mix=("eng_Latn",), read_only=("deu_Latn",), write_only=("fra_Latn",), unseen=("spa_Latn",))
+    >>> train, test = (interp.read("cldr:dates", languages=roles.languages, split=part) for part in ("train", "heldout"))
+    >>> study = probes.DirectionStudy(
+    ...     parent="bundled",
+    ...     train=train,
+    ...     test=test.select(limit=8),
+    ...     roles=roles,
+    ...     recipe=Recipe(template="mfti-own", mask="all", learning_rate=1e-3, steps=40, batch=16, held_out=0.0),
+    ...     samples=60,
+    ... )
+    >>> [job.cell.name for job in study.jobs()]
+    ['tuned/0/0', 'copy/0', 'base', 'few-shot']
+    >>> report = study.measure("runs/directions")  # doctest: +SKIP
+    """
+
+    train: ParallelCorpus | PairText
+    roles: Roles
+    recipe: Recipe
+    rotations: int = 1
+    samples: int | None = None
+    shots: int = 4
+    controls: tuple[Control, ...] = ("copy",)
+    metrics: tuple[str, ...] = ("exact", "chrf")
+    judge: Literal["learned", "script"] = "learned"
+    companions: Companions = field(default_factory=Companions)
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+
+    def pair_text(self, source: str, target: str) -> ParallelCorpus:
+        """The text that one direction is tuned on."""
+        return self.train if isinstance(self.train, ParallelCorpus) else self.train(source, target)
+
+    def jobs(self) -> list[Job]:
+        """Every model, the one to look into first, and those that are not tuned last."""
+        first, *rest = direction_cells(
+            self.pair_text,
+            self.roles.rotations(self.rotations),
+            self.recipe,
+            seeds=self.training_seeds,
+            samples=self.samples,
+            controls=self.controls,
+            pivot=self.pivot,
+        )
+        untuned = [Job(untuned_cell("base", self.recipe, self.roles))]
+        if self.shots:
+            untuned.append(Job(untuned_cell("few-shot", self.recipe, self.roles), shots=self.shots))
+        return [Job(first, keep="model" if self.companions.align else "nothing"), *map(Job, rest), *untuned]
+
+    def scores(self, jobs: Sequence[Job], folder: str | Path, device: str | None = None) -> pd.DataFrame:
+        """The scores of some models, item by item."""
+        tables = [
+            measure_cells(
+                self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.template,
+                metrics=self.metrics, shots=shots, beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep, device=device,
+            ) for (keep, shots), alike in groupby(jobs, key=lambda job: (job.keep, job.shots))
+        ]  # fmt: skip
+        return pd.concat(tables, ignore_index=True)
+
+    def measure(self, folder: str | Path, device: str | None = None) -> DirectionReport:
+        """Tune and score what `folder` does not hold yet, judge the errors, and put alignment and factors beside.
+
+        Parameters
+        ----------
+        folder
+            Where tuned models and scores are kept, in `sweep`, the same for every `share`; reports of their own go into
+            `alignment` and `factors`.
+        device
+            cpu, cuda, cuda:1, mps or auto; None means auto.
+        """
+        jobs = self.jobs()
+        table = common_items(self.scores(jobs, folder, device))
+        learned = learn_languages(self.written()) if self.judge == "learned" else None
+        base, how = load(self.parent, device=device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
+        tuning = describe_tuning(self.recipe, self.seeds, self.beams)
+        amounts = {"samples": self.samples, "shots": self.shots, "rotations": self.rotations}
+        signed = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
+        roles = [asdict(each) for each in self.roles.rotations(self.rotations)]
+        report = DirectionReport(
+            with_errors(table, learned.judge if learned else by_script),
+            Signature("directions", identify(base), self.test.identity, signed),
+            settings={"metrics": list(self.metrics), "roles": roles, **how},
+            notes=tuple(self._notes(learned)),
+        )
+        return add_companions(
+            report,
+            self.companions,
+            self.test,
+            base,
+            lambda: kept_model(Path(folder) / SWEEP, jobs[0].cell, device),
+            self.pivot,
+            Path(folder),
+        )
+
+    def written(self) -> dict[str, tuple[str, ...]]:
+        """What each language looks like in the tuning text, beside the pivot."""
+        codes = self.roles.languages
+        beside = next(code for code in codes if code != self.pivot)
+        return {code: self.pair_text(self.pivot, beside if code == self.pivot else code)[code] for code in codes}
+
+    def _notes(self, learned: LearnedLanguages | None) -> Iterator[str]:
+        test = self.test
+        yield "Unseen means not in tuning; pre-training may have seen the language and the direction."
+        if test.name.startswith("cldr:"):
+            yield "cldr text: a few hundred dates, numbers or names, each of them short."
+        if self.shots:
+            yield f"The {self.shots} items that few-shot prompts show are left out for all models."
+        if learned is not None:
+            own = [sum(learned.judge(test[code], code)) / len(test) for code in test.languages]
+            other = [sum(learned.judge(test[a], b)) / len(test) for a in test.languages for b in test.languages if a != b]
+            yield (
+                "Off-target outputs are recognised by a language identifier learned from the tuning text. It takes "
+                f"{sum(own) / len(own):.0%} of the test sentences for their own language, {sum(other) / len(other):.1%} for "
+                "another one."
+            )
+        if self.rotations == 1:
+            yield "Roles are not rotated: a class stands for its languages, too."

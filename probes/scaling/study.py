@@ -1,0 +1,199 @@
+"""A data-scale series from start to end: models tuned on more and more pairs, the law of their scores, and a plan that is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from interp.activations.capture import capture
+from interp.models.load import identify, load
+from interp.text.corpus import ParallelCorpus
+from interp.tuning import Mixture, Recipe, muit, translations
+from probes.scaling.allocation import Objective, Plan
+from probes.scaling.allocation_report import measure_allocations, random_division
+from probes.scaling.measure import Similarity, language_similarity, measure_scaling
+from probes.scaling.report import ScalingReport
+from probes.sweep.study import SWEEP, Study, describe_tuning
+from probes.sweep.sweep import Cell, measure_cells
+
+Gamma = Literal["free", "alignment", "overlap"]
+_SENTENCES = 200  # of the training text, for a measured similarity
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingStudy(Study[Cell]):
+    """How does translation into a language grow with the pairs it was tuned on, and how should a budget of pairs be divided?
+
+    Tunes the parent on more and more pairs of each language, the smaller sets inside the larger, and fits the scaling law
+    S = 100 - alpha (gamma X)^beta (arXiv 2308.04948, eq. 2) and its rivals to the scores.
+
+    Parameters
+    ----------
+    train
+        The text to tune on, `train[language]`, a corpus of the pivot and that language.
+    recipe
+        How to tune; models are asked in its prompt template. Give `steps`, and sizes differ in their data alone.
+    sizes
+        Numbers of pairs to tune on, three or more.
+    metric
+        The score that is to grow: chrf, exact, bleu or spbleu.
+    gamma
+        How near a language is to the pivot: "free", fitted; "alignment" or "overlap", measured in the untuned model by MEXA or
+        by shared tokens, and then tested.
+    reference
+        The language with gamma 1; None means the one that scores best.
+    budget
+        Pairs to divide over the languages; None makes no plan.
+    caps
+        The most pairs that a language may get; none given means the pairs there are.
+    objective
+        What the division makes highest: "sum" (the mean score), "weighted" (the mean weighted by `weights`) or "maxmin" (the
+        lowest score).
+    weights
+        What a point of each language's score is worth, for the objective "weighted".
+    validate
+        Whether to tune models on the planned, a uniform and random divisions of the budget, and compare them.
+    dtype
+        Precision of the untuned model when similarity is measured; None means the checkpoint's own.
+    train_name
+        What the signature calls the training text; None means the names of its corpora.
+
+    Other parameters are those of every `Study`.
+
+    Raises
+    ------
+    ValueError
+        Where there is no language to tune on, or `validate` has no budget.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.tuning import Recipe
+    >>> train = {code: interp.read("cldr:dates", languages=["eng_Latn", code], split="train") for code in ("nld_Latn", "ukr_Cyrl")}
+    >>> study = probes.ScalingStudy(
+    ...     parent="bundled",
+    ...     train=train,
+    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *train], split="heldout").select(limit=20),
+    ...     recipe=Recipe(template="quoted", learning_rate=1e-3, steps=25, batch=16, held_out=0.0),
+    ...     sizes=(16, 64, 256),
+    ...     budget=200,
+    ... )
+    >>> [job.name for job in study.jobs()][:3]
+    ['untuned', 'nld_Latn/256/0', 'ukr_Cyrl/256/0']
+    >>> report = study.measure("runs/scale")  # doctest: +SKIP
+    """
+
+    train: Mapping[str, ParallelCorpus]
+    recipe: Recipe
+    sizes: tuple[int, ...]
+    metric: str = "chrf"
+    gamma: Gamma = "free"
+    reference: str | None = None
+    budget: int | None = None
+    caps: Mapping[str, int] = field(default_factory=dict)
+    objective: Objective = "sum"
+    weights: Mapping[str, float] | None = None
+    validate: bool = False
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    train_name: str | None = None
+    resamples: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.train:
+            raise ValueError("got no language to tune on, expected one or more. Give its pairs in train=.")
+        if self.validate and self.budget is None:
+            raise ValueError("got validate but no budget, so there is no plan to try. Give --budget (in Python: budget=).")
+
+    def jobs(self) -> list[Cell]:
+        """The untuned model, and every language in every size and order; the largest first, as they take longest."""
+        pairs, own = self._pairs(), replace(self.recipe, seed=self.seed)
+        cells = [Cell("untuned", None, own, self._into(*pairs), {"size": 0, "seed": self.seed})]
+        for size in sorted(self.sizes, reverse=True):
+            for seed in self.training_seeds:
+                recipe, tags = replace(self.recipe, seed=seed), {"size": size, "seed": seed}
+                cells += [
+                    Cell(f"{code}/{size}/{seed}", mixture.prefix(size, seed), recipe, self._into(code), tags)
+                    for code, mixture in pairs.items()
+                ]
+        return cells
+
+    def scores(self, jobs: Sequence[Cell], folder: str | Path, device: str | None = None) -> pd.DataFrame:
+        """The scores of some models, item by item, with the language each row is about."""
+        table = measure_cells(
+            self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.template, metrics=(self.metric,), beams=self.beams,
+            max_new_tokens=self.max_new_tokens, device=device,
+        )  # fmt: skip
+        return table.assign(language=table["target"])
+
+    def measure(self, folder: str | Path, device: str | None = None) -> ScalingReport:
+        """Tune and score what `folder` does not hold yet, fit, plan, and try the plan where that is asked.
+
+        Parameters
+        ----------
+        folder
+            Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and what
+            came of the plan, as a report of its own (`AllocationReport`), into `validation`.
+        device
+            cpu, cuda, cuda:1, mps or auto; None means auto.
+        """
+        most = {code: min(len(each), self.caps.get(code, len(each))) for code, each in self._pairs().items()}
+        plan = {"budget": self.budget, "caps": most, "objective": self.objective, "weights": self.weights}
+        report = measure_scaling(
+            self.scores(self.jobs(), folder, device),
+            identify(load(self.parent, device="cpu")),
+            self.test.identity,
+            metric=self.metric,
+            reference=self.reference,
+            similarity=None if self.gamma == "free" else self._similarity(self.gamma, Path(folder) / "activations", device),
+            similarity_of=self.gamma,
+            plan=None if self.budget is None else plan,
+            how=self._signed(),
+            resamples=self.resamples,
+            seed=self.seed,
+        )
+        return self._try_plan(report, report.plan, Path(folder), device) if self.validate and report.plan else report
+
+    def _pairs(self) -> dict[str, Mixture]:
+        """All pairs of each language, as examples in one shuffled order."""
+        return {code: translations(text, [(self.pivot, code)], seed=self.seed) for code, text in self.train.items()}
+
+    def _into(self, *codes: str) -> tuple[tuple[str, str], ...]:
+        return tuple((self.pivot, code) for code in codes)
+
+    def _signed(self) -> dict[str, str | int | float]:
+        name = self.train_name or "+".join(dict.fromkeys(text.name for text in self.train.values()))
+        return describe_tuning(self.recipe, self.seeds, self.beams) | {"train": name}
+
+    def _similarity(self, of: Similarity, folder: Path, device: str | None) -> dict[str, float]:
+        """How near each language is to the pivot in the untuned model, on its own training text."""
+        model = load(self.parent, device=device, dtype=self.dtype)
+        similarity: dict[str, float] = {}
+        for code, text in self.train.items():
+            acts = capture(model, text.select(limit=_SENTENCES, seed=self.seed), folder=folder / code)
+            similarity |= language_similarity(acts, self.pivot, of)
+        return similarity
+
+    def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path, device: str | None) -> ScalingReport:
+        """The report with what came of its plan, whose own report lies in `validation`."""
+        caps, pairs, cells = report.settings["plan"]["caps"], self._pairs(), []
+        steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates a language as in the series
+        for seed in self.training_seeds:
+            divisions = {"uniform": dict(zip(plan.languages, plan.uniform.tolist(), strict=True)),
+                         "planned": dict(zip(plan.languages, plan.pairs.tolist(), strict=True)),
+                         "random": random_division(plan, caps, seed)}  # fmt: skip
+            recipe = replace(self.recipe, seed=seed, steps=steps)
+            cells += [
+                Cell(f"{arm}/{seed}", muit(pairs, budgets=budgets, seed=seed), recipe, self._into(*plan.languages),
+                     {"arm": arm, "seed": seed}) for arm, budgets in divisions.items()
+            ]  # fmt: skip
+        tried = measure_allocations(
+            self.scores(cells, folder, device), plan, report.signature.model, self.test.identity, metric=self.metric,
+            weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,
+        )  # fmt: skip
+        tried.save(folder / "validation")
+        return replace(report, notes=(*report.notes, f"The plan tried: {tried.verdict()}"))
