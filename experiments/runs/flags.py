@@ -1,0 +1,38 @@
+"""A command line as settings: what it cannot mean is one line, as every other error is."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+T = TypeVar("T")
+_FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
+
+
+def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any, **more: Any) -> T:
+    """The settings that `args` say. Raises `ValueError` in one line where they say none; leaves by `SystemExit` on `--help`."""
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            return tyro.cli(
+                kind, args=list(args), prog=f"interp {command}", config=(tyro.conf.FlagCreatePairsOff, *markers), **more
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(
+            _one_line(told.getvalue()) or f"the options are not readable; `interp {command} --help` lists them"
+        ) from None
+
+
+def _one_line(box: str) -> str:
+    """What tyro says in a frame, without the frame and without the pages of help that it may add."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", box).strip().splitlines()[1:]  # without its title
+    text = " ".join(_FRAME.sub(" ", " ".join(lines)).split())
+    text = re.split(r" Argument helptext:| For full helptext| Perhaps you meant| Similar arguments", text)[0]
+    return text if len(text) <= 400 else f"{text[:397]}..."

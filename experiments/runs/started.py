@@ -1,0 +1,108 @@
+"""What a run began with: the libraries, the kind of device, and every file that it reads. It goes on with the same alone.
+
+`started.json` is written after `config.yaml`, before anything is computed, and never again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from glob import escape, glob
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from experiments.runs.settings import Settings
+from interp import provenance
+from interp.files.checks import safe_path
+from interp.files.sealed_json import read_sealed, write_sealed
+from interp.models.fingerprint import fingerprint
+
+STARTED = "started.json"
+_READ = ("model", "corpus", "test_corpus", "lens_corpus", "survey", "general", "questions", "text", "lens", "before", "after")
+"""The settings that may name a model, a text, a lens or a finished run."""
+
+
+@contextmanager
+def computing(settings: Settings, finished: bool) -> Iterator[None]:
+    """Pin what computes for the time of a run, and for its manifest: versions and, where there is anything to compute, the device."""
+    if finished:
+        with provenance.pinned():
+            yield
+        return
+    import torch
+
+    from interp.models.devices import choose_device
+
+    device = choose_device(settings.device)
+    model = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    with provenance.pinned(device=device.type, threads=str(torch.get_num_threads()), **model):
+        yield
+
+
+def write_started(settings: Settings) -> None:
+    """Write down what the run begins with. Only while `computing`."""
+    write_sealed(settings.output / STARTED, {"environment": provenance.environment(), "inputs": _inputs(settings)})
+
+
+def check_started(settings: Settings, finished: bool) -> None:
+    """Raises `ValueError`, naming it, for what is not as it was when the run started: a library, a file that it reads, the device.
+
+    A finished run may be shown on another device; its manifest says on which it was computed.
+    """
+    folder, now = settings.output, provenance.environment()
+    if not (folder / STARTED).is_file():
+        raise ValueError(f"{folder} does not say what computed it: {STARTED} is missing. Choose another --output.")
+    try:
+        started = read_sealed(safe_path(folder, STARTED))
+    except ValueError as error:
+        raise ValueError(f"{str(error).removesuffix('.')}. Choose another --output.") from None
+    before, inputs = started.get("environment"), started.get("inputs")
+    if not isinstance(before, dict) or not isinstance(inputs, dict):
+        raise ValueError(f"{folder / STARTED} was written by another program. Choose another --output.")
+    for name in (*provenance.versions(), *(("device",) if "device" in now and not finished else ())):
+        if before.get(name) != now.get(name):
+            todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
+            seen = f" `interp page {folder}` shows what is there." if finished else ""
+            raise ValueError(
+                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may give other numbers. "
+                f"{todo}, or choose another --output.{seen}"
+            )
+    for name, files in _inputs(settings).items():
+        if changed := _changed(inputs.get(name), files):
+            raise ValueError(
+                f"{folder} was started with --{name.replace('_', '-')} {getattr(settings, name)}, "
+                f"where {changed} since. Put it back, or choose another --output."
+            )
+
+
+def _inputs(settings: Settings) -> dict[str, dict[str, str]]:
+    """The hash of every file that the settings name, by setting. A lens that the run trains itself is none."""
+    fields, own = {each.name for each in dataclasses.fields(settings)}, getattr(settings, "lens_corpus", None)
+    named = {name: getattr(settings, name) for name in _READ if name in fields and not (name == "lens" and own)}
+    return {name: _files(value, settings.output) for name, value in named.items() if isinstance(value, str) and value}
+
+
+def _files(name: str, beside: Path) -> dict[str, str]:
+    """The files of one setting; "{language}" in it stands for any. What makes the text of "cldr:" is a library."""
+    if name.startswith("cldr:"):
+        return {f"the version of {library}": metadata.version(library) for library in ("Babel", "langcodes", "num2words")}
+    if "{language}" not in name:
+        return fingerprint(name, beside)
+    found = sorted(glob("*".join(map(escape, name.split("{language}")))))
+    return {f"{path}: {file}": sha for path in found for file, sha in fingerprint(path, beside).items()}
+
+
+def _changed(before: Any, now: Mapping[str, str]) -> str:
+    """The first file that is not as it was, and how; empty where all are. A hub model that was not there yet is not compared."""
+    if not isinstance(before, dict) or (not before and "commit" in now):
+        return ""
+    for name in sorted({*before, *now}):
+        if name not in now:
+            return f"{name} is gone"
+        if name not in before:
+            return f"{name} has come"
+        if before[name] != now[name]:
+            return f"{name} has changed"
+    return ""
