@@ -26,7 +26,7 @@ _READ = ("model", "corpus", "test_corpus", "lens_corpus", "survey", "general", "
 
 @contextmanager
 def computing(settings: Settings, finished: bool) -> Iterator[None]:
-    """Pin what computes for the time of a run, and for its manifest: versions and, where there is anything to compute, the device."""
+    """Pin what computes during a run, for its manifest: versions and, where there is anything to compute, the device."""
     if finished:
         with provenance.pinned():
             yield
@@ -66,7 +66,7 @@ def check_started(settings: Settings, finished: bool) -> None:
             todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
             seen = f" `interp page {folder}` shows what is there." if finished else ""
             raise ValueError(
-                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may give other numbers. "
+                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change the numbers. "
                 f"{todo}, or choose another --output.{seen}"
             )
     for name, files in _inputs(settings).items():
