@@ -51,5 +51,6 @@ def _mentions_self(hint: Any) -> bool:
 
 torch.set_num_threads(1)  # on models this small a second thread costs more than it gives
 os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))  # else it waits for threads that its parent kept
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # tests are about the CPU: "auto" must not pick a GPU that happens to be there
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: a test that asks a hub must fail at once
 install_import_hook(["interp", "probes"], "tests.conftest.checked")

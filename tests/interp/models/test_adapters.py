@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import interp
 from interp.models import adapters
+from interp.models.verification import share_of_largest
 from tests.support.tiny import tiny_folder, tiny_hf, tiny_tokenizer
 
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -107,7 +108,7 @@ def test_what_loads_is_what_the_model_computes_at_that_moment(family: str, kind:
     with model.disable_adapter() if disabled and kind != "injected" else nullcontext():
         before = logits_of(model)
         weights = {name: each.clone() for name, each in model.state_dict().items()}
-        torch.testing.assert_close(loaded(model, family), before, atol=1e-4, rtol=0)
+        assert share_of_largest(loaded(model, family), before) <= 1e-4
         assert torch.equal(logits_of(model), before)
         assert all(torch.equal(each, weights[name]) for name, each in model.state_dict().items())
     if disabled and kind != "biases":

@@ -312,7 +312,8 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "is a LlamaForSequenceClassification. Needed: a causal",
     ),
     "two classes": (edited(architectures=["LlamaForCausalLM", "LlamaModel"]), "Expected a list of one class name, as"),
-    "no list": (edited(architectures="LlamaForCausalLM"), "Expected a list of one class name, as"),
+    # transformers before 5.23 refuses it itself
+    "no list": (edited(architectures="LlamaForCausalLM"), "Expected a list of one class name, as|field 'architectures'"),
     "not a number": (broken_weight(float("nan")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
     "infinite": (broken_weight(-float("inf")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
     "a vision tower": (
