@@ -50,23 +50,69 @@ def capture(
     truncate: bool = False,
     progress: bool = True,
 ) -> Activations:
-    """What does the model hold for each sentence, at each layer, in each language: float32 `[layer sentence d_model]` a language.
+    """Run parallel text through a model and pool the activations of each sentence, at each layer, in each language.
 
-    `site`: the residual stream (rows "embed", "0" ..), or what attention or mlp add to it ("0" ..). `layers`: some rows, by
-    name or row number; the model runs no further than the last of them. `pooling` over the sentence's own tokens: their
-    mean, the last, or MEXA's `weighted` mean, w_t = t / sum t (Kargaran et al. 2024, eq. 1); "end" is the last token of the
-    whole text. `template` puts words around each sentence, "{sentence}" with "{language}" or "{autonym}"; pooling keeps to
-    the sentence. Special tokens and padding are left out; `include_bos` counts what stands before the sentence in (MEXA's
-    own mean does so).
+    Parameters
+    ----------
+    model
+        A model from `interp.load`. Hooks on it apply, and the signature names them (`hooks:`).
+    corpus
+        Parallel text, from `interp.read`.
+    site
+        "residual": the residual stream, N + 1 layers named "embed" (the input of block 0), "0" .. "N-1" (the output of each block).
+        "attention" or "mlp": what each block adds to the residual stream, N layers "0" .. "N-1".
+    pooling
+        How to combine the tokens of a sentence. "mean": their mean. "last": the last token of the sentence. "weighted": the
+        position-weighted mean of MEXA, w_t = t / sum(t). "end": the last token of the whole prompt, the template included.
+        Special tokens and padding are excluded.
+    layers
+        Layers to keep, by name ("embed", "3") or by row number, which may be negative. The forward pass stops after the last of
+        them. Default: all.
+    template
+        A prompt around each sentence: "{sentence}" once, and "{language}" (English name) or "{autonym}" if wanted. Only the tokens
+        of the sentence are pooled, but for "end". Default: the sentence alone.
+    folder
+        Where to save one file for each language. An interrupted capture continues with the next language; a folder with another
+        model, corpus or setting is refused. Default: keep the activations in memory.
+    only
+        Capture only these languages, so that several processes can share a folder. A call without it then completes the folder.
+    max_tokens
+        Maximum number of tokens of a batch, including padding. The result does not depend on it. Default: 16384 on a GPU; on a CPU
+        2**19 / d_model, but at least 512, above which only memory grows.
+    include_bos
+        Also pool the special tokens before the sentence, as MEXA does. The attention sink then dominates the mean.
+    truncate
+        Truncate texts that exceed the context length. Default: they are an error.
+    progress
+        Show a progress bar.
 
-    With a `folder`: one file a language, resumed language by language after a kill; only the same model, text and settings
-    resume. Several processes may fill one folder, each with `only` some of the languages; a call without `only` completes it.
-    `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
-    2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
+    Returns
+    -------
+    `Activations`: `activations[language]` is float32 `[layer sentence d_model]`.
 
-    Raises `ValueError` where a state is not finite. Hooks in force on the model are named in the signature (`hooks:`).
+    Raises
+    ------
+    ValueError
+        A sentence is empty or too long, a value is NaN or infinite, the site does not exist in this architecture, the folder
+        holds another capture, or an argument has no valid value.
 
-    When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
+    Notes
+    -----
+    "last" compares the ends of sentences, which are mostly full stops.
+
+    References
+    ----------
+    Kargaran et al. 2024, "MEXA", arXiv 2410.05873, eq. 1 (pooling "weighted").
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> activations = interp.capture(interp.load("bundled"), corpus, progress=False)
+    >>> tuple(activations["deu_Latn"].shape)  # layer, sentence, d_model
+    (9, 4, 192)
+    >>> activations.layers[:3]
+    ('embed', '0', '1')
     """
     if pooling not in get_args(Pooling):
         raise ValueError(f"pooling {pooling!r}: needed one of {', '.join(get_args(Pooling))}.")

@@ -24,15 +24,53 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Activations:
-    """`acts["fra_Latn"]`: float32 `[layer sentence d_model]`, one pooled state a sentence and layer.
+    """Pooled activations of parallel sentences, as `interp.capture` returns them.
 
-    `layers` names the rows: for the residual stream "embed" (what enters block 0) and then the output of each block, "0" ..;
-    for attention and mlp what each block adds. `ids` and `documents` name the sentences, in the same order in every
-    language, and `tokens(language)` gives the token ids of each. Frozen; from a folder nothing is read before a language is
-    asked for, and `acts[...]` reads it anew each time. `facts`: what decided the numbers beside the text, where that is known
-    (`interp.models.computation`).
+    `activations[language]` is float32 `[layer sentence d_model]`, in any spelling of the language. The object is immutable. If the
+    activations are in a folder, a language is read each time it is asked for, and never before.
 
-    When it misleads: the last residual row stands before the final norm, where Hugging Face's `hidden_states[-1]` stands after.
+    Attributes
+    ----------
+    layers
+        Names of the layers. For the residual stream "embed" (the input of block 0), then "0" .. "N-1" (the output of each block);
+        for attention and MLP "0" .. "N-1" (what each block adds).
+    site
+        "residual", "attention" or "mlp".
+    pooling
+        How the tokens of a sentence were combined: "mean", "last", "weighted" or "end".
+    ids
+        Identifiers of the sentences, in the same order in every language.
+    languages
+        FLORES-200 codes of the languages.
+    signature
+        Model, corpus and settings of the capture.
+    documents
+        The document of each sentence, if the corpus has documents.
+    labels
+        Further labels of each sentence, by name.
+    states
+        The activations of each language, in memory or in a file. Use `activations[language]` instead.
+    rows
+        Rows of `states` that are selected; empty for all of them.
+    token_ids
+        The pooled tokens of each sentence. Use `tokens(language)` instead.
+    facts
+        What else the numbers depend on, such as hashes of the weights and library versions (`interp.models.computation`).
+
+    Notes
+    -----
+    The last layer of the residual stream is the input of the final norm. Hugging Face's `hidden_states[-1]` is its output.
+
+    Example
+    -------
+    >>> import numpy as np, interp
+    >>> random = np.random.default_rng(0)
+    >>> arrays = {code: random.normal(size=(3, 5, 8)) for code in ("eng_Latn", "deu_Latn")}  # layer, sentence, d_model
+    >>> activations = interp.Activations.from_arrays(arrays)
+    >>> activations.layers, len(activations), activations.d_model
+    (('embed', '0', '1'), 5, 8)
+    >>> tuple(activations.select(layers=["embed"])["German"].shape)
+    (1, 5, 8)
     """
 
     layers: tuple[str, ...]
@@ -49,7 +87,10 @@ class Activations:
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
-        """The states of one language, in any spelling of it. Raises `ValueError` where one is not finite."""
+        """The activations of one language, in any spelling of it, as float32 `[layer sentence d_model]`.
+
+        Raises `ValueError` if the language is missing, or if a value is NaN or infinite.
+        """
         code = language(spelling).code
         if code not in self.languages:
             raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
@@ -72,7 +113,7 @@ class Activations:
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The ids of each sentence's own tokens: those its state was pooled over."""
+        """The token ids over which each sentence of one language was pooled. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
         found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
@@ -88,7 +129,20 @@ class Activations:
         return self.signature.model.d_model
 
     def select(self, languages: Sequence[str] | None = None, layers: Sequence[str | int] | None = None) -> Activations:
-        """Some languages and some layers, by name ("embed", "3") or row number; nothing is read."""
+        """Select languages and layers, without reading any activations.
+
+        Parameters
+        ----------
+        languages
+            Languages in any spelling, in the order wanted. Default: all.
+        layers
+            Layers by name ("embed", "3") or by row number, which may be negative. Default: all.
+
+        Raises
+        ------
+        ValueError
+            A language or layer is missing, or is named twice.
+        """
         codes = self.languages if languages is None else tuple(_codes(languages))
         for code in codes:
             if code not in self.languages:
@@ -119,7 +173,34 @@ class Activations:
         signature: Signature | None = None,
         tokens: Mapping[str, Sequence[Sequence[int]]] | None = None,
     ) -> Activations:
-        """States that are already in memory, one `[layer sentence d_model]` a language: from elsewhere, or planted by a test."""
+        """Make `Activations` of arrays that were captured by other means.
+
+        Parameters
+        ----------
+        arrays
+            An array `[layer sentence d_model]` for each language, of equal shapes. Converted to float32.
+        site
+            "residual", "attention" or "mlp".
+        pooling
+            How the tokens of a sentence were combined, for the record.
+        layers
+            Names of the layers. Default: "embed", "0", "1" .. for the residual stream, else "0", "1" ..
+        ids
+            Identifiers of the sentences. Default: "0", "1" ..
+        documents
+            The document of each sentence, so that resampling keeps the sentences of a document together.
+        labels
+            Further labels of each sentence, by name.
+        signature
+            Model, corpus and settings. Default: a placeholder named "arrays".
+        tokens
+            Token ids of each sentence, by language.
+
+        Raises
+        ------
+        ValueError
+            The arrays differ in shape or have other than three axes, or the number of layers or ids does not fit them.
+        """
         states = {code: torch.as_tensor(array).float() for code, array in zip(_codes(arrays), arrays.values(), strict=True)}
         shapes = {tuple(each.shape) for each in states.values()}
         if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
@@ -148,7 +229,18 @@ class Activations:
 
     @classmethod
     def load(cls, folder: str | Path) -> Activations:
-        """Open a finished capture. Each language's file is checked against its checksum when it is first read."""
+        """Open a finished capture.
+
+        Parameters
+        ----------
+        folder
+            The `folder` given to `interp.capture`. The checksum of each file is verified when the file is first read.
+
+        Raises
+        ------
+        ValueError
+            The folder holds no finished capture, or its manifest is damaged.
+        """
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished capture: {MANIFEST} is missing. Finish it with capture(..., folder=...).")

@@ -18,7 +18,7 @@ from accelerate import dispatch_model
 from accelerate.utils import align_module_device
 from torch import Tensor, nn
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
-from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge import TransformerBridge as TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
 from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
@@ -50,19 +50,53 @@ def load(
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> TransformerBridge:
-    """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
+    """Load a causal language model as a TransformerLens `TransformerBridge`, with raw weights and its own tokenizer.
 
-    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (what its adapters do at this moment is merged
-    into a copy, `interp.models.adapters`) and stays as it was; what is not merged, cast or moved shares its memory (load again
-    after training: the bridge splits a joint QKV once). `dtype`: None or "auto" follows the checkpoint, else a name
-    ("bfloat16"). `device`: "auto" picks cuda, mps or cpu and logs why; a model too large for one GPU is split over several, one
-    too large for memory is read from disk as it runs (`interp.models.device_map`). None means "auto" for a name and "where it is"
-    for a live model. Quantised checkpoints run where transformers has what it takes. Weights are safetensors; a repository's own
-    code never runs. Raises `ValueError` for a checkpoint or model that is broken, half there, or no causal language model, and
-    `interp.models.verification.VerificationError` for one that is not computed as it says.
+    Parameters
+    ----------
+    name_or_path
+        A name on the Hugging Face Hub, a local model folder, "bundled" (the small model of this package), or a Hugging Face model
+        in memory. A model in memory may be fine-tuned or wrapped by PEFT. It is not modified: active adapters are merged into a
+        copy (`interp.models.adapters`), and all other weights share its memory. Load it again after further training.
+    tokenizer
+        The tokenizer, kept exactly as given. Required for a model in memory. Default: the tokenizer beside the weights, which pads
+        with its end-of-text token if it has no padding token.
+    revision
+        Branch, tag or commit on the Hub. Default: the main branch.
+    dtype
+        Precision of the weights: "float32", "bfloat16", "float16", "float64" or a `torch.dtype`. Default, also "auto": that of the
+        checkpoint. Compare models only in one dtype: bfloat16 keeps about three decimal digits.
+    device
+        "cpu", "mps", "cuda", "cuda:1" or "auto", which takes CUDA, else MPS, else the CPU. "auto" splits a model that does not fit
+        on one GPU over several, and reads one that does not fit in memory from disk at every forward (`interp.models.device_map`).
+        Default: "auto" for a name or folder; a model in memory stays where it is.
 
-    When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
-    padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
+    Returns
+    -------
+    The `TransformerBridge`, in evaluation mode with eager attention, so that its logits, norms and cosines are those of plain
+    Hugging Face.
+
+    Raises
+    ------
+    ValueError
+        The model does not exist, is incomplete or corrupt, has no safetensors, is not a causal language model, or its
+        architecture is not supported. Also for an unknown revision, dtype or device.
+    OSError
+        The Hub cannot be reached, or the model is gated.
+    interp.models.verification.VerificationError
+        A short check of the loaded model failed: it does not compute what plain Hugging Face computes.
+
+    Notes
+    -----
+    Code from a model repository is never run, and pickled weights are never read. A tokenizer that you give without a padding
+    token stays so; then pass token ids and an attention mask to the model, not strings.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> model.cfg.n_layers, model.cfg.d_model
+    (8, 192)
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
@@ -215,14 +249,32 @@ def _check_numbers(hf: Any, name: str) -> None:
 
 
 def identify(model: TransformerBridge) -> ModelIdentity:
-    """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
+    """Identify the weights of a model: its name, and a hash of all parameters.
 
-    A shortened tokenizer goes into the hash, as the same weights then read other ids.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
 
-    The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
-    (its address), or behind torch's back through `.data` (its sum). Weights on disk are read once, and taken to stay.
+    Returns
+    -------
+    `ModelIdentity` with `name`, `sha` (SHA-256 in hexadecimal), `layers`, `d_model` and `dtype`. The hash covers the name, shape,
+    dtype and bytes of every parameter, tied parameters once, and the tokens removed from a shortened tokenizer.
 
-    When it misleads: settings are not weights, so a model with another sliding window or rotary base has the same hash.
+    Notes
+    -----
+    The hash is stored on the model and computed again when a parameter has changed: in place, by assignment, or through `.data`
+    (then its sum must change). Weights on disk are hashed once. The configuration is not part of the hash: a model with another
+    sliding window or rotary base has the same one.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> interp.identify(model).name
+    'bundled'
+    >>> interp.identify(model).sha == interp.identify(interp.load("bundled")).sha
+    True
     """
     hf = model.original_model
     tensors = _weights(hf)
@@ -265,13 +317,38 @@ def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
 
 
 def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
-    """The control that knows nothing: same architecture, configuration and tokenizer, weights as before training.
+    """Make an untrained copy of a model as a baseline: the same architecture and tokenizer, random weights.
 
-    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device; not quantised.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`. It is not modified.
+    seed
+        Random seed. Weights are drawn on the CPU by the initialization of the architecture, so a seed gives the same model on every
+        device.
+
+    Returns
+    -------
+    A `TransformerBridge` on the devices and in the dtype of `model`. Its name ends in "+random". It is never quantized.
+
+    Raises
+    ------
+    ValueError
+        A part of the model lies on disk: the random weights would have to fit in memory.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> untrained = interp.random_init(model, seed=0)
+    >>> untrained.cfg.n_layers == model.cfg.n_layers
+    True
+    >>> interp.identify(untrained).sha == interp.identify(model).sha
+    False
     """
     hf: Any = model.original_model
-    config, spread = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
-    if "disk" in (spread or {}).values():
+    config, device_map = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
+    if "disk" in (device_map or {}).values():
         raise ValueError(
             f"{model.cfg.model_name} lies partly on disk, and random weights would need all of it in memory. Leave them out."
         )
@@ -280,5 +357,5 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fresh = type(hf)._from_config(config, attn_implementation="eager", dtype=hf.dtype)
-    fresh = dispatch_model(fresh, spread) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
+    fresh = dispatch_model(fresh, device_map) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
     return _bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")
