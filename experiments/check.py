@@ -52,15 +52,15 @@ def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The table of facts, and which weights they are of."""
     from rich.progress import Progress
 
-    from interp.models.load import bridge_beside, identify, load, read_plain
+    from interp.models.load import bridge_unchecked, identify, load, load_hf_model
     from probes.verification.measure import tabulate, verify
 
-    plain, tokenizer, name = read_plain(settings.model, dtype=settings.dtype, device=settings.device)
+    plain, tokenizer, name = load_hf_model(settings.model, dtype=settings.dtype, device=settings.device)
     split = len(set((getattr(plain, "hf_device_map", None) or {}).values())) > 1
     if split:  # a second tree over tensors on several devices or on disk would be a second model
         plain, model = None, load(settings.model, dtype=settings.dtype, device=settings.device)
     else:
-        model = bridge_beside(plain.eval(), tokenizer, name)
+        model = bridge_unchecked(plain.eval(), tokenizer, name)
     found = []
     with Progress(transient=True) as progress:
         task = progress.add_task("check", total=None)

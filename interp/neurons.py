@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.activations.spans import Span, spans
-from interp.files.cache import Cache, differences, told
+from interp.files.cache import Cache, describe_differences, differences
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models import receipts
@@ -166,7 +166,7 @@ def _count(
     sequences = [span.ids[:limit] for span in found]
     sums: dict[str, Tensor] = {}
     tokens = torch.zeros(shards, dtype=torch.long)
-    again = {item: {} for item in receipts.chosen(_WHAT, len(texts), 1)}
+    recomputed: dict[int, dict[str, Tensor]] = {item: {} for item in receipts.draw_items(_WHAT, len(texts), 1)}
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
         counted = _own(batch.mask, [found[index] for index in group])
@@ -176,11 +176,12 @@ def _count(
         hooks += [
             (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
         ]
-        hooks += [(name, partial(_keep, again[item], name, row, counted)) for row, item in enumerate(group) if item in again
+        hooks += [(name, partial(_keep, recomputed[item], name, row, counted))
+                  for row, item in enumerate(group) if item in recomputed
                   for block in range(model.cfg.n_layers) for name in (gate_hook(block), neuron_hook(block))]  # fmt: skip
         with model.hooks(fwd_hooks=hooks):
             model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
-    _check_again(model, again, sequences, found)
+    _check_sentences(model, recomputed, sequences, found)
     counts = _moments(sums, tokens, model.cfg.n_layers)
     for name in ("mean", "variance"):
         where = f"neurons: the {name} of neuron"
@@ -216,17 +217,17 @@ def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tens
     kept[name] = x[row, counted[row].to(x.device)].float().cpu()
 
 
-def _check_again(
-    model: TransformerBridge, again: Mapping[int, dict[str, Tensor]], sequences: Sequence[Sequence[int]], found: Sequence[Span]
+def _check_sentences(
+    model: TransformerBridge, counted: Mapping[int, dict[str, Tensor]], sequences: Sequence[Sequence[int]], found: Sequence[Span]
 ) -> None:
     """Run some sentences again, each alone. Raises `ReceiptError` where what was counted of one is another than it holds there."""
     off = []
-    for item, kept in again.items():
+    for item, kept in counted.items():
         batch, (start, stop) = pad(model, [sequences[item]]), (found[item].start, found[item].stop)
         _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(kept), use_cache=False)
         plain = {name: held[name][0, start:stop].float().cpu() for name in kept}
         off.append(max(share_of_largest(kept[name], plain[name]) for name in kept))
-    receipts.give(_WHAT, off, tolerance_of(model))
+    receipts.record_differences(_WHAT, off, tolerance_of(model))
 
 
 def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:
@@ -246,7 +247,9 @@ def _resume(
     with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
         if before is not None and (other := differences(before, asked)):
-            raise ValueError(f"{folder} holds counts of {told(dict([next(iter(other.items()))]))}. Choose another folder.")
+            raise ValueError(
+                f"{folder} holds counts of {describe_differences(dict([next(iter(other.items()))]))}. Choose another folder."
+            )
         write_sealed(folder / _COUNTS, asked)
         path, of = folder / f"{code}.safetensors", {**asked, "language": code}
         if (kept := cache.find(of, path)) is not None:

@@ -15,7 +15,7 @@ from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
 from experiments.runs.strict_yaml import read_yaml
 
 
-def ask_again(folder: Path) -> str:
+def rebuild_command_line(folder: Path) -> str:
     """The command whose settings are those of a run folder's `config.yaml`, "interp align --languages de --output runs/align".
 
     Empty where no command line says the same: the run came from Python or from another version, or a setting has a shape

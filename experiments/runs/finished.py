@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.runs.command_line import ask_again
+from experiments.runs.command_line import rebuild_command_line
 from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
-from interp.models.receipts import Receipt, told
+from interp.models.receipts import Receipt, describe
 from probes.report import check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 
@@ -42,9 +42,9 @@ class Finished:
         return command
 
     @property
-    def again(self) -> str:
+    def command_line(self) -> str:
         """The whole command line that asks it again; empty where no command line says the same."""
-        return ask_again(self.folder)
+        return rebuild_command_line(self.folder)
 
     @property
     def signature(self) -> str:
@@ -58,7 +58,7 @@ class Finished:
     @property
     def checked(self) -> str:
         """The same as a line; empty where nothing was computed again."""
-        return told(self.receipts)
+        return describe(self.receipts)
 
     @property
     def figures(self) -> dict[str, Path]:

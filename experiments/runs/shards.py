@@ -73,10 +73,12 @@ class Shard:
             return launched or cls()
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if not found or not 1 <= int(found[1]) <= int(found[2]) <= _MOST:
-            raise ValueError(f"shard {short_repr(text)}: needed one of so many, at most {_MOST}, counted from 1, as 1/4 or 4/4.")
+            raise ValueError(
+                f"got shard {short_repr(text)}, expected i/n with i from 1 to n and n at most {_MOST}, such as 1/4 or 4/4."
+            )
         given = cls(int(found[1]) - 1, int(found[2]))
         if launched not in (None, given):
-            raise ValueError(f"--shard {text} came, but the launcher says that this is process {launched}. Leave --shard out.")
+            raise ValueError(f"got --shard {text}, expected {launched}, as the launcher set it. Leave --shard out.")
         return given
 
     def mine(self, things: Sequence[Thing]) -> list[Thing]:
@@ -107,7 +109,8 @@ def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
     for rank, size in _LOCAL:
         if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
             mine = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
-            environment |= {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+            if mine:
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
             break
     for name in (name for pair in (*_RANKS, *_LOCAL) for name in pair):
         environment.pop(name, None)
@@ -153,9 +156,9 @@ def meet(settings: Settings, shard: Shard, stage: str) -> bool:
     begun_by = time.monotonic() + (_PATIENCE if shard.launched else 0)
     while behind := [place for place in places if not _is_marked(place, name, settings)]:
         idle = [place for place in behind if not place.is_dir() or _nobody_at(place, shared=True)]
-        idle = [place.name for place in idle if not _is_marked(place, name, settings)]
-        if idle and time.monotonic() >= begun_by:
-            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(idle))
+        absent = [place.name for place in idle if not _is_marked(place, name, settings)]
+        if absent and time.monotonic() >= begun_by:
+            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(absent))
             return False
         time.sleep(_GLANCE / 10)
     return True

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-from interp.activations.folder import fill
+from interp.activations.folder import fill_folder
 from interp.activations.receipts import check_states
 from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
@@ -102,7 +102,7 @@ def capture(
 
     References
     ----------
-    Kargaran et al. 2024, "MEXA", arXiv 2410.05873, eq. 1 (pooling "weighted").
+    Kargaran et al. 2024, "MEXA", arXiv 2410.05873 (pooling "weighted").
 
     Example
     -------
@@ -115,10 +115,10 @@ def capture(
     ('embed', '0', '1')
     """
     if pooling not in get_args(Pooling):
-        raise ValueError(f"pooling {pooling!r}: needed one of {', '.join(get_args(Pooling))}.")
+        raise ValueError(f"got pooling {pooling!r}, expected one of {', '.join(get_args(Pooling))}.")
     if include_bos and template is not None:
         raise ValueError(
-            "capture: include_bos and a template came together. Needed: one; a template pools over the sentence alone."
+            "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
         )
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
@@ -147,7 +147,7 @@ def capture(
         if folder is None:
             acts = replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
         else:
-            acts = fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
+            acts = fill_folder(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
         check_states(model, acts, texts, hooks)
         return acts
 
@@ -187,16 +187,18 @@ def _read(
     if truncate:
         cut = sum(len(span.ids) > limit for span in found)
         if cut:
-            _log.warning("capture: %d of %d sentences in %s cut to %d tokens", cut, len(found), code, limit)
+            _log.warning("capture: %d of %d sentences in %s truncated to %d tokens", cut, len(found), code, limit)
         found = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in found]
     for item, span in zip(corpus.ids, found, strict=True):
         if span.start >= span.stop:
             raise ValueError(
-                f"capture: sentence {item!r} in {code} is empty, or was cut off. Needed: at least a token in every sentence."
+                f"capture: sentence {item!r} in {code} is empty or was truncated, expected at least one token in every sentence."
             )
         if len(span.ids) > limit:
-            came = f"sentence {item!r} in {code} has {len(span.ids)} tokens, the model reads {limit}"
-            raise ValueError(f"capture: {came}. Needed: shorter text, or truncate=True.")
+            raise ValueError(
+                f"capture: got {len(span.ids)} tokens in sentence {item!r} in {code}, expected at most {limit}, the context "
+                "length. Shorten the text, or give truncate=True."
+            )
     return found
 
 
@@ -248,7 +250,7 @@ def _pool_batch(
     with model.hooks(fwd_hooks=[(name, keep(row)) for row, name in enumerate(hooks)]):
         model(batch.ids, attention_mask=batch.mask, use_cache=False)
     if waiting:
-        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Needed: another site, or other layers.")
+        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Choose another site or other layers.")
     return pooled
 
 

@@ -31,7 +31,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Listing:
+class CaptureManifest:
     """What a capture's manifest says of its files, and of which type each part is."""
 
     layers: list[str]
@@ -94,10 +94,10 @@ def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], to
         return checksum(temporary)
 
 
-def read_listing(path: Path) -> tuple[Listing, dict[str, StoredStates]]:
+def read_capture_manifest(path: Path) -> tuple[CaptureManifest, dict[str, StoredStates]]:
     """A manifest, of a finished or an interrupted capture, and the states it lists. Raises `ValueError` where it is none."""
     try:
-        found = validate(Listing, read_sealed(safe_path(path.parent, path.name)), path)
+        found = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
         files = {
             language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256) for code, each in found.files.items()
         }

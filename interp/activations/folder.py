@@ -25,7 +25,7 @@ _PARTS = "partial*.json"
 _log = logging.getLogger(__name__)
 
 
-def fill(
+def fill_folder(
     folder: Path,
     planned: Activations,
     run: Callable[[str], Tensor],

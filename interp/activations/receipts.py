@@ -27,13 +27,13 @@ def check_states(model: TransformerBridge, acts: Activations, texts: Mapping[str
     """
     what, off = "captured sentences", []
     places = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]
-    for place in receipts.chosen(what, len(places)):
+    for place in receipts.draw_items(what, len(places)):
         code, item = places[place]
         span, batch = texts[code][item], pad(model, [texts[code][item].ids])
         _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(hooks), use_cache=False)
         states = acts[code][:, item]
         off.append(max(_difference(states[row], held[name][0], span, acts.pooling) for row, name in enumerate(hooks)))
-    receipts.give(what, off, tolerance_of(model))
+    receipts.record_differences(what, off, tolerance_of(model))
 
 
 def _difference(found: Tensor, held: Tensor, span: Span, pooling: str) -> float:

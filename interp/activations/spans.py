@@ -32,10 +32,12 @@ class Template:
         try:
             fields = [field for field in string.Formatter().parse(self.text) if field[1] is not None]
         except ValueError as error:
-            raise ValueError(f"template {self.text!r}: {error}. A brace that is meant as text is doubled.") from None
+            raise ValueError(f"got template {self.text!r}: {error}. Double a brace that is part of the text.") from None
         names = [name for _, name, _, _ in fields]
         if names.count("sentence") != 1 or set(names) - set(_FIELDS) or any(width or kind for _, _, width, kind in fields):
-            raise ValueError(f"template {self.text!r}: needed {{sentence}} once, and besides it only {{language}} or {{autonym}}.")
+            raise ValueError(
+                f"got template {self.text!r}, expected {{sentence}} once, and no other field but {{language}} or {{autonym}}."
+            )
 
     def around(self, language: Language) -> tuple[str, str]:
         """What stands before and after the sentence in one language."""
@@ -56,15 +58,15 @@ def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("
     framed = bool(before or after)
     if framed and not tokenizer.is_fast:
         raise ValueError(
-            f"a template needs a fast tokenizer, which knows each token's characters; this is a {type(tokenizer).__name__}."
+            f"got a {type(tokenizer).__name__} and a template, expected a fast tokenizer, which gives the characters of each token."
         )
     found = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
     result = []
     for sentence, read in zip(sentences, found, strict=True):
         own = list(range(read.start, read.stop))
-        if framed:
+        if read.offsets is not None:
             first, last = len(before), len(before) + len(sentence)
-            own = [place for place in own if read.offsets[place][0] < last and read.offsets[place][1] > first]
+            own = [token for token in own if read.offsets[token][0] < last and read.offsets[token][1] > first]
         start, stop = (own[0], own[-1] + 1) if own else (0, 0)
         result.append(Span(tuple(read.ids[: read.stop]), 0 if include_bos else start, stop))
     return result

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.activations.files import StoredStates, read_listing
+from interp.activations.files import StoredStates, read_capture_manifest
 from interp.languages import language, languages, nearest
 from interp.models.finite import check_finite
 from interp.models.sites import Site, layer_names
@@ -93,18 +93,18 @@ class Activations:
         """
         code = language(spelling).code
         if code not in self.languages:
-            raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
+            raise ValueError(f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}")
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
         if not isinstance(states, StoredStates):
             return self._checked(code, states[rows])
-        found, needed = states.read(rows), (len(rows), len(self.ids), self.d_model)
-        if tuple(found.shape) != needed or found.dtype != torch.float32:
+        stored, shape = states.read(rows), (len(rows), len(self.ids), self.d_model)
+        if tuple(stored.shape) != shape or stored.dtype != torch.float32:
             raise ValueError(
-                f"{states.path} holds {found.dtype} {tuple(found.shape)}. Needed: float32 {needed}, [layer sentence d_model]. "
+                f"{states.path}: got {stored.dtype} {tuple(stored.shape)}, expected float32 {shape}, [layer sentence d_model]. "
                 "Capture into another folder."
             )
-        return self._checked(code, found)
+        return self._checked(code, stored)
 
     def _checked(self, code: str, states: Tensor) -> Tensor:
         check_finite(
@@ -118,7 +118,7 @@ class Activations:
         states = self.states.get(code)
         found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
         if len(found) != len(self.ids):
-            raise ValueError(f"activations carry no tokens of {code}. Capture again, or give from_arrays(..., tokens=).")
+            raise ValueError(f"these activations have no token ids of {code}. Capture again, or give from_arrays(..., tokens=).")
         return found
 
     def __len__(self) -> int:
@@ -147,7 +147,7 @@ class Activations:
         for code in codes:
             if code not in self.languages:
                 raise ValueError(
-                    f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}"
+                    f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}"
                 )
         chosen = choose_rows(self.layers, layers)
         rows = self.rows or tuple(range(len(self.layers)))
@@ -205,13 +205,13 @@ class Activations:
         shapes = {tuple(each.shape) for each in states.values()}
         if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
             raise ValueError(
-                f"from_arrays: shapes {[tuple(each.shape) for each in states.values()]}. Needed: one [layer sentence d_model]."
+                f"from_arrays: got shapes {[tuple(each.shape) for each in states.values()]}, expected one [layer sentence d_model]."
             )
         names = tuple(layers or layer_names(site, shape[0] - (site == "residual")))
         numbers = tuple(ids or map(str, range(shape[1])))
-        for what, have, need in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
-            if have != need:
-                raise ValueError(f"from_arrays: {have} {what} for arrays of shape {shape}. Needed: {need}.")
+        for what, given, expected in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
+            if given != expected:
+                raise ValueError(f"from_arrays: got {given} {what} for arrays of shape {shape}, expected {expected}.")
         model = ModelIdentity("arrays", "0" * 64, shape[0] - (site == "residual"), shape[2], "float32")
         made = Signature("capture", model, CorpusIdentity("arrays", "0" * 64, shape[1]), {"site": site, "pool": pooling})
         return cls(
@@ -249,7 +249,7 @@ class Activations:
 
 def read_manifest(path: Path) -> Activations:
     """The activations that a manifest, of a finished or an interrupted capture, describes."""
-    found, states = read_listing(path)
+    found, states = read_capture_manifest(path)
     return Activations(
         layers=tuple(found.layers),
         site=found.site,
@@ -275,9 +275,9 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
         elif isinstance(each, int) and -len(names) <= each < len(names):
             rows.append(each % len(names))
         else:
-            raise ValueError(f"layer {each!r}: needed a name among {', '.join(names)}, or a row number below {len(names)}.")
+            raise ValueError(f"got layer {each!r}, expected one of {', '.join(names)}, or a row number below {len(names)}.")
     if not rows or len(set(rows)) != len(rows):
-        raise ValueError(f"layers {list(wanted)}: needed at least one, each once.")
+        raise ValueError(f"got layers {list(wanted)}, expected at least one, each once.")
     return tuple(rows)
 
 

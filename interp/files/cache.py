@@ -30,7 +30,7 @@ class Cache(Generic[T]):
     folder: Path
     by: Facts
     save: Callable[..., Any] = save_tensors
-    load: Callable[[Path], tuple[T, dict[str, Any]]] = load_tensors
+    load: Callable[[Path], tuple[Any, dict[str, Any]]] = load_tensors
     suffix: str = ".safetensors"
 
     def path(self, of: Facts) -> Path:
@@ -50,7 +50,7 @@ class Cache(Generic[T]):
         for part, now in (("of", of), ("by", self.by)):
             kept = facts.get(part)
             if different := differences(kept if isinstance(kept, dict) else {}, now):
-                _log.warning("%s was computed with %s. It is computed again.", path, told(different))
+                _log.warning("%s was computed with %s. It is computed again.", path, describe_differences(different))
                 return None
         return result
 
@@ -78,7 +78,7 @@ def differences(before: Facts, now: Facts) -> dict[str, tuple[Any, Any]]:
     return {key: (old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)}
 
 
-def told(different: Mapping[str, tuple[Any, Any]]) -> str:
+def describe_differences(different: Mapping[str, tuple[Any, Any]]) -> str:
     """Differences in words: "another transformers ('5.23.0', now '5.24.0')"."""
     words = (f"another {key} ({short_repr(before)}, now {short_repr(now)})" for key, (before, now) in different.items())
     return " and ".join(words)

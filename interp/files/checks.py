@@ -28,11 +28,13 @@ def safe_path(folder: Path, name: str, links: bool = False) -> Path:
     """
     path = folder / name
     if name in ("", ".", "..") or any(sign in name for sign in "/\\\0") or PureWindowsPath(name).drive:
-        raise ValueError(f"{folder} names a file {short_repr(name)}. Expected a plain name: no file outside the folder is read.")
+        raise ValueError(
+            f"{folder}: got file name {short_repr(name)}, expected a name without a path: no file outside the folder is read."
+        )
     if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")
+        raise ValueError(f"{path} is a link out of its folder, expected the file itself.")
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no plain file. Needed: one, as a pipe would be waited for.")
+        raise ValueError(f"{path} is not a regular file, expected one: reading a pipe could block.")
     return path
 
 

@@ -26,24 +26,24 @@ def parsed(text: str, where: str) -> Any:
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{where}: an escape is half of a surrogate pair. Needed: whole characters.") from None
+        raise ValueError(f"{where}: got an escape for half of a surrogate pair, expected whole characters.") from None
     except (ValueError, RecursionError) as error:
-        came = "the line is empty" if not text.strip() else f"not JSON: {error}"
-        raise ValueError(f"{where}: {came}. Needed: one whole JSON value.") from None
+        content = "nothing" if not text.strip() else f"text that is not JSON ({error})"
+        raise ValueError(f"{where}: got {content}, expected one JSON value.") from None
     return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises `ValueError` where it holds anything else."""
     if not path.is_file():
-        raise ValueError(f"{path} is no file. Needed: a JSON object.")
+        raise ValueError(f"{path} is not a file, expected a JSON object.")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error}). Needed: a JSON object.") from None
+        raise ValueError(f"{path} is not UTF-8 ({error}), expected a JSON object.") from None
     value = parsed(text, str(path))
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds a {type(value).__name__}. Needed: a JSON object.")
+        raise ValueError(f"{path}: got a {type(value).__name__}, expected a JSON object.")
     return value
 
 
@@ -75,7 +75,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"key {short_repr(twice)} stands twice in one object")
+        raise ValueError(f"key {short_repr(twice)} occurs twice in one object")
     return found
 
 

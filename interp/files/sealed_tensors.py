@@ -31,7 +31,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and facts of a file written by `save_tensors`. Raises `ValueError` where it is another or not as it was."""
     if not path.is_file():
-        raise ValueError(f"{path} is no file. Needed: one that save_tensors wrote.")
+        raise ValueError(f"{path} is not a file, expected one written by save_tensors.")
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -25,17 +25,19 @@ class Batch(NamedTuple):
 def encode(model: TransformerBridge, texts: Sequence[str], special: bool = True) -> list[list[int]]:
     """The ids of each text, with the special tokens the tokenizer itself adds (none where `special` is False)."""
     if isinstance(texts, str):
-        raise TypeError(f"encode: a single text {texts[:40]!r} came. Needed: a list of texts.")
+        raise TypeError(f"encode: got a single text {texts[:40]!r}, expected a list of texts.")
     return model.tokenizer(list(texts), add_special_tokens=special, padding=False, truncation=False)["input_ids"] if texts else []
 
 
 def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
     """One left-padded batch on the model's device. What stands in the padding does not matter: the mask hides it."""
     if not sequences or not all(sequences):
-        raise ValueError("pad: an empty sequence came. Needed: at least one token in every sequence.")
+        raise ValueError("pad: got an empty sequence or none, expected at least one token in every sequence.")
     longest, highest, rows = max(map(len, sequences)), max(map(max, sequences)), model.cfg.d_vocab
     if highest >= rows:
-        raise ValueError(f"pad: token {highest}, but {model.cfg.model_name} has {rows}. Needed: the tokenizer of this model.")
+        raise ValueError(
+            f"pad: got token {highest}, expected less than {rows} for {model.cfg.model_name}. Use the tokenizer of this model."
+        )
     filler = model.tokenizer.pad_token_id
     filler = 0 if filler is None else filler
     ids = torch.tensor([[filler] * (longest - len(one)) + list(one) for one in sequences])
@@ -49,7 +51,7 @@ def batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     A single sequence longer than `max_tokens` is a batch of its own. Longest first, so that memory runs out at once or never.
     """
     if max_tokens < 1:
-        raise ValueError(f"max_tokens {max_tokens}: needed at least 1.")
+        raise ValueError(f"got max_tokens {max_tokens}, expected at least 1.")
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     groups: list[list[int]] = []
     for index in order:

@@ -27,7 +27,7 @@ def check_finite(values: Any, name: str | Callable[..., str], half: bool = False
         if half
         else "check the model's weights, and what hooks put in"
     )
-    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}. Needed: finite numbers; {remedy}.")
+    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}, expected a finite number; {remedy}.")
 
 
 def is_half(model: Any) -> bool:

@@ -30,13 +30,13 @@ from transformer_lens.utilities.multi_gpu import (
 )
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from interp.models.cache_argument import hand_on_cache
+from interp.models.cache_argument import rename_cache_argument
 from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
 from interp.models.configurations import check_settings, live_architecture, stored_architecture
-from interp.models.device_map import place, quantisation
-from interp.models.devices import choose_device, choose_dtype, share
+from interp.models.device_map import plan_placement, quantisation
+from interp.models.devices import choose_device, choose_dtype, copy_modules
 from interp.models.tokens import tokens_in_front
-from interp.models.verification import verified
+from interp.models.verification import verify_bridge
 from interp.provenance import ModelIdentity
 
 _log = logging.getLogger(__name__)
@@ -100,10 +100,10 @@ def load(
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
-    return _bridge(*read_plain(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
+    return _bridge(*load_hf_model(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
 
 
-def read_plain(
+def load_hf_model(
     name_or_path: str | Path,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
@@ -119,25 +119,30 @@ def read_plain(
     exact = choose_dtype(dtype)
     tokenizer = tokenizer or read_tokenizer(name, revision)
     label = _label(name_or_path, revision)
-    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **place(kind, config, exact, device)}
+    options = {
+        "config": config,
+        "dtype": exact or "auto",
+        "attn_implementation": "eager",
+        **plan_placement(kind, config, exact, device),
+    }
     # Some adapters change the configuration or patch transformers before the weights are read.
     bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
     ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
     options.pop("trust_remote_code", None)  # some ask for what is so anyway: no code of a repository runs
     if options.get("device_map") == "auto" and getattr(bridge_config, "is_stateful", False):
         raise ValueError(
-            f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
+            f"model {name!r} is a state-space model ({architecture}), which TransformerLens cannot split. Use one device."
         )
     hf: Any = read_weights(name, revision, kind, options)
     return hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label
 
 
-def bridge_beside(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
+def bridge_unchecked(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
     """A bridge over the tensors of a Hugging Face model, which stays as it is, with no fact checked: for `interp check`.
 
     `dtype` casts the weights of the bridge, in memory of their own.
     """
-    second = share(hf)
+    second = copy_modules(hf)
     for parameter in second.parameters() if dtype is not None else ():
         parameter.data = parameter.data.to(dtype)
     second.eval().set_attn_implementation("eager")
@@ -151,23 +156,23 @@ def _adopt(
     device: str | torch.device | None,
 ) -> TransformerBridge:
     """A bridge over a live model, which stays as it is."""
-    came = type(given).__name__
+    kind = type(given).__name__
     if isinstance(given, TransformerBridge):
         raise ValueError(
-            "load: a TransformerBridge came, which is loaded already. Needed: a name, a folder or a Hugging Face model."
+            "load: got a TransformerBridge, which is loaded already, expected a name, a folder or a Hugging Face model."
         )
     if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(given, "peft_config", {}).values()):
         raise ValueError(
-            "load: a prompt-learning adapter came; it changes the input, not the weights. Needed: one that can be merged."
+            "load: got a prompt-learning adapter, which changes the input and not the weights, expected one that can be merged."
         )
     if tokenizer is None:
-        raise ValueError(f"load: a live {came} came without a tokenizer. Needed: tokenizer=, the one it was trained with.")
-    hf = share(given, choose_dtype(dtype))
+        raise ValueError(f"load: got a {kind} without a tokenizer, expected tokenizer=, the one it was trained with.")
+    hf = copy_modules(given, choose_dtype(dtype))
     if not isinstance(hf, PreTrainedModel):
-        raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
+        raise ValueError(f"load: got a {kind}, expected a name, a folder, or a Hugging Face causal language model.")
     if device is not None:
         hf = hf.to(choose_device(device))  # type: ignore[arg-type]
-    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
+    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or kind, None))
 
 
 def _label(name: str | Path, revision: str | None) -> str:
@@ -183,7 +188,7 @@ def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transform
     _check_placed(hf, name)
     _check_numbers(hf, name)
     hf.eval().set_attn_implementation("eager")
-    return verified(hf, lambda: _bridged(hf, tokenizer, name), name)
+    return verify_bridge(hf, lambda: _bridged(hf, tokenizer, name), name)
 
 
 def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
@@ -192,11 +197,11 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     except RuntimeError as error:
         if not (method := quantisation(hf.config)):
             raise
-        needed = (
-            f"TransformerLens must read the weights of this architecture as numbers ({error}). Needed: a checkpoint in bfloat16"
-        )
-        raise ValueError(f"model {name!r} is quantised by {method}, and {needed}.") from error
-    hand_on_cache(model)
+        raise ValueError(
+            f"model {name!r}: got weights quantized by {method}, expected unquantized weights: TransformerLens cannot convert this "
+            f"architecture otherwise ({error}). Use a checkpoint in bfloat16."
+        ) from error
+    rename_cache_argument(model)
     embedding = find_embedding_device(hf)
     if embedding is not None:
         on_disk = embedding.type == "meta"
@@ -208,13 +213,13 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     rows, named = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
     if isinstance(named, int) and named < rows:
         raise ValueError(
-            f"model {name!r}: its configuration says vocab_size {named}, its embedding has {rows} rows. Needed: one number. "
-            "Change the rows of a model with resize_token_embeddings, which changes both."
+            f"model {name!r}, configuration: got vocab_size {named}, expected {rows}, the rows of the embedding. "
+            "Resize a model with resize_token_embeddings, which changes both."
         )
     if (own := getattr(tokenizer, "vocab_size", 0)) > rows:
         raise ValueError(
-            f"model {name!r}: its tokenizer gives text {own} different ids, its embedding has {rows} rows. "
-            "Needed: the tokenizer of this model."
+            f"model {name!r}: got a tokenizer of {own} ids, expected at most {rows}, the rows of the embedding. "
+            "Use the tokenizer of this model."
         )
     if len(tokenizer) > rows:
         _log.warning(
@@ -225,14 +230,14 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
 
 def _check_placed(hf: Any, name: str) -> None:
     """Raises where the parts of a model lie so that the bridge does not run them, or not rightly."""
-    places = set((getattr(hf, "hf_device_map", None) or {}).values())
-    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in places):
+    devices = set((getattr(hf, "hf_device_map", None) or {}).values())
+    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
         raise ValueError(
-            f"model {name!r} lies on {', '.join(map(str, places))}. Needed: GPUs alone, or no GPU: TransformerLens runs no mix."
+            f"model {name!r}: got parts on {', '.join(map(str, devices))}, expected only GPUs or no GPU. Load it on one device."
         )
     if misplaced := find_misplaced_modules(hf):
-        module, wanted, found = misplaced[0]
-        raise ValueError(f"model {name!r}: {module} was to lie on {wanted} and is on {found}. Put tied modules on one device.")
+        module, wanted, actual = misplaced[0]
+        raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {wanted}. Put tied modules on one device.")
 
 
 def _check_numbers(hf: Any, name: str) -> None:
@@ -243,8 +248,8 @@ def _check_numbers(hf: Any, name: str) -> None:
             if not bool(low.isfinite() and high.isfinite()):
                 remedy = " (float16 ends at 65504)" if each.dtype == torch.float16 else ""
                 raise ValueError(
-                    f"model {name!r}: its weight {tensor} holds NaN or infinite values{remedy}. Expected numbers. "
-                    "Needed: a whole checkpoint; download it again, or go back to one from before training broke."
+                    f"model {name!r}: got NaN or infinite values in its weight {tensor}{remedy}, expected finite numbers. "
+                    "Download the checkpoint again, or go back to one from before training diverged."
                 )
 
 

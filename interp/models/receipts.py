@@ -1,8 +1,8 @@
 """Receipts: a few numbers of a run computed again the plain way in that very run, and how far off they were.
 
 A fast path (a cache, a batch, packed cells) is believed because its own run checked some of it against plain forwards:
-one prompt, no padding, no cache, the same hooks. Each fast path asks `chosen` which of its items to compute again, does
-so, and hands in the differences by `give`. Outside a run nobody asks, so a single call from Python costs nothing.
+one prompt, no padding, no cache, the same hooks. Each fast path asks `draw_items` which of its items to compute again, does
+so, and hands in the differences by `record_differences`. Outside a run nobody asks, so a single call from Python costs nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def collected(seed: int = 0) -> Iterator[list[Receipt]]:
         _OPEN.reset(token)
 
 
-def chosen(what: str, of: int, most: int = 2) -> list[int]:
+def draw_items(what: str, of: int, most: int = 2) -> list[int]:
     """Which of `of` items to compute again, in order: `most` of them at first, none outside a run."""
     run = _OPEN.get()
     if run is None or of < 1:
@@ -79,8 +79,8 @@ def chosen(what: str, of: int, most: int = 2) -> list[int]:
     return sorted(run.chance.sample(range(of), wanted))
 
 
-def give(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
-    """Hand in what `chosen` asked for: how far each item was off, as a share of the largest value.
+def record_differences(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
+    """Hand in what `draw_items` asked for: how far each item was off, as a share of the largest value.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def give(what: str, differences: Sequence[float], tolerance: float, near_ties: i
         run = run.outer
 
 
-def merged(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
+def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     """One receipt for each kind: all that were checked, and the largest difference of any."""
     found: dict[str, Receipt] = {}
     for each in receipts:
@@ -116,6 +116,6 @@ def merged(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     return tuple(found.values())
 
 
-def told(receipts: Sequence[Receipt]) -> str:
+def describe(receipts: Sequence[Receipt]) -> str:
     """The line for people: "checked against plain forwards: 6 transplant cells, ..."; empty where nothing was checked."""
     return f"checked against plain forwards: {'; '.join(map(str, receipts))}" if receipts else ""

@@ -31,7 +31,7 @@ _HOOKS = {
 def hook_name(site: EditSite, block: int) -> str:
     """The hook of one site in one block, `blocks.3.hook_mlp_out`."""
     if site not in _HOOKS:
-        raise ValueError(f"site {site!r}: needed one of {', '.join(_HOOKS)}.")
+        raise ValueError(f"got site {site!r}, expected one of {', '.join(_HOOKS)}.")
     return f"blocks.{block}.{_HOOKS[site]}"
 
 
@@ -48,7 +48,7 @@ def gate_hook(block: int) -> str:
 def layer_names(site: Site, blocks: int) -> tuple[str, ...]:
     """The rows of a capture in order: `embed, 0 .. N-1` for the residual stream, `0 .. N-1` for a half-block."""
     if site not in get_args(Site):
-        raise ValueError(f"site {site!r}: needed one of {', '.join(get_args(Site))}.")
+        raise ValueError(f"got site {site!r}, expected one of {', '.join(get_args(Site))}.")
     names = tuple(str(block) for block in range(blocks))
     return ("embed", *names) if site == "residual" else names
 

@@ -38,7 +38,7 @@ def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> l
     a slow tokenizer's need not be right, so there it is seen from what it puts around a token.
     """
     if isinstance(texts, str):
-        raise TypeError(f"read_texts: a single text {texts[:40]!r} came. Needed: a list of texts.")
+        raise TypeError(f"read_texts: got a single text {texts[:40]!r}, expected a list of texts.")
     if not texts:
         return []
     how = {"padding": False, "truncation": False, "verbose": False}
@@ -70,7 +70,10 @@ def tokens_in_front(tokenizer: Any) -> int:
         added = tokenizer(text, return_special_tokens_mask=True)["special_tokens_mask"]
         if 0 in added:
             return added.index(0)
-    raise ValueError(f"this {type(tokenizer).__name__} writes no text at all. Needed: the tokenizer of the model.")
+    raise ValueError(
+        f"got a {type(tokenizer).__name__} whose tokens are all special, expected one that can encode text. "
+        "Give the tokenizer of the model."
+    )
 
 
 def end_tokens(model: TransformerBridge) -> tuple[int, ...]:

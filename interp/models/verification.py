@@ -22,7 +22,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.models.sites import EditSite, hook_name
@@ -84,16 +84,17 @@ def share_of_largest(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
 
 
-def probe_ids(rows: int) -> Tensor:
-    """Six different token ids `[1 token]`, spread over a vocabulary of `rows`."""
-    return torch.tensor([[(3 + place * max(1, rows // 7)) % rows for place in range(_TOKENS)]])
+def probe_ids(hf: Any) -> Int[Tensor, "1 token"]:
+    """Six different token ids, spread over the embedding of a Hugging Face model."""
+    rows = hf.get_input_embeddings().weight.shape[0]
+    return torch.tensor([[(3 + index * max(1, rows // 7)) % rows for index in range(_TOKENS)]])
 
 
 @torch.no_grad()
 def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
     """What the plain Hugging Face model says of the probe tokens. Call it before the model is bridged."""
     embedding = hf.get_input_embeddings().weight
-    ids = probe_ids(embedding.shape[0])
+    ids = probe_ids(hf)
     device = "cpu" if embedding.is_meta else embedding.device
     training = hf.training
     hf.eval()
@@ -111,7 +112,7 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
     `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
     """
     allowed = tolerance_of(model)
-    ids = probe_ids(model.original_model.get_input_embeddings().weight.shape[0]).to(model.cfg.device)
+    ids = probe_ids(model.original_model).to(model.cfg.device)
     clean: Tensor = model(ids, attention_mask=torch.ones_like(ids), use_cache=False)
     if not bool(clean.isfinite().all()):
         remedy = ": float16 ends at 65504, load with dtype='bfloat16'" if clean.dtype == torch.float16 else ""
@@ -124,7 +125,7 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
     }
     if plain is not None:
         facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
-    return tuple(settle(name, allowed, fact) for name, fact in facts.items())
+    return tuple(run_check(name, allowed, fact) for name, fact in facts.items())
 
 
 class CannotAskError(Exception):
@@ -135,7 +136,7 @@ class WrongError(Exception):
     """A fact does not hold, whatever the size of a difference."""
 
 
-def settle(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
+def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
     """One fact as a check. `fact` gives how far off it is, with a detail or without, or raises `CannotAskError` or `WrongError`.
 
     An error of a library says that the fact does not hold.
@@ -247,7 +248,7 @@ def _key(hf: Any) -> tuple[str, ...]:
     return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
 
 
-def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
+def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
     """A model as `bridged()` makes it from `hf`, once what it computes was compared with `hf` itself.
 
     Asked once a process for a configuration, dtype, device and set of library versions.
@@ -269,7 +270,7 @@ def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> Tr
     except (RuntimeError, IndexError, TypeError, ZeroDivisionError) as error:  # a size that its parts do not agree on
         why = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"model {name!r} does not run ({why}). Needed: the configuration that its weights were saved with."
+            f"model {name!r} does not run ({why}). Restore the configuration that its weights were saved with."
         ) from error
     model = bridged()
     for check in check_model(model, plain):

@@ -55,7 +55,7 @@ def prompts_of(model: TransformerBridge, most: int = 4) -> list[list[int]]:
 
 def _grids(model: TransformerBridge, method: Method, score: str) -> list[Grid]:
     prompts = [tuple(ids) for ids in prompts_of(model, 2)]
-    first, second, third = probe_ids(model.original_model.get_input_embeddings().weight.shape[0])[0, 1:4].tolist()
+    first, second, third = probe_ids(model.original_model)[0, 1:4].tolist()
     options = ((first, second), (first, third, second)) if score == "logprob" else ()
     ends = sorted({0, model.cfg.n_layers - 1})
     donors = record(model, [ids[::-1] for ids in prompts], "mlp", ends)
@@ -132,7 +132,8 @@ def _window(model: TransformerBridge) -> tuple[float, str]:
         raise CannotAskError(f"the window of {window} tokens is no shorter than what the model reads ({limit})")
     if length > most:
         raise CannotAskError(f"the window is {window} tokens long, too many to read here; shorter prompts never meet it")
-    rows = model.original_model.get_input_embeddings().weight.shape[0]
+    hf: Any = model.original_model
+    rows = hf.get_input_embeddings().weight.shape[0]
     ids = torch.randint(rows, (1, length), generator=torch.Generator().manual_seed(0)).to(model.cfg.device)
     mask, past, said = torch.ones_like(ids), new_cache(model), []
     for start, stop in ((0, length - 2), (length - 2, length - 1), (length - 1, length)):

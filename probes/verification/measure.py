@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interp.models.verification import Check, check_model, plain_logits, settle
+from interp.models.verification import Check, check_model, plain_logits, run_check
 from interp.provenance import TESTED, versions
 from probes.verification.computation import computation_facts
 from probes.verification.numerics import numeric_facts
@@ -26,15 +26,24 @@ Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
 
 
 def verify(model: TransformerBridge, plain: Any = None) -> Iterator[Check]:
-    """Every fact of a model, one by one as it is found.
+    """Check a model, one fact at a time.
 
-    `plain` is the Hugging Face model over the same weights (`interp.models.load.read_plain`), not bridged; None where it cannot be
-    had beside the bridge, as for a model that is split over devices: what is compared with it is skipped then.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    plain
+        The Hugging Face model with the same weights, not bridged (`interp.models.load.load_hf_model`). None if it cannot be held
+        beside the bridge, such as a model that is split over devices: comparisons with it are then skipped.
+
+    Yields
+    ------
+    A `Check` for each fact.
     """
     yield from check_model(model, None if plain is None else plain_logits(plain))
     for name, allowed, fact in (*computation_facts(model, plain), *tokenizer_facts(model), *numeric_facts(model, plain)):
-        yield settle(name, allowed, fact)
-    yield settle("the tested versions are installed", math.inf, _versions)
+        yield run_check(name, allowed, fact)
+    yield run_check("the tested versions are installed", math.inf, _versions)
 
 
 def _versions() -> tuple[float, str]:

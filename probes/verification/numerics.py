@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.interventions.edits import tokens_of
 from interp.interventions.grid.grid import free_memory
 from interp.models.batches import context_limit, pad
-from interp.models.load import bridge_beside
+from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
 from interp.models.verification import CannotAskError, share_of_largest
 from probes.verification.sentences import SENTENCES
@@ -75,7 +75,7 @@ def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
         kept[layer] = activation[0].float().norm(dim=-1).cpu()
 
     layers = layer_names("residual", model.cfg.n_layers)
-    hooks = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
+    hooks: list[Any] = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1, fwd_hooks=hooks)
     return torch.stack([kept[layer] for layer in layers])
 
@@ -91,7 +91,7 @@ def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[flo
         raise CannotAskError(f"both copies need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
     said: dict[torch.dtype, Tensor] = {}
     for each in (torch.float32, dtype):
-        copy = bridge_beside(plain, model.tokenizer, model.cfg.model_name, each)
+        copy = bridge_unchecked(plain, model.tokenizer, model.cfg.model_name, each)
         batches = [pad(copy, [ids]) for ids in _texts(model)]
         said[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
         del copy

@@ -31,7 +31,8 @@ def _offsets(tokenizer: Any) -> tuple[float, str]:
     """How many scripts have a token whose characters are not what it decodes to."""
     if not tokenizer.is_fast:
         raise CannotAskError("the tokenizer is not a fast one, its tokens do not know their characters; spans are refused")
-    wrong, unknown = {}, []
+    wrong: dict[str, str] = {}
+    unknown = []
     for code, text in SENTENCES.items():
         found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         groups = _groups(found["input_ids"], found["offset_mapping"])

@@ -13,9 +13,9 @@ from experiments.__main__ import main
 from interp.files.sealed_json import read_sealed
 from interp.generation import generate as generating
 from interp.models.cache_argument import NEW, OLD
-from interp.models.load import bridge_beside
+from interp.models.load import bridge_unchecked
 from interp.models.receipts import Receipt
-from interp.models.verification import CannotAskError, WrongError, settle
+from interp.models.verification import CannotAskError, WrongError, run_check
 from probes.report import Report
 from probes.spreadsheet import read_spreadsheet
 from probes.verification import computation, numerics, tokenization
@@ -25,7 +25,7 @@ from tests.support.tiny import tiny, tiny_folder, tiny_hf, tiny_tokenizer
 
 def table_of(family: str, **changes):
     hf = tiny_hf(family, **changes)
-    model = bridge_beside(hf, tiny_tokenizer(family), "own")
+    model = bridge_unchecked(hf, tiny_tokenizer(family), "own")
     return tabulate(list(verify(model, hf))).set_index("fact")
 
 
@@ -50,7 +50,7 @@ def test_a_window_is_overrun_on_purpose(family):
 
 
 def test_what_the_tokenizer_adds_and_lacks_is_told():
-    checks = [settle(*fact) for fact in tokenization.tokenizer_facts(tiny("xglm"))]
+    checks = [run_check(*fact) for fact in tokenization.tokenizer_facts(tiny("xglm"))]
     table = tabulate(checks).set_index("fact")
     row = table.loc["tokens that the tokenizer adds to a text"]
     assert (row["result"], row["detail"]) == ("told", "in front: </s>")
@@ -89,7 +89,7 @@ def test_offsets_that_name_other_characters_are_a_fault():
 def test_a_planted_sink_is_found_at_its_position_and_layers():
     hf = tiny_hf("llama")
     hf.model.embed_tokens.weight.data[0] *= 300  # the BOS token
-    model = bridge_beside(hf, tiny_tokenizer("llama"), "own")
+    model = bridge_unchecked(hf, tiny_tokenizer("llama"), "own")
     most, detail = numerics._sinks(model)
     assert most > 100
     assert detail.startswith("position 0 ('<s>') in 4 of 4 texts, layers embed to 3, up to ")
@@ -103,14 +103,14 @@ def broken(module, args, kwargs):
 def test_an_empty_cache_fails_the_command_with_1_and_is_in_the_folder(tmp_path, monkeypatch, capsys):
     import interp.models.load as loading
 
-    real = loading.hand_on_cache
+    real = loading.rename_cache_argument
 
     def lose(model):
         real(model)
         for block in model.blocks:
             block.attn.register_forward_pre_hook(broken, with_kwargs=True)
 
-    monkeypatch.setattr(loading, "hand_on_cache", lose)
+    monkeypatch.setattr(loading, "rename_cache_argument", lose)
     folder = tiny_folder("llama", tmp_path / "model")
     assert main(["check", str(folder), "--device", "cpu", "--output", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().out

@@ -14,7 +14,7 @@ import interp
 from interp.generation.generate import generate
 from interp.interventions.grid.grid import shortest_window
 from interp.models import load, sites
-from interp.models.cache_argument import cache_in
+from interp.models.cache_argument import find_cache
 from interp.models.verification import VerificationError, check_model, plain_logits, share_of_largest, tolerance
 from tests.support.tiny import CONTEXT, D_MODEL, FAMILIES, HEADS, LAYERS, VOCAB, tiny, tiny_hf, tiny_tokenizer
 
@@ -50,7 +50,7 @@ def built(name: str):
 
 def bridged(hf):
     """The bridge over a model, with no fact checked."""
-    return load.bridge_beside(hf, tiny_tokenizer("llama"), "planted")
+    return load.bridge_unchecked(hf, tiny_tokenizer("llama"), "planted")
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *MORE])
@@ -157,9 +157,9 @@ def test_no_step_of_a_generation_warns_whatever_the_cache_is_called(family):
 
 def test_the_cache_is_found_under_either_name():
     past = DynamicCache()
-    assert cache_in({"cache": past}) is past
-    assert cache_in({"past_key_values": past, "cache": None}) is past
-    assert cache_in({"past_key_values": None}) is None
+    assert find_cache({"cache": past}) is past
+    assert find_cache({"past_key_values": past, "cache": None}) is past
+    assert find_cache({"past_key_values": None}) is None
 
 
 def test_a_window_is_known():
