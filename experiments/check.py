@@ -61,13 +61,13 @@ def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
         plain, model = None, load(settings.model, dtype=settings.dtype, device=settings.device)
     else:
         model = bridge_unchecked(plain.eval(), tokenizer, name)
-    found = []
+    checks = []
     with Progress(transient=True) as progress:
         task = progress.add_task("check", total=None)
         for check in verify(model, plain):
-            found.append(check)
+            checks.append(check)
             progress.update(task, description=check.name)
-    return tabulate(found), dataclasses.asdict(identify(model))
+    return tabulate(checks), dataclasses.asdict(identify(model))
 
 
 def _show(table: pd.DataFrame) -> None:

@@ -93,8 +93,8 @@ _PINNED: ContextVar[dict[str, str] | None] = ContextVar("pinned", default=None)
 
 def versions() -> dict[str, str]:
     """The versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
-    found = environment()
-    return {name: found[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
+    installed = environment()
+    return {name: installed[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
 
 
 def environment() -> dict[str, str]:
@@ -117,5 +117,5 @@ def pinned(**more: str) -> Iterator[None]:
 
 def _installed() -> dict[str, str]:
     names = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
-    found = {name: metadata.version(name) for name in names}
-    return {"python": platform.python_version(), "platform": sys.platform, **found}
+    installed = {name: metadata.version(name) for name in names}
+    return {"python": platform.python_version(), "platform": sys.platform, **installed}

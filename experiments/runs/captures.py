@@ -18,8 +18,10 @@ def capture_states(settings: Settings, random_init: bool, **how: Any) -> tuple[A
     import interp
 
     corpus = settings.read_corpus()
-    found = [interp.capture(model, corpus, **how, folder=settings.output / name) for name, model in _models(settings, random_init)]
-    return found[0], found[1] if random_init else None
+    activations = [
+        interp.capture(model, corpus, **how, folder=settings.output / name) for name, model in _models(settings, random_init)
+    ]
+    return activations[0], activations[1] if random_init else None
 
 
 def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Any) -> None:

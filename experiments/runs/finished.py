@@ -63,7 +63,7 @@ class Finished:
     @property
     def figures(self) -> dict[str, Path]:
         """The SVG of every figure by its name, the main one first."""
-        return {name: safe_path(self.folder, figure_file(place, name)) for place, name in enumerate(self.manifest["figures"])}
+        return {name: safe_path(self.folder, figure_file(index, name)) for index, name in enumerate(self.manifest["figures"])}
 
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
         """A summary short enough to read, and what was left out of it.

@@ -16,9 +16,9 @@ _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any, **more: Any) -> T:
     """The settings that `args` say. Raises `ValueError` in one line where they say none; leaves by `SystemExit` on `--help`."""
-    told = io.StringIO()
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told):
+        with contextlib.redirect_stderr(output):
             return tyro.cli(
                 kind, args=list(args), prog=f"interp {command}", config=(tyro.conf.FlagCreatePairsOff, *markers), **more
             )
@@ -26,7 +26,7 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any,
         if not stop.code:
             raise
         raise ValueError(
-            _one_line(told.getvalue()) or f"the options are not readable; `interp {command} --help` lists them"
+            _one_line(output.getvalue()) or f"the options are not readable; `interp {command} --help` lists them"
         ) from None
 
 

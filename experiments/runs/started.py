@@ -90,8 +90,8 @@ def _files(name: str, beside: Path) -> dict[str, str]:
         return {f"the version of {library}": metadata.version(library) for library in ("Babel", "langcodes", "num2words")}
     if "{language}" not in name:
         return fingerprint(name, beside)
-    found = sorted(glob("*".join(map(escape, name.split("{language}")))))
-    return {f"{path}: {file}": sha for path in found for file, sha in fingerprint(path, beside).items()}
+    paths = sorted(glob("*".join(map(escape, name.split("{language}")))))
+    return {f"{path}: {file}": sha for path in paths for file, sha in fingerprint(path, beside).items()}
 
 
 def _changed(before: Any, now: Mapping[str, str]) -> str:

@@ -174,7 +174,9 @@ def _plan(
         signature=signature,
         documents=corpus.documents,
         labels=corpus.labels,
-        token_ids={code: [torch.tensor(span.ids[span.start : span.stop]) for span in found] for code, found in texts.items()},
+        token_ids={
+            code: [torch.tensor(span.ids[span.start : span.stop]) for span in tokenized] for code, tokenized in texts.items()
+        },
     )
 
 
@@ -182,14 +184,14 @@ def _read(
     model: TransformerBridge, corpus: ParallelCorpus, code: str, template: Template, include_bos: bool, truncate: bool
 ) -> list[Span]:
     """One language tokenized, and refused where a sentence is empty or does not fit the context."""
-    found = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
-    limit = context_limit(model) or max(len(span.ids) for span in found)
+    tokenized = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
+    limit = context_limit(model) or max(len(span.ids) for span in tokenized)
     if truncate:
-        cut = sum(len(span.ids) > limit for span in found)
+        cut = sum(len(span.ids) > limit for span in tokenized)
         if cut:
-            _log.warning("capture: %d of %d sentences in %s truncated to %d tokens", cut, len(found), code, limit)
-        found = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in found]
-    for item, span in zip(corpus.ids, found, strict=True):
+            _log.warning("capture: %d of %d sentences in %s truncated to %d tokens", cut, len(tokenized), code, limit)
+        tokenized = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in tokenized]
+    for item, span in zip(corpus.ids, tokenized, strict=True):
         if span.start >= span.stop:
             raise ValueError(
                 f"capture: sentence {item!r} in {code} is empty or was truncated, expected at least one token in every sentence."
@@ -199,7 +201,7 @@ def _read(
                 f"capture: got {len(span.ids)} tokens in sentence {item!r} in {code}, expected at most {limit}, the context "
                 "length. Shorten the text, or give truncate=True."
             )
-    return found
+    return tokenized
 
 
 def _pool_language(
@@ -216,16 +218,16 @@ def _pool_language(
     for group in batches([len(text.ids) for text in texts], max_tokens):
         some = [texts[index] for index in group]
         try:
-            found = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
+            states = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
         except torch.OutOfMemoryError as error:
             error.add_note(f"capture: a batch of {len(group)} texts with {len(some[0].ids)} tokens did not fit. Lower max_tokens.")
             raise
         check_finite(
-            found,
-            lambda row, place, _, group=group: f"capture: the state at layer {layers[row]} {names[group[place]]}",
+            states,
+            lambda row, member, _, group=group: f"capture: the state at layer {layers[row]} {names[group[member]]}",
             is_half(model),
         )
-        pooled[:, group] = found
+        pooled[:, group] = states
         done(len(group))
     return pooled
 

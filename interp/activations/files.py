@@ -86,22 +86,23 @@ class StoredStates:
 
 def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
     """Write one language's states and token ids, whole or not at all; gives the checksum."""
-    found = {_TENSOR: states.contiguous()}
+    tensors = {_TENSOR: states.contiguous()}
     if tokens:
-        found |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
+        tensors |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
     with whole(path) as temporary:
-        save_file(found, temporary)
+        save_file(tensors, temporary)
         return checksum(temporary)
 
 
 def read_capture_manifest(path: Path) -> tuple[CaptureManifest, dict[str, StoredStates]]:
     """A manifest, of a finished or an interrupted capture, and the states it lists. Raises `ValueError` where it is none."""
     try:
-        found = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
+        manifest = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
         files = {
-            language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256) for code, each in found.files.items()
+            language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256)
+            for code, each in manifest.files.items()
         }
     except ValueError as error:
-        told = str(error).removesuffix(".")
-        raise ValueError(f"{told}. It is not readable as a capture's manifest; capture into another folder.") from None
-    return found, files
+        reason = str(error).removesuffix(".")
+        raise ValueError(f"{reason}. It is not readable as a capture's manifest; capture into another folder.") from None
+    return manifest, files

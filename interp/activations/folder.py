@@ -67,15 +67,15 @@ def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[st
     """Those of the languages that an earlier capture left whole; raises where it was made from something else."""
     kept: dict[str, StoredStates] = {}
     faults: dict[str, str] = {}
-    for found in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
-        if not found.is_file():
+    for manifest in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
+        if not manifest.is_file():
             continue
         try:
-            earlier = read_manifest(found)
+            earlier = read_manifest(manifest)
         except ValueError:
             if not _holds_a_capture_alone(folder, planned):
                 raise
-            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", found)
+            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", manifest)
             continue
         other = {**earlier.signature.differences(planned.signature), **differences(earlier.facts, planned.facts)}
         for key, (theirs, mine) in other.items():

@@ -60,13 +60,13 @@ def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("
         raise ValueError(
             f"got a {type(tokenizer).__name__} and a template, expected a fast tokenizer, which gives the characters of each token."
         )
-    found = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
+    encoded = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
     result = []
-    for sentence, read in zip(sentences, found, strict=True):
-        own = list(range(read.start, read.stop))
+    for sentence, read in zip(sentences, encoded, strict=True):
+        tokens = list(range(read.start, read.stop))
         if read.offsets is not None:
             first, last = len(before), len(before) + len(sentence)
-            own = [token for token in own if read.offsets[token][0] < last and read.offsets[token][1] > first]
-        start, stop = (own[0], own[-1] + 1) if own else (0, 0)
+            tokens = [token for token in tokens if read.offsets[token][0] < last and read.offsets[token][1] > first]
+        start, stop = (tokens[0], tokens[-1] + 1) if tokens else (0, 0)
         result.append(Span(tuple(read.ids[: read.stop]), 0 if include_bos else start, stop))
     return result

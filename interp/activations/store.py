@@ -108,7 +108,7 @@ class Activations:
 
     def _checked(self, code: str, states: Tensor) -> Tensor:
         check_finite(
-            states, lambda row, place, _: f"the state at layer {self.layers[row]} of sentence {self.ids[place]!r} in {code}"
+            states, lambda row, sentence, _: f"the state at layer {self.layers[row]} of sentence {self.ids[sentence]!r} in {code}"
         )
         return states
 
@@ -116,10 +116,10 @@ class Activations:
         """The token ids over which each sentence of one language was pooled. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
-        found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
-        if len(found) != len(self.ids):
+        stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
+        if len(stored) != len(self.ids):
             raise ValueError(f"these activations have no token ids of {code}. Capture again, or give from_arrays(..., tokens=).")
-        return found
+        return stored
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -249,18 +249,18 @@ class Activations:
 
 def read_manifest(path: Path) -> Activations:
     """The activations that a manifest, of a finished or an interrupted capture, describes."""
-    found, states = read_capture_manifest(path)
+    manifest, states = read_capture_manifest(path)
     return Activations(
-        layers=tuple(found.layers),
-        site=found.site,
-        pooling=found.pooling,
-        ids=tuple(found.ids),
+        layers=tuple(manifest.layers),
+        site=manifest.site,
+        pooling=manifest.pooling,
+        ids=tuple(manifest.ids),
         languages=tuple(states),
-        signature=found.signature,
-        documents=tuple(found.documents) if found.documents else None,
-        labels=MappingProxyType({name: tuple(values) for name, values in found.labels.items()}),
+        signature=manifest.signature,
+        documents=tuple(manifest.documents) if manifest.documents else None,
+        labels=MappingProxyType({name: tuple(values) for name, values in manifest.labels.items()}),
         states=MappingProxyType(states),
-        facts=MappingProxyType(found.facts),
+        facts=MappingProxyType(manifest.facts),
     )
 
 

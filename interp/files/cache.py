@@ -60,8 +60,8 @@ class Cache(Generic[T]):
 
     def get(self, of: Facts, compute: Callable[[], T], path: Path | None = None) -> T:
         """The result that was kept, or else what `compute` gives, which is then kept."""
-        if (found := self.find(of, path)) is not None:
-            return found
+        if (kept := self.find(of, path)) is not None:
+            return kept
         result = compute()
         self.keep(of, result, path)
         return result

@@ -72,11 +72,11 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"key {short_repr(twice)} occurs twice in one object")
-    return found
+    return values
 
 
 def _hash(plain: Mapping[str, Any]) -> str:

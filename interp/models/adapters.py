@@ -89,11 +89,11 @@ def _plain(layer: Any) -> nn.Module:
 
 def _chain(layer: Any) -> list[Any]:
     """A wrapped layer and those that it wraps: each may hold an adapter of another weight of one module."""
-    found = []
+    layers = []
     while hasattr(layer, "base_layer"):
-        found.append(layer)
+        layers.append(layer)
         layer = layer.base_layer
-    return found
+    return layers
 
 
 def _untie(plain: Any) -> None:

@@ -31,8 +31,8 @@ def rename_cache_argument(model: TransformerBridge) -> None:
 
 def find_cache(arguments: Mapping[str, Any]) -> Any:
     """The cache among the keyword arguments of a forward, under either name; None where there is none."""
-    found = arguments.get(OLD)
-    return arguments.get(NEW) if found is None else found
+    cache = arguments.get(OLD)
+    return arguments.get(NEW) if cache is None else cache
 
 
 def _renamed(

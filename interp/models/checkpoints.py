@@ -286,11 +286,11 @@ def _unreachable(name: str, revision: str | None, error: BaseException) -> OSErr
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return causes
 
 
 def _brief(error: BaseException) -> str:

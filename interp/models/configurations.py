@@ -46,9 +46,9 @@ def check_settings(settings: Mapping[str, Any], name: str) -> None:
     None stands for "not set". Raises `ValueError` naming the field.
     """
     for key, value in _numbers(settings):
-        wanted = _wanted(key, value)
-        if wanted:
-            raise ValueError(f"model {name!r}, configuration: got {key} {short_repr(value)}, expected {wanted}. {RESTORE}")
+        expected = _wanted(key, value)
+        if expected:
+            raise ValueError(f"model {name!r}, configuration: got {key} {short_repr(value)}, expected {expected}. {RESTORE}")
     for part in (settings, settings.get("text_config")):
         _check_heads(part if isinstance(part, Mapping) else {}, name)
 
@@ -118,12 +118,14 @@ def stored_architecture(config: PreTrainedConfig, name: str) -> str:
             f"model {name!r}, configuration: got architectures {short_repr(given)}, expected a list of one class name"
             f"{f', such as {known[:1]}' if known else ''}. {RESTORE}"
         )
-    found = given[0] if given else next((each for each in known if _spelled(each)), known[0] if known else kind)
-    if not _spelled(found) and (not known or _same(found, known)):
-        raise ValueError(f"model {name!r}: architecture {found!r} is not supported.{nearest(found, SUPPORTED_ARCHITECTURES)}")
-    if not _same(found, known) and _HEADLESS.get(found) != kind:
-        raise ValueError(_other(found, known, kind, config, name))
-    return _causal(_spelled(found), config, name)
+    architecture = given[0] if given else next((each for each in known if _spelled(each)), known[0] if known else kind)
+    if not _spelled(architecture) and (not known or _same(architecture, known)):
+        raise ValueError(
+            f"model {name!r}: architecture {architecture!r} is not supported.{nearest(architecture, SUPPORTED_ARCHITECTURES)}"
+        )
+    if not _same(architecture, known) and _HEADLESS.get(architecture) != kind:
+        raise ValueError(_other(architecture, known, kind, config, name))
+    return _causal(_spelled(architecture), config, name)
 
 
 def live_architecture(model: PreTrainedModel, name: str) -> str:
@@ -132,11 +134,11 @@ def live_architecture(model: PreTrainedModel, name: str) -> str:
     `name` is for the error. Raises `ValueError` where there is none, or where it is no causal language model.
     """
     classes = [each.__name__ for each in type(model).__mro__]
-    found = next((spelled for each in classes if (spelled := _spelled(each))), "")
-    if not found or model.get_output_embeddings() is None:
+    architecture = next((spelled for each in classes if (spelled := _spelled(each))), "")
+    if not architecture or model.get_output_embeddings() is None:
         near = nearest(classes[0], SUPPORTED_ARCHITECTURES)
         raise ValueError(f"model {name!r}: got a {classes[0]}, expected a supported causal language model.{near}")
-    return _causal(found, model.config, name)
+    return _causal(architecture, model.config, name)
 
 
 def _causal(architecture: str, config: PreTrainedConfig, name: str) -> str:
@@ -147,12 +149,14 @@ def _causal(architecture: str, config: PreTrainedConfig, name: str) -> str:
     return architecture
 
 
-def _other(found: str, known: list[str], kind: str, config: PreTrainedConfig, name: str) -> str:
+def _other(architecture: str, known: list[str], kind: str, config: PreTrainedConfig, name: str) -> str:
     """What is wrong with the name of a class that is not the language model of its family."""
     expected = f"a causal language model (a decoder){f', for {kind} {known[0]}' if known else ''}"
-    if getattr(getattr(transformers, found, None), "config_class", None) is type(config) or not known:
-        return f"model {name!r}: got a {found}, expected {expected}."
-    return f"model {name!r}, configuration: got model_type {kind!r} and architecture {found!r}, expected {known[0]}. {RESTORE}"
+    if getattr(getattr(transformers, architecture, None), "config_class", None) is type(config) or not known:
+        return f"model {name!r}: got a {architecture}, expected {expected}."
+    return (
+        f"model {name!r}, configuration: got model_type {kind!r} and architecture {architecture!r}, expected {known[0]}. {RESTORE}"
+    )
 
 
 def _same(name: str, others: list[str]) -> bool:

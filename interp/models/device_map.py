@@ -74,6 +74,6 @@ def weight_bytes(kind: Any, config: Any, dtype: torch.dtype | None) -> int:
 
 def quantisation(config: Any) -> str:
     """How the weights of a checkpoint are quantised, as its configuration names it ("bitsandbytes", "gptq"); "" where not."""
-    found = getattr(config, "quantization_config", None) or {}
-    method = found.get("quant_method") if isinstance(found, dict) else getattr(found, "quant_method", None)
+    settings = getattr(config, "quantization_config", None) or {}
+    method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
     return str(getattr(method, "value", method) or "")

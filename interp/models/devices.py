@@ -20,10 +20,10 @@ def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
     """The dtype meant by a name; None, for "auto" and None, follows the checkpoint."""
     if wanted is None or wanted == "auto":
         return None
-    found = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    dtype = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise ValueError(f"got dtype {wanted!r}, expected auto, float32, bfloat16, float16 or float64.")
-    return found
+    return dtype
 
 
 def choose_device(wanted: str | torch.device | None) -> torch.device:

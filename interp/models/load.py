@@ -302,14 +302,14 @@ def identify(model: TransformerBridge) -> ModelIdentity:
 def _weights(hf: Any) -> dict[str, Tensor]:
     """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
     tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
-    found = {
+    tensors = {
         name: each.detach()
         for name, each in hf.named_parameters()
         if not (each.is_meta and name.replace("._original_component", "") in tied)
     }
     if quantisation(hf.config):
-        found |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in found}
-    return found
+        tensors |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in tensors}
+    return tensors
 
 
 def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:

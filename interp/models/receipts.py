@@ -75,8 +75,8 @@ def draw_items(what: str, of: int, most: int = 2) -> list[int]:
         return []
     run.calls[what] += 1
     doubled = run.calls[what].bit_count() == 1
-    wanted = min(most, MOST - run.n[what], of) if run.n[what] < MOST else int(doubled)
-    return sorted(run.chance.sample(range(of), wanted))
+    n = min(most, MOST - run.n[what], of) if run.n[what] < MOST else int(doubled)
+    return sorted(run.chance.sample(range(of), n))
 
 
 def record_differences(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
@@ -106,14 +106,14 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
 
 def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     """One receipt for each kind: all that were checked, and the largest difference of any."""
-    found: dict[str, Receipt] = {}
+    by_kind: dict[str, Receipt] = {}
     for each in receipts:
-        before = found.get(each.what)
-        found[each.what] = each if before is None else replace(
+        before = by_kind.get(each.what)
+        by_kind[each.what] = each if before is None else replace(
             before, n=before.n + each.n, difference=max(before.difference, each.difference),
             tolerance=max(before.tolerance, each.tolerance), near_ties=before.near_ties + each.near_ties,
         )  # fmt: skip
-    return tuple(found.values())
+    return tuple(by_kind.values())
 
 
 def describe(receipts: Sequence[Receipt]) -> str:

@@ -46,11 +46,11 @@ def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> l
         front, behind = _around(tokenizer)
         own = tokenizer(list(texts), add_special_tokens=False, **how)["input_ids"]
         return [Tokens([*front, *ids, *behind], len(front), len(front) + len(ids)) for ids in own]
-    found = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=offsets, **how)
-    places = found["offset_mapping"] if offsets else [None] * len(texts)
+    encoded = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=offsets, **how)
+    characters = encoded["offset_mapping"] if offsets else [None] * len(texts)
     return [
-        Tokens(ids, *_own(tokenizer, mask), place)
-        for ids, mask, place in zip(found["input_ids"], found["special_tokens_mask"], places, strict=True)
+        Tokens(ids, *_own(tokenizer, mask), spans)
+        for ids, mask, spans in zip(encoded["input_ids"], encoded["special_tokens_mask"], characters, strict=True)
     ]
 
 
@@ -59,7 +59,7 @@ def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
 
     A list may be empty: an empty text, and nothing in front of it.
     """
-    return [found.ids[: found.stop] for found in read_texts(tokenizer, texts)]
+    return [tokens.ids[: tokens.stop] for tokens in read_texts(tokenizer, texts)]
 
 
 def tokens_in_front(tokenizer: Any) -> int:
@@ -96,5 +96,5 @@ def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
     empty = tokenizer.build_inputs_with_special_tokens([])
     other = next(token for token in range(len(empty) + 1) if token not in empty)
     framed = tokenizer.build_inputs_with_special_tokens([other])
-    place = framed.index(other)
-    return framed[:place], framed[place + 1 :]
+    index = framed.index(other)
+    return framed[:index], framed[index + 1 :]

@@ -73,15 +73,15 @@ def tolerance_of(model: TransformerBridge) -> float:
     return tolerance(next(model.original_model.parameters()).dtype)
 
 
-def share_of_largest(found: Tensor, expected: Tensor) -> float:
+def share_of_largest(values: Tensor, expected: Tensor) -> float:
     """The largest difference of two tensors as a share of the largest value expected (of 1 where that is smaller).
 
     Infinite where either holds NaN or where only one of them is infinite, so that no comparison passes on such values.
     """
-    found, expected = found.detach().double().cpu(), expected.detach().double().cpu()
-    if not bool(found.isfinite().all() and expected.isfinite().all()):
+    values, expected = values.detach().double().cpu(), expected.detach().double().cpu()
+    if not bool(values.isfinite().all() and expected.isfinite().all()):
         return float("inf")
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
+    return float((values - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
 
 
 def probe_ids(hf: Any) -> Int[Tensor, "1 token"]:
@@ -142,14 +142,14 @@ def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float,
     An error of a library says that the fact does not hold.
     """
     try:
-        found = fact()
+        result = fact()
     except CannotAskError as error:
         return Check(name, 0.0, allowed, skipped=str(error))
     except WrongError as error:
         return Check(name, float("inf"), allowed, str(error))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:  # a library's own
         return Check(name, float("inf"), allowed, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-    return Check(name, found, allowed) if isinstance(found, float) else Check(name, found[0], allowed, found[1])
+    return Check(name, result, allowed) if isinstance(result, float) else Check(name, result[0], allowed, result[1])
 
 
 def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:

@@ -66,10 +66,10 @@ def _grids(model: TransformerBridge, method: Method, score: str) -> list[Grid]:
 def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[[str], list[Grid]]) -> float | tuple[float, str]:
     plain = truth(score)
     try:
-        found = _grids(model, method, score)
+        grids = _grids(model, method, score)
     except ValueError as error:
         raise CannotAskError(f"it is not used for this model; {error}") from None
-    pairs = list(zip(found, plain, strict=True))
+    pairs = list(zip(grids, plain, strict=True))
     if score != "generate":
         return max(share_of_largest(one.values, true.values) for one, true in pairs)
     other = sum(int((one.values != true.values).any(-1).sum()) for one, true in pairs)
@@ -81,34 +81,34 @@ def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[
 
 @torch.no_grad()
 def _generation(model: TransformerBridge, plain: Any) -> tuple[float, str]:
-    """How far the first token said otherwise lies below Hugging Face's own, in plain Hugging Face's logits."""
+    """How far our first token that differs is below Hugging Face's choice, in the logits of plain Hugging Face."""
     if plain is None:
         raise CannotAskError("the plain Hugging Face model cannot be had beside the bridge")
     prompts = prompts_of(model)
-    ours, own, off, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
-    ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    texts, settings, gaps, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
+    ends = model.tokenizer.eos_token_id if settings.eos_token_id is None else settings.eos_token_id
     filler = ends[0] if isinstance(ends, list) else ends
     plain.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=filler or 0)
     try:
-        for prompt, said in zip(prompts, ours, strict=True):
+        for prompt, generated in zip(prompts, texts, strict=True):
             ids = torch.tensor([prompt], device=plain.device)
             whole = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=_SAID)[0]
             theirs = whole[len(prompt) :].tolist()
-            length = max(len(said), len(theirs))
-            where = next((place for place in range(length) if said[place : place + 1] != theirs[place : place + 1]), None)
-            same += where is None
-            if where is None:
+            length = max(len(generated), len(theirs))
+            first = next((index for index in range(length) if generated[index : index + 1] != theirs[index : index + 1]), None)
+            same += first is None
+            if first is None:
                 continue
-            if where >= len(said):
-                raise WrongError(f"we say {len(said)} tokens where Hugging Face says {len(theirs)}")
-            said = said[: where + 1]
-            read = torch.tensor([[*prompt, *said[:-1]]], device=plain.device)
+            if first >= len(generated):
+                raise WrongError(f"got {len(generated)} tokens, expected the {len(theirs)} of Hugging Face")
+            generated = generated[: first + 1]
+            read = torch.tensor([[*prompt, *generated[:-1]]], device=plain.device)
             logits = plain(read, attention_mask=torch.ones_like(read), use_cache=False).logits[0, len(prompt) - 1 :].float()
-            off.append(shortfalls(logits, said)[-1])
+            gaps.append(shortfalls(logits, generated)[-1])
     finally:
-        plain.generation_config = own
-    ties = f"; {len(off)} part at a near tie" if off else ""
-    return max(off, default=0.0), f"{same} of {len(prompts)} texts token for token{ties}"
+        plain.generation_config = settings
+    ties = f"; {len(gaps)} differ from a near tie on" if gaps else ""
+    return max(gaps, default=0.0), f"{same} of {len(prompts)} texts token for token{ties}"
 
 
 @torch.no_grad()
@@ -117,8 +117,8 @@ def _padding(model: TransformerBridge) -> float:
     batch = pad(model, prompts)
     together = model(batch.ids, attention_mask=batch.mask, use_cache=False)[:, -1]
     alone = [pad(model, [ids]) for ids in prompts]
-    said = [model(one.ids, attention_mask=one.mask, use_cache=False)[0, -1] for one in alone]
-    return max(share_of_largest(together[row], one) for row, one in enumerate(said))
+    logits = [model(one.ids, attention_mask=one.mask, use_cache=False)[0, -1] for one in alone]
+    return max(share_of_largest(together[row], one) for row, one in enumerate(logits))
 
 
 @torch.no_grad()
@@ -135,9 +135,9 @@ def _window(model: TransformerBridge) -> tuple[float, str]:
     hf: Any = model.original_model
     rows = hf.get_input_embeddings().weight.shape[0]
     ids = torch.randint(rows, (1, length), generator=torch.Generator().manual_seed(0)).to(model.cfg.device)
-    mask, past, said = torch.ones_like(ids), new_cache(model), []
+    mask, past, logits = torch.ones_like(ids), new_cache(model), []
     for start, stop in ((0, length - 2), (length - 2, length - 1), (length - 1, length)):
-        seen = mask[:, :stop]
-        said.append(model(ids[:, start:stop], attention_mask=seen, past_key_values=past, logits_to_keep=1)[:, -1])
+        attended = mask[:, :stop]
+        logits.append(model(ids[:, start:stop], attention_mask=attended, past_key_values=past, logits_to_keep=1)[:, -1])
     plain = model(ids, attention_mask=mask, use_cache=False, logits_to_keep=2)
-    return share_of_largest(torch.stack(said[1:], dim=1), plain), f"window of {window} tokens, prompt of {length}"
+    return share_of_largest(torch.stack(logits[1:], dim=1), plain), f"window of {window} tokens, prompt of {length}"

@@ -46,25 +46,25 @@ def _sinks(model: TransformerBridge) -> tuple[float, str]:
     layers, texts = layer_names("residual", model.cfg.n_layers), _texts(model)
     norms = [_norms(model, ids) for ids in texts]
     medians = torch.cat(norms, dim=1).median(dim=1).values.clamp_min(1e-12)
-    found: dict[int, list[tuple[float, int, int]]] = {}
+    by_position: dict[int, list[tuple[float, int, int]]] = {}
     ratios = [each / medians[:, None] for each in norms]
     for text, ratio in enumerate(ratios):
-        for layer, place in (ratio > _SINK).nonzero().tolist():
-            found.setdefault(place, []).append((float(ratio[layer, place]), layer, text))
+        for layer, position in (ratio > _SINK).nonzero().tolist():
+            by_position.setdefault(position, []).append((float(ratio[layer, position]), layer, text))
     largest = max(float(ratio.max()) for ratio in ratios)
-    if not found:
+    if not by_position:
         return largest, f"none over {_SINK:.0f} times the median; the largest norm is {largest:.1f} times it"
-    order = sorted(found, key=lambda place: -max(found[place])[0])
-    said = []
-    for place in order[:3]:
-        most, layer, text = max(found[place])
-        where = sorted({layer for _, layer, _ in found[place]})
-        token = model.tokenizer.convert_ids_to_tokens(texts[text][place])
-        said.append(
-            f"position {place} ({token!r}) in {len({text for *_, text in found[place]})} of {len(texts)} texts, layers "
+    order = sorted(by_position, key=lambda position: -max(by_position[position])[0])
+    descriptions = []
+    for position in order[:3]:
+        most, layer, text = max(by_position[position])
+        where = sorted({layer for _, layer, _ in by_position[position]})
+        token = model.tokenizer.convert_ids_to_tokens(texts[text][position])
+        descriptions.append(
+            f"position {position} ({token!r}) in {len({text for *_, text in by_position[position]})} of {len(texts)} texts, layers "
             f"{layers[where[0]]} to {layers[where[-1]]}, up to {most:.0f} times the median (layer {layers[layer]})"
         )
-    return largest, "; ".join(said) + (f"; and {len(order) - 3} more positions" if len(order) > 3 else "")
+    return largest, "; ".join(descriptions) + (f"; and {len(order) - 3} more positions" if len(order) > 3 else "")
 
 
 def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
@@ -89,13 +89,13 @@ def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[flo
     needed, free = numbers * (4 + 2), free_memory(model.cfg.device)
     if needed > free:
         raise CannotAskError(f"both copies need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-    said: dict[torch.dtype, Tensor] = {}
+    logits: dict[torch.dtype, Tensor] = {}
     for each in (torch.float32, dtype):
         copy = bridge_unchecked(plain, model.tokenizer, model.cfg.model_name, each)
         batches = [pad(copy, [ids]) for ids in _texts(model)]
-        said[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
+        logits[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
         del copy
-    true, half = said[torch.float32], said[dtype]
+    true, half = logits[torch.float32], logits[dtype]
     if not bool(half.isfinite().all()):
         return math.nan, "overflows: NaN or infinite logits; use bfloat16 or float32"
     turned = float((true.argmax(-1) != half.argmax(-1)).float().mean())

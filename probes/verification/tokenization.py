@@ -34,17 +34,17 @@ def _offsets(tokenizer: Any) -> tuple[float, str]:
     wrong: dict[str, str] = {}
     unknown = []
     for code, text in SENTENCES.items():
-        found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-        groups = _groups(found["input_ids"], found["offset_mapping"])
+        encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        groups = _groups(encoded["input_ids"], encoded["offset_mapping"])
         known = [group for group in groups if tokenizer.unk_token_id not in group[0]]
         if len(known) < len(groups):
             unknown.append(code)
         for ids, start, stop in known:
-            said = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-            if _plain(said) != _plain(text[start:stop]):
-                wrong.setdefault(code, f"{code}: {said!r} for {text[start:stop]!r}")
-        covered = {place for _, start, stop in groups for place in range(start, stop)}
-        if missed := [text[place] for place in range(len(text)) if place not in covered and not text[place].isspace()]:
+            decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+            if _plain(decoded) != _plain(text[start:stop]):
+                wrong.setdefault(code, f"{code}: {decoded!r} for {text[start:stop]!r}")
+        covered = {index for _, start, stop in groups for index in range(start, stop)}
+        if missed := [text[index] for index in range(len(text)) if index not in covered and not text[index].isspace()]:
             wrong.setdefault(code, f"{code}: no token holds {missed[0]!r}")
     note = f"; unknown tokens in {', '.join(unknown)}" if unknown else ""
     if wrong:
@@ -72,12 +72,12 @@ def _plain(text: str) -> str:
 def _added(tokenizer: Any) -> tuple[float, str]:
     bare, full = (tokenizer("one two", add_special_tokens=special)["input_ids"] for special in (False, True))
     size = len(bare)
-    front = next((place for place in range(len(full) - size + 1) if full[place : place + size] == bare), None)
+    front = next((index for index in range(len(full) - size + 1) if full[index : index + size] == bare), None)
     if front is None:
         return 0.0, f"it reads a text otherwise when it adds some: {tokenizer.convert_ids_to_tokens(full)}"
     sides = {"in front": full[:front], "behind": full[front + size :]}
-    said = [f"{where}: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for where, ids in sides.items() if ids]
-    return 0.0, "; ".join(said) or "none"
+    descriptions = [f"{where}: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for where, ids in sides.items() if ids]
+    return 0.0, "; ".join(descriptions) or "none"
 
 
 def _open(model: TransformerBridge) -> tuple[float, str]:

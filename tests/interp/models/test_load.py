@@ -125,7 +125,7 @@ def test_dtype_follows_the_checkpoint_unless_named(folder: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused_and_auto_says_why(saved: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(ValueError, match=f"this machine has {torch.cuda.device_count()} of that kind"):
+    with pytest.raises(ValueError, match=f"expected one of this machine, which has {torch.cuda.device_count()} of that kind"):
         interp.load(saved, device=f"cuda:{torch.cuda.device_count()}")
     with pytest.raises(ValueError, match="got device 'gpu', expected auto"):
         interp.load(saved, device="gpu")
@@ -250,7 +250,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty config": (lambda f: (f / "config.json").write_text("{}"), "its configuration is not usable"),
     "wrong type": (edited(hidden_size="wide"), "its configuration is not usable"),
     "unknown kind": (edited(model_type="lama"), "architecture 'lama' is not supported. Did you mean llama"),
-    "own code": (edited(model_type="mine", auto_map={"AutoConfig": "mine.Config"}), "not supported|code of its own"),
+    "own code": (edited(model_type="mine", auto_map={"AutoConfig": "mine.Config"}), "not supported|code from its own repository"),
     "no adapter": (
         edited(model_type="persimmon", architectures=["PersimmonForCausalLM"]),
         "'PersimmonForCausalLM' is not supported. Did",
@@ -270,7 +270,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing layer": (without_a_layer, r"lacks the weights model.layers.3.* and 6 more"),
     "other width": (
         edited(intermediate_size=64),
-        r"hold model.layers.0.mlp.down_proj.weight of shape \[32, 48\], expected .* \[32, 64\]; 12 t",
+        r"got model.layers.0.mlp.down_proj.weight of shape \[32, 48\], expected \[32, 64\] by its config.json; 12 t",
     ),
     "layers left over": (edited(num_hidden_layers=3), r"hold model.layers.3.* and 6 more, for which its config.json has no place"),
     "no layer": (edited(num_hidden_layers=0), "num_hidden_layers 0, expected a whole number from 1. Restore the config.json"),
@@ -288,7 +288,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "fewer words": (
         edited(vocab_size=300),
-        r"hold lm_head.weight of shape \[400, 32\], expected by its config.json is \[300, 32\]",
+        r"got lm_head.weight of shape \[400, 32\], expected \[300, 32\] by its config.json",
     ),
     "rotary base": (edited(rope_parameters={"rope_type": "default", "rope_theta": -5}), "rope_theta -5, expected a number above 0"),
     "rotary factor": (
@@ -302,7 +302,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         edited(tie_word_embeddings=True),
         "ties lm_head.weight to model.embed_tokens.weight, but its weights hold",
     ),
-    "rounded": (edited(dtype="bfloat16"), "its weights are float32, its config.json says bfloat16, which would round them"),
+    "rounded": (edited(dtype="bfloat16"), "got bfloat16 in its config.json, expected float32, the dtype of its weights"),
     "another family": (edited(architectures=["MistralForCausalLM"]), "model_type 'llama' and architecture 'MistralForCausalLM'"),
     "another type": (edited(model_type="mistral"), "model_type 'mistral' and architecture 'LlamaForCausalLM', expected Mistral"),
     "no such class": (edited(architectures=["Llama"]), "architecture 'Llama', expected LlamaForCausalLM"),
@@ -316,8 +316,8 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         "got architectures .*, expected a list of one class name, such as",
     ),
     "no list": (edited(architectures="LlamaForCausalLM"), "got architectures .*, expected a list of one class name, such as"),
-    "not a number": (broken_weight(float("nan")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
-    "infinite": (broken_weight(-float("inf")), "its weight model.layers.2.mlp.up_proj.weight holds NaN or infinite values"),
+    "not a number": (broken_weight(float("nan")), "got NaN or infinite values in its weight model.layers.2.mlp.up_proj.weight"),
+    "infinite": (broken_weight(-float("inf")), "got NaN or infinite values in its weight model.layers.2.mlp.up_proj.weight"),
     "a vision tower": (
         added("vision_tower.layer.weight", torch.ones(3)),
         "hold vision_tower.layer.weight, for which its config.json",
@@ -383,7 +383,7 @@ def test_weights_of_fewer_digits_than_the_configuration_says_lose_nothing(folder
     assert held.dtype == torch.float32
     assert torch.equal(held, weights["model.embed_tokens.weight"].float())
     edited(dtype="float16")(folder)
-    with pytest.raises(ValueError, match=r"its weights are bfloat16, its config.json says float16"):
+    with pytest.raises(ValueError, match=r"got float16 in its config.json, expected bfloat16"):
         interp.load(folder)
     assert interp.identify(interp.load(folder, dtype="bfloat16")).dtype == "bfloat16"
 
@@ -426,13 +426,13 @@ def test_a_live_model_that_holds_no_numbers_or_is_no_model_is_refused() -> None:
     hf = tiny_hf("gpt2")
     with torch.no_grad():
         hf.transformer.h[1].mlp.c_fc.bias[2] = float("nan")
-    with pytest.raises(ValueError, match=r"its weight transformer.h.1.mlp.c_fc.bias holds NaN"):
+    with pytest.raises(ValueError, match=r"got NaN or infinite values in its weight transformer.h.1.mlp.c_fc.bias"):
         interp.load(hf, tokenizer=tiny_tokenizer("gpt2"))
     with pytest.raises(ValueError, match=r"num_hidden_layers 0, expected a whole number from 1"):
         interp.load(tiny_hf("llama", num_hidden_layers=0), tokenizer=tiny_tokenizer("llama"))
     short = tiny_hf("llama")
     short.resize_token_embeddings(300)
-    with pytest.raises(ValueError, match="its tokenizer gives text 400 different ids, its embedding has 300 rows"):
+    with pytest.raises(ValueError, match="got a tokenizer of 400 ids, expected at most 300, the rows of the embedding"):
         interp.load(short, tokenizer=tiny_tokenizer("llama"))
     narrow = tiny_hf("llama")
     narrow.config.vocab_size = 300
