@@ -54,7 +54,7 @@ class Signature:
     version: str = field(default_factory=lambda: version())
 
     def fields(self) -> dict[str, str]:
-        """Every field by its name, as printed."""
+        """All fields by name, as text."""
         own = {key: str(value) for key, value in self.settings.items()}
         return {"measure": self.measure, "model": str(self.model), "corpus": str(self.corpus), "n": str(self.corpus.n),
                 **own, "v": self.version}  # fmt: skip
@@ -64,18 +64,18 @@ class Signature:
         return "|".join([parts.pop("measure"), *(f"{key}:{value}" for key, value in parts.items())])
 
     def differences(self, other: Signature) -> dict[str, tuple[str, str]]:
-        """The fields in which two signatures differ, with both values; empty where the numbers may be compared."""
+        """The fields in which this signature and `other` differ, with both values. Empty if the numbers are comparable."""
         mine, theirs = self.fields(), other.fields()
         keys = [*mine, *(key for key in theirs if key not in mine)]
         return {key: (mine.get(key, ""), theirs.get(key, "")) for key in keys if mine.get(key) != theirs.get(key)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` reads them back."""
+        """Plain values for JSON, for `from_dict`."""
         return {**asdict(self), "settings": dict(self.settings), "line": str(self)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
-        """Raises `ValueError` where a field is missing or of another type."""
+        """The signature of the values `plain` of `to_dict`. Raises `ValueError` if a field is missing or has another type."""
         return validate(cls, plain, "signature")
 
 
@@ -92,21 +92,24 @@ _PINNED: ContextVar[dict[str, str] | None] = ContextVar("pinned", default=None)
 
 
 def versions() -> dict[str, str]:
-    """The versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
+    """Versions of the libraries that decide the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
     installed = environment()
     return {name: installed[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
 
 
 def environment() -> dict[str, str]:
-    """Versions of what the numbers depend on, for a manifest: those installed now or, within `pinned`, when that began."""
+    """Versions for a manifest: those installed now or, inside `pinned`, at its start."""
     return dict(_PINNED.get() or _installed())
 
 
 @contextmanager
 def pinned(**more: str) -> Iterator[None]:
-    """Hold `environment()` as it is, with `more` beside it: what a run has loaded stays, whatever is installed meanwhile.
+    """Keep `environment()` constant in this block, whatever is installed meanwhile. An outer block takes precedence.
 
-    Within another such block the outer one holds.
+    Parameters
+    ----------
+    more
+        Further facts for the manifest, such as `device="cuda"`.
     """
     token = _PINNED.set(_PINNED.get() or {**_installed(), **more})
     try:

@@ -15,7 +15,28 @@ _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
 def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any, **more: Any) -> T:
-    """The settings that `args` say. Raises `ValueError` in one line where they say none; leaves by `SystemExit` on `--help`."""
+    """Parse command-line options into settings.
+
+    Parameters
+    ----------
+    kind
+        The settings class.
+    args
+        The arguments after the name of the command.
+    command
+        Name of the command, for the help text.
+    markers
+        Further configuration of tyro.
+    more
+        Further arguments of `tyro.cli`, such as `default`.
+
+    Raises
+    ------
+    ValueError
+        An option is unknown or has a wrong value. The message is one line.
+    SystemExit
+        On `--help`.
+    """
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):

@@ -67,7 +67,24 @@ class Shard:
 
     @classmethod
     def of(cls, text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
-        """The share meant by `--shard`, or by the launcher that started this process; the whole where neither says one."""
+        """Determine which process of a run this is.
+
+        Parameters
+        ----------
+        text
+            The value of `--shard`, such as "1/4", or None.
+        environment
+            Environment variables, in which a launcher (accelerate, torchrun, MPI) sets the rank.
+
+        Returns
+        -------
+        The shard of `text` or of the launcher; the whole run if neither is given.
+
+        Raises
+        ------
+        ValueError
+            The text is not of the form i/n, or contradicts the launcher.
+        """
         launched = _launched(environment)
         if text is None:
             return launched or cls()
@@ -82,7 +99,7 @@ class Shard:
         return given
 
     def mine(self, things: Sequence[Thing]) -> list[Thing]:
-        """This share of a list, every `count`-th of it: over all shards each thing is somebody's once."""
+        """The items of `things` for this process: every `count`-th, so that each item belongs to exactly one process."""
         return list(things[self.index :: self.count])
 
     def __str__(self) -> str:
@@ -102,9 +119,14 @@ def _launched(environment: Mapping[str, str]) -> Shard | None:
 
 
 def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
-    """From here on this process is alone: it sees its own GPUs, and no library takes the others for helpers.
+    """Detach this process from its launcher: it sees only its own GPUs, and no library tries to reach the other processes.
 
-    Processes that a launcher started on one machine divide its GPUs: of eight, four processes have two each.
+    Processes that a launcher started on one machine divide its GPUs: with eight GPUs, each of four processes has two.
+
+    Parameters
+    ----------
+    environment
+        Environment variables to change: the rank is removed, and CUDA_VISIBLE_DEVICES is set.
     """
     for rank, size in _LOCAL:
         if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
@@ -125,10 +147,22 @@ def _own_gpus(visible: str | None, rank: int, processes: int) -> list[str]:
 
 
 def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
-    """Do this share of a question unless it is done; gives what to say where something is left for other processes.
+    """Compute this process's part of a run, unless it is done.
 
-    Where nothing is left that is "", and `held` holds the run folder for this process alone: it is to answer. Processes at
-    their shares hold the folder together, so that nobody answers meanwhile; each holds its own share, too.
+    Processes that compute hold a shared lock on the run folder, so that none writes the report meanwhile.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    shard
+        Which of the processes this is.
+    held
+        Receives the exclusive lock on the run folder if all parts are done and this process must write the report.
+
+    Returns
+    -------
+    "" if this process must write the report; else a message that says what is still to be done.
     """
     share, folder, own_folder = _share_of(settings), settings.output, _place(settings.output, shard)
     with ExitStack() as working:
@@ -146,10 +180,22 @@ def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
 
 
 def meet(settings: Settings, shard: Shard, stage: str) -> bool:
-    """Say that this share has come to the end of a stage, and wait until all have: True where the next stage can begin.
+    """Mark a stage of this process as done and wait for the other processes.
 
-    False where another share is neither there yet nor at work: then this one has nothing more to do, and the process that
-    answers does the next stage as far as it is not done. Processes of one launcher give each other a minute to begin.
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    shard
+        Which of the processes this is.
+    stage
+        Name of the stage.
+
+    Returns
+    -------
+    True if all processes have finished the stage. False if another process has not and is not running: then this process has
+    nothing more to do, and the process that writes the report computes what is missing. Processes of one launcher wait a minute for
+    each other to start.
     """
     name, shares = f"{stage}.json", _places(settings.output, shard)
     _mark(_place(settings.output, shard), name, settings)

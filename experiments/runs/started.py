@@ -26,7 +26,15 @@ _READ = ("model", "corpus", "test_corpus", "lens_corpus", "survey", "general", "
 
 @contextmanager
 def computing(settings: Settings, finished: bool) -> Iterator[None]:
-    """Pin what computes during a run, for its manifest: versions and, where there is anything to compute, the device."""
+    """Record library versions and the device for the manifests written in this block.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command, for the device.
+    finished
+        The run is finished already: record only the versions, as nothing is computed.
+    """
     if finished:
         with provenance.pinned():
             yield
@@ -42,14 +50,27 @@ def computing(settings: Settings, finished: bool) -> Iterator[None]:
 
 
 def write_started(settings: Settings) -> None:
-    """Write down what the run begins with. Only while `computing`."""
+    """Write `started.json` for the run of `settings`: library versions, device and hashes of the input files.
+
+    Only inside `computing`.
+    """
     write_sealed(settings.output / STARTED, {"environment": provenance.environment(), "inputs": _inputs(settings)})
 
 
 def check_started(settings: Settings, finished: bool) -> None:
-    """Raises `ValueError`, naming it, for what is not as it was when the run started: a library, a file that it reads, the device.
+    """Check that library versions, device and input files are those with which a run was started.
 
-    A finished run may be shown on another device; its manifest says on which it was computed.
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    finished
+        The run is finished. It may then be shown on another device; its manifest names the device that computed it.
+
+    Raises
+    ------
+    ValueError
+        Something has changed. The message names it and says what to do.
     """
     folder, now = settings.output, provenance.environment()
     if not (folder / STARTED).is_file():

@@ -96,7 +96,7 @@ class Training(Tuning):
         return interp.read(source, languages=self.wanted, split=self.test_split).select(limit=self.limit, seed=self.seed)
 
     def read_pairs(self, languages: list[str]) -> dict[str, ParallelCorpus]:
-        """The pivot and each language to train on: from one corpus of all, or from each language's own."""
+        """Read the pivot and each of `languages` to train on, from one corpus of all or from one corpus for each language."""
         import interp
 
         if "{language}" not in self.corpus:

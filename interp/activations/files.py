@@ -54,6 +54,7 @@ class StoredStates:
     checked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def read(self, rows: Sequence[int]) -> Float[Tensor, "layer sentence d_model"]:
+        """Read the layers at `rows`, as `[layer sentence d_model]`."""
         with self._opened() as file:
             states = file.get_slice(_TENSOR)
             return torch.cat([states[row : row + 1] for row in rows])

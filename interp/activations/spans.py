@@ -48,11 +48,30 @@ class Template:
 
 
 def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("", ""), include_bos: bool = False) -> list[Span]:
-    """The span of each sentence: every token that shares a character with it, special tokens left out.
+    """Tokenize sentences and find the tokens of each: all that share a character with it, without special tokens.
 
-    An end token that the tokenizer sets behind a text is not among the ids: no token before it sees it.
-    A token that straddles the border of the sentence counts as inside. `include_bos` begins the span at the first token.
-    Under a template the tokenizer must be a fast one, whose tokens know their characters.
+    A token that crosses the border between template and sentence belongs to the sentence. A special token that the tokenizer
+    appends is dropped, as no token before it attends to it.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model. With a template it must be a fast one, which gives the characters of each token.
+    sentences
+        The sentences.
+    around
+        The text before and after each sentence, from `Template.around`.
+    include_bos
+        Start the span at the first token of the text.
+
+    Returns
+    -------
+    One `Span` for each sentence.
+
+    Raises
+    ------
+    ValueError
+        A slow tokenizer was given with a template.
     """
     before, after = around
     framed = bool(before or after)

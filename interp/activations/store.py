@@ -126,6 +126,7 @@ class Activations:
 
     @property
     def d_model(self) -> int:
+        """Width of the residual stream."""
         return self.signature.model.d_model
 
     def select(self, languages: Sequence[str] | None = None, layers: Sequence[str | int] | None = None) -> Activations:
@@ -248,7 +249,7 @@ class Activations:
 
 
 def read_manifest(path: Path) -> Activations:
-    """The activations that a manifest, of a finished or an interrupted capture, describes."""
+    """The `Activations` that the manifest at `path` describes, of a finished or an interrupted capture."""
     manifest, states = read_capture_manifest(path)
     return Activations(
         layers=tuple(manifest.layers),
@@ -265,7 +266,20 @@ def read_manifest(path: Path) -> Activations:
 
 
 def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tuple[int, ...]:
-    """Row numbers for layers given by name or by row number (negative from the end); every row where None."""
+    """Find the row numbers of layers.
+
+    Parameters
+    ----------
+    names
+        Names of all layers.
+    wanted
+        Layers by name or by row number, which may be negative. None means all.
+
+    Raises
+    ------
+    ValueError
+        A layer is missing or named twice, or none is given.
+    """
     if wanted is None:
         return tuple(range(len(names)))
     rows = []

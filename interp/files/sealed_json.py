@@ -20,7 +20,20 @@ _SEAL = "seal"
 
 
 def parsed(text: str, where: str) -> Any:
-    """JSON as Python values. Raises `ValueError` where it is not JSON, has a key twice, or escapes half a character."""
+    """Parse JSON strictly.
+
+    Parameters
+    ----------
+    text
+        The JSON text.
+    where
+        What the text was read from, for the error.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, has a key twice, or escapes half of a surrogate pair.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_once)
         if "\\ud" in text.lower():
@@ -34,7 +47,7 @@ def parsed(text: str, where: str) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises `ValueError` where it holds anything else."""
+    """Read the JSON object in the file `path`. Raises `ValueError` if it holds anything else."""
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected a JSON object.")
     try:
@@ -48,13 +61,13 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def seal(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same facts as plain values, and the hash that they must have when they are read back."""
+    """Convert `values` to plain values and add their hash, which `unseal` checks."""
     plain = json.loads(json.dumps(values, default=str))
     return {**plain, _SEAL: _hash(plain)}
 
 
 def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """The facts without their seal. Raises `ValueError` where they are not those that were sealed."""
+    """Check and remove the hash of `values`. Raises `ValueError`, naming `where` they were read from, if they were altered."""
     plain = {key: value for key, value in values.items() if key != _SEAL}
     if values.get(_SEAL) != _hash(plain):
         raise ValueError(f"{where} was altered since it was written, or another program wrote it")
@@ -62,12 +75,12 @@ def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
 
 
 def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its seal."""
+    """Write `values` and their hash to `path` atomically, as a JSON object."""
     write_json(path, seal(values))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """The facts of a sealed file. Raises `ValueError` where they are not as they were written."""
+    """Read a file `path` written by `write_sealed`. Raises `ValueError` if it was altered."""
     return unseal(read_object(path), path)
 
 

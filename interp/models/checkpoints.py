@@ -32,7 +32,20 @@ _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF
 
 
 def locate(name: str | Path, revision: str | None) -> str:
-    """The folder or the hub name meant; "bundled" is the model that comes with this package."""
+    """Find the folder of a model, and check that it is complete, or return its Hub name.
+
+    Parameters
+    ----------
+    name
+        A Hub name, a folder, or "bundled".
+    revision
+        Branch, tag or commit on the Hub; None for a folder.
+
+    Raises
+    ------
+    ValueError
+        The folder does not exist or is incomplete, or a revision is given for a folder.
+    """
     if revision is not None and (str(name) == "bundled" or Path(name).expanduser().is_dir()):
         raise ValueError(
             f"model {str(name)!r}: got revision {revision!r} for a folder, expected none. Leave revision out, or give a Hub name."
@@ -120,8 +133,18 @@ def _count_tensors(shard: Path) -> int:
 
 
 def read_config(name: str, revision: str | None) -> PreTrainedConfig:
-    """The configuration; raises where transformers does not know the architecture without running the repository's code, and
-    where it describes no model (`interp.models.configurations`)."""
+    """Read the configuration of a model.
+
+    Parameters
+    ----------
+    name, revision
+        As `locate` returns and takes them.
+
+    Raises
+    ------
+    ValueError
+        transformers does not have the architecture, or the configuration has an impossible value (`interp.models.configurations`).
+    """
     try:
         config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
@@ -144,8 +167,18 @@ def _unknown_type(name: str, error: Exception) -> ValueError:
 
 
 def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
-    """The tokenizer beside the weights, shortened where the folder says so. Without a padding token it pads with EOS, which
-    changes the ids of no text."""
+    """Read the tokenizer of a model, shortened if the folder says so. Without a padding token it pads with its end-of-text token.
+
+    Parameters
+    ----------
+    name, revision
+        As `locate` returns and takes them.
+
+    Raises
+    ------
+    ValueError
+        There is no readable tokenizer, or its vocabulary is empty.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:

@@ -17,7 +17,7 @@ _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bflo
 
 
 def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
-    """The dtype meant by a name; None, for "auto" and None, follows the checkpoint."""
+    """The dtype `wanted`, by name or itself; None, for "auto" and None, means that of the checkpoint."""
     if wanted is None or wanted == "auto":
         return None
     dtype = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
@@ -27,7 +27,7 @@ def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def choose_device(wanted: str | torch.device | None) -> torch.device:
-    """The device meant; "auto" and None pick cuda (of several GPUs the freest), then mps, then cpu, and log why."""
+    """The device `wanted`. "auto" and None select CUDA (the GPU with most free memory), then MPS, then the CPU, and log why."""
     if wanted is not None and wanted != "auto":
         return _existing(wanted)
     if torch.cuda.is_available():

@@ -9,11 +9,17 @@ import numpy as np
 
 
 def check_finite(values: Any, name: str | Callable[..., str], half: bool = False) -> None:
-    """Raise `ValueError` where a tensor or an array (of any shape) holds NaN or an infinite number.
+    """Raise `ValueError` if a value is NaN or infinite.
 
-    `name` says what is not finite: a text, or a function from the place of the first such number (one index an axis) to a
-    text, "lens: layer 3 of prompt 7". `half` is whether the numbers come of a model in float16 (`is_half`), whose largest number
-    is 65504: the error says so.
+    Parameters
+    ----------
+    values
+        A tensor or an array of any shape.
+    name
+        What the values are, for the error: a text, or a function from the indices of the first such value (one for each axis) to a
+        text, such as "lens: layer 3 of prompt 7".
+    half
+        The values come from a model in float16 (`is_half`), whose largest number is 65504. The error then says so.
     """
     known = values.isfinite() if hasattr(values, "isfinite") else np.isfinite(values)
     if bool(known.all()):
@@ -31,5 +37,5 @@ def check_finite(values: Any, name: str | Callable[..., str], half: bool = False
 
 
 def is_half(model: Any) -> bool:
-    """Whether a model runs in float16."""
+    """Whether `model` runs in float16."""
     return str(model.cfg.dtype) == "torch.float16"

@@ -13,10 +13,10 @@ _SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP
 
 
 def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
-    """What a signature says of the hooks on a model: `{"hooks": "blocks.2.hook_mlp_out"}`, and nothing where there is none.
+    """The hooks on `model`, as a field of a signature: `{"hooks": "blocks.2.hook_mlp_out"}`; empty if there are none.
 
-    Permanent hooks count as those of a `with` block do, and PyTorch's own hooks on a module as those of TransformerLens. A
-    hook is named by its place, not by what it does.
+    Counts permanent hooks and those of a `with` block, of TransformerLens and of PyTorch. A hook is named by its position, not by
+    what it does.
     """
     named: dict[int, str] = {}
     for name, point in model.hook_dict.items():

@@ -111,7 +111,17 @@ def load_hf_model(
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> tuple[Any, PreTrainedTokenizerBase, str]:
-    """A Hugging Face model before it is bridged, its tokenizer, and its name for people. Arguments as in `load`."""
+    """Load a plain Hugging Face model, without a bridge.
+
+    Parameters
+    ----------
+    name_or_path, tokenizer, revision, dtype, device
+        As for `load`, but for a model in memory.
+
+    Returns
+    -------
+    The model, its tokenizer and its name. Raises the errors of `load`.
+    """
     name = locate(name_or_path, revision)
     config = read_config(name, revision)
     architecture = stored_architecture(config, name)
@@ -138,9 +148,18 @@ def load_hf_model(
 
 
 def bridge_unchecked(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
-    """A bridge over the tensors of a Hugging Face model, which stays as it is, with no fact checked: for `interp check`.
+    """Bridge a Hugging Face model without checking it, for `interp check`. The model is not modified and shares its tensors.
 
-    `dtype` casts the weights of the bridge, in memory of their own.
+    Parameters
+    ----------
+    hf
+        The Hugging Face model.
+    tokenizer
+        Its tokenizer.
+    name
+        Its name, for errors and signatures.
+    dtype
+        Convert the weights of the bridge to this dtype, in memory of their own.
     """
     second = copy_modules(hf)
     for parameter in second.parameters() if dtype is not None else ():

@@ -55,9 +55,14 @@ _OPEN: ContextVar[_Collector | None] = ContextVar("receipts", default=None)
 
 @contextmanager
 def collected(seed: int = 0) -> Iterator[list[Receipt]]:
-    """Have the fast paths inside check themselves; gives the list that their receipts come into.
+    """Have the fast paths in this block check some of their results. Gives the list that receives their receipts.
 
-    `seed` draws what is computed again. A block inside another one collects its own and gives them to the outer one too.
+    A block inside another passes its receipts on to the outer one.
+
+    Parameters
+    ----------
+    seed
+        Random seed of the items to compute again.
     """
     outer = _OPEN.get()
     own = _Collector(random.Random(seed)) if outer is None else _Collector(outer.chance, outer.calls, outer.n, outer=outer)
@@ -69,7 +74,21 @@ def collected(seed: int = 0) -> Iterator[list[Receipt]]:
 
 
 def draw_items(what: str, of: int, most: int = 2) -> list[int]:
-    """Which of `of` items to compute again, in order: `most` of them at first, none outside a run."""
+    """Draw the items that a fast path must compute again by plain forward passes.
+
+    Parameters
+    ----------
+    what
+        Name of the items, in the plural, such as "captured sentences".
+    of
+        Number of items.
+    most
+        Maximum number to draw in one call.
+
+    Returns
+    -------
+    Sorted indices. Empty outside `collected`; after `MOST` items of a kind, one more at every doubling of the number of calls.
+    """
     run = _OPEN.get()
     if run is None or of < 1:
         return []
@@ -80,12 +99,23 @@ def draw_items(what: str, of: int, most: int = 2) -> list[int]:
 
 
 def record_differences(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
-    """Hand in what `draw_items` asked for: how far each item was off, as a share of the largest value.
+    """Record how much the items of `draw_items` differ from plain forward passes.
+
+    Parameters
+    ----------
+    what
+        Name of the items, as given to `draw_items`.
+    differences
+        Difference of each item, as a share of the largest value.
+    tolerance
+        The largest difference allowed.
+    near_ties
+        Number of choices that differ within the tolerance.
 
     Raises
     ------
     ReceiptError
-        Where a difference is over the tolerance, or is not a number: the run must not be believed.
+        A difference exceeds the tolerance or is NaN: the results of the run are wrong.
     """
     run = _OPEN.get()
     if run is None or not differences:
@@ -105,7 +135,7 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
 
 
 def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
-    """One receipt for each kind: all that were checked, and the largest difference of any."""
+    """Merge `receipts` of one kind: their number is added up, and the largest difference kept."""
     by_kind: dict[str, Receipt] = {}
     for each in receipts:
         before = by_kind.get(each.what)
@@ -117,5 +147,5 @@ def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
 
 
 def describe(receipts: Sequence[Receipt]) -> str:
-    """The line for people: "checked against plain forwards: 6 transplant cells, ..."; empty where nothing was checked."""
+    """Describe `receipts` in one line: "checked against plain forwards: 6 transplant cells, ..."; empty if there are none."""
     return f"checked against plain forwards: {'; '.join(map(str, receipts))}" if receipts else ""

@@ -32,10 +32,22 @@ class Tokens(NamedTuple):
 
 
 def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> list[Tokens]:
-    """The ids of each text and which of them are its own. `offsets` (fast tokenizers only) adds each token's characters.
+    """Tokenize texts and find which tokens are their own and which the tokenizer added.
 
-    A control token that is written in the text, such as "</s>", is one of its own. The tokenizer's mask says what it added;
-    a slow tokenizer's need not be right, so there it is seen from what it puts around a token.
+    A special token that is written in the text, such as "</s>", is its own.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model.
+    texts
+        A list of texts.
+    offsets
+        Also give the characters of each token; only for a fast tokenizer.
+
+    Returns
+    -------
+    `Tokens` of each text.
     """
     if isinstance(texts, str):
         raise TypeError(f"read_texts: got a single text {texts[:40]!r}, expected a list of texts.")
@@ -55,15 +67,15 @@ def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> l
 
 
 def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of texts that go on: what the tokenizer sets in front stays, what it sets behind is taken off.
+    """Tokenize `texts` as prompts with `tokenizer`: special tokens before the text stay, those after it are removed.
 
-    A list may be empty: an empty text, and nothing in front of it.
+    The ids of an empty text may be empty.
     """
     return [tokens.ids[: tokens.stop] for tokens in read_texts(tokenizer, texts)]
 
 
 def tokens_in_front(tokenizer: Any) -> int:
-    """How many tokens the tokenizer sets in front of a text, seen on the first of some that is not empty to it."""
+    """Number of special tokens that `tokenizer` puts before a text."""
     if not tokenizer.is_fast:
         return len(_around(tokenizer)[0])
     for text in (*_PROBES, *tokenizer.get_vocab()):
@@ -77,7 +89,7 @@ def tokens_in_front(tokenizer: Any) -> int:
 
 
 def end_tokens(model: TransformerBridge) -> tuple[int, ...]:
-    """The ids that end what a model writes, in order: what its generation settings say, else its tokenizer's end-of-text."""
+    """Sorted ids of the tokens that end a generation of `model`: those of its generation configuration, else of its tokenizer."""
     ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
     ends = model.tokenizer.eos_token_id if ends is None else ends
     return tuple(sorted({int(ends)} if isinstance(ends, int) else {int(end) for end in ends or ()}))

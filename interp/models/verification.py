@@ -61,22 +61,22 @@ class VerificationError(RuntimeError):
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """How far two ways to compute the same values may differ, as a share of the largest of them.
+    """How far two ways to compute the same values in `dtype` may differ, as a share of the largest value.
 
-    float32: 1e-4 (measured: 2e-6); bfloat16: 6e-2, float16: 2e-2, as they keep 8 and 11 bits.
+    float32: 1e-4 (measured: 2e-6). bfloat16: 6e-2 and float16: 2e-2, as they keep 8 and 11 bits.
     """
     return _SHARE.get(dtype, 6e-2)
 
 
 def tolerance_of(model: TransformerBridge) -> float:
-    """The tolerance of the precision that a model computes in."""
+    """The tolerance for the precision in which `model` computes."""
     return tolerance(next(model.original_model.parameters()).dtype)
 
 
 def share_of_largest(values: Tensor, expected: Tensor) -> float:
-    """The largest difference of two tensors as a share of the largest value expected (of 1 where that is smaller).
+    """The largest difference of `values` from `expected`, as a share of the largest value expected (of 1 if that is smaller).
 
-    Infinite where either holds NaN or where only one of them is infinite, so that no comparison passes on such values.
+    Infinite if either contains NaN or an infinite value, so that no comparison passes on such values.
     """
     values, expected = values.detach().double().cpu(), expected.detach().double().cpu()
     if not bool(values.isfinite().all() and expected.isfinite().all()):
@@ -85,14 +85,14 @@ def share_of_largest(values: Tensor, expected: Tensor) -> float:
 
 
 def probe_ids(hf: Any) -> Int[Tensor, "1 token"]:
-    """Six different token ids, spread over the embedding of a Hugging Face model."""
+    """Six different token ids, spread over the embedding of the Hugging Face model `hf`."""
     rows = hf.get_input_embeddings().weight.shape[0]
     return torch.tensor([[(3 + index * max(1, rows // 7)) % rows for index in range(_TOKENS)]])
 
 
 @torch.no_grad()
 def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
-    """What the plain Hugging Face model says of the probe tokens. Call it before the model is bridged."""
+    """Logits of the plain Hugging Face model `hf` for the tokens of `probe_ids`. Call it before the model is bridged."""
     embedding = hf.get_input_embeddings().weight
     ids = probe_ids(hf)
     device = "cpu" if embedding.is_meta else embedding.device
@@ -107,9 +107,18 @@ def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
 
 @torch.no_grad()
 def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[Check, ...]:
-    """Every fact that is checked at load, asked of one model.
+    """Run every check of `interp.load` on a model.
 
-    `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
+    Parameters
+    ----------
+    model
+        The bridge.
+    plain
+        `plain_logits` of the same weights, if available.
+
+    Returns
+    -------
+    One `Check` each. A check that fails is returned, not raised.
     """
     allowed = tolerance_of(model)
     ids = probe_ids(model.original_model).to(model.cfg.device)
@@ -137,9 +146,17 @@ class WrongError(Exception):
 
 
 def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
-    """One fact as a check. `fact` gives how far off it is, with a detail or without, or raises `CannotAskError` or `WrongError`.
+    """Run one check.
 
-    An error of a library says that the fact does not hold.
+    Parameters
+    ----------
+    name
+        What is checked.
+    allowed
+        The largest difference allowed, as a share of the largest value.
+    fact
+        Computes the difference, with or without a detail. It may raise `CannotAskError` (the check is skipped) or `WrongError` (it
+        fails). Other errors of a library also mean that it fails.
     """
     try:
         result = fact()

@@ -47,7 +47,7 @@ def computation_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, f
 
 
 def prompts_of(model: TransformerBridge, most: int = 4) -> list[list[int]]:
-    """The ids of the first halves of some sentences, of different lengths and scripts, as prompts that go on."""
+    """Token ids of at most `most` prompts that fit `model`: first halves of sentences, of different lengths and scripts."""
     chosen = [SENTENCES[code] for code in ("eng_Latn", "zho_Hans", "arb_Arab", "hin_Deva")][:most]
     room = (context_limit(model) or 10**9) - _SAID
     return [tokens_of(model, sentence[: len(sentence) // 2])[:room] for sentence in chosen]

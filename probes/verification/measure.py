@@ -54,8 +54,11 @@ def _versions() -> tuple[float, str]:
 
 
 def tabulate(checks: list[Check]) -> pd.DataFrame:
-    """One row a fact: `fact`, `result` (ok, FAILED, skipped or told), `difference` and `allowed` as shares of the largest value
-    compared (NaN where nothing is), and `detail`."""
+    """Tabulate `checks`, one row each.
+
+    Columns: `fact`, `result` ("ok", "FAILED", "skipped" or "told"), `difference` and `allowed` as shares of the largest value
+    (NaN if nothing is compared), and `detail`.
+    """
     rows = []
     for check in checks:
         judged = not check.skipped and math.isfinite(check.tolerance)
