@@ -1,4 +1,4 @@
-"""What made this number: identities of the model and the text, and the one-line signature under every figure."""
+"""Where a number comes from: identities of the model and the corpus, and the one-line signature under every figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from interp.files.checks import validate
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which weights: a name for people, a hash of every parameter for machines (`interp.identify`)."""
+    """Which weights: a name, and a hash of all parameters (`interp.identify`)."""
 
     name: str
     sha: str
@@ -30,7 +30,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class CorpusIdentity:
-    """Which text: a name for people, a hash of every id and sentence for machines, and how many items."""
+    """Which text: a name, a hash of all ids and sentences, and the number of items."""
 
     name: str
     sha: str

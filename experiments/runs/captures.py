@@ -1,4 +1,4 @@
-"""What the model holds for a question's corpus, and an untrained one of the same shape: captured into the run folder."""
+"""Capture the activations of a corpus into the run folder, of the model and of an untrained one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line that asks a run's question again, shown only where parsing it gives the same question."""
+"""The command line that repeats a run, given only if parsing it gives the same settings."""
 
 from __future__ import annotations
 

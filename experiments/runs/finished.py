@@ -1,4 +1,4 @@
-"""A finished run folder as a value: what was asked, what came out, and the few rows worth printing."""
+"""Read a finished run folder: its settings, its summary, and the rows to print."""
 
 from __future__ import annotations
 

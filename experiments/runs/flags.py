@@ -1,4 +1,4 @@
-"""A command line as settings: what it cannot mean is one line, as every other error is."""
+"""Parse a command line into settings, with errors of one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run folder tells by itself: whether it is ours, new, unfinished or whole, and which question it holds.
+"""The state of a run folder: whether it is new, unfinished or finished, and which settings it has.
 
 `config.yaml` is written first, then `started.json`, and `manifest.json` last; `run.log` keeps what was said on the way.
 """

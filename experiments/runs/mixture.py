@@ -1,4 +1,4 @@
-"""What `interp tune` trains on: the settings of a mixture, the mixture that they ask for, and the control that goes with it."""
+"""What `interp tune` trains on: the settings of a training mixture and its control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run began with: the libraries, the kind of device, and every file that it reads. It goes on with the same alone.
+"""What a run was started with: library versions, kind of device, and input files. It is resumed only with the same.
 
 `started.json` is written after `config.yaml`, before anything is computed, and never again.
 """

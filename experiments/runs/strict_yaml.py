@@ -1,4 +1,4 @@
-"""YAML as this project writes it: plain values, each key once, nothing by reference, so that a small file stays small."""
+"""Read YAML strictly: plain values, each key once, no aliases, which could expand a small file without limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of whatever tunes a model: how one is tuned, and what a study trains on and tests on."""
+"""Settings of the commands that tune models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run parallel text through a model and keep one pooled state a sentence, layer and language."""
+"""Run parallel text through a model and pool the activations of each sentence."""
 
 from __future__ import annotations
 

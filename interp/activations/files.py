@@ -32,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class CaptureManifest:
-    """What a capture's manifest says of its files, and of which type each part is."""
+    """The manifest of a capture."""
 
     layers: list[str]
     site: Site
@@ -47,7 +47,7 @@ class CaptureManifest:
 
 @dataclass(frozen=True)
 class StoredStates:
-    """One language's states in a file, opened when asked for and checked against its checksum the first time."""
+    """The activations of one language in a file, opened when needed. Its checksum is verified the first time."""
 
     path: Path
     sha: str
@@ -86,7 +86,7 @@ class StoredStates:
 
 
 def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
-    """Write one language's states and token ids, whole or not at all; gives the checksum."""
+    """Write the states and token ids of one language atomically. Returns the checksum."""
     tensors = {_TENSOR: states.contiguous()}
     if tokens:
         tensors |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
@@ -96,7 +96,7 @@ def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], to
 
 
 def read_capture_manifest(path: Path) -> tuple[CaptureManifest, dict[str, StoredStates]]:
-    """A manifest, of a finished or an interrupted capture, and the states it lists. Raises `ValueError` where it is none."""
+    """Read the manifest of a capture, finished or not, and the states it lists. Raises `ValueError` if it is damaged."""
     try:
         manifest = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
         files = {

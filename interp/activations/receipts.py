@@ -1,4 +1,4 @@
-"""Some pooled states of a run computed again: one sentence alone, a plain forward that keeps every token, pooled by hand."""
+"""Compute some pooled activations of a run again: one sentence alone, by a plain forward pass, pooled by hand."""
 
 from __future__ import annotations
 

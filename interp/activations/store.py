@@ -1,4 +1,4 @@
-"""What a model held for every sentence of every language: pooled states, in memory or lazily from a folder."""
+"""Pooled activations of every sentence in every language, in memory or read from a folder when needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, checksums, and one process to a folder."""
+"""Atomic writes and checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results kept in a folder: each in a file named by what it is of, and believed only where the same would compute it again."""
+"""Results in a folder, each in a file named by a hash of what it depends on."""
 
 from __future__ import annotations
 

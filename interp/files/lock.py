@@ -1,4 +1,4 @@
-"""One process to a folder: a lock that a killed process lets go of, on every system."""
+"""Lock a folder for one process; the lock of a killed process is released."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Plain values in files that may come from a stranger: as they were written, of the types they must have, or refused in one line.
+"""JSON files with a hash of their content, so that damage is detected.
 
-A sealed file carries the hash of its own content, so that a byte that fell over is seen. A seal is no signature: whoever can
-write the file can seal it again, so what is read is held against its type too, and a file name in it stays in its folder.
+The hash is not a signature: whoever can write the file can also write its hash. So the types of what is read are checked too
+(`interp.files.checks`), and file names must stay in their folder.
 """
 
 from __future__ import annotations

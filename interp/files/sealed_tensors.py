@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file that says what they are and carries the hash of all it holds: as written, or refused."""
+"""Safetensors files with facts about the tensors and a hash of both, so that damage is detected."""
 
 from __future__ import annotations
 

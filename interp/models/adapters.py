@@ -1,4 +1,4 @@
-"""A model under PEFT adapters as a plain model: the one it computes at this moment, or a refusal that says why not."""
+"""Merge PEFT adapters: the plain model that computes what the adapted model computes now, or a reason why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model at rest, on disk or on the hub: read, or refused with one sentence that says why.
+"""Read the parts of a model, on disk or on the Hub, or refuse it with one sentence that says why.
 
 Weights are read from safetensors only (a pickle can run code), and a repository's own code never runs.
 """

@@ -1,4 +1,4 @@
-"""Does a configuration describe a causal language model that can be built? Asked before anything is built from it."""
+"""Check that a configuration describes a causal language model, before anything is built from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights go of a model that is large or quantised: over several GPUs, or partly left on disk; or the reason why not.
+"""Place the weights of a large or quantized model: over several GPUs, or partly on disk.
 
 What was tried: one CPU; CPU and disk; two pretended devices that refuse to mix tensors as CUDA does (reading, lenses, neurons,
 edits, transplants: every number that of one device; not gradients); quantised checkpoints on a CPU (FP8, which transformers turns

@@ -1,4 +1,4 @@
-"""What lies at a path now: hashes of the files that a model or a corpus is read from, without reading either."""
+"""Hashes of the files that a model or a corpus is read from, without loading either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finite or refused: a NaN or an infinite number that a model gave is named and never counted as a value."""
+"""Refuse NaN and infinite values, naming the first: they never enter a result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hooks are in force on a model when it is read: states under them are not those of the model as it is."""
+"""Find the hooks on a model: activations under them are not those of the model itself."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A language model ready to be looked into: any causal Hugging Face model, as TransformerLens' own `TransformerBridge`.
+"""Load any causal language model of Hugging Face as a TransformerLens `TransformerBridge`.
 
-The bridge computes on raw weights with eager attention, so logits, norms and cosines are Hugging Face's own. Two of the
-bridge's habits are undone here: it rewrites the module tree it is given (it gets a second tree over the same tensors),
-and it re-creates the tokenizer with another BOS setting (it gets yours back).
+The bridge computes on raw weights with eager attention, so logits, norms and cosines are those of Hugging Face. Two defaults of the
+bridge are undone: it rewrites the modules it is given (so it gets copies that share the tensors), and it re-creates the tokenizer
+with another BOS setting (so the original is restored).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _adopt(
     dtype: str | torch.dtype | None,
     device: str | torch.device | None,
 ) -> TransformerBridge:
-    """A bridge over a live model, which stays as it is."""
+    """A bridge over a model in memory, which is not modified."""
     kind = type(given).__name__
     if isinstance(given, TransformerBridge):
         raise ValueError(
@@ -195,14 +195,14 @@ def _adopt(
 
 
 def _label(name: str | Path, revision: str | None) -> str:
-    """The name people read: never a machine's path, and with the revision where one was asked for."""
+    """The name of a model in signatures: never a path of this machine, and with the revision if one was given."""
     folder = Path(name).expanduser()
     known = folder.resolve().name if folder.is_dir() else str(name)
     return f"{known}:{revision}" if revision else known
 
 
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    """The bridge over a model tree of our own, with the tokenizer as given, once it was checked against the plain model."""
+    """Bridge a model that may be modified, with the tokenizer as given, and check it against the plain model."""
     check_settings(hf.config.to_dict(), name)
     _check_placed(hf, name)
     _check_numbers(hf, name)
@@ -248,7 +248,7 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
 
 
 def _check_placed(hf: Any, name: str) -> None:
-    """Raises where the parts of a model lie so that the bridge does not run them, or not rightly."""
+    """Raise `ValueError` if the parts of a model are on devices that the bridge cannot run."""
     devices = set((getattr(hf, "hf_device_map", None) or {}).values())
     if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
         raise ValueError(
@@ -260,7 +260,7 @@ def _check_placed(hf: Any, name: str) -> None:
 
 
 def _check_numbers(hf: Any, name: str) -> None:
-    """Raises where a weight holds NaN or infinite values: about a second for a billion weights. What lies on disk is not read."""
+    """Raise `ValueError` for NaN or infinite weights: about a second for a billion weights. Weights on disk are not read."""
     for tensor, each in hf.state_dict().items():
         if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
             low, high = torch.aminmax(each.detach())

@@ -1,8 +1,8 @@
-"""Receipts: a few numbers of a run computed again the plain way in that very run, and how far off they were.
+"""Receipts: a few results of a run, computed again by plain forward passes in the same run, and how much they differed.
 
-A fast path (a cache, a batch, packed cells) is believed because its own run checked some of it against plain forwards:
-one prompt, no padding, no cache, the same hooks. Each fast path asks `draw_items` which of its items to compute again, does
-so, and hands in the differences by `record_differences`. Outside a run nobody asks, so a single call from Python costs nothing.
+A plain forward pass reads one prompt, without padding and cache, under the same hooks. Each fast path (a cache, a batch, packed
+cells) gets the items to compute again from `draw_items` and passes the differences to `record_differences`. Outside `collected`
+none are drawn, so a call from Python costs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 MOST = 6
-"""So many of a kind are checked in a run; a run that calls a fast path again and again checks one more at every doubling."""
+"""Items of a kind that are checked in a run. After these, one more at every doubling of the number of calls."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Receipt:
 
 
 class ReceiptError(RuntimeError):
-    """A fast path gave another number than a plain forward."""
+    """A fast path and a plain forward pass differ."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Where in a block we look. The only file that spells a hook name.
+"""Sites in a block, and the names of their hooks. No other file spells a hook name.
 
 Layers. A transformer of N blocks has N+1 rows of residual stream: `embed`, what enters block 0, then what leaves each
 block, `0` .. `N-1`. Attention and MLP outputs have N rows, one a block: what each ADDS to the residual stream (after the
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Site = Literal["residual", "attention", "mlp"]
-"""What `capture` records: the stream, or what a half of a block adds to it."""
+"""What `capture` records: the residual stream, or what attention or MLP add to it."""
 
 EditSite = Literal["mlp", "attention", "residual_pre", "residual_mid", "residual_post", "head"]
 """What an intervention reads or writes in one block; `head` is one attention head's output before the mixing matrix."""

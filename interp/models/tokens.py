@@ -1,8 +1,7 @@
-"""The tokens of a text, of a prompt that goes on, and those that end what a model writes: one rule each, for everything.
+"""The tokens of a text, of a prompt, and those that end a generation: one rule each, for all of the project.
 
-A tokenizer may set tokens of its own around a text: a BOS in front, an end-of-text (or a language's token) behind. What stands in
-front belongs to a prompt. What stands behind closes a text, so a prompt goes without it: a model that reads on behind an
-end token speaks of another text.
+A tokenizer may add special tokens: a BOS before a text, an end-of-text (or a language token) after it. A prompt keeps those before
+it and loses those after it: a model that continues after an end token writes another text.
 """
 
 from __future__ import annotations

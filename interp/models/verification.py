@@ -1,16 +1,18 @@
-"""Is a model computed as its checkpoint says? Checked on a few tokens at load, before any number rests on it.
+"""Does a model compute what plain Hugging Face computes? Checked on a few tokens when it is loaded.
 
 TransformerLens, transformers and torch change independently of one another, and a mismatch rarely raises: with transformers
-5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without a word. So each model
-is asked, in six short forwards (the plain one among them), whether
+5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without an error. So six short
+forward passes (one of them plain Hugging Face) check that
 
-- its logits are those of the plain Hugging Face model (where that is at hand),
-- reading the last two tokens through the cache gives what one forward gives,
-- what the sites hold adds up: `resid_pre + attention + mlp = resid_post` in every block, and `resid_pre + attention = resid_mid`
-  where the halves of a block follow one another,
-- a write at each site changes what comes after it, and nothing before it; and at the MLP it changes the stream by what was written.
+- the logits are those of the plain Hugging Face model (if it is available),
+- reading the last two tokens over the cache gives what one forward pass gives,
+- the activations add up: `resid_pre + attention + mlp = resid_post` in every block, and `resid_pre + attention = resid_mid` in
+  architectures that run attention before the MLP,
+- an edit at each site changes what comes after it and nothing before it, and an edit of the MLP output changes the residual stream
+by
+  the same amount.
 
-When it misleads: six tokens do not fill a sliding window, and one block is written to. `interp check` does more.
+Limits: six tokens do not fill a sliding window, and only one block is edited. `interp check` does more.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ _SHARE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.b
 
 @dataclass(frozen=True)
 class Check:
-    """One fact about a model. `difference` and `tolerance` are shares of the largest value compared; `skipped` says why it could
-    not be asked of this model, and is empty where it was."""
+    """The result of one check. `difference` and `tolerance` are shares of the largest value compared; `skipped` is the reason why
+    the check does not apply to this model, or empty."""
 
     name: str
     difference: float
@@ -57,7 +59,7 @@ class Check:
 
 
 class VerificationError(RuntimeError):
-    """A model that is not computed as its checkpoint says."""
+    """A model does not compute what plain Hugging Face computes."""
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -130,7 +132,7 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
     facts: dict[str, Callable[[], float]] = {
         "two cached steps equal one forward": lambda: _cached(model, ids, clean),
         "resid_pre + attention + mlp = resid_post": lambda: _residual_sums(model, sites()),
-        "a write changes what follows it and nothing else": lambda: _writes(model, sites(), clean[:, :_FEW]),
+        "an edit changes what follows it and nothing else": lambda: _writes(model, sites(), clean[:, :_FEW]),
     }
     if plain is not None:
         facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
@@ -138,11 +140,11 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
 
 
 class CannotAskError(Exception):
-    """A fact that cannot be asked of this model; the text says why."""
+    """A check that does not apply to this model; the text says why."""
 
 
 class WrongError(Exception):
-    """A fact does not hold, whatever the size of a difference."""
+    """A check fails, whatever the size of a difference."""
 
 
 def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
@@ -172,7 +174,7 @@ def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float,
 def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
     """The last two tokens read one by one over a cache, against one forward."""
     if getattr(model.cfg, "is_stateful", False):
-        raise CannotAskError("the model keeps a state of its own instead of keys and values")
+        raise CannotAskError("the model has a recurrent state instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
         given: dict[str, Any] = {} if past is None else {"past_key_values": past}
@@ -237,8 +239,8 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
 
 
 def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
-    """How much a write changes what it must not: the row beside it, the tokens and blocks before it; at the MLP also how far
-    the stream is from what was written."""
+    """How much an edit changes what it must not: the row beside it, the tokens and blocks before it. At the MLP also how far the
+    change of the residual stream is from the edit."""
     held, block = sites.held, sites.block
     logits, stream = held["logits"], held[hook_name("residual_post", block)].float()
     before = clean[:, :_WRITTEN].expand(len(sites.written), -1, -1)
@@ -250,7 +252,7 @@ def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
         change = stream[row, _WRITTEN] - stream[0, _WRITTEN]
         same = bool((logits[row, _WRITTEN:] == logits[0, _WRITTEN:]).all())
         if site not in sites.added or not bool(change.any()) or same:
-            raise WrongError(f"a write at site {site!r} of block {block} changes nothing")
+            raise WrongError(f"an edit at site {site!r} of block {block} changes nothing")
         if site in ("mlp", "residual_post"):
             moved.append(share_of_largest(stream[0, _WRITTEN] + sites.added[site].to(change), stream[row, _WRITTEN]))
     return max(moved)
@@ -266,16 +268,16 @@ def _key(hf: Any) -> tuple[str, ...]:
 
 
 def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
-    """A model as `bridged()` makes it from `hf`, once what it computes was compared with `hf` itself.
+    """Bridge a Hugging Face model with `bridged()`, and check that it computes what `hf` computes.
 
-    Asked once a process for a configuration, dtype, device and set of library versions.
+    `name` is for the errors. A configuration is checked once in a process, for a dtype, device and set of library versions.
 
     Raises
     ------
     VerificationError
-        Where a fact of `check_model` does not hold. The error names the fact, the versions and what to install.
+        A check of `check_model` fails. The message names the check, the versions and what to install.
     ValueError
-        Where `hf` itself, without a bridge, fails to read the probe tokens.
+        The Hugging Face model itself does not run.
     """
     key = _key(hf)
     if key in _VERIFIED:
@@ -300,12 +302,14 @@ def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) 
 
 
 def _refusal(name: str, check: Check) -> str:
-    how_far = check.detail or f"they differ by {check.difference:.1e} of the largest value, allowed are {check.tolerance:.0e}"
+    allowed = f"at most {check.tolerance:.0e} is allowed"
+    detail = check.detail or f"got a difference of {check.difference:.1e} of the largest value, {allowed}"
     if "finite" in check.name:
-        return f"model {name!r}: expected that {check.name}, but {how_far}."
+        return f"model {name!r}: expected that {check.name}, but {detail}."
     have = ", ".join(f"{library} {number}" for library, number in versions().items())
     want = " ".join(f"{library}=={number}" for library, number in TESTED.items())
     return (
-        f"model {name!r} is not computed as its checkpoint says. Expected: {check.name}; {how_far}. Installed: {have}. "
-        f"Install the tested versions: pip install {want}. If they are installed, this architecture is not supported."
+        f"model {name!r} does not compute what plain Hugging Face computes. Expected that {check.name}; {detail}. "
+        f"Installed: {have}. Install the tested versions: pip install {want}. If they are installed, this architecture is not "
+        "supported."
     )

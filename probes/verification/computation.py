@@ -1,4 +1,4 @@
-"""Does every fast way to compute this model give what plain forwards give, and is it what plain Hugging Face gives?"""
+"""Do all fast computations of a model agree with plain forward passes and with plain Hugging Face?"""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _STEPS, _SAID = 4, 12
 _LONGEST = {"cpu": 1024}
-"""Prompts longer than this are not read only to fill a window; 8192 elsewhere."""
+"""Longest prompt used to test a sliding window, by device; 8192 on others."""
 
 
 def computation_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
-    """What is computed: grids, generation, padding and windows, each against the plain way."""
+    """Checks of grids, generation, padding and sliding windows of `model`. `plain` is the unbridged model, or None."""
     allowed = tolerance_of(model)
     truth = lru_cache(partial(_grids, model, "naive"))  # a plain grid is asked for by several facts
     asked = {"first-token logits": "logits", "whole options": "logprob", "generation": "generate"}
@@ -68,22 +68,22 @@ def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[
     try:
         grids = _grids(model, method, score)
     except ValueError as error:
-        raise CannotAskError(f"it is not used for this model; {error}") from None
+        raise CannotAskError(f"not used for this model: {error}") from None
     pairs = list(zip(grids, plain, strict=True))
     if score != "generate":
         return max(share_of_largest(one.values, true.values) for one, true in pairs)
     other = sum(int((one.values != true.values).any(-1).sum()) for one, true in pairs)
     near = sum(true.near_ties for _, true in pairs)
     if other > near:
-        raise WrongError(f"{other} continuations differ, {near} of them may by a near tie")
-    return 0.0, f"{other} continuations differ by a near tie" if other else ""
+        raise WrongError(f"{other} continuations differ, expected at most the {near} with a near tie")
+    return 0.0, f"{other} continuations differ, at a near tie" if other else ""
 
 
 @torch.no_grad()
 def _generation(model: TransformerBridge, plain: Any) -> tuple[float, str]:
     """How far our first token that differs is below Hugging Face's choice, in the logits of plain Hugging Face."""
     if plain is None:
-        raise CannotAskError("the plain Hugging Face model cannot be had beside the bridge")
+        raise CannotAskError("the plain Hugging Face model cannot be loaded beside the bridge")
     prompts = prompts_of(model)
     texts, settings, gaps, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
     ends = model.tokenizer.eos_token_id if settings.eos_token_id is None else settings.eos_token_id
@@ -123,15 +123,15 @@ def _padding(model: TransformerBridge) -> float:
 
 @torch.no_grad()
 def _window(model: TransformerBridge) -> tuple[float, str]:
-    """The last two tokens of a prompt that is longer than the window, read over a cache and without one."""
+    """The last two tokens of a prompt longer than the window, with and without a cache."""
     window, limit = shortest_window(model), context_limit(model)
     if window is None:
-        raise CannotAskError("no layer has one")
+        raise CannotAskError("no layer has a sliding window")
     length, most = window + 6, _LONGEST.get(str(model.cfg.device), 8192)
     if limit is not None and length > limit:
-        raise CannotAskError(f"the window of {window} tokens is no shorter than what the model reads ({limit})")
+        raise CannotAskError(f"the window of {window} tokens is not shorter than the context length ({limit})")
     if length > most:
-        raise CannotAskError(f"the window is {window} tokens long, too many to read here; shorter prompts never meet it")
+        raise CannotAskError(f"the window of {window} tokens is too long to test here; it has no effect on shorter prompts")
     hf: Any = model.original_model
     rows = hf.get_input_embeddings().weight.shape[0]
     ids = torch.randint(rows, (1, length), generator=torch.Generator().manual_seed(0)).to(model.cfg.device)

@@ -1,7 +1,7 @@
-"""Is a model of one's own computed as its checkpoint says, and what should one know of it before a number rests on it?
+"""Does a model compute what plain Hugging Face computes, and what should a user know about it?
 
-Facts are judged (they hold within a tolerance, or fail), skipped with a reason, or told only: what the tokenizer adds, where
-attention sinks lie, how much half precision costs. The load check asks the first of them of every model; this asks the rest.
+A check passes or fails within a tolerance, is skipped with a reason, or only informs: which tokens the tokenizer adds, where
+attention sinks are, how much half precision changes. `interp.load` runs the first checks for every model; here are the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
-"""A name, how far off it may be (infinity: it is told, not judged), and what finds out."""
+"""Name, largest difference allowed (infinite: it only informs), and the function that computes the difference."""
 
 
 def verify(model: TransformerBridge, plain: Any = None) -> Iterator[Check]:
@@ -56,13 +56,13 @@ def _versions() -> tuple[float, str]:
 def tabulate(checks: list[Check]) -> pd.DataFrame:
     """Tabulate `checks`, one row each.
 
-    Columns: `fact`, `result` ("ok", "FAILED", "skipped" or "told"), `difference` and `allowed` as shares of the largest value
+    Columns: `fact`, `result` ("ok", "FAILED", "skipped" or "info"), `difference` and `allowed` as shares of the largest value
     (NaN if nothing is compared), and `detail`.
     """
     rows = []
     for check in checks:
         judged = not check.skipped and math.isfinite(check.tolerance)
-        result = "skipped" if check.skipped else ("ok" if check.passed else "FAILED") if judged else "told"
+        result = "skipped" if check.skipped else ("ok" if check.passed else "FAILED") if judged else "info"
         numbers = (check.difference, check.tolerance) if judged else (math.nan, math.nan)
         rows.append((check.name, result if check.passed else "FAILED", *numbers, check.skipped or check.detail))
     return pd.DataFrame(rows, columns=["fact", "result", "difference", "allowed", "detail"])

@@ -1,4 +1,4 @@
-"""What should one know of the sizes of a model's numbers: attention sinks, and what half precision changes."""
+"""Attention sinks, and the effect of half precision."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 _SINK = 10.0
-"""A token is called an attention sink where its norm is so many times the median of its layer."""
+"""A token is an attention sink if its norm exceeds this multiple of the median of its layer."""
 
 
 def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
-    """What is told of a model's numbers, and not judged."""
+    """Facts about the numbers of `model` that inform only. `plain` is the unbridged model, or None."""
     half = [
         (f"{name} against float32 of the same weights", math.inf, partial(_half, model, plain, dtype))
         for name, dtype in (("bfloat16", torch.bfloat16), ("float16", torch.float16))
@@ -35,14 +35,14 @@ def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float
 
 
 def _texts(model: TransformerBridge) -> list[list[int]]:
-    """The ids of some sentences, cut to what the model reads."""
+    """Token ids of some sentences, truncated to the context length."""
     chosen = [SENTENCES[code] for code in ("eng_Latn", "rus_Cyrl", "arb_Arab", "zho_Hans")]
     return [tokens_of(model, sentence)[: context_limit(model)] for sentence in chosen]
 
 
 @torch.no_grad()
 def _sinks(model: TransformerBridge) -> tuple[float, str]:
-    """Which positions hold a norm far above their layer's median, in which layers, and how far."""
+    """Positions whose norm is far above the median of their layer, in which layers, and by how much."""
     layers, texts = layer_names("residual", model.cfg.n_layers), _texts(model)
     norms = [_norms(model, ids) for ids in texts]
     medians = torch.cat(norms, dim=1).median(dim=1).values.clamp_min(1e-12)
@@ -53,7 +53,7 @@ def _sinks(model: TransformerBridge) -> tuple[float, str]:
             by_position.setdefault(position, []).append((float(ratio[layer, position]), layer, text))
     largest = max(float(ratio.max()) for ratio in ratios)
     if not by_position:
-        return largest, f"none over {_SINK:.0f} times the median; the largest norm is {largest:.1f} times it"
+        return largest, f"none above {_SINK:.0f} times the median; the largest norm is {largest:.1f} times the median"
     order = sorted(by_position, key=lambda position: -max(by_position[position])[0])
     descriptions = []
     for position in order[:3]:
@@ -82,9 +82,9 @@ def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
 
 @torch.no_grad()
 def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[float, str]:
-    """How far the logits of the same weights in half precision are, and how often another token is the most probable."""
+    """How much the logits of the same weights change in half precision, and how often the top token changes."""
     if plain is None or getattr(plain, "hf_quantizer", None) is not None:
-        raise CannotAskError("the weights cannot be cast beside the bridge: they are split, on disk or quantised")
+        raise CannotAskError("a second copy of the weights is impossible: they are split over devices, on disk or quantized")
     numbers = sum(parameter.numel() for parameter in plain.parameters())
     needed, free = numbers * (4 + 2), free_memory(model.cfg.device)
     if needed > free:

@@ -45,7 +45,7 @@ def test_a_window_is_overrun_on_purpose(family):
     off, detail = computation._window(tiny(family, sliding_window=16))
     assert off < 1e-5
     assert detail == "window of 16 tokens, prompt of 22"
-    with pytest.raises(CannotAskError, match="no layer has one"):
+    with pytest.raises(CannotAskError, match="no layer has a sliding window"):
         computation._window(tiny("llama"))
 
 
@@ -53,7 +53,7 @@ def test_what_the_tokenizer_adds_and_lacks_is_told():
     checks = [run_check(*fact) for fact in tokenization.tokenizer_facts(tiny("xglm"))]
     table = tabulate(checks).set_index("fact")
     row = table.loc["tokens that the tokenizer adds to a text"]
-    assert (row["result"], row["detail"]) == ("told", "in front: </s>")
+    assert (row["result"], row["detail"]) == ("info", "in front: </s>")
     assert math.isnan(row["difference"])
     assert table.loc["chat template", "result"] == "skipped"
 
@@ -63,7 +63,7 @@ def test_a_chat_template_is_rendered_and_one_that_loses_the_words_is_a_fault():
     tokenizer.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
     assert "<user>How many" in tokenization._chat(tokenizer)[1]
     tokenizer.chat_template = "hello"
-    with pytest.raises(WrongError, match="loses what the user says"):
+    with pytest.raises(WrongError, match="drops the message of the user"):
         tokenization._chat(tokenizer)
 
 
@@ -82,7 +82,7 @@ def test_offsets_that_name_other_characters_are_a_fault():
             return tiny_tokenizer("llama").decode(ids, **how)
 
     assert tokenization._offsets(tiny_tokenizer("llama"))[1] == "15 scripts"
-    with pytest.raises(WrongError, match="not in 15 of 15 scripts"):
+    with pytest.raises(WrongError, match="wrong in 15 of 15 scripts"):
         tokenization._offsets(Shifted())
 
 

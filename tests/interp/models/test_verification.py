@@ -102,7 +102,7 @@ def test_a_write_without_effect_is_found(monkeypatch):
 
     monkeypatch.setattr(model, "run_with_hooks", deaf)
     assert failed(model) == {
-        "a write changes what follows it and nothing else": "a write at site 'head' of block 2 changes nothing"
+        "an edit changes what follows it and nothing else": "an edit at site 'head' of block 2 changes nothing"
     }
 
 
@@ -115,7 +115,7 @@ def test_a_write_that_leaks_backwards_is_found():
         return (mixed, *output[1:]) if isinstance(output, tuple) else mixed
 
     model.blocks[3].register_forward_hook(mix)
-    assert "a write changes what follows it and nothing else" in failed(model)
+    assert "an edit changes what follows it and nothing else" in failed(model)
 
 
 def test_an_unequal_logit_and_nan_are_found():
@@ -135,7 +135,7 @@ def test_the_error_names_what_was_expected_the_versions_and_what_to_install(monk
         interp.load(hf, tokenizer=tiny_tokenizer("gemma2"))
     said = str(caught.value)
     assert "\n" not in said
-    assert "Expected: resid_pre + attention + mlp = resid_post; they differ by" in said
+    assert "Expected that resid_pre + attention + mlp = resid_post; got a difference of" in said
     assert re.search(r"Installed: interp .*, torch .*, transformers .*, transformer-lens 4", said)
     assert "pip install transformers==" in said
 
