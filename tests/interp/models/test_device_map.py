@@ -152,7 +152,7 @@ def test_a_model_goes_to_one_gpu_to_several_or_nowhere(gpus):
     gpus(int(0.7 * needed), int(0.7 * needed))
     assert _placed() == {"device_map": "auto", "max_memory": dict.fromkeys((0, 1), int(0.95 * int(0.7 * needed)))}
     gpus(needed // 3, needed // 3)
-    with pytest.raises(ValueError, match="takes no model that lies partly on a GPU and partly in memory"):
+    with pytest.raises(ValueError, match="cannot run a model that is partly on a GPU and partly in memory"):
         _placed()
     gpus(int(1.1 * needed))
     assert _placed() == {}, "the only one, and it fits"

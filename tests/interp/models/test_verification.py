@@ -68,7 +68,7 @@ def test_what_an_architecture_does_not_have_is_skipped_with_the_reason():
     config.architectures = ["MambaForCausalLM"]
     hf = transformers.MambaForCausalLM._from_config(config, dtype=torch.float32).eval()
     found = {check.name: check for check in check_model(bridged(hf), plain_logits(hf))}
-    assert "keeps a state of its own" in found["two cached steps equal one forward"].skipped
+    assert "has a recurrent state" in found["two cached steps equal one forward"].skipped
     assert "has no blocks.0.hook_attn_out" in found["resid_pre + attention + mlp = resid_post"].skipped
 
 
