@@ -57,7 +57,7 @@ def bridged(hf):
 def test_every_fact_is_asked_of_every_family_and_holds_by_a_wide_margin(name):
     hf = tiny_hf(name) if name in FAMILIES else built(name)
     checks = check_model(bridged(hf), plain_logits(hf))
-    assert [check.name.split()[0] for check in checks] == ["logits", "two", "resid_pre", "a"]
+    assert [check.name.split()[0] for check in checks] == ["logits", "two", "resid_pre", "an"]
     for check in checks:
         assert not check.skipped
         assert check.difference < check.tolerance / 20, check
