@@ -18,7 +18,7 @@ from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
-from interp.models.receipts import collected, merged
+from interp.models.receipts import collected, merge_receipts
 
 if TYPE_CHECKING:
     from probes.report import Report
@@ -87,7 +87,7 @@ def _finish(settings: Settings) -> Path:
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
             with collected(settings.seed) as receipts:
                 report = run(settings)
-            dataclasses.replace(report, receipts=merged(receipts)).save(folder)
+            dataclasses.replace(report, receipts=merge_receipts(receipts)).save(folder)
             _log.info("finished")
     if settings.page:
         from experiments.pages.render import write_page

@@ -1,4 +1,4 @@
-"""`interp check`: is this model computed as its checkpoint says, and what should one know of it first?"""
+"""`interp check`: does this model compute what plain Hugging Face computes, and what should a user know about it?"""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """Is this model computed as its checkpoint says, and what should one know of it first?
+    """Check a model before you rely on its numbers.
 
-    Compares every fast way to compute the model with plain forwards and with plain Hugging Face, looks at its tokenizer,
-    and tells where attention sinks lie and what half precision changes. Leaves with 1 where a fact does not hold.
+    Compares every fast computation with plain forward passes and with plain Hugging Face, checks the tokenizer, and reports
+    attention sinks and the effect of half precision. The exit status is 1 if a check fails.
     """
 
     model: str = "bundled"
-    """A hub name, the folder of a Hugging Face model, or "bundled"; it may stand first without its flag."""
+    """Model: a name on the Hugging Face Hub, a local model folder, or "bundled". May be given first, without --model."""
     device: str | None = None
-    """cpu, cuda, cuda:1, mps, or auto; none given is auto."""
+    """cpu, cuda, cuda:1, mps or auto. Default: auto."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
-    """Precision of the weights; none given means the checkpoint's own."""
+    """Precision of the weights. Default: that of the checkpoint."""
     output: Path | None = None
-    """A folder to write the table to (config.yaml, checks.csv, check.json); none given means none."""
+    """Folder to write the table to (config.yaml, checks.csv, check.json). Default: none."""
     debug: bool = False
-    """Show the traceback of an error."""
+    """On an error, show the full traceback."""
 
 
 def main(args: Sequence[str]) -> int:
-    """Print one row a fact; returns 1 where one does not hold, else 0."""
+    """Print one row for each check. Returns the exit status: 1 if a check fails, else 0."""
     args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
     settings = tyro.cli(CheckSettings, args=args, prog="interp check", config=(tyro.conf.FlagCreatePairsOff,))
     if settings.output is not None:
@@ -49,25 +49,25 @@ def main(args: Sequence[str]) -> int:
 
 
 def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table of facts, and which weights they are of."""
+    """Run the checks. Returns their table and the identity of the model."""
     from rich.progress import Progress
 
-    from interp.models.load import bridge_beside, identify, load, read_plain
+    from interp.models.load import bridge_unchecked, identify, load, load_hf_model
     from probes.verification.measure import tabulate, verify
 
-    plain, tokenizer, name = read_plain(settings.model, dtype=settings.dtype, device=settings.device)
+    plain, tokenizer, name = load_hf_model(settings.model, dtype=settings.dtype, device=settings.device)
     split = len(set((getattr(plain, "hf_device_map", None) or {}).values())) > 1
     if split:  # a second tree over tensors on several devices or on disk would be a second model
         plain, model = None, load(settings.model, dtype=settings.dtype, device=settings.device)
     else:
-        model = bridge_beside(plain.eval(), tokenizer, name)
-    found = []
+        model = bridge_unchecked(plain.eval(), tokenizer, name)
+    checks = []
     with Progress(transient=True) as progress:
         task = progress.add_task("check", total=None)
         for check in verify(model, plain):
-            found.append(check)
+            checks.append(check)
             progress.update(task, description=check.name)
-    return tabulate(found), dataclasses.asdict(identify(model))
+    return tabulate(checks), dataclasses.asdict(identify(model))
 
 
 def _show(table: pd.DataFrame) -> None:
@@ -81,7 +81,7 @@ def _show(table: pd.DataFrame) -> None:
     shown = Table(box=box.SIMPLE)
     for name in ("fact", "result", "difference", "allowed", "detail"):
         shown.add_column(name, overflow="fold")
-    styles = {"FAILED": "bold red", "skipped": "dim", "told": ""}
+    styles = {"FAILED": "bold red", "skipped": "dim", "info": ""}
     for row in table.to_dict("records"):
         numbers = [f"{row[name]:.0e}" if row[name] == row[name] else "" for name in ("difference", "allowed")]
         cells = (row["fact"], row["result"], *numbers, row["detail"])
@@ -89,11 +89,11 @@ def _show(table: pd.DataFrame) -> None:
     console = Console(highlight=False)
     console.print(shown)
     counts = table["result"].value_counts()
-    console.print(", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("ok", "FAILED", "skipped", "told")))
+    console.print(", ".join(f"{counts.get(kind, 0)} {kind}" for kind in ("ok", "FAILED", "skipped", "info")))
 
 
 def _begin(settings: CheckSettings, folder: Path) -> None:
-    """Refuse a folder that holds anything; write what is asked."""
+    """Refuse a folder that contains anything; write the settings."""
     from interp.files.atomic import write_text
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -104,7 +104,7 @@ def _begin(settings: CheckSettings, folder: Path) -> None:
 
 
 def _save(table: pd.DataFrame, identity: dict[str, Any], folder: Path) -> None:
-    """The table, and last what it is of: check.json means complete."""
+    """Write the table and, last, check.json, which marks the folder as complete."""
     from interp.files.atomic import checksum, whole
     from interp.files.sealed_json import write_sealed
     from interp.provenance import environment

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.activations.spans import Span, spans
-from interp.files.cache import Cache, differences, told
+from interp.files.cache import Cache, describe_differences, differences
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models import receipts
@@ -124,7 +124,7 @@ def count_neurons(
     (2, 8, 512)
     """
     _check(model, corpus, shards)
-    asked = {
+    facts = {
         "model": asdict(identify(model)),
         "corpus": asdict(corpus.identity),
         "shards": shards,
@@ -133,11 +133,11 @@ def count_neurons(
     }
     by = computed_by(model.cfg.device)
     shard_of = _deal(corpus.documents or corpus.ids, shards, seed)
-    found: dict[str, dict[str, Tensor]] = {}
+    by_language: dict[str, dict[str, Tensor]] = {}
     for code in tqdm(corpus.languages if only is None else corpus.select(only).languages, desc="neurons", unit="language"):
         count = partial(_count, model, code, corpus[code], shard_of, shards, max_tokens)
-        found[code] = count() if folder is None else _resume(Cache(Path(folder), by), code, asked, count, only is not None)
-    parts = {name: {code: counts[name] for code, counts in found.items()} for name in ("rate", "mean", "variance", "tokens")}
+        by_language[code] = count() if folder is None else _resume(Cache(Path(folder), by), code, facts, count, only is not None)
+    parts = {name: {code: counts[name] for code, counts in by_language.items()} for name in ("rate", "mean", "variance", "tokens")}
     return NeuronCounts(**parts, model=identify(model), corpus=corpus.identity, hooks=hooks_in_force(model).get("hooks", ""))
 
 
@@ -162,25 +162,26 @@ def _count(
     model: TransformerBridge, code: str, texts: Sequence[str], shard_of: Tensor, shards: int, max_tokens: int
 ) -> dict[str, Float[Tensor, "shard ..."] | Int[Tensor, " shard"]]:
     limit = context_limit(model)
-    found = spans(model.tokenizer, texts)
-    sequences = [span.ids[:limit] for span in found]
+    tokenized = spans(model.tokenizer, texts)
+    sequences = [span.ids[:limit] for span in tokenized]
     sums: dict[str, Tensor] = {}
     tokens = torch.zeros(shards, dtype=torch.long)
-    again = {item: {} for item in receipts.chosen(_WHAT, len(texts), 1)}
+    recomputed: dict[int, dict[str, Tensor]] = {item: {} for item in receipts.draw_items(_WHAT, len(texts), 1)}
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
-        counted = _own(batch.mask, [found[index] for index in group])
+        counted = _own(batch.mask, [tokenized[index] for index in group])
         owner = shard_of[group]
         tokens.index_add_(0, owner, counted.sum(1).cpu())
         hooks = [(gate_hook(block), partial(_fires, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)]
         hooks += [
             (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
         ]
-        hooks += [(name, partial(_keep, again[item], name, row, counted)) for row, item in enumerate(group) if item in again
+        hooks += [(name, partial(_keep, recomputed[item], name, row, counted))
+                  for row, item in enumerate(group) if item in recomputed
                   for block in range(model.cfg.n_layers) for name in (gate_hook(block), neuron_hook(block))]  # fmt: skip
         with model.hooks(fwd_hooks=hooks):
             model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
-    _check_again(model, again, sequences, found)
+    _check_sentences(model, recomputed, sequences, tokenized)
     counts = _moments(sums, tokens, model.cfg.n_layers)
     for name in ("mean", "variance"):
         where = f"neurons: the {name} of neuron"
@@ -190,11 +191,13 @@ def _count(
     return counts
 
 
-def _own(mask: Int[Tensor, "item token"], found: Sequence[Span]) -> Bool[Tensor, "item token"]:
+def _own(mask: Int[Tensor, "item token"], sentences: Sequence[Span]) -> Bool[Tensor, "item token"]:
     """The tokens of the sentences themselves in a left-padded batch."""
-    place = mask.cumsum(1) - 1
-    start, stop = (torch.tensor([getattr(span, end) for span in found], device=mask.device)[:, None] for end in ("start", "stop"))
-    return mask.bool() & (place >= start) & (place < stop)
+    position = mask.cumsum(1) - 1
+    start, stop = (
+        torch.tensor([getattr(span, end) for span in sentences], device=mask.device)[:, None] for end in ("start", "stop")
+    )
+    return mask.bool() & (position >= start) & (position < stop)
 
 
 def _fires(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
@@ -207,8 +210,8 @@ def _values(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int,
 
 
 def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int) -> None:
-    found = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
-    sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, found)
+    total = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
+    sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, total)
 
 
 def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
@@ -216,17 +219,20 @@ def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tens
     kept[name] = x[row, counted[row].to(x.device)].float().cpu()
 
 
-def _check_again(
-    model: TransformerBridge, again: Mapping[int, dict[str, Tensor]], sequences: Sequence[Sequence[int]], found: Sequence[Span]
+def _check_sentences(
+    model: TransformerBridge,
+    counted: Mapping[int, dict[str, Tensor]],
+    sequences: Sequence[Sequence[int]],
+    tokenized: Sequence[Span],
 ) -> None:
     """Run some sentences again, each alone. Raises `ReceiptError` where what was counted of one is another than it holds there."""
     off = []
-    for item, kept in again.items():
-        batch, (start, stop) = pad(model, [sequences[item]]), (found[item].start, found[item].stop)
+    for item, kept in counted.items():
+        batch, (start, stop) = pad(model, [sequences[item]]), (tokenized[item].start, tokenized[item].stop)
         _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(kept), use_cache=False)
         plain = {name: held[name][0, start:stop].float().cpu() for name in kept}
         off.append(max(share_of_largest(kept[name], plain[name]) for name in kept))
-    receipts.give(_WHAT, off, tolerance_of(model))
+    receipts.record_differences(_WHAT, off, tolerance_of(model))
 
 
 def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:
@@ -246,15 +252,17 @@ def _resume(
     with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
         if before is not None and (other := differences(before, asked)):
-            raise ValueError(f"{folder} holds counts of {told(dict([next(iter(other.items()))]))}. Choose another folder.")
+            raise ValueError(
+                f"{folder} holds counts of {describe_differences(dict([next(iter(other.items()))]))}. Choose another folder."
+            )
         write_sealed(folder / _COUNTS, asked)
         path, of = folder / f"{code}.safetensors", {**asked, "language": code}
-        if (kept := cache.find(of, path)) is not None:
+        if (saved := cache.find(of, path)) is not None:
             _log.info("neurons: %s is already counted in %s", code, folder)
-            return kept
-        found = count()
-        cache.keep(of, found, path)
-        return found
+            return saved
+        counts = count()
+        cache.keep(of, counts, path)
+        return counts
 
 
 def _asked_before(path: Path) -> dict[str, Any] | None:

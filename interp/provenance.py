@@ -1,4 +1,4 @@
-"""What made this number: identities of the model and the text, and the one-line signature under every figure."""
+"""Where a number comes from: identities of the model and the corpus, and the one-line signature under every figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from interp.files.checks import validate
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which weights: a name for people, a hash of every parameter for machines (`interp.identify`)."""
+    """Which weights: a name, and a hash of all parameters (`interp.identify`)."""
 
     name: str
     sha: str
@@ -30,7 +30,7 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class CorpusIdentity:
-    """Which text: a name for people, a hash of every id and sentence for machines, and how many items."""
+    """Which text: a name, a hash of all ids and sentences, and the number of items."""
 
     name: str
     sha: str
@@ -54,7 +54,7 @@ class Signature:
     version: str = field(default_factory=lambda: version())
 
     def fields(self) -> dict[str, str]:
-        """Every field by its name, as printed."""
+        """All fields by name, as text."""
         own = {key: str(value) for key, value in self.settings.items()}
         return {"measure": self.measure, "model": str(self.model), "corpus": str(self.corpus), "n": str(self.corpus.n),
                 **own, "v": self.version}  # fmt: skip
@@ -64,18 +64,18 @@ class Signature:
         return "|".join([parts.pop("measure"), *(f"{key}:{value}" for key, value in parts.items())])
 
     def differences(self, other: Signature) -> dict[str, tuple[str, str]]:
-        """The fields in which two signatures differ, with both values; empty where the numbers may be compared."""
+        """The fields in which this signature and `other` differ, with both values. Empty if the numbers are comparable."""
         mine, theirs = self.fields(), other.fields()
         keys = [*mine, *(key for key in theirs if key not in mine)]
         return {key: (mine.get(key, ""), theirs.get(key, "")) for key in keys if mine.get(key) != theirs.get(key)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` reads them back."""
+        """Plain values for JSON, for `from_dict`."""
         return {**asdict(self), "settings": dict(self.settings), "line": str(self)}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
-        """Raises `ValueError` where a field is missing or of another type."""
+        """The signature of the values `plain` of `to_dict`. Raises `ValueError` if a field is missing or has another type."""
         return validate(cls, plain, "signature")
 
 
@@ -92,21 +92,24 @@ _PINNED: ContextVar[dict[str, str] | None] = ContextVar("pinned", default=None)
 
 
 def versions() -> dict[str, str]:
-    """The versions of what decides the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
-    found = environment()
-    return {name: found[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
+    """Versions of the libraries that decide the numbers: interp, torch, transformers, transformer-lens. Part of every cache key."""
+    installed = environment()
+    return {name: installed[name] for name in ("interp", "torch", "transformers", "transformer-lens")}
 
 
 def environment() -> dict[str, str]:
-    """Versions of what the numbers depend on, for a manifest: those installed now or, within `pinned`, when that began."""
+    """Versions for a manifest: those installed now or, inside `pinned`, at its start."""
     return dict(_PINNED.get() or _installed())
 
 
 @contextmanager
 def pinned(**more: str) -> Iterator[None]:
-    """Hold `environment()` as it is, with `more` beside it: what a run has loaded stays, whatever is installed meanwhile.
+    """Keep `environment()` constant in this block, whatever is installed meanwhile. An outer block takes precedence.
 
-    Within another such block the outer one holds.
+    Parameters
+    ----------
+    more
+        Further facts for the manifest, such as `device="cuda"`.
     """
     token = _PINNED.set(_PINNED.get() or {**_installed(), **more})
     try:
@@ -117,5 +120,5 @@ def pinned(**more: str) -> Iterator[None]:
 
 def _installed() -> dict[str, str]:
     names = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
-    found = {name: metadata.version(name) for name in names}
-    return {"python": platform.python_version(), "platform": sys.platform, **found}
+    installed = {name: metadata.version(name) for name in names}
+    return {"python": platform.python_version(), "platform": sys.platform, **installed}

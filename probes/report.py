@@ -18,7 +18,7 @@ import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
-from interp.models.receipts import Receipt, collected, merged
+from interp.models.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet
@@ -227,7 +227,7 @@ def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
     def measured(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Made:
         with collected(int(kwargs.get("seed", 0))) as found:  # type: ignore[call-overload]
             report = measure(*args, **kwargs)
-        return replace(report, receipts=merged(found))
+        return replace(report, receipts=merge_receipts(found))
 
     return measured
 

@@ -1,4 +1,4 @@
-"""The least and the most that a numeric setting may be, by its name, in every command alike."""
+"""Bounds of the numeric settings, by name, the same in every command."""
 
 from __future__ import annotations
 

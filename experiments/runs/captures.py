@@ -1,4 +1,4 @@
-"""What the model holds for a question's corpus, and an untrained one of the same shape: captured into the run folder."""
+"""Capture the activations of a corpus into the run folder, of the model and of an untrained one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,46 @@ if TYPE_CHECKING:
 
 
 def capture_states(settings: Settings, random_init: bool, **how: Any) -> tuple[Activations, Activations | None]:
-    """The states of the corpus, in every language, and those in the untrained network where they are asked for."""
+    """Capture the activations of a corpus into the run folder, and optionally those of an untrained model.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command: model, corpus, languages, output folder.
+    random_init
+        Also capture an untrained model of the same architecture (`interp.random_init`).
+    how
+        Further arguments of `interp.capture`, such as `site` and `pooling`.
+
+    Returns
+    -------
+    The activations of the model, and those of the untrained model or None.
+    """
     import interp
 
     corpus = settings.read_corpus()
-    found = [interp.capture(model, corpus, **how, folder=settings.output / name) for name, model in _models(settings, random_init)]
-    return found[0], found[1] if random_init else None
+    activations = [
+        interp.capture(model, corpus, **how, folder=settings.output / name) for name, model in _models(settings, random_init)
+    ]
+    return activations[0], activations[1] if random_init else None
 
 
 def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Any) -> None:
-    """The languages of one share: whole languages, so that each is read in the same batches by one process or by many."""
+    """Capture the languages of one process of a run that several processes share.
+
+    A language is never divided, so its batches, and hence its numbers, do not depend on the number of processes.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command: model, corpus, languages, output folder.
+    shard
+        Which of the processes this is.
+    random_init
+        Also capture an untrained model of the same architecture.
+    how
+        Further arguments of `interp.capture`, the same as for `capture_states`.
+    """
     import interp
 
     corpus = settings.read_corpus()

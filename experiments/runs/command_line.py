@@ -1,4 +1,4 @@
-"""The command line that asks a run's question again, shown only where parsing it gives the same question."""
+"""The command line that repeats a run, given only if parsing it gives the same settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
 from experiments.runs.strict_yaml import read_yaml
 
 
-def ask_again(folder: Path) -> str:
+def rebuild_command_line(folder: Path) -> str:
     """The command whose settings are those of a run folder's `config.yaml`, "interp align --languages de --output runs/align".
 
     Empty where no command line says the same: the run came from Python or from another version, or a setting has a shape

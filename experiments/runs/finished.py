@@ -1,4 +1,4 @@
-"""A finished run folder as a value: what was asked, what came out, and the few rows worth printing."""
+"""Read a finished run folder: its settings, its summary, and the rows to print."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.runs.command_line import ask_again
+from experiments.runs.command_line import rebuild_command_line
 from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
-from interp.models.receipts import Receipt, told
+from interp.models.receipts import Receipt, describe
 from probes.report import check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 
@@ -42,35 +42,36 @@ class Finished:
         return command
 
     @property
-    def again(self) -> str:
-        """The whole command line that asks it again; empty where no command line says the same."""
-        return ask_again(self.folder)
+    def command_line(self) -> str:
+        """The command line that repeats the run; empty if none does."""
+        return rebuild_command_line(self.folder)
 
     @property
     def signature(self) -> str:
+        """The signature of the report, as one line."""
         return self.manifest["signature"]["line"]
 
     @property
     def receipts(self) -> tuple[Receipt, ...]:
-        """What was computed again by plain forwards, and how far off it was."""
+        """What was computed again by plain forward passes, and how large the differences were."""
         return receipts_of(self.manifest)
 
     @property
     def checked(self) -> str:
-        """The same as a line; empty where nothing was computed again."""
-        return told(self.receipts)
+        """The receipts as one line; empty if there are none."""
+        return describe(self.receipts)
 
     @property
     def figures(self) -> dict[str, Path]:
         """The SVG of every figure by its name, the main one first."""
-        return {name: safe_path(self.folder, figure_file(place, name)) for place, name in enumerate(self.manifest["figures"])}
+        return {name: safe_path(self.folder, figure_file(index, name)) for index, name in enumerate(self.manifest["figures"])}
 
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
-        """A summary short enough to read, and what was left out of it.
+        """Shorten the summary to about `rows` rows, and say what was left out.
 
-        Where it is long: of differences, the largest of each measure; else the highest layer of every other combination, of
-        the first metric alone where that is still long.
-        The highest of many layers is chosen after looking: its interval is that of one layer, not of the choice.
+        A long summary is reduced step by step: of a comparison, the largest difference of each measure; else the highest layer of
+        every other combination; then the first metric; then the first rows. The highest layer is selected after seeing the data:
+        its confidence interval is that of one layer, not of the selection.
         """
         table, left_out = self.summary, []
         keys = _keys(table)
@@ -94,7 +95,7 @@ class Finished:
 
 
 def cell(value: Any, name: str = "") -> str:
-    """A value as a table shows it: numbers with three decimals, or three digits where they are large; no p is shown as 0."""
+    """Format the value of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):

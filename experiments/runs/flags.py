@@ -1,4 +1,4 @@
-"""A command line as settings: what it cannot mean is one line, as every other error is."""
+"""Parse a command line into settings, with errors of one line."""
 
 from __future__ import annotations
 
@@ -15,10 +15,31 @@ _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
 def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any, **more: Any) -> T:
-    """The settings that `args` say. Raises `ValueError` in one line where they say none; leaves by `SystemExit` on `--help`."""
-    told = io.StringIO()
+    """Parse command-line options into settings.
+
+    Parameters
+    ----------
+    kind
+        The settings class.
+    args
+        The arguments after the name of the command.
+    command
+        Name of the command, for the help text.
+    markers
+        Further configuration of tyro.
+    more
+        Further arguments of `tyro.cli`, such as `default`.
+
+    Raises
+    ------
+    ValueError
+        An option is unknown or has a wrong value. The message is one line.
+    SystemExit
+        On `--help`.
+    """
+    output = io.StringIO()
     try:
-        with contextlib.redirect_stderr(told):
+        with contextlib.redirect_stderr(output):
             return tyro.cli(
                 kind, args=list(args), prog=f"interp {command}", config=(tyro.conf.FlagCreatePairsOff, *markers), **more
             )
@@ -26,7 +47,7 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any,
         if not stop.code:
             raise
         raise ValueError(
-            _one_line(told.getvalue()) or f"the options are not readable; `interp {command} --help` lists them"
+            _one_line(output.getvalue()) or f"the options are not readable; `interp {command} --help` lists them"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a run folder tells by itself: whether it is ours, new, unfinished or whole, and which question it holds.
+"""The state of a run folder: whether it is new, unfinished or finished, and which settings it has.
 
 `config.yaml` is written first, then `started.json`, and `manifest.json` last; `run.log` keeps what was said on the way.
 """
@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 def check_ours(folder: Path) -> None:
-    """Raises `ValueError` where the folder holds files that no run wrote."""
+    """Raise `ValueError` if `folder` holds files that no run wrote."""
     names = _names(folder)
     if names - _BEFORE and CONFIG not in names:
         raise ValueError(f"{folder} holds files that no run wrote. Choose another --output.")
 
 
 def is_new(folder: Path) -> bool:
-    """Whether nothing was computed in the folder yet."""
+    """Whether nothing has been computed in `folder` yet."""
     return _names(folder) <= _BEFORE and not any(folder.glob(f"{SHARDS}/*/*.json"))
 
 
@@ -41,12 +41,25 @@ def _names(folder: Path) -> set[str]:
 
 
 def taken(folder: Path) -> ValueError:
-    """The error of a folder that holds a run, where --resume was not given."""
+    """The error for a `folder` that already holds a run, without --resume."""
     return ValueError(f"{folder} already holds a run. Show or continue it with --resume, or choose another --output.")
 
 
 def check_same(folder: Path, settings: Settings) -> None:
-    """Raise `ValueError` for the setting, library or file by which the folder holds another question; only while `computing`."""
+    """Check that a run folder holds the run that is asked for. Only inside `computing`.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    settings
+        The settings asked for, resolved.
+
+    Raises
+    ------
+    ValueError
+        A setting, a library version or an input file differs. The message names it.
+    """
     before, now = read_recipe(type(settings), folder / CONFIG).resolved().asked(), settings.asked()
     for key in now:
         if before[key] != now[key]:
@@ -58,7 +71,7 @@ def check_same(folder: Path, settings: Settings) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the answer is there, every file of it as it was written."""
+    """Whether the run in `folder` is finished, with every file as it was written."""
     from probes.report import check_files, read_manifest
 
     try:

@@ -1,4 +1,4 @@
-"""What `interp tune` trains on: the settings of a mixture, the mixture that they ask for, and the control that goes with it."""
+"""What `interp tune` trains on: the settings of a training mixture and its control."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Mixing(Settings):
         return tuple(dict.fromkeys((self.pivot, *self.languages, *partition))) if self.languages or partition else None
 
     def build(self) -> Mixture:
-        """The examples asked for. Raises `ValueError` where the settings do not name what the mixture needs."""
+        """Build the training mixture. Raises `ValueError` if a setting that the mixture needs is missing."""
         builders: dict[str, Callable[[], Mixture]] = {
             "translation": self._translation, "questions": self._questions, "instructions": self._instructions,
             "coit": self._coit, "muit": self._muit, "mfti": self._mfti, "text": self._text, "copy": self._copy,
@@ -59,7 +59,7 @@ class Mixing(Settings):
         return builders[self.mixture]()
 
     def build_control(self, mixture: Mixture) -> Mixture:
-        """The same format without the knowledge: copies of the pivot, shuffled answers, or English (the pivot) alone."""
+        """Build the control of a training `mixture`: copies of the pivot, the mixture with shuffled answers, or the pivot alone."""
         from interp.tuning import copies, plain_text, shuffle_answers
 
         if self.control == "shuffled":

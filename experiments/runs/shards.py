@@ -67,20 +67,39 @@ class Shard:
 
     @classmethod
     def of(cls, text: str | None, environment: Mapping[str, str] = os.environ) -> Shard:
-        """The share meant by `--shard`, or by the launcher that started this process; the whole where neither says one."""
+        """Determine which process of a run this is.
+
+        Parameters
+        ----------
+        text
+            The value of `--shard`, such as "1/4", or None.
+        environment
+            Environment variables, in which a launcher (accelerate, torchrun, MPI) sets the rank.
+
+        Returns
+        -------
+        The shard of `text` or of the launcher; the whole run if neither is given.
+
+        Raises
+        ------
+        ValueError
+            The text is not of the form i/n, or contradicts the launcher.
+        """
         launched = _launched(environment)
         if text is None:
             return launched or cls()
-        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-        if not found or not 1 <= int(found[1]) <= int(found[2]) <= _MOST:
-            raise ValueError(f"shard {short_repr(text)}: needed one of so many, at most {_MOST}, counted from 1, as 1/4 or 4/4.")
-        given = cls(int(found[1]) - 1, int(found[2]))
+        parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+        if not parts or not 1 <= int(parts[1]) <= int(parts[2]) <= _MOST:
+            raise ValueError(
+                f"got shard {short_repr(text)}, expected i/n with i from 1 to n and n at most {_MOST}, such as 1/4 or 4/4."
+            )
+        given = cls(int(parts[1]) - 1, int(parts[2]))
         if launched not in (None, given):
-            raise ValueError(f"--shard {text} came, but the launcher says that this is process {launched}. Leave --shard out.")
+            raise ValueError(f"got --shard {text}, expected {launched}, as the launcher set it. Leave --shard out.")
         return given
 
     def mine(self, things: Sequence[Thing]) -> list[Thing]:
-        """This share of a list, every `count`-th of it: over all shards each thing is somebody's once."""
+        """The items of `things` for this process: every `count`-th, so that each item belongs to exactly one process."""
         return list(things[self.index :: self.count])
 
     def __str__(self) -> str:
@@ -100,14 +119,20 @@ def _launched(environment: Mapping[str, str]) -> Shard | None:
 
 
 def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
-    """From here on this process is alone: it sees its own GPUs, and no library takes the others for helpers.
+    """Detach this process from its launcher: it sees only its own GPUs, and no library tries to reach the other processes.
 
-    Processes that a launcher started on one machine divide its GPUs: of eight, four processes have two each.
+    Processes that a launcher started on one machine divide its GPUs: with eight GPUs, each of four processes has two.
+
+    Parameters
+    ----------
+    environment
+        Environment variables to change: the rank is removed, and CUDA_VISIBLE_DEVICES is set.
     """
     for rank, size in _LOCAL:
         if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
             mine = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
-            environment |= {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
+            if mine:
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
             break
     for name in (name for pair in (*_RANKS, *_LOCAL) for name in pair):
         environment.pop(name, None)
@@ -118,44 +143,68 @@ def _own_gpus(visible: str | None, rank: int, processes: int) -> list[str]:
 
     gpus = [str(gpu) for gpu in range(torch.cuda.device_count())] if visible is None else [gpu for gpu in visible.split(",") if gpu]
     each = max(1, len(gpus) // processes)
-    return [gpus[(rank * each + place) % len(gpus)] for place in range(each)] if gpus else []
+    return [gpus[(rank * each + index) % len(gpus)] for index in range(each)] if gpus else []
 
 
 def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
-    """Do this share of a question unless it is done; gives what to say where something is left for other processes.
+    """Compute this process's part of a run, unless it is done.
 
-    Where nothing is left that is "", and `held` holds the run folder for this process alone: it is to answer. Processes at
-    their shares hold the folder together, so that nobody answers meanwhile; each holds its own share, too.
+    Processes that compute hold a shared lock on the run folder, so that none writes the report meanwhile.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    shard
+        Which of the processes this is.
+    held
+        Receives the exclusive lock on the run folder if all parts are done and this process must write the report.
+
+    Returns
+    -------
+    "" if this process must write the report; else a message that says what is still to be done.
     """
-    share, folder, place = _share_of(settings), settings.output, _place(settings.output, shard)
+    share, folder, own_folder = _share_of(settings), settings.output, _place(settings.output, shard)
     with ExitStack() as working:
         with _door(folder):
-            todo = not _join(settings, place) and not _is_marked(place, _DONE, settings)
+            todo = not _join(settings, own_folder) and not _is_marked(own_folder, _DONE, settings)
             if todo:
-                for held_now in (locked(folder, shared=True), locked(place, patience=_GLANCE), logged(place)):
-                    working.enter_context(held_now)
+                for context in (locked(folder, shared=True), locked(own_folder, patience=_GLANCE), logged(own_folder)):
+                    working.enter_context(context)
         if todo:
             share(settings, shard)
     with _door(folder):
         if todo:
-            _mark(place, _DONE, settings)
+            _mark(own_folder, _DONE, settings)
         return _claim(settings, shard, held)
 
 
 def meet(settings: Settings, shard: Shard, stage: str) -> bool:
-    """Say that this share has come to the end of a stage, and wait until all have: True where the next stage can begin.
+    """Mark a stage of this process as done and wait for the other processes.
 
-    False where another share is neither there yet nor at work: then this one has nothing more to do, and the process that
-    answers does the next stage as far as it is not done. Processes of one launcher give each other a minute to begin.
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    shard
+        Which of the processes this is.
+    stage
+        Name of the stage.
+
+    Returns
+    -------
+    True if all processes have finished the stage. False if another process has not and is not running: then this process has
+    nothing more to do, and the process that writes the report computes what is missing. Processes of one launcher wait a minute for
+    each other to start.
     """
-    name, places = f"{stage}.json", _places(settings.output, shard)
+    name, shares = f"{stage}.json", _places(settings.output, shard)
     _mark(_place(settings.output, shard), name, settings)
     begun_by = time.monotonic() + (_PATIENCE if shard.launched else 0)
-    while behind := [place for place in places if not _is_marked(place, name, settings)]:
-        idle = [place for place in behind if not place.is_dir() or _nobody_at(place, shared=True)]
-        idle = [place.name for place in idle if not _is_marked(place, name, settings)]
-        if idle and time.monotonic() >= begun_by:
-            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(idle))
+    while behind := [other for other in shares if not _is_marked(other, name, settings)]:
+        idle = [other for other in behind if not other.is_dir() or _nobody_at(other, shared=True)]
+        absent = [other.name for other in idle if not _is_marked(other, name, settings)]
+        if absent and time.monotonic() >= begun_by:
+            _log.info("shard %s does not wait: %s not at work", shard, ", ".join(absent))
             return False
         time.sleep(_GLANCE / 10)
     return True
@@ -166,7 +215,7 @@ def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
     if is_whole(folder):
         if shard.index:
             return f"{folder} is finished."
-    elif left := [place for place in _places(folder, shard) if not _is_marked(place, _DONE, settings)]:
+    elif left := [other for other in _places(folder, shard) if not _is_marked(other, _DONE, settings)]:
         return f"shard {shard.index + 1} of {shard.count} is done; {len(left)} more to go"
     try:
         held.enter_context(locked(folder))
@@ -175,7 +224,7 @@ def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
     return ""
 
 
-def _join(settings: Settings, place: Path) -> bool:
+def _join(settings: Settings, own_folder: Path) -> bool:
     """Whether the run is finished already; otherwise begins it, or joins those who began it."""
     folder = settings.output
     if is_new(folder) and _nobody_at(folder):
@@ -186,16 +235,16 @@ def _join(settings: Settings, place: Path) -> bool:
     elif not (folder / CONFIG).is_file():
         raise RuntimeError(f"{folder} is in use by a process that has not begun yet. Try again.")
     check_same(folder, settings)
-    if not settings.resume and (place.is_dir() or is_whole(folder) or not _shared_alike(folder, place)):
+    if not settings.resume and (own_folder.is_dir() or is_whole(folder) or not _shared_alike(folder, own_folder)):
         raise taken(folder)
-    place.mkdir(exist_ok=True)
+    own_folder.mkdir(exist_ok=True)
     return is_whole(folder)
 
 
-def _shared_alike(folder: Path, place: Path) -> bool:
+def _shared_alike(folder: Path, own_folder: Path) -> bool:
     """Whether the run is shared by as many as `place` says, or not begun."""
-    found = {other.name.rpartition("-")[2] for other in (folder / SHARDS).glob("*-of-*")}
-    return found == {place.name.rpartition("-")[2]} or (not found and is_new(folder))
+    counts = {other.name.rpartition("-")[2] for other in (folder / SHARDS).glob("*-of-*")}
+    return counts == {own_folder.name.rpartition("-")[2]} or (not counts and is_new(folder))
 
 
 def _nobody_at(folder: Path, shared: bool = False) -> bool:
@@ -206,14 +255,14 @@ def _nobody_at(folder: Path, shared: bool = False) -> bool:
         return False
 
 
-def _mark(place: Path, name: str, settings: Settings) -> None:
-    write_json(place / name, _what(settings))
+def _mark(own_folder: Path, name: str, settings: Settings) -> None:
+    write_json(own_folder / name, _what(settings))
 
 
-def _is_marked(place: Path, name: str, settings: Settings) -> bool:
+def _is_marked(own_folder: Path, name: str, settings: Settings) -> bool:
     """Whether a share of this very question has come that far; the mark of another question, or version, is not believed."""
     try:
-        return json.loads((place / name).read_text(encoding="utf-8")) == _what(settings)
+        return json.loads((own_folder / name).read_text(encoding="utf-8")) == _what(settings)
     except (OSError, ValueError):
         return False
 

@@ -1,4 +1,4 @@
-"""What a run began with: the libraries, the kind of device, and every file that it reads. It goes on with the same alone.
+"""What a run was started with: library versions, kind of device, and input files. It is resumed only with the same.
 
 `started.json` is written after `config.yaml`, before anything is computed, and never again.
 """
@@ -26,7 +26,15 @@ _READ = ("model", "corpus", "test_corpus", "lens_corpus", "survey", "general", "
 
 @contextmanager
 def computing(settings: Settings, finished: bool) -> Iterator[None]:
-    """Pin what computes during a run, for its manifest: versions and, where there is anything to compute, the device."""
+    """Record library versions and the device for the manifests written in this block.
+
+    Parameters
+    ----------
+    settings
+        Settings of the command, for the device.
+    finished
+        The run is finished already: record only the versions, as nothing is computed.
+    """
     if finished:
         with provenance.pinned():
             yield
@@ -42,14 +50,27 @@ def computing(settings: Settings, finished: bool) -> Iterator[None]:
 
 
 def write_started(settings: Settings) -> None:
-    """Write down what the run begins with. Only while `computing`."""
+    """Write `started.json` for the run of `settings`: library versions, device and hashes of the input files.
+
+    Only inside `computing`.
+    """
     write_sealed(settings.output / STARTED, {"environment": provenance.environment(), "inputs": _inputs(settings)})
 
 
 def check_started(settings: Settings, finished: bool) -> None:
-    """Raises `ValueError`, naming it, for what is not as it was when the run started: a library, a file that it reads, the device.
+    """Check that library versions, device and input files are those with which a run was started.
 
-    A finished run may be shown on another device; its manifest says on which it was computed.
+    Parameters
+    ----------
+    settings
+        Settings of the command.
+    finished
+        The run is finished. It may then be shown on another device; its manifest names the device that computed it.
+
+    Raises
+    ------
+    ValueError
+        Something has changed. The message names it and says what to do.
     """
     folder, now = settings.output, provenance.environment()
     if not (folder / STARTED).is_file():
@@ -66,8 +87,8 @@ def check_started(settings: Settings, finished: bool) -> None:
             todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
             seen = f" `interp page {folder}` shows what is there." if finished else ""
             raise ValueError(
-                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, so numbers may change. "
-                f"{todo}, or choose another --output.{seen}"
+                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change the "
+                f"numbers. {todo}, or choose another --output.{seen}"
             )
     for name, files in _inputs(settings).items():
         if changed := _changed(inputs.get(name), files):
@@ -90,8 +111,8 @@ def _files(name: str, beside: Path) -> dict[str, str]:
         return {f"the version of {library}": metadata.version(library) for library in ("Babel", "langcodes", "num2words")}
     if "{language}" not in name:
         return fingerprint(name, beside)
-    found = sorted(glob("*".join(map(escape, name.split("{language}")))))
-    return {f"{path}: {file}": sha for path in found for file, sha in fingerprint(path, beside).items()}
+    paths = sorted(glob("*".join(map(escape, name.split("{language}")))))
+    return {f"{path}: {file}": sha for path in paths for file, sha in fingerprint(path, beside).items()}
 
 
 def _changed(before: Any, now: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""YAML as this project writes it: plain values, each key once, nothing by reference, so that a small file stays small."""
+"""Read YAML strictly: plain values, each key once, no aliases, which could expand a small file without limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen if isinstance(key, yaml.ScalarNode) else True:
-                raise yaml.YAMLError(f"key {str(key.value)[:60]!r} stands twice, or is not text")
+                raise yaml.YAMLError(f"key {str(key.value)[:60]!r} occurs twice, or is not text")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -31,9 +31,9 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file. Raises `ValueError` where it holds anything else."""
     if not path.is_file():
-        raise ValueError(f"{path} is no file. Needed: a recipe.")
+        raise ValueError(f"{path} is not a file, expected a recipe.")
     if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path} is longer than {LARGEST >> 20} MiB. Needed: a recipe.")
+        raise ValueError(f"{path}: got a file over {LARGEST >> 20} MiB, expected a recipe.")
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
@@ -41,5 +41,5 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a {type(values).__name__}. Needed: one `key: value` a line.")
+        raise ValueError(f"{path}: got a {type(values).__name__}, expected one `key: value` on each line.")
     return values

@@ -1,4 +1,4 @@
-"""Text that may come from anywhere, on a terminal: shown, never obeyed."""
+"""Print untrusted text on a terminal without its control characters."""
 
 from __future__ import annotations
 

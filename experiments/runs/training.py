@@ -1,4 +1,4 @@
-"""The settings of whatever tunes a model: how one is tuned, and what a study trains on and tests on."""
+"""Settings of the commands that tune models."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Training(Tuning):
         return interp.read(source, languages=self.wanted, split=self.test_split).select(limit=self.limit, seed=self.seed)
 
     def read_pairs(self, languages: list[str]) -> dict[str, ParallelCorpus]:
-        """The pivot and each language to train on: from one corpus of all, or from each language's own."""
+        """Read the pivot and each of `languages` to train on, from one corpus of all or from one corpus for each language."""
         import interp
 
         if "{language}" not in self.corpus:

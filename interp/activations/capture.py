@@ -1,4 +1,4 @@
-"""Run parallel text through a model and keep one pooled state a sentence, layer and language."""
+"""Run parallel text through a model and pool the activations of each sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-from interp.activations.folder import fill
+from interp.activations.folder import fill_folder
 from interp.activations.receipts import check_states
 from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
@@ -50,29 +50,75 @@ def capture(
     truncate: bool = False,
     progress: bool = True,
 ) -> Activations:
-    """What does the model hold for each sentence, at each layer, in each language: float32 `[layer sentence d_model]` a language.
+    """Run parallel text through a model and pool the activations of each sentence, at each layer, in each language.
 
-    `site`: the residual stream (rows "embed", "0" ..), or what attention or mlp add to it ("0" ..). `layers`: some rows, by
-    name or row number; the model runs no further than the last of them. `pooling` over the sentence's own tokens: their
-    mean, the last, or MEXA's `weighted` mean, w_t = t / sum t (Kargaran et al. 2024, eq. 1); "end" is the last token of the
-    whole text. `template` puts words around each sentence, "{sentence}" with "{language}" or "{autonym}"; pooling keeps to
-    the sentence. Special tokens and padding are left out; `include_bos` counts what stands before the sentence in (MEXA's
-    own mean does so).
+    Parameters
+    ----------
+    model
+        A model from `interp.load`. Hooks on it apply, and the signature names them (`hooks:`).
+    corpus
+        Parallel text, from `interp.read`.
+    site
+        "residual": the residual stream, N + 1 layers named "embed" (the input of block 0), "0" .. "N-1" (the output of each block).
+        "attention" or "mlp": what each block adds to the residual stream, N layers "0" .. "N-1".
+    pooling
+        How to combine the tokens of a sentence. "mean": their mean. "last": the last token of the sentence. "weighted": the
+        position-weighted mean of MEXA, w_t = t / sum(t). "end": the last token of the whole prompt, the template included.
+        Special tokens and padding are excluded.
+    layers
+        Layers to keep, by name ("embed", "3") or by row number, which may be negative. The forward pass stops after the last of
+        them. Default: all.
+    template
+        A prompt around each sentence: "{sentence}" once, and "{language}" (English name) or "{autonym}" if wanted. Only the tokens
+        of the sentence are pooled, but for "end". Default: the sentence alone.
+    folder
+        Where to save one file for each language. An interrupted capture continues with the next language; a folder with another
+        model, corpus or setting is refused. Default: keep the activations in memory.
+    only
+        Capture only these languages, so that several processes can share a folder. A call without it then completes the folder.
+    max_tokens
+        Maximum number of tokens of a batch, including padding. The result does not depend on it. Default: 16384 on a GPU; on a CPU
+        2**19 / d_model, but at least 512, above which only memory grows.
+    include_bos
+        Also pool the special tokens before the sentence, as MEXA does. The attention sink then dominates the mean.
+    truncate
+        Truncate texts that exceed the context length. Default: they are an error.
+    progress
+        Show a progress bar.
 
-    With a `folder`: one file a language, resumed language by language after a kill; only the same model, text and settings
-    resume. Several processes may fill one folder, each with `only` some of the languages; a call without `only` completes it.
-    `max_tokens` bounds a batch, padding counted; the result does not depend on it (None: 16384 on a GPU; on a CPU
-    2^19 / d_model, above which only memory grows). `truncate` cuts a text longer than the model's context, an error otherwise.
+    Returns
+    -------
+    `Activations`: `activations[language]` is float32 `[layer sentence d_model]`.
 
-    Raises `ValueError` where a state is not finite. Hooks in force on the model are named in the signature (`hooks:`).
+    Raises
+    ------
+    ValueError
+        A sentence is empty or too long, a value is NaN or infinite, the site does not exist in this architecture, the folder
+        holds another capture, or an argument has no valid value.
 
-    When it misleads: with BOS in, the attention sink swamps the mean. "last" compares the ends of sentences, mostly full stops.
+    Notes
+    -----
+    "last" compares the ends of sentences, which are mostly full stops.
+
+    References
+    ----------
+    Kargaran et al. 2024, "MEXA", arXiv 2410.05873 (pooling "weighted").
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> activations = interp.capture(interp.load("bundled"), corpus, progress=False)
+    >>> tuple(activations["deu_Latn"].shape)  # layer, sentence, d_model
+    (9, 4, 192)
+    >>> activations.layers[:3]
+    ('embed', '0', '1')
     """
     if pooling not in get_args(Pooling):
-        raise ValueError(f"pooling {pooling!r}: needed one of {', '.join(get_args(Pooling))}.")
+        raise ValueError(f"got pooling {pooling!r}, expected one of {', '.join(get_args(Pooling))}.")
     if include_bos and template is not None:
         raise ValueError(
-            "capture: include_bos and a template came together. Needed: one; a template pools over the sentence alone."
+            "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
         )
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
@@ -101,7 +147,7 @@ def capture(
         if folder is None:
             acts = replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
         else:
-            acts = fill(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
+            acts = fill_folder(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
         check_states(model, acts, texts, hooks)
         return acts
 
@@ -128,7 +174,9 @@ def _plan(
         signature=signature,
         documents=corpus.documents,
         labels=corpus.labels,
-        token_ids={code: [torch.tensor(span.ids[span.start : span.stop]) for span in found] for code, found in texts.items()},
+        token_ids={
+            code: [torch.tensor(span.ids[span.start : span.stop]) for span in tokenized] for code, tokenized in texts.items()
+        },
     )
 
 
@@ -136,22 +184,24 @@ def _read(
     model: TransformerBridge, corpus: ParallelCorpus, code: str, template: Template, include_bos: bool, truncate: bool
 ) -> list[Span]:
     """One language tokenized, and refused where a sentence is empty or does not fit the context."""
-    found = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
-    limit = context_limit(model) or max(len(span.ids) for span in found)
+    tokenized = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
+    limit = context_limit(model) or max(len(span.ids) for span in tokenized)
     if truncate:
-        cut = sum(len(span.ids) > limit for span in found)
+        cut = sum(len(span.ids) > limit for span in tokenized)
         if cut:
-            _log.warning("capture: %d of %d sentences in %s cut to %d tokens", cut, len(found), code, limit)
-        found = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in found]
-    for item, span in zip(corpus.ids, found, strict=True):
+            _log.warning("capture: %d of %d sentences in %s truncated to %d tokens", cut, len(tokenized), code, limit)
+        tokenized = [Span(span.ids[:limit], span.start, min(span.stop, limit)) for span in tokenized]
+    for item, span in zip(corpus.ids, tokenized, strict=True):
         if span.start >= span.stop:
             raise ValueError(
-                f"capture: sentence {item!r} in {code} is empty, or was cut off. Needed: at least a token in every sentence."
+                f"capture: sentence {item!r} in {code} is empty or was truncated, expected at least one token in every sentence."
             )
         if len(span.ids) > limit:
-            came = f"sentence {item!r} in {code} has {len(span.ids)} tokens, the model reads {limit}"
-            raise ValueError(f"capture: {came}. Needed: shorter text, or truncate=True.")
-    return found
+            raise ValueError(
+                f"capture: got {len(span.ids)} tokens in sentence {item!r} in {code}, expected at most {limit}, the context "
+                "length. Shorten the text, or give truncate=True."
+            )
+    return tokenized
 
 
 def _pool_language(
@@ -168,16 +218,16 @@ def _pool_language(
     for group in batches([len(text.ids) for text in texts], max_tokens):
         some = [texts[index] for index in group]
         try:
-            found = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
+            states = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
         except torch.OutOfMemoryError as error:
             error.add_note(f"capture: a batch of {len(group)} texts with {len(some[0].ids)} tokens did not fit. Lower max_tokens.")
             raise
         check_finite(
-            found,
-            lambda row, place, _, group=group: f"capture: the state at layer {layers[row]} {names[group[place]]}",
+            states,
+            lambda row, member, _, group=group: f"capture: the state at layer {layers[row]} {names[group[member]]}",
             is_half(model),
         )
-        pooled[:, group] = found
+        pooled[:, group] = states
         done(len(group))
     return pooled
 
@@ -202,7 +252,7 @@ def _pool_batch(
     with model.hooks(fwd_hooks=[(name, keep(row)) for row, name in enumerate(hooks)]):
         model(batch.ids, attention_mask=batch.mask, use_cache=False)
     if waiting:
-        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Needed: another site, or other layers.")
+        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Choose another site or other layers.")
     return pooled
 
 

@@ -31,8 +31,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What a capture's manifest says of its files, and of which type each part is."""
+class CaptureManifest:
+    """The manifest of a capture."""
 
     layers: list[str]
     site: Site
@@ -47,13 +47,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class StoredStates:
-    """One language's states in a file, opened when asked for and checked against its checksum the first time."""
+    """The activations of one language in a file, opened when needed. Its checksum is verified the first time."""
 
     path: Path
     sha: str
     checked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def read(self, rows: Sequence[int]) -> Float[Tensor, "layer sentence d_model"]:
+        """Read the layers at `rows`, as `[layer sentence d_model]`."""
         with self._opened() as file:
             states = file.get_slice(_TENSOR)
             return torch.cat([states[row : row + 1] for row in rows])
@@ -85,23 +86,24 @@ class StoredStates:
 
 
 def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
-    """Write one language's states and token ids, whole or not at all; gives the checksum."""
-    found = {_TENSOR: states.contiguous()}
+    """Write the states and token ids of one language atomically. Returns the checksum."""
+    tensors = {_TENSOR: states.contiguous()}
     if tokens:
-        found |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
+        tensors |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
     with whole(path) as temporary:
-        save_file(found, temporary)
+        save_file(tensors, temporary)
         return checksum(temporary)
 
 
-def read_listing(path: Path) -> tuple[Listing, dict[str, StoredStates]]:
-    """A manifest, of a finished or an interrupted capture, and the states it lists. Raises `ValueError` where it is none."""
+def read_capture_manifest(path: Path) -> tuple[CaptureManifest, dict[str, StoredStates]]:
+    """Read the manifest of a capture, finished or not, and the states it lists. Raises `ValueError` if it is damaged."""
     try:
-        found = validate(Listing, read_sealed(safe_path(path.parent, path.name)), path)
+        manifest = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
         files = {
-            language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256) for code, each in found.files.items()
+            language(code).code: StoredStates(safe_path(path.parent, each.name), each.sha256)
+            for code, each in manifest.files.items()
         }
     except ValueError as error:
-        told = str(error).removesuffix(".")
-        raise ValueError(f"{told}. It is not readable as a capture's manifest; capture into another folder.") from None
-    return found, files
+        reason = str(error).removesuffix(".")
+        raise ValueError(f"{reason}. It is not readable as a capture's manifest; capture into another folder.") from None
+    return manifest, files

@@ -1,4 +1,4 @@
-"""A folder of captured states: a file a language, filled language by language, and a manifest when it is complete."""
+"""A folder of captured activations: one file for each language, and a manifest when it is complete."""
 
 from __future__ import annotations
 
@@ -25,18 +25,36 @@ _PARTS = "partial*.json"
 _log = logging.getLogger(__name__)
 
 
-def fill(
+def fill_folder(
     folder: Path,
     planned: Activations,
     run: Callable[[str], Tensor],
     skip: Callable[[int], object],
     only: Sequence[str] | None = None,
 ) -> Activations:
-    """Run what is planned, language by language, and give it back as the folder holds it.
+    """Capture into a folder, language by language. Languages that are already there, undamaged, are kept.
 
-    What is there already, whole and of the same making, is kept; `skip` is told of its sentences. Another process in the
-    folder, another model, text or setting, or too little space is an error before anything runs. With `only` some languages
-    are run, and the folder may be shared by processes that do so; it is complete after a call without.
+    Parameters
+    ----------
+    folder
+        The folder.
+    planned
+        The activations to be captured, without their states.
+    run
+        Computes the states of a language.
+    skip
+        Called with the number of sentences of each language that is kept.
+    only
+        Capture only these languages, so that several processes can share the folder. It is complete after a call without.
+
+    Raises
+    ------
+    RuntimeError
+        Another process uses the folder.
+    ValueError
+        The folder holds the capture of another model, corpus or setting.
+    OSError
+        There is too little disk space.
     """
     codes = planned.languages if only is None else tuple(only)
     partial = folder / (PARTIAL if only is None else f"partial-{_short_hash(codes)}.json")
@@ -64,18 +82,18 @@ def _short_hash(codes: Sequence[str]) -> str:
 
 
 def _resume(folder: Path, planned: Activations, codes: Sequence[str]) -> dict[str, StoredStates]:
-    """Those of the languages that an earlier capture left whole; raises where it was made from something else."""
+    """The languages that an earlier capture completed. Raises `ValueError` if it had another model, corpus or setting."""
     kept: dict[str, StoredStates] = {}
     faults: dict[str, str] = {}
-    for found in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
-        if not found.is_file():
+    for manifest in [folder / MANIFEST, *sorted(folder.glob(_PARTS))]:
+        if not manifest.is_file():
             continue
         try:
-            earlier = read_manifest(found)
+            earlier = read_manifest(manifest)
         except ValueError:
             if not _holds_a_capture_alone(folder, planned):
                 raise
-            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", found)
+            _log.warning("capture: %s is cut short or was altered; what it lists is computed again", manifest)
             continue
         other = {**earlier.signature.differences(planned.signature), **differences(earlier.facts, planned.facts)}
         for key, (theirs, mine) in other.items():

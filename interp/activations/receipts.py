@@ -1,4 +1,4 @@
-"""Some pooled states of a run computed again: one sentence alone, a plain forward that keeps every token, pooled by hand."""
+"""Compute some pooled activations of a run again: one sentence alone, by a plain forward pass, pooled by hand."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ def check_states(model: TransformerBridge, acts: Activations, texts: Mapping[str
     largest value that the layer holds at any token pooled over.
     """
     what, off = "captured sentences", []
-    places = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]
-    for place in receipts.chosen(what, len(places)):
-        code, item = places[place]
+    sentences = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]
+    for index in receipts.draw_items(what, len(sentences)):
+        code, item = sentences[index]
         span, batch = texts[code][item], pad(model, [texts[code][item].ids])
         _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(hooks), use_cache=False)
         states = acts[code][:, item]
         off.append(max(_difference(states[row], held[name][0], span, acts.pooling) for row, name in enumerate(hooks)))
-    receipts.give(what, off, tolerance_of(model))
+    receipts.record_differences(what, off, tolerance_of(model))
 
 
-def _difference(found: Tensor, held: Tensor, span: Span, pooling: str) -> float:
+def _difference(state: Tensor, held: Tensor, span: Span, pooling: str) -> float:
     """How far a pooled state is from what a layer held at the tokens `[token d_model]` of its sentence."""
     if pooling == "end":
-        own = held[-1:].float().cpu()
+        tokens = held[-1:].float().cpu()
     else:
-        own = held[span.stop - 1 : span.stop] if pooling == "last" else held[span.start : span.stop]
-        own = own.float().cpu()
-    weights = torch.arange(1, len(own) + 1).float() if pooling == "weighted" else torch.ones(len(own))
-    pooled = (weights[:, None] * own).sum(0) / weights.sum()
-    return float((found - pooled).abs().max() / own.abs().max().clamp_min(1e-6))
+        tokens = held[span.stop - 1 : span.stop] if pooling == "last" else held[span.start : span.stop]
+        tokens = tokens.float().cpu()
+    weights = torch.arange(1, len(tokens) + 1).float() if pooling == "weighted" else torch.ones(len(tokens))
+    pooled = (weights[:, None] * tokens).sum(0) / weights.sum()
+    return float((state - pooled).abs().max() / tokens.abs().max().clamp_min(1e-6))

@@ -32,10 +32,12 @@ class Template:
         try:
             fields = [field for field in string.Formatter().parse(self.text) if field[1] is not None]
         except ValueError as error:
-            raise ValueError(f"template {self.text!r}: {error}. A brace that is meant as text is doubled.") from None
+            raise ValueError(f"got template {self.text!r}: {error}. Double a brace that is part of the text.") from None
         names = [name for _, name, _, _ in fields]
         if names.count("sentence") != 1 or set(names) - set(_FIELDS) or any(width or kind for _, _, width, kind in fields):
-            raise ValueError(f"template {self.text!r}: needed {{sentence}} once, and besides it only {{language}} or {{autonym}}.")
+            raise ValueError(
+                f"got template {self.text!r}, expected {{sentence}} once, and no other field but {{language}} or {{autonym}}."
+            )
 
     def around(self, language: Language) -> tuple[str, str]:
         """What stands before and after the sentence in one language."""
@@ -46,25 +48,44 @@ class Template:
 
 
 def spans(tokenizer: Any, sentences: Sequence[str], around: tuple[str, str] = ("", ""), include_bos: bool = False) -> list[Span]:
-    """The span of each sentence: every token that shares a character with it, special tokens left out.
+    """Tokenize sentences and find the tokens of each: all that share a character with it, without special tokens.
 
-    An end token that the tokenizer sets behind a text is not among the ids: no token before it sees it.
-    A token that straddles the border of the sentence counts as inside. `include_bos` begins the span at the first token.
-    Under a template the tokenizer must be a fast one, whose tokens know their characters.
+    A token that crosses the border between template and sentence belongs to the sentence. A special token that the tokenizer
+    appends is dropped, as no token before it attends to it.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model. With a template it must be a fast one, which gives the characters of each token.
+    sentences
+        The sentences.
+    around
+        The text before and after each sentence, from `Template.around`.
+    include_bos
+        Start the span at the first token of the text.
+
+    Returns
+    -------
+    One `Span` for each sentence.
+
+    Raises
+    ------
+    ValueError
+        A slow tokenizer was given with a template.
     """
     before, after = around
     framed = bool(before or after)
     if framed and not tokenizer.is_fast:
         raise ValueError(
-            f"a template needs a fast tokenizer, which knows each token's characters; this is a {type(tokenizer).__name__}."
+            f"got a {type(tokenizer).__name__} and a template, expected a fast tokenizer, which gives the characters of each token."
         )
-    found = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
+    encoded = read_texts(tokenizer, [before + sentence + after for sentence in sentences], offsets=framed)
     result = []
-    for sentence, read in zip(sentences, found, strict=True):
-        own = list(range(read.start, read.stop))
-        if framed:
+    for sentence, read in zip(sentences, encoded, strict=True):
+        tokens = list(range(read.start, read.stop))
+        if read.offsets is not None:
             first, last = len(before), len(before) + len(sentence)
-            own = [place for place in own if read.offsets[place][0] < last and read.offsets[place][1] > first]
-        start, stop = (own[0], own[-1] + 1) if own else (0, 0)
+            tokens = [token for token in tokens if read.offsets[token][0] < last and read.offsets[token][1] > first]
+        start, stop = (tokens[0], tokens[-1] + 1) if tokens else (0, 0)
         result.append(Span(tuple(read.ids[: read.stop]), 0 if include_bos else start, stop))
     return result

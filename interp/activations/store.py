@@ -1,4 +1,4 @@
-"""What a model held for every sentence of every language: pooled states, in memory or lazily from a folder."""
+"""Pooled activations of every sentence in every language, in memory or read from a folder when needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.activations.files import StoredStates, read_listing
+from interp.activations.files import StoredStates, read_capture_manifest
 from interp.languages import language, languages, nearest
 from interp.models.finite import check_finite
 from interp.models.sites import Site, layer_names
@@ -24,15 +24,53 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Activations:
-    """`acts["fra_Latn"]`: float32 `[layer sentence d_model]`, one pooled state a sentence and layer.
+    """Pooled activations of parallel sentences, as `interp.capture` returns them.
 
-    `layers` names the rows: for the residual stream "embed" (what enters block 0) and then the output of each block, "0" ..;
-    for attention and mlp what each block adds. `ids` and `documents` name the sentences, in the same order in every
-    language, and `tokens(language)` gives the token ids of each. Frozen; from a folder nothing is read before a language is
-    asked for, and `acts[...]` reads it anew each time. `facts`: what decided the numbers beside the text, where that is known
-    (`interp.models.computation`).
+    `activations[language]` is float32 `[layer sentence d_model]`, in any spelling of the language. The object is immutable. If the
+    activations are in a folder, a language is read each time it is asked for, and never before.
 
-    When it misleads: the last residual row stands before the final norm, where Hugging Face's `hidden_states[-1]` stands after.
+    Attributes
+    ----------
+    layers
+        Names of the layers. For the residual stream "embed" (the input of block 0), then "0" .. "N-1" (the output of each block);
+        for attention and MLP "0" .. "N-1" (what each block adds).
+    site
+        "residual", "attention" or "mlp".
+    pooling
+        How the tokens of a sentence were combined: "mean", "last", "weighted" or "end".
+    ids
+        Identifiers of the sentences, in the same order in every language.
+    languages
+        FLORES-200 codes of the languages.
+    signature
+        Model, corpus and settings of the capture.
+    documents
+        The document of each sentence, if the corpus has documents.
+    labels
+        Further labels of each sentence, by name.
+    states
+        The activations of each language, in memory or in a file. Use `activations[language]` instead.
+    rows
+        Rows of `states` that are selected; empty for all of them.
+    token_ids
+        The pooled tokens of each sentence. Use `tokens(language)` instead.
+    facts
+        What else the numbers depend on, such as hashes of the weights and library versions (`interp.models.computation`).
+
+    Notes
+    -----
+    The last layer of the residual stream is the input of the final norm. Hugging Face's `hidden_states[-1]` is its output.
+
+    Example
+    -------
+    >>> import numpy as np, interp
+    >>> random = np.random.default_rng(0)
+    >>> arrays = {code: random.normal(size=(3, 5, 8)) for code in ("eng_Latn", "deu_Latn")}  # layer, sentence, d_model
+    >>> activations = interp.Activations.from_arrays(arrays)
+    >>> activations.layers, len(activations), activations.d_model
+    (('embed', '0', '1'), 5, 8)
+    >>> tuple(activations.select(layers=["embed"])["German"].shape)
+    (1, 5, 8)
     """
 
     layers: tuple[str, ...]
@@ -49,51 +87,68 @@ class Activations:
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
-        """The states of one language, in any spelling of it. Raises `ValueError` where one is not finite."""
+        """The activations of one language, in any spelling of it, as float32 `[layer sentence d_model]`.
+
+        Raises `ValueError` if the language is missing, or if a value is NaN or infinite.
+        """
         code = language(spelling).code
         if code not in self.languages:
-            raise ValueError(f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}")
+            raise ValueError(f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}")
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
         if not isinstance(states, StoredStates):
             return self._checked(code, states[rows])
-        found, needed = states.read(rows), (len(rows), len(self.ids), self.d_model)
-        if tuple(found.shape) != needed or found.dtype != torch.float32:
+        stored, shape = states.read(rows), (len(rows), len(self.ids), self.d_model)
+        if tuple(stored.shape) != shape or stored.dtype != torch.float32:
             raise ValueError(
-                f"{states.path} holds {found.dtype} {tuple(found.shape)}. Needed: float32 {needed}, [layer sentence d_model]. "
+                f"{states.path}: got {stored.dtype} {tuple(stored.shape)}, expected float32 {shape}, [layer sentence d_model]. "
                 "Capture into another folder."
             )
-        return self._checked(code, found)
+        return self._checked(code, stored)
 
     def _checked(self, code: str, states: Tensor) -> Tensor:
         check_finite(
-            states, lambda row, place, _: f"the state at layer {self.layers[row]} of sentence {self.ids[place]!r} in {code}"
+            states, lambda row, sentence, _: f"the state at layer {self.layers[row]} of sentence {self.ids[sentence]!r} in {code}"
         )
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The ids of each sentence's own tokens: those its state was pooled over."""
+        """The token ids over which each sentence of one language was pooled. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
-        found = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
-        if len(found) != len(self.ids):
-            raise ValueError(f"activations carry no tokens of {code}. Capture again, or give from_arrays(..., tokens=).")
-        return found
+        stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
+        if len(stored) != len(self.ids):
+            raise ValueError(f"these activations have no token ids of {code}. Capture again, or give from_arrays(..., tokens=).")
+        return stored
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def d_model(self) -> int:
+        """Width of the residual stream."""
         return self.signature.model.d_model
 
     def select(self, languages: Sequence[str] | None = None, layers: Sequence[str | int] | None = None) -> Activations:
-        """Some languages and some layers, by name ("embed", "3") or row number; nothing is read."""
+        """Select languages and layers, without reading any activations.
+
+        Parameters
+        ----------
+        languages
+            Languages in any spelling, in the order wanted. Default: all.
+        layers
+            Layers by name ("embed", "3") or by row number, which may be negative. Default: all.
+
+        Raises
+        ------
+        ValueError
+            A language or layer is missing, or is named twice.
+        """
         codes = self.languages if languages is None else tuple(_codes(languages))
         for code in codes:
             if code not in self.languages:
                 raise ValueError(
-                    f"activations hold no {code}; they hold {', '.join(self.languages)}.{nearest(code, self.languages)}"
+                    f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}"
                 )
         chosen = choose_rows(self.layers, layers)
         rows = self.rows or tuple(range(len(self.layers)))
@@ -119,18 +174,45 @@ class Activations:
         signature: Signature | None = None,
         tokens: Mapping[str, Sequence[Sequence[int]]] | None = None,
     ) -> Activations:
-        """States that are already in memory, one `[layer sentence d_model]` a language: from elsewhere, or planted by a test."""
+        """Make `Activations` of arrays that were captured by other means.
+
+        Parameters
+        ----------
+        arrays
+            An array `[layer sentence d_model]` for each language, of equal shapes. Converted to float32.
+        site
+            "residual", "attention" or "mlp".
+        pooling
+            How the tokens of a sentence were combined, for the record.
+        layers
+            Names of the layers. Default: "embed", "0", "1" .. for the residual stream, else "0", "1" ..
+        ids
+            Identifiers of the sentences. Default: "0", "1" ..
+        documents
+            The document of each sentence, so that resampling keeps the sentences of a document together.
+        labels
+            Further labels of each sentence, by name.
+        signature
+            Model, corpus and settings. Default: a placeholder named "arrays".
+        tokens
+            Token ids of each sentence, by language.
+
+        Raises
+        ------
+        ValueError
+            The arrays differ in shape or have other than three axes, or the number of layers or ids does not fit them.
+        """
         states = {code: torch.as_tensor(array).float() for code, array in zip(_codes(arrays), arrays.values(), strict=True)}
         shapes = {tuple(each.shape) for each in states.values()}
         if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
             raise ValueError(
-                f"from_arrays: shapes {[tuple(each.shape) for each in states.values()]}. Needed: one [layer sentence d_model]."
+                f"from_arrays: got shapes {[tuple(each.shape) for each in states.values()]}, expected one [layer sentence d_model]."
             )
         names = tuple(layers or layer_names(site, shape[0] - (site == "residual")))
         numbers = tuple(ids or map(str, range(shape[1])))
-        for what, have, need in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
-            if have != need:
-                raise ValueError(f"from_arrays: {have} {what} for arrays of shape {shape}. Needed: {need}.")
+        for what, given, expected in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
+            if given != expected:
+                raise ValueError(f"from_arrays: got {given} {what} for arrays of shape {shape}, expected {expected}.")
         model = ModelIdentity("arrays", "0" * 64, shape[0] - (site == "residual"), shape[2], "float32")
         made = Signature("capture", model, CorpusIdentity("arrays", "0" * 64, shape[1]), {"site": site, "pool": pooling})
         return cls(
@@ -148,7 +230,18 @@ class Activations:
 
     @classmethod
     def load(cls, folder: str | Path) -> Activations:
-        """Open a finished capture. Each language's file is checked against its checksum when it is first read."""
+        """Open a finished capture.
+
+        Parameters
+        ----------
+        folder
+            The `folder` given to `interp.capture`. The checksum of each file is verified when the file is first read.
+
+        Raises
+        ------
+        ValueError
+            The folder holds no finished capture, or its manifest is damaged.
+        """
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished capture: {MANIFEST} is missing. Finish it with capture(..., folder=...).")
@@ -156,24 +249,37 @@ class Activations:
 
 
 def read_manifest(path: Path) -> Activations:
-    """The activations that a manifest, of a finished or an interrupted capture, describes."""
-    found, states = read_listing(path)
+    """The `Activations` that the manifest at `path` describes, of a finished or an interrupted capture."""
+    manifest, states = read_capture_manifest(path)
     return Activations(
-        layers=tuple(found.layers),
-        site=found.site,
-        pooling=found.pooling,
-        ids=tuple(found.ids),
+        layers=tuple(manifest.layers),
+        site=manifest.site,
+        pooling=manifest.pooling,
+        ids=tuple(manifest.ids),
         languages=tuple(states),
-        signature=found.signature,
-        documents=tuple(found.documents) if found.documents else None,
-        labels=MappingProxyType({name: tuple(values) for name, values in found.labels.items()}),
+        signature=manifest.signature,
+        documents=tuple(manifest.documents) if manifest.documents else None,
+        labels=MappingProxyType({name: tuple(values) for name, values in manifest.labels.items()}),
         states=MappingProxyType(states),
-        facts=MappingProxyType(found.facts),
+        facts=MappingProxyType(manifest.facts),
     )
 
 
 def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tuple[int, ...]:
-    """Row numbers for layers given by name or by row number (negative from the end); every row where None."""
+    """Find the row numbers of layers.
+
+    Parameters
+    ----------
+    names
+        Names of all layers.
+    wanted
+        Layers by name or by row number, which may be negative. None means all.
+
+    Raises
+    ------
+    ValueError
+        A layer is missing or named twice, or none is given.
+    """
     if wanted is None:
         return tuple(range(len(names)))
     rows = []
@@ -183,9 +289,9 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
         elif isinstance(each, int) and -len(names) <= each < len(names):
             rows.append(each % len(names))
         else:
-            raise ValueError(f"layer {each!r}: needed a name among {', '.join(names)}, or a row number below {len(names)}.")
+            raise ValueError(f"got layer {each!r}, expected one of {', '.join(names)}, or a row number below {len(names)}.")
     if not rows or len(set(rows)) != len(rows):
-        raise ValueError(f"layers {list(wanted)}: needed at least one, each once.")
+        raise ValueError(f"got layers {list(wanted)}, expected at least one, each once.")
     return tuple(rows)
 
 

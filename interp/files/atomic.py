@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, checksums, and one process to a folder."""
+"""Atomic writes and checksums."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CODE = re.compile(r"os error (\d+)")  # how safetensors, which is Rust, tells t
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name only when the block ends well.
+    """Write a file atomically: gives a temporary path that replaces `path` if the block succeeds.
 
-    A reader sees the old file or the new one, never a part. Nothing is left behind when the block raises; what a killed
-    process leaves is hidden, and goes when the folder is next `locked`.
+    A reader sees the old file or the new one, never a part. If the block raises, nothing is left behind. What a killed process
+    leaves is hidden, and is deleted when the folder is next locked (`interp.files.lock.locked`).
     """
     path = Path(path)
     with writing(path):
@@ -45,7 +45,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Name what could not be written, why, and what to do: an `OSError` in a sentence, whichever library met it."""
+    """Turn every error of writing `path` into an `OSError` that names the file, the reason and what to do."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -57,21 +57,23 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def sweep(folder: str | Path) -> None:
-    """Delete what killed processes had begun to write. Only for one who holds the folder alone."""
+    """Delete the temporary files of killed processes in `folder`. Only for the process that holds the folder alone."""
     for left in Path(folder).glob(f"{_BEGUN}*"):
         left.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` atomically, as UTF-8."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
+    """Write `values` to `path` atomically, as a JSON object."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def checksum(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of the file at `path`, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Results kept in a folder: each in a file named by what it is of, and believed only where the same would compute it again."""
+"""Results in a folder, each in a file named by a hash of what it depends on."""
 
 from __future__ import annotations
 
@@ -20,25 +20,50 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Cache(Generic[T]):
-    """A folder of results. `by` is what computes them: versions, device, precision (`interp.models.computation.computed_by`).
+    """A folder of results, one file each, that are used again only if the same code would compute them again.
 
-    `of`, in each method, is everything else that a result rests on, as plain values: weights, text, settings. A hash of it names
-    the file, and both stand in the file in full. `save(path, result, facts)` and `load(path)` are the kind of file, tensors by
-    default; `load` raises `ValueError` where the file is not as it was written.
+    In each method `of` is everything that a result depends on, as plain values: weights, text, settings. Its hash is the name of
+    the file, and the file contains it in full.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    by
+        What computes the results: versions, device, precision (`interp.models.computation.computed_by`).
+    save
+        `save(path, result, facts)` writes a file. Default: tensors.
+    load
+        `load(path)` gives the result and its facts; raises `ValueError` if the file was altered. Default: tensors.
+    suffix
+        Suffix of the files.
     """
 
     folder: Path
     by: Facts
     save: Callable[..., Any] = save_tensors
-    load: Callable[[Path], tuple[T, dict[str, Any]]] = load_tensors
+    load: Callable[[Path], tuple[Any, dict[str, Any]]] = load_tensors
     suffix: str = ".safetensors"
 
     def path(self, of: Facts) -> Path:
-        """The file of a result."""
+        """The file of a result that depends on `of`."""
         return self.folder / f"{digest(of)[:32]}{self.suffix}"
 
     def find(self, of: Facts, path: Path | None = None) -> T | None:
-        """The result that was kept; None where there is none, and, with a warning that says why, where it is not to be used."""
+        """Find a result.
+
+        Parameters
+        ----------
+        of
+            Everything that the result depends on.
+        path
+            The file. Default: `self.path(of)`.
+
+        Returns
+        -------
+        The result, or None if there is none. A file that is damaged, or was computed by other versions, is logged as a warning and
+        not used.
+        """
         path = path or self.path(of)
         if not path.is_file():
             return None
@@ -50,35 +75,47 @@ class Cache(Generic[T]):
         for part, now in (("of", of), ("by", self.by)):
             kept = facts.get(part)
             if different := differences(kept if isinstance(kept, dict) else {}, now):
-                _log.warning("%s was computed with %s. It is computed again.", path, told(different))
+                _log.warning("%s was computed with %s. It is computed again.", path, describe_differences(different))
                 return None
         return result
 
     def keep(self, of: Facts, result: T, path: Path | None = None, **notes: Any) -> None:
-        """Write a result, with notes beside it that decide nothing."""
+        """Save a result.
+
+        Parameters
+        ----------
+        of
+            Everything that the result depends on.
+        result
+            The result.
+        path
+            The file. Default: `self.path(of)`.
+        notes
+            Further plain values to store in the file. They do not decide whether it is used.
+        """
         self.save(path or self.path(of), result, {"of": of, "by": self.by, **notes})
 
     def get(self, of: Facts, compute: Callable[[], T], path: Path | None = None) -> T:
-        """The result that was kept, or else what `compute` gives, which is then kept."""
-        if (found := self.find(of, path)) is not None:
-            return found
+        """Find the result that depends on `of`, in the file `path`, or else run `compute` and save what it returns."""
+        if (kept := self.find(of, path)) is not None:
+            return kept
         result = compute()
         self.keep(of, result, path)
         return result
 
 
 def digest(facts: Any) -> str:
-    """A hash of plain values: equal for equal ones, in whatever order a mapping has them."""
+    """SHA-256 of plain values `facts`, independent of the order of mappings."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(before: Facts, now: Facts) -> dict[str, tuple[Any, Any]]:
-    """The facts that are not the same, each with its value before and now."""
+    """The facts that differ, each with its value in `before` and in `now`."""
     old, new = (json.loads(json.dumps(dict(facts), default=str)) for facts in (before, now))
     return {key: (old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)}
 
 
-def told(different: Mapping[str, tuple[Any, Any]]) -> str:
-    """Differences in words: "another transformers ('5.23.0', now '5.24.0')"."""
+def describe_differences(different: Mapping[str, tuple[Any, Any]]) -> str:
+    """Describe the result `different` of `differences`: "another transformers ('5.23.0', now '5.24.0')"."""
     words = (f"another {key} ({short_repr(before)}, now {short_repr(now)})" for key, (before, now) in different.items())
     return " and ".join(words)

@@ -10,7 +10,22 @@ T = TypeVar("T")
 
 
 def validate(kind: type[T], values: object, where: object) -> T:
-    """Plain values as a dataclass (or another type), exactly. Raises `ValueError` naming the field that does not fit."""
+    """Convert plain values into a dataclass or another type, without coercion.
+
+    Parameters
+    ----------
+    kind
+        The type.
+    values
+        Plain values, as read from JSON.
+    where
+        What the values were read from, for the error.
+
+    Raises
+    ------
+    ValueError
+        A field is missing or has another type. The message names it.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -22,21 +37,35 @@ def validate(kind: type[T], values: object, where: object) -> T:
 
 
 def safe_path(folder: Path, name: str, links: bool = False) -> Path:
-    """The file of that name in a folder. Raises `ValueError` for a name that is a path, and for a link that leads out of it.
+    """The path of a file in a folder, if its name cannot lead out of the folder.
 
-    `links` lets links be: a model in the hub's cache is a folder of them.
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        The file name, which may come from an untrusted manifest.
+    links
+        Allow symbolic links that lead out of the folder: a model in the Hub's cache consists of them.
+
+    Raises
+    ------
+    ValueError
+        The name contains a path, the file is a link out of the folder, or is not a regular file.
     """
     path = folder / name
     if name in ("", ".", "..") or any(sign in name for sign in "/\\\0") or PureWindowsPath(name).drive:
-        raise ValueError(f"{folder} names a file {short_repr(name)}. Expected a plain name: no file outside the folder is read.")
+        raise ValueError(
+            f"{folder}: got file name {short_repr(name)}, expected a name without a path: no file outside the folder is read."
+        )
     if not links and path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"{path} is a link out of its folder. Needed: the file itself.")
+        raise ValueError(f"{path} is a link out of its folder, expected the file itself.")
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no plain file. Needed: one, as a pipe would be waited for.")
+        raise ValueError(f"{path} is not a regular file, expected one: reading a pipe could block.")
     return path
 
 
 def short_repr(value: object) -> str:
-    """A value for an error message, on one line and not long."""
+    """The representation of `value` for an error message, at most 60 characters."""
     words = repr(value)
     return words if len(words) <= 60 else f"{words[:57]}..."

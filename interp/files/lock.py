@@ -1,4 +1,4 @@
-"""One process to a folder: a lock that a killed process lets go of, on every system."""
+"""Lock a folder for one process; the lock of a killed process is released."""
 
 from __future__ import annotations
 
@@ -17,10 +17,24 @@ from interp.files.atomic import sweep, writing
 
 @contextmanager
 def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> Iterator[None]:
-    """Hold a folder for this process. Raises `RuntimeError` where another process holds it; a killed one lets go.
+    """Lock a folder for this process. The lock of a killed process is released by the system.
 
-    Several may hold it `shared`, and nobody else meanwhile. `patience`: seconds to wait for it. Over machines this is as good
-    as the file system's own locks (NFS 4 and Lustre with flock have them); a file system without any is an `OSError`.
+    Parameters
+    ----------
+    folder
+        The folder, created if missing.
+    shared
+        Several processes may hold a shared lock; none may then hold an exclusive one.
+    patience
+        Seconds to wait for the lock.
+
+    Raises
+    ------
+    RuntimeError
+        Another process holds the folder.
+    OSError
+        The folder cannot be written, or its file system has no locks. Between machines the lock is as reliable as those of the file
+        system (NFS 4, Lustre with flock).
     """
     folder = Path(folder)
     with writing(folder):

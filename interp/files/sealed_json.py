@@ -1,7 +1,7 @@
-"""Plain values in files that may come from a stranger: as they were written, of the types they must have, or refused in one line.
+"""JSON files with a hash of their content, so that damage is detected.
 
-A sealed file carries the hash of its own content, so that a byte that fell over is seen. A seal is no signature: whoever can
-write the file can seal it again, so what is read is held against its type too, and a file name in it stays in its folder.
+The hash is not a signature: whoever can write the file can also write its hash. So the types of what is read are checked too
+(`interp.files.checks`), and file names must stay in their folder.
 """
 
 from __future__ import annotations
@@ -20,41 +20,54 @@ _SEAL = "seal"
 
 
 def parsed(text: str, where: str) -> Any:
-    """JSON as Python values. Raises `ValueError` where it is not JSON, has a key twice, or escapes half a character."""
+    """Parse JSON strictly.
+
+    Parameters
+    ----------
+    text
+        The JSON text.
+    where
+        What the text was read from, for the error.
+
+    Raises
+    ------
+    ValueError
+        The text is not JSON, has a key twice, or escapes half of a surrogate pair.
+    """
     try:
         value = json.loads(text, object_pairs_hook=_once)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{where}: an escape is half of a surrogate pair. Needed: whole characters.") from None
+        raise ValueError(f"{where}: got an escape for half of a surrogate pair, expected whole characters.") from None
     except (ValueError, RecursionError) as error:
-        came = "the line is empty" if not text.strip() else f"not JSON: {error}"
-        raise ValueError(f"{where}: {came}. Needed: one whole JSON value.") from None
+        content = "nothing" if not text.strip() else f"text that is not JSON ({error})"
+        raise ValueError(f"{where}: got {content}, expected one JSON value.") from None
     return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises `ValueError` where it holds anything else."""
+    """Read the JSON object in the file `path`. Raises `ValueError` if it holds anything else."""
     if not path.is_file():
-        raise ValueError(f"{path} is no file. Needed: a JSON object.")
+        raise ValueError(f"{path} is not a file, expected a JSON object.")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error}). Needed: a JSON object.") from None
+        raise ValueError(f"{path} is not UTF-8 ({error}), expected a JSON object.") from None
     value = parsed(text, str(path))
     if not isinstance(value, dict):
-        raise ValueError(f"{path} holds a {type(value).__name__}. Needed: a JSON object.")
+        raise ValueError(f"{path}: got a {type(value).__name__}, expected a JSON object.")
     return value
 
 
 def seal(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same facts as plain values, and the hash that they must have when they are read back."""
+    """Convert `values` to plain values and add their hash, which `unseal` checks."""
     plain = json.loads(json.dumps(values, default=str))
     return {**plain, _SEAL: _hash(plain)}
 
 
 def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """The facts without their seal. Raises `ValueError` where they are not those that were sealed."""
+    """Check and remove the hash of `values`. Raises `ValueError`, naming `where` they were read from, if they were altered."""
     plain = {key: value for key, value in values.items() if key != _SEAL}
     if values.get(_SEAL) != _hash(plain):
         raise ValueError(f"{where} was altered since it was written, or another program wrote it")
@@ -62,21 +75,21 @@ def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
 
 
 def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its seal."""
+    """Write `values` and their hash to `path` atomically, as a JSON object."""
     write_json(path, seal(values))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
-    """The facts of a sealed file. Raises `ValueError` where they are not as they were written."""
+    """Read a file `path` written by `write_sealed`. Raises `ValueError` if it was altered."""
     return unseal(read_object(path), path)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    values = dict(pairs)
+    if len(values) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"key {short_repr(twice)} stands twice in one object")
-    return found
+        raise ValueError(f"key {short_repr(twice)} occurs twice in one object")
+    return values
 
 
 def _hash(plain: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file that says what they are and carries the hash of all it holds: as written, or refused."""
+"""Safetensors files with facts about the tensors and a hash of both, so that damage is detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FACTS, _TENSORS = "facts", "tensors"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
-    """A safetensors file, whole or not there, with plain facts and a hash of facts and tensors in its header."""
+    """Write `tensors`, plain `facts` about them and a hash of both to a safetensors file `path`, atomically."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sealed = seal({**facts, _TENSORS: hash_tensors(stored)})
     with whole(path) as temporary:
@@ -29,9 +29,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and facts of a file written by `save_tensors`. Raises `ValueError` where it is another or not as it was."""
+    """Read the tensors and facts in a file `path` written by `save_tensors`.
+
+    Raises `ValueError` if it was altered or is another file.
+    """
     if not path.is_file():
-        raise ValueError(f"{path} is no file. Needed: one that save_tensors wrote.")
+        raise ValueError(f"{path} is not a file, expected one written by save_tensors.")
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -44,7 +47,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes, dtypes and bytes; the tensors are on the CPU."""
+    """SHA-256 of the names, shapes, dtypes and bytes of `tensors`, which are on the CPU."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

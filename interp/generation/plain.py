@@ -40,10 +40,12 @@ def check_said(model: TransformerBridge, prompts: Sequence[Sequence[int]], said:
     """
     what, off = "generated texts", []
     spoken = [item for item, ids in enumerate(said) if ids]
-    for place in receipts.chosen(what, len(spoken)):
+    for place in receipts.draw_items(what, len(spoken)):
         item = spoken[place]
         off.append(shortfalls(plain_logits_behind(model, prompts[item], said[item]), said[item]))
-    receipts.give(what, [max(each) for each in off], tolerance_of(model), sum(gap > 0 for each in off for gap in each))
+    receipts.record_differences(
+        what, [max(each) for each in off], tolerance_of(model), sum(gap > 0 for each in off for gap in each)
+    )
 
 
 def check_scored(
@@ -58,9 +60,9 @@ def check_scored(
     """
     what, off = "scored continuations", []
     places = [(item, k) for item, each in enumerate(rests) for k in range(len(each))]
-    for place in receipts.chosen(what, len(places)):
+    for place in receipts.draw_items(what, len(places)):
         item, k = places[place]
         logits = plain_logits_behind(model, prompts[item], rests[item][k])
         truth = logits.log_softmax(-1)[range(len(rests[item][k])), list(rests[item][k])].sum()
         off.append(abs(float(truth) - sums[item][k]) / max(1.0, float(logits.abs().max()), abs(float(truth))))
-    receipts.give(what, off, tolerance_of(model))
+    receipts.record_differences(what, off, tolerance_of(model))

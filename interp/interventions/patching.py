@@ -82,11 +82,11 @@ def run_edits(
 def _check(model: TransformerBridge, ids: Tensor, edits: Sequence[Edit], site: EditSite, keep: int, found: Tensor) -> None:
     """Run some edits again, each in a forward of the whole prompt by itself. Raises `ReceiptError` where the logits differ."""
     what, off = "patched runs", []
-    for row in receipts.chosen(what, len(edits), 1):
+    for row in receipts.draw_items(what, len(edits), 1):
         hooks, mask = _hooks([edits[row]], site, 0), torch.ones_like(ids)
         plain = model.run_with_hooks(ids, attention_mask=mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)
         off.append(share_of_largest(found[row], plain[0]))
-    receipts.give(what, off, tolerance_of(model))
+    receipts.record_differences(what, off, tolerance_of(model))
 
 
 def _rows_at_a_time(model: TransformerBridge, length: int, rest: int) -> int:

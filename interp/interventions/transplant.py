@@ -21,7 +21,7 @@ from interp.interventions.edits import Graft, Place, check_blocks, check_place, 
 from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
-from interp.models.cache_argument import cache_in
+from interp.models.cache_argument import find_cache
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def transplanted(
     state: dict[str, Any] = {"calls": 0, "where": None}
 
     def before(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        past = cache_in(kwargs)
+        past = find_cache(kwargs)
         fresh = state["calls"] == 0 or past is None or past.get_seq_length() == 0
         state["calls"] += 1
         state["where"] = _where(args, kwargs, position) if fresh else None

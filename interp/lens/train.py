@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import trange
 
-from interp.files.cache import differences, told
+from interp.files.cache import describe_differences, differences
 from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens.distributions import divergence
 from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
@@ -80,7 +80,7 @@ def train_lens(
 
 def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
     if different := differences(lens.settings, settings):
-        raise ValueError(f"{path} holds a lens trained with {told(different)}. Choose another path, or delete it.")
+        raise ValueError(f"{path} holds a lens trained with {describe_differences(different)}. Choose another path, or delete it.")
     return lens
 
 
@@ -104,7 +104,7 @@ def _start(
                 start, step = tensors, int(facts["step"])
                 _log.info("going on from step %d", step)
             else:
-                _log.warning("%s is of %s. Training starts over.", partial, told(other) or "other shapes")
+                _log.warning("%s is of %s. Training starts over.", partial, describe_differences(other) or "other shapes")
     return {name: tensor.to(model.cfg.device) for name, tensor in start.items()}, step
 
 

@@ -1,4 +1,4 @@
-"""A model under PEFT adapters as a plain model: the one it computes at this moment, or a refusal that says why not."""
+"""Merge PEFT adapters: the plain model that computes what the adapted model computes now, or a reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from interp.models.verification import plain_logits, share_of_largest, tolerance
 
-_NEEDED = "Needed: an adapter that is a change of the weights (LoRA and its kin), or a model without one."
+_EXPECTED = "Use an adapter that can be merged into the weights, such as LoRA, or a model without one."
 
 
 def merge_adapters(model: nn.Module) -> Any:
@@ -39,8 +39,8 @@ def merge_adapters(model: nn.Module) -> Any:
     _untie(plain)
     if (difference := share_of_largest(plain_logits(plain), before)) > (allowed := tolerance(plain.dtype)):
         raise ValueError(
-            f"load: the model computes something else once its adapter is merged: its logits differ by {difference:.1e} of the "
-            f"largest, allowed are {allowed:.0e}. {_NEEDED}"
+            f"load: merging the adapter changed the logits by {difference:.1e} of the largest logit, expected at most "
+            f"{allowed:.0e}. {_EXPECTED}"
         )
     return plain
 
@@ -66,7 +66,7 @@ def _unwrap(parent: nn.Module) -> None:
                 plain = _plain(child)
         except Exception as error:  # each kind of adapter has its own
             why = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ValueError(f"load: the adapter at {name} cannot be merged ({why}). {_NEEDED}") from error
+            raise ValueError(f"load: the adapter at {name} cannot be merged ({why}). {_EXPECTED}") from error
         setattr(parent, name, plain)
 
 
@@ -89,11 +89,11 @@ def _plain(layer: Any) -> nn.Module:
 
 def _chain(layer: Any) -> list[Any]:
     """A wrapped layer and those that it wraps: each may hold an adapter of another weight of one module."""
-    found = []
+    layers = []
     while hasattr(layer, "base_layer"):
-        found.append(layer)
+        layers.append(layer)
         layer = layer.base_layer
-    return found
+    return layers
 
 
 def _untie(plain: Any) -> None:

@@ -23,19 +23,52 @@ class Batch(NamedTuple):
 
 
 def encode(model: TransformerBridge, texts: Sequence[str], special: bool = True) -> list[list[int]]:
-    """The ids of each text, with the special tokens the tokenizer itself adds (none where `special` is False)."""
+    """Tokenize texts without padding or truncation.
+
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    texts
+        A list of texts.
+    special
+        Add the special tokens of the tokenizer.
+
+    Returns
+    -------
+    The token ids of each text.
+    """
     if isinstance(texts, str):
-        raise TypeError(f"encode: a single text {texts[:40]!r} came. Needed: a list of texts.")
+        raise TypeError(f"encode: got a single text {texts[:40]!r}, expected a list of texts.")
     return model.tokenizer(list(texts), add_special_tokens=special, padding=False, truncation=False)["input_ids"] if texts else []
 
 
 def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
-    """One left-padded batch on the model's device. What stands in the padding does not matter: the mask hides it."""
+    """Pad sequences on the left to one batch on the device of the model.
+
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    sequences
+        Token ids of each item, at least one each.
+
+    Returns
+    -------
+    A `Batch`. The padding has the id of the padding token, or 0; the mask hides it.
+
+    Raises
+    ------
+    ValueError
+        A sequence is empty, or a token id is not in the vocabulary of the model.
+    """
     if not sequences or not all(sequences):
-        raise ValueError("pad: an empty sequence came. Needed: at least one token in every sequence.")
+        raise ValueError("pad: got an empty sequence or none, expected at least one token in every sequence.")
     longest, highest, rows = max(map(len, sequences)), max(map(max, sequences)), model.cfg.d_vocab
     if highest >= rows:
-        raise ValueError(f"pad: token {highest}, but {model.cfg.model_name} has {rows}. Needed: the tokenizer of this model.")
+        raise ValueError(
+            f"pad: got token {highest}, expected less than {rows} for {model.cfg.model_name}. Use the tokenizer of this model."
+        )
     filler = model.tokenizer.pad_token_id
     filler = 0 if filler is None else filler
     ids = torch.tensor([[filler] * (longest - len(one)) + list(one) for one in sequences])
@@ -44,12 +77,21 @@ def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
 
 
 def batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
-    """Indices in batches of like length, longest first, each at most `max_tokens` with its padding.
+    """Group sequences of similar length into batches, longest first, so that a lack of memory shows at once.
 
-    A single sequence longer than `max_tokens` is a batch of its own. Longest first, so that memory runs out at once or never.
+    Parameters
+    ----------
+    lengths
+        Number of tokens of each sequence.
+    max_tokens
+        Maximum number of tokens of a batch, including padding, at least 1. A longer sequence is a batch by itself.
+
+    Returns
+    -------
+    The indices of the sequences of each batch.
     """
     if max_tokens < 1:
-        raise ValueError(f"max_tokens {max_tokens}: needed at least 1.")
+        raise ValueError(f"got max_tokens {max_tokens}, expected at least 1.")
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     groups: list[list[int]] = []
     for index in order:
@@ -61,7 +103,7 @@ def batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
 
 
 def context_limit(model: TransformerBridge) -> int | None:
-    """How many tokens the model reads at most; None where its configuration sets no limit (BLOOM's ALiBi)."""
+    """Context length of `model` in tokens; None if its configuration sets no limit (BLOOM's ALiBi)."""
     config = model.original_model.config
     config = getattr(config, "get_text_config", lambda: config)()
     for field in ("max_position_embeddings", "n_positions"):

@@ -19,7 +19,7 @@ from transformer_lens.model_bridge.generalized_components.attention import Atten
 OLD, NEW = "past_key_values", "cache"
 
 
-def hand_on_cache(model: TransformerBridge) -> None:
+def rename_cache_argument(model: TransformerBridge) -> None:
     """Let the model, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
     top = model.original_model
     if NEW in inspect.signature(type(top).forward).parameters:
@@ -29,10 +29,10 @@ def hand_on_cache(model: TransformerBridge) -> None:
             module.register_forward_pre_hook(partial(_renamed, given=NEW, wanted=OLD), with_kwargs=True)
 
 
-def cache_in(arguments: Mapping[str, Any]) -> Any:
+def find_cache(arguments: Mapping[str, Any]) -> Any:
     """The cache among the keyword arguments of a forward, under either name; None where there is none."""
-    found = arguments.get(OLD)
-    return arguments.get(NEW) if found is None else found
+    cache = arguments.get(OLD)
+    return arguments.get(NEW) if cache is None else cache
 
 
 def _renamed(

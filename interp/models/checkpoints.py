@@ -1,4 +1,4 @@
-"""A model at rest, on disk or on the hub: read, or refused with one sentence that says why.
+"""Read the parts of a model, on disk or on the Hub, or refuse it with one sentence that says why.
 
 Weights are read from safetensors only (a pickle can run code), and a repository's own code never runs.
 """
@@ -21,31 +21,47 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedCo
 from interp.files.checks import safe_path
 from interp.files.sealed_json import read_object
 from interp.languages import nearest
-from interp.models.configurations import check_names, check_settings
+from interp.models.configurations import RESTORE, check_names, check_settings
 from interp.models.device_map import quantisation
 from interp.models.leftovers import Stored, real_leftovers, stored_tensors
 from interp.vocabulary.shortened_tokenizer import read_shortened
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 _LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
-_ITS_OWN = "Needed: the config.json that its weights were saved with."
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def locate(name: str | Path, revision: str | None) -> str:
-    """The folder or the hub name meant; "bundled" is the model that comes with this package."""
+    """Find the folder of a model, and check that it is complete, or return its Hub name.
+
+    Parameters
+    ----------
+    name
+        A Hub name, a folder, or "bundled".
+    revision
+        Branch, tag or commit on the Hub; None for a folder.
+
+    Raises
+    ------
+    ValueError
+        The folder does not exist or is incomplete, or a revision is given for a folder.
+    """
     if revision is not None and (str(name) == "bundled" or Path(name).expanduser().is_dir()):
         raise ValueError(
-            f"model {str(name)!r} is a folder, which has no revision {revision!r}. Needed: a hub name, or no revision=."
+            f"model {str(name)!r}: got revision {revision!r} for a folder, expected none. Leave revision out, or give a Hub name."
         )
     if str(name) == "bundled" and not (BUNDLED / "config.json").is_file():
-        needed = "a hub name or a folder, or train it with `python -m experiments.bundled.train`"
-        raise ValueError(f"model 'bundled' is not in this installation. Needed: {needed}.")
+        raise ValueError(
+            "model 'bundled' is missing from this installation. Give a Hub name or a folder, or train it with "
+            "`python -m experiments.bundled.train`."
+        )
     folder = BUNDLED if str(name) == "bundled" else Path(name).expanduser()
     if not folder.is_dir():
         looks_local = isinstance(name, Path) or str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
         if looks_local or folder.is_file():
-            raise ValueError(f"model {str(name)!r} is no folder. Needed: a Hugging Face folder, or a hub name like 'org/model'.")
+            raise ValueError(
+                f"model {str(name)!r} is not a folder, expected a Hugging Face folder, or a Hub name like 'org/model'."
+            )
         return str(name)
     _check_folder(folder)
     return str(folder)
@@ -54,25 +70,23 @@ def locate(name: str | Path, revision: str | None) -> str:
 def _check_folder(folder: Path) -> None:
     config = folder / "config.json"
     if not config.is_file():
-        needed = "Needed: a Hugging Face folder, as `save_pretrained` writes it."
+        todo = "Give a Hugging Face folder, as `save_pretrained` writes it."
         if (folder / "adapter_config.json").is_file():
-            needed = (
+            todo = (
                 "It holds a PEFT adapter: open it with peft.AutoPeftModelForCausalLM.from_pretrained(folder), and give that model "
                 "to interp.load with tokenizer=."
             )
-        raise ValueError(f"model {str(folder)!r} has no config.json. {needed}")
+        raise ValueError(f"model {str(folder)!r} has no config.json. {todo}")
     if (folder / "adapter_config.json").is_file():
         raise ValueError(
-            f"model {str(folder)!r} holds weights and a PEFT adapter, which may name other weights. Needed: one of them; "
-            "merge the adapter and save, or move adapter_config.json away."
+            f"model {str(folder)!r}: got weights and a PEFT adapter, which may belong to other weights, expected one of them. "
+            "Merge the adapter and save, or remove adapter_config.json."
         )
     tensors = sum(map(_count_tensors, _shards(folder)))
     settings = _read_json(config)
     check_settings(settings, str(folder))
     if (layers := _most_layers(settings)) > tensors:
-        raise ValueError(
-            f"{config} names {layers} layers, but the weights are {tensors} tensors. Needed: the config.json of these weights."
-        )
+        raise ValueError(f"{config}: got {layers} layers, expected at most the {tensors} tensors of the weights. {RESTORE}")
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -107,12 +121,10 @@ def _count_tensors(shard: Path) -> int:
     """How many tensors a file of weights holds. Raises `ValueError` where it is none."""
     if not shard.is_file():
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in shard.parent.glob(pattern))
-        needed = "Needed: its weights as safetensors."
+        todo = "Save its weights as safetensors."
         if pickled:
-            needed = (
-                f"It has {pickled[0]}, but a pickle can run code. Needed: load it with transformers and `save_pretrained` it again."
-            )
-        raise ValueError(f"model {str(shard.parent)!r} has no {shard.name}. {needed}")
+            todo = f"It has {pickled[0]}, but a pickle can run code: load it with transformers and save it with `save_pretrained`."
+        raise ValueError(f"model {str(shard.parent)!r} has no {shard.name}. {todo}")
     try:
         with safe_open(shard, framework="pt") as file:
             return len(file.keys())
@@ -121,8 +133,18 @@ def _count_tensors(shard: Path) -> int:
 
 
 def read_config(name: str, revision: str | None) -> PreTrainedConfig:
-    """The configuration; raises where transformers does not know the architecture without running the repository's code, and
-    where it describes no model (`interp.models.configurations`)."""
+    """Read the configuration of a model.
+
+    Parameters
+    ----------
+    name, revision
+        As `locate` returns and takes them.
+
+    Raises
+    ------
+    ValueError
+        transformers does not have the architecture, or the configuration has an impossible value (`interp.models.configurations`).
+    """
     try:
         config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
@@ -139,23 +161,32 @@ def _unknown_type(name: str, error: Exception) -> ValueError:
         return ValueError(f"model {name!r}: architecture {kind!r} is not supported.{nearest(kind, CONFIG_MAPPING.keys())}")
     if "trust_remote_code" in str(error):
         return ValueError(
-            f"model {name!r} needs code of its own to run, which is refused. Needed: an architecture of transformers."
+            f"model {name!r} would run code from its own repository, which is refused. Use an architecture of transformers."
         )
-    return ValueError(f"model {name!r}: its configuration is not usable ({_brief(error)}). {_ITS_OWN}")
+    return ValueError(f"model {name!r}: its configuration is not usable ({_brief(error)}). {RESTORE}")
 
 
 def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
-    """The tokenizer beside the weights, shortened where the folder says so. Without a padding token it pads with EOS, which
-    changes the ids of no text."""
+    """Read the tokenizer of a model, shortened if the folder says so. Without a padding token it pads with its end-of-text token.
+
+    Parameters
+    ----------
+    name, revision
+        As `locate` returns and takes them.
+
+    Raises
+    ------
+    ValueError
+        There is no readable tokenizer, or its vocabulary is empty.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except Exception as error:
         raise _unreachable(name, revision, error) or ValueError(
-            f"model {name!r} has no tokenizer that can be read ({_brief(error)}). "
-            "Needed: tokenizer.json beside the weights, or tokenizer=."
+            f"model {name!r} has no readable tokenizer ({_brief(error)}). Add tokenizer.json to the weights, or give tokenizer=."
         ) from error
     if not tokenizer.get_vocab():
-        raise ValueError(f"model {name!r}: its tokenizer is empty. Needed: tokenizer.json beside the weights, or tokenizer=.")
+        raise ValueError(f"model {name!r} has an empty tokenizer. Add tokenizer.json to the weights, or give tokenizer=.")
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
     return read_shortened(tokenizer, name, revision)
@@ -171,7 +202,7 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
     """
     try:
         with _without_report():
-            model, found = kind.from_pretrained(
+            model, report = kind.from_pretrained(
                 name, revision=revision, use_safetensors=True, trust_remote_code=False, output_loading_info=True,
                 ignore_mismatched_sizes=True, **options,
             )  # fmt: skip
@@ -183,18 +214,21 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
                 f"model {name!r} is quantised by {method}, and what reads that is not here: {_brief(error)}"
             ) from error
         raise _unreachable(name, revision, error) or ValueError(
-            f"model {name!r}: its weights cannot be read ({_brief(error)}). Needed: safetensors that fit its config.json."
+            f"model {name!r}: its weights cannot be read ({_brief(error)}). Use safetensors that match its config.json."
         ) from error
-    if misshapen := sorted(found["mismatched_keys"]):
+    if misshapen := sorted(report["mismatched_keys"]):
         tensor, stored, expected = misshapen[0]
         raise ValueError(
-            f"model {name!r}: its weights hold {tensor} of shape {list(stored)}, expected by its config.json is {list(expected)}; "
-            f"{len(misshapen)} tensors do not fit. {_ITS_OWN}"
+            f"model {name!r}: got {tensor} of shape {list(stored)}, expected {list(expected)} by its config.json; "
+            f"{len(misshapen)} tensors differ in shape. {RESTORE}"
         )
-    if missing := sorted(found["missing_keys"]):
-        raise ValueError(f"model {name!r} lacks the weights {_listed(missing)}. Needed: every weight its config.json names.")
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(
+            f"model {name!r} lacks the weights {_listed(missing)}, expected every weight of its config.json. "
+            "Download or save it again."
+        )
     stored = _stored(name, revision)
-    _check_used(model, found["unexpected_keys"], stored, name)
+    _check_used(model, report["unexpected_keys"], stored, name)
     if options.get("dtype") == "auto":
         _check_digits(model, stored, name)
     return model
@@ -206,13 +240,13 @@ def _check_used(model: PreTrainedModel, unused: set[str], stored: dict[str, Stor
     if left := real_leftovers(unused, stored, scaled):
         raise ValueError(
             f"model {name!r}: its weights hold {_listed(left)}, for which its config.json has no place. "
-            f"{_ITS_OWN} If they are no part of the model, load it with transformers and `save_pretrained` it again."
+            f"{RESTORE} If they are no part of the model, load it with transformers and `save_pretrained` it again."
         )
     expected = model.get_expanded_tied_weights_keys(all_submodels=True)
     if untied := sorted(expected.keys() - model.all_tied_weights_keys.keys()):
         raise ValueError(
             f"model {name!r}: its config.json ties {untied[0]} to {expected[untied[0]]}, but its weights hold two different "
-            f"tables. {_ITS_OWN} If both are meant, write tie_word_embeddings false into it."
+            f"tables. {RESTORE} If both are meant, write tie_word_embeddings false into it."
         )
 
 
@@ -228,8 +262,8 @@ def _check_digits(model: PreTrainedModel, stored: dict[str, Stored], name: str) 
     if torch.promote_types(most, model.dtype) != model.dtype:
         says, holds = (str(each).removeprefix("torch.") for each in (model.dtype, most))
         raise ValueError(
-            f"model {name!r}: its weights are {holds}, its config.json says {says}, which would round them. "
-            f"Needed: one of them; give dtype {holds!r} to keep every digit, or {says!r} to round."
+            f"model {name!r}: got {says} in its config.json, expected {holds}, the dtype of its weights. "
+            f"Give dtype {holds!r} to keep full precision, or {says!r} to round."
         )
 
 
@@ -274,22 +308,22 @@ def _unreachable(name: str, revision: str | None, error: BaseException) -> OSErr
     if caused_by(errors.GatedRepoError):
         return OSError(f"{at} is gated. Accept its terms on its hub page, then log in with `hf auth login`.")
     if caused_by(errors.RevisionNotFoundError):
-        return ValueError(f"{at}: no such revision. Needed: a branch, tag or commit of it.")
+        return ValueError(f"{at} does not exist, expected a branch, tag or commit of it.")
     if caused_by(errors.RepositoryNotFoundError, errors.HFValidationError):
         return ValueError(f"{at} is unknown: no folder here and no public model on the hub has that name. Check the spelling.")
     if caused_by(errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError):
         return OSError(f"{at} is not in the local cache and the hub cannot be reached. Go online, or give a local folder.")
     if caused_by(errors.EntryNotFoundError) or "does not appear to have a file" in str(error):
-        return OSError(f"{at} lacks a file that is needed ({_brief(error)}). Weights must be safetensors: pickles are refused.")
+        return OSError(f"{at} lacks a required file ({_brief(error)}). Weights must be safetensors: pickles are refused.")
     return None
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return causes
 
 
 def _brief(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""What decides the numbers that a model gives, beside its input: the facts by which a cache knows what it holds."""
+"""What the numbers of a model depend on, besides its input: the facts by which caches are keyed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _IDLE = frozenset({"_name_or_path", "transformers_version", "architectures", "dt
 
 
 def computed_by(device: object) -> dict[str, str]:
-    """What computes: the versions of the libraries, the kind of device, and how exactly float32 is multiplied there.
+    """What computes on `device`: library versions, kind of device, and precision of float32 products.
 
     How many threads there are, and which GPU of a kind, changes numbers in their last bits alone. They are left out, so that a
     run may be continued on another machine of the same kind; its manifest names them.
@@ -27,7 +27,7 @@ def computed_by(device: object) -> dict[str, str]:
 
 
 def model_facts(model: TransformerBridge) -> dict[str, str]:
-    """Which model: hashes of its weights (with their dtype), configuration and tokenizer, and the hooks in force on it."""
+    """Which `model`: hashes of its weights (with their dtype), configuration and tokenizer, and the hooks on it."""
     hf: Any = model.original_model
     return {
         "weights": identify(model).sha,

@@ -1,4 +1,4 @@
-"""Does a configuration describe a causal language model that can be built? Asked before anything is built from it."""
+"""Check that a configuration describes a causal language model, before anything is built from it."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ _POSITIVE = {"rope_theta", "rope_local_base_freq", "global_rope_theta", "local_r
              "partial_rotary_factor"}  # fmt: skip
 _EPSILONS = {"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "norm_epsilon"}
 _NESTED = {"text_config", "rope_parameters", "rope_scaling"}
+RESTORE = "Restore the config.json that its weights were saved with."
 _HEADLESS = {"BloomModel": "bloom"}
 """Names of a model without a head that published checkpoints of a language model carry."""
 
@@ -45,12 +46,9 @@ def check_settings(settings: Mapping[str, Any], name: str) -> None:
     None stands for "not set". Raises `ValueError` naming the field.
     """
     for key, value in _numbers(settings):
-        wanted = _wanted(key, value)
-        if wanted:
-            raise ValueError(
-                f"model {name!r}: its configuration says {key} {short_repr(value)}. Expected {wanted}. "
-                "Needed: the config.json that its weights were saved with."
-            )
+        expected = _wanted(key, value)
+        if expected:
+            raise ValueError(f"model {name!r}, configuration: got {key} {short_repr(value)}, expected {expected}. {RESTORE}")
     for part in (settings, settings.get("text_config")):
         _check_heads(part if isinstance(part, Mapping) else {}, name)
 
@@ -86,8 +84,8 @@ def _check_heads(settings: Mapping[str, Any], name: str) -> None:
     shared = next((settings[key] for key in _SHARED if isinstance(settings.get(key), int)), None)
     if heads and shared and heads % shared:
         raise ValueError(
-            f"model {name!r}: its configuration says {heads} attention heads and {shared} key-value heads. Expected a number of "
-            "heads that the key-value heads divide. Needed: the config.json that its weights were saved with."
+            f"model {name!r}, configuration: got {heads} attention heads and {shared} key-value heads, expected a multiple "
+            f"of the key-value heads. {RESTORE}"
         )
 
 
@@ -101,7 +99,7 @@ def check_names(config: PreTrainedConfig, name: str) -> None:
     for key, value, known in named:
         if isinstance(value, str) and value not in known:
             raise ValueError(
-                f"model {name!r}: its configuration says {key} {short_repr(value)}. Expected one of {', '.join(sorted(known))}."
+                f"model {name!r}, configuration: got {key} {short_repr(value)}, expected one of {', '.join(sorted(known))}."
             )
 
 
@@ -117,15 +115,17 @@ def stored_architecture(config: PreTrainedConfig, name: str) -> str:
     known = [each[kind] for each in mappings if isinstance(each.get(kind), str)]
     if not isinstance(given, list) or len(given) > 1 or not all(isinstance(each, str) for each in given):
         raise ValueError(
-            f"model {name!r}: its configuration says architectures {short_repr(given)}. Expected a list of one class name"
-            f"{f', as {known[:1]}' if known else ''}. Needed: the config.json that its weights were saved with."
+            f"model {name!r}, configuration: got architectures {short_repr(given)}, expected a list of one class name"
+            f"{f', such as {known[:1]}' if known else ''}. {RESTORE}"
         )
-    found = given[0] if given else next((each for each in known if _spelled(each)), known[0] if known else kind)
-    if not _spelled(found) and (not known or _same(found, known)):
-        raise ValueError(f"model {name!r}: architecture {found!r} is not supported.{nearest(found, SUPPORTED_ARCHITECTURES)}")
-    if not _same(found, known) and _HEADLESS.get(found) != kind:
-        raise ValueError(_other(found, known, kind, config, name))
-    return _causal(_spelled(found), config, name)
+    architecture = given[0] if given else next((each for each in known if _spelled(each)), known[0] if known else kind)
+    if not _spelled(architecture) and (not known or _same(architecture, known)):
+        raise ValueError(
+            f"model {name!r}: architecture {architecture!r} is not supported.{nearest(architecture, SUPPORTED_ARCHITECTURES)}"
+        )
+    if not _same(architecture, known) and _HEADLESS.get(architecture) != kind:
+        raise ValueError(_other(architecture, known, kind, config, name))
+    return _causal(_spelled(architecture), config, name)
 
 
 def live_architecture(model: PreTrainedModel, name: str) -> str:
@@ -134,29 +134,28 @@ def live_architecture(model: PreTrainedModel, name: str) -> str:
     `name` is for the error. Raises `ValueError` where there is none, or where it is no causal language model.
     """
     classes = [each.__name__ for each in type(model).__mro__]
-    found = next((spelled for each in classes if (spelled := _spelled(each))), "")
-    if not found or model.get_output_embeddings() is None:
+    architecture = next((spelled for each in classes if (spelled := _spelled(each))), "")
+    if not architecture or model.get_output_embeddings() is None:
         near = nearest(classes[0], SUPPORTED_ARCHITECTURES)
-        raise ValueError(f"model {name!r} is a {classes[0]}, which is not supported. Needed: a causal language model.{near}")
-    return _causal(found, model.config, name)
+        raise ValueError(f"model {name!r}: got a {classes[0]}, expected a supported causal language model.{near}")
+    return _causal(architecture, model.config, name)
 
 
 def _causal(architecture: str, config: PreTrainedConfig, name: str) -> str:
     kind = get_hf_model_class_for_architecture(architecture)
     encoder = architecture == "BertLMHeadModel" and not getattr(config, "is_decoder", False)
     if encoder or kind not in (AutoModelForCausalLM, AutoModelForImageTextToText):
-        raise ValueError(f"model {name!r} is a {architecture}. Needed: a causal language model (a decoder).")
+        raise ValueError(f"model {name!r}: got a {architecture}, expected a causal language model (a decoder).")
     return architecture
 
 
-def _other(found: str, known: list[str], kind: str, config: PreTrainedConfig, name: str) -> str:
+def _other(architecture: str, known: list[str], kind: str, config: PreTrainedConfig, name: str) -> str:
     """What is wrong with the name of a class that is not the language model of its family."""
     expected = f"a causal language model (a decoder){f', for {kind} {known[0]}' if known else ''}"
-    if getattr(getattr(transformers, found, None), "config_class", None) is type(config) or not known:
-        return f"model {name!r} is a {found}. Needed: {expected}."
+    if getattr(getattr(transformers, architecture, None), "config_class", None) is type(config) or not known:
+        return f"model {name!r}: got a {architecture}, expected {expected}."
     return (
-        f"model {name!r}: its configuration says model_type {kind!r} and architecture {found!r}. Expected {known[0]}. "
-        "Needed: the config.json that its weights were saved with."
+        f"model {name!r}, configuration: got model_type {kind!r} and architecture {architecture!r}, expected {known[0]}. {RESTORE}"
     )
 
 

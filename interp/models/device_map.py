@@ -1,4 +1,4 @@
-"""Where the weights go of a model that is large or quantised: over several GPUs, or partly left on disk; or the reason why not.
+"""Place the weights of a large or quantized model: over several GPUs, or partly on disk.
 
 What was tried: one CPU; CPU and disk; two pretended devices that refuse to mix tensors as CUDA does (reading, lenses, neurons,
 edits, transplants: every number that of one device; not gradients); quantised checkpoints on a CPU (FP8, which transformers turns
@@ -20,7 +20,7 @@ _QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbyte
 """Bytes a weight, scales included, by the method that a checkpoint names; from above."""
 
 
-def place(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
+def plan_placement(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
     """Options for `from_pretrained` where the weights cannot simply be read and moved to one device; mostly none.
 
     "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
@@ -40,9 +40,9 @@ def place(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch
         _log.info("split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", len(gpus), needed / 1e9, best / 1e9)
         return {"device_map": "auto", "max_memory": {gpu: int(0.95 * room) for gpu, room in free.items()}}
     raise ValueError(
-        f"device auto: {needed / 1e9:.1f} GB of weights, and {total / 1e9:.1f} GB free on {len(gpus)} GPU(s). "
-        "TransformerLens takes no model that lies partly on a GPU and partly in memory or on disk. Needed: more GPUs, "
-        "dtype bfloat16, a quantised checkpoint, or device cpu."
+        f"device auto: got {needed / 1e9:.1f} GB of weights, expected less than the {total / 1e9:.1f} GB free on {len(gpus)} "
+        "GPU(s). TransformerLens cannot run a model that is partly on a GPU and partly in memory or on disk. Use more GPUs, "
+        "dtype bfloat16, a quantized checkpoint, or device cpu."
     )
 
 
@@ -74,6 +74,6 @@ def weight_bytes(kind: Any, config: Any, dtype: torch.dtype | None) -> int:
 
 def quantisation(config: Any) -> str:
     """How the weights of a checkpoint are quantised, as its configuration names it ("bitsandbytes", "gptq"); "" where not."""
-    found = getattr(config, "quantization_config", None) or {}
-    method = found.get("quant_method") if isinstance(found, dict) else getattr(found, "quant_method", None)
+    settings = getattr(config, "quantization_config", None) or {}
+    method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
     return str(getattr(method, "value", method) or "")

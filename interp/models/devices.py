@@ -17,17 +17,17 @@ _SHORT = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bflo
 
 
 def choose_dtype(wanted: str | torch.dtype | None) -> torch.dtype | None:
-    """The dtype meant by a name; None, for "auto" and None, follows the checkpoint."""
+    """The dtype `wanted`, by name or itself; None, for "auto" and None, means that of the checkpoint."""
     if wanted is None or wanted == "auto":
         return None
-    found = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
-        raise ValueError(f"dtype {wanted!r}: needed auto, float32, bfloat16, float16 or float64.")
-    return found
+    dtype = wanted if isinstance(wanted, torch.dtype) else getattr(torch, _SHORT.get(wanted, wanted), None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise ValueError(f"got dtype {wanted!r}, expected auto, float32, bfloat16, float16 or float64.")
+    return dtype
 
 
 def choose_device(wanted: str | torch.device | None) -> torch.device:
-    """The device meant; "auto" and None pick cuda (of several GPUs the freest), then mps, then cpu, and log why."""
+    """The device `wanted`. "auto" and None select CUDA (the GPU with most free memory), then MPS, then the CPU, and log why."""
     if wanted is not None and wanted != "auto":
         return _existing(wanted)
     if torch.cuda.is_available():
@@ -46,11 +46,11 @@ def _existing(wanted: str | torch.device) -> torch.device:
     try:
         device = torch.device(wanted)
     except RuntimeError:
-        raise ValueError(f"device {wanted!r}: needed auto, cpu, mps, cuda or cuda:0.") from None
+        raise ValueError(f"got device {wanted!r}, expected auto, cpu, mps, cuda or cuda:0.") from None
     known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "meta": 0}
     there = known.get(device.type, 1)
     if not 0 <= (device.index or 0) < there:  # torch makes cuda:999 an index of -25
-        raise ValueError(f"device {wanted!r}: this machine has {there} of that kind. Needed: auto, cpu or one that is there.")
+        raise ValueError(f"got device {wanted!r}, expected one of this machine, which has {there} of that kind. Use auto or cpu.")
     return device
 
 
@@ -59,7 +59,7 @@ def free_on(gpu: int) -> int:
     return torch.cuda.mem_get_info(gpu)[0]
 
 
-def share(given: nn.Module, dtype: torch.dtype | None = None) -> Any:
+def copy_modules(given: nn.Module, dtype: torch.dtype | None = None) -> Any:
     """A second module tree over the same tensors, so that the first is never rewritten, in `dtype` where one is given.
 
     PEFT adapters are merged in it (`interp.models.adapters`): left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would be

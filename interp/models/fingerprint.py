@@ -1,4 +1,4 @@
-"""What lies at a path now: hashes of the files that a model or a corpus is read from, without reading either."""
+"""Hashes of the files that a model or a corpus is read from, without loading either."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _commit(name: str) -> dict[str, str]:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(name, "config.json")
+        file = try_to_load_from_cache(name, "config.json")
     except (HFValidationError, ValueError, OSError):
         return {}
-    return {"commit": Path(found).parent.name} if isinstance(found, str) else {}
+    return {"commit": Path(file).parent.name} if isinstance(file, str) else {}

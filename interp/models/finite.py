@@ -1,4 +1,4 @@
-"""Finite or refused: a NaN or an infinite number that a model gave is named and never counted as a value."""
+"""Refuse NaN and infinite values, naming the first: they never enter a result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import numpy as np
 
 
 def check_finite(values: Any, name: str | Callable[..., str], half: bool = False) -> None:
-    """Raise `ValueError` where a tensor or an array (of any shape) holds NaN or an infinite number.
+    """Raise `ValueError` if a value is NaN or infinite.
 
-    `name` says what is not finite: a text, or a function from the place of the first such number (one index an axis) to a
-    text, "lens: layer 3 of prompt 7". `half` is whether the numbers come of a model in float16 (`is_half`), whose largest number
-    is 65504: the error says so.
+    Parameters
+    ----------
+    values
+        A tensor or an array of any shape.
+    name
+        What the values are, for the error: a text, or a function from the indices of the first such value (one for each axis) to a
+        text, such as "lens: layer 3 of prompt 7".
+    half
+        The values come from a model in float16 (`is_half`), whose largest number is 65504. The error then says so.
     """
     known = values.isfinite() if hasattr(values, "isfinite") else np.isfinite(values)
     if bool(known.all()):
@@ -27,9 +33,9 @@ def check_finite(values: Any, name: str | Callable[..., str], half: bool = False
         if half
         else "check the model's weights, and what hooks put in"
     )
-    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}. Needed: finite numbers; {remedy}.")
+    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}, expected a finite number; {remedy}.")
 
 
 def is_half(model: Any) -> bool:
-    """Whether a model runs in float16."""
+    """Whether `model` runs in float16."""
     return str(model.cfg.dtype) == "torch.float16"

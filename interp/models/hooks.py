@@ -1,4 +1,4 @@
-"""Which hooks are in force on a model when it is read: states under them are not those of the model as it is."""
+"""Find the hooks on a model: activations under them are not those of the model itself."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP
 
 
 def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
-    """What a signature says of the hooks on a model: `{"hooks": "blocks.2.hook_mlp_out"}`, and nothing where there is none.
+    """The hooks on `model`, as a field of a signature: `{"hooks": "blocks.2.hook_mlp_out"}`; empty if there are none.
 
-    Permanent hooks count as those of a `with` block do, and PyTorch's own hooks on a module as those of TransformerLens. A
-    hook is named by its place, not by what it does.
+    Counts permanent hooks and those of a `with` block, of TransformerLens and of PyTorch. A hook is named by its position, not by
+    what it does.
     """
-    places: dict[int, str] = {}
+    named: dict[int, str] = {}
     for name, point in model.hook_dict.items():
-        if _set_by_others(point) and (id(point) not in places or _rank(name) < _rank(places[id(point)])):
-            places[id(point)] = name
-    found = sorted({*places.values(), *_on_modules(model)})
-    return {"hooks": ",".join(found)} if found else {}
+        if _set_by_others(point) and (id(point) not in named or _rank(name) < _rank(named[id(point)])):
+            named[id(point)] = name
+    names = sorted({*named.values(), *_on_modules(model)})
+    return {"hooks": ",".join(names)} if names else {}
 
 
 def _set_by_others(point: Any) -> bool:
@@ -40,14 +40,14 @@ def _rank(name: str) -> tuple[int, bool, int]:
 
 def _on_modules(model: TransformerBridge) -> set[str]:
     """The modules with forward hooks of PyTorch that none of the libraries set for itself."""
-    found = set()
+    names = set()
     for name, module in model.original_model.named_modules():
         if hasattr(module, "fwd_hooks"):
             continue  # a hook point: looked at above
         for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values()):
             if not _home(hook).startswith(_MACHINERY):
-                found.add(name.replace("._original_component", "") or "model")
-    return found
+                names.add(name.replace("._original_component", "") or "model")
+    return names
 
 
 def _home(hook: Any) -> str:

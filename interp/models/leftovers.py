@@ -34,13 +34,13 @@ class Stored:
 
 def stored_tensors(files: Iterable[Path]) -> dict[str, Stored]:
     """Every tensor of some safetensors files by its name; only their headers are read."""
-    found = {}
+    tensors = {}
     for path in files:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 (no dictionary)
                 part = file.get_slice(name)
-                found[name] = Stored(tuple(part.get_shape()), part.get_dtype())
-    return found
+                tensors[name] = Stored(tuple(part.get_shape()), part.get_dtype())
+    return tensors
 
 
 def real_leftovers(unused: Iterable[str], stored: Mapping[str, Stored], scaled: Iterable[str] = ()) -> list[str]:

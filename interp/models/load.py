@@ -1,8 +1,8 @@
-"""A language model ready to be looked into: any causal Hugging Face model, as TransformerLens' own `TransformerBridge`.
+"""Load any causal language model of Hugging Face as a TransformerLens `TransformerBridge`.
 
-The bridge computes on raw weights with eager attention, so logits, norms and cosines are Hugging Face's own. Two of the
-bridge's habits are undone here: it rewrites the module tree it is given (it gets a second tree over the same tensors),
-and it re-creates the tokenizer with another BOS setting (it gets yours back).
+The bridge computes on raw weights with eager attention, so logits, norms and cosines are those of Hugging Face. Two defaults of the
+bridge are undone: it rewrites the modules it is given (so it gets copies that share the tensors), and it re-creates the tokenizer
+with another BOS setting (so the original is restored).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from accelerate import dispatch_model
 from accelerate.utils import align_module_device
 from torch import Tensor, nn
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
-from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge import TransformerBridge as TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
 from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
@@ -30,13 +30,13 @@ from transformer_lens.utilities.multi_gpu import (
 )
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from interp.models.cache_argument import hand_on_cache
+from interp.models.cache_argument import rename_cache_argument
 from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
 from interp.models.configurations import check_settings, live_architecture, stored_architecture
-from interp.models.device_map import place, quantisation
-from interp.models.devices import choose_device, choose_dtype, share
+from interp.models.device_map import plan_placement, quantisation
+from interp.models.devices import choose_device, choose_dtype, copy_modules
 from interp.models.tokens import tokens_in_front
-from interp.models.verification import verified
+from interp.models.verification import verify_bridge
 from interp.provenance import ModelIdentity
 
 _log = logging.getLogger(__name__)
@@ -50,26 +50,60 @@ def load(
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> TransformerBridge:
-    """Open a causal language model for looking inside: a hub name, a folder, "bundled", or a live Hugging Face model.
+    """Load a causal language model as a TransformerLens `TransformerBridge`, with raw weights and its own tokenizer.
 
-    A live model needs its `tokenizer=`. It may be fine-tuned or wrapped by PEFT (what its adapters do at this moment is merged
-    into a copy, `interp.models.adapters`) and stays as it was; what is not merged, cast or moved shares its memory (load again
-    after training: the bridge splits a joint QKV once). `dtype`: None or "auto" follows the checkpoint, else a name
-    ("bfloat16"). `device`: "auto" picks cuda, mps or cpu and logs why; a model too large for one GPU is split over several, one
-    too large for memory is read from disk as it runs (`interp.models.device_map`). None means "auto" for a name and "where it is"
-    for a live model. Quantised checkpoints run where transformers has what it takes. Weights are safetensors; a repository's own
-    code never runs. Raises `ValueError` for a checkpoint or model that is broken, half there, or no causal language model, and
-    `interp.models.verification.VerificationError` for one that is not computed as it says.
+    Parameters
+    ----------
+    name_or_path
+        A name on the Hugging Face Hub, a local model folder, "bundled" (the small model of this package), or a Hugging Face model
+        in memory. A model in memory may be fine-tuned or wrapped by PEFT. It is not modified: active adapters are merged into a
+        copy (`interp.models.adapters`), and all other weights share its memory. Load it again after further training.
+    tokenizer
+        The tokenizer, kept exactly as given. Required for a model in memory. Default: the tokenizer beside the weights, which pads
+        with its end-of-text token if it has no padding token.
+    revision
+        Branch, tag or commit on the Hub. Default: the main branch.
+    dtype
+        Precision of the weights: "float32", "bfloat16", "float16", "float64" or a `torch.dtype`. Default, also "auto": that of the
+        checkpoint. Compare models only in one dtype: bfloat16 keeps about three decimal digits.
+    device
+        "cpu", "mps", "cuda", "cuda:1" or "auto", which takes CUDA, else MPS, else the CPU. "auto" splits a model that does not fit
+        on one GPU over several, and reads one that does not fit in memory from disk at every forward (`interp.models.device_map`).
+        Default: "auto" for a name or folder; a model in memory stays where it is.
 
-    When it misleads: bfloat16 keeps three digits, so compare models in one dtype. A tokenizer that you give without a
-    padding token (GPT-2's) stays so, and the bridge's own string calls then ask for one: pass ids and a mask.
+    Returns
+    -------
+    The `TransformerBridge`, in evaluation mode with eager attention, so that its logits, norms and cosines are those of plain
+    Hugging Face.
+
+    Raises
+    ------
+    ValueError
+        The model does not exist, is incomplete or corrupt, has no safetensors, is not a causal language model, or its
+        architecture is not supported. Also for an unknown revision, dtype or device.
+    OSError
+        The Hub cannot be reached, or the model is gated.
+    interp.models.verification.VerificationError
+        A short check of the loaded model failed: it does not compute what plain Hugging Face computes.
+
+    Notes
+    -----
+    Code from a model repository is never run, and pickled weights are never read. A tokenizer that you give without a padding
+    token stays so; then pass token ids and an attention mask to the model, not strings.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> model.cfg.n_layers, model.cfg.d_model
+    (8, 192)
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
-    return _bridge(*read_plain(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
+    return _bridge(*load_hf_model(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
 
 
-def read_plain(
+def load_hf_model(
     name_or_path: str | Path,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
@@ -77,7 +111,17 @@ def read_plain(
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> tuple[Any, PreTrainedTokenizerBase, str]:
-    """A Hugging Face model before it is bridged, its tokenizer, and its name for people. Arguments as in `load`."""
+    """Load a plain Hugging Face model, without a bridge.
+
+    Parameters
+    ----------
+    name_or_path, tokenizer, revision, dtype, device
+        As for `load`, but for a model in memory.
+
+    Returns
+    -------
+    The model, its tokenizer and its name. Raises the errors of `load`.
+    """
     name = locate(name_or_path, revision)
     config = read_config(name, revision)
     architecture = stored_architecture(config, name)
@@ -85,25 +129,39 @@ def read_plain(
     exact = choose_dtype(dtype)
     tokenizer = tokenizer or read_tokenizer(name, revision)
     label = _label(name_or_path, revision)
-    options = {"config": config, "dtype": exact or "auto", "attn_implementation": "eager", **place(kind, config, exact, device)}
+    options = {
+        "config": config,
+        "dtype": exact or "auto",
+        "attn_implementation": "eager",
+        **plan_placement(kind, config, exact, device),
+    }
     # Some adapters change the configuration or patch transformers before the weights are read.
     bridge_config = build_bridge_config_from_hf(config, architecture, label, torch.float32)
     ArchitectureAdapterFactory.select_architecture_adapter(bridge_config).prepare_loading(name, options)
     options.pop("trust_remote_code", None)  # some ask for what is so anyway: no code of a repository runs
     if options.get("device_map") == "auto" and getattr(bridge_config, "is_stateful", False):
         raise ValueError(
-            f"model {name!r} keeps a state ({architecture}), which TransformerLens does not split. Needed: one device."
+            f"model {name!r} is a state-space model ({architecture}), which TransformerLens cannot split. Use one device."
         )
     hf: Any = read_weights(name, revision, kind, options)
     return hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label
 
 
-def bridge_beside(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
-    """A bridge over the tensors of a Hugging Face model, which stays as it is, with no fact checked: for `interp check`.
+def bridge_unchecked(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
+    """Bridge a Hugging Face model without checking it, for `interp check`. The model is not modified and shares its tensors.
 
-    `dtype` casts the weights of the bridge, in memory of their own.
+    Parameters
+    ----------
+    hf
+        The Hugging Face model.
+    tokenizer
+        Its tokenizer.
+    name
+        Its name, for errors and signatures.
+    dtype
+        Convert the weights of the bridge to this dtype, in memory of their own.
     """
-    second = share(hf)
+    second = copy_modules(hf)
     for parameter in second.parameters() if dtype is not None else ():
         parameter.data = parameter.data.to(dtype)
     second.eval().set_attn_implementation("eager")
@@ -116,40 +174,40 @@ def _adopt(
     dtype: str | torch.dtype | None,
     device: str | torch.device | None,
 ) -> TransformerBridge:
-    """A bridge over a live model, which stays as it is."""
-    came = type(given).__name__
+    """A bridge over a model in memory, which is not modified."""
+    kind = type(given).__name__
     if isinstance(given, TransformerBridge):
         raise ValueError(
-            "load: a TransformerBridge came, which is loaded already. Needed: a name, a folder or a Hugging Face model."
+            "load: got a TransformerBridge, which is loaded already, expected a name, a folder or a Hugging Face model."
         )
     if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(given, "peft_config", {}).values()):
         raise ValueError(
-            "load: a prompt-learning adapter came; it changes the input, not the weights. Needed: one that can be merged."
+            "load: got a prompt-learning adapter, which changes the input and not the weights, expected one that can be merged."
         )
     if tokenizer is None:
-        raise ValueError(f"load: a live {came} came without a tokenizer. Needed: tokenizer=, the one it was trained with.")
-    hf = share(given, choose_dtype(dtype))
+        raise ValueError(f"load: got a {kind} without a tokenizer, expected tokenizer=, the one it was trained with.")
+    hf = copy_modules(given, choose_dtype(dtype))
     if not isinstance(hf, PreTrainedModel):
-        raise ValueError(f"load: a {came} came. Needed: a name, a folder, or a Hugging Face causal language model.")
+        raise ValueError(f"load: got a {kind}, expected a name, a folder, or a Hugging Face causal language model.")
     if device is not None:
         hf = hf.to(choose_device(device))  # type: ignore[arg-type]
-    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or came, None))
+    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or kind, None))
 
 
 def _label(name: str | Path, revision: str | None) -> str:
-    """The name people read: never a machine's path, and with the revision where one was asked for."""
+    """The name of a model in signatures: never a path of this machine, and with the revision if one was given."""
     folder = Path(name).expanduser()
     known = folder.resolve().name if folder.is_dir() else str(name)
     return f"{known}:{revision}" if revision else known
 
 
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    """The bridge over a model tree of our own, with the tokenizer as given, once it was checked against the plain model."""
+    """Bridge a model that may be modified, with the tokenizer as given, and check it against the plain model."""
     check_settings(hf.config.to_dict(), name)
     _check_placed(hf, name)
     _check_numbers(hf, name)
     hf.eval().set_attn_implementation("eager")
-    return verified(hf, lambda: _bridged(hf, tokenizer, name), name)
+    return verify_bridge(hf, lambda: _bridged(hf, tokenizer, name), name)
 
 
 def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
@@ -158,11 +216,11 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     except RuntimeError as error:
         if not (method := quantisation(hf.config)):
             raise
-        needed = (
-            f"TransformerLens must read the weights of this architecture as numbers ({error}). Needed: a checkpoint in bfloat16"
-        )
-        raise ValueError(f"model {name!r} is quantised by {method}, and {needed}.") from error
-    hand_on_cache(model)
+        raise ValueError(
+            f"model {name!r}: got weights quantized by {method}, expected unquantized weights: TransformerLens cannot convert this "
+            f"architecture otherwise ({error}). Use a checkpoint in bfloat16."
+        ) from error
+    rename_cache_argument(model)
     embedding = find_embedding_device(hf)
     if embedding is not None:
         on_disk = embedding.type == "meta"
@@ -174,13 +232,13 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     rows, named = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
     if isinstance(named, int) and named < rows:
         raise ValueError(
-            f"model {name!r}: its configuration says vocab_size {named}, its embedding has {rows} rows. Needed: one number. "
-            "Change the rows of a model with resize_token_embeddings, which changes both."
+            f"model {name!r}, configuration: got vocab_size {named}, expected {rows}, the rows of the embedding. "
+            "Resize a model with resize_token_embeddings, which changes both."
         )
     if (own := getattr(tokenizer, "vocab_size", 0)) > rows:
         raise ValueError(
-            f"model {name!r}: its tokenizer gives text {own} different ids, its embedding has {rows} rows. "
-            "Needed: the tokenizer of this model."
+            f"model {name!r}: got a tokenizer of {own} ids, expected at most {rows}, the rows of the embedding. "
+            "Use the tokenizer of this model."
         )
     if len(tokenizer) > rows:
         _log.warning(
@@ -190,39 +248,57 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
 
 
 def _check_placed(hf: Any, name: str) -> None:
-    """Raises where the parts of a model lie so that the bridge does not run them, or not rightly."""
-    places = set((getattr(hf, "hf_device_map", None) or {}).values())
-    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in places):
+    """Raise `ValueError` if the parts of a model are on devices that the bridge cannot run."""
+    devices = set((getattr(hf, "hf_device_map", None) or {}).values())
+    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
         raise ValueError(
-            f"model {name!r} lies on {', '.join(map(str, places))}. Needed: GPUs alone, or no GPU: TransformerLens runs no mix."
+            f"model {name!r}: got parts on {', '.join(map(str, devices))}, expected only GPUs or no GPU. Load it on one device."
         )
     if misplaced := find_misplaced_modules(hf):
-        module, wanted, found = misplaced[0]
-        raise ValueError(f"model {name!r}: {module} was to lie on {wanted} and is on {found}. Put tied modules on one device.")
+        module, wanted, actual = misplaced[0]
+        raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {wanted}. Put tied modules on one device.")
 
 
 def _check_numbers(hf: Any, name: str) -> None:
-    """Raises where a weight holds NaN or infinite values: about a second for a billion weights. What lies on disk is not read."""
+    """Raise `ValueError` for NaN or infinite weights: about a second for a billion weights. Weights on disk are not read."""
     for tensor, each in hf.state_dict().items():
         if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
             low, high = torch.aminmax(each.detach())
             if not bool(low.isfinite() and high.isfinite()):
                 remedy = " (float16 ends at 65504)" if each.dtype == torch.float16 else ""
                 raise ValueError(
-                    f"model {name!r}: its weight {tensor} holds NaN or infinite values{remedy}. Expected numbers. "
-                    "Needed: a whole checkpoint; download it again, or go back to one from before training broke."
+                    f"model {name!r}: got NaN or infinite values in its weight {tensor}{remedy}, expected finite numbers. "
+                    "Download the checkpoint again, or go back to one from before training diverged."
                 )
 
 
 def identify(model: TransformerBridge) -> ModelIdentity:
-    """Which weights these are: the name, and a hash over the name, shape, dtype and bytes of every parameter, tied ones once.
+    """Identify the weights of a model: its name, and a hash of all parameters.
 
-    A shortened tokenizer goes into the hash, as the same weights then read other ids.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
 
-    The hash is kept on the model and taken again once a parameter changed: in place (its version counter), by assignment
-    (its address), or behind torch's back through `.data` (its sum). Weights on disk are read once, and taken to stay.
+    Returns
+    -------
+    `ModelIdentity` with `name`, `sha` (SHA-256 in hexadecimal), `layers`, `d_model` and `dtype`. The hash covers the name, shape,
+    dtype and bytes of every parameter, tied parameters once, and the tokens removed from a shortened tokenizer.
 
-    When it misleads: settings are not weights, so a model with another sliding window or rotary base has the same hash.
+    Notes
+    -----
+    The hash is stored on the model and computed again when a parameter has changed: in place, by assignment, or through `.data`
+    (then its sum must change). Weights on disk are hashed once. The configuration is not part of the hash: a model with another
+    sliding window or rotary base has the same one.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> interp.identify(model).name
+    'bundled'
+    >>> interp.identify(model).sha == interp.identify(interp.load("bundled")).sha
+    True
     """
     hf = model.original_model
     tensors = _weights(hf)
@@ -245,14 +321,14 @@ def identify(model: TransformerBridge) -> ModelIdentity:
 def _weights(hf: Any) -> dict[str, Tensor]:
     """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
     tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
-    found = {
+    tensors = {
         name: each.detach()
         for name, each in hf.named_parameters()
         if not (each.is_meta and name.replace("._original_component", "") in tied)
     }
     if quantisation(hf.config):
-        found |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in found}
-    return found
+        tensors |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in tensors}
+    return tensors
 
 
 def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
@@ -265,13 +341,38 @@ def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
 
 
 def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
-    """The control that knows nothing: same architecture, configuration and tokenizer, weights as before training.
+    """Make an untrained copy of a model as a baseline: the same architecture and tokenizer, random weights.
 
-    Drawn on the CPU by the architecture's own initialisation, so that one seed is one model on every device; not quantised.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`. It is not modified.
+    seed
+        Random seed. Weights are drawn on the CPU by the initialization of the architecture, so a seed gives the same model on every
+        device.
+
+    Returns
+    -------
+    A `TransformerBridge` on the devices and in the dtype of `model`. Its name ends in "+random". It is never quantized.
+
+    Raises
+    ------
+    ValueError
+        A part of the model lies on disk: the random weights would have to fit in memory.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> untrained = interp.random_init(model, seed=0)
+    >>> untrained.cfg.n_layers == model.cfg.n_layers
+    True
+    >>> interp.identify(untrained).sha == interp.identify(model).sha
+    False
     """
     hf: Any = model.original_model
-    config, spread = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
-    if "disk" in (spread or {}).values():
+    config, device_map = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
+    if "disk" in (device_map or {}).values():
         raise ValueError(
             f"{model.cfg.model_name} lies partly on disk, and random weights would need all of it in memory. Leave them out."
         )
@@ -280,5 +381,5 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fresh = type(hf)._from_config(config, attn_implementation="eager", dtype=hf.dtype)
-    fresh = dispatch_model(fresh, spread) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
+    fresh = dispatch_model(fresh, device_map) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
     return _bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")

@@ -1,8 +1,8 @@
-"""Receipts: a few numbers of a run computed again the plain way in that very run, and how far off they were.
+"""Receipts: a few results of a run, computed again by plain forward passes in the same run, and how much they differed.
 
-A fast path (a cache, a batch, packed cells) is believed because its own run checked some of it against plain forwards:
-one prompt, no padding, no cache, the same hooks. Each fast path asks `chosen` which of its items to compute again, does
-so, and hands in the differences by `give`. Outside a run nobody asks, so a single call from Python costs nothing.
+A plain forward pass reads one prompt, without padding and cache, under the same hooks. Each fast path (a cache, a batch, packed
+cells) gets the items to compute again from `draw_items` and passes the differences to `record_differences`. Outside `collected`
+none are drawn, so a call from Python costs nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 MOST = 6
-"""So many of a kind are checked in a run; a run that calls a fast path again and again checks one more at every doubling."""
+"""Items of a kind that are checked in a run. After these, one more at every doubling of the number of calls."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Receipt:
 
 
 class ReceiptError(RuntimeError):
-    """A fast path gave another number than a plain forward."""
+    """A fast path and a plain forward pass differ."""
 
 
 @dataclass
@@ -55,9 +55,14 @@ _OPEN: ContextVar[_Collector | None] = ContextVar("receipts", default=None)
 
 @contextmanager
 def collected(seed: int = 0) -> Iterator[list[Receipt]]:
-    """Have the fast paths inside check themselves; gives the list that their receipts come into.
+    """Have the fast paths in this block check some of their results. Gives the list that receives their receipts.
 
-    `seed` draws what is computed again. A block inside another one collects its own and gives them to the outer one too.
+    A block inside another passes its receipts on to the outer one.
+
+    Parameters
+    ----------
+    seed
+        Random seed of the items to compute again.
     """
     outer = _OPEN.get()
     own = _Collector(random.Random(seed)) if outer is None else _Collector(outer.chance, outer.calls, outer.n, outer=outer)
@@ -68,24 +73,49 @@ def collected(seed: int = 0) -> Iterator[list[Receipt]]:
         _OPEN.reset(token)
 
 
-def chosen(what: str, of: int, most: int = 2) -> list[int]:
-    """Which of `of` items to compute again, in order: `most` of them at first, none outside a run."""
+def draw_items(what: str, of: int, most: int = 2) -> list[int]:
+    """Draw the items that a fast path must compute again by plain forward passes.
+
+    Parameters
+    ----------
+    what
+        Name of the items, in the plural, such as "captured sentences".
+    of
+        Number of items.
+    most
+        Maximum number to draw in one call.
+
+    Returns
+    -------
+    Sorted indices. Empty outside `collected`; after `MOST` items of a kind, one more at every doubling of the number of calls.
+    """
     run = _OPEN.get()
     if run is None or of < 1:
         return []
     run.calls[what] += 1
     doubled = run.calls[what].bit_count() == 1
-    wanted = min(most, MOST - run.n[what], of) if run.n[what] < MOST else int(doubled)
-    return sorted(run.chance.sample(range(of), wanted))
+    n = min(most, MOST - run.n[what], of) if run.n[what] < MOST else int(doubled)
+    return sorted(run.chance.sample(range(of), n))
 
 
-def give(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
-    """Hand in what `chosen` asked for: how far each item was off, as a share of the largest value.
+def record_differences(what: str, differences: Sequence[float], tolerance: float, near_ties: int = 0) -> None:
+    """Record how much the items of `draw_items` differ from plain forward passes.
+
+    Parameters
+    ----------
+    what
+        Name of the items, as given to `draw_items`.
+    differences
+        Difference of each item, as a share of the largest value.
+    tolerance
+        The largest difference allowed.
+    near_ties
+        Number of choices that differ within the tolerance.
 
     Raises
     ------
     ReceiptError
-        Where a difference is over the tolerance, or is not a number: the run must not be believed.
+        A difference exceeds the tolerance or is NaN: the results of the run are wrong.
     """
     run = _OPEN.get()
     if run is None or not differences:
@@ -104,18 +134,18 @@ def give(what: str, differences: Sequence[float], tolerance: float, near_ties: i
         run = run.outer
 
 
-def merged(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
-    """One receipt for each kind: all that were checked, and the largest difference of any."""
-    found: dict[str, Receipt] = {}
+def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
+    """Merge `receipts` of one kind: their number is added up, and the largest difference kept."""
+    by_kind: dict[str, Receipt] = {}
     for each in receipts:
-        before = found.get(each.what)
-        found[each.what] = each if before is None else replace(
+        before = by_kind.get(each.what)
+        by_kind[each.what] = each if before is None else replace(
             before, n=before.n + each.n, difference=max(before.difference, each.difference),
             tolerance=max(before.tolerance, each.tolerance), near_ties=before.near_ties + each.near_ties,
         )  # fmt: skip
-    return tuple(found.values())
+    return tuple(by_kind.values())
 
 
-def told(receipts: Sequence[Receipt]) -> str:
-    """The line for people: "checked against plain forwards: 6 transplant cells, ..."; empty where nothing was checked."""
+def describe(receipts: Sequence[Receipt]) -> str:
+    """Describe `receipts` in one line: "checked against plain forwards: 6 transplant cells, ..."; empty if there are none."""
     return f"checked against plain forwards: {'; '.join(map(str, receipts))}" if receipts else ""

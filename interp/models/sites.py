@@ -1,4 +1,4 @@
-"""Where in a block we look. The only file that spells a hook name.
+"""Sites in a block, and the names of their hooks. No other file spells a hook name.
 
 Layers. A transformer of N blocks has N+1 rows of residual stream: `embed`, what enters block 0, then what leaves each
 block, `0` .. `N-1`. Attention and MLP outputs have N rows, one a block: what each ADDS to the residual stream (after the
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Site = Literal["residual", "attention", "mlp"]
-"""What `capture` records: the stream, or what a half of a block adds to it."""
+"""What `capture` records: the residual stream, or what attention or MLP add to it."""
 
 EditSite = Literal["mlp", "attention", "residual_pre", "residual_mid", "residual_post", "head"]
 """What an intervention reads or writes in one block; `head` is one attention head's output before the mixing matrix."""
@@ -29,32 +29,35 @@ _HOOKS = {
 
 
 def hook_name(site: EditSite, block: int) -> str:
-    """The hook of one site in one block, `blocks.3.hook_mlp_out`."""
+    """The hook of an edit `site` in `block`, such as "blocks.3.hook_mlp_out". Raises `ValueError` for an unknown site."""
     if site not in _HOOKS:
-        raise ValueError(f"site {site!r}: needed one of {', '.join(_HOOKS)}.")
+        raise ValueError(f"got site {site!r}, expected one of {', '.join(_HOOKS)}.")
     return f"blocks.{block}.{_HOOKS[site]}"
 
 
 def neuron_hook(block: int) -> str:
-    """The MLP neurons of one block after gate and non-linearity: what the down-projection reads, `[batch pos d_mlp]`."""
+    """The hook of the MLP neurons of `block` after gate and nonlinearity (input of the down-projection): `[item token d_mlp]`."""
     return f"blocks.{block}.mlp.hook_post"
 
 
 def gate_hook(block: int) -> str:
-    """The MLP neurons of one block before the non-linearity (the gate in a gated MLP), `[batch pos d_mlp]`."""
+    """The hook of the MLP neurons of `block` before the nonlinearity (the gate in a gated MLP): `[item token d_mlp]`."""
     return f"blocks.{block}.mlp.hook_pre"
 
 
 def layer_names(site: Site, blocks: int) -> tuple[str, ...]:
-    """The rows of a capture in order: `embed, 0 .. N-1` for the residual stream, `0 .. N-1` for a half-block."""
+    """Layer names at a `site` of a model with N `blocks`: "embed", "0" .. "N-1" for the residual stream, else "0" .. "N-1"."""
     if site not in get_args(Site):
-        raise ValueError(f"site {site!r}: needed one of {', '.join(get_args(Site))}.")
+        raise ValueError(f"got site {site!r}, expected one of {', '.join(get_args(Site))}.")
     names = tuple(str(block) for block in range(blocks))
     return ("embed", *names) if site == "residual" else names
 
 
 def row_hook(site: Site, layer: str) -> str:
-    """The hook that holds one row of a capture: `embed` is what enters block 0, `3` what leaves block 3."""
+    """The hook of one `layer` at a `site`.
+
+    For the residual stream, "embed" is the input of block 0 and "3" the output of block 3; else "3" is what block 3 adds.
+    """
     if layer == "embed":
         return hook_name("residual_pre", 0)
     return hook_name("residual_post" if site == "residual" else site, int(layer))

@@ -1,8 +1,7 @@
-"""The tokens of a text, of a prompt that goes on, and those that end what a model writes: one rule each, for everything.
+"""The tokens of a text, of a prompt, and those that end a generation: one rule each, for all of the project.
 
-A tokenizer may set tokens of its own around a text: a BOS in front, an end-of-text (or a language's token) behind. What stands in
-front belongs to a prompt. What stands behind closes a text, so a prompt goes without it: a model that reads on behind an
-end token speaks of another text.
+A tokenizer may add special tokens: a BOS before a text, an end-of-text (or a language token) after it. A prompt keeps those before
+it and loses those after it: a model that continues after an end token writes another text.
 """
 
 from __future__ import annotations
@@ -32,13 +31,25 @@ class Tokens(NamedTuple):
 
 
 def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> list[Tokens]:
-    """The ids of each text and which of them are its own. `offsets` (fast tokenizers only) adds each token's characters.
+    """Tokenize texts and find which tokens are their own and which the tokenizer added.
 
-    A control token that is written in the text, such as "</s>", is one of its own. The tokenizer's mask says what it added;
-    a slow tokenizer's need not be right, so there it is seen from what it puts around a token.
+    A special token that is written in the text, such as "</s>", is its own.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model.
+    texts
+        A list of texts.
+    offsets
+        Also give the characters of each token; only for a fast tokenizer.
+
+    Returns
+    -------
+    `Tokens` of each text.
     """
     if isinstance(texts, str):
-        raise TypeError(f"read_texts: a single text {texts[:40]!r} came. Needed: a list of texts.")
+        raise TypeError(f"read_texts: got a single text {texts[:40]!r}, expected a list of texts.")
     if not texts:
         return []
     how = {"padding": False, "truncation": False, "verbose": False}
@@ -46,35 +57,38 @@ def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> l
         front, behind = _around(tokenizer)
         own = tokenizer(list(texts), add_special_tokens=False, **how)["input_ids"]
         return [Tokens([*front, *ids, *behind], len(front), len(front) + len(ids)) for ids in own]
-    found = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=offsets, **how)
-    places = found["offset_mapping"] if offsets else [None] * len(texts)
+    encoded = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=offsets, **how)
+    characters = encoded["offset_mapping"] if offsets else [None] * len(texts)
     return [
-        Tokens(ids, *_own(tokenizer, mask), place)
-        for ids, mask, place in zip(found["input_ids"], found["special_tokens_mask"], places, strict=True)
+        Tokens(ids, *_own(tokenizer, mask), spans)
+        for ids, mask, spans in zip(encoded["input_ids"], encoded["special_tokens_mask"], characters, strict=True)
     ]
 
 
 def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """The ids of texts that go on: what the tokenizer sets in front stays, what it sets behind is taken off.
+    """Tokenize `texts` as prompts with `tokenizer`: special tokens before the text stay, those after it are removed.
 
-    A list may be empty: an empty text, and nothing in front of it.
+    The ids of an empty text may be empty.
     """
-    return [found.ids[: found.stop] for found in read_texts(tokenizer, texts)]
+    return [tokens.ids[: tokens.stop] for tokens in read_texts(tokenizer, texts)]
 
 
 def tokens_in_front(tokenizer: Any) -> int:
-    """How many tokens the tokenizer sets in front of a text, seen on the first of some that is not empty to it."""
+    """Number of special tokens that `tokenizer` puts before a text."""
     if not tokenizer.is_fast:
         return len(_around(tokenizer)[0])
     for text in (*_PROBES, *tokenizer.get_vocab()):
         added = tokenizer(text, return_special_tokens_mask=True)["special_tokens_mask"]
         if 0 in added:
             return added.index(0)
-    raise ValueError(f"this {type(tokenizer).__name__} writes no text at all. Needed: the tokenizer of the model.")
+    raise ValueError(
+        f"got a {type(tokenizer).__name__} whose tokens are all special, expected one that can encode text. "
+        "Give the tokenizer of the model."
+    )
 
 
 def end_tokens(model: TransformerBridge) -> tuple[int, ...]:
-    """The ids that end what a model writes, in order: what its generation settings say, else its tokenizer's end-of-text."""
+    """Sorted ids of the tokens that end a generation of `model`: those of its generation configuration, else of its tokenizer."""
     ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
     ends = model.tokenizer.eos_token_id if ends is None else ends
     return tuple(sorted({int(ends)} if isinstance(ends, int) else {int(end) for end in ends or ()}))
@@ -93,5 +107,5 @@ def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
     empty = tokenizer.build_inputs_with_special_tokens([])
     other = next(token for token in range(len(empty) + 1) if token not in empty)
     framed = tokenizer.build_inputs_with_special_tokens([other])
-    place = framed.index(other)
-    return framed[:place], framed[place + 1 :]
+    index = framed.index(other)
+    return framed[:index], framed[index + 1 :]

@@ -1,16 +1,18 @@
-"""Is a model computed as its checkpoint says? Checked on a few tokens at load, before any number rests on it.
+"""Does a model compute what plain Hugging Face computes? Checked on a few tokens when it is loaded.
 
 TransformerLens, transformers and torch change independently of one another, and a mismatch rarely raises: with transformers
-5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without a word. So each model
-is asked, in six short forwards (the plain one among them), whether
+5.24 and TransformerLens 4.3.0 every key-value cache stayed empty, and all cached numbers were wrong without an error. So six short
+forward passes (one of them plain Hugging Face) check that
 
-- its logits are those of the plain Hugging Face model (where that is at hand),
-- reading the last two tokens through the cache gives what one forward gives,
-- what the sites hold adds up: `resid_pre + attention + mlp = resid_post` in every block, and `resid_pre + attention = resid_mid`
-  where the halves of a block follow one another,
-- a write at each site changes what comes after it, and nothing before it; and at the MLP it changes the stream by what was written.
+- the logits are those of the plain Hugging Face model (if it is available),
+- reading the last two tokens over the cache gives what one forward pass gives,
+- the activations add up: `resid_pre + attention + mlp = resid_post` in every block, and `resid_pre + attention = resid_mid` in
+  architectures that run attention before the MLP,
+- an edit at each site changes what comes after it and nothing before it, and an edit of the MLP output changes the residual stream
+by
+  the same amount.
 
-When it misleads: six tokens do not fill a sliding window, and one block is written to. `interp check` does more.
+Limits: six tokens do not fill a sliding window, and only one block is edited. `interp check` does more.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.models.sites import EditSite, hook_name
@@ -42,8 +44,8 @@ _SHARE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 2e-2, torch.b
 
 @dataclass(frozen=True)
 class Check:
-    """One fact about a model. `difference` and `tolerance` are shares of the largest value compared; `skipped` says why it could
-    not be asked of this model, and is empty where it was."""
+    """The result of one check. `difference` and `tolerance` are shares of the largest value compared; `skipped` is the reason why
+    the check does not apply to this model, or empty."""
 
     name: str
     difference: float
@@ -57,43 +59,44 @@ class Check:
 
 
 class VerificationError(RuntimeError):
-    """A model that is not computed as its checkpoint says."""
+    """A model does not compute what plain Hugging Face computes."""
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """How far two ways to compute the same values may differ, as a share of the largest of them.
+    """How far two ways to compute the same values in `dtype` may differ, as a share of the largest value.
 
-    float32: 1e-4 (measured: 2e-6); bfloat16: 6e-2, float16: 2e-2, as they keep 8 and 11 bits.
+    float32: 1e-4 (measured: 2e-6). bfloat16: 6e-2 and float16: 2e-2, as they keep 8 and 11 bits.
     """
     return _SHARE.get(dtype, 6e-2)
 
 
 def tolerance_of(model: TransformerBridge) -> float:
-    """The tolerance of the precision that a model computes in."""
+    """The tolerance for the precision in which `model` computes."""
     return tolerance(next(model.original_model.parameters()).dtype)
 
 
-def share_of_largest(found: Tensor, expected: Tensor) -> float:
-    """The largest difference of two tensors as a share of the largest value expected (of 1 where that is smaller).
+def share_of_largest(values: Tensor, expected: Tensor) -> float:
+    """The largest difference of `values` from `expected`, as a share of the largest value expected (of 1 if that is smaller).
 
-    Infinite where either holds NaN or where only one of them is infinite, so that no comparison passes on such values.
+    Infinite if either contains NaN or an infinite value, so that no comparison passes on such values.
     """
-    found, expected = found.detach().double().cpu(), expected.detach().double().cpu()
-    if not bool(found.isfinite().all() and expected.isfinite().all()):
+    values, expected = values.detach().double().cpu(), expected.detach().double().cpu()
+    if not bool(values.isfinite().all() and expected.isfinite().all()):
         return float("inf")
-    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
+    return float((values - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
 
 
-def probe_ids(rows: int) -> Tensor:
-    """Six different token ids `[1 token]`, spread over a vocabulary of `rows`."""
-    return torch.tensor([[(3 + place * max(1, rows // 7)) % rows for place in range(_TOKENS)]])
+def probe_ids(hf: Any) -> Int[Tensor, "1 token"]:
+    """Six different token ids, spread over the embedding of the Hugging Face model `hf`."""
+    rows = hf.get_input_embeddings().weight.shape[0]
+    return torch.tensor([[(3 + index * max(1, rows // 7)) % rows for index in range(_TOKENS)]])
 
 
 @torch.no_grad()
 def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
-    """What the plain Hugging Face model says of the probe tokens. Call it before the model is bridged."""
+    """Logits of the plain Hugging Face model `hf` for the tokens of `probe_ids`. Call it before the model is bridged."""
     embedding = hf.get_input_embeddings().weight
-    ids = probe_ids(embedding.shape[0])
+    ids = probe_ids(hf)
     device = "cpu" if embedding.is_meta else embedding.device
     training = hf.training
     hf.eval()
@@ -106,12 +109,21 @@ def plain_logits(hf: Any) -> Float[Tensor, "item token vocab"]:
 
 @torch.no_grad()
 def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[Check, ...]:
-    """Every fact that is checked at load, asked of one model.
+    """Run every check of `interp.load` on a model.
 
-    `plain` are `plain_logits` of the same weights, where they are at hand. A fact that does not hold is told, not raised.
+    Parameters
+    ----------
+    model
+        The bridge.
+    plain
+        `plain_logits` of the same weights, if available.
+
+    Returns
+    -------
+    One `Check` each. A check that fails is returned, not raised.
     """
     allowed = tolerance_of(model)
-    ids = probe_ids(model.original_model.get_input_embeddings().weight.shape[0]).to(model.cfg.device)
+    ids = probe_ids(model.original_model).to(model.cfg.device)
     clean: Tensor = model(ids, attention_mask=torch.ones_like(ids), use_cache=False)
     if not bool(clean.isfinite().all()):
         remedy = ": float16 ends at 65504, load with dtype='bfloat16'" if clean.dtype == torch.float16 else ""
@@ -120,41 +132,49 @@ def check_model(model: TransformerBridge, plain: Tensor | None = None) -> tuple[
     facts: dict[str, Callable[[], float]] = {
         "two cached steps equal one forward": lambda: _cached(model, ids, clean),
         "resid_pre + attention + mlp = resid_post": lambda: _residual_sums(model, sites()),
-        "a write changes what follows it and nothing else": lambda: _writes(model, sites(), clean[:, :_FEW]),
+        "an edit changes what follows it and nothing else": lambda: _writes(model, sites(), clean[:, :_FEW]),
     }
     if plain is not None:
         facts = {"logits equal plain Hugging Face": lambda: share_of_largest(clean, plain), **facts}
-    return tuple(settle(name, allowed, fact) for name, fact in facts.items())
+    return tuple(run_check(name, allowed, fact) for name, fact in facts.items())
 
 
 class CannotAskError(Exception):
-    """A fact that cannot be asked of this model; the text says why."""
+    """A check that does not apply to this model; the text says why."""
 
 
 class WrongError(Exception):
-    """A fact does not hold, whatever the size of a difference."""
+    """A check fails, whatever the size of a difference."""
 
 
-def settle(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
-    """One fact as a check. `fact` gives how far off it is, with a detail or without, or raises `CannotAskError` or `WrongError`.
+def run_check(name: str, allowed: float, fact: Callable[[], float | tuple[float, str]]) -> Check:
+    """Run one check.
 
-    An error of a library says that the fact does not hold.
+    Parameters
+    ----------
+    name
+        What is checked.
+    allowed
+        The largest difference allowed, as a share of the largest value.
+    fact
+        Computes the difference, with or without a detail. It may raise `CannotAskError` (the check is skipped) or `WrongError` (it
+        fails). Other errors of a library also mean that it fails.
     """
     try:
-        found = fact()
+        result = fact()
     except CannotAskError as error:
         return Check(name, 0.0, allowed, skipped=str(error))
     except WrongError as error:
         return Check(name, float("inf"), allowed, str(error))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:  # a library's own
         return Check(name, float("inf"), allowed, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-    return Check(name, found, allowed) if isinstance(found, float) else Check(name, found[0], allowed, found[1])
+    return Check(name, result, allowed) if isinstance(result, float) else Check(name, result[0], allowed, result[1])
 
 
 def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
     """The last two tokens read one by one over a cache, against one forward."""
     if getattr(model.cfg, "is_stateful", False):
-        raise CannotAskError("the model keeps a state of its own instead of keys and values")
+        raise CannotAskError("the model has a recurrent state instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
         given: dict[str, Any] = {} if past is None else {"past_key_values": past}
@@ -219,8 +239,8 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
 
 
 def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
-    """How much a write changes what it must not: the row beside it, the tokens and blocks before it; at the MLP also how far
-    the stream is from what was written."""
+    """How much an edit changes what it must not: the row beside it, the tokens and blocks before it. At the MLP also how far the
+    change of the residual stream is from the edit."""
     held, block = sites.held, sites.block
     logits, stream = held["logits"], held[hook_name("residual_post", block)].float()
     before = clean[:, :_WRITTEN].expand(len(sites.written), -1, -1)
@@ -232,7 +252,7 @@ def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
         change = stream[row, _WRITTEN] - stream[0, _WRITTEN]
         same = bool((logits[row, _WRITTEN:] == logits[0, _WRITTEN:]).all())
         if site not in sites.added or not bool(change.any()) or same:
-            raise WrongError(f"a write at site {site!r} of block {block} changes nothing")
+            raise WrongError(f"an edit at site {site!r} of block {block} changes nothing")
         if site in ("mlp", "residual_post"):
             moved.append(share_of_largest(stream[0, _WRITTEN] + sites.added[site].to(change), stream[row, _WRITTEN]))
     return max(moved)
@@ -247,17 +267,17 @@ def _key(hf: Any) -> tuple[str, ...]:
     return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
 
 
-def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
-    """A model as `bridged()` makes it from `hf`, once what it computes was compared with `hf` itself.
+def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
+    """Bridge a Hugging Face model with `bridged()`, and check that it computes what `hf` computes.
 
-    Asked once a process for a configuration, dtype, device and set of library versions.
+    `name` is for the errors. A configuration is checked once in a process, for a dtype, device and set of library versions.
 
     Raises
     ------
     VerificationError
-        Where a fact of `check_model` does not hold. The error names the fact, the versions and what to install.
+        A check of `check_model` fails. The message names the check, the versions and what to install.
     ValueError
-        Where `hf` itself, without a bridge, fails to read the probe tokens.
+        The Hugging Face model itself does not run.
     """
     key = _key(hf)
     if key in _VERIFIED:
@@ -269,7 +289,7 @@ def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> Tr
     except (RuntimeError, IndexError, TypeError, ZeroDivisionError) as error:  # a size that its parts do not agree on
         why = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"model {name!r} does not run ({why}). Needed: the configuration that its weights were saved with."
+            f"model {name!r} does not run ({why}). Restore the configuration that its weights were saved with."
         ) from error
     model = bridged()
     for check in check_model(model, plain):
@@ -282,12 +302,14 @@ def verified(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> Tr
 
 
 def _refusal(name: str, check: Check) -> str:
-    how_far = check.detail or f"they differ by {check.difference:.1e} of the largest value, allowed are {check.tolerance:.0e}"
+    allowed = f"at most {check.tolerance:.0e} is allowed"
+    detail = check.detail or f"got a difference of {check.difference:.1e} of the largest value, {allowed}"
     if "finite" in check.name:
-        return f"model {name!r}: expected that {check.name}, but {how_far}."
+        return f"model {name!r}: expected that {check.name}, but {detail}."
     have = ", ".join(f"{library} {number}" for library, number in versions().items())
     want = " ".join(f"{library}=={number}" for library, number in TESTED.items())
     return (
-        f"model {name!r} is not computed as its checkpoint says. Expected: {check.name}; {how_far}. Installed: {have}. "
-        f"Install the tested versions: pip install {want}. If they are installed, this architecture is not supported."
+        f"model {name!r} does not compute what plain Hugging Face computes. Expected that {check.name}; {detail}. "
+        f"Installed: {have}. Install the tested versions: pip install {want}. If they are installed, this architecture is not "
+        "supported."
     )

@@ -1,4 +1,4 @@
-"""Does every fast way to compute this model give what plain forwards give, and is it what plain Hugging Face gives?"""
+"""Do all fast computations of a model agree with plain forward passes and with plain Hugging Face?"""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _STEPS, _SAID = 4, 12
 _LONGEST = {"cpu": 1024}
-"""Prompts longer than this are not read only to fill a window; 8192 elsewhere."""
+"""Longest prompt used to test a sliding window, by device; 8192 on others."""
 
 
 def computation_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
-    """What is computed: grids, generation, padding and windows, each against the plain way."""
+    """Checks of grids, generation, padding and sliding windows of `model`. `plain` is the unbridged model, or None."""
     allowed = tolerance_of(model)
     truth = lru_cache(partial(_grids, model, "naive"))  # a plain grid is asked for by several facts
     asked = {"first-token logits": "logits", "whole options": "logprob", "generation": "generate"}
@@ -47,7 +47,7 @@ def computation_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, f
 
 
 def prompts_of(model: TransformerBridge, most: int = 4) -> list[list[int]]:
-    """The ids of the first halves of some sentences, of different lengths and scripts, as prompts that go on."""
+    """Token ids of at most `most` prompts that fit `model`: first halves of sentences, of different lengths and scripts."""
     chosen = [SENTENCES[code] for code in ("eng_Latn", "zho_Hans", "arb_Arab", "hin_Deva")][:most]
     room = (context_limit(model) or 10**9) - _SAID
     return [tokens_of(model, sentence[: len(sentence) // 2])[:room] for sentence in chosen]
@@ -55,7 +55,7 @@ def prompts_of(model: TransformerBridge, most: int = 4) -> list[list[int]]:
 
 def _grids(model: TransformerBridge, method: Method, score: str) -> list[Grid]:
     prompts = [tuple(ids) for ids in prompts_of(model, 2)]
-    first, second, third = probe_ids(model.original_model.get_input_embeddings().weight.shape[0])[0, 1:4].tolist()
+    first, second, third = probe_ids(model.original_model)[0, 1:4].tolist()
     options = ((first, second), (first, third, second)) if score == "logprob" else ()
     ends = sorted({0, model.cfg.n_layers - 1})
     donors = record(model, [ids[::-1] for ids in prompts], "mlp", ends)
@@ -66,49 +66,49 @@ def _grids(model: TransformerBridge, method: Method, score: str) -> list[Grid]:
 def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[[str], list[Grid]]) -> float | tuple[float, str]:
     plain = truth(score)
     try:
-        found = _grids(model, method, score)
+        grids = _grids(model, method, score)
     except ValueError as error:
-        raise CannotAskError(f"it is not used for this model; {error}") from None
-    pairs = list(zip(found, plain, strict=True))
+        raise CannotAskError(f"not used for this model: {error}") from None
+    pairs = list(zip(grids, plain, strict=True))
     if score != "generate":
         return max(share_of_largest(one.values, true.values) for one, true in pairs)
     other = sum(int((one.values != true.values).any(-1).sum()) for one, true in pairs)
     near = sum(true.near_ties for _, true in pairs)
     if other > near:
-        raise WrongError(f"{other} continuations differ, {near} of them may by a near tie")
-    return 0.0, f"{other} continuations differ by a near tie" if other else ""
+        raise WrongError(f"{other} continuations differ, expected at most the {near} with a near tie")
+    return 0.0, f"{other} continuations differ, at a near tie" if other else ""
 
 
 @torch.no_grad()
 def _generation(model: TransformerBridge, plain: Any) -> tuple[float, str]:
-    """How far the first token said otherwise lies below Hugging Face's own, in plain Hugging Face's logits."""
+    """How far our first token that differs is below Hugging Face's choice, in the logits of plain Hugging Face."""
     if plain is None:
-        raise CannotAskError("the plain Hugging Face model cannot be had beside the bridge")
+        raise CannotAskError("the plain Hugging Face model cannot be loaded beside the bridge")
     prompts = prompts_of(model)
-    ours, own, off, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
-    ends = model.tokenizer.eos_token_id if own.eos_token_id is None else own.eos_token_id
+    texts, settings, gaps, same = greedy(model, prompts, list(range(len(prompts))), _SAID, ()), plain.generation_config, [], 0
+    ends = model.tokenizer.eos_token_id if settings.eos_token_id is None else settings.eos_token_id
     filler = ends[0] if isinstance(ends, list) else ends
     plain.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=filler or 0)
     try:
-        for prompt, said in zip(prompts, ours, strict=True):
+        for prompt, generated in zip(prompts, texts, strict=True):
             ids = torch.tensor([prompt], device=plain.device)
             whole = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=_SAID)[0]
             theirs = whole[len(prompt) :].tolist()
-            length = max(len(said), len(theirs))
-            where = next((place for place in range(length) if said[place : place + 1] != theirs[place : place + 1]), None)
-            same += where is None
-            if where is None:
+            length = max(len(generated), len(theirs))
+            first = next((index for index in range(length) if generated[index : index + 1] != theirs[index : index + 1]), None)
+            same += first is None
+            if first is None:
                 continue
-            if where >= len(said):
-                raise WrongError(f"we say {len(said)} tokens where Hugging Face says {len(theirs)}")
-            said = said[: where + 1]
-            read = torch.tensor([[*prompt, *said[:-1]]], device=plain.device)
+            if first >= len(generated):
+                raise WrongError(f"got {len(generated)} tokens, expected the {len(theirs)} of Hugging Face")
+            generated = generated[: first + 1]
+            read = torch.tensor([[*prompt, *generated[:-1]]], device=plain.device)
             logits = plain(read, attention_mask=torch.ones_like(read), use_cache=False).logits[0, len(prompt) - 1 :].float()
-            off.append(shortfalls(logits, said)[-1])
+            gaps.append(shortfalls(logits, generated)[-1])
     finally:
-        plain.generation_config = own
-    ties = f"; {len(off)} part at a near tie" if off else ""
-    return max(off, default=0.0), f"{same} of {len(prompts)} texts token for token{ties}"
+        plain.generation_config = settings
+    ties = f"; {len(gaps)} differ from a near tie on" if gaps else ""
+    return max(gaps, default=0.0), f"{same} of {len(prompts)} texts token for token{ties}"
 
 
 @torch.no_grad()
@@ -117,26 +117,27 @@ def _padding(model: TransformerBridge) -> float:
     batch = pad(model, prompts)
     together = model(batch.ids, attention_mask=batch.mask, use_cache=False)[:, -1]
     alone = [pad(model, [ids]) for ids in prompts]
-    said = [model(one.ids, attention_mask=one.mask, use_cache=False)[0, -1] for one in alone]
-    return max(share_of_largest(together[row], one) for row, one in enumerate(said))
+    logits = [model(one.ids, attention_mask=one.mask, use_cache=False)[0, -1] for one in alone]
+    return max(share_of_largest(together[row], one) for row, one in enumerate(logits))
 
 
 @torch.no_grad()
 def _window(model: TransformerBridge) -> tuple[float, str]:
-    """The last two tokens of a prompt that is longer than the window, read over a cache and without one."""
+    """The last two tokens of a prompt longer than the window, with and without a cache."""
     window, limit = shortest_window(model), context_limit(model)
     if window is None:
-        raise CannotAskError("no layer has one")
+        raise CannotAskError("no layer has a sliding window")
     length, most = window + 6, _LONGEST.get(str(model.cfg.device), 8192)
     if limit is not None and length > limit:
-        raise CannotAskError(f"the window of {window} tokens is no shorter than what the model reads ({limit})")
+        raise CannotAskError(f"the window of {window} tokens is not shorter than the context length ({limit})")
     if length > most:
-        raise CannotAskError(f"the window is {window} tokens long, too many to read here; shorter prompts never meet it")
-    rows = model.original_model.get_input_embeddings().weight.shape[0]
+        raise CannotAskError(f"the window of {window} tokens is too long to test here; it has no effect on shorter prompts")
+    hf: Any = model.original_model
+    rows = hf.get_input_embeddings().weight.shape[0]
     ids = torch.randint(rows, (1, length), generator=torch.Generator().manual_seed(0)).to(model.cfg.device)
-    mask, past, said = torch.ones_like(ids), new_cache(model), []
+    mask, past, logits = torch.ones_like(ids), new_cache(model), []
     for start, stop in ((0, length - 2), (length - 2, length - 1), (length - 1, length)):
-        seen = mask[:, :stop]
-        said.append(model(ids[:, start:stop], attention_mask=seen, past_key_values=past, logits_to_keep=1)[:, -1])
+        attended = mask[:, :stop]
+        logits.append(model(ids[:, start:stop], attention_mask=attended, past_key_values=past, logits_to_keep=1)[:, -1])
     plain = model(ids, attention_mask=mask, use_cache=False, logits_to_keep=2)
-    return share_of_largest(torch.stack(said[1:], dim=1), plain), f"window of {window} tokens, prompt of {length}"
+    return share_of_largest(torch.stack(logits[1:], dim=1), plain), f"window of {window} tokens, prompt of {length}"

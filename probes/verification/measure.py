@@ -1,7 +1,7 @@
-"""Is a model of one's own computed as its checkpoint says, and what should one know of it before a number rests on it?
+"""Does a model compute what plain Hugging Face computes, and what should a user know about it?
 
-Facts are judged (they hold within a tolerance, or fail), skipped with a reason, or told only: what the tokenizer adds, where
-attention sinks lie, how much half precision costs. The load check asks the first of them of every model; this asks the rest.
+A check passes or fails within a tolerance, is skipped with a reason, or only informs: which tokens the tokenizer adds, where
+attention sinks are, how much half precision changes. `interp.load` runs the first checks for every model; here are the others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interp.models.verification import Check, check_model, plain_logits, settle
+from interp.models.verification import Check, check_model, plain_logits, run_check
 from interp.provenance import TESTED, versions
 from probes.verification.computation import computation_facts
 from probes.verification.numerics import numeric_facts
@@ -22,19 +22,28 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
-"""A name, how far off it may be (infinity: it is told, not judged), and what finds out."""
+"""Name, largest difference allowed (infinite: it only informs), and the function that computes the difference."""
 
 
 def verify(model: TransformerBridge, plain: Any = None) -> Iterator[Check]:
-    """Every fact of a model, one by one as it is found.
+    """Check a model, one fact at a time.
 
-    `plain` is the Hugging Face model over the same weights (`interp.models.load.read_plain`), not bridged; None where it cannot be
-    had beside the bridge, as for a model that is split over devices: what is compared with it is skipped then.
+    Parameters
+    ----------
+    model
+        A model from `interp.load`.
+    plain
+        The Hugging Face model with the same weights, not bridged (`interp.models.load.load_hf_model`). None if it cannot be held
+        beside the bridge, such as a model that is split over devices: comparisons with it are then skipped.
+
+    Yields
+    ------
+    A `Check` for each fact.
     """
     yield from check_model(model, None if plain is None else plain_logits(plain))
     for name, allowed, fact in (*computation_facts(model, plain), *tokenizer_facts(model), *numeric_facts(model, plain)):
-        yield settle(name, allowed, fact)
-    yield settle("the tested versions are installed", math.inf, _versions)
+        yield run_check(name, allowed, fact)
+    yield run_check("the tested versions are installed", math.inf, _versions)
 
 
 def _versions() -> tuple[float, str]:
@@ -45,12 +54,15 @@ def _versions() -> tuple[float, str]:
 
 
 def tabulate(checks: list[Check]) -> pd.DataFrame:
-    """One row a fact: `fact`, `result` (ok, FAILED, skipped or told), `difference` and `allowed` as shares of the largest value
-    compared (NaN where nothing is), and `detail`."""
+    """Tabulate `checks`, one row each.
+
+    Columns: `fact`, `result` ("ok", "FAILED", "skipped" or "info"), `difference` and `allowed` as shares of the largest value
+    (NaN if nothing is compared), and `detail`.
+    """
     rows = []
     for check in checks:
         judged = not check.skipped and math.isfinite(check.tolerance)
-        result = "skipped" if check.skipped else ("ok" if check.passed else "FAILED") if judged else "told"
+        result = "skipped" if check.skipped else ("ok" if check.passed else "FAILED") if judged else "info"
         numbers = (check.difference, check.tolerance) if judged else (math.nan, math.nan)
         rows.append((check.name, result if check.passed else "FAILED", *numbers, check.skipped or check.detail))
     return pd.DataFrame(rows, columns=["fact", "result", "difference", "allowed", "detail"])

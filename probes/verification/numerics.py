@@ -1,4 +1,4 @@
-"""What should one know of the sizes of a model's numbers: attention sinks, and what half precision changes."""
+"""Attention sinks, and the effect of half precision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from interp.interventions.edits import tokens_of
 from interp.interventions.grid.grid import free_memory
 from interp.models.batches import context_limit, pad
-from interp.models.load import bridge_beside
+from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
 from interp.models.verification import CannotAskError, share_of_largest
 from probes.verification.sentences import SENTENCES
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 _SINK = 10.0
-"""A token is called an attention sink where its norm is so many times the median of its layer."""
+"""A token is an attention sink if its norm exceeds this multiple of the median of its layer."""
 
 
 def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
-    """What is told of a model's numbers, and not judged."""
+    """Facts about the numbers of `model` that inform only. `plain` is the unbridged model, or None."""
     half = [
         (f"{name} against float32 of the same weights", math.inf, partial(_half, model, plain, dtype))
         for name, dtype in (("bfloat16", torch.bfloat16), ("float16", torch.float16))
@@ -35,36 +35,36 @@ def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float
 
 
 def _texts(model: TransformerBridge) -> list[list[int]]:
-    """The ids of some sentences, cut to what the model reads."""
+    """Token ids of some sentences, truncated to the context length."""
     chosen = [SENTENCES[code] for code in ("eng_Latn", "rus_Cyrl", "arb_Arab", "zho_Hans")]
     return [tokens_of(model, sentence)[: context_limit(model)] for sentence in chosen]
 
 
 @torch.no_grad()
 def _sinks(model: TransformerBridge) -> tuple[float, str]:
-    """Which positions hold a norm far above their layer's median, in which layers, and how far."""
+    """Positions whose norm is far above the median of their layer, in which layers, and by how much."""
     layers, texts = layer_names("residual", model.cfg.n_layers), _texts(model)
     norms = [_norms(model, ids) for ids in texts]
     medians = torch.cat(norms, dim=1).median(dim=1).values.clamp_min(1e-12)
-    found: dict[int, list[tuple[float, int, int]]] = {}
+    by_position: dict[int, list[tuple[float, int, int]]] = {}
     ratios = [each / medians[:, None] for each in norms]
     for text, ratio in enumerate(ratios):
-        for layer, place in (ratio > _SINK).nonzero().tolist():
-            found.setdefault(place, []).append((float(ratio[layer, place]), layer, text))
+        for layer, position in (ratio > _SINK).nonzero().tolist():
+            by_position.setdefault(position, []).append((float(ratio[layer, position]), layer, text))
     largest = max(float(ratio.max()) for ratio in ratios)
-    if not found:
-        return largest, f"none over {_SINK:.0f} times the median; the largest norm is {largest:.1f} times it"
-    order = sorted(found, key=lambda place: -max(found[place])[0])
-    said = []
-    for place in order[:3]:
-        most, layer, text = max(found[place])
-        where = sorted({layer for _, layer, _ in found[place]})
-        token = model.tokenizer.convert_ids_to_tokens(texts[text][place])
-        said.append(
-            f"position {place} ({token!r}) in {len({text for *_, text in found[place]})} of {len(texts)} texts, layers "
+    if not by_position:
+        return largest, f"none above {_SINK:.0f} times the median; the largest norm is {largest:.1f} times the median"
+    order = sorted(by_position, key=lambda position: -max(by_position[position])[0])
+    descriptions = []
+    for position in order[:3]:
+        most, layer, text = max(by_position[position])
+        where = sorted({layer for _, layer, _ in by_position[position]})
+        token = model.tokenizer.convert_ids_to_tokens(texts[text][position])
+        descriptions.append(
+            f"position {position} ({token!r}) in {len({text for *_, text in by_position[position]})} of {len(texts)} texts, layers "
             f"{layers[where[0]]} to {layers[where[-1]]}, up to {most:.0f} times the median (layer {layers[layer]})"
         )
-    return largest, "; ".join(said) + (f"; and {len(order) - 3} more positions" if len(order) > 3 else "")
+    return largest, "; ".join(descriptions) + (f"; and {len(order) - 3} more positions" if len(order) > 3 else "")
 
 
 def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
@@ -75,27 +75,27 @@ def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
         kept[layer] = activation[0].float().norm(dim=-1).cpu()
 
     layers = layer_names("residual", model.cfg.n_layers)
-    hooks = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
+    hooks: list[Any] = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1, fwd_hooks=hooks)
     return torch.stack([kept[layer] for layer in layers])
 
 
 @torch.no_grad()
 def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[float, str]:
-    """How far the logits of the same weights in half precision are, and how often another token is the most probable."""
+    """How much the logits of the same weights change in half precision, and how often the top token changes."""
     if plain is None or getattr(plain, "hf_quantizer", None) is not None:
-        raise CannotAskError("the weights cannot be cast beside the bridge: they are split, on disk or quantised")
+        raise CannotAskError("a second copy of the weights is impossible: they are split over devices, on disk or quantized")
     numbers = sum(parameter.numel() for parameter in plain.parameters())
     needed, free = numbers * (4 + 2), free_memory(model.cfg.device)
     if needed > free:
         raise CannotAskError(f"both copies need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
-    said: dict[torch.dtype, Tensor] = {}
+    logits: dict[torch.dtype, Tensor] = {}
     for each in (torch.float32, dtype):
-        copy = bridge_beside(plain, model.tokenizer, model.cfg.model_name, each)
+        copy = bridge_unchecked(plain, model.tokenizer, model.cfg.model_name, each)
         batches = [pad(copy, [ids]) for ids in _texts(model)]
-        said[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
+        logits[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
         del copy
-    true, half = said[torch.float32], said[dtype]
+    true, half = logits[torch.float32], logits[dtype]
     if not bool(half.isfinite().all()):
         return math.nan, "overflows: NaN or infinite logits; use bfloat16 or float32"
     turned = float((true.argmax(-1) != half.argmax(-1)).float().mean())

@@ -1,4 +1,4 @@
-"""What does this tokenizer add, and do its tokens know which characters they stand for?"""
+"""Checks of the tokenizer: the tokens it adds, the characters of its tokens, its chat template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def tokenizer_facts(model: TransformerBridge) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
-    """What holds of the tokenizer: its offsets, what it adds, that a prompt has no end token behind it, its chat template."""
+    """Checks of the tokenizer of `model`: offsets, added tokens, that a prompt does not end in an end token, chat template."""
     return [
         ("token offsets: each span decodes to its text", 0.0, partial(_offsets, model.tokenizer)),
         ("tokens that the tokenizer adds to a text", math.inf, partial(_added, model.tokenizer)),
@@ -28,31 +28,32 @@ def tokenizer_facts(model: TransformerBridge) -> list[tuple[str, float, Callable
 
 
 def _offsets(tokenizer: Any) -> tuple[float, str]:
-    """How many scripts have a token whose characters are not what it decodes to."""
+    """Number of scripts with a token whose characters differ from what it decodes to."""
     if not tokenizer.is_fast:
-        raise CannotAskError("the tokenizer is not a fast one, its tokens do not know their characters; spans are refused")
-    wrong, unknown = {}, []
+        raise CannotAskError("the tokenizer is not a fast one, so it gives no offsets; templates are refused")
+    wrong: dict[str, str] = {}
+    unknown = []
     for code, text in SENTENCES.items():
-        found = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-        groups = _groups(found["input_ids"], found["offset_mapping"])
+        encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        groups = _groups(encoded["input_ids"], encoded["offset_mapping"])
         known = [group for group in groups if tokenizer.unk_token_id not in group[0]]
         if len(known) < len(groups):
             unknown.append(code)
         for ids, start, stop in known:
-            said = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-            if _plain(said) != _plain(text[start:stop]):
-                wrong.setdefault(code, f"{code}: {said!r} for {text[start:stop]!r}")
-        covered = {place for _, start, stop in groups for place in range(start, stop)}
-        if missed := [text[place] for place in range(len(text)) if place not in covered and not text[place].isspace()]:
+            decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+            if _plain(decoded) != _plain(text[start:stop]):
+                wrong.setdefault(code, f"{code}: {decoded!r} for {text[start:stop]!r}")
+        covered = {index for _, start, stop in groups for index in range(start, stop)}
+        if missed := [text[index] for index in range(len(text)) if index not in covered and not text[index].isspace()]:
             wrong.setdefault(code, f"{code}: no token holds {missed[0]!r}")
     note = f"; unknown tokens in {', '.join(unknown)}" if unknown else ""
     if wrong:
-        raise WrongError(f"not in {len(wrong)} of {len(SENTENCES)} scripts ({next(iter(wrong.values()))}){note}")
+        raise WrongError(f"wrong in {len(wrong)} of {len(SENTENCES)} scripts ({next(iter(wrong.values()))}){note}")
     return 0.0, f"{len(SENTENCES)} scripts{note}"
 
 
 def _groups(ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[tuple[list[int], int, int]]:
-    """Tokens with the characters they stand for; those that share a character (bytes of one) together."""
+    """Tokens with their characters; tokens that share a character (its bytes) are grouped."""
     groups: list[tuple[list[int], int, int]] = []
     for token, (start, stop) in zip(ids, offsets, strict=True):
         if groups and (start < groups[-1][2] or start == stop):
@@ -64,36 +65,34 @@ def _groups(ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[tupl
 
 
 def _plain(text: str) -> str:
-    """A text without what tokenizers are free to change: spaces at its ends, compatibility forms, case."""
+    """A text without what a tokenizer may change: outer spaces, compatibility forms, case."""
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def _added(tokenizer: Any) -> tuple[float, str]:
     bare, full = (tokenizer("one two", add_special_tokens=special)["input_ids"] for special in (False, True))
     size = len(bare)
-    front = next((place for place in range(len(full) - size + 1) if full[place : place + size] == bare), None)
+    front = next((index for index in range(len(full) - size + 1) if full[index : index + size] == bare), None)
     if front is None:
-        return 0.0, f"it reads a text otherwise when it adds some: {tokenizer.convert_ids_to_tokens(full)}"
+        return 0.0, f"the tokens of the text change when it adds some: {tokenizer.convert_ids_to_tokens(full)}"
     sides = {"in front": full[:front], "behind": full[front + size :]}
-    said = [f"{where}: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for where, ids in sides.items() if ids]
-    return 0.0, "; ".join(said) or "none"
+    descriptions = [f"{where}: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for where, ids in sides.items() if ids]
+    return 0.0, "; ".join(descriptions) or "none"
 
 
 def _open(model: TransformerBridge) -> tuple[float, str]:
     ends = set(end_tokens(model))
     last = tokens_of(model, "one two")[-1]
     if last in ends:
-        raise WrongError(
-            f"a prompt ends in {model.tokenizer.convert_ids_to_tokens(last)!r}: the model would be asked after its end"
-        )
+        raise WrongError(f"a prompt ends in {model.tokenizer.convert_ids_to_tokens(last)!r}, expected no end token there")
     return 0.0, f"generation ends at {' '.join(map(str, model.tokenizer.convert_ids_to_tokens(sorted(ends)))) or 'no token'}"
 
 
 def _chat(tokenizer: Any) -> tuple[float, str]:
     if not tokenizer.chat_template:
-        raise CannotAskError("the tokenizer has none: a base model, or one whose template lies elsewhere")
+        raise CannotAskError("the tokenizer has none, as for a base model")
     words = "How many languages do you hold?"
     text = tokenizer.apply_chat_template([{"role": "user", "content": words}], tokenize=False, add_generation_prompt=True)
     if words not in text:
-        raise WrongError(f"it loses what the user says: {text[:80]!r}")
+        raise WrongError(f"it drops the message of the user: {text[:80]!r}")
     return 0.0, f"renders {text[:80]!r}{' ...' if len(text) > 80 else ''}"

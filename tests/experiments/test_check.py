@@ -13,9 +13,9 @@ from experiments.__main__ import main
 from interp.files.sealed_json import read_sealed
 from interp.generation import generate as generating
 from interp.models.cache_argument import NEW, OLD
-from interp.models.load import bridge_beside
+from interp.models.load import bridge_unchecked
 from interp.models.receipts import Receipt
-from interp.models.verification import CannotAskError, WrongError, settle
+from interp.models.verification import CannotAskError, WrongError, run_check
 from probes.report import Report
 from probes.spreadsheet import read_spreadsheet
 from probes.verification import computation, numerics, tokenization
@@ -25,7 +25,7 @@ from tests.support.tiny import tiny, tiny_folder, tiny_hf, tiny_tokenizer
 
 def table_of(family: str, **changes):
     hf = tiny_hf(family, **changes)
-    model = bridge_beside(hf, tiny_tokenizer(family), "own")
+    model = bridge_unchecked(hf, tiny_tokenizer(family), "own")
     return tabulate(list(verify(model, hf))).set_index("fact")
 
 
@@ -45,15 +45,15 @@ def test_a_window_is_overrun_on_purpose(family):
     off, detail = computation._window(tiny(family, sliding_window=16))
     assert off < 1e-5
     assert detail == "window of 16 tokens, prompt of 22"
-    with pytest.raises(CannotAskError, match="no layer has one"):
+    with pytest.raises(CannotAskError, match="no layer has a sliding window"):
         computation._window(tiny("llama"))
 
 
 def test_what_the_tokenizer_adds_and_lacks_is_told():
-    checks = [settle(*fact) for fact in tokenization.tokenizer_facts(tiny("xglm"))]
+    checks = [run_check(*fact) for fact in tokenization.tokenizer_facts(tiny("xglm"))]
     table = tabulate(checks).set_index("fact")
     row = table.loc["tokens that the tokenizer adds to a text"]
-    assert (row["result"], row["detail"]) == ("told", "in front: </s>")
+    assert (row["result"], row["detail"]) == ("info", "in front: </s>")
     assert math.isnan(row["difference"])
     assert table.loc["chat template", "result"] == "skipped"
 
@@ -63,7 +63,7 @@ def test_a_chat_template_is_rendered_and_one_that_loses_the_words_is_a_fault():
     tokenizer.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
     assert "<user>How many" in tokenization._chat(tokenizer)[1]
     tokenizer.chat_template = "hello"
-    with pytest.raises(WrongError, match="loses what the user says"):
+    with pytest.raises(WrongError, match="drops the message of the user"):
         tokenization._chat(tokenizer)
 
 
@@ -82,14 +82,14 @@ def test_offsets_that_name_other_characters_are_a_fault():
             return tiny_tokenizer("llama").decode(ids, **how)
 
     assert tokenization._offsets(tiny_tokenizer("llama"))[1] == "15 scripts"
-    with pytest.raises(WrongError, match="not in 15 of 15 scripts"):
+    with pytest.raises(WrongError, match="wrong in 15 of 15 scripts"):
         tokenization._offsets(Shifted())
 
 
 def test_a_planted_sink_is_found_at_its_position_and_layers():
     hf = tiny_hf("llama")
     hf.model.embed_tokens.weight.data[0] *= 300  # the BOS token
-    model = bridge_beside(hf, tiny_tokenizer("llama"), "own")
+    model = bridge_unchecked(hf, tiny_tokenizer("llama"), "own")
     most, detail = numerics._sinks(model)
     assert most > 100
     assert detail.startswith("position 0 ('<s>') in 4 of 4 texts, layers embed to 3, up to ")
@@ -103,14 +103,14 @@ def broken(module, args, kwargs):
 def test_an_empty_cache_fails_the_command_with_1_and_is_in_the_folder(tmp_path, monkeypatch, capsys):
     import interp.models.load as loading
 
-    real = loading.hand_on_cache
+    real = loading.rename_cache_argument
 
     def lose(model):
         real(model)
         for block in model.blocks:
             block.attn.register_forward_pre_hook(broken, with_kwargs=True)
 
-    monkeypatch.setattr(loading, "hand_on_cache", lose)
+    monkeypatch.setattr(loading, "rename_cache_argument", lose)
     folder = tiny_folder("llama", tmp_path / "model")
     assert main(["check", str(folder), "--device", "cpu", "--output", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().out

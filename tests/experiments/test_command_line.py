@@ -13,7 +13,7 @@ import pytest
 from experiments.align import AlignSettings
 from experiments.commands import COMMANDS
 from experiments.quadrants import QuadrantsSettings
-from experiments.runs.command_line import ask_again
+from experiments.runs.command_line import rebuild_command_line
 from experiments.runs.settings import RECIPES, Settings, parse, read_recipe, settings_of
 from experiments.runs.strict_yaml import read_yaml
 from experiments.tour import CHAPTERS
@@ -29,13 +29,13 @@ def asked(line: str) -> dict:
 def said_again(settings: Settings, folder: Path) -> str:
     folder.mkdir()
     (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
-    return ask_again(folder)
+    return rebuild_command_line(folder)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_recipe_as_a_command_line_asks_the_same(path, tmp_path):
     shutil.copy(path, tmp_path / "config.yaml")
-    line = ask_again(tmp_path)
+    line = rebuild_command_line(tmp_path)
     tables = [value for value in read_yaml(path).values() if isinstance(value, dict)]
     assert line or tables, "only a table of lists, or a part of one, may need YAML"
     if line:
@@ -76,6 +76,6 @@ def test_only_the_defaults_that_were_left_are_spelled(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "command: nothing\n", "command: align\nlayers: 3\n", "[", "- a\n"])
 def test_what_no_command_wrote_gives_none(text, tmp_path):
-    assert ask_again(tmp_path) == ""
+    assert rebuild_command_line(tmp_path) == ""
     (tmp_path / "config.yaml").write_text(text)
-    assert ask_again(tmp_path) == ""
+    assert rebuild_command_line(tmp_path) == ""

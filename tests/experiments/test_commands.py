@@ -93,7 +93,7 @@ def test_a_flag_wins_over_the_recipe_and_the_recipe_over_the_default(tmp_path):
         ("languages: [deu_Latn, no]", "r.yaml: languages.1: got False. Input should be a valid string. YAML reads an unquoted no"),
         ("languages: deu_Latn", "r.yaml: languages: got 'deu_Latn'"),
         ("command: lens", "r.yaml: got a recipe for 'lens'"),
-        ("- a\n- b", "r.yaml holds a list"),
+        ("- a\n- b", "r.yaml: got a list"),
         ("a: [", "r.yaml is not readable as YAML"),
     ],
 )

@@ -101,7 +101,9 @@ def test_no_module_opens_pickles_or_archives_or_runs_text(part):
 # No remote code ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "told"), [("llama", "no tokenizer that can be read"), ("mine", "code of its own|not supported")])
+@pytest.mark.parametrize(
+    ("kind", "told"), [("llama", "no readable tokenizer"), ("mine", "code from its own repository|not supported")]
+)
 def test_code_in_a_models_folder_is_never_run(kind, told, model, tmp_path):
     folder = copied(model, tmp_path / "m")
     (folder / "mine.py").write_text(f"import pathlib\npathlib.Path({str(tmp_path / 'pwned')!r}).touch()\nclass Mine: pass\n")

@@ -123,7 +123,7 @@ def test_an_adapters_settings_do_not_choose_other_weights(model, tmp_path):
     folder = copied(model, tmp_path / "m")
     adapter = {"peft_type": "LORA", "base_model_name_or_path": str(tiny_folder("gpt2", tmp_path / "other")), "r": 1}
     (folder / "adapter_config.json").write_text(json.dumps(adapter))
-    with pytest.raises(ValueError, match="which may name other weights"):
+    with pytest.raises(ValueError, match="which may belong to other weights"):
         interp.load(folder)
 
 

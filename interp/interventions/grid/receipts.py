@@ -39,13 +39,13 @@ def check_cells(
     """
     what, off, items = "transplant cells", [], sorted(grids)
     sources, targets = blocks
-    for place in receipts.chosen(what, len(items) * len(sources) * len(targets), 2 if len(items) > 20 else 1):
+    for place in receipts.draw_items(what, len(items) * len(sources) * len(targets), 2 if len(items) > 20 else 1):
         item, cell = items[place // (len(sources) * len(targets))], place % (len(sources) * len(targets))
         row, column = divmod(cell, len(targets))
         target = torch.tensor([-1, targets[column]])
         cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, graft)
         off.append(_difference(model, prompts[item], cells, asks[item], grids[item].values[row, column]))
-    receipts.give(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
+    receipts.record_differences(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
 
 
 def _decides(asks: Sequence[Ask]) -> bool:

@@ -118,7 +118,7 @@ def test_some_layers_are_the_same_rows_and_no_later_block_runs(site: str) -> Non
     assert torch.equal(some["deu"], everything["deu"][rows])
     assert torch.equal(everything.select(layers=["1", 0])["deu"], some["deu"])
     assert "layers:1," in str(some.signature)
-    with pytest.raises(ValueError, match="layer 'embedding': needed a name among"):
+    with pytest.raises(ValueError, match="got layer 'embedding', expected one of"):
         interp.capture(model, CORPUS, layers=["embedding"])
 
 
@@ -152,14 +152,14 @@ def test_a_sentence_that_is_empty_or_too_long_is_named(caplog: pytest.LogCapture
     model = tiny("llama")
     long = ParallelCorpus("toy", {"eng_Latn": ("a", "The cat " * 100), "deu_Latn": ("b", "c")}, ids=("x", "y"))
     count = len(encode(model, ["The cat " * 100])[0])
-    with pytest.raises(ValueError, match=f"sentence 'y' in eng_Latn has {count} tokens, the model reads 128"):
+    with pytest.raises(ValueError, match=f"got {count} tokens in sentence 'y' in eng_Latn, expected at most 128"):
         interp.capture(model, long, progress=False)
     with caplog.at_level(logging.WARNING, "interp.activations.capture"):
         cut = interp.capture(model, long, pooling="end", truncate=True, progress=False)
-    assert "1 of 2 sentences in eng_Latn cut to 128 tokens" in caplog.text
+    assert "1 of 2 sentences in eng_Latn truncated to 128 tokens" in caplog.text
     states = hf_states("llama", encode(model, ["The cat " * 100])[0][:128])
     torch.testing.assert_close(cut["eng"][:, 1], states[:, -1], atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="sentence 'x' in eng_Latn is empty, or was cut off"):
+    with pytest.raises(ValueError, match="sentence 'x' in eng_Latn is empty or was truncated"):
         interp.capture(model, long, template="The cat " * 100 + "{sentence}", truncate=True)
 
 
@@ -177,7 +177,7 @@ def test_a_folder_gives_back_what_memory_holds(tmp_path: Path, caplog: pytest.Lo
     few = again.select(languages=["zh"], layers=["embed", -1])
     assert few.languages == ("zho_Hans",)
     assert torch.equal(few["zho_Hans"], memory["zho_Hans"][[0, -1]])
-    with pytest.raises(ValueError, match="activations hold no deu_Latn"):
+    with pytest.raises(ValueError, match="got language deu_Latn, expected one of"):
         few["deu_Latn"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == [
         "deu_Latn.safetensors",
@@ -261,7 +261,7 @@ def test_planted_arrays_are_activations(tmp_path: Path) -> None:
     assert acts.layers == ("0", "1")
     assert torch.equal(acts.select(layers=[-1])["French"], arrays["fr"][1:])
     assert (len(acts), acts.d_model) == (3, 4)
-    with pytest.raises(ValueError, match=r"Needed: one \[layer sentence d_model\]"):
+    with pytest.raises(ValueError, match=r"expected one \[layer sentence d_model\]"):
         Activations.from_arrays({"fr": torch.zeros(2, 3, 4), "eng_Latn": torch.zeros(2, 2, 4)})
     with pytest.raises(ValueError, match="2 ids for arrays"):
         Activations.from_arrays(arrays, ids=["a", "b"])

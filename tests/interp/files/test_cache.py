@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from interp.files.cache import Cache, differences, told
+from interp.files.cache import Cache, describe_differences, differences
 
 OF = {"weights": "a1", "prompts": ["x", "y"], "sources": (1, 2)}
 BY = {"transformers": "5.23.0", "device": "cpu"}
@@ -54,5 +54,5 @@ def test_a_file_under_another_name_is_of_something_else(tmp_path, caplog):
 def test_facts_differ_as_a_file_would_hold_them():
     assert differences({"a": (1, 2)}, {"a": [1, 2]}) == {}
     assert differences({"a": 1, "b": 2}, {"a": 1, "c": 3}) == {"b": (2, None), "c": (None, 3)}
-    assert told({"a": (1, 2), "b": ("x" * 99, None)}).startswith("another a (1, now 2) and another b ('xxx")
-    assert len(told({"b": ("x" * 9999, None)})) < 100
+    assert describe_differences({"a": (1, 2), "b": ("x" * 99, None)}).startswith("another a (1, now 2) and another b ('xxx")
+    assert len(describe_differences({"b": ("x" * 9999, None)})) < 100

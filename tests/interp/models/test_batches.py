@@ -97,5 +97,5 @@ def test_a_template_needs_tokens_that_know_their_characters() -> None:
     class Slow:
         is_fast = False
 
-    with pytest.raises(ValueError, match="needs a fast tokenizer"):
+    with pytest.raises(ValueError, match="expected a fast tokenizer"):
         spans(Slow(), ["a"], ("x", ""))

@@ -24,7 +24,7 @@ from interp.interventions.steering import ablated, steered
 from interp.interventions.transplant import transplant_grid, transplanted
 from interp.lens.logit_lens import read_prompts
 from interp.models import devices as placement
-from interp.models.device_map import place, weight_bytes
+from interp.models.device_map import plan_placement, weight_bytes
 from interp.neurons import count_neurons
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import read_vocabulary
@@ -135,7 +135,7 @@ CONFIG = LlamaConfig(vocab_size=1000, hidden_size=64, num_hidden_layers=2, inter
 
 
 def _placed(**changes: Any) -> dict[str, Any]:
-    return place(AutoModelForCausalLM, CONFIG, None, "auto", **changes)
+    return plan_placement(AutoModelForCausalLM, CONFIG, None, "auto", **changes)
 
 
 def test_the_weights_are_counted_without_making_them():
@@ -152,7 +152,7 @@ def test_a_model_goes_to_one_gpu_to_several_or_nowhere(gpus):
     gpus(int(0.7 * needed), int(0.7 * needed))
     assert _placed() == {"device_map": "auto", "max_memory": dict.fromkeys((0, 1), int(0.95 * int(0.7 * needed)))}
     gpus(needed // 3, needed // 3)
-    with pytest.raises(ValueError, match="takes no model that lies partly on a GPU and partly in memory"):
+    with pytest.raises(ValueError, match="cannot run a model that is partly on a GPU and partly in memory"):
         _placed()
     gpus(int(1.1 * needed))
     assert _placed() == {}, "the only one, and it fits"
@@ -161,7 +161,7 @@ def test_a_model_goes_to_one_gpu_to_several_or_nowhere(gpus):
 def test_a_mixture_of_gpu_and_memory_is_refused():
     hf = tiny_hf("llama")
     hf.hf_device_map = {"model": 0, "lm_head": "cpu"}
-    with pytest.raises(ValueError, match="Needed: GPUs alone, or no GPU"):
+    with pytest.raises(ValueError, match="expected only GPUs or no GPU"):
         interp.load(hf, tokenizer=tiny_tokenizer("llama"))
 
 
@@ -228,7 +228,7 @@ TERNARY = {"quant_method": "bitnet", "linear_class": "bitlinear", "quantization_
 
 def test_a_quantised_joint_projection_is_refused_with_the_reason(tmp_path):
     folder = _quantised(tmp_path, TERNARY, _ternary, "bloom", "(query_key_value|dense)")
-    with pytest.raises(ValueError, match="quantised by bitnet, and TransformerLens must read the weights of this architecture"):
+    with pytest.raises(ValueError, match="got weights quantized by bitnet, expected unquantized weights"):
         interp.load(folder, device="cpu")
 
 

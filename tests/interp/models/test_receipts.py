@@ -23,7 +23,7 @@ from interp.interventions.grid.grid import Grid
 from interp.interventions.grid.items import transplant_items
 from interp.interventions.patching import Edit, run_edits
 from interp.models.batches import Batch, pad
-from interp.models.receipts import MOST, Receipt, ReceiptError, chosen, collected, give, merged, told
+from interp.models.receipts import MOST, Receipt, ReceiptError, collected, describe, draw_items, merge_receipts, record_differences
 from interp.text.corpus import ParallelCorpus
 from tests.support.tiny import FAMILIES, tiny
 
@@ -58,7 +58,7 @@ PATHS = {
 def test_every_fast_path_agrees_with_plain_forwards_inside_a_run(family, what):
     with collected() as found:
         PATHS[what](tiny(family))
-    (receipt,) = merged(found)
+    (receipt,) = merge_receipts(found)
     assert receipt.what == what
     assert receipt.n >= 1
     assert receipt.difference < receipt.tolerance / 5 <= 2e-5
@@ -72,8 +72,8 @@ def test_captures_are_checked_at_every_site_and_pooling(site, pooling, tmp_path)
             interp.capture(
                 tiny("llama"), CORPUS, site=site, pooling=pooling, template="say {sentence} now", folder=folder, progress=False
             )
-    assert merged(found)[0].n == 6
-    assert merged(found)[0].difference < 1e-5
+    assert merge_receipts(found)[0].n == 6
+    assert merge_receipts(found)[0].difference < 1e-5
 
 
 @pytest.mark.parametrize("asked", ["logprob", "choice", "choice_whole", "logit_difference", "kl", "generate"])
@@ -148,18 +148,18 @@ def test_a_token_that_is_nearly_the_best_is_a_near_tie_and_any_other_is_wrong():
 def test_nothing_is_computed_again_outside_a_run(monkeypatch):
     monkeypatch.setattr("interp.activations.receipts.pad", None)
     interp.capture(tiny("llama"), CORPUS, progress=False)
-    assert chosen("cells", 100) == []
+    assert draw_items("cells", 100) == []
 
 
 def test_a_run_checks_a_few_at_first_and_then_one_at_every_doubling():
     with collected() as found:
         asked = []
         for _ in range(64):
-            asked.append(len(chosen("cells", 50)))
-            give("cells", [0.0] * asked[-1], 1e-4)
+            asked.append(len(draw_items("cells", 50)))
+            record_differences("cells", [0.0] * asked[-1], 1e-4)
     assert asked[:3] == [2, 2, 2]
     assert sum(asked) == MOST + 5  # at calls 4, 8, 16, 32 and 64
-    assert merged(found)[0].n == sum(asked)
+    assert merge_receipts(found)[0].n == sum(asked)
 
 
 def test_the_seed_draws_and_an_inner_run_gives_to_the_outer_one():
@@ -167,8 +167,8 @@ def test_the_seed_draws_and_an_inner_run_gives_to_the_outer_one():
     for seed in (1, 1, 2):
         with collected(seed) as outer:
             with collected() as inner:
-                drawn.append(chosen("cells", 10**6))
-                give("cells", [1e-6, 3e-6], 1e-4)
+                drawn.append(draw_items("cells", 10**6))
+                record_differences("cells", [1e-6, 3e-6], 1e-4)
             assert inner == outer == [Receipt("cells", 2, 3e-6, 1e-4)]
     assert drawn[0] == drawn[1] != drawn[2]
 
@@ -176,13 +176,15 @@ def test_the_seed_draws_and_an_inner_run_gives_to_the_outer_one():
 @pytest.mark.parametrize("off", [2e-4, float("nan"), float("inf")])
 def test_over_the_tolerance_or_not_a_number_is_refused(off):
     with collected(), pytest.raises(ReceiptError, match="1 of 2 cells computed again"):
-        give("cells", [0.0, off], 1e-4)
+        record_differences("cells", [0.0, off], 1e-4)
 
 
 def test_receipts_are_told_by_kind():
-    assert told([]) == ""
-    found = merged([Receipt("cells", 2, 1e-6, 1e-4), Receipt("cells", 4, 2e-5, 1e-4), Receipt("texts", 1, 3e-5, 1e-4, near_ties=1)])
-    assert told(found) == (
+    assert describe([]) == ""
+    found = merge_receipts(
+        [Receipt("cells", 2, 1e-6, 1e-4), Receipt("cells", 4, 2e-5, 1e-4), Receipt("texts", 1, 3e-5, 1e-4, near_ties=1)]
+    )
+    assert describe(found) == (
         "checked against plain forwards: 6 cells, largest difference 2e-05 (1e-04 allowed); "
         "1 texts, largest difference 3e-05 (1e-04 allowed, 1 near tie decided otherwise)"
     )

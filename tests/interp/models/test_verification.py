@@ -14,7 +14,7 @@ import interp
 from interp.generation.generate import generate
 from interp.interventions.grid.grid import shortest_window
 from interp.models import load, sites
-from interp.models.cache_argument import cache_in
+from interp.models.cache_argument import find_cache
 from interp.models.verification import VerificationError, check_model, plain_logits, share_of_largest, tolerance
 from tests.support.tiny import CONTEXT, D_MODEL, FAMILIES, HEADS, LAYERS, VOCAB, tiny, tiny_hf, tiny_tokenizer
 
@@ -50,14 +50,14 @@ def built(name: str):
 
 def bridged(hf):
     """The bridge over a model, with no fact checked."""
-    return load.bridge_beside(hf, tiny_tokenizer("llama"), "planted")
+    return load.bridge_unchecked(hf, tiny_tokenizer("llama"), "planted")
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *MORE])
 def test_every_fact_is_asked_of_every_family_and_holds_by_a_wide_margin(name):
     hf = tiny_hf(name) if name in FAMILIES else built(name)
     checks = check_model(bridged(hf), plain_logits(hf))
-    assert [check.name.split()[0] for check in checks] == ["logits", "two", "resid_pre", "a"]
+    assert [check.name.split()[0] for check in checks] == ["logits", "two", "resid_pre", "an"]
     for check in checks:
         assert not check.skipped
         assert check.difference < check.tolerance / 20, check
@@ -68,7 +68,7 @@ def test_what_an_architecture_does_not_have_is_skipped_with_the_reason():
     config.architectures = ["MambaForCausalLM"]
     hf = transformers.MambaForCausalLM._from_config(config, dtype=torch.float32).eval()
     found = {check.name: check for check in check_model(bridged(hf), plain_logits(hf))}
-    assert "keeps a state of its own" in found["two cached steps equal one forward"].skipped
+    assert "has a recurrent state" in found["two cached steps equal one forward"].skipped
     assert "has no blocks.0.hook_attn_out" in found["resid_pre + attention + mlp = resid_post"].skipped
 
 
@@ -102,7 +102,7 @@ def test_a_write_without_effect_is_found(monkeypatch):
 
     monkeypatch.setattr(model, "run_with_hooks", deaf)
     assert failed(model) == {
-        "a write changes what follows it and nothing else": "a write at site 'head' of block 2 changes nothing"
+        "an edit changes what follows it and nothing else": "an edit at site 'head' of block 2 changes nothing"
     }
 
 
@@ -115,7 +115,7 @@ def test_a_write_that_leaks_backwards_is_found():
         return (mixed, *output[1:]) if isinstance(output, tuple) else mixed
 
     model.blocks[3].register_forward_hook(mix)
-    assert "a write changes what follows it and nothing else" in failed(model)
+    assert "an edit changes what follows it and nothing else" in failed(model)
 
 
 def test_an_unequal_logit_and_nan_are_found():
@@ -135,7 +135,7 @@ def test_the_error_names_what_was_expected_the_versions_and_what_to_install(monk
         interp.load(hf, tokenizer=tiny_tokenizer("gemma2"))
     said = str(caught.value)
     assert "\n" not in said
-    assert "Expected: resid_pre + attention + mlp = resid_post; they differ by" in said
+    assert "Expected that resid_pre + attention + mlp = resid_post; got a difference of" in said
     assert re.search(r"Installed: interp .*, torch .*, transformers .*, transformer-lens 4", said)
     assert "pip install transformers==" in said
 
@@ -157,9 +157,9 @@ def test_no_step_of_a_generation_warns_whatever_the_cache_is_called(family):
 
 def test_the_cache_is_found_under_either_name():
     past = DynamicCache()
-    assert cache_in({"cache": past}) is past
-    assert cache_in({"past_key_values": past, "cache": None}) is past
-    assert cache_in({"past_key_values": None}) is None
+    assert find_cache({"cache": past}) is past
+    assert find_cache({"past_key_values": past, "cache": None}) is past
+    assert find_cache({"past_key_values": None}) is None
 
 
 def test_a_window_is_known():

@@ -118,7 +118,7 @@ def test_overlap_is_the_share_of_distinct_tokens_in_common():
     np.testing.assert_allclose(overlap(acts, "deu_Latn", "eng_Latn"), 2 / 5)
     found = measure_alignment(acts, metrics=("mexa",), controls=("lexical",), resamples=10)
     np.testing.assert_allclose(found.summary()["overlap"], 0.4)
-    with pytest.raises(ValueError, match="carry no tokens of deu_Latn"):
+    with pytest.raises(ValueError, match="have no token ids of deu_Latn"):
         measure_alignment(SHARED, controls=("lexical",))
 
 

@@ -93,9 +93,9 @@ def test_what_cannot_be_drawn_is_refused():
     acts = sentences("meaning")
     with pytest.raises(ValueError, match="got 1 languages with 60 sentences, expected at least 2"):
         measure_atlas(acts.select(["eng_Latn"]))
-    with pytest.raises(ValueError, match="carry no tokens of eng_Latn"):
+    with pytest.raises(ValueError, match="have no token ids of eng_Latn"):
         measure_atlas(Activations.from_arrays({code: acts[code] for code in LANGUAGES}), umap=False)
-    with pytest.raises(ValueError, match="layer '7': needed a name among embed, 0"):
+    with pytest.raises(ValueError, match="got layer '7', expected one of embed, 0"):
         measure_atlas(acts, depths=["7"], umap=False)
     with pytest.raises(ValueError, match="other sentences or layers"):
         measure_atlas(acts, random_init=acts.select(layers=["0"]), umap=False)
