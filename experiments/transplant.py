@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelTask
+    from probes.transplant.measure import TransplantStudy
     from probes.transplant.report import TransplantGrid
 
 
@@ -60,35 +61,30 @@ class TransplantSettings(Settings):
 
 
 def run(settings: TransplantSettings) -> TransplantGrid:
-    """Measure every pair; finished items are kept in the run folder until the report stands."""
-    from probes.transplant.measure import measure_transplant
-    from probes.transplant.options import pairs_of
-
-    task = settings.read_task()
-    pairs = pairs_of(task, settings.pivot, settings.direction)
-    return measure_transplant(settings.load_model(), task, pairs, **_how(settings))
+    """Measure every pair. Finished items are kept in the run folder."""
+    return _study(settings).measure(settings.output / "items")
 
 
 def share(settings: TransplantSettings, shard: Shard) -> None:
-    """Measure some of the items of every pair."""
-    from probes.transplant.measure import share_transplant
+    """Measure this shard's items of every pair."""
+    _study(settings).share(settings.output / "items", shard.index, shard.count)
+
+
+def _study(settings: TransplantSettings) -> TransplantStudy:
+    from probes.transplant.measure import TransplantStudy
     from probes.transplant.options import pairs_of
 
     task = settings.read_task()
-    pairs = pairs_of(task, settings.pivot, settings.direction)
-    share_transplant(settings.load_model(), task, pairs, shard.mine, **_how(settings))
-
-
-def _how(settings: TransplantSettings) -> dict[str, Any]:
-    """What is carried, how it is scored, and where finished items lie."""
-    return {
-        "sites": settings.site,
-        "measure": settings.measure,
-        "controls": settings.controls,
-        "sources": settings.sources or None,
-        "targets": settings.targets or None,
-        "max_new_tokens": settings.tokens,
-        "method": settings.method,
-        "seed": settings.seed,
-        "folder": settings.output / "items",
-    }
+    return TransplantStudy(
+        model=settings.load_model(),
+        task=task,
+        pairs=pairs_of(task, settings.pivot, settings.direction),
+        sites=settings.site,
+        score=settings.measure,
+        controls=settings.controls,
+        sources=settings.sources or None,
+        targets=settings.targets or None,
+        max_new_tokens=settings.tokens,
+        method=settings.method,
+        seed=settings.seed,
+    )

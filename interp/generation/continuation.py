@@ -53,7 +53,7 @@ def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: 
         start = [int(token) for token in prompt]
         ids = _in_line(model.tokenizer, start, answer, _spelled(model.tokenizer, start) + answer)
     if not ids:
-        raise ValueError(f"answer {answer!r} tokenizes to nothing. Needed: an answer of at least one token.")
+        raise ValueError(f"got answer {answer!r}, which has no token, expected an answer of at least one token.")
     return tuple(ids)
 
 

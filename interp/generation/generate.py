@@ -42,7 +42,7 @@ def generate(
     When it misleads: two nearly equal logits may fall either way with the batch, in half precision above all.
     """
     if max_new_tokens < 1 or beams < 1:
-        raise ValueError(f"generate: max_new_tokens {max_new_tokens} and beams {beams} came. Needed: at least 1 of each.")
+        raise ValueError(f"generate: got max_new_tokens {max_new_tokens} and beams {beams}, expected at least 1 of each.")
     stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
     starts, ends = prompt_ids(model.tokenizer, prompts), end_tokens(model)
     check_prompts(starts)
@@ -109,7 +109,7 @@ def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
     """Raise where a prompt has no token, and nothing stands in front of it."""
     if not all(sequences):
         empty = [len(ids) > 0 for ids in sequences].index(False)
-        raise ValueError(f"prompt {empty} is empty, and this tokenizer puts nothing before it. Needed: some text.")
+        raise ValueError(f"prompt {empty}: got no token, expected some text: this tokenizer adds no token of its own.")
 
 
 def rows_of_cache(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
@@ -132,4 +132,4 @@ def check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
     limit = context_limit(model)
     for item, length in enumerate(lengths):
         if limit is not None and length > limit:
-            raise ValueError(f"prompt {item} and what follows: {length} tokens; the model reads {limit}. Needed: less of either.")
+            raise ValueError(f"prompt {item}: got {length} tokens with its continuation, expected at most {limit}. Shorten either.")

@@ -63,7 +63,9 @@ def score(model: TransformerBridge, prompts: Sequence[str], continuations: Seque
     Raises `ValueError` where a log-probability is not finite.
     """
     if len(prompts) != len(continuations):
-        raise ValueError(f"score: {len(prompts)} prompts and {len(continuations)} continuations. Needed: one for each.")
+        raise ValueError(
+            f"score: got {len(prompts)} prompts and {len(continuations)} continuations, expected one continuation for each prompt."
+        )
     starts, rests = _continued(model, prompts, [[one] for one in continuations])
     found = _log_probs(model, starts, rests, max_tokens)
     return Scores(tuple(sums[0] for sums in found), tuple(len(rest[0]) for rest in rests))
@@ -78,7 +80,9 @@ def choose(
     the options with; it raises `ValueError` where two begin with the same.
     """
     if len(prompts) != len(choices) or not all(choices):
-        raise ValueError(f"choose: {len(prompts)} prompts, {len(choices)} lists of options. Needed: options for each prompt.")
+        raise ValueError(
+            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected one list with options for each prompt."
+        )
     starts, rests = _continued(model, prompts, choices)
     if by == "first_token":
         rests = [[one[:1] for one in ids] for ids in rests]
@@ -87,7 +91,7 @@ def choose(
             same = [option for option, one in zip(options, ids, strict=True) if one == twice]
             if same:
                 raise ValueError(
-                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} begin with one token. Needed: by='whole'."
+                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} share their first token. Use by='whole'."
                 )
     found = _log_probs(model, starts, rests, max_tokens)
     return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in found), tuple(map(tuple, found)))
@@ -141,5 +145,5 @@ def _continued(
     rests = [[next(found).ids for _ in each] for each in continuations]
     for item, (each, ids) in enumerate(zip(continuations, rests, strict=True)):
         if not all(ids):
-            raise ValueError(f"continuation {each[ids.index([])]!r} of item {item} has no token. Needed: some text.")
+            raise ValueError(f"item {item}: got continuation {each[ids.index([])]!r}, which has no token, expected some text.")
     return starts, rests

@@ -45,7 +45,7 @@ def attribute(
     donor, base = (clean, corrupt) if direction == "denoise" else (corrupt, clean)
     if steps > 1 and len(donor.ids) != len(base.ids):
         raise ValueError(
-            f"{steps} steps between prompts of {len(donor.ids)} and {len(base.ids)} tokens: needed equal lengths, or steps=1."
+            f"got {steps} steps between prompts of {len(donor.ids)} and {len(base.ids)} tokens, expected equal lengths, or steps=1."
         )
     if asked.metric == "kl" and direction == "noise" and steps == 1:
         raise ValueError("the divergence from the clean run has no slope there: use metric 'logit_difference', or several steps.")
@@ -115,7 +115,7 @@ def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Cal
     """Hold estimates against exact values of the same places; the top tenth by size of the deviation from the median."""
     exact, estimated = np.asarray(exact, dtype=float).ravel(), np.asarray(estimated, dtype=float).ravel()
     if len(exact) < 3 or exact.shape != estimated.shape:
-        raise ValueError(f"{len(exact)} exact and {len(estimated)} estimated values. Needed: the same three places at least.")
+        raise ValueError(f"got {len(exact)} exact and {len(estimated)} estimated values, expected the same number, at least three.")
     for name, values in (("exact", exact), ("estimated", estimated)):
         check_finite(values, lambda place, name=name: f"the {name} value of place {place}")
     k = max(1, round(top * len(exact)))

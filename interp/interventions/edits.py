@@ -5,7 +5,7 @@ A place is a site of a block (`interp.models.sites`), or one attention head, `("
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -36,7 +36,7 @@ attention: it adds the residual stream in place to the tensor it kept, so the wh
 
 
 @dataclass(frozen=True)
-class Graft:
+class Transplant:
     """Carry `source_site` into `target_site`: `alpha` 1 replaces, 0 leaves alone, between them interpolates.
 
     `norm_match` gives the donor the length of what it replaces: late MLP outputs are many times longer than early ones,
@@ -51,8 +51,8 @@ class Graft:
     def __post_init__(self) -> None:
         if (kind(self.source_site) == "head") != (kind(self.target_site) == "head"):
             raise ValueError(
-                f"source_site {self.source_site!r} into target_site {self.target_site!r}: a head's output is as wide as the head, "
-                "any other site as the model. Needed: two heads, or two other sites."
+                f"got source_site {self.source_site!r} into {self.target_site!r}, expected two heads or two other sites: "
+                "the output of a head has another width."
             )
 
     def blend(self, old: Tensor, donor: Tensor) -> Tensor:
@@ -84,10 +84,13 @@ def place_name(place: Place) -> str:
 def check_place(model: TransformerBridge, place: Place) -> None:
     """Raise `ValueError` where a model has no such place, before it is run: a site it lacks, or no one head of it."""
     site, heads = kind(place), model.cfg.n_heads
-    if (site == "head") == isinstance(place, str) or (site == "head" and not 0 <= place[1] < heads):
-        raise ValueError(f"place {place!r}: needed a site such as 'mlp', or ('head', n); this model has heads 0 to {heads - 1}.")
+    in_model = site != "head" if isinstance(place, str) else site == "head" and 0 <= place[1] < heads
+    if not in_model:
+        raise ValueError(
+            f"got site {place!r}, expected a site such as 'mlp', or ('head', n); this model has heads 0 to {heads - 1}."
+        )
     if hook_of(place, 0) not in model.hook_dict:
-        raise ValueError(f"place {place!r}: {model.cfg.model_name} has no {hook_of(place, 0)}. Needed: another site.")
+        raise ValueError(f"got site {place!r}, but {model.cfg.model_name} has no {hook_of(place, 0)}. Choose another site.")
 
 
 def hook_of(place: Place, block: int) -> str:
@@ -100,7 +103,7 @@ def at(activation: Tensor, place: Place) -> Tensor:
     if isinstance(place, str):
         return activation
     if not 0 <= place[1] < activation.shape[2]:
-        raise ValueError(f"head {place[1]}: this model has heads 0 to {activation.shape[2] - 1}.")
+        raise ValueError(f"got head {place[1]}, expected 0 to {activation.shape[2] - 1}.")
     return activation[:, :, place[1]]
 
 
@@ -113,10 +116,10 @@ def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor
     """The ids of a prompt given as text, by `models.tokens.prompt_ids`, or as ids. Raises where it is empty or too long."""
     ids = prompt_ids(model.tokenizer, [prompt])[0] if isinstance(prompt, str) else [int(token) for token in prompt]
     if not ids:
-        raise ValueError(f"prompt {prompt!r}: no token. Needed: at least one.")
+        raise ValueError(f"got prompt {prompt!r}, which has no token, expected at least one token.")
     limit = context_limit(model)
     if limit is not None and len(ids) > limit:
-        raise ValueError(f"prompt of {len(ids)} tokens ({str(prompt)[:40]!r}...): this model reads {limit}. Shorten the prompt.")
+        raise ValueError(f"got a prompt of {len(ids)} tokens ({str(prompt)[:40]!r}...), expected at most {limit}. Shorten it.")
     return ids
 
 
@@ -126,7 +129,7 @@ def check_blocks(model: TransformerBridge, blocks: Sequence[int] | range | None,
     chosen = list(range(n)) if blocks is None else [int(block) for block in blocks]
     wrong = [block for block in chosen if not 0 <= block < n]
     if wrong or not chosen or len(set(chosen)) != len(chosen):
-        raise ValueError(f"{what} {wrong or chosen}: this model has blocks 0 to {n - 1}. Give each once, at least one.")
+        raise ValueError(f"got {what} {wrong or chosen}, expected at least one block of 0 to {n - 1}, each once.")
     return chosen
 
 
@@ -134,12 +137,12 @@ def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " 
     """The column of one token in every row of a left-padded batch: `-1` the last, `0` the first real one."""
     if not bool(mask[:, -1].all()):
         raise ValueError(
-            "the batch is padded on the right: its last column is padding, not the last token of every prompt. "
+            "got a batch padded on the right, expected the last token of every prompt in the last column. "
             'Pad on the left (tokenizer.padding_side = "left") and pass the attention mask.'
         )
     lengths = mask.sum(1)
     if not bool(((position < lengths) & (position >= -lengths)).all()):
-        raise ValueError(f"position {position}: the shortest prompt of the batch has {int(lengths.min())} tokens.")
+        raise ValueError(f"got position {position}, but the shortest prompt of the batch has {int(lengths.min())} tokens.")
     return (position % lengths) + (mask.shape[1] - lengths)
 
 
@@ -155,7 +158,7 @@ def record(
     where = (torch.arange(len(prompts), device=batch.ids.device), token_rows(batch.mask, position))
     kept: dict[int, Tensor] = {}
 
-    def keep(block: int):
+    def keep(block: int) -> Callable[[Tensor, object], None]:
         def hook_fn(activation: Tensor, hook: object) -> None:
             kept[block] = at(activation, place)[beside(activation, where)].clone()
 
@@ -170,6 +173,6 @@ def record(
         use_cache=False,
         logits_to_keep=1,
     )
-    found = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
-    check_finite(found, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
-    return found
+    states = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
+    check_finite(states, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
+    return states

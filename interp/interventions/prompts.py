@@ -38,7 +38,7 @@ class Prompt:
     def positions(self, anchor: Anchor) -> tuple[int, ...]:
         """The tokens of an anchor."""
         if anchor not in ANCHORS:
-            raise ValueError(f"anchor {anchor!r}: needed one of {', '.join(ANCHORS)}.")
+            raise ValueError(f"got anchor {anchor!r}, expected one of {', '.join(ANCHORS)}.")
         if anchor == "last":
             return (len(self.ids) - 1,)
         if not self.span:
@@ -48,22 +48,22 @@ class Prompt:
 
 def marked(model: TransformerBridge, text: str) -> Prompt:
     """Tokenize a prompt with at most one `[[marked span]]`; the span is every token that shares a character with it."""
-    found = _SPAN.findall(text)
-    if len(found) > 1:
-        raise ValueError(f"{len(found)} marked spans in {text!r}. Needed: one at most.")
+    spans = _SPAN.findall(text)
+    if len(spans) > 1:
+        raise ValueError(f"got {len(spans)} marked spans in {text!r}, expected one at most.")
     plain = _SPAN.sub(lambda span: span.group(1), text)
     ids = tuple(tokens_of(model, plain))
-    if not found:
+    if not spans:
         return Prompt(plain, ids)
     if not model.tokenizer.is_fast:
         raise ValueError("a marked span needs a fast tokenizer, which knows the characters of each token.")
     first = text.index("[[")
-    last = first + len(found[0])
+    last = first + len(spans[0])
     (read,) = read_texts(model.tokenizer, [plain], offsets=True)
-    own = [(place, *read.offsets[place]) for place in range(read.start, read.stop)]
-    span = tuple(place for place, start, stop in own if start < last and stop > first)
+    offsets = read.offsets or []
+    span = tuple(token for token in range(read.start, read.stop) if offsets[token][0] < last and offsets[token][1] > first)
     if not span:
-        raise ValueError(f"the marked span {found[0]!r} has no token of its own in {plain!r}.")
+        raise ValueError(f"the marked span {spans[0]!r} has no token of its own in {plain!r}.")
     return Prompt(plain, ids, span)
 
 
@@ -100,7 +100,7 @@ class ClashError(ValueError):
 def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: str = "", wrong: str = "") -> Question:
     """Prepare a metric: answers to ids as they stand behind the clean prompt. Raises where two answers begin alike."""
     if metric not in METRICS:
-        raise ValueError(f"metric {metric!r}: needed one of {', '.join(METRICS)}.")
+        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}.")
     if metric == "kl":
         return Question(metric, clean=untouched(model, clean.ids)[0, 0])
     right = continuation(model, clean.text, answer)

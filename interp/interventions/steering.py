@@ -27,7 +27,7 @@ def edited(model: TransformerBridge, edits: Mapping[str, Edit], site: Site = "re
     """Run the model with what stands in these layers replaced by a function of it, `[... d_model]` to the same shape."""
     known = layer_names(site, model.cfg.n_layers)
     if unknown := [layer for layer in edits if layer not in known]:
-        raise ValueError(f"layer {unknown[0]!r} of site {site!r}: needed one of {', '.join(known)}.")
+        raise ValueError(f"got layer {unknown[0]!r} of site {site!r}, expected one of {', '.join(known)}.")
     hooks = [(row_hook(site, layer), partial(_apply, edit=edit)) for layer, edit in edits.items()]
     with model.hooks(fwd_hooks=hooks):
         yield model
@@ -40,7 +40,7 @@ def steered(
     """Run the model pushed along a direction: `alpha` times each layer's vector is added at every position."""
     for layer, vector in vectors.items():
         if vector.shape != (model.cfg.d_model,):
-            raise ValueError(f"layer {layer!r}: a vector of shape {tuple(vector.shape)} came. Needed: ({model.cfg.d_model},).")
+            raise ValueError(f"layer {layer!r}: got a vector of shape {tuple(vector.shape)}, expected ({model.cfg.d_model},).")
     with edited(model, {layer: partial(_add, vector=vector * alpha) for layer, vector in vectors.items()}, site):
         yield model
 
@@ -62,7 +62,9 @@ def ablated(
     """
     for block in neurons:
         if not 0 <= block < model.cfg.n_layers:
-            raise ValueError(f"block {block}: the model has {model.cfg.n_layers}, numbered 0 to {model.cfg.n_layers - 1}.")
+            raise ValueError(
+                f"got block {block}, expected 0 to {model.cfg.n_layers - 1}: the model has {model.cfg.n_layers} blocks."
+            )
     hooks = [
         (neuron_hook(block), partial(_set, index=torch.as_tensor(index, dtype=torch.long), value=values[block] if values else None))
         for block, index in neurons.items()

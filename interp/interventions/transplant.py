@@ -17,7 +17,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.interventions.edits import Graft, Place, check_blocks, check_place, hook_of, token_rows
+from interp.interventions.edits import Place, Transplant, check_blocks, check_place, hook_of, token_rows
 from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
@@ -45,10 +45,12 @@ def transplanted(
 
     A donor may also be recorded activations (`record_donor`): `[source d_model]`, or the one vector `[d_model]`.
     """
-    graft = Graft(source_site, target_site, alpha, norm_match)
-    check_place(model, source_site), check_place(model, target_site)
-    check_blocks(model, [source], "source"), check_blocks(model, [target], "target")
-    vector = _vector(model, donor, source, graft, position)
+    transplant = Transplant(source_site, target_site, alpha, norm_match)
+    check_place(model, source_site)
+    check_place(model, target_site)
+    check_blocks(model, [source], "source")
+    check_blocks(model, [target], "target")
+    vector = _vector(model, donor, source, transplant, position)
     state: dict[str, Any] = {"calls": 0, "where": None}
 
     def before(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
@@ -58,7 +60,7 @@ def transplanted(
         state["where"] = _where(args, kwargs, position) if fresh else None
 
     def write(activation: Tensor, hook: object) -> Tensor | None:
-        return None if state["where"] is None else graft.write(activation, state["where"], vector)
+        return None if state["where"] is None else transplant.write(activation, state["where"], vector)
 
     handle = model.original_model.register_forward_pre_hook(before, with_kwargs=True)
     try:
@@ -68,10 +70,10 @@ def transplanted(
         handle.remove()
 
 
-def _vector(model: TransformerBridge, donor: Donor, source: int, graft: Graft, position: int) -> Tensor:
+def _vector(model: TransformerBridge, donor: Donor, source: int, transplant: Transplant, position: int) -> Tensor:
     if isinstance(donor, Tensor) and donor.ndim == 1 and donor.is_floating_point():
         donor = donor.expand(model.cfg.n_layers, -1)
-    return recorded(model, [donor], [source], graft, position)[0, 0]
+    return recorded(model, [donor], [source], transplant, position)[0, 0]
 
 
 def _where(args: tuple, kwargs: dict[str, Any], position: int) -> tuple[Tensor, Tensor]:
@@ -91,7 +93,7 @@ def record_donor(
     For an attention head the last axis is as wide as the head.
     """
     check_place(model, site)
-    return recorded(model, [prompts], range(model.cfg.n_layers), Graft(site, site), position)[0]
+    return recorded(model, [prompts], range(model.cfg.n_layers), Transplant(site, site), position)[0]
 
 
 def transplant_grid(

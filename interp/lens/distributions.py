@@ -18,7 +18,7 @@ def pad_sets(sets: list[list[frozenset[int]]]) -> Int[Tensor, "sentence item wid
     """Token sets of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
     counts = {len(row) for row in sets}
     if len(counts) > 1:
-        raise ValueError(f"token sets: {sorted(counts)} sets a prompt came. Needed: the same number for every prompt.")
+        raise ValueError(f"got {sorted(counts)} token sets for a prompt, expected the same number for every prompt.")
     width = max((len(one) for row in sets for one in row), default=1) or 1
     rows = [[sorted(one) + [PADDING] * (width - len(one)) for one in row] for row in sets]
     return torch.tensor(rows, dtype=torch.long).reshape(len(sets), counts.pop() if counts else 0, width)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
@@ -61,7 +63,7 @@ def stream(model: TransformerBridge, batch: Batch, *, last_only: bool = True) ->
     def keep(activation: Tensor, hook: object, name: str) -> None:
         kept[name] = (activation[:, -1:] if last_only else activation).clone()
 
-    hooks = [(name, lambda activation, hook, name=name: keep(activation, hook, name)) for name in names]
+    hooks: list[tuple[str | Callable[..., Any], Callable[..., Any]]] = [(name, partial(keep, name=name)) for name in names]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
     return torch.stack([kept[name].to(model.cfg.device) for name in names])
 
@@ -86,8 +88,8 @@ def unembed(
 
 def _norm_device(model: TransformerBridge, otherwise: torch.device) -> torch.device:
     """Where the final norm lies, in a model over several devices."""
-    found = next(model.ln_final.parameters(), None)
-    return otherwise if found is None or found.is_meta else found.device
+    weight = next(model.ln_final.parameters(), None)
+    return otherwise if weight is None or weight.is_meta else weight.device
 
 
 def pieces(model: TransformerBridge, rows: int) -> Iterator[slice]:
@@ -113,7 +115,7 @@ def read_prompts(
     them. `classes` gives each token's class and their number, for the mass of scripts.
     """
     if len(prompts) != len(sets):
-        raise ValueError(f"{len(prompts)} prompts but {len(sets)} rows of token sets came. Needed: one row for each prompt.")
+        raise ValueError(f"got {len(sets)} rows of token sets for {len(prompts)} prompts, expected one row for each prompt.")
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
     for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
@@ -144,9 +146,11 @@ def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[in
     sequences, limit = prompt_ids(model.tokenizer, prompts), context_limit(model)
     longest = max(map(len, sequences))
     if limit is not None and longest > limit:
-        raise ValueError(f"a prompt has {longest} tokens but the model reads {limit}. Use fewer shots or shorter text.")
+        raise ValueError(
+            f"got a prompt of {longest} tokens, expected at most {limit}, the context length. Use fewer examples or shorter text."
+        )
     if not all(sequences):
-        raise ValueError(f"prompt {prompts[sequences.index([])]!r} has no token. Needed: at least one.")
+        raise ValueError(f"got prompt {prompts[sequences.index([])]!r}, which has no token, expected at least one token.")
     return sequences
 
 
@@ -160,9 +164,9 @@ def log_probabilities(
     """
     if lens is not None and layer != rows_of(model)[-1]:
         hidden = lens(hidden, layer)
-    found = unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
-    check_finite(found, lambda row, _: f"lens: a log-probability at layer {layer} (row {row})", is_half(model))
-    return found
+    log_probs = unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
+    check_finite(log_probs, lambda row, _: f"lens: a log-probability at layer {layer} (row {row})", is_half(model))
+    return log_probs
 
 
 def _read(
@@ -223,4 +227,4 @@ def _gram(model: TransformerBridge) -> Float[Tensor, "d_model d_model"]:
 
 
 def _centred(model: TransformerBridge, hidden: Tensor) -> Tensor:
-    return hidden - hidden.mean(-1, keepdim=True) if model.cfg.normalization_type.startswith("LN") else hidden
+    return hidden - hidden.mean(-1, keepdim=True) if (model.cfg.normalization_type or "").startswith("LN") else hidden

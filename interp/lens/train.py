@@ -111,7 +111,9 @@ def _start(
 def _split(corpus: ParallelCorpus, held_out: float, seed: int) -> tuple[list[int], list[int]]:
     n = round(len(corpus) * held_out)
     if not 0 < n < len(corpus):
-        raise ValueError(f"held_out {held_out} of {len(corpus)} items is {n}. Needed: at least one to train on and one held out.")
+        raise ValueError(
+            f"got held_out {held_out}, which is {n} of {len(corpus)} items, expected at least one to train on and one held out."
+        )
     rows = random.Random(seed).sample(range(len(corpus)), len(corpus))
     return sorted(rows[n:]), sorted(rows[:n])
 

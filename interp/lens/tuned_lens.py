@@ -90,7 +90,7 @@ def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
     facts, given = validate(_Facts, plain, path), identify(model)
     if facts.model.sha != given.sha:
         raise ValueError(
-            f"{path} was trained on {facts.model} but the model is {given}. A tuned lens belongs to the weights it was trained on: "
+            f"{path}: got a lens of {facts.model}, expected one of {given}. A tuned lens fits the weights that it was trained on: "
             "train one for this model."
         )
     rows, width, languages = layer_names("residual", given.layers)[:-1], given.d_model, facts.settings.get("languages")
@@ -99,7 +99,7 @@ def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
     for name, shape in needed.items():
         if tuple(tensors[name].shape) != shape or not tensors[name].is_floating_point() or tuple(facts.layers) != rows:
             raise ValueError(
-                f"{path}: {name} {tuple(tensors[name].shape)} for layers {', '.join(facts.layers)[:60]}. "
-                f"Needed: {shape}, every row of the model but the last."
+                f"{path}: got {name} of shape {tuple(tensors[name].shape)} for layers {', '.join(facts.layers)[:60]}, "
+                f"expected shape {shape} and every layer of the model but the last. Train the lens again."
             )
     return TunedLens(layers=rows, model=facts.model, settings=facts.settings, **{name: tensors[name] for name in needed})

@@ -101,12 +101,12 @@ def measure_labels(
 
 def _gold(task: ParallelTask) -> list[int]:
     if not task.choices:
-        raise ValueError(f"task {task.name!r} has no options. Needed: the same options in every item, such as entailment labels.")
+        raise ValueError(f"task {task.name!r}: got no options, expected the same options in every item, such as entailment labels.")
     first = task.languages[0]
     for code in task.languages:
         if len(set(task.choices[code])) > 1:
             raise ValueError(
-                f"task {task.name!r}: the options in {code} differ from item to item. Needed: the same label words in every item."
+                f"task {task.name!r}: got other options in some items of {code}, expected the same label words in every item."
             )
     return [task.choices[first][row].index(task.answers[first][row][0]) for row in range(len(task))]
 
@@ -118,7 +118,7 @@ def _examples(gold: Sequence[int], shots: int) -> list[int]:
     for shot in range(shots):
         fitting = [row for row, option in enumerate(gold) if option == options[shot % len(options)] and row not in shown]
         if not fitting or len(shown) + 1 >= len(gold):
-            raise ValueError(f"shots {shots} with {len(gold)} items: no item is left to ask. Use fewer.")
+            raise ValueError(f"got {shots} shots for {len(gold)} items, expected fewer, so that an item is left to ask.")
         shown.append(fitting[0])
     return shown
 
@@ -127,7 +127,7 @@ def _own(task: ParallelTask, code: str, told: Mapping[str, Sequence[str]]) -> tu
     own = task.choices[code][0]
     if code in told and len(told[code]) != len(own):
         raise ValueError(
-            f"words of {code}: {len(told[code])} came for {len(own)} options ({', '.join(own)}). Needed: one for each."
+            f"words of {code}: got {len(told[code])} for {len(own)} options ({', '.join(own)}), expected one for each."
         )
     return tuple(told.get(code, own))
 
@@ -136,7 +136,7 @@ def _words(own: Sequence[str], english: Sequence[str] | None, labels: Labels) ->
     if labels == "irrelevant":
         return IRRELEVANT[: len(own)]
     if labels == "english" and english is None:
-        raise ValueError("labels 'english' need the English label words. Add eng_Latn to the languages, or ask for 'target'.")
+        raise ValueError("got labels 'english' without English label words. Add eng_Latn to the languages, or use labels 'target'.")
     return own if labels == "target" or english is None else english
 
 

@@ -77,7 +77,7 @@ def _with_shots(
     shown: Sequence[str], asked: Sequence[str], answers: Sequence[str], ids: Sequence[str], shots: int, seed: str
 ) -> tuple[str, ...]:
     if not 0 <= shots < len(shown):
-        raise ValueError(f"shots {shots} with {len(shown)} items. Needed: fewer examples than items, so that others can be shown.")
+        raise ValueError(f"got {shots} shots for {len(shown)} items, expected fewer examples than items.")
     prompts = []
     for row, (question, own) in enumerate(zip(asked, answers, strict=True)):
         others = [at for at, answer in enumerate(answers) if at != row and answer.casefold() != own.casefold()]
@@ -97,9 +97,11 @@ def _check_line(line: str) -> None:
         raise ValueError(f"prompt line {line!r}: {error}. A brace that is meant as text is doubled.") from None
     fields = [name for _, name, _, _ in parts]
     if any(width or kind for _, _, width, kind in parts):
-        raise ValueError(f"prompt line {line!r}: needed fields by their names alone, without a width or a form.")
+        raise ValueError(f"got prompt line {line!r}, expected fields by name only, without a width or a format.")
     if set(fields) - _FIELDS or not {"word", "answer"} <= set(fields) or fields.index("word") > fields.index("answer"):
-        raise ValueError(f"prompt line {line!r}: needed {{word}}, then {{answer}}; known are {', '.join(sorted(_FIELDS))}.")
+        raise ValueError(
+            f"got prompt line {line!r}, expected {{word}}, then {{answer}}; the fields are {', '.join(sorted(_FIELDS))}."
+        )
 
 
 def _name(code: str, names: Mapping[str, str] | None) -> str:

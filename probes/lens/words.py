@@ -57,7 +57,7 @@ def word_sets(
     counts = {"unspelled": len(tokens) - len(spelled), "collided": len(spelled) - len(apart), "contained": len(apart) - len(fair)}
     if not fair:
         raise ValueError(
-            f"{pivot} -> {prompts.target}: none of {len(tokens)} items is left ({_said(counts)}). Needed: words that begin with "
+            f"{pivot} -> {prompts.target}: none of {len(tokens)} items is left ({_said(counts)}), expected words that begin with "
             "different tokens in the two languages. Try the other token rule, other languages or longer words."
         )
     own = [tuple(_exclusive(tokens[row], code, pivot, prompts.target) for code in languages) for row in fair]
@@ -119,7 +119,8 @@ def _read(
         return LensReading(rows_of(model), **read())
     asked = {"prompts": list(prompts), "words": digest(sets.tolist()), "scripts": digest(classes[0].tolist()), "ranked": ranked}
     facts = {**model_facts(model), "lens": str(lens or "logit"), **asked}
-    return LensReading(rows_of(model), **Cache(Path(folder), computed_by(model.cfg.device)).get(facts, read))
+    cache: Cache[dict[str, Tensor]] = Cache(Path(folder), computed_by(model.cfg.device))
+    return LensReading(rows_of(model), **cache.get(facts, read))
 
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -91,7 +91,7 @@ def pairs_of(task: ParallelTask, pivot: str, direction: str) -> list[tuple[tuple
     if direction == "both":
         return [*known["to"], *known["from"]]
     if direction not in known:
-        raise ValueError(f"direction {direction!r}: needed one of to, from, both, all, mean.")
+        raise ValueError(f"got direction {direction!r}, expected one of to, from, both, all, mean.")
     if pivot not in task.languages or not others:
-        raise ValueError(f"task {task.name!r} in {', '.join(task.languages)}: needed {pivot} and at least one other language.")
+        raise ValueError(f"task {task.name!r}: got languages {', '.join(task.languages)}, expected {pivot} and at least one other.")
     return known[direction]

@@ -55,7 +55,7 @@ class TransplantGrid(Report):
         pair = pair or self.pairs[0]
         name = f"{pair}|{condition}"
         if name not in self.arrays:
-            raise ValueError(f"no grid {name!r}; there are {', '.join(self.arrays)}.")
+            raise ValueError(f"got grid {name!r}, expected one of {', '.join(self.arrays)}.")
         return np.asarray(self.arrays[name], dtype=float)
 
     def untouched(self, pair: str | None = None, run: str = "untouched") -> np.ndarray:

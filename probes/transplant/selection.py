@@ -25,7 +25,7 @@ def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overal
     known = allowed & ~np.isnan(values).all(axis=0)
     means[known] = np.nanmean(values[:, known], axis=0)
     if not known.any():
-        raise ValueError(f"no cell of {values.shape[1]} x {values.shape[2]} has a value to choose by ({rule}).")
+        raise ValueError(f"no cell of {values.shape[1]} x {values.shape[2]} has a value to choose by ({rule}). Measure more cells.")
     best = np.argwhere(means >= means.max() - 1e-12)
     source, target = min(best.tolist(), key=lambda cell: (cell[1], -cell[0]))
     return source, target
@@ -46,13 +46,15 @@ def splits(n: int, clusters: Shaped[np.ndarray, " item"] | None, folds: int, pil
     """Held-out items of each split `[item]`, whole clusters together: `folds` of them, or, with a `pilot`, all but that many."""
     labels = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     if labels.max() == 0:
-        raise ValueError(f"{n} items of one text: needed two texts at least, to choose on some and judge on others.")
+        raise ValueError(
+            f"got {n} items of one text, expected two texts at least, to choose a cell on some and evaluate it on others."
+        )
     order = np.random.default_rng(seed).permutation(labels.max() + 1)
     if pilot is None:
         return [np.isin(labels, part) for part in np.array_split(order, min(folds, len(order))) if len(part)]
     ranked = np.argsort(np.argsort(order)[labels], kind="stable")
     if not 0 < pilot < n:
-        raise ValueError(f"a pilot of {pilot} items out of {n}: needed at least 1, and some left to judge by.")
+        raise ValueError(f"got a pilot of {pilot} items out of {n}, expected at least 1, and some left to evaluate on.")
     out = np.zeros(n, dtype=bool)
     out[ranked[pilot:]] = True
     return [out]

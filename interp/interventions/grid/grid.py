@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from interp.interventions.edits import Graft, Place, kind, record
+from interp.interventions.edits import Place, Transplant, kind, record
 from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
 from interp.interventions.grid.naive import naive, naive_generate
 from interp.interventions.grid.packed import lanes_for, packed, packed_generate
@@ -60,20 +60,22 @@ def measure_grids(
     model: TransformerBridge,
     items: Sequence[Item],
     targets: Sequence[int],
-    graft: Graft,
+    transplant: Transplant,
     method: Method = "auto",
     max_cells: int | None = None,
 ) -> list[Grid]:
     """The grids of several items, read as one batch. All items need the same score and the same number of donors."""
     asks = [item.ask for item in items]
     if len({one.score for one in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
-        raise ValueError("items of one batch have different scores or numbers of source layers. Run them apart.")
+        raise ValueError(
+            "got items with different scores or numbers of source layers in one batch, expected the same. Run them separately."
+        )
     for item in items:
-        _check_donors(model, item.donors, graft)
+        _check_donors(model, item.donors, transplant)
         check_length(model, item.prompt, item.ask)
-    method = choose(model, [item.prompt for item in items], asks, method, graft.target_site)
-    order = sorted(range(len(targets)), key=lambda place: targets[place])
-    cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
+    method = choose(model, [item.prompt for item in items], asks, method, transplant.target_site)
+    order = sorted(range(len(targets)), key=lambda index: targets[index])
+    cells = _cells(torch.stack([item.donors for item in items]), [targets[index] for index in order], transplant)
     values, margins = _run(model, items, cells, method, max_cells)
     back = torch.tensor(order).argsort()
     grids = []
@@ -83,19 +85,19 @@ def measure_grids(
     return grids
 
 
-def _cells(donors: Tensor, targets: Sequence[int], graft: Graft) -> Cells:
+def _cells(donors: Tensor, targets: Sequence[int], transplant: Transplant) -> Cells:
     n = donors.shape[1]
-    source = torch.tensor([0, *[place for _ in targets for place in range(n)]], device=donors.device)
+    source = torch.tensor([0, *[index for _ in targets for index in range(n)]], device=donors.device)
     block = torch.tensor([-1, *[target for target in targets for _ in range(n)]], device=donors.device)
-    return Cells(donors, source, block, graft)
+    return Cells(donors, source, block, transplant)
 
 
-def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> None:
-    width = model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model
+def _check_donors(model: TransformerBridge, donors: Tensor, transplant: Transplant) -> None:
+    width = model.cfg.d_head if kind(transplant.target_site) == "head" else model.cfg.d_model
     if donors.ndim != 2 or donors.shape[1] != width or not bool(donors.isfinite().all()):
         raise ValueError(
-            f"donor activations of shape {tuple(donors.shape)}{'' if donors.isfinite().all() else ' with NaN or infinite values'}. "
-            f"Needed: finite, [source {width}], recorded from this model at {graft.source_site!r}."
+            f"got donor activations of shape {tuple(donors.shape)}{'' if donors.isfinite().all() else ' with NaN or infinity'}, "
+            f"expected finite values, [source {width}], recorded from this model at {transplant.source_site!r}."
         )
 
 
@@ -112,7 +114,7 @@ def choose(
     asked for by name is refused with a `ValueError` where it is not exact.
     """
     if method not in get_args(Method):
-        raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
+        raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
     if method == "wave" and several:
         raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
@@ -169,18 +171,18 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
     Raises `ValueError` where plain forwards themselves cannot be had: then no method is left.
     """
     rows = model.original_model.get_input_embeddings().weight.shape[0]
-    prompts, tails = [[1 + place * 5 % (rows - 2) for place in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
+    prompts, tails = [[1 + index * 5 % (rows - 2) for index in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
     last = model.cfg.n_layers - 1
-    blocks, graft = [0, last] if last else [0], Graft(site, site)
+    blocks, transplant = [0, last] if last else [0], Transplant(site, site)
     try:
         donors = record(model, [prompt[::-1] for prompt in prompts], site, blocks)
-        truth = naive(model, prompts, _cells(donors, blocks, graft), tails)
+        truth = naive(model, prompts, _cells(donors, blocks, transplant), tails)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise ValueError(
             f"{model.cfg.model_name}: {site!r} cannot be transplanted in this architecture, not even by plain forwards "
-            f"({type(error).__name__}: {str(error)[:200]}). Needed: another site, or another model."
+            f"({type(error).__name__}: {str(error)[:200]}). Choose another site or another model."
         ) from error
-    cells = _cells(donors, blocks, graft)
+    cells = _cells(donors, blocks, transplant)
     try:
         prefix = read_prefix(model, prompts, windows=method == "batched")
         read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
@@ -220,7 +222,15 @@ def _run(
     return values, margins
 
 
-def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) -> Scored:
+def _score(
+    model: TransformerBridge,
+    prompts: Sequence[Sequence[int]],
+    prefix: Prefix,
+    read: tuple[Tensor, Tensor],
+    cells: Cells,
+    tails: Sequence[Sequence[Sequence[int]]],
+    method: Method,
+) -> Scored:
     if method == "naive":
         return naive(model, prompts, cells, tails)
     if method == "wave":
@@ -229,14 +239,16 @@ def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) ->
     return packed(model, prefix, cells, tails, batched=method == "batched")
 
 
-def _generate(model, prompts, prefix: Prefix, cells: Cells, steps: int, method: Method) -> tuple[Tensor, Tensor]:
+def _generate(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], prefix: Prefix, cells: Cells, steps: int, method: Method
+) -> tuple[Tensor, Tensor]:
     stops = list(end_tokens(model))
     if method == "naive":
         return naive_generate(model, prompts, cells, steps, stops)
     return packed_generate(model, prefix, cells, steps, stops, batched=method == "batched")
 
 
-def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int, method: Method) -> int:
+def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, method: Method) -> int:
     """How many cells at a time fit in a quarter of the free memory; an estimate from above, of logits, scores and copies."""
     if method == "naive":
         return cells

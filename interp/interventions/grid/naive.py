@@ -55,17 +55,17 @@ def naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, ce
     """
     batch = pad(model, [ids])
     where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
-    hooks = _graft_hooks(cells, cell, where)
+    hooks = _transplant_hooks(cells, cell, where)
     keep = len(ids) - (length or len(ids)) + 1
     return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
 
 
-def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
+def _transplant_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
     if cells.block[cell] < 0:
         return []
     donor = cells.donors[0, cells.source[cell]]
-    name = hook_of(cells.graft.target_site, int(cells.block[cell]))
-    return [(name, lambda activation, hook: cells.graft.write(activation, where, donor))]
+    name = hook_of(cells.transplant.target_site, int(cells.block[cell]))
+    return [(name, lambda activation, hook: cells.transplant.write(activation, where, donor))]
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from interp.generation.plain import shortfalls
-from interp.interventions.edits import Graft
+from interp.interventions.edits import Transplant
 from interp.interventions.grid.cells import Cells
 from interp.interventions.grid.naive import naive, naive_forward
 from interp.interventions.grid.scores import Ask, reduce
@@ -30,7 +30,7 @@ def check_cells(
     prompts: Sequence[Sequence[int]],
     asks: Sequence[Ask],
     blocks: tuple[Sequence[int], Sequence[int]],
-    graft: Graft,
+    transplant: Transplant,
 ) -> None:
     """Compute some cells of some grids again. Raises `ReceiptError` where one is off, however the grid came: fast, or from disk.
 
@@ -43,7 +43,7 @@ def check_cells(
         item, cell = items[place // (len(sources) * len(targets))], place % (len(sources) * len(targets))
         row, column = divmod(cell, len(targets))
         target = torch.tensor([-1, targets[column]])
-        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, graft)
+        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, transplant)
         off.append(_difference(model, prompts[item], cells, asks[item], grids[item].values[row, column]))
     receipts.give(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
 

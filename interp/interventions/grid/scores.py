@@ -67,16 +67,16 @@ def ask(
 ) -> Ask:
     """Prepare one score: answers or options to token ids, as they stand right behind the prompt."""
     if score not in get_args(Score):
-        raise ValueError(f"score {score!r}: needed one of {', '.join(get_args(Score))}.")
+        raise ValueError(f"got score {score!r}, expected one of {', '.join(get_args(Score))}.")
     if steps < 1:
-        raise ValueError(f"max_new_tokens {steps}: needed at least 1.")
+        raise ValueError(f"got max_new_tokens {steps}, expected at least 1.")
     needs = {"logprob": 1, "choice": 2, "choice_whole": 2, "logit_difference": 2}.get(score, 0)
     if len(options or ()) < needs:
         what = "answers to score" if score == "logprob" else "options to choose from"
-        raise ValueError(f"score {score!r}: {len(options or ())} {what} came. Needed: at least {needs}.")
+        raise ValueError(f"score {score!r}: got {len(options or ())} {what}, expected at least {needs}.")
     if score == "logit_difference" and (gold is None or not 0 <= gold < len(options or ())):
         raise ValueError(
-            f"score 'logit_difference': gold {gold}. Needed: the place of the right one among {len(options or ())} options."
+            f"score 'logit_difference': got gold {gold}, expected the index of the right one of {len(options or ())} options."
         )
     return Ask(cast(Score, score), tuple(continuation(model, prompt, option) for option in options or ()), gold, steps)
 
@@ -87,7 +87,7 @@ def check_length(model: TransformerBridge, prompt: Sequence[int], question: Ask)
     limit = context_limit(model)
     if limit is not None and len(prompt) + more > limit:
         raise ValueError(
-            f"a prompt of {len(prompt)} tokens and {more} more behind it: this model reads {limit}. Shorten one of them."
+            f"got a prompt of {len(prompt)} tokens and a continuation of {more}, expected at most {limit} in all. Shorten one."
         )
 
 

@@ -70,7 +70,7 @@ class _Front:
 
     def __init__(self, cells: Cells, length: int) -> None:
         self.cells, self.length = cells, length
-        self.late = kind(cells.graft.target_site) in ("mlp", "residual_post")
+        self.late = kind(cells.transplant.target_site) in ("mlp", "residual_post")
         self.clean: dict[int, Tensor] = {}
 
     def joined(self, block: int) -> int:
@@ -98,15 +98,15 @@ class _Front:
         if not self.late or not self.clean or now == before:
             return last
         old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
-        return last - old + self.cells.graft.blend(old, self.cells.donors[:, self.cells.source[before:now]])
+        return last - old + self.cells.transplant.blend(old, self.cells.donors[:, self.cells.source[before:now]])
 
     def hooks(self) -> list[Any]:
         act = self._keep if self.late else self._write
-        return [(hook_of(self.cells.graft.target_site, block), act(block)) for block in self.cells.blocks]
+        return [(hook_of(self.cells.transplant.target_site, block), act(block)) for block in self.cells.blocks]
 
     def _keep(self, block: int) -> Any:
         def hook(activation: Tensor, hook: object) -> None:
-            self.clean[block] = at(activation, self.cells.graft.target_site)[:, self.length - 1]
+            self.clean[block] = at(activation, self.cells.transplant.target_site)[:, self.length - 1]
 
         return hook
 
@@ -117,7 +117,7 @@ class _Front:
         def hook(activation: Tensor, hook: object) -> Tensor:
             rows = torch.arange(len(donors), device=activation.device)[:, None]
             where = (rows, (self.length + mine)[None].expand(len(donors), -1))
-            return self.cells.graft.write(activation, where, donors)
+            return self.cells.transplant.write(activation, where, donors)
 
         return hook
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import interp
-from interp.interventions.edits import SITE_PAIRS, Graft, record, tokens_of
+from interp.interventions.edits import SITE_PAIRS, Transplant, record, tokens_of
 from interp.interventions.grid.cells import Cells, Greedy, read_prefix
 from interp.interventions.grid.grid import shortest_window
 from interp.interventions.grid.items import transplant_items
@@ -72,9 +72,9 @@ def test_all_methods_agree_at_every_site(family):
     prefix, plain = (read_prefix(model, [target], windows=windows) for windows in (False, True))
     last = prefix.last[:, None]
     for pair, sites in SITES.items():
-        graft = Graft(*sites, norm_match=pair == "residual_post", alpha=0.5 if pair == "residual_pre" else 1.0)
+        transplant = Transplant(*sites, norm_match=pair == "residual_post", alpha=0.5 if pair == "residual_pre" else 1.0)
         donors = record(model, [source], sites[0], [3])
-        cells = Cells(donors, torch.tensor([0, 0]), torch.tensor([0, 2]), graft)
+        cells = Cells(donors, torch.tensor([0, 0]), torch.tensor([0, 2]), transplant)
         truth = naive(model, [target], cells, [[]]).logits
         found = [packed(model, plain, cells, [[]], batched=True).logits]
         if family in PACKING:
@@ -290,10 +290,10 @@ def test_several_donors_are_averaged():
 
 def test_norm_matching_keeps_the_length_of_what_is_replaced():
     old, donor = torch.randn(5, 16), 30 * torch.randn(5, 16)
-    new = Graft(norm_match=True).blend(old, donor)
+    new = Transplant(norm_match=True).blend(old, donor)
     torch.testing.assert_close(new.norm(dim=-1), old.norm(dim=-1))
     torch.testing.assert_close(torch.cosine_similarity(new, donor), torch.ones(5))
-    torch.testing.assert_close(Graft(alpha=0.25).blend(old, donor), 0.75 * old + 0.25 * donor)
+    torch.testing.assert_close(Transplant(alpha=0.25).blend(old, donor), 0.75 * old + 0.25 * donor)
 
 
 @pytest.mark.parametrize(
