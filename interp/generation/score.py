@@ -67,8 +67,8 @@ def score(model: TransformerBridge, prompts: Sequence[str], continuations: Seque
             f"score: got {len(prompts)} prompts and {len(continuations)} continuations, expected one continuation for each prompt."
         )
     starts, rests = _continued(model, prompts, [[one] for one in continuations])
-    found = _log_probs(model, starts, rests, max_tokens)
-    return Scores(tuple(sums[0] for sums in found), tuple(len(rest[0]) for rest in rests))
+    log_probs = _log_probs(model, starts, rests, max_tokens)
+    return Scores(tuple(sums[0] for sums in log_probs), tuple(len(rest[0]) for rest in rests))
 
 
 def choose(
@@ -81,7 +81,7 @@ def choose(
     """
     if len(prompts) != len(choices) or not all(choices):
         raise ValueError(
-            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected one list with options for each prompt."
+            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected options for each prompt."
         )
     starts, rests = _continued(model, prompts, choices)
     if by == "first_token":
@@ -90,11 +90,9 @@ def choose(
             twice = next((one for one in ids if ids.count(one) > 1), None)
             same = [option for option, one in zip(options, ids, strict=True) if one == twice]
             if same:
-                raise ValueError(
-                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} share their first token. Use by='whole'."
-                )
-    found = _log_probs(model, starts, rests, max_tokens)
-    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in found), tuple(map(tuple, found)))
+                raise ValueError(f"choose: {same[0]!r} and {same[1]!r} of item {item} share their first token. Use by='whole'.")
+    log_probs = _log_probs(model, starts, rests, max_tokens)
+    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in log_probs), tuple(map(tuple, log_probs)))
 
 
 @torch.no_grad()

@@ -243,13 +243,13 @@ def measure_transplant(
     >>> import interp, probes
     >>> from interp.text.read import read_task
     >>> model = interp.load("bundled")
-    >>> task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=4)
+    >>> task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3)
     >>> pairs = [(("eng_Latn",), "deu_Latn")]
     >>> grid = probes.measure_transplant(
-    ...     model, task, pairs, sources=[1, 2], targets=[0], controls=["shuffled"], resamples=20, progress=False
+    ...     model, task, pairs, sources=[1], targets=[0], controls=["shuffled"], resamples=20, progress=False
     ... )
     >>> grid.values("eng_Latn>deu_Latn").shape  # item, source, target
-    (4, 2, 1)
+    (3, 1, 1)
     """
     study = TransplantStudy(
         model=model, task=task, pairs=pairs, sites=sites, score=measure, controls=controls, sources=sources, targets=targets,

@@ -225,7 +225,7 @@ def test_choosing_takes_the_most_probable_option() -> None:
         logits = model(torch.tensor([encode(model, PROMPTS[:1])[0]]), use_cache=False)[0, -1].log_softmax(-1)
     tokens = [encode(model, [one], special=False)[0][0] for one in "axq"]
     assert first.log_probs[0] == pytest.approx(logits[tokens].tolist(), abs=1e-4)
-    with pytest.raises(ValueError, match=r"options 'xa' and 'xb' of item 0 share their first token. Use by='whole'"):
+    with pytest.raises(ValueError, match=r"'xa' and 'xb' of item 0 share their first token. Use by='whole'"):
         choose(model, PROMPTS[:1], [["a", "xa", "xb"]], by="first_token")
 
 

@@ -16,7 +16,7 @@ from interp.text.corpus import ParallelCorpus
 from probes.neurons.ablation import AblationStudy, matched, measure_damage
 from probes.neurons.find import find_neurons
 from probes.neurons.report import NeuronReport
-from probes.neurons.specificity import Moments, pool, rank_neurons, select_neurons
+from probes.neurons.specificity import Moments, null_maxima, pool, rank_neurons, select_neurons
 from tests.support.tiny import tiny
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "rus_Cyrl")
@@ -102,6 +102,12 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     assert not report.table["above_null"].any()
     assert report.summary().query("metric == 'stability'")["estimate"].max() < 0.4
     assert "0 of them exceed the permutation null" in report.verdict()
+
+
+def test_permutations_without_a_candidate_get_the_lowest_specificity():
+    counts = count_neurons(tiny("llama"), CORPUS, shards=2)
+    null = null_maxima(counts, "lape", 1.0, 3, np.random.default_rng(0))  # no rate exceeds the highest one
+    np.testing.assert_allclose(null, -np.log(len(CORPUS.languages)))
 
 
 def test_lape_is_the_published_selection():
