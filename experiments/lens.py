@@ -93,7 +93,7 @@ def run(settings: LensSettings) -> Report:
 
 def share(settings: LensSettings, shard: Shard) -> None:
     """Measure the target languages of this shard. The first shard trains the lens if there is one to train."""
-    if settings.task in ("prompt", "labels"):
+    if settings.task == "prompt" or settings.task == "labels":
         raise ValueError(
             f"got --shard with --task {settings.task}, expected translation, repetition or cloze. Run this task in one process."
         )

@@ -81,7 +81,7 @@ def choose(
     """
     if len(prompts) != len(choices) or not all(choices):
         raise ValueError(
-            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected options for each prompt."
+            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected at least one option for each."
         )
     starts, rests = _continued(model, prompts, choices)
     if by == "first_token":

@@ -94,7 +94,7 @@ class LatentLanguageReport(Report):
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def peak(self, target: str | None = None, weights: str = "trained") -> Peak:
-        """The intermediate layer where the reference language is most probable, for a `target` (default: over all), by `weights`."""
+        """The intermediate layer where the reference language is most probable, for a `target` (default: over all)."""
         pivot, _, prior = self._curves(target, weights)
         return find_peak(pivot, prior, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 

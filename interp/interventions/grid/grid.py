@@ -170,7 +170,8 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
 
     Raises `ValueError` where plain forwards themselves cannot be had: then no method is left.
     """
-    rows = model.original_model.get_input_embeddings().weight.shape[0]
+    original: Any = model.original_model
+    rows = original.get_input_embeddings().weight.shape[0]
     prompts, tails = [[1 + index * 5 % (rows - 2) for index in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
     last = model.cfg.n_layers - 1
     blocks, transplant = [0, last] if last else [0], Transplant(site, site)

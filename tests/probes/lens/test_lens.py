@@ -18,7 +18,6 @@ from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.word_lists import read_word_clozes
 from interp.vocabulary.spelling import read_vocabulary
 from probes.lens import labels as label_lens
-from probes.lens import latent_language
 from probes.lens import tokens_figures as figures_tokens
 from probes.lens.labels import measure_labels
 from probes.lens.latent_language import LatentLanguageStudy, measure_latent_language
@@ -131,7 +130,7 @@ def test_a_line_that_cannot_ask_is_refused(line):
 
 
 def test_more_examples_than_items_are_refused():
-    with pytest.raises(ValueError, match="shots 6 with 6 items"):
+    with pytest.raises(ValueError, match="got 6 shots for 6 items"):
         translation_prompts(WORDS, "deu_Latn", "rus_Cyrl", shots=6)
 
 
@@ -401,7 +400,7 @@ def test_word_lists_without_the_columns_are_refused(tmp_path):
 def test_the_default_targets_come_from_the_language_before_them():
     pairs = [
         (one.source, one.target)
-        for one in latent_language._prompts(WORDS, "eng_Latn", "translation", None, 1, "{word}{answer}", None, 0)
+        for one in LatentLanguageStudy(model=tiny("llama"), words=WORDS, shots=1, line="{word}{answer}")._prompts()
     ]
     assert pairs == [("rus_Cyrl", "deu_Latn"), ("deu_Latn", "rus_Cyrl")]
     alone = WORDS.select(["eng_Latn", "deu_Latn"])
