@@ -1,4 +1,4 @@
-"""How probable a model finds what we say: scores of continuations, and choices between options."""
+"""How probable a model finds given text: scores of continuations, and choices between options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ By = Literal["whole", "first_token"]
 
 @dataclass(frozen=True)
 class Scores(Sequence[float]):
-    """The summed log-probability (nats) of each continuation; `tokens` says how many tokens each sum is over."""
+    """The log-probability (nats) of each continuation, summed over its tokens, and their number (`tokens`)."""
 
     log_probs: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -40,7 +40,7 @@ class Scores(Sequence[float]):
 
 @dataclass(frozen=True)
 class Choices(Sequence[int]):
-    """The place of the most probable option of each item; `log_probs` (nats) holds those of all its options."""
+    """The index of the most probable option of each item (`places`), and the log-probability (nats) of all its options."""
 
     places: tuple[int, ...]
     log_probs: tuple[tuple[float, ...], ...]
@@ -53,14 +53,27 @@ class Choices(Sequence[int]):
 
 
 def score(model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[str], *, max_tokens: int = 4096) -> Scores:
-    """How probable does the model find each continuation after its prompt? Summed log-probabilities, and numbers of tokens.
+    """Score each continuation after its prompt: its log-probability, summed over its tokens.
 
-    The prompt's ids are always those of the prompt alone. The continuation's are those that follow it in the tokenized whole,
-    or, where a token would reach across the border, those it has in the middle of a line.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts, continuations
+        Texts, one continuation for each prompt. The prompt is tokenized by itself. The tokens of the continuation are those that
+        follow in the tokenized whole, or, if a token would span the boundary, those that it has in the middle of a line.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
 
-    When it misleads: sums are not comparable across tokenizers or lengths; divide by `tokens`, or by characters. A prompt
-    that ends in a space makes most continuations improbable, as tokens usually hold the space before a word.
-    Raises `ValueError` where a log-probability is not finite.
+    Raises
+    ------
+    ValueError
+        A prompt or a continuation has no token, both together are longer than the context, or a log-probability is not finite.
+
+    Notes
+    -----
+    Sums are not comparable across tokenizers or lengths: divide by `tokens`, or by characters. After a prompt that ends in a space
+    most continuations are improbable, as tokens usually contain the space before a word.
     """
     if len(prompts) != len(continuations):
         raise ValueError(
@@ -74,10 +87,25 @@ def score(model: TransformerBridge, prompts: Sequence[str], continuations: Seque
 def choose(
     model: TransformerBridge, prompts: Sequence[str], choices: Sequence[Sequence[str]], by: By = "whole", *, max_tokens: int = 4096
 ) -> Choices:
-    """Which option does the model find most probable after each prompt? By the whole of it, or by its first token alone.
+    """Choose the most probable option after each prompt.
 
-    When it misleads: long options are less probable than short ones, and `first_token` compares what tokens happen to begin
-    the options with; it raises `ValueError` where two begin with the same.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Texts.
+    choices
+        The options of each prompt.
+    by
+        `whole`: by the log-probability of the whole option, which favours short options. `first_token`: by its first token only.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
+
+    Raises
+    ------
+    ValueError
+        A prompt has no option, two options share their first token (`first_token` only), or as for `score`.
     """
     if len(prompts) != len(choices) or not all(choices):
         raise ValueError(
@@ -139,8 +167,8 @@ def _continued(
     starts = prompt_ids(model.tokenizer, prompts)
     check_prompts(starts)
     asked = [prompt for prompt, each in zip(prompts, continuations, strict=True) for _ in each]
-    found = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
-    rests = [[next(found).ids for _ in each] for each in continuations]
+    continued = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
+    rests = [[next(continued).ids for _ in each] for each in continuations]
     for item, (each, ids) in enumerate(zip(continuations, rests, strict=True)):
         if not all(ids):
             raise ValueError(f"item {item}: got continuation {each[ids.index([])]!r}, which has no token, expected some text.")

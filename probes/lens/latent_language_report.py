@@ -137,7 +137,7 @@ class LatentLanguageReport(Report):
 
         summary, line = self.summary(), str(self.signature)
         crossings = {target: self.crossover(target) for target in self.targets}
-        marks = {target: (found.layer, found.lower, found.upper) for target, found in crossings.items() if found.certain}
+        marks = {target: (one.layer, one.lower, one.upper) for target, one in crossings.items() if one.certain}
         return {
             "languages": language_curves(summary, self.settings["pivot"], marks, line),
             "scripts": script_areas(summary[summary["measure"] == "script"], line),

@@ -47,7 +47,7 @@ class TokenLensReport(Report):
     >>> import interp, probes
     >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", controls=False, boot=20)
     >>> report.settings["own_scripts"], report.scripts(["Latn"]).shape  # position, layer
-    (['Latn'], (3, 9))
+    (['Latn'], (7, 9))
     """
 
     question: ClassVar[str] = "Which language does the model think in?"
@@ -96,8 +96,8 @@ class TokenLensReport(Report):
         at = highest(shares.mean(0)[1:-1]) + 1
         floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
         last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
-        found = self.crossover()
-        overtakes = f"{own} overtakes it for good at {found}" if found.certain else "neither overtakes the other for good"
+        crossover = self.crossover()
+        overtakes = f"{own} overtakes it for good at {crossover}" if crossover.certain else "neither overtakes the other for good"
         most = f"{shares.mean(0)[at]:.2f} of the probability{floor}"
         return (
             f"{pivot}, the script of {name}, holds most at layer {self.layers[at]}: {most}; {overtakes}, and {own} ends with "
@@ -169,7 +169,7 @@ def measure_tokens(
     >>> import interp, probes
     >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", top=2, controls=False, boot=20)
     >>> len(report.table)  # layers x positions x 2
-    54
+    144
     """
     vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     names, classes = vocabulary.script_classes()

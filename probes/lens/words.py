@@ -132,13 +132,13 @@ def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.nd
 
 
 def _tokens(vocabulary: Vocabulary, words: Mapping[str, str], rule: TokenRule) -> dict[str, frozenset[int]]:
-    found = {}
+    tokens: dict[str, frozenset[int]] = {}
     for code, word in words.items():
         try:
-            found[code] = vocabulary.tokens(word, rule)
+            tokens[code] = vocabulary.tokens(word, rule)
         except ValueError:
-            found[code] = frozenset()
-    return found
+            tokens[code] = frozenset()
+    return tokens
 
 
 def _exclusive(tokens: Mapping[str, frozenset[int]], code: str, pivot: str, target: str) -> frozenset[int]:
@@ -154,8 +154,8 @@ def _unrelated(
     size = len(tokens[row][code])
     others = [words[code] for at, words in enumerate(tokens) if at != row and words[code] and not words[code] & own]
     draw.shuffle(others)
-    found = sorted(others, key=lambda other: abs(len(other) - size))[:n]
-    return (*found, *[frozenset[int]()] * (n - len(found)))
+    nearest = sorted(others, key=lambda other: abs(len(other) - size))[:n]
+    return (*nearest, *[frozenset[int]()] * (n - len(nearest)))
 
 
 def _tidy(

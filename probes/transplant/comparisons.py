@@ -83,10 +83,10 @@ def _chosen(
 
 def _oracles(grids: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray]) -> Runs:
     runs: Runs = {"oracle:untouched_or_source": (np.maximum(plain["untouched"], plain["source_run"]), "untouched", "")}
-    found = {name: oracle(grids[name]) for name in ORACLE_CONTROLS if name in grids}
-    against = "upper_bound:shuffled" if "shuffled" in found else "untouched"
+    bounds = {name: oracle(grids[name]) for name in ORACLE_CONTROLS if name in grids}
+    against = "upper_bound:shuffled" if "shuffled" in bounds else "untouched"
     runs["upper_bound"] = (oracle(grids["transplant"]), against, "oracle over cells")
-    runs |= {f"upper_bound:{name}": (values, "untouched", "oracle over cells") for name, values in found.items()}
+    runs |= {f"upper_bound:{name}": (values, "untouched", "oracle over cells") for name, values in bounds.items()}
     return runs
 
 

@@ -99,8 +99,8 @@ class TransplantGrid(Report):
             for metric in self._metrics:
                 runs = self._battery(pair, metric)
                 donor, _, language = pair.partition(">")
-                found = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
-                parts.append(found.assign(donor=donor, language=language, metric=metric))
+                table = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
+                parts.append(table.assign(donor=donor, language=language, metric=metric))
         frame = pd.concat(parts, ignore_index=True)
         return frame[["donor", "language", "metric", *[name for name in frame if name not in ("donor", "language", "metric")]]]
 
@@ -238,16 +238,16 @@ class TransplantGrid(Report):
     def figures(self) -> dict[str, Figure]:
         """The grid of each pair beside that of shuffled donors, then all runs and controls."""
         label = f"change in {_UNITS[self.settings['score']]}"
-        found = {}
+        figures = {}
         for pair in self.pairs[:_MAPS]:
             maps = {name: self.effect(pair, name) for name in ("transplant", "shuffled") if f"{pair}|{name}" in self.arrays}
             means = {name: np.nanmean(change, axis=0) for name, change in maps.items()}
             p = {name: max_statistic(change, 2000, self.settings["seed"], self._clusters) for name, change in maps.items()}
-            found[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
+            figures[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
         first = self._metrics[0]
         frame = self._summary[self._summary["metric"] == first]
-        found["battery"] = battery_dots(frame, first, str(self.signature))
-        return found
+        figures["battery"] = battery_dots(frame, first, str(self.signature))
+        return figures
 
     @property
     def _metrics(self) -> tuple[str, ...]:

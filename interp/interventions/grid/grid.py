@@ -187,14 +187,14 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
     try:
         prefix = read_prefix(model, prompts, windows=method == "batched")
         read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
-        found = _score(model, prompts, prefix, read, cells, tails, method)
+        scored = _score(model, prompts, prefix, read, cells, tails, method)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         cannot = "continue many copies of a prompt" if method == "batched" else "read cells as positions of one sequence"
         return f"this architecture cannot {cannot} ({type(error).__name__}: {str(error)[:200]})"
-    off = share_of_largest(found.logits, truth.logits)
+    off = share_of_largest(scored.logits, truth.logits)
     if method != "wave":
         scale = float(truth.logits.abs().max().clamp_min(1))
-        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(found.tails, truth.tails, strict=True)))
+        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(scored.tails, truth.tails, strict=True)))
     return "" if off <= tolerance_of(model) else f"cells differ from plain forwards by {off:.1e} of the largest logit"
 
 
@@ -217,8 +217,8 @@ def _run(
             continue
         scored = _score(model, prompts, prefix, read, part, [one.tails for one in asks], method)
         clean = scored.logits[:, 0] if clean is None else clean
-        found = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
-        parts.append(tuple(zip(*found, strict=True)))
+        reduced = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
+        parts.append(tuple(zip(*reduced, strict=True)))
     values, margins = ([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
     return values, margins
 

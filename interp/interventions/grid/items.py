@@ -128,14 +128,14 @@ def recorded(
     given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
     for donor in given.values():
         _check_recorded(model, donor, transplant)
-    found = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
+    states_of = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
     runs = {k: [tokens_of(model, one) for one in _prompts(donor)] for k, donor in enumerate(donors) if k not in given}
     if runs:
         done = iter(record(model, [ids for several in runs.values() for ids in several], transplant.source_site, sources, position))
         for k, several in runs.items():
             states = torch.stack([next(done) for _ in several])
-            found[k] = states.float().mean(0).to(states.dtype)
-    return torch.stack([found[k] for k in range(len(donors))])
+            states_of[k] = states.float().mean(0).to(states.dtype)
+    return torch.stack([states_of[k] for k in range(len(donors))])
 
 
 def _prompts(donor: Any) -> list[Any]:

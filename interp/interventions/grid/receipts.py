@@ -53,11 +53,11 @@ def _decides(asks: Sequence[Ask]) -> bool:
     return bool(asks) and asks[0].score in ("choice", "choice_whole", "generate")
 
 
-def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, found: Tensor) -> float:
+def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, value: Tensor) -> float:
     """How far one value of a grid is from a plain forward; `cells` are the untouched run and the cell itself."""
     own = cells.part(1, 2)
     if question.score == "generate":
-        said = found.tolist()
+        said = value.tolist()
         logits = naive_forward(model, [*prompt, *said[:-1]], own, 0, len(prompt)).float()
         ended = _spoken(model, said)
         return max(shortfalls(logits[:ended], said[:ended]))
@@ -66,11 +66,11 @@ def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, q
     scale = float(logits.float().abs().max().clamp_min(1))
     if question.score in ("choice", "choice_whole"):
         values = reduce(replace(question, score="logprob"), logits, tails, logits[0])[0][0]
-        return float(values.max() - values[int(found)]) / scale
+        return float(values.max() - values[int(value)]) / scale
     truth = reduce(question, logits, tails, scored.logits[0, 0])[0][0]
     if question.score == "logits":
-        return share_of_largest(found, truth)
-    return float((found.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
+        return share_of_largest(value, truth)
+    return float((value.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
 
 
 def _spoken(model: TransformerBridge, said: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import probes.report as report_module
 from experiments.__main__ import main
 from interp.interventions.grid import items as grid_items
 from interp.interventions.transplant import transplant_grid
@@ -194,6 +195,15 @@ def test_shares_measure_every_item_once_and_measure_none_again(tmp_path, monkeyp
     assert truth.receipts  # the fast path was compared with plain forwards
     with pytest.raises(ValueError, match="got index 3 of 3 shares"):
         study.share(tmp_path, 3, 3)
+
+
+def test_the_seed_of_a_study_draws_what_is_computed_again(monkeypatch):
+    seeds, collected = [], report_module.collected
+    monkeypatch.setattr(report_module, "collected", lambda seed: seeds.append(seed) or collected(seed))
+    given = task()
+    how = {"controls": (), "sources": [1], "targets": [0], "resamples": 20, "seed": 5}
+    measure_transplant(tiny("llama"), given, pairs_of(given, "eng_Latn", "to"), progress=False, **how)
+    assert seeds == [5]
 
 
 def test_bad_input_is_named():
