@@ -1,4 +1,4 @@
-"""Where two prompts can be compared, and what is read off behind them: marked spans, and metrics of the next token."""
+"""Prompts with marked spans, and metrics of the answer after them, for activation patching."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _SPAN = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt as tokens, and the tokens of its marked span (empty where none is marked)."""
+    """A prompt as text and as token ids, and the positions of its marked span (empty if none is marked)."""
 
     text: str
     ids: tuple[int, ...]
     span: tuple[int, ...] = ()
 
     def positions(self, anchor: Anchor) -> tuple[int, ...]:
-        """The tokens of an anchor."""
+        """The positions of the tokens of an `anchor`. Raises `ValueError` if it is unknown, or no span is marked."""
         if anchor not in ANCHORS:
             raise ValueError(f"got anchor {anchor!r}, expected one of {', '.join(ANCHORS)}.")
         if anchor == "last":
@@ -47,7 +47,10 @@ class Prompt:
 
 
 def marked(model: TransformerBridge, text: str) -> Prompt:
-    """Tokenize a prompt with at most one `[[marked span]]`; the span is every token that shares a character with it."""
+    """Tokenize a prompt (`text`) with at most one `[[marked span]]`, which is every token that shares a character with it.
+
+    Raises `ValueError` for several spans, a span without a token, or a slow tokenizer of `model`.
+    """
     spans = _SPAN.findall(text)
     if len(spans) > 1:
         raise ValueError(f"got {len(spans)} marked spans in {text!r}, expected one at most.")
@@ -69,8 +72,8 @@ def marked(model: TransformerBridge, text: str) -> Prompt:
 
 @dataclass(frozen=True)
 class Question:
-    """What is read off after each edit: the right answer against the wrong one, its log-probability, or the distance (KL, nats)
-    from the clean run's next-token distribution."""
+    """The metric after each edit: logit of the right minus that of the wrong answer, log-probability of the right answer (nats), or
+    KL divergence from the next-token distribution of the clean run (nats)."""
 
     metric: Metric
     answer: tuple[int, ...] = ()
@@ -78,7 +81,7 @@ class Question:
     clean: Any = None
 
     def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
-        """One number a row. Raises `ValueError` where a logit is not finite."""
+        """The metric of each row of `logits`. Raises `ValueError` if one is not finite."""
         check_finite(logits.detach(), lambda row, token, _: f"patch: a logit of run {row} at token {token} behind the prompt")
         if self.metric == "logit_difference":
             return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
@@ -90,6 +93,7 @@ class Question:
 
     @property
     def tail(self) -> tuple[int, ...]:
+        """The ids of the continuation that the metric needs."""
         return self.answer if self.metric == "logprob" else ()
 
 
@@ -98,7 +102,26 @@ class ClashError(ValueError):
 
 
 def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: str = "", wrong: str = "") -> Question:
-    """Prepare a metric: answers to ids as they stand behind the clean prompt. Raises where two answers begin alike."""
+    """Prepare a metric.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    clean
+        The clean prompt, after which answers are tokenized.
+    metric
+        `logit_difference`, `logprob` or `kl`.
+    answer, wrong
+        The right answer (not for `kl`), and a wrong one (`logit_difference` only).
+
+    Raises
+    ------
+    ValueError
+        The metric is unknown, or an answer has no token.
+    ClashError
+        Both answers share their first token.
+    """
     if metric not in METRICS:
         raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}.")
     if metric == "kl":
@@ -108,12 +131,12 @@ def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: st
         return Question(metric, right)
     other = continuation(model, clean.text, wrong)
     if right[0] == other[0]:
-        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token: use metric 'logprob', or other answers.")
+        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token. Use metric 'logprob', or other answers.")
     return Question(metric, right, other)
 
 
 @torch.no_grad()
 def untouched(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int] = ()) -> Float[Tensor, "item token vocab"]:
-    """The logits behind a prompt as it is, one row, shaped as those of `run_edits`."""
+    """The logits after an unchanged prompt (`ids`) and its `tail`, one row, shaped as those of `run_edits`."""
     batch = pad(model, [[*ids, *tail[:-1]]])
     return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=max(1, len(tail)))

@@ -55,7 +55,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     axes.spines[:].set_visible(False)
     axes.set_ylabel("layer", fontsize=9, color=INK)
     axes.set_xlabel("after this token of the prompt", fontsize=9, color=INK)
-    headline(figure, "What each layer would say next")
+    headline(figure, "The next token that each layer predicts")
     _keys(axes, colours)
     sign(figure, signature)
     return figure

@@ -1,7 +1,6 @@
-"""From an item and its score to a grid: which method, how many cells at a time, and how near the decisions were.
+"""The transplant grid of an item: the choice of the method, the number of cells at a time, and near ties.
 
-The untouched run is a cell of its own (`block` -1): it goes through the same arithmetic as all others, at the price of one
-token.
+The untouched run is a cell of its own (`block` -1), so it is computed in the same way as all others.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ _log = logging.getLogger(__name__)
 
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
 FAST: tuple[Method, ...] = ("wave", "packed", "batched")
-"""What is believed only where it was compared with naive, the fastest first."""
+"""Methods that are used only if they agree with `naive` on this model, the fastest first."""
 
 _WIDEST = 512
-"""Cells of one wave at most: they look at each other's masked keys, which costs their number squared."""
+"""Number of cells in one wave at most: attention among them costs their number squared."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt, what is carried into it `[source d]`, and what is asked of every cell."""
+    """One target prompt, its donor activations `[source d]`, and the score of every cell."""
 
     prompt: tuple[int, ...]
     donors: Tensor
@@ -48,7 +47,7 @@ class Item:
 
 
 class Grid(NamedTuple):
-    """`values` `[source target ...]`, the same for the `untouched` run `[...]`, and how many cells were near a tie."""
+    """The scores `values` `[source target ...]`, that of the `untouched` run `[...]`, and the number of cells near a tie."""
 
     values: Tensor
     untouched: Tensor
@@ -64,7 +63,26 @@ def measure_grids(
     method: Method = "auto",
     max_cells: int | None = None,
 ) -> list[Grid]:
-    """The grids of several items, read as one batch. All items need the same score and the same number of donors."""
+    """Measure the grids of several items in one batch.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    items
+        Items with the same score and number of source blocks.
+    targets
+        Target blocks.
+    transplant
+        Sites, `alpha` and `norm_match`.
+    method, max_cells
+        As in `transplant_grid`.
+
+    Raises
+    ------
+    ValueError
+        The items differ in score or number of source blocks, or as in `transplant_grid`.
+    """
     asks = [item.ask for item in items]
     if len({one.score for one in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
         raise ValueError(
@@ -108,10 +126,27 @@ def choose(
     method: Method = "auto",
     site: Place = "mlp",
 ) -> Method:
-    """The fastest method that is exact for this model, these prompts, this score and the site written to; logged with the reason.
+    """The fastest method that is exact for a model, prompts, scores and target site, with the reason in the log.
 
-    Each fast method was compared with `naive` on a few tokens of this very model. Where none holds, `naive` is left. A method
-    asked for by name is refused with a `ValueError` where it is not exact.
+    Each fast method is compared with `naive` on a few tokens of the model. If none agrees, `naive` is used.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Token ids of each prompt.
+    asks
+        Score of each item.
+    method
+        `auto`, or one method.
+    site
+        Target site.
+
+    Raises
+    ------
+    ValueError
+        The method is unknown or not exact here, or the site cannot be transplanted in this model.
     """
     if method not in get_args(Method):
         raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
@@ -138,7 +173,7 @@ def choose(
 
 
 def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method, site: Place) -> str:
-    """Why a fast method is not exact here; empty where it is."""
+    """The reason why a fast method is not exact here; empty if it is."""
     window = shortest_window(model)
     more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
     longest = max(map(len, prompts)) + more
@@ -151,7 +186,7 @@ def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
 
 
 def shortest_window(model: TransformerBridge) -> int | None:
-    """The shortest sliding or chunked attention of the model's layers; None where all see everything."""
+    """The shortest sliding or chunked attention window of the layers of `model`; None if all attend to everything."""
     config = model.original_model.config
     config = getattr(config, "get_text_config", lambda: config)()
     kinds = getattr(config, "layer_types", None)
@@ -166,9 +201,9 @@ _TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
-    """Try a method on a few tokens and compare with plain forwards: an architecture's own habits are not all known.
+    """Try a method on a few tokens and compare with plain forward passes: the reason why it is not exact; empty if it is.
 
-    Raises `ValueError` where plain forwards themselves cannot be had: then no method is left.
+    Raises `ValueError` if plain forward passes fail, too.
     """
     original: Any = model.original_model
     rows = original.get_input_embeddings().weight.shape[0]
@@ -250,7 +285,7 @@ def _generate(
 
 
 def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, method: Method) -> int:
-    """How many cells at a time fit in a quarter of the free memory; an estimate from above, of logits, scores and copies."""
+    """The number of cells at a time that fit into a quarter of the free memory: an upper estimate of logits, scores and copies."""
     if method == "naive":
         return cells
     config, length = model.cfg, max(map(len, prompts))
@@ -273,7 +308,7 @@ def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
 
 
 def free_memory(device: Any) -> int:
-    """Bytes free on the device."""
+    """Number of free bytes on a `device`."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(torch.device(device))[0]
     import psutil

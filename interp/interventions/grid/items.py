@@ -1,4 +1,4 @@
-"""The transplant grids of many items: in batches, with a progress bar, each kept as it is finished so that a killed run goes on."""
+"""The transplant grids of many items, in batches. Finished items are kept, so that an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -52,13 +52,34 @@ def transplant_items(
     share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
     progress: bool = True,
 ) -> list[Grid]:
-    """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
+    """Measure the transplant grid of every item.
 
-    Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
-    the hash of what it depends on (model, prompts, score, sites), and found again by a later call with the same libraries; a
-    batch that is not there as a whole is measured as a whole, for its numbers depend in their last bits on what is read together.
-    `share` picks some of the batches, for processes that fill one folder: only their items are measured and given back. Scores
-    and their arguments as in `transplant_grid`.
+    Parameters
+    ----------
+    model, score, sources, targets, source_site, target_site, max_new_tokens, alpha, norm_match, method, max_cells
+        As in `transplant_grid`.
+    donors, prompts
+        Source and target prompt of each item, as in `transplant_grid`.
+    options, gold
+        For each item, the answers to score and the index of the right one.
+    max_tokens
+        Number of tokens of target prompts in a batch.
+    folder
+        Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all items of
+        it are there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
+    share
+        Selects batches, for several processes that fill one folder. Only their items are measured and returned.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    The grid of each item.
+
+    Raises
+    ------
+    ValueError
+        The numbers of donors, prompts, options and gold differ, or as in `transplant_grid`.
     """
     transplant = Transplant(source_site, target_site, alpha, norm_match)
     check_place(model, source_site)
@@ -66,7 +87,8 @@ def transplant_items(
     sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
     if not len(donors) == len(prompts) == len(options or prompts) == len(gold or prompts):
         raise ValueError(
-            f"{len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold: one an item."
+            f"got {len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold, "
+            "expected one of each for every item."
         )
     asks = [
         ask(model, prompt, score, options=options[i] if options else None, gold=gold[i] if gold else None, steps=max_new_tokens)
@@ -109,7 +131,7 @@ def transplant_items(
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:
-    """Score whole options of every item where the options of one begin alike: the mean of two scales would mean nothing."""
+    """Score whole options of every item if the options of one item share their first token, so that all have the same scale."""
     clashes = sum(one.clash for one in asks)
     if not clashes or asks[0].score not in ("choice", "logit_difference"):
         return asks
@@ -124,7 +146,10 @@ def recorded(
     transplant: Transplant,
     position: int = -1,
 ) -> Tensor:
-    """What is carried, `[item source d]`: prompts are run (one batch), tensors taken as they are, lists of prompts averaged."""
+    """The donor activations, `[item source d]`. Prompts are run in one batch, tensors used as they are, lists of prompts averaged.
+
+    `donors` and `sources` are those of `transplant_items`, `transplant` says which site to read, and `position` which token.
+    """
     given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
     for donor in given.values():
         _check_recorded(model, donor, transplant)
@@ -139,7 +164,7 @@ def recorded(
 
 
 def _prompts(donor: Any) -> list[Any]:
-    """One prompt, or the several that a donor is averaged over."""
+    """The prompts that a donor is averaged over."""
     several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
     return list(donor) if several else [donor]
 
@@ -154,7 +179,7 @@ def _check_recorded(model: TransformerBridge, donor: Tensor, transplant: Transpl
 
 
 def _facts(donor: Any) -> Any:
-    """What was carried, as a cache knows it: prompts as they are, tensors by their hash."""
+    """A donor in the key of the cache: prompts as they are, tensors by their hash."""
     if not isinstance(donor, Tensor):
         return donor if isinstance(donor, str) else list(donor)
     return hash_tensors({"donor": donor.cpu()})

@@ -1,10 +1,9 @@
-"""Every source layer into every target layer of one prompt: the same numbers, by several roads.
+"""Every source layer into every target layer of one prompt, without optimisation: the reference for the faster methods.
 
-Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell,
-and a cell is one token read against a shared prefix. `naive` reads the whole prompt again for each cell (the oracle);
-`batched` gives each cell a row of a batch and a copy of the prefix; `packed` makes the cells positions of one sequence in
-which each sees the prefix and itself; `wave` (`interp.interventions.grid.wave`) is packed, and lets a cell in only at its
-target block.
+Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell, and a
+cell needs one token with a shared prefix. `naive` reads the whole prompt again for each cell; `batched` makes each cell a row of a
+batch with a copy of the prefix; `packed` makes the cells positions of one sequence, in which each attends to the prefix and itself;
+`wave` is `packed` with each cell added only at its target block.
 """
 
 from __future__ import annotations

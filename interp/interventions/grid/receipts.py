@@ -1,4 +1,4 @@
-"""Some cells of the grids of a run computed again by plain forwards: the donor alone, then the whole prompt under a hook."""
+"""Checks of some cells by plain forward passes: the donor prompt alone, then the whole target prompt with a hook."""
 
 from __future__ import annotations
 

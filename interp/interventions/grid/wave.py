@@ -1,9 +1,9 @@
-"""The growing wave: cells enter the sequence at their target block, so no block is run for cells that are still clean.
+"""The `wave` method: cells are added to the sequence at their target block, so that no block is run for unchanged cells.
 
-Below its target block a cell equals the untouched last token. The prompt is read once as it stands; at each block the cells
-whose target lies there join as further positions behind it, each seeing the prompt before its last token and itself. Half
-the work of `packed`, exact wherever `packed` is, but the tokens cells would need for continuations below their target are
-never made: first-token scores only (XTransplant's cost drops from N^2 prompts to N^2 / 2 positions).
+Below its target block a cell equals the untouched last token. The prompt is read once; at each block, the cells with this target
+are added as further positions, each attending to the prompt before its last token and to itself. This is half the work of `packed`
+and exact wherever that is, but gives scores of the first token only, as the keys and values below the target that continuations
+need do not exist. The cost of XTransplant falls from N^2 prompts to N^2 / 2 positions.
 """
 
 from __future__ import annotations
