@@ -85,7 +85,7 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: Any = "-") -> None:
-    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval, in a `colour`, `heavy` or thin, and `dash`."""
+    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval."""
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(

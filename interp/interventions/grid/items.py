@@ -65,8 +65,8 @@ def transplant_items(
     max_tokens
         Number of tokens of target prompts in a batch.
     folder
-        Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all items of
-        it are there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
+        Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all is
+        there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
     share
         Selects batches, for several processes that fill one folder. Only their items are measured and returned.
     progress
