@@ -8,7 +8,7 @@ COMMANDS = {
     "lens": ("experiments.lens", "Which language does the model think in?"),
     "transplant": (
         "experiments.transplant",
-        "If I carry layer i of the English run into layer j of the Swahili run, does the answer get better?",
+        "If layer i of the English run is copied into layer j of the Swahili run, does the answer improve?",
     ),
     "patch": ("experiments.patch", "Which component causes the answer?"),
     "probe": ("experiments.probe", "What can a linear probe read at each layer, and does it carry between languages?"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
@@ -13,7 +13,9 @@ from probes.lens.word_prompts import LINE
 if TYPE_CHECKING:
     from interp.lens.tuned_lens import TunedLens
     from interp.models.load import TransformerBridge
-    from interp.text.corpus import ParallelCorpus, ParallelTask
+    from interp.text.corpus import ParallelTask
+    from probes.lens.latent_language import LatentLanguageStudy
+    from probes.lens.word_prompts import WordTask
     from probes.report import Report
 
 
@@ -72,26 +74,26 @@ class LensSettings(Settings):
 def run(settings: LensSettings) -> Report:
     """Load the model and its lens, and measure the task."""
     from probes.lens.labels import measure_labels
-    from probes.lens.latent_language import measure_latent_language
     from probes.lens.tokens import measure_tokens
 
     model = settings.load_model()
-    how: dict[str, Any] = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
+    lens = _lens(settings, model)
     if settings.task == "prompt":
-        return measure_tokens(model, settings.prompt, pivot=settings.pivot, **how)
+        return measure_tokens(
+            model, settings.prompt, pivot=settings.pivot, lens=lens, controls=settings.controls, seed=settings.seed
+        )
     if settings.task == "labels":
         shots = 6 if settings.shots is None else settings.shots
         return measure_labels(
-            model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule, **how
-        )
-    return measure_latent_language(model, _words(settings), **how, **_how(settings))
+            model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule,
+            lens=lens, controls=settings.controls, seed=settings.seed,
+        )  # fmt: skip
+    return _study(settings, settings.task, model, lens).measure(settings.output / "words")
 
 
 def share(settings: LensSettings, shard: Shard) -> None:
     """Measure the target languages of this shard. The first shard trains the lens if there is one to train."""
-    from probes.lens.latent_language import share_latent_language
-
-    if settings.task in ("prompt", "labels"):
+    if settings.task == "prompt" or settings.task == "labels":
         raise ValueError(
             f"got --shard with --task {settings.task}, expected translation, repetition or cloze. Run this task in one process."
         )
@@ -101,18 +103,27 @@ def share(settings: LensSettings, shard: Shard) -> None:
             _lens(settings, model)
         if not meet(settings, shard, "lens"):
             return
-    how: dict[str, Any] = {"lens": _lens(settings, model), "controls": settings.controls, "seed": settings.seed}
-    share_latent_language(model, _words(settings), shard.mine, **how, **_how(settings))
+    study = _study(settings, settings.task, model, _lens(settings, model))
+    study.share(settings.output / "words", shard.index, shard.count)
 
 
-def _words(settings: LensSettings) -> ParallelCorpus | ParallelTask:
-    return _task(settings) if settings.task == "cloze" else settings.read_corpus()
+def _study(settings: LensSettings, task: WordTask, model: TransformerBridge, lens: TunedLens | None) -> LatentLanguageStudy:
+    from probes.lens.latent_language import LatentLanguageStudy
 
-
-def _how(settings: LensSettings) -> dict[str, Any]:
-    """How words are asked for, and the folder of what was measured."""
-    same = ("task", "source", "shots", "line", "pivot", "names", "rule")
-    return {name: getattr(settings, name) for name in same} | {"folder": settings.output / "words"}
+    return LatentLanguageStudy(
+        model=model,
+        words=_task(settings) if task == "cloze" else settings.read_corpus(),
+        pivot=settings.pivot,
+        task=task,
+        source=settings.source,
+        shots=settings.shots,
+        line=settings.line,
+        names=settings.names,
+        rule=settings.rule,
+        lens=lens,
+        controls=settings.controls,
+        seed=settings.seed,
+    )
 
 
 def _task(settings: LensSettings) -> ParallelTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
     from interp.neurons import NeuronCounts
     from interp.text.corpus import ParallelCorpus
-    from probes.neurons.ablation import Mode
+    from probes.neurons.ablation import AblationStudy
     from probes.neurons.report import NeuronReport
 
 
@@ -54,22 +54,19 @@ class _Inputs(NamedTuple):
 
 def run(settings: NeuronsSettings) -> NeuronReport:
     """Find the neurons on one half of the corpus (also in a randomly initialised model); switch them off on the other half."""
-    from probes.neurons.ablation import measure_damage
-
     inputs = _open(settings)
     report = _find(settings, inputs)
-    return measure_damage(inputs.model, inputs.second, report, **_ablation(settings)) if settings.modes else report
+    return _ablation(settings, inputs, report).measure(settings.output / "damage") if settings.modes else report
 
 
 def share(settings: NeuronsSettings, shard: Shard) -> None:
     """Count in the languages of this shard; once all shards have counted, switch off this shard's share of the neurons."""
-    from probes.neurons.ablation import share_damage
-
     inputs = _open(settings)
     if mine := shard.mine(inputs.first.languages):
         _count(settings, inputs, only=mine)
     if settings.modes and meet(settings, shard, "counted"):
-        share_damage(inputs.model, inputs.second, _find(settings, inputs), shard.mine, **_ablation(settings))
+        study = _ablation(settings, inputs, _find(settings, inputs))
+        study.share(settings.output / "damage", shard.index, shard.count)
 
 
 def _open(settings: NeuronsSettings) -> _Inputs:
@@ -106,12 +103,7 @@ def _find(settings: NeuronsSettings, inputs: _Inputs) -> NeuronReport:
     )
 
 
-class _Ablation(TypedDict):
-    modes: tuple[Mode, ...]
-    seed: int
-    folder: Path
+def _ablation(settings: NeuronsSettings, inputs: _Inputs, report: NeuronReport) -> AblationStudy:
+    from probes.neurons.ablation import AblationStudy
 
-
-def _ablation(settings: NeuronsSettings) -> _Ablation:
-    """How neurons are switched off, and the folder of the measured losses."""
-    return {"modes": settings.modes, "seed": settings.seed, "folder": settings.output / "damage"}
+    return AblationStudy(model=inputs.model, corpus=inputs.second, report=report, modes=settings.modes, seed=settings.seed)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
-_Asked, _Made = ParamSpec("_Asked"), TypeVar("_Made", bound="Report")
+_Asked = ParamSpec("_Asked")
+_Made = TypeVar("_Made", bound="Report")
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; equal figures give equal bytes."""
@@ -221,11 +222,15 @@ class Report:
 
 
 def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
-    """A measurement whose report carries the receipts of the fast paths it took; its `seed` draws what is computed again."""
+    """A measurement whose report carries the receipts of the fast paths it took.
+
+    Its `seed`, an argument or a field of the study it is a method of, draws what is computed again.
+    """
 
     @wraps(measure)
     def measured(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Made:
-        with collected(int(kwargs.get("seed", 0))) as found:  # type: ignore[call-overload]
+        seed = kwargs.get("seed", getattr(args[0], "seed", 0) if args else 0)
+        with collected(int(seed)) as found:  # type: ignore[call-overload]
             report = measure(*args, **kwargs)
         return replace(report, receipts=merge_receipts(found))
 

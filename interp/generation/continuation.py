@@ -1,4 +1,4 @@
-"""The token ids of a continuation as they stand right behind its prompt: one rule for answers, options and training examples."""
+"""The token ids of a continuation after its prompt: one rule for answers, options and training examples."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from interp.models.tokens import prompt_ids
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
-_LINE = ("\n", ".", '"', "a", "1")  # what the continuation is written behind where the prompt itself melts into it
+_LINE = ("\n", ".", '"', "a", "1")  # texts to put before the continuation if a token would span the boundary with the prompt
 
 
 class Continued(NamedTuple):
-    """A prompt's ids and those of what follows it. `melted` where, written as one text, a token would reach over the border."""
+    """The ids of a prompt and of its continuation; and whether, in one text, a token would span the boundary (`melted`)."""
 
     prompt: list[int]
     ids: list[int]
@@ -22,28 +22,34 @@ class Continued(NamedTuple):
 
 
 def continue_prompts(tokenizer: Any, prompts: Sequence[str], continuations: Sequence[str]) -> list[Continued]:
-    """The ids of each continuation behind its prompt, whose ids are always those of the prompt alone.
+    """Tokenize each continuation after its prompt, which is tokenized by itself.
 
-    They are what the tokenized whole adds to the prompt's ids. Where the whole does not begin with these or adds none, as a
-    token would reach over the border, they are the continuation's ids in the middle of a line: without the word start that some
-    tokenizers set before a text ("Answer: " and "4" give `4`, not `▁4`), so that prompt and continuation spell the
-    whole. `ids` is empty where the continuation has no token.
+    The ids of the continuation are those that the tokenized whole adds to the ids of the prompt. If a token would span both,
+    they are the ids of the continuation in the middle of a line, without the word start that some tokenizers put before a text
+    ("Answer: " and "4" give `4`, not `▁4`), so that both together spell the whole.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model.
+    prompts, continuations
+        Texts, one continuation for each prompt. The ids of a continuation without a token are empty.
     """
     asked = dict(zip(dict.fromkeys(prompts), prompt_ids(tokenizer, list(dict.fromkeys(prompts))), strict=True))
     whole = prompt_ids(tokenizer, [prompt + more for prompt, more in zip(prompts, continuations, strict=True)])
-    found = []
+    continued = []
     for prompt, more, both in zip(prompts, continuations, whole, strict=True):
         start = asked[prompt]
         melted = both[: len(start)] != start or (len(both) == len(start) and more != "")
         ids = _in_line(tokenizer, start, more, _spelled(tokenizer, both), prompt[-1:]) if melted else both[len(start) :]
-        found.append(Continued(start, ids, melted))
-    return found
+        continued.append(Continued(start, ids, melted))
+    return continued
 
 
 def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: str | Sequence[int]) -> tuple[int, ...]:
-    """The ids of an answer as they stand right behind the prompt; of an answer given as ids, these.
+    """The ids of an `answer` after a `prompt`, for the tokenizer of `model`; an answer given as ids stays as it is.
 
-    Behind a prompt given as ids the answer stands in the middle of a line. Raises `ValueError` where it has no token.
+    After a prompt given as ids, the answer is tokenized as in the middle of a line. Raises `ValueError` if it has no token.
     """
     if not isinstance(answer, str):
         ids = [int(token) for token in answer]
@@ -53,20 +59,20 @@ def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: 
         start = [int(token) for token in prompt]
         ids = _in_line(model.tokenizer, start, answer, _spelled(model.tokenizer, start) + answer)
     if not ids:
-        raise ValueError(f"answer {answer!r} tokenizes to nothing. Needed: an answer of at least one token.")
+        raise ValueError(f"got answer {answer!r}, which has no token, expected an answer of at least one token.")
     return tuple(ids)
 
 
 def _in_line(tokenizer: Any, start: Sequence[int], text: str, whole: str, last: str = "") -> list[int]:
-    """The ids of a text in the middle of a line: those behind the first carrier with which they spell the whole."""
+    """The ids of a text in the middle of a line: those after the first carrier with which they spell the whole."""
     if not text:
         return []
     carriers = list(dict.fromkeys([*_LINE, *([last] if last else [])]))
     written = tokenizer([*carriers, *(carrier + text for carrier in carriers), text], add_special_tokens=False)["input_ids"]
     pairs = zip(written[: len(carriers)], written[len(carriers) : -1], strict=True)
-    found = [after[len(before) :] for before, after in pairs if before and after[: len(before)] == before] + written[-1:]
-    found = [ids for ids in found if ids]
-    return next((ids for ids in found if _spelled(tokenizer, [*start, *ids]) == whole), found[0] if found else [])
+    candidates = [after[len(before) :] for before, after in pairs if before and after[: len(before)] == before] + written[-1:]
+    candidates = [ids for ids in candidates if ids]
+    return next((ids for ids in candidates if _spelled(tokenizer, [*start, *ids]) == whole), candidates[0] if candidates else [])
 
 
 def _spelled(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
-"""What a model says, and how probable it finds what we say: greedy and beam answers, scores of continuations, choices.
+"""Greedy and beam generation.
 
-Prompts are read in one forward pass, what follows over the cached keys and values: so an edit by a `with` block (a transplant,
-a steering vector) reads the prompt first. A left-padded batch gives what each prompt gives alone, up to rounding.
+A prompt is read in one forward pass, and what follows with cached keys and values, so that an intervention (a transplant, a
+steering vector) sees the prompt first. A left-padded batch gives the same text as each prompt alone, up to rounding.
 """
 
 from __future__ import annotations
@@ -32,17 +32,35 @@ def generate(
     stop: str | Sequence[str] | None = None,
     max_tokens: int = 4096,
 ) -> list[str]:
-    """What does the model say after each prompt? Only what is new, up to the end-of-text token or a `stop` string (left out).
+    """Generate a continuation of each prompt, without the prompt.
 
-    `beams=1` takes the most probable token at each step and nothing else: the penalties that some models' own settings
-    bring (Qwen2's repetition penalty) are off. More beams are Hugging Face's beam search (length penalty 1). `max_tokens`
-    bounds a batch: prompts, padding and new tokens, times beams. Raises `ValueError` where a prompt leaves no room, or a logit
-    is not finite.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Texts.
+    max_new_tokens
+        Number of tokens to generate at most. Generation ends earlier at an end-of-text token or a `stop` string.
+    beams
+        1 takes the most probable token at each step, without the penalties in the generation settings of some models (the
+        repetition penalty of Qwen2). More beams are Hugging Face's beam search with length penalty 1.
+    stop
+        A string, or several, at which a continuation ends. It is not part of the result.
+    max_tokens
+        Number of tokens in a batch: prompts, padding and new tokens, times beams. Lower it if memory runs out.
 
-    When it misleads: two nearly equal logits may fall either way with the batch, in half precision above all.
+    Raises
+    ------
+    ValueError
+        A prompt has no token or leaves no room in the context, or a logit is not finite.
+
+    Notes
+    -----
+    Two nearly equal logits can be decided either way, depending on the batch, above all in half precision.
     """
     if max_new_tokens < 1 or beams < 1:
-        raise ValueError(f"generate: max_new_tokens {max_new_tokens} and beams {beams} came. Needed: at least 1 of each.")
+        raise ValueError(f"generate: got max_new_tokens {max_new_tokens} and beams {beams}, expected at least 1 of each.")
     stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
     starts, ends = prompt_ids(model.tokenizer, prompts), end_tokens(model)
     check_prompts(starts)
@@ -50,10 +68,10 @@ def generate(
     raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
-        found = (
+        generated = (
             greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
         )
-        for index, ids in zip(group, found, strict=True):
+        for index, ids in zip(group, generated, strict=True):
             raw[index] = ids
     if beams == 1:
         check_said(model, starts, raw)
@@ -64,7 +82,21 @@ def generate(
 def greedy(
     model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, stops: tuple[str, ...]
 ) -> list[list[int]]:
-    """New ids of each prompt (`prompts` are their numbers). A row that has ended leaves the batch and its cache."""
+    """Greedy continuations of prompts given as ids.
+
+    Parameters
+    ----------
+    model
+        The model.
+    starts
+        Ids of each prompt.
+    prompts
+        Index of each prompt, for messages.
+    most
+        Number of new tokens at most.
+    stops
+        Strings at which a continuation ends. A finished row leaves the batch and its cache.
+    """
     (ids, mask), ends = pad(model, starts), end_tokens(model)
     said: list[list[int]] = [[] for _ in starts]
     alive = list(range(len(starts)))
@@ -88,7 +120,7 @@ def greedy(
 
 
 def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, beams: int) -> list[list[int]]:
-    """New ids by Hugging Face's beam search, over the bridged modules so that hooks fire, without the model's own settings."""
+    """Continuations by Hugging Face's beam search, through the bridged modules, so that hooks run, with default settings."""
     (ids, mask), ends = pad(model, starts), list(end_tokens(model)) or None
     inner: Any = model.original_model
     own = inner.generation_config
@@ -99,21 +131,21 @@ def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int]
 
     inner.generation_config = GenerationConfig(do_sample=False, eos_token_id=ends, pad_token_id=ends[0] if ends else 0)
     try:
-        found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
+        sequences = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
     finally:
         inner.generation_config = own
-    return found[:, ids.shape[1] :].tolist()
+    return sequences[:, ids.shape[1] :].tolist()
 
 
 def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
-    """Raise where a prompt has no token, and nothing stands in front of it."""
+    """Raise `ValueError` if one of the `sequences` of ids, one for each prompt, is empty."""
     if not all(sequences):
         empty = [len(ids) > 0 for ids in sequences].index(False)
-        raise ValueError(f"prompt {empty} is empty, and this tokenizer puts nothing before it. Needed: some text.")
+        raise ValueError(f"prompt {empty}: got no token, expected some text: this tokenizer adds no token of its own.")
 
 
 def rows_of_cache(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
-    """Some rows of a cache, which itself stays as it is. `places` on the CPU: the layers may be on several devices."""
+    """Some rows of the cache `past`, which does not change. Their indices `places` are on the CPU: layers may be on any device."""
     own = copy.copy(past)
     own.layers = [copy.copy(layer) for layer in past.layers]
     own.batch_select_indices(places)
@@ -129,7 +161,8 @@ def _cut(text: str, stops: tuple[str, ...]) -> str:
 
 
 def check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:
+    """Raise `ValueError` if one of the `lengths` (prompt and continuation) exceeds the context of `model`."""
     limit = context_limit(model)
     for item, length in enumerate(lengths):
         if limit is not None and length > limit:
-            raise ValueError(f"prompt {item} and what follows: {length} tokens; the model reads {limit}. Needed: less of either.")
+            raise ValueError(f"prompt {item}: got {length} tokens with its continuation, expected at most {limit}. Shorten either.")

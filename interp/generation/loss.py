@@ -1,6 +1,6 @@
-"""How surprised a model is: the negative log-likelihood of tokens, one implementation for measuring and for training.
+"""The negative log-likelihood of tokens, one implementation for evaluation and for training.
 
-Labels repeat the ids where loss is taken and hold `IGNORED` elsewhere; nothing predicts the first token of a sequence.
+Labels are the token ids where the loss is taken and `IGNORED` elsewhere. The first token of a sequence is never predicted.
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from interp.models.tokens import IGNORED
 
 
 def token_losses(logits: Float[Tensor, "item token vocab"], labels: Int[Tensor, "item token"]) -> Float[Tensor, " learned"]:
-    """The negative log-likelihood (nats, float32) of every token that carries loss, row by row; gradients flow through it."""
-    aims = labels[:, 1:].to(logits.device)
-    learned = aims != IGNORED
-    return torch.nn.functional.cross_entropy(logits[:, :-1][learned].float(), aims[learned], reduction="none")
+    """The negative log-likelihood (nats, float32) of every token of `labels` that is not `IGNORED`, row by row, by `logits`.
+
+    Gradients flow through it.
+    """
+    targets = labels[:, 1:].to(logits.device)
+    learned = targets != IGNORED
+    return torch.nn.functional.cross_entropy(logits[:, :-1][learned].float(), targets[learned], reduction="none")
 
 
 def row_losses(
     logits: Float[Tensor, "item token vocab"], labels: Int[Tensor, "item token"]
 ) -> tuple[Float[Tensor, " item"], Int[Tensor, " item"]]:
-    """The summed negative log-likelihood (nats) of each row, and over how many tokens; 0 of 0 where nothing carries loss."""
+    """The negative log-likelihood (nats) of each row of `labels` by `logits`, summed over its tokens, and their number.
+
+    Both are 0 for a row whose labels are all `IGNORED`.
+    """
     learned = (labels[:, 1:] != IGNORED).sum(-1).to(logits.device)
     owner = torch.repeat_interleave(torch.arange(len(labels), device=learned.device), learned)
     losses = token_losses(logits, labels)
@@ -38,11 +44,38 @@ def row_losses(
 def sentence_losses(
     model: TransformerBridge, texts: Sequence[str], max_tokens: int = 2048
 ) -> tuple[Float[Tensor, " sentence"], Int[Tensor, " sentence"]]:
-    """Negative log-likelihood (nats) of each text, and how many of its tokens were predicted: all but the first.
+    """Measure the negative log-likelihood of each text.
 
-    exp(sum of losses / sum of tokens) is the corpus perplexity. It is not comparable between languages or tokenizers, as
-    tokens differ; differences of the same text under two edits are. Texts longer than the model reads are cut. An end token
-    that the tokenizer sets behind a text is predicted as well. Raises `ValueError` where a loss is not finite.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    texts
+        Texts, one sentence or more each. Texts longer than the context are truncated.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
+
+    Returns
+    -------
+    The negative log-likelihood of each text (nats), summed over its tokens; and the number of predicted tokens, which are all but
+    the first. An end token that the tokenizer adds is predicted, too.
+
+    Raises
+    ------
+    ValueError
+        A loss is not finite.
+
+    Notes
+    -----
+    The perplexity of a corpus is `exp(losses.sum() / tokens.sum())`. It is not comparable between languages or tokenizers, as
+    tokens differ. The losses of the same text in two models with one tokenizer, or with and without an intervention, are.
+
+    Example
+    -------
+    >>> import interp
+    >>> losses, tokens = interp.sentence_losses(interp.load("bundled"), ["The house is old.", "Das Haus ist alt."])
+    >>> losses.shape, bool((losses > 0).all())
+    (torch.Size([2]), True)
     """
     limit = context_limit(model)
     sequences = [ids[:limit] for ids in encode(model, texts)]
@@ -50,7 +83,7 @@ def sentence_losses(
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
         labels = batch.ids.masked_fill(batch.mask.cumsum(1) <= 1, IGNORED)  # neither padding nor the first token
-        found, counted = row_losses(model(batch.ids, attention_mask=batch.mask, use_cache=False), labels)
-        check_finite(found, lambda row, group=group: f"the loss of text {group[row]}", is_half(model))
-        losses[group], tokens[group] = found.cpu(), counted.cpu()
+        summed, counted = row_losses(model(batch.ids, attention_mask=batch.mask, use_cache=False), labels)
+        check_finite(summed, lambda row, group=group: f"the loss of text {group[row]}", is_half(model))
+        losses[group], tokens[group] = summed.cpu(), counted.cpu()
     return losses, tokens

@@ -1,4 +1,4 @@
-"""What a model says of a continuation the plain way: one prompt, one forward over all of it, no cache and no padding."""
+"""Continuations computed without optimisation: one prompt, one forward pass over all of it, no cache and no padding."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def plain_logits_behind(model: TransformerBridge, prompt: Sequence[int], said: Sequence[int]) -> Float[Tensor, "token vocab"]:
-    """The float32 logits that each token of `said` was chosen from, in one uncached forward over the prompt and what was said."""
+    """The float32 logits that predict each token of `said` after `prompt` (ids), by one uncached forward pass of `model`."""
     batch = pad(model, [[*prompt, *said[:-1]]])
     return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=len(said))[0].float()
 
 
 def shortfalls(logits: Float[Tensor, "token vocab"], said: Sequence[int]) -> list[float]:
-    """How far each token said lies below the most probable one, as a share of the largest logit: 0 where it is that one.
+    """How far the logit of each token of `said` is below the highest of `logits`, as a share of the largest: 0 for the best token.
 
-    A decision of two nearly equal logits that fell the other way shows as a small share, a wrong token as a large one.
+    If two nearly equal logits were decided the other way, the share is small; for a wrong token it is large.
     """
     chosen = logits[range(len(said)), list(said)]
     return ((logits.amax(-1) - chosen) / logits.abs().amax().clamp_min(1)).tolist()

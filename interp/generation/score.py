@@ -1,4 +1,4 @@
-"""How probable a model finds what we say: scores of continuations, and choices between options."""
+"""How probable a model finds given text: scores of continuations, and choices between options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ By = Literal["whole", "first_token"]
 
 @dataclass(frozen=True)
 class Scores(Sequence[float]):
-    """The summed log-probability (nats) of each continuation; `tokens` says how many tokens each sum is over."""
+    """The log-probability (nats) of each continuation, summed over its tokens, and their number (`tokens`)."""
 
     log_probs: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -40,7 +40,7 @@ class Scores(Sequence[float]):
 
 @dataclass(frozen=True)
 class Choices(Sequence[int]):
-    """The place of the most probable option of each item; `log_probs` (nats) holds those of all its options."""
+    """The index of the most probable option of each item (`places`), and the log-probability (nats) of all its options."""
 
     places: tuple[int, ...]
     log_probs: tuple[tuple[float, ...], ...]
@@ -53,32 +53,64 @@ class Choices(Sequence[int]):
 
 
 def score(model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[str], *, max_tokens: int = 4096) -> Scores:
-    """How probable does the model find each continuation after its prompt? Summed log-probabilities, and numbers of tokens.
+    """Score each continuation after its prompt: its log-probability, summed over its tokens.
 
-    The prompt's ids are always those of the prompt alone. The continuation's are those that follow it in the tokenized whole,
-    or, where a token would reach across the border, those it has in the middle of a line.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts, continuations
+        Texts, one continuation for each prompt. The prompt is tokenized by itself. The tokens of the continuation are those that
+        follow in the tokenized whole, or, if a token would span the boundary, those that it has in the middle of a line.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
 
-    When it misleads: sums are not comparable across tokenizers or lengths; divide by `tokens`, or by characters. A prompt
-    that ends in a space makes most continuations improbable, as tokens usually hold the space before a word.
-    Raises `ValueError` where a log-probability is not finite.
+    Raises
+    ------
+    ValueError
+        A prompt or a continuation has no token, both together are longer than the context, or a log-probability is not finite.
+
+    Notes
+    -----
+    Sums are not comparable across tokenizers or lengths: divide by `tokens`, or by characters. After a prompt that ends in a space
+    most continuations are improbable, as tokens usually contain the space before a word.
     """
     if len(prompts) != len(continuations):
-        raise ValueError(f"score: {len(prompts)} prompts and {len(continuations)} continuations. Needed: one for each.")
+        raise ValueError(
+            f"score: got {len(prompts)} prompts and {len(continuations)} continuations, expected one continuation for each prompt."
+        )
     starts, rests = _continued(model, prompts, [[one] for one in continuations])
-    found = _log_probs(model, starts, rests, max_tokens)
-    return Scores(tuple(sums[0] for sums in found), tuple(len(rest[0]) for rest in rests))
+    log_probs = _log_probs(model, starts, rests, max_tokens)
+    return Scores(tuple(sums[0] for sums in log_probs), tuple(len(rest[0]) for rest in rests))
 
 
 def choose(
     model: TransformerBridge, prompts: Sequence[str], choices: Sequence[Sequence[str]], by: By = "whole", *, max_tokens: int = 4096
 ) -> Choices:
-    """Which option does the model find most probable after each prompt? By the whole of it, or by its first token alone.
+    """Choose the most probable option after each prompt.
 
-    When it misleads: long options are less probable than short ones, and `first_token` compares what tokens happen to begin
-    the options with; it raises `ValueError` where two begin with the same.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Texts.
+    choices
+        The options of each prompt.
+    by
+        `whole`: by the log-probability of the whole option, which favours short options. `first_token`: by its first token only.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
+
+    Raises
+    ------
+    ValueError
+        A prompt has no option, two options share their first token (`first_token` only), or as for `score`.
     """
     if len(prompts) != len(choices) or not all(choices):
-        raise ValueError(f"choose: {len(prompts)} prompts, {len(choices)} lists of options. Needed: options for each prompt.")
+        raise ValueError(
+            f"choose: got {len(choices)} lists of options for {len(prompts)} prompts, expected at least one option for each."
+        )
     starts, rests = _continued(model, prompts, choices)
     if by == "first_token":
         rests = [[one[:1] for one in ids] for ids in rests]
@@ -86,11 +118,9 @@ def choose(
             twice = next((one for one in ids if ids.count(one) > 1), None)
             same = [option for option, one in zip(options, ids, strict=True) if one == twice]
             if same:
-                raise ValueError(
-                    f"choose: options {same[0]!r} and {same[1]!r} of item {item} begin with one token. Needed: by='whole'."
-                )
-    found = _log_probs(model, starts, rests, max_tokens)
-    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in found), tuple(map(tuple, found)))
+                raise ValueError(f"choose: {same[0]!r} and {same[1]!r} of item {item} share their first token. Use by='whole'.")
+    log_probs = _log_probs(model, starts, rests, max_tokens)
+    return Choices(tuple(max(range(len(sums)), key=sums.__getitem__) for sums in log_probs), tuple(map(tuple, log_probs)))
 
 
 @torch.no_grad()
@@ -137,9 +167,9 @@ def _continued(
     starts = prompt_ids(model.tokenizer, prompts)
     check_prompts(starts)
     asked = [prompt for prompt, each in zip(prompts, continuations, strict=True) for _ in each]
-    found = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
-    rests = [[next(found).ids for _ in each] for each in continuations]
+    continued = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
+    rests = [[next(continued).ids for _ in each] for each in continuations]
     for item, (each, ids) in enumerate(zip(continuations, rests, strict=True)):
         if not all(ids):
-            raise ValueError(f"continuation {each[ids.index([])]!r} of item {item} has no token. Needed: some text.")
+            raise ValueError(f"item {item}: got continuation {each[ids.index([])]!r}, which has no token, expected some text.")
     return starts, rests

@@ -1,9 +1,9 @@
-"""Attribution patching: every place of a prompt pair at once, from one gradient instead of one forward a place.
+"""Attribution patching: estimates of all patches of a prompt pair from one gradient, instead of one forward pass each.
 
-First order: metric + (donor - base) . gradient at the base run (Nanda 2023). With `steps` the gradient is averaged along the
-straight line between the two prompts' embeddings (Hanna et al. 2024, EAP-IG inputs), which repairs flat starting points and
-needs prompts of equal length. When it misleads: for large edits, and the whole residual stream is one, the metric is not
-linear; so read it with its calibration against exact patching (`calibrate`).
+First order: metric + (donor - base) . gradient at the base run (Nanda 2023). With `steps`, the gradient is averaged along the
+straight line between the embeddings of the two prompts (Hanna et al. 2024, EAP-IG inputs), which helps if the gradient at the base
+run is flat, and needs prompts of equal length. For large changes, such as the whole residual stream, the metric is not linear:
+compare with exact patching (`calibrate`).
 """
 
 from __future__ import annotations
@@ -40,15 +40,30 @@ def attribute(
     direction: Direction = "denoise",
     steps: int = 1,
 ) -> Patched:
-    """What `patch` would find, estimated: the metric after each edit, in the same shape and on the same scale."""
+    """Estimate the results of `patch`, in the same shape and on the same scale.
+
+    Parameters
+    ----------
+    model, clean, corrupt, asked, site, anchors, blocks, direction
+        As in `patch`.
+    steps
+        Number of points at which the gradient is averaged. 1 uses the base run only.
+
+    Raises
+    ------
+    ValueError
+        As in `patch`; or several steps with prompts of different lengths, or `kl` from the clean run with a single step.
+    """
     blocks = check_blocks(model, blocks, "blocks")
     donor, base = (clean, corrupt) if direction == "denoise" else (corrupt, clean)
     if steps > 1 and len(donor.ids) != len(base.ids):
         raise ValueError(
-            f"{steps} steps between prompts of {len(donor.ids)} and {len(base.ids)} tokens: needed equal lengths, or steps=1."
+            f"got {steps} steps between prompts of {len(donor.ids)} and {len(base.ids)} tokens, expected equal lengths, or steps=1."
         )
     if asked.metric == "kl" and direction == "noise" and steps == 1:
-        raise ValueError("the divergence from the clean run has no slope there: use metric 'logit_difference', or several steps.")
+        raise ValueError(
+            "got metric 'kl' with one step, but its gradient is zero at the clean run. Use several steps or another metric."
+        )
     edits = edits_of(model, donor, base, site, anchors, blocks)
     held, slopes = _slopes(model, base, donor, asked, site, blocks, steps)
     ends = [float(asked.read(untouched(model, prompt.ids, asked.tail))[0]) for prompt in (clean, corrupt)]
@@ -70,23 +85,23 @@ def _slopes(
     along = torch.tensor([(step + 0.5) / steps for step in range(steps)] if steps > 1 else [0.0], device=embedded[0].device)
     inputs = torch.lerp(embedded[0], embedded[1], along.to(embedded[0].dtype)[:, None, None])
     ids = pad(model, [[*base.ids, *asked.tail[:-1]]]).ids.expand(len(inputs), -1)
-    found: dict[int, Tensor] = {}
+    kept: dict[int, Tensor] = {}
     hooks: list[Any] = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
-    hooks += [(hook_name(site, block), _keep_graph(found, block)) for block in blocks]
+    hooks += [(hook_name(site, block), _keep_graph(kept, block)) for block in blocks]
     with torch.enable_grad():
         logits = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), fwd_hooks=hooks, use_cache=False)
         keep = len(base.ids) - 1
-        slopes = torch.autograd.grad(asked.read(logits[:, keep:]).sum(), [found[block] for block in blocks])
+        slopes = torch.autograd.grad(asked.read(logits[:, keep:]).sum(), [kept[block] for block in blocks])
     if steps > 1:
         held = _slopes(model, base, base, asked, site, blocks, 1)[0]
     else:
-        held = {block: found[block][0].detach() for block in blocks}
+        held = {block: kept[block][0].detach() for block in blocks}
     return held, {block: slope.mean(0) for block, slope in zip(blocks, slopes, strict=True)}
 
 
-def _keep_graph(found: dict[int, Tensor], block: int) -> Any:
+def _keep_graph(kept: dict[int, Tensor], block: int) -> Any:
     def hook(activation: Tensor, hook: object) -> Tensor:
-        found[block] = activation
+        kept[block] = activation
         return activation
 
     return hook
@@ -103,8 +118,7 @@ def _embedded(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int])
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well estimates rank places that were also patched exactly: Spearman correlation, share of the exact top found in the
-    estimated top, and over how many places."""
+    """Agreement of estimates with exact patching: Spearman correlation, share of the exact top in the estimated top, and number."""
 
     spearman: float
     recall: float
@@ -112,10 +126,10 @@ class Calibration:
 
 
 def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Calibration:
-    """Hold estimates against exact values of the same places; the top tenth by size of the deviation from the median."""
+    """Compare `estimated` with `exact` values of the same patches; the share `top` with the largest deviation from the median."""
     exact, estimated = np.asarray(exact, dtype=float).ravel(), np.asarray(estimated, dtype=float).ravel()
     if len(exact) < 3 or exact.shape != estimated.shape:
-        raise ValueError(f"{len(exact)} exact and {len(estimated)} estimated values. Needed: the same three places at least.")
+        raise ValueError(f"got {len(exact)} exact and {len(estimated)} estimated values, expected the same number, at least three.")
     for name, values in (("exact", exact), ("estimated", estimated)):
         check_finite(values, lambda place, name=name: f"the {name} value of place {place}")
     k = max(1, round(top * len(exact)))

@@ -1,11 +1,11 @@
-"""What is carried from one run into another: the activation of one place, read at one token, and how it is put in.
+"""What a transplant copies: the activation of one site at one token, and how it replaces another.
 
-A place is a site of a block (`interp.models.sites`), or one attention head, `("head", 3)`: its output before the mixing matrix.
+A site is one of `interp.models.sites`, or one attention head, `("head", 3)`: its output before the output projection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,16 +31,23 @@ SITE_PAIRS: dict[str, tuple[Place, Place]] = {
     "residual_post": ("residual_post", "residual_post"),
     "attention_as_released": ("residual_mid", "attention"),
 }
-"""Source and target place by name. `attention_as_released` is what the released XTransplant code does when it says
-attention: it adds the residual stream in place to the tensor it kept, so the whole source stream is injected."""
+"""Source and target site by name. `attention_as_released` is what the released XTransplant code does for attention: it adds the
+residual stream in place to the recorded tensor, so the whole residual stream of the source is copied."""
 
 
 @dataclass(frozen=True)
-class Graft:
-    """Carry `source_site` into `target_site`: `alpha` 1 replaces, 0 leaves alone, between them interpolates.
+class Transplant:
+    """How a donor activation replaces another.
 
-    `norm_match` gives the donor the length of what it replaces: late MLP outputs are many times longer than early ones,
-    and without it a late-to-early cell tests length as much as content.
+    Attributes
+    ----------
+    source_site, target_site
+        Site that is read, and site that is written to.
+    alpha
+        1 replaces, 0 leaves unchanged, values between interpolate.
+    norm_match
+        Rescale the donor to the norm of what it replaces. MLP outputs of late blocks are many times longer than those of early
+        blocks, so without it a copy from late to early changes the length as much as the direction.
     """
 
     source_site: Place = "mlp"
@@ -51,12 +58,12 @@ class Graft:
     def __post_init__(self) -> None:
         if (kind(self.source_site) == "head") != (kind(self.target_site) == "head"):
             raise ValueError(
-                f"source_site {self.source_site!r} into target_site {self.target_site!r}: a head's output is as wide as the head, "
-                "any other site as the model. Needed: two heads, or two other sites."
+                f"got source_site {self.source_site!r} into {self.target_site!r}, expected two heads or two other sites: "
+                "the output of a head has another width."
             )
 
     def blend(self, old: Tensor, donor: Tensor) -> Tensor:
-        """What stands in the place of `old` `[..., d]`."""
+        """The activations that replace `old` `[..., d]`, given those of the `donor`."""
         new = donor.to(old)
         if self.norm_match:
             scale = old.float().norm(dim=-1, keepdim=True) / new.float().norm(dim=-1, keepdim=True).clamp_min(1e-12)
@@ -64,7 +71,7 @@ class Graft:
         return new if self.alpha == 1 else old + self.alpha * (new - old)
 
     def write(self, activation: Tensor, where: tuple[Tensor, Tensor], donor: Tensor) -> Tensor:
-        """`activation` `[b token ...]` with the donors put in at (rows, tokens); a copy, as caches share its storage."""
+        """A copy of `activation` `[b token ...]` with `donor` at `where`, rows and tokens. Caches share its storage."""
         activation, where = activation.clone(), beside(activation, where)
         view = at(activation, self.target_site)
         view[where] = self.blend(view[where], donor)
@@ -72,74 +79,80 @@ class Graft:
 
 
 def kind(place: Place) -> EditSite:
-    """The site of a place, without the number of the head."""
+    """The site of `place`, without the index of a head."""
     return place if isinstance(place, str) else place[0]
 
 
 def place_name(place: Place) -> str:
-    """A place in one word: "mlp", "head3"."""
+    """The name of `place` in one word: "mlp", "head3"."""
     return place if isinstance(place, str) else f"{place[0]}{place[1]}"
 
 
 def check_place(model: TransformerBridge, place: Place) -> None:
-    """Raise `ValueError` where a model has no such place, before it is run: a site it lacks, or no one head of it."""
+    """Raise `ValueError` if `model` has no site or head `place`. Nothing is run."""
     site, heads = kind(place), model.cfg.n_heads
-    if (site == "head") == isinstance(place, str) or (site == "head" and not 0 <= place[1] < heads):
-        raise ValueError(f"place {place!r}: needed a site such as 'mlp', or ('head', n); this model has heads 0 to {heads - 1}.")
+    in_model = site != "head" if isinstance(place, str) else site == "head" and 0 <= place[1] < heads
+    if not in_model:
+        raise ValueError(
+            f"got site {place!r}, expected a site such as 'mlp', or ('head', n); this model has heads 0 to {heads - 1}."
+        )
     if hook_of(place, 0) not in model.hook_dict:
-        raise ValueError(f"place {place!r}: {model.cfg.model_name} has no {hook_of(place, 0)}. Needed: another site.")
+        raise ValueError(f"got site {place!r}, but {model.cfg.model_name} has no {hook_of(place, 0)}. Choose another site.")
 
 
 def hook_of(place: Place, block: int) -> str:
-    """The hook of a place in one block."""
+    """The name of the hook of `place` in one `block`."""
     return hook_name(kind(place), block)
 
 
 def at(activation: Tensor, place: Place) -> Tensor:
-    """The part of a hooked activation that is the place: `[b token d]`, a view."""
+    """The part of a hooked `activation` that belongs to `place`, `[b token d]`, a view."""
     if isinstance(place, str):
         return activation
     if not 0 <= place[1] < activation.shape[2]:
-        raise ValueError(f"head {place[1]}: this model has heads 0 to {activation.shape[2] - 1}.")
+        raise ValueError(f"got head {place[1]}, expected 0 to {activation.shape[2] - 1}.")
     return activation[:, :, place[1]]
 
 
 def beside(activation: Tensor, where: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Rows and tokens on the device of the block that they are looked up in."""
+    """Rows and tokens (`where`) on the device of `activation`."""
     return where[0].to(activation.device), where[1].to(activation.device)
 
 
 def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor, " token"]) -> list[int]:
-    """The ids of a prompt given as text, by `models.tokens.prompt_ids`, or as ids. Raises where it is empty or too long."""
+    """The token ids of a `prompt` given as text or ids. Raises `ValueError` if it has none, or more than the context of `model`."""
     ids = prompt_ids(model.tokenizer, [prompt])[0] if isinstance(prompt, str) else [int(token) for token in prompt]
     if not ids:
-        raise ValueError(f"prompt {prompt!r}: no token. Needed: at least one.")
+        raise ValueError(f"got prompt {prompt!r}, which has no token, expected at least one token.")
     limit = context_limit(model)
     if limit is not None and len(ids) > limit:
-        raise ValueError(f"prompt of {len(ids)} tokens ({str(prompt)[:40]!r}...): this model reads {limit}. Shorten the prompt.")
+        raise ValueError(f"got a prompt of {len(ids)} tokens ({str(prompt)[:40]!r}...), expected at most {limit}. Shorten it.")
     return ids
 
 
 def check_blocks(model: TransformerBridge, blocks: Sequence[int] | range | None, what: str) -> list[int]:
-    """The blocks asked for, or all. Raises where one is not in the model or stands twice."""
+    """The `blocks`, or all. Raises `ValueError`, naming `what` they are, if `model` lacks one or one is repeated."""
     n = model.cfg.n_layers
     chosen = list(range(n)) if blocks is None else [int(block) for block in blocks]
     wrong = [block for block in chosen if not 0 <= block < n]
     if wrong or not chosen or len(set(chosen)) != len(chosen):
-        raise ValueError(f"{what} {wrong or chosen}: this model has blocks 0 to {n - 1}. Give each once, at least one.")
+        raise ValueError(f"got {what} {wrong or chosen}, expected at least one block of 0 to {n - 1}, each once.")
     return chosen
 
 
 def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " item"]:
-    """The column of one token in every row of a left-padded batch: `-1` the last, `0` the first real one."""
+    """The column of the token at `position` in each row of a left-padded `mask`: `-1` is the last token, `0` the first real one.
+
+    Raises `ValueError` if the batch is padded on the right, or a row has no such token.
+    """
     if not bool(mask[:, -1].all()):
         raise ValueError(
-            "the batch is padded on the right: its last column is padding, not the last token of every prompt. "
+            "got a batch padded on the right, expected the last token of every prompt in the last column. "
             'Pad on the left (tokenizer.padding_side = "left") and pass the attention mask.'
         )
     lengths = mask.sum(1)
     if not bool(((position < lengths) & (position >= -lengths)).all()):
-        raise ValueError(f"position {position}: the shortest prompt of the batch has {int(lengths.min())} tokens.")
+        raise ValueError(f"got position {position}, but the shortest prompt of the batch has {int(lengths.min())} tokens.")
     return (position % lengths) + (mask.shape[1] - lengths)
 
 
@@ -147,15 +160,31 @@ def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " 
 def record(
     model: TransformerBridge, prompts: Sequence[Sequence[int]], place: Place, blocks: Sequence[int], position: int = -1
 ) -> Float[Tensor, "item source d_model"]:
-    """The activations of one place at one token of each prompt, for every block asked for; one forward of the batch.
+    """Record the activations of one site at one token of each prompt, in some blocks, in one forward pass.
 
-    For a head the last axis is as wide as the head.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Token ids of each prompt.
+    place
+        Site to record. For a head, the last axis is as wide as the head.
+    blocks
+        Blocks, 0 to N-1.
+    position
+        Token to record. Negative positions count from the end.
+
+    Raises
+    ------
+    ValueError
+        A prompt has no such token, or an activation is not finite.
     """
     batch = pad(model, prompts)
     where = (torch.arange(len(prompts), device=batch.ids.device), token_rows(batch.mask, position))
     kept: dict[int, Tensor] = {}
 
-    def keep(block: int):
+    def keep(block: int) -> Callable[[Tensor, object], None]:
         def hook_fn(activation: Tensor, hook: object) -> None:
             kept[block] = at(activation, place)[beside(activation, where)].clone()
 
@@ -170,6 +199,6 @@ def record(
         use_cache=False,
         logits_to_keep=1,
     )
-    found = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
-    check_finite(found, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
-    return found
+    states = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
+    check_finite(states, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
+    return states

@@ -1,8 +1,9 @@
-"""Activation patching between two prompts: put what one run holds at a place into the other, and see how the answer moves.
+"""Activation patching between two prompts: replace an activation of one run by that of the other, and measure the answer.
 
-Translations have no token alignment, so places are anchored: the last token of the prompt, the last token of a marked span
-(`"The capital of [[France]] is"`), or every token of the span with the span's mean. Prompts may differ in length. Layers are
-blocks 0..N-1; the site is what `interp.models.sites` says. Method and pitfalls: Zhang & Nanda 2024, Heimersheim & Nanda 2024.
+The tokens of translations do not correspond one to one, so patching uses anchors: the last token of the prompt, the last token of a
+marked span (`"The capital of [[France]] is"`), or every token of the span with the mean of the span. Prompts may differ in length.
+Layers are blocks, 0 to N-1; sites are those of `interp.models.sites`. Method and pitfalls: Zhang & Nanda 2024, Heimersheim & Nanda
+2024.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ Direction = Literal["denoise", "noise"]
 
 @dataclass(frozen=True)
 class Edit:
-    """One thing to put in: `vector` `[d]` at these positions of one block, or `[position d]`, one for each; `head` where the site
-    is one attention head."""
+    """A replacement: `vector`, `[d]` or `[position d]`, at some `positions` of a `block`, or of one `head` of it."""
 
     block: int
     positions: tuple[int, ...]
@@ -46,9 +46,20 @@ class Edit:
 def run_edits(
     model: TransformerBridge, ids: Sequence[int], edits: Sequence[Edit], site: EditSite, tail: Sequence[int] = ()
 ) -> Float[Tensor, "item token vocab"]:
-    """The logits behind a prompt under each edit, a row an edit: at its last token, and at each token of `tail` but the last.
+    """The logits after a prompt under each edit, one row per edit.
 
-    What stands before the first edited token is read once and shared.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    ids
+        Token ids of the prompt. Those before the first edited token are read once for all edits.
+    edits
+        Replacements, each in a run of its own.
+    site
+        What they replace.
+    tail
+        Token ids of a continuation. Logits are given at the last token of the prompt and at every token of it but the last.
     """
     first = min(min(edit.positions) for edit in edits)
     batch = pad(model, [[*ids, *tail[:-1]]])
@@ -61,7 +72,7 @@ def run_edits(
             return_type="logits_and_cache",
             logits_to_keep=1,
         )
-    rest, found = batch.ids[:, first:], []
+    rest, parts = batch.ids[:, first:], []
     keep = batch.ids.shape[1] - len(ids) + 1
     size = _rows_at_a_time(model, batch.ids.shape[1], rest.shape[1])
     for start in range(0, len(edits), size):
@@ -73,19 +84,19 @@ def run_edits(
             fwd_hooks=_hooks(part, site, first),
             logits_to_keep=keep,
         )
-        found.append(logits)
-    result = torch.cat(found)
+        parts.append(logits)
+    result = torch.cat(parts)
     _check(model, batch.ids, edits, site, keep, result)
     return result
 
 
-def _check(model: TransformerBridge, ids: Tensor, edits: Sequence[Edit], site: EditSite, keep: int, found: Tensor) -> None:
-    """Run some edits again, each in a forward of the whole prompt by itself. Raises `ReceiptError` where the logits differ."""
+def _check(model: TransformerBridge, ids: Tensor, edits: Sequence[Edit], site: EditSite, keep: int, logits: Tensor) -> None:
+    """Repeat some edits, each in a forward pass of the whole prompt. Raises `ReceiptError` if the logits differ."""
     what, off = "patched runs", []
     for row in receipts.draw_items(what, len(edits), 1):
         hooks, mask = _hooks([edits[row]], site, 0), torch.ones_like(ids)
         plain = model.run_with_hooks(ids, attention_mask=mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)
-        off.append(share_of_largest(found[row], plain[0]))
+        off.append(share_of_largest(logits[row], plain[0]))
     receipts.record_differences(what, off, tolerance_of(model))
 
 
@@ -107,7 +118,7 @@ def _writer(edits: Sequence[Edit], rows: Sequence[int], site: EditSite, first: i
         activation = activation.clone()
         for row in rows:
             view = at(activation, edits[row].place(site))
-            view[row, [place - first for place in edits[row].positions]] = edits[row].vector.to(activation)
+            view[row, [position - first for position in edits[row].positions]] = edits[row].vector.to(activation)
         return activation
 
     return write
@@ -115,7 +126,8 @@ def _writer(edits: Sequence[Edit], rows: Sequence[int], site: EditSite, first: i
 
 @torch.no_grad()
 def activations(model: TransformerBridge, ids: Sequence[int], site: EditSite, blocks: Sequence[int]) -> dict[int, Tensor]:
-    """What a site holds at every token of a prompt: for each block `[token d]` (heads: `[token head d]`)."""
+    """The activations of a `site` at every token of a prompt (`ids`) in some `blocks` of `model`: `[token d]`, for heads
+    `[token head d]`."""
     kept: dict[int, Tensor] = {}
     batch = pad(model, [ids])
     hooks: list[Any] = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
@@ -132,8 +144,7 @@ def _keeper(kept: dict[int, Tensor], block: int) -> Any:
 
 @dataclass(frozen=True)
 class Patched:
-    """One base prompt with every place replaced: `values` `[block anchor]` (heads: `[block head anchor]`), and the metric of both
-    untouched runs."""
+    """The metric after each replacement, `values` `[block anchor]` (heads: `[block head anchor]`), and in both unchanged runs."""
 
     values: Tensor
     clean: float
@@ -141,7 +152,7 @@ class Patched:
 
     @property
     def normalised(self) -> Tensor:
-        """0 where the run is as the corrupt one, 1 as the clean one. Explodes where the two hardly differ: look at both."""
+        """0 for the metric of the corrupt run, 1 for that of the clean run. Unstable if the two hardly differ."""
         return (self.values - self.corrupt) / (self.clean - self.corrupt)
 
 
@@ -156,10 +167,30 @@ def patch(
     blocks: Sequence[int] | None = None,
     direction: Direction = "denoise",
 ) -> Patched:
-    """Exact activation patching of every block at every anchor.
+    """Patch every block at every anchor, one at a time.
 
-    `denoise` puts clean activations into the corrupt run: is this place sufficient? `noise` puts corrupt activations into
-    the clean run: is it necessary? The two differ wherever places can stand in for each other.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    clean, corrupt
+        Two prompts, from `interp.interventions.prompts.marked`.
+    asked
+        The metric, from `interp.interventions.prompts.question`.
+    site
+        What is patched: `residual_pre`, `residual_mid`, `residual_post`, `mlp`, `attention`, or `head`, every attention head.
+    anchors
+        `last`, `span` (its last token) or `span_mean` (all its tokens, with their mean).
+    blocks
+        Blocks, 0 to N-1. Default: all.
+    direction
+        `denoise` puts clean activations into the corrupt run, which tests whether they are sufficient; `noise` puts corrupt
+        activations into the clean run, which tests whether they are necessary. They differ if parts of the model are redundant.
+
+    Raises
+    ------
+    ValueError
+        A block, site or anchor that the model or the prompts do not have.
     """
     blocks = check_blocks(model, blocks, "blocks")
     donor, base = (clean, corrupt) if direction == "denoise" else (corrupt, clean)
@@ -173,7 +204,7 @@ def patch(
 def edits_of(
     model: TransformerBridge, donor: Prompt, base: Prompt, site: EditSite, anchors: Sequence[Anchor], blocks: Sequence[int]
 ) -> list[Edit]:
-    """The edits that put each anchor of the donor into the same anchor of the base, block by block, head by head."""
+    """The edits that put the activations of `donor` into `base`, for each of `blocks`, each head and each of `anchors`."""
     held = activations(model, donor.ids, site, blocks)
     heads = range(model.cfg.n_heads) if site == "head" else [None]
     return [

@@ -1,4 +1,4 @@
-"""Where two prompts can be compared, and what is read off behind them: marked spans, and metrics of the next token."""
+"""Prompts with marked spans, and metrics of the answer after them, for activation patching."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _SPAN = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt as tokens, and the tokens of its marked span (empty where none is marked)."""
+    """A prompt as text and as token ids, and the positions of its marked span (empty if none is marked)."""
 
     text: str
     ids: tuple[int, ...]
     span: tuple[int, ...] = ()
 
     def positions(self, anchor: Anchor) -> tuple[int, ...]:
-        """The tokens of an anchor."""
+        """The positions of the tokens of an `anchor`. Raises `ValueError` if it is unknown, or no span is marked."""
         if anchor not in ANCHORS:
-            raise ValueError(f"anchor {anchor!r}: needed one of {', '.join(ANCHORS)}.")
+            raise ValueError(f"got anchor {anchor!r}, expected one of {', '.join(ANCHORS)}.")
         if anchor == "last":
             return (len(self.ids) - 1,)
         if not self.span:
@@ -47,30 +47,33 @@ class Prompt:
 
 
 def marked(model: TransformerBridge, text: str) -> Prompt:
-    """Tokenize a prompt with at most one `[[marked span]]`; the span is every token that shares a character with it."""
-    found = _SPAN.findall(text)
-    if len(found) > 1:
-        raise ValueError(f"{len(found)} marked spans in {text!r}. Needed: one at most.")
+    """Tokenize a prompt (`text`) with at most one `[[marked span]]`, which is every token that shares a character with it.
+
+    Raises `ValueError` for several spans, a span without a token, or a slow tokenizer of `model`.
+    """
+    spans = _SPAN.findall(text)
+    if len(spans) > 1:
+        raise ValueError(f"got {len(spans)} marked spans in {text!r}, expected one at most.")
     plain = _SPAN.sub(lambda span: span.group(1), text)
     ids = tuple(tokens_of(model, plain))
-    if not found:
+    if not spans:
         return Prompt(plain, ids)
     if not model.tokenizer.is_fast:
         raise ValueError("a marked span needs a fast tokenizer, which knows the characters of each token.")
     first = text.index("[[")
-    last = first + len(found[0])
+    last = first + len(spans[0])
     (read,) = read_texts(model.tokenizer, [plain], offsets=True)
-    own = [(place, *read.offsets[place]) for place in range(read.start, read.stop)]
-    span = tuple(place for place, start, stop in own if start < last and stop > first)
+    offsets = read.offsets or []
+    span = tuple(token for token in range(read.start, read.stop) if offsets[token][0] < last and offsets[token][1] > first)
     if not span:
-        raise ValueError(f"the marked span {found[0]!r} has no token of its own in {plain!r}.")
+        raise ValueError(f"the marked span {spans[0]!r} has no token of its own in {plain!r}.")
     return Prompt(plain, ids, span)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is read off after each edit: the right answer against the wrong one, its log-probability, or the distance (KL, nats)
-    from the clean run's next-token distribution."""
+    """The metric after each edit: logit of the right minus that of the wrong answer, log-probability of the right answer (nats), or
+    KL divergence from the next-token distribution of the clean run (nats)."""
 
     metric: Metric
     answer: tuple[int, ...] = ()
@@ -78,7 +81,7 @@ class Question:
     clean: Any = None
 
     def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
-        """One number a row. Raises `ValueError` where a logit is not finite."""
+        """The metric of each row of `logits`. Raises `ValueError` if one is not finite."""
         check_finite(logits.detach(), lambda row, token, _: f"patch: a logit of run {row} at token {token} behind the prompt")
         if self.metric == "logit_difference":
             return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
@@ -90,6 +93,7 @@ class Question:
 
     @property
     def tail(self) -> tuple[int, ...]:
+        """The ids of the continuation that the metric needs."""
         return self.answer if self.metric == "logprob" else ()
 
 
@@ -98,9 +102,28 @@ class ClashError(ValueError):
 
 
 def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: str = "", wrong: str = "") -> Question:
-    """Prepare a metric: answers to ids as they stand behind the clean prompt. Raises where two answers begin alike."""
+    """Prepare a metric.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    clean
+        The clean prompt, after which answers are tokenized.
+    metric
+        `logit_difference`, `logprob` or `kl`.
+    answer, wrong
+        The right answer (not for `kl`), and a wrong one (`logit_difference` only).
+
+    Raises
+    ------
+    ValueError
+        The metric is unknown, or an answer has no token.
+    ClashError
+        Both answers share their first token.
+    """
     if metric not in METRICS:
-        raise ValueError(f"metric {metric!r}: needed one of {', '.join(METRICS)}.")
+        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}.")
     if metric == "kl":
         return Question(metric, clean=untouched(model, clean.ids)[0, 0])
     right = continuation(model, clean.text, answer)
@@ -108,12 +131,12 @@ def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: st
         return Question(metric, right)
     other = continuation(model, clean.text, wrong)
     if right[0] == other[0]:
-        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token: use metric 'logprob', or other answers.")
+        raise ClashError(f"answers {answer!r} and {wrong!r} share their first token. Use metric 'logprob', or other answers.")
     return Question(metric, right, other)
 
 
 @torch.no_grad()
 def untouched(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int] = ()) -> Float[Tensor, "item token vocab"]:
-    """The logits behind a prompt as it is, one row, shaped as those of `run_edits`."""
+    """The logits after an unchanged prompt (`ids`) and its `tail`, one row, shaped as those of `run_edits`."""
     batch = pad(model, [[*ids, *tail[:-1]]])
     return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=max(1, len(tail)))

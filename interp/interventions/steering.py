@@ -1,9 +1,9 @@
-"""Push, erase or switch off while the model runs: a `with` block each, and nothing stays behind it.
+"""Steer, erase or ablate while the model runs, each inside a `with` block.
 
-Layers are the rows of a capture: `embed` is what enters block 0, `"3"` what leaves block 3 (for `site="mlp"` or
-`"attention"` what that half adds). Edits reach every position, the attention sink and the padding too, and every step of a
-generation. When the number misleads: an edit of the sink can hurt a model by itself, so set a random direction or
-subspace of the same size beside it (`probes.random_vectors`, `fit_erasers(method="random")`).
+Layers are named as in `interp.capture`: `embed` is the input of block 0, `"3"` the output of block 3 (for `site="mlp"` or
+`"attention"`, what that sublayer adds). Edits apply to every position, including attention sinks and padding, and to every step
+of a generation. Editing an attention sink can damage the model by itself, so compare with a random direction or subspace of the
+same size (`probes.random_vectors`, `probes.fit_erasers(method="random")`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,25 @@ Edit = Callable[[Tensor], Tensor]
 
 @contextmanager
 def edited(model: TransformerBridge, edits: Mapping[str, Edit], site: Site = "residual") -> Iterator[TransformerBridge]:
-    """Run the model with what stands in these layers replaced by a function of it, `[... d_model]` to the same shape."""
+    """Run the model with the activations of some layers replaced by a function of them, inside a `with` block.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    edits
+        For each layer name, a function from activations `[... d_model]` to activations of the same shape.
+    site
+        `residual`, `mlp` or `attention`.
+
+    Raises
+    ------
+    ValueError
+        The site has no such layer.
+    """
     known = layer_names(site, model.cfg.n_layers)
     if unknown := [layer for layer in edits if layer not in known]:
-        raise ValueError(f"layer {unknown[0]!r} of site {site!r}: needed one of {', '.join(known)}.")
+        raise ValueError(f"got layer {unknown[0]!r} of site {site!r}, expected one of {', '.join(known)}.")
     hooks = [(row_hook(site, layer), partial(_apply, edit=edit)) for layer, edit in edits.items()]
     with model.hooks(fwd_hooks=hooks):
         yield model
@@ -37,17 +52,82 @@ def edited(model: TransformerBridge, edits: Mapping[str, Edit], site: Site = "re
 def steered(
     model: TransformerBridge, vectors: Mapping[str, Float[Tensor, " d_model"]], alpha: float = 1.0, site: Site = "residual"
 ) -> Iterator[TransformerBridge]:
-    """Run the model pushed along a direction: `alpha` times each layer's vector is added at every position."""
+    """Run the model with a steering vector added at every position, inside a `with` block.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    vectors
+        A vector `[d_model]` for each layer name, for example from `probes.language_vectors`.
+    alpha
+        Factor of the vectors: 1 adds them as they are, negative values steer away from the direction.
+    site
+        `residual`, `mlp` or `attention`.
+
+    Yields
+    ------
+    The model. The change is undone at the end of the block, also after an error.
+
+    Raises
+    ------
+    ValueError
+        The site has no such layer, or a vector has another shape.
+
+    Example
+    -------
+    >>> import interp, torch
+    >>> model = interp.load("bundled")
+    >>> ids = model.tokenizer("Das Haus ist", return_tensors="pt")["input_ids"]
+    >>> before = model(ids)
+    >>> with interp.steered(model, {"1": torch.ones(model.cfg.d_model)}, alpha=2.0):
+    ...     during = model(ids)
+    >>> bool((during != before).any()), bool((model(ids) == before).all())
+    (True, True)
+    """
     for layer, vector in vectors.items():
         if vector.shape != (model.cfg.d_model,):
-            raise ValueError(f"layer {layer!r}: a vector of shape {tuple(vector.shape)} came. Needed: ({model.cfg.d_model},).")
+            raise ValueError(f"layer {layer!r}: got a vector of shape {tuple(vector.shape)}, expected ({model.cfg.d_model},).")
     with edited(model, {layer: partial(_add, vector=vector * alpha) for layer, vector in vectors.items()}, site):
         yield model
 
 
 @contextmanager
 def erased(model: TransformerBridge, erasers: Mapping[str, Edit], site: Site = "residual") -> Iterator[TransformerBridge]:
-    """Run the model without a subspace: each layer's eraser (`probes.fit_erasers`, one map for all languages) is applied."""
+    """Run the model with a concept erased from the activations of some layers, inside a `with` block.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    erasers
+        For each layer name, a function from activations `[... d_model]` to activations of the same shape, such as an eraser from
+        `probes.fit_erasers`, fitted at that layer.
+    site
+        `residual`, `mlp` or `attention`.
+
+    Yields
+    ------
+    The model. The change is undone at the end of the block, also after an error.
+
+    Raises
+    ------
+    ValueError
+        The site has no such layer.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=40)
+    >>> acts = interp.capture(model, corpus, layers=["1"], progress=False)
+    >>> erasers = probes.fit_erasers({code: acts[code][0] for code in acts.languages})
+    >>> ids = model.tokenizer("Das Haus ist", return_tensors="pt")["input_ids"]
+    >>> before = model(ids)
+    >>> with interp.erased(model, {"1": erasers["eng_Latn"]}):
+    ...     during = model(ids)
+    >>> bool((during != before).any())
+    True
+    """
     with edited(model, erasers, site):
         yield model
 
@@ -56,13 +136,43 @@ def erased(model: TransformerBridge, erasers: Mapping[str, Edit], site: Site = "
 def ablated(
     model: TransformerBridge, neurons: Mapping[int, Sequence[int]], values: Mapping[int, Float[Tensor, " item"]] | None = None
 ) -> Iterator[TransformerBridge]:
-    """Run the model with MLP neurons switched off: what the down-projection reads of them is 0, or `values` (their means).
+    """Run the model with MLP neurons ablated, inside a `with` block.
 
-    `neurons[block]` are indices, `values[block]` one number for each of them.
+    A neuron is an input of the down-projection of the MLP.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    neurons
+        Indices of the neurons for each block, 0 to N-1, for example from `NeuronReport.neurons`.
+    values
+        What the neurons of each block are set to, one number for each, such as their means. Default: 0.
+
+    Yields
+    ------
+    The model. The change is undone at the end of the block, also after an error.
+
+    Raises
+    ------
+    ValueError
+        The model has no such block.
+
+    Example
+    -------
+    >>> import interp
+    >>> model = interp.load("bundled")
+    >>> before, tokens = interp.sentence_losses(model, ["The house is old."])
+    >>> with interp.ablated(model, {0: [3, 4, 5]}):
+    ...     during, _ = interp.sentence_losses(model, ["The house is old."])
+    >>> bool(during != before)
+    True
     """
     for block in neurons:
         if not 0 <= block < model.cfg.n_layers:
-            raise ValueError(f"block {block}: the model has {model.cfg.n_layers}, numbered 0 to {model.cfg.n_layers - 1}.")
+            raise ValueError(
+                f"got block {block}, expected 0 to {model.cfg.n_layers - 1}: the model has {model.cfg.n_layers} blocks."
+            )
     hooks = [
         (neuron_hook(block), partial(_set, index=torch.as_tensor(index, dtype=torch.long), value=values[block] if values else None))
         for block, index in neurons.items()

@@ -18,7 +18,7 @@ def pad_sets(sets: list[list[frozenset[int]]]) -> Int[Tensor, "sentence item wid
     """Token sets of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
     counts = {len(row) for row in sets}
     if len(counts) > 1:
-        raise ValueError(f"token sets: {sorted(counts)} sets a prompt came. Needed: the same number for every prompt.")
+        raise ValueError(f"got {sorted(counts)} token sets for a prompt, expected the same number for every prompt.")
     width = max((len(one) for row in sets for one in row), default=1) or 1
     rows = [[sorted(one) + [PADDING] * (width - len(one)) for one in row] for row in sets]
     return torch.tensor(rows, dtype=torch.long).reshape(len(sets), counts.pop() if counts else 0, width)
@@ -71,11 +71,11 @@ def token_gram(unembedding: Float[Tensor, "vocab d_model"], scale: Float[Tensor,
 
 
 def token_energy(hidden: Float[Tensor, "row d_model"], gram: Float[Tensor, "d_model d_model"]) -> Float[Tensor, " row"]:
-    """How much of a state lies where tokens are read out: 1 for a state as token-like as tokens are on average.
+    """How token-like each state is: 1 for a state as close to the token directions as these are to one another on average.
 
     E(h)^2 = mean_t (u_t . h)^2 / mean_tt' (u_t . u_t')^2 with unit vectors (Wendler et al. 2024, section 3.3). Both means follow
     from G = sum_t u_t u_t', so nothing of vocabulary size is kept: h'Gh / v and |G|_F^2 / v^2, with v = trace G.
-    A low energy says that the state holds what no token expresses, not that it holds nothing.
+    A low energy means that the state holds what no token expresses, not that it holds nothing.
     """
     direction, gram = torch.nn.functional.normalize(hidden.float(), dim=-1), gram.to(hidden.device)
     tokens = gram.trace()

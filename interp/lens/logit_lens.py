@@ -1,17 +1,18 @@
-"""What each layer would say: the logit lens over layers and positions, at constant memory in the vocabulary.
+"""The logit lens over layers and positions, with constant memory in the vocabulary.
 
-A state is read through the model's own final norm, unembedding and output transform (Gemma 2's soft cap), by TransformerLens'
-`logit_readout`; a lens may translate it first. Rows are those of the residual stream: `embed`, then the output of each block,
-so the last row is the model's own prediction, with every lens.
-
-When it misleads: early rows are not written in the basis the unembedding reads, and an untranslated readout then prefers
-frequent tokens, which in most vocabularies are English. Compare with unrelated words, with random weights, and with a tuned lens.
+A state is read with the model's own final norm, unembedding and output transform (the soft cap of Gemma 2), by `logit_readout` of
+TransformerLens; a tuned lens translates it first. Layers are those of the residual stream: `embed`, then the output of each block,
+so the last layer is the model's own prediction, with every lens. Early layers are not in the basis of the unembedding, and the
+logit lens then favours frequent tokens, which are English in most vocabularies. Compare with unrelated words, with a randomly
+initialised model, and with a tuned lens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
@@ -28,17 +29,17 @@ from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import prompt_ids
 
 Lens = Callable[[Float[Tensor, "row d_model"], str], Float[Tensor, "row d_model"]]
-"""What translates a state of the named row (`embed`, `0` ..) before it is read out; None is the plain logit lens."""
+"""Translates states of the named layer (`embed`, `0` ..) before they are read; None is the logit lens."""
 
 _CELLS = 2**24  # at most this many probabilities at once: 64 MiB of float32
 
 
 @dataclass(frozen=True)
 class LensReading:
-    """What every row of the residual stream says about each prompt (or about each position of one prompt).
+    """The readout of every layer of the residual stream (`layers`), for each prompt or each position of one prompt.
 
-    `mass` and `rank` of token sets, `entropy` and `divergence` (KL from the final row) in bits, token `energy`, `scripts`
-    (probability of each class of tokens), and the most probable tokens. `layers` names the rows.
+    `mass`, the probability, and `rank` of token sets; `entropy` and `divergence` (KL from the last layer) in bits; token `energy`;
+    `scripts`, the probability of each class of tokens; and the most probable tokens with their probabilities.
     """
 
     layers: tuple[str, ...]
@@ -54,27 +55,30 @@ class LensReading:
 
 @torch.no_grad()
 def stream(model: TransformerBridge, batch: Batch, *, last_only: bool = True) -> Float[Tensor, "layer sentence token d_model"]:
-    """Every row of the residual stream at the last token of each prompt, or at all tokens."""
+    """The residual stream of `model` at every layer, at the last token of each prompt of `batch`, or at all tokens."""
     names = [row_hook("residual", layer) for layer in rows_of(model)]
     kept: dict[str, Tensor] = {}
 
     def keep(activation: Tensor, hook: object, name: str) -> None:
         kept[name] = (activation[:, -1:] if last_only else activation).clone()
 
-    hooks = [(name, lambda activation, hook, name=name: keep(activation, hook, name)) for name in names]
+    hooks: list[tuple[str | Callable[..., Any], Callable[..., Any]]] = [(name, partial(keep, name=name)) for name in names]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
     return torch.stack([kept[name].to(model.cfg.device) for name in names])
 
 
 def rows_of(model: TransformerBridge) -> tuple[str, ...]:
-    """The rows a lens reads: `embed`, then the output of each block."""
+    """The layers of `model` that a lens reads: `embed`, then the output of each block."""
     return layer_names("residual", model.cfg.n_layers)
 
 
 def unembed(
     model: TransformerBridge, hidden: Float[Tensor, "*row d_model"], *, gradients: bool = False
 ) -> Float[Tensor, "*row vocab"]:
-    """The logits of any states through the model's own head: of the last row they are the model's logits."""
+    """Read states (`hidden`) with the final norm and the unembedding of `model`; of the last layer, these are the model's logits.
+
+    With `gradients`, they flow through the readout.
+    """
     size, norm = max(hidden[..., 0].numel(), 1), _norm_device(model, hidden.device)
     with align_module_device(model.unembed.original_component):
         apart = norm != model.W_U.device
@@ -86,12 +90,12 @@ def unembed(
 
 def _norm_device(model: TransformerBridge, otherwise: torch.device) -> torch.device:
     """Where the final norm lies, in a model over several devices."""
-    found = next(model.ln_final.parameters(), None)
-    return otherwise if found is None or found.is_meta else found.device
+    weight = next(model.ln_final.parameters(), None)
+    return otherwise if weight is None or weight.is_meta else weight.device
 
 
 def pieces(model: TransformerBridge, rows: int) -> Iterator[slice]:
-    """Slices of `rows` rows, each so small that its distributions over the whole vocabulary fit beside one another."""
+    """Slices of `rows` rows, each small enough to hold its distributions over the vocabulary of `model` in memory."""
     size = max(_CELLS // model.cfg.d_vocab, 1)
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
@@ -107,13 +111,34 @@ def read_prompts(
     top: int = 5,
     max_tokens: int = 4096,
 ) -> LensReading:
-    """Read the next token after each prompt from every row.
+    """Read the next token after each prompt at every layer.
 
-    `sets[prompt]` are the token sets whose probability is wanted (padded with -1); the rank is found of the first `ranked` of
-    them. `classes` gives each token's class and their number, for the mass of scripts.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Texts.
+    sets
+        Token sets of each prompt, whose probability is read, padded with -1.
+    classes
+        Class of each token, such as its script, and the number of classes.
+    ranked
+        Number of sets, the first ones, whose rank is read, too. Default: all.
+    lens
+        A tuned lens. Default: the logit lens.
+    top
+        Number of most probable tokens to keep.
+    max_tokens
+        Number of tokens in a batch, with padding. Lower it if memory runs out.
+
+    Raises
+    ------
+    ValueError
+        A prompt has no token or is longer than the context, or a state or log-probability is not finite.
     """
     if len(prompts) != len(sets):
-        raise ValueError(f"{len(prompts)} prompts but {len(sets)} rows of token sets came. Needed: one row for each prompt.")
+        raise ValueError(f"got {len(sets)} rows of token sets for {len(prompts)} prompts, expected one row for each prompt.")
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
     for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
@@ -127,7 +152,7 @@ def read_prompts(
 def read_positions(
     model: TransformerBridge, prompt: str, classes: tuple[Int[Tensor, " vocab"], int], *, lens: Lens | None = None, top: int = 5
 ) -> tuple[list[int], LensReading]:
-    """Read the next token after every position of one prompt from every row; also the prompt's own token ids."""
+    """The token ids of a `prompt`, and the next token after each position at every layer. Parameters as for `read_prompts`."""
     (ids,) = _sequences(model, [prompt])
     hidden = stream(model, pad(model, [ids]), last_only=False)[:, 0]
     _check(model, hidden, [f"position {place}" for place in range(len(ids))])
@@ -144,9 +169,11 @@ def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[in
     sequences, limit = prompt_ids(model.tokenizer, prompts), context_limit(model)
     longest = max(map(len, sequences))
     if limit is not None and longest > limit:
-        raise ValueError(f"a prompt has {longest} tokens but the model reads {limit}. Use fewer shots or shorter text.")
+        raise ValueError(
+            f"got a prompt of {longest} tokens, expected at most {limit}, the context length. Use fewer examples or shorter text."
+        )
     if not all(sequences):
-        raise ValueError(f"prompt {prompts[sequences.index([])]!r} has no token. Needed: at least one.")
+        raise ValueError(f"got prompt {prompts[sequences.index([])]!r}, which has no token, expected at least one token.")
     return sequences
 
 
@@ -154,15 +181,15 @@ def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[in
 def log_probabilities(
     model: TransformerBridge, hidden: Float[Tensor, "row d_model"], layer: str, lens: Lens | None = None
 ) -> Float[Tensor, "row vocab"]:
-    """The natural log-probabilities one row of the stream would predict; a lens is not asked about the last row.
+    """The log-probabilities (nats) that states (`hidden`) of one `layer` predict, by a `lens`, which is not used at the last layer.
 
-    Raises `ValueError` where one is not finite.
+    Raises `ValueError` if one is not finite.
     """
     if lens is not None and layer != rows_of(model)[-1]:
         hidden = lens(hidden, layer)
-    found = unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
-    check_finite(found, lambda row, _: f"lens: a log-probability at layer {layer} (row {row})", is_half(model))
-    return found
+    log_probs = unembed(model, hidden).float().log_softmax(-1).to(hidden.device)
+    check_finite(log_probs, lambda row, _: f"lens: a log-probability at layer {layer} (row {row})", is_half(model))
+    return log_probs
 
 
 def _read(
@@ -223,4 +250,4 @@ def _gram(model: TransformerBridge) -> Float[Tensor, "d_model d_model"]:
 
 
 def _centred(model: TransformerBridge, hidden: Tensor) -> Tensor:
-    return hidden - hidden.mean(-1, keepdim=True) if model.cfg.normalization_type.startswith("LN") else hidden
+    return hidden - hidden.mean(-1, keepdim=True) if (model.cfg.normalization_type or "").startswith("LN") else hidden

@@ -1,8 +1,8 @@
 """Training a tuned lens on the same amount of text in every language.
 
-Every step reads as many sentences of each language and gives each language the same weight, and the distance that is left
-(KL(final || lens), bits a token) is measured by language, before and after, on sentences never trained on: a lens that
-reads one language better than another shows that language earlier.
+Every step reads the same number of sentences of each language and gives each language the same weight. The remaining divergence,
+KL(final || lens) in bits per token, is measured in each language on held-out sentences, before and after training: a lens that
+fits one language better than another shows that language at earlier layers.
 """
 
 from __future__ import annotations
@@ -48,12 +48,56 @@ def train_lens(
     save_every: int = 25,
     seed: int = 0,
 ) -> TunedLens:
-    """Train the translators on every language of a corpus alike and save them at `path` (.safetensors).
+    """Train a tuned lens on all languages of a corpus equally, and save it.
 
-    A step reads the first `tokens` tokens of `sentences` sentences of each language and gives every language the same weight,
-    however many tokens it needs. The sentences follow from `seed` and the step's number alone, so a killed run goes on from
-    its last save to the same result. Nesterov momentum 0.9, weight decay 1e-3, gradients clipped at 1, the learning rate
-    falling linearly to zero, as published; the share `held_out` of the items is left out in every language.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`. Its weights do not change.
+    corpus
+        Parallel text. Every language gets the same weight, however many tokens it needs.
+    path
+        File to write (.safetensors). If it holds a lens trained with the same settings, that lens is returned.
+    steps
+        Number of training steps.
+    sentences
+        Number of sentences of each language in a step.
+    tokens
+        Length to which sentences are truncated.
+    held_out
+        Share of the items that is not trained on, to measure the divergence.
+    learning_rate
+        Initial learning rate. It falls linearly to zero. If the divergence after training is above that before, lower it.
+    save_every
+        Number of steps between checkpoints. An interrupted training continues from the last one, to the same result.
+    seed
+        Random seed of the split and of the order of sentences.
+
+    Returns
+    -------
+    The `TunedLens`. Its `table()` has the divergence before and after training, by language and layer.
+
+    Raises
+    ------
+    ValueError
+        `path` holds a lens trained with other settings, or the corpus is too small to hold out an item.
+
+    Notes
+    -----
+    SGD with Nesterov momentum 0.9, weight decay 1e-3 and gradients clipped to norm 1, as published.
+
+    References
+    ----------
+    Belrose et al. 2023, "Eliciting Latent Predictions from Transformers with the Tuned Lens", arXiv 2303.08112.
+
+    Example
+    -------
+    >>> import interp, tempfile
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lens = interp.train_lens(model, corpus, f"{folder}/lens.safetensors", steps=1, sentences=1)
+    >>> lens.layers[0], lens.table().columns.tolist()
+    ('embed', ['language', 'layer', 'before', 'after'])
     """
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
@@ -87,7 +131,7 @@ def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLen
 def _start(
     partial: Path, model: TransformerBridge, settings: dict[str, Any], identity: ModelIdentity
 ) -> tuple[dict[str, Tensor], int]:
-    """Zero translators and momentum, or those of a killed run with the same settings."""
+    """Translators and momentum at zero, or those of an interrupted training with the same settings."""
     rows, width = len(rows_of(model)) - 1, model.cfg.d_model
     start = {"weight": torch.zeros(rows, width, width), "bias": torch.zeros(rows, width)}
     start |= {f"{name}_momentum": torch.zeros_like(tensor) for name, tensor in start.items()}
@@ -111,7 +155,9 @@ def _start(
 def _split(corpus: ParallelCorpus, held_out: float, seed: int) -> tuple[list[int], list[int]]:
     n = round(len(corpus) * held_out)
     if not 0 < n < len(corpus):
-        raise ValueError(f"held_out {held_out} of {len(corpus)} items is {n}. Needed: at least one to train on and one held out.")
+        raise ValueError(
+            f"got held_out {held_out}, which is {n} of {len(corpus)} items, expected at least one to train on and one held out."
+        )
     rows = random.Random(seed).sample(range(len(corpus)), len(corpus))
     return sorted(rows[n:]), sorted(rows[:n])
 
@@ -125,7 +171,7 @@ def _draw(corpus: ParallelCorpus, train: Sequence[int], sentences: int, seed: in
 def _rows(
     model: TransformerBridge, texts: Sequence[str], tokens: int
 ) -> tuple[Float[Tensor, "layer token d_model"], Int[Tensor, " token"]]:
-    """The states at every token of the texts, and whose they are. Control tokens are left out: their norm drowns the rest."""
+    """The states of every token of the texts, and the index of its text. Special tokens are left out: their norm is far larger."""
     batch = pad(model, [ids[:tokens] for ids in prompt_ids(model.tokenizer, texts)])
     special = torch.tensor(model.tokenizer.all_special_ids or [-1], device=batch.ids.device)
     kept = batch.mask.bool() & ~torch.isin(batch.ids, special)
@@ -138,7 +184,7 @@ def _rows(
 
 
 def _weights(owners: Int[Tensor, " token"], languages: int) -> Float[Tensor, " token"]:
-    """What each token counts, so that every language counts the same and all sum to one."""
+    """The weight of each token: the same sum for every language, one in all."""
     tokens = owners.bincount(minlength=languages)
     return 1 / (tokens[owners] * (tokens > 0).sum())
 

@@ -1,10 +1,9 @@
-"""The tuned lens: one affine translator a layer, and which model it belongs to.
+"""The tuned lens: an affine translator for each layer, and the model that it fits.
 
-A plain logit lens asks early layers a question in the last layer's basis. A translator h + Wh + b, trained so that the
-readout comes near the model's own prediction, asks it in theirs (Belrose et al. 2023, section 3). `lens_training` trains one.
-
-When it misleads: a translator may compute what the layer does not say yet; a low KL is no proof that the layer knows. One
-trained on English text only prefers English.
+The logit lens reads early layers in the basis of the last layer. A translator h + Wh + b is trained so that the readout comes
+close to the model's own prediction (Belrose et al. 2023, section 3; `interp.lens.train`). A translator may compute something that
+the layer does not hold yet, so a low divergence does not prove that the layer knows the prediction. A lens trained on English
+text only favours English.
 """
 
 from __future__ import annotations
@@ -28,9 +27,20 @@ from interp.provenance import ModelIdentity
 
 @dataclass(frozen=True)
 class TunedLens:
-    """A translator for every row but the last, and the model it belongs to. Call it as a `Lens`.
+    """A translator for every layer but the last, and the model that it fits. Called with states and a layer, it translates them.
 
-    `before` and `after` are the KL(final || lens) in bits a token on sentences never trained on, without and with the translators.
+    Attributes
+    ----------
+    weight, bias
+        W and b of the translator h + Wh + b of each layer.
+    layers
+        Names of the layers: `embed`, then `0` to N-2.
+    model
+        The model that it was trained on.
+    before, after
+        KL(final || lens) on held-out sentences (bits per token), with the logit lens and with the translators.
+    settings
+        How it was trained.
     """
 
     weight: Float[Tensor, "layer d_model d_model"]
@@ -50,13 +60,13 @@ class TunedLens:
         return f"tuned@{digest.hexdigest()[:8]}"
 
     def table(self) -> pd.DataFrame:
-        """How near each layer's readout is to the model's prediction, by language: columns language, layer, before, after."""
+        """The divergence of each layer's readout from the model's prediction: columns `language, layer, before, after`."""
         rows = [(code, layer) for code in self.settings["languages"] for layer in self.layers]
         columns = {"before": self.before.flatten().tolist(), "after": self.after.flatten().tolist()}
         return pd.DataFrame(rows, columns=["language", "layer"]).assign(**columns)
 
     def save(self, path: str | Path) -> Path:
-        """Write the lens as one safetensors file that names its model and how it was trained."""
+        """Write the lens to `path`, a safetensors file that also names the model and how the lens was trained."""
         tensors = {"weight": self.weight, "bias": self.bias, "before": self.before, "after": self.after}
         facts = {"model": asdict(self.model), "layers": list(self.layers), "settings": dict(self.settings)}
         return save_tensors(Path(path), tensors, facts)
@@ -64,7 +74,7 @@ class TunedLens:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What must stand in the header of a lens, and of which type."""
+    """The fields in the header of a lens file, and their types."""
 
     model: ModelIdentity
     layers: list[str]
@@ -74,15 +84,41 @@ class _Facts:
 def translate(
     hidden: Float[Tensor, "row d_model"], weight: Float[Tensor, "d_model d_model"], bias: Float[Tensor, " d_model"]
 ) -> Float[Tensor, "row d_model"]:
-    """A state in the basis the unembedding reads: h + Wh + b, in float32."""
+    """The states `hidden` (h) in the basis that the unembedding reads: h + Wh + b with `weight` (W) and `bias` (b), in float32."""
     return hidden.float() + hidden.float() @ weight.T + bias
 
 
 def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
-    """Read a tuned lens back. Raises `ValueError` where it was trained on another model or the file is not a finished lens."""
+    """Read a tuned lens from a file.
+
+    Parameters
+    ----------
+    path
+        The file that `train_lens` wrote.
+    model
+        The model that the lens was trained on.
+
+    Returns
+    -------
+    The `TunedLens`, which `probes.measure_latent_language` and others take as `lens`.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, it is not a finished lens, or the lens was trained on another model.
+
+    Example
+    -------
+    >>> import interp, tempfile
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained = interp.train_lens(model, corpus, f"{folder}/lens.safetensors", steps=1, sentences=1)
+    ...     str(interp.load_lens(f"{folder}/lens.safetensors", model)) == str(trained)
+    True
+    """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"no tuned lens at {path}. Train one with interp.lens.train.train_lens, or use the logit lens.")
+        raise ValueError(f"got no tuned lens at {path}. Train one with interp.train_lens, or use the logit lens.")
     tensors, plain = load_tensors(path)
     missing = {"weight", "bias", "before", "after"} - set(tensors)
     if missing:
@@ -90,7 +126,7 @@ def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
     facts, given = validate(_Facts, plain, path), identify(model)
     if facts.model.sha != given.sha:
         raise ValueError(
-            f"{path} was trained on {facts.model} but the model is {given}. A tuned lens belongs to the weights it was trained on: "
+            f"{path}: got a lens of {facts.model}, expected one of {given}. A tuned lens fits the weights that it was trained on: "
             "train one for this model."
         )
     rows, width, languages = layer_names("residual", given.layers)[:-1], given.d_model, facts.settings.get("languages")
@@ -99,7 +135,7 @@ def load_lens(path: str | Path, model: TransformerBridge) -> TunedLens:
     for name, shape in needed.items():
         if tuple(tensors[name].shape) != shape or not tensors[name].is_floating_point() or tuple(facts.layers) != rows:
             raise ValueError(
-                f"{path}: {name} {tuple(tensors[name].shape)} for layers {', '.join(facts.layers)[:60]}. "
-                f"Needed: {shape}, every row of the model but the last."
+                f"{path}: got {name} of shape {tuple(tensors[name].shape)} for layers {', '.join(facts.layers)[:60]}, "
+                f"expected shape {shape} and every layer of the model but the last. Train the lens again."
             )
     return TunedLens(layers=rows, model=facts.model, settings=facts.settings, **{name: tensors[name] for name in needed})

@@ -1,4 +1,4 @@
-"""Figures of the lens: probability curves above an entropy strip, and how decided a layer is. Frames in, figures out."""
+"""Figures of the lens: probability curves above a strip of entropy, and entropy, divergence and token energy by layer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,20 @@ _NAMED = 4  # more languages than this beside pivot and target are drawn as thei
 
 
 def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: object = "") -> Figure:
-    """The same word in every language over layers, a panel a target, above a strip of how undecided the readout is.
+    """Draw the probability of a word in every language over layers, one panel per target, above a strip of the entropy.
 
-    Grey are unrelated words of the pivot (dashed) and the pivot's word in random weights (dotted). `marks` holds, by target,
-    the crossover layer and its interval.
+    Grey lines are unrelated words of the reference language (dashed) and its word in the randomly initialised model (dotted).
+
+    Parameters
+    ----------
+    summary
+        The summary of a `LatentLanguageReport`.
+    pivot
+        Reference language.
+    marks
+        For each target language, the crossover layer with its 95 % confidence interval.
+    signature
+        The line under the figure.
     """
     targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
     words = summary[summary["measure"] == "probability"]
@@ -53,7 +63,7 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
 
 
 def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
-    """How undecided each layer is, how far from the last, and how token-like its state; random weights dotted."""
+    """Draw entropy, divergence from the last layer and token energy of a `summary` by layer; `signature` is the line under it."""
     measures = {"entropy": "entropy (bits)", "divergence": "KL from the last\nlayer (bits)", "energy": "token energy"}
     layers, targets = list(pd.unique(summary["layer"])), list(pd.unique(summary["target"]))
     colours = _colours(targets)
@@ -68,14 +78,14 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
         finish_layers(axes, layers, "")
         axes.set_ylabel(label, fontsize=9, color=INK)
     legend(figure, drawn[:1])
-    headline(figure, "How decided, how final and how token-like each layer is")
+    headline(figure, "Entropy, divergence from the last layer and token energy")
     name_axes([(axes, axes) for axes in drawn], None)
     sign(figure, signature)
     return figure
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, colour: str, *, heavy: bool = True, dash: Any = "-") -> None:
-    """One curve over layers with its interval."""
+    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval."""
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(

@@ -1,12 +1,9 @@
-"""Answering a classification question in one of 20 languages: which label each layer would say, in which language.
+"""Classification questions in several languages: which label each layer chooses, and in which language.
 
-The question is asked in its language after some answered ones; one forward gives the probability of the label words, and
-the most probable label is the answer (constrained decoding). Labels are English words, words of the question's language, or
-words that mean nothing here ("ox", "horse"). Read layer by layer, the English label may come before the one that is asked
-for (Zhang et al. 2024, "Spontaneous multilingual learners", section 5).
-
-When it misleads: a label's prior is left as it is, so a model that always says "neutral" is right in a third; labels that
-begin alike share tokens, which count for neither.
+The answer is the most probable label after few-shot examples (constrained decoding), in one forward pass. Labels are English
+words, words of the question's language, or irrelevant words ("ox", "horse"). At intermediate layers, the English label can come
+before the one that is asked for (Zhang et al. 2024, "Spontaneous multilingual learners", section 5). The prior of a label is not
+corrected for: a model that always answers "neutral" is right in a third of the items.
 """
 
 from __future__ import annotations
@@ -36,10 +33,10 @@ IRRELEVANT = ("ox", "horse", "sheep", "goat", "duck")
 
 @dataclass(frozen=True)
 class LabelPrompts:
-    """The questions of one language with the examples before them, and the label words in the order of the options.
+    """The prompts of one language, with their examples, and the label words in the order of the options.
 
-    `gold[i]` is the number of the right option. `scored` are the tokens of each label, `english` those of the English labels
-    (empty where both are the same words).
+    `gold[i]` is the index of the right option. `scored` are the tokens of each label, `english` those of the English labels (empty
+    if both are the same words).
     """
 
     language: str
@@ -64,11 +61,59 @@ def measure_labels(
     seed: int = 0,
     boot: int = 1000,
 ) -> LabelLensReport:
-    """Answer every question in every language, from the last layer and from every layer before it.
+    """Choose a label for every question in every language, at every layer.
 
-    `task` has the same options in every item; English must be among its languages unless `labels` is "target". `words` gives
-    a language's label words, in the order of the options, where the task's own are wrong. The first `shots` items, the
-    options in turn, are shown as examples and asked in no language. English itself is not asked where `labels` is "target".
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    task
+        Questions with the same options in every item, such as entailment labels.
+    labels
+        Label words: `english`; `target`, of the language of the question, which leaves out the English questions; or
+        `irrelevant`, words without meaning here. `english` needs English among the languages.
+    words
+        Label words of a language, in the order of the options. Default: those of the task.
+    shots
+        Number of items used as few-shot examples, the options in turn. They are not asked in any language.
+    rule
+        Which tokens count as a label: `prefix`, all tokens that spell a prefix of it, or `first`, its first token. Tokens that two
+        labels share count for neither.
+    lens
+        A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    controls
+        Also read a randomly initialised model of the same architecture, always with the logit lens.
+    seed
+        Random seed of the randomly initialised model and of the bootstrap.
+    boot
+        Number of bootstrap resamples of the items.
+
+    Returns
+    -------
+    A `LabelLensReport`.
+
+    Raises
+    ------
+    ValueError
+        The options differ between items, too few items are left, or the labels cannot be told apart by their tokens in any
+        language.
+
+    References
+    ----------
+    Zhang et al. 2024, "Spontaneous multilingual learners", section 5.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.ParallelTask(
+    ...     "weather",
+    ...     prompts={"eng_Latn": ("Sun? ", "Rain? ", "Sun! "), "deu_Latn": ("Sonne? ", "Regen? ", "Sonne! ")},
+    ...     answers={code: (("good",), ("bad",), ("good",)) for code in ("eng_Latn", "deu_Latn")},
+    ...     choices={code: (("good", "bad"),) * 3 for code in ("eng_Latn", "deu_Latn")},
+    ... )
+    >>> report = probes.measure_labels(interp.load("bundled"), task, labels="irrelevant", shots=1, controls=False, boot=20)
+    >>> report.settings["words"]["deu_Latn"], len(report.values("correct"))  # the labels, and the items asked
+    (['ox', 'horse'], 2)
     """
     vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
@@ -101,24 +146,24 @@ def measure_labels(
 
 def _gold(task: ParallelTask) -> list[int]:
     if not task.choices:
-        raise ValueError(f"task {task.name!r} has no options. Needed: the same options in every item, such as entailment labels.")
+        raise ValueError(f"task {task.name!r}: got no options, expected the same options in every item, such as entailment labels.")
     first = task.languages[0]
     for code in task.languages:
         if len(set(task.choices[code])) > 1:
             raise ValueError(
-                f"task {task.name!r}: the options in {code} differ from item to item. Needed: the same label words in every item."
+                f"task {task.name!r}: got other options in some items of {code}, expected the same label words in every item."
             )
     return [task.choices[first][row].index(task.answers[first][row][0]) for row in range(len(task))]
 
 
 def _examples(gold: Sequence[int], shots: int) -> list[int]:
-    """The first items whose answers go through the options in turn."""
+    """The first items whose right options are all options in turn."""
     options = sorted(set(gold))
     shown: list[int] = []
     for shot in range(shots):
         fitting = [row for row, option in enumerate(gold) if option == options[shot % len(options)] and row not in shown]
         if not fitting or len(shown) + 1 >= len(gold):
-            raise ValueError(f"shots {shots} with {len(gold)} items: no item is left to ask. Use fewer.")
+            raise ValueError(f"got {shots} shots for {len(gold)} items, expected fewer, so that an item is left to ask.")
         shown.append(fitting[0])
     return shown
 
@@ -127,7 +172,7 @@ def _own(task: ParallelTask, code: str, told: Mapping[str, Sequence[str]]) -> tu
     own = task.choices[code][0]
     if code in told and len(told[code]) != len(own):
         raise ValueError(
-            f"words of {code}: {len(told[code])} came for {len(own)} options ({', '.join(own)}). Needed: one for each."
+            f"words of {code}: got {len(told[code])} for {len(own)} options ({', '.join(own)}), expected one for each."
         )
     return tuple(told.get(code, own))
 
@@ -136,7 +181,7 @@ def _words(own: Sequence[str], english: Sequence[str] | None, labels: Labels) ->
     if labels == "irrelevant":
         return IRRELEVANT[: len(own)]
     if labels == "english" and english is None:
-        raise ValueError("labels 'english' need the English label words. Add eng_Latn to the languages, or ask for 'target'.")
+        raise ValueError("got labels 'english' without English label words. Add eng_Latn to the languages, or use labels 'target'.")
     return own if labels == "target" or english is None else english
 
 
@@ -163,14 +208,14 @@ def _prompts(
 
 def _apart(sets: Sequence[frozenset[int]], words: Sequence[str]) -> tuple[frozenset[int], ...]:
     """The tokens of each label that no other label has. What all labels begin with is written into the prompt instead."""
-    found = tuple(
+    apart = tuple(
         own - frozenset().union(*(other for at, other in enumerate(sets) if at != place)) for place, own in enumerate(sets)
     )
-    if not all(found):
+    if not all(apart):
         raise ValueError(
             f"the tokenizer cannot tell the labels {', '.join(words)} apart by their first tokens. Use other label words."
         )
-    return found
+    return apart
 
 
 def _read(

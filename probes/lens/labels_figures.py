@@ -1,4 +1,4 @@
-"""Figures of label answers: which label each layer would say, and how often the answer is right in each language."""
+"""Figures of label answers: the label that each layer predicts, and the accuracy in each language."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     for (axes, _), code in zip(pairs, chosen, strict=True):
         finish_layers(axes, layers, _name(code) if len(chosen) > 1 else "", room=min(len(chosen), 3))
     legend(figure, [axes for axes, _ in pairs])
-    headline(figure, "Which label each layer would say")
+    headline(figure, "The label that each layer predicts")
     name_axes(pairs, "probability")
     sign(figure, signature)
     return figure
@@ -65,7 +65,7 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     axes.axhline(most, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), label="most frequent label")
     finish_layers(axes, layers, "")
     legend(figure, [axes])
-    headline(figure, "The right label, layer by layer")
+    headline(figure, "Accuracy by layer")
     name_axes([(axes, axes)], "share of items, or of probability")
     sign(figure, signature)
     return figure
@@ -91,7 +91,7 @@ def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_xlabel("share of items answered rightly", fontsize=9, color=INK)
-    headline(figure, "The right label, by the language of the question")
+    headline(figure, "Accuracy by language of the question")
     sign(figure, signature)
     return figure
 

@@ -1,4 +1,4 @@
-"""How often the right label is said, by language and layer, and whether the English label comes first."""
+"""Report of answers by label: how often the right label is chosen, and whether the English label comes first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,25 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class LabelLensReport(Report):
-    """One row an item, language, weights, layer and measure.
+    """The label that every layer chooses, as `measure_labels` reads it.
 
-    `correct` (ties share the point); the probability of the right label (`gold`) and of any label (`any`), their ratio
-    `share`, and for target labels the same for the English labels (`gold_english`, `any_english`); `entropy` in bits.
+    `table` has one row per item, language, weights (`trained`, `random`), layer and measure: `correct` (ties share the point); the
+    probability of the right label (`gold`) and of any label (`any`), and their ratio `share`; for labels in the target language
+    the same of the English labels (`gold_english`, `any_english`); `entropy` in bits. Layers are `embed`, then the output of each
+    block.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.ParallelTask(
+    ...     "weather",
+    ...     prompts={"eng_Latn": ("Sun? ", "Rain? ", "Sun! "), "deu_Latn": ("Sonne? ", "Regen? ", "Sonne! ")},
+    ...     answers={code: (("good",), ("bad",), ("good",)) for code in ("eng_Latn", "deu_Latn")},
+    ...     choices={code: (("good", "bad"),) * 3 for code in ("eng_Latn", "deu_Latn")},
+    ... )
+    >>> report = probes.measure_labels(interp.load("bundled"), task, shots=0, controls=False, boot=20)
+    >>> report.accuracy()["language"].tolist(), report.values("correct").shape  # item, layer
+    (['all', 'eng_Latn', 'deu_Latn'], (3, 9))
     """
 
     question: ClassVar[str] = "Does the model answer in other languages, and through which label?"
@@ -33,27 +48,34 @@ class LabelLensReport(Report):
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """Names of the layers: `embed`, then the output of each block."""
         return tuple(self.settings["layers"])
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """The languages of the questions."""
         return tuple(self.settings["words"])
 
     def values(self, measure: str, code: str = ALL, weights: str = "trained") -> np.ndarray:
-        """One measure as `[item layer]`; over `all` languages an item is the mean of its translations."""
+        """One measure of a language (`code`), `[item layer]`; for `all`, items are averaged over languages.
+
+        `weights` are `trained` or `random`.
+        """
         if code == ALL:
             several = [self.values(measure, one, weights) for one in self.languages]
             return _mean(np.stack([one for one in several if len(one)])) if any(map(len, several)) else several[0]
-        found = self._blocks.get((code, measure, weights))
-        return np.empty((0, len(self.layers))) if found is None else found.to_numpy().reshape(len(self.layers), -1).T
+        block = self._blocks.get((code, measure, weights))
+        return np.empty((0, len(self.layers))) if block is None else block.to_numpy().reshape(len(self.layers), -1).T
 
     @cached_property
     def _blocks(self) -> dict[tuple[str, ...], pd.Series]:
         return dict(iter(self.table.groupby(["language", "measure", "weights"], sort=False)["value"]))
 
     def summary(self) -> pd.DataFrame:
-        """One row a language (and `all`), measure and layer. The baseline of `correct` is the most frequent label; of the
-        others, random weights."""
+        """One row per language (and `all`), measure and layer.
+
+        The baseline of `correct` is the share of the most frequent label; of the others, the randomly initialised model.
+        """
         return self._summary
 
     @cached_property
@@ -74,14 +96,14 @@ class LabelLensReport(Report):
                              "upper": upper, "n": len(values), "baseline": baseline, "random_init": random})  # fmt: skip
 
     def accuracy(self) -> pd.DataFrame:
-        """How often the answer is right, one row a language and `all`: the last layer of `correct`."""
+        """The accuracy, one row per language and `all`: `correct` at the last layer."""
         rows = self.summary()
         return rows[(rows["measure"] == "correct") & (rows["layer"] == self.layers[-1])].reset_index(drop=True)
 
     def crossover(self) -> Crossover | None:
-        """Where the labels asked for overtake the English ones for good; None where English labels are asked for.
+        """The layer from which the labels asked for stay more probable than the English ones; None if those are asked for.
 
-        Over the items and languages whose two right labels share no token; unknown (`share` NaN) where there are none.
+        Only items whose two right labels share no token count. If there are none, `share` is NaN.
         """
         read = [(self.values("any_english", code), self.values("any", code)) for code in self.languages]
         if not (read := [both for both in read if len(both[0])]):
@@ -103,14 +125,14 @@ class LabelLensReport(Report):
             f"[{whole['lower']:.2f}, {whole['upper']:.2f}] of {whole['n']:.0f} items, {better} the most frequent label "
             f"({whole['baseline']:.2f}); {ends}"
         )
-        found = self.crossover()
-        if found is None:
+        crossover = self.crossover()
+        if crossover is None:
             return f"{said}."
-        if np.isnan(found.share):
+        if np.isnan(crossover.share):
             return f"{said}; every right label shares tokens with the English one, so which comes first cannot be told."
-        if not found.certain:
+        if not crossover.certain:
             return f"{said}; no layer prefers the English labels and gives way later."
-        return f"{said}; English labels lead before the labels asked for overtake them at {found}."
+        return f"{said}; English labels lead before the labels asked for overtake them at {crossover}."
 
     def figures(self) -> dict[str, Figure]:
         from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
@@ -124,7 +146,7 @@ class LabelLensReport(Report):
 
 
 def _mean(stacked: np.ndarray) -> np.ndarray:
-    """The mean over languages of each item and layer; NaN where no language has it."""
+    """The mean over languages of each item and layer; NaN if no language has a value."""
     known = ~np.isnan(stacked)
     total = np.where(known, stacked, 0.0).sum(0)
     return np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))

@@ -1,20 +1,15 @@
-"""Which language the model thinks in: the same word in English, in the target and in others, read out of every layer.
+"""Which language the model thinks in: the same word in the reference language, the target language and others, at every layer.
 
-Wendler et al. (2024): in a prompt that asks for a word of one language from a word of another, how probable is that word in
-English on the way? Beside each probability stands that of unrelated words of the same language (its prior), and the same
-network with random weights.
-
-When it misleads: the plain lens favours tokens that look like output, and frequent tokens are mostly English; a word of one
-token gets more than a word of five. A probability above unrelated words says that the readout of a layer would name the word
-in English, not that later layers use it: that needs an intervention.
+In a prompt that asks for a word of one language, how probable is that word in English at each layer (Wendler et al. 2024)? The
+baselines are unrelated words of the same language, which give the prior of any word, and a randomly initialised model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -29,6 +24,132 @@ from interp.vocabulary.spelling import TokenRule, read_vocabulary
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.lens.word_prompts import LINE, WordPrompts, WordTask, cloze_prompts, translation_prompts
 from probes.lens.words import WordSets, read_words, word_sets
+from probes.shares import take_share
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentLanguageStudy:
+    """Words read out of every layer in several languages: a plan, measured at once or in shares.
+
+    The fields are the arguments of `measure_latent_language`, which explains them.
+    """
+
+    model: TransformerBridge
+    words: ParallelCorpus | ParallelTask
+    pivot: str = "eng_Latn"
+    task: WordTask = "translation"
+    source: str | None = None
+    shots: int | None = None
+    line: str = LINE
+    names: Mapping[str, str] | None = None
+    rule: TokenRule = "first"
+    lens: TunedLens | None = None
+    unrelated: int = 20
+    controls: bool = True
+    seed: int = 0
+    boot: int = 1000
+
+    def measure(self, folder: str | Path | None = None) -> LatentLanguageReport:
+        """Read every target language that `folder` does not hold yet, and report.
+
+        Parameters
+        ----------
+        folder
+            Where the readings of each target are kept and found again. Default: nowhere.
+        """
+        prompts = self._prompts()
+        sets = self._word_sets(prompts)
+        table = pd.concat([reading(folder=folder) for reading in self._readings(sets)], ignore_index=True)
+        shared: dict[str, str | int] = {"pivot": self._pivot, "boot": self.boot, "seed": self.seed}
+        asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"), **shared}
+        items = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
+        left_out = {one.prompts.target: dict(one.left_out) for one in sets}
+        layers = list(rows_of(self.model))
+        return LatentLanguageReport(
+            table=table,
+            signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
+            settings={**shared, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
+            notes=self._notes(prompts, left_out),
+        )
+
+    def share(self, folder: str | Path, index: int, count: int) -> None:
+        """Read one of several shares of the target languages into `folder`, where `measure` then finds them.
+
+        Parameters
+        ----------
+        folder
+            Where the readings are kept, the same for all shares.
+        index, count
+            This share, counted from 0, and the number of shares.
+
+        Raises
+        ------
+        ValueError
+            There is no such share.
+        """
+        for reading in take_share(self._readings(self._word_sets(self._prompts())), index, count):
+            reading(folder=folder)
+
+    @property
+    def _pivot(self) -> str:
+        return language(self.pivot).code
+
+    @property
+    def _shots(self) -> int:
+        return self.shots if self.shots is not None else 2 if self.task == "cloze" else 4
+
+    def _prompts(self) -> list[WordPrompts]:
+        """The prompts of every target language."""
+        words, task, pivot = self.words, self.task, self._pivot
+        targets = [code for code in words.languages if code != pivot]
+        if pivot not in words.languages or not targets:
+            raise ValueError(
+                f"{words.name!r}: got languages {', '.join(words.languages)}, expected the reference language {pivot} and another."
+            )
+        if isinstance(words, ParallelTask) != (task == "cloze"):
+            kind = "a task with questions and answers" if task == "cloze" else "a parallel list of words"
+            raise ValueError(f"task {task!r} with {words.name!r}: got a {type(words).__name__}, expected {kind}.")
+        if isinstance(words, ParallelTask):
+            return [cloze_prompts(words, target, shots=self._shots, seed=self.seed) for target in targets]
+        if self.source is not None:
+            source = language(self.source).code
+            targets = [code for code in targets if code != source or task == "repetition"]
+        sources = {code: code if task == "repetition" else _source(self.source, code, targets, pivot) for code in targets}
+        return [
+            translation_prompts(
+                words, sources[code], code, shots=self._shots, line=self.line, names=self.names, seed=self.seed
+            )
+            for code in targets
+        ]  # fmt: skip
+
+    def _word_sets(self, prompts: Sequence[WordPrompts]) -> list[WordSets]:
+        vocabulary = read_vocabulary(self.model.tokenizer, self.model.cfg.d_vocab)
+        return [
+            word_sets(vocabulary, one, self._pivot, rule=self.rule, unrelated=self.unrelated, seed=self.seed) for one in prompts
+        ]
+
+    def _readings(self, sets: Sequence[WordSets]) -> list[partial[pd.DataFrame]]:
+        """What is to be read of each target: in the trained model, then in the randomly initialised one."""
+        vocabulary = read_vocabulary(self.model.tokenizer, self.model.cfg.d_vocab)
+        readings = [partial(read_words, self.model, one, vocabulary, "trained", self.lens) for one in sets]
+        if self.controls:
+            random_model = random_init(self.model, self.seed)
+            readings += [partial(read_words, random_model, one, vocabulary, "random") for one in sets]
+        return readings
+
+    def _notes(self, prompts: Sequence[WordPrompts], left_out: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
+        notes, n = [], len(self.words)
+        for one in prompts:
+            reasons = ", ".join(f"{dropped} {why}" for why, dropped in left_out[one.target].items() if dropped)
+            kept = n - sum(left_out[one.target].values())
+            notes.append(f"{one.source} -> {one.target}: {kept} of {n} items kept" + (f" ({reasons})" if reasons else "") + ".")
+            if one.source == self._pivot:
+                notes.append(
+                    f"The prompts for {one.target} contain the {self._pivot} word itself, so its probability may be copying."
+                )
+        if self.lens is not None and self.controls:
+            notes.append("The randomly initialised model is read with the logit lens: the tuned lens fits the trained model only.")
+        return tuple(notes)
 
 
 def measure_latent_language(
@@ -49,95 +170,77 @@ def measure_latent_language(
     boot: int = 1000,
     folder: str | Path | None = None,
 ) -> LatentLanguageReport:
-    """Read each word in the pivot, in the target and in all other languages out of every layer, with every language but the
-    pivot as target in turn.
+    """Measure how probable the answer is at every layer in the reference language, in the target language and in others.
 
-    `words` is a parallel list of words, or, for `cloze`, a task with one answer. Translations come from `source`, where none
-    is given from the language before the target (from the pivot only where there is no third one, and then its words stand
-    in the prompt). `shots` examples are shown, 4 by default and 2 for cloze. `controls` reads the same from random weights,
-    always by the plain lens. What was read of a target is kept in `folder` and found again.
+    Every language but the reference language is the target language in turn.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    words
+        A parallel list of words; for `cloze`, a task with one answer for each question.
+    pivot
+        Reference language, the one that the model may go through. It must be among the languages of `words`.
+    task
+        `translation` of a word, `repetition` of it, or `cloze`, filling it in.
+    source
+        Language to translate from. Default: the language before the target. The reference language is used only if there is no
+        third language; its word is then in the prompt, so its probability may come from copying.
+    shots
+        Number of few-shot examples. Default: 4; 2 for `cloze`.
+    line
+        Template of one line of a translation or repetition prompt, with `{source}`, `{word}`, `{target}` and, at the end,
+        `{answer}`.
+    names
+        Names of the languages in the prompt, by language code. Default: the name of each language in itself.
+    rule
+        Which tokens count as a word: `first`, its first token, or `prefix`, all tokens that spell a prefix of it.
+    lens
+        A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    unrelated
+        Number of unrelated words of the same language to compare each word with.
+    controls
+        Also read a randomly initialised model of the same architecture, always with the logit lens.
+    seed
+        Random seed of the examples, the unrelated words, the randomly initialised model and the bootstrap.
+    boot
+        Number of bootstrap resamples of the words.
+    folder
+        Where the readings of each target are kept, so that an interrupted run continues. Default: nowhere.
+
+    Returns
+    -------
+    A `LatentLanguageReport`. Layers are `embed`, then the output of each block, `0` to N-1.
+
+    Raises
+    ------
+    ValueError
+        The reference language or a second language is missing, `words` does not suit the task, or no word is usable.
+
+    Notes
+    -----
+    The logit lens favours frequent tokens, which are mostly English, and words of one token over longer words. A probability
+    above that of unrelated words says that the word can be read out of a layer, not that later layers use it.
+
+    References
+    ----------
+    Wendler et al. 2024, "Do Llamas Work in English?", arXiv 2402.10588.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> words = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "fra_Latn"], limit=12)
+    >>> model = interp.load("bundled")
+    >>> report = probes.measure_latent_language(model, words, source="deu_Latn", shots=1, controls=False, boot=20)
+    >>> report.settings["pivot"], list(report.settings["items"])  # the items kept, by target language
+    ('eng_Latn', ['fra_Latn'])
     """
-    prompts = _prompts(words, language(pivot).code, task, source, shots, line, names, seed)
-    sets, readings = _plan(model, prompts, pivot, rule, lens, unrelated, controls, seed)
-    frames = [reading(folder=folder) for reading in readings]
-    said = {"pivot": language(pivot).code, "boot": boot, "seed": seed}
-    how = {"task": task, "shots": _shots(task, shots), "rule": rule, "lens": str(lens or "logit"), **said}
-    rows = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
-    left_out = {one.prompts.target: dict(one.left_out) for one in sets}
-    return LatentLanguageReport(
-        table=pd.concat(frames, ignore_index=True),
-        signature=Signature("latent_language", identify(model), words.identity, how | hooks_in_force(model)),
-        settings={**said, "layers": list(rows_of(model)), "items": rows, "left_out": left_out, "of": len(words)},
-        notes=_notes(prompts, left_out, len(words), language(pivot).code, lens, controls),
-    )
-
-
-def share_latent_language(
-    model: TransformerBridge,
-    words: ParallelCorpus | ParallelTask,
-    share: Callable[[Sequence[Any]], Sequence[Any]],
-    *,
-    folder: str | Path,
-    pivot: str = "eng_Latn",
-    task: WordTask = "translation",
-    source: str | None = None,
-    shots: int | None = None,
-    line: str = LINE,
-    names: Mapping[str, str] | None = None,
-    rule: TokenRule = "first",
-    lens: TunedLens | None = None,
-    unrelated: int = 20,
-    controls: bool = True,
-    seed: int = 0,
-) -> None:
-    """Read some of the targets into `folder`, where `measure_latent_language` with the same arguments finds them."""
-    prompts = _prompts(words, language(pivot).code, task, source, shots, line, names, seed)
-    for reading in share(_plan(model, prompts, pivot, rule, lens, unrelated, controls, seed)[1]):
-        reading(folder=folder)
-
-
-def _plan(
-    model: TransformerBridge,
-    prompts: Sequence[WordPrompts],
-    pivot: str,
-    rule: TokenRule,
-    lens: TunedLens | None,
-    unrelated: int,
-    controls: bool,
-    seed: int,
-) -> tuple[list[WordSets], list[Callable[..., pd.DataFrame]]]:
-    """The words of every target, and what is to be read of them: in the trained weights, then in random ones."""
-    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
-    sets = [word_sets(vocabulary, one, language(pivot).code, rule=rule, unrelated=unrelated, seed=seed) for one in prompts]
-    readings = [partial(read_words, model, one, vocabulary, "trained", lens) for one in sets]
-    if controls:
-        chance = random_init(model, seed)
-        readings += [partial(read_words, chance, one, vocabulary, "random") for one in sets]
-    return sets, readings
-
-
-def _prompts(
-    words: ParallelCorpus | ParallelTask,
-    pivot: str,
-    task: WordTask,
-    source: str | None,
-    shots: int | None,
-    line: str,
-    names: Mapping[str, str] | None,
-    seed: int,
-) -> list[WordPrompts]:
-    targets = [code for code in words.languages if code != pivot]
-    if pivot not in words.languages or not targets:
-        raise ValueError(f"{words.name!r} has {', '.join(words.languages)}. Needed: the pivot {pivot} and another language.")
-    if isinstance(words, ParallelTask) != (task == "cloze"):
-        kind = "a task with questions and answers" if task == "cloze" else "a parallel list of words"
-        raise ValueError(f"task {task!r} with {words.name!r}, a {type(words).__name__}. Needed: {kind}.")
-    if isinstance(words, ParallelTask):
-        return [cloze_prompts(words, target, shots=_shots(task, shots), seed=seed) for target in targets]
-    if source is not None:
-        targets = [code for code in targets if code != language(source).code or task == "repetition"]
-    pairs = [(target if task == "repetition" else _source(source, target, targets, pivot), target) for target in targets]
-    return [translation_prompts(words, *pair, shots=_shots(task, shots), line=line, names=names, seed=seed) for pair in pairs]
+    study = LatentLanguageStudy(
+        model=model, words=words, pivot=pivot, task=task, source=source, shots=shots, line=line, names=names, rule=rule, lens=lens,
+        unrelated=unrelated, controls=controls, seed=seed, boot=boot,
+    )  # fmt: skip
+    return study.measure(folder)
 
 
 def _source(source: str | None, target: str, targets: Sequence[str], pivot: str) -> str:
@@ -145,27 +248,3 @@ def _source(source: str | None, target: str, targets: Sequence[str], pivot: str)
         return language(source).code
     before = targets[targets.index(target) - 1]
     return pivot if before == target else before
-
-
-def _shots(task: WordTask, shots: int | None) -> int:
-    return shots if shots is not None else 2 if task == "cloze" else 4
-
-
-def _notes(
-    prompts: Sequence[WordPrompts],
-    left_out: Mapping[str, Mapping[str, int]],
-    of: int,
-    pivot: str,
-    lens: TunedLens | None,
-    controls: bool,
-) -> tuple[str, ...]:
-    notes = []
-    for one in prompts:
-        gone = ", ".join(f"{n} {why}" for why, n in left_out[one.target].items() if n)
-        kept = of - sum(left_out[one.target].values())
-        notes.append(f"{one.source} -> {one.target}: {kept} of {of} items kept" + (f" ({gone})" if gone else "") + ".")
-        if one.source == pivot:
-            notes.append(f"The prompts for {one.target} hold the {pivot} word itself, so that its probability may be copying.")
-    if lens is not None and controls:
-        notes.append("Random weights are read by the plain lens: a tuned lens belongs to the trained ones.")
-    return tuple(notes)

@@ -1,4 +1,4 @@
-"""What every layer says about the same word in several languages: curves, peak, crossover, verdict, figures."""
+"""Report of the probability of a word in several languages at every layer: peak, crossover, verdict and figures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LatentLanguageReport(Report):
-    """What each layer would say, one row an item, target, weights (trained, random), layer, measure and series.
+    """The readout of every layer, as `measure_latent_language` reads it.
 
-    Measures: `probability` of the word in a language, with the mean of unrelated words as `baseline`, and their difference
-    `corrected`; `rank` of its best token (log10, 0 is first); `script` mass; `entropy`, and `divergence` from the last row,
-    in bits; token `energy`.
+    `table` has one row per item, target language, weights (`trained`, `random`), layer, measure and series (a language or script).
+    Measures: `probability` of the word in a language, with the mean over unrelated words as `baseline`, and their difference
+    `corrected`; `rank` of its best token (log10, 0 is the first); the probability of each `script`; `entropy`, and `divergence`
+    from the last layer, in bits; token `energy`, how token-like the state is (Wendler et al. 2024, section 3.3).
+    Layers are `embed`, then the output of each block.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> words = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "fra_Latn"], limit=12)
+    >>> report = probes.measure_latent_language(
+    ...     interp.load("bundled"), words, source="deu_Latn", shots=1, controls=False, boot=20
+    ... )
+    >>> report.targets, report.layers[:2]
+    (('fra_Latn',), ('embed', '0'))
     """
 
     question: ClassVar[str] = "Which language does the model think in?"
@@ -33,24 +45,32 @@ class LatentLanguageReport(Report):
 
     @property
     def targets(self) -> tuple[str, ...]:
+        """The target languages."""
         return tuple(self.settings["items"])
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """Names of the layers: `embed`, then the output of each block."""
         return tuple(self.settings["layers"])
 
     def values(self, measure: str, series: str, target: str, weights: str = "trained", column: str = "value") -> np.ndarray:
-        """One measure as `[item layer]`; without items where it was not read."""
-        found = self._blocks.get((target, measure, series, weights))
-        return np.empty((0, len(self.layers))) if found is None else found[column].to_numpy().reshape(len(self.layers), -1).T
+        """One measure of a series for a target language, `[item layer]`; without items if it was not read.
+
+        `weights` are `trained` or `random`, and `column` is `value` or `baseline`.
+        """
+        block = self._blocks.get((target, measure, series, weights))
+        return np.empty((0, len(self.layers))) if block is None else block[column].to_numpy().reshape(len(self.layers), -1).T
 
     @cached_property
     def _blocks(self) -> dict[tuple[str, ...], pd.DataFrame]:
         return dict(iter(self.table.groupby(["target", "measure", "series", "weights"], sort=False)[["value", "baseline"]]))
 
     def summary(self) -> pd.DataFrame:
-        """One row a target, measure, series and layer. `baseline` is what unrelated words get where there are any, else random
-        weights; `random_init` is always the latter."""
+        """One row per target, measure, series and layer.
+
+        `baseline` is the mean over unrelated words for words, otherwise the randomly initialised model, which is always in
+        `random_init`.
+        """
         return self._summary
 
     @cached_property
@@ -69,23 +89,25 @@ class LatentLanguageReport(Report):
                              "baseline": baseline, "random_init": chance})  # fmt: skip
 
     def crossover(self, target: str | None = None) -> Crossover:
-        """Where the target overtakes the pivot for good; over all targets where none is named."""
+        """The layer from which the `target` language stays more probable than the reference. Default: over all targets."""
         pivot, own, _ = self._curves(target)
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def peak(self, target: str | None = None, weights: str = "trained") -> Peak:
-        """The intermediate layer where the pivot is most probable; over all targets where none is named."""
+        """The intermediate layer where the reference language is most probable, for a `target` (default: over all)."""
         pivot, _, prior = self._curves(target, weights)
         return find_peak(pivot, prior, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def _curves(self, target: str | None, weights: str = "trained") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """P(pivot), P(target) and P(unrelated pivot words), each `[item layer]`, averaged over targets for each item."""
+        """P(reference), P(target) and P(unrelated words of the reference language), `[item layer]`, averaged over targets."""
         pivot = self.settings["pivot"]
         targets = [language(target).code] if target else self.targets
         both = [(pivot, "value"), (None, "value"), (pivot, "baseline")]
         frames = [[self._by_item(series or code, code, weights, column) for series, column in both] for code in targets]
-        found = [pd.concat(column).groupby(level=0, sort=False).mean() for column in zip(*frames, strict=True)]
-        return tuple(frame.to_numpy() for frame in found)
+        pivot_curve, own, prior = (
+            pd.concat(column).groupby(level=0, sort=False).mean().to_numpy() for column in zip(*frames, strict=True)
+        )
+        return pivot_curve, own, prior
 
     def _by_item(self, series: str, target: str, weights: str, column: str) -> pd.DataFrame:
         return pd.DataFrame(self.values("probability", series, target, weights, column), index=self.settings["items"][target])
@@ -115,7 +137,7 @@ class LatentLanguageReport(Report):
 
         summary, line = self.summary(), str(self.signature)
         crossings = {target: self.crossover(target) for target in self.targets}
-        marks = {target: (found.layer, found.lower, found.upper) for target, found in crossings.items() if found.certain}
+        marks = {target: (one.layer, one.lower, one.upper) for target, one in crossings.items() if one.certain}
         return {
             "languages": language_curves(summary, self.settings["pivot"], marks, line),
             "scripts": script_areas(summary[summary["measure"] == "script"], line),
@@ -124,6 +146,6 @@ class LatentLanguageReport(Report):
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean of each layer over the items that have a value; NaN where none has."""
+    """The mean of each layer over the items that have a value; NaN if none has."""
     known = ~np.isnan(values)
     return np.divide(np.nansum(values, 0), known.sum(0), out=np.full(values.shape[1], np.nan), where=known.any(0))

@@ -39,7 +39,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
         axes.set_ylim(0, 1)
         axes.set_xlim(0, len(layers) - 1)
     legend(figure, [axes for axes, _ in pairs])
-    headline(figure, "In which script each layer would write")
+    headline(figure, "The script that each layer predicts")
     name_axes(pairs, "share of probability")
     sign(figure, signature)
     return figure

@@ -1,9 +1,8 @@
-"""What every layer would say after every token of one prompt, and in which script: no word list, any prompt.
+"""The next token that every layer predicts after every token of a prompt, and its script: for any prompt, without a word list.
 
-Where the prompt is written in another script than the pivot language, the script alone says which language a layer leans
-to. When it misleads: languages that share a script cannot be told apart this way; digits, punctuation and parts of letters
-(tokens of single bytes) belong to no script and are counted apart; a vocabulary holds more Latin tokens than others, so
-random weights already give Latin its share: read the difference.
+If the prompt is in another script than the reference language, the script alone shows which language a layer favours. Languages
+that share a script cannot be told apart. Digits, punctuation and byte tokens belong to no script and are counted separately. Most
+vocabularies contain more Latin tokens than others, so compare with the randomly initialised model.
 """
 
 from __future__ import annotations
@@ -36,21 +35,38 @@ _NO_SCRIPT = frozenset({"common", "mixed", "bytes", "special"})
 
 @dataclass(frozen=True)
 class TokenLensReport(Report):
-    """The most probable next tokens by layer and position; `arrays` hold the mass of each script `[layer position script]`."""
+    """The most probable next tokens at every layer and position of a prompt, as `measure_tokens` reads them.
+
+    `table` has one row per position, layer and `place` (1 is the most probable): the `token` of the prompt, the `predicted` token,
+    its `script` and `probability`. `arrays` have the probability of each script, `scripts_trained` and `scripts_random`
+    `[layer position script]`, and `entropy` and `divergence` from the last layer in bits, `[layer position]`. Layers are `embed`,
+    then the output of each block.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", controls=False, boot=20)
+    >>> report.settings["own_scripts"], report.scripts(["Latn"]).shape  # position, layer
+    (['Latn'], (7, 9))
+    """
 
     question: ClassVar[str] = "Which language does the model think in?"
 
     @property
     def layers(self) -> tuple[str, ...]:
+        """Names of the layers: `embed`, then the output of each block."""
         return tuple(self.settings["layers"])
 
     def scripts(self, names: Sequence[str], weights: str = "trained") -> np.ndarray:
-        """The probability of some scripts together, `[position layer]`, positions after control tokens left out."""
+        """The summed probability of some scripts (`names`, ISO 15924) in `trained` or `random` weights, `[position layer]`.
+
+        Positions of special tokens are left out.
+        """
         held = [self.settings["scripts"].index(name) for name in names]
         return self.arrays[f"scripts_{weights}"][:, self.settings["read"]][..., held].sum(-1).T.astype(float)
 
     def summary(self) -> pd.DataFrame:
-        """One row a script and layer: its share of the probability, a mean over positions; random weights are the baseline."""
+        """One row per script and layer: its mean probability over positions. The baseline is the randomly initialised model."""
         rows = []
         for name in self.settings["scripts"]:
             values, chance = self.scripts([name]), self._chance([name])
@@ -64,7 +80,7 @@ class TokenLensReport(Report):
         return self.scripts(names, "random").mean(0) if "scripts_random" in self.arrays else np.full(len(self.layers), np.nan)
 
     def crossover(self) -> Crossover:
-        """Where the prompt's own script overtakes the pivot's for good."""
+        """The layer from which the script of the prompt stays more probable than the script of the reference language."""
         pivot, own = self.scripts(self.settings["pivot_scripts"]), self.scripts(self.settings["own_scripts"])
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
@@ -80,8 +96,8 @@ class TokenLensReport(Report):
         at = highest(shares.mean(0)[1:-1]) + 1
         floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
         last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
-        found = self.crossover()
-        overtakes = f"{own} overtakes it for good at {found}" if found.certain else "neither overtakes the other for good"
+        crossover = self.crossover()
+        overtakes = f"{own} overtakes it for good at {crossover}" if crossover.certain else "neither overtakes the other for good"
         most = f"{shares.mean(0)[at]:.2f} of the probability{floor}"
         return (
             f"{pivot}, the script of {name}, holds most at layer {self.layers[at]}: {most}; {overtakes}, and {own} ends with "
@@ -114,7 +130,47 @@ def measure_tokens(
     seed: int = 0,
     boot: int = 1000,
 ) -> TokenLensReport:
-    """Read the next token from every layer after every token of a prompt; `controls` reads the same from random weights."""
+    """Read the next token that every layer predicts after every token of a prompt.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompt
+        Any text.
+    pivot
+        Reference language, whose script is compared with the script of the prompt.
+    lens
+        A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    top
+        Number of most probable tokens to keep for each layer and position.
+    controls
+        Also read a randomly initialised model of the same architecture, always with the logit lens.
+    seed
+        Random seed of the randomly initialised model and of the bootstrap.
+    boot
+        Number of bootstrap resamples of the positions.
+
+    Returns
+    -------
+    A `TokenLensReport`.
+
+    Raises
+    ------
+    ValueError
+        The prompt has no token, or more than the context of the model.
+
+    References
+    ----------
+    nostalgebraist 2020, "Interpreting GPT: the logit lens"; Wendler et al. 2024, arXiv 2402.10588.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", top=2, controls=False, boot=20)
+    >>> len(report.table)  # layers x positions x 2
+    144
+    """
     vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     names, classes = vocabulary.script_classes()
     ids, reading = read_positions(model, prompt, (classes, len(names)), lens=lens, top=top)
@@ -147,7 +203,7 @@ def measure_tokens(
 
 
 def _own(written: Sequence[str]) -> list[str]:
-    """The script most of the prompt's tokens are in, with those it is mixed with in one language."""
+    """The script of most tokens of the prompt, and the scripts that one language writes with it."""
     letters = [name for name in written if name not in _NO_SCRIPT]
     if not letters:
         return []

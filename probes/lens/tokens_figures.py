@@ -55,7 +55,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     axes.spines[:].set_visible(False)
     axes.set_ylabel("layer", fontsize=9, color=INK)
     axes.set_xlabel("after this token of the prompt", fontsize=9, color=INK)
-    headline(figure, "What each layer would say next")
+    headline(figure, "The next token that each layer predicts")
     _keys(axes, colours)
     sign(figure, signature)
     return figure
@@ -64,12 +64,12 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
 def titles(tokens: pd.DataFrame) -> dict[str, str]:
     """What is said on hover over each cell of a token grid: layer, position, and the most probable tokens in order."""
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
-    found = {}
+    texts = {}
     for (layer, position), part in tokens[tokens["position"].isin(positions)].groupby(["layer", "position"], sort=False):
         lines = [f"{shown(row.predicted)}  {row.probability:.3f}" for row in part.sort_values("place").itertuples(index=False)]
         where = f"layer {layer}, after {shown(part['token'].iloc[0])}"
-        found[f"cell-{layers.index(layer)}-{positions.index(position)}"] = "\n".join([where, *lines])
-    return found
+        texts[f"cell-{layers.index(layer)}-{positions.index(position)}"] = "\n".join([where, *lines])
+    return texts
 
 
 def add_titles(path: Path, texts: Mapping[str, str]) -> None:

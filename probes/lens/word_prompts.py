@@ -23,7 +23,7 @@ _FIELDS = {"source", "word", "target", "answer"}
 
 @dataclass(frozen=True)
 class WordPrompts:
-    """One prompt an item, and the word expected next in every language: `words[code][i]` belongs to `prompts[i]`."""
+    """A prompt for each item, and the word that follows in every language: `words[code][i]` belongs to `prompts[i]`."""
 
     task: WordTask
     source: str
@@ -43,9 +43,27 @@ def translation_prompts(
     names: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> WordPrompts:
-    """Ask for each word in another language, or, where `source` is `target`, for the same word again.
+    """Prompts that ask for the translation of each word, or for the word again if `source` is `target`.
 
-    `names` says how a language is called where not by its own name.
+    Parameters
+    ----------
+    words
+        A parallel list of words.
+    source, target
+        Language of the given word, and language of the answer.
+    shots
+        Number of few-shot examples, words with other answers.
+    line
+        Template of one line, with `{source}`, `{word}`, `{target}` and, at the end, `{answer}`.
+    names
+        Names of the languages in the prompt. Default: the name of each language in itself.
+    seed
+        Random seed of the examples.
+
+    Raises
+    ------
+    ValueError
+        The template lacks a field, or there are too few items for the examples.
     """
     _check_line(line)
     called = {"source": _name(source, names), "target": _name(target, names)}
@@ -59,7 +77,10 @@ def translation_prompts(
 
 
 def cloze_prompts(task: ParallelTask, target: str, *, shots: int = 2, seed: int = 0) -> WordPrompts:
-    """Ask for the missing word of a sentence, given its beginning. A quote the prompt opens is closed in the examples shown."""
+    """Prompts that ask for the missing word of a sentence of `task` in the language `target`, after `shots` examples by `seed`.
+
+    A quotation mark at the end of a prompt is closed in the examples. Raises `ValueError` if there are too few items.
+    """
     answers = {code: tuple(_bare(accepted) for accepted in task.answers[code]) for code in task.languages}
     asked = task.prompts[target]
     closed = ['"' if prompt.endswith('"') else "" for prompt in asked]
@@ -69,7 +90,7 @@ def cloze_prompts(task: ParallelTask, target: str, *, shots: int = 2, seed: int 
 
 
 def _bare(accepted: Sequence[str]) -> str:
-    """The word itself where the reference answer goes on to the end of the sentence."""
+    """The word itself, if the reference answer continues to the end of the sentence."""
     return min((answer.strip() for answer in accepted if answer.strip() in accepted[0]), key=len)
 
 
@@ -77,7 +98,7 @@ def _with_shots(
     shown: Sequence[str], asked: Sequence[str], answers: Sequence[str], ids: Sequence[str], shots: int, seed: str
 ) -> tuple[str, ...]:
     if not 0 <= shots < len(shown):
-        raise ValueError(f"shots {shots} with {len(shown)} items. Needed: fewer examples than items, so that others can be shown.")
+        raise ValueError(f"got {shots} shots for {len(shown)} items, expected fewer examples than items.")
     prompts = []
     for row, (question, own) in enumerate(zip(asked, answers, strict=True)):
         others = [at for at, answer in enumerate(answers) if at != row and answer.casefold() != own.casefold()]
@@ -97,9 +118,11 @@ def _check_line(line: str) -> None:
         raise ValueError(f"prompt line {line!r}: {error}. A brace that is meant as text is doubled.") from None
     fields = [name for _, name, _, _ in parts]
     if any(width or kind for _, _, width, kind in parts):
-        raise ValueError(f"prompt line {line!r}: needed fields by their names alone, without a width or a form.")
+        raise ValueError(f"got prompt line {line!r}, expected fields by name only, without a width or a format.")
     if set(fields) - _FIELDS or not {"word", "answer"} <= set(fields) or fields.index("word") > fields.index("answer"):
-        raise ValueError(f"prompt line {line!r}: needed {{word}}, then {{answer}}; known are {', '.join(sorted(_FIELDS))}.")
+        raise ValueError(
+            f"got prompt line {line!r}, expected {{word}}, then {{answer}}; the fields are {', '.join(sorted(_FIELDS))}."
+        )
 
 
 def _name(code: str, names: Mapping[str, str] | None) -> str:

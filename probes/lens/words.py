@@ -1,8 +1,8 @@
-"""Reading words out of every layer: which tokens stand for them, which items are fair, and what unrelated words get.
+"""Reading words at every layer: their tokens, the items that can be used, and unrelated words as baseline.
 
-An item is fair for a target language if its words in the pivot and in the target share no token and neither contains the
-pivot word: only then does a probability belong to one language. The unrelated words are the same language's words of other
-items, as near in number of tokens as there are and none of them the item's own: what any word of that language gets.
+An item is used for a target language if its words in the reference and in the target language share no token and the target word
+does not contain the reference word: only then does a probability belong to one language. Unrelated words are words of other items
+in the same language, with the most similar numbers of tokens, that share no token with the item.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEAST = 0.01  # a script below this mean mass at every layer is put into "other
 
 @dataclass(frozen=True)
 class WordSets:
-    """The fair items of one target, and what is read for each: `own[i][language]` and some `unrelated[i][language]` words."""
+    """The items used for one target language, with the tokens of their words `own[i][language]` and of `unrelated[i][language]`."""
 
     prompts: WordPrompts
     rows: tuple[int, ...]
@@ -45,9 +45,27 @@ class WordSets:
 def word_sets(
     vocabulary: Vocabulary, prompts: WordPrompts, pivot: str, *, rule: TokenRule = "first", unrelated: int = 20, seed: int = 0
 ) -> WordSets:
-    """Find the tokens of every word in every language, leave out the items that are not fair, draw unrelated words.
+    """Find the tokens of every word in every language, leave out unsuitable items, and draw unrelated words.
 
-    Raises `ValueError` where no item is left, saying why each went.
+    Parameters
+    ----------
+    vocabulary
+        The vocabulary of the model.
+    prompts
+        Prompts and words of one target language.
+    pivot
+        Reference language.
+    rule
+        Which tokens count as a word: `first` or `prefix`.
+    unrelated
+        Number of unrelated words for each word.
+    seed
+        Random seed of the unrelated words.
+
+    Raises
+    ------
+    ValueError
+        No item is left. The message says how many were left out for which reason.
     """
     languages = (pivot, prompts.target, *(code for code in prompts.words if code not in (pivot, prompts.target)))
     tokens = [_tokens(vocabulary, {code: prompts.words[code][row] for code in languages}, rule) for row in range(len(prompts.ids))]
@@ -57,7 +75,7 @@ def word_sets(
     counts = {"unspelled": len(tokens) - len(spelled), "collided": len(spelled) - len(apart), "contained": len(apart) - len(fair)}
     if not fair:
         raise ValueError(
-            f"{pivot} -> {prompts.target}: none of {len(tokens)} items is left ({_said(counts)}). Needed: words that begin with "
+            f"{pivot} -> {prompts.target}: none of {len(tokens)} items is left ({_said(counts)}), expected words that begin with "
             "different tokens in the two languages. Try the other token rule, other languages or longer words."
         )
     own = [tuple(_exclusive(tokens[row], code, pivot, prompts.target) for code in languages) for row in fair]
@@ -74,10 +92,25 @@ def read_words(
     lens: Lens | None = None,
     folder: str | Path | None = None,
 ) -> pd.DataFrame:
-    """One tidy row an item, layer, measure and series (a language, a script, or nothing).
+    """Read words at every layer: a table with one row per item, layer, measure and series (a language, a script, or nothing).
 
-    Every block of one measure and series has all layers, and in each layer all items, in the same order; a word that shares
-    tokens with the pivot's or target's is NaN. What was read is kept in `folder` and found again.
+    Rows of one measure and series have all layers, and in each layer all items, in the same order. A word that shares tokens with
+    the word in the reference or the target language is NaN.
+
+    Parameters
+    ----------
+    model
+        The model, trained or randomly initialised.
+    sets
+        Items and words of one target language.
+    vocabulary
+        The vocabulary of the model.
+    weights
+        Label of the model in the table: `trained` or `random`.
+    lens
+        A tuned lens. Default: the logit lens.
+    folder
+        Where the reading is kept and found again. Default: nowhere.
     """
     names, classes = vocabulary.script_classes()
     k = len(sets.languages)
@@ -119,11 +152,12 @@ def _read(
         return LensReading(rows_of(model), **read())
     asked = {"prompts": list(prompts), "words": digest(sets.tolist()), "scripts": digest(classes[0].tolist()), "ranked": ranked}
     facts = {**model_facts(model), "lens": str(lens or "logit"), **asked}
-    return LensReading(rows_of(model), **Cache(Path(folder), computed_by(model.cfg.device)).get(facts, read))
+    cache: Cache[dict[str, Tensor]] = Cache(Path(folder), computed_by(model.cfg.device))
+    return LensReading(rows_of(model), **cache.get(facts, read))
 
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The probability of each script that matters at some layer, the rest together as `other`; each `[layer sentence]`."""
+    """The probability of each script (`names`) in a `reading`, `[layer sentence]`, with rare scripts together as `other`."""
     shares = {name: reading.scripts[:, :, place].numpy() for place, name in enumerate(names)}
     rare = [name for name, values in shares.items() if values.mean(1).max() < _LEAST]
     kept = {name: values for name, values in shares.items() if name not in rare}
@@ -131,13 +165,13 @@ def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.nd
 
 
 def _tokens(vocabulary: Vocabulary, words: Mapping[str, str], rule: TokenRule) -> dict[str, frozenset[int]]:
-    found = {}
+    tokens: dict[str, frozenset[int]] = {}
     for code, word in words.items():
         try:
-            found[code] = vocabulary.tokens(word, rule)
+            tokens[code] = vocabulary.tokens(word, rule)
         except ValueError:
-            found[code] = frozenset()
-    return found
+            tokens[code] = frozenset()
+    return tokens
 
 
 def _exclusive(tokens: Mapping[str, frozenset[int]], code: str, pivot: str, target: str) -> frozenset[int]:
@@ -153,8 +187,8 @@ def _unrelated(
     size = len(tokens[row][code])
     others = [words[code] for at, words in enumerate(tokens) if at != row and words[code] and not words[code] & own]
     draw.shuffle(others)
-    found = sorted(others, key=lambda other: abs(len(other) - size))[:n]
-    return (*found, *[frozenset[int]()] * (n - len(found)))
+    nearest = sorted(others, key=lambda other: abs(len(other) - size))[:n]
+    return (*nearest, *[frozenset[int]()] * (n - len(nearest)))
 
 
 def _tidy(

@@ -9,10 +9,10 @@ Compare the diagonal with its row and with the random neurons. Use other sentenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
 from interp.text.corpus import ParallelCorpus
 from probes.neurons.report import NeuronReport
+from probes.shares import take_share
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -39,6 +40,100 @@ class Mask(NamedTuple):
 
     mode: Mode
     neurons: Sets
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationStudy:
+    """The neurons of each language switched off, and the loss in every language: a plan, measured at once or in shares.
+
+    The fields are the arguments of `measure_damage`, which explains them.
+    """
+
+    model: TransformerBridge
+    corpus: ParallelCorpus
+    report: NeuronReport
+    modes: tuple[Mode, ...] = ("zero", "mean")
+    draws: int = 2
+    seed: int = 0
+    resamples: int = 1000
+
+    def measure(self, folder: str | Path | None = None) -> NeuronReport:
+        """Measure the losses that `folder` does not hold yet, and add them to the report.
+
+        Parameters
+        ----------
+        folder
+            Where the losses of each set of neurons are kept and found again. Default: nowhere.
+        """
+        texts, report = self._texts(), self.report
+        clean = [sentence_losses(self.model, texts[code]) for code in texts.languages]
+        losses = np.stack([self._losses(texts, mask, folder) for mask in tqdm(self._masks(), desc="off", unit="mask")])
+        losses = losses.reshape(len(self.modes), len(texts.languages), 1 + self.draws, *losses.shape[1:])
+        arrays = {
+            "loss": losses[:, :, 0],
+            "random_loss": losses[:, :, 1:].mean(axis=2),
+            "clean_loss": np.stack([loss.numpy() for loss, _ in clean]),
+            "text_tokens": np.stack([tokens.numpy() for _, tokens in clean]),
+            "text_cluster": np.unique(texts.documents or texts.ids, return_inverse=True)[1],
+        }
+        more = {"modes": list(self.modes), "draws": self.draws, "resamples": self.resamples, "damage_seed": self.seed}
+        shown = {
+            **report.signature.settings, "off": "+".join(self.modes), "on": str(texts.identity), "boot": self.resamples,
+        }  # fmt: skip
+        signature = replace(report.signature, settings=shown)
+        return replace(report, arrays={**report.arrays, **arrays}, settings={**report.settings, **more}, signature=signature)
+
+    def share(self, folder: str | Path, index: int, count: int) -> None:
+        """Measure one of several shares of the sets of neurons into `folder`, where `measure` then finds the losses.
+
+        Parameters
+        ----------
+        folder
+            Where the losses are kept, the same for all shares.
+        index, count
+            This share, counted from 0, and the number of shares.
+
+        Raises
+        ------
+        ValueError
+            There is no such share.
+        """
+        texts = self._texts()
+        for mask in tqdm(take_share(self._masks(), index, count), desc="off", unit="mask"):
+            self._losses(texts, mask, folder)
+
+    def _texts(self) -> ParallelCorpus:
+        if (given := identify(self.model)).sha != self.report.signature.model.sha:
+            raise ValueError(
+                f"got neurons of {self.report.signature.model}, expected those of {given}. Count the neurons of this model."
+            )
+        if unknown := [mode for mode in self.modes if mode not in get_args(Mode)]:
+            raise ValueError(f"got mode {unknown[0]!r}, expected one of {', '.join(get_args(Mode))}.")
+        return self.corpus.select(self.report.languages)
+
+    def _masks(self) -> list[Mask]:
+        """For every mode and language: its neurons, then `draws` random control sets."""
+        masks = []
+        for mode in self.modes:
+            rng = np.random.default_rng(self.seed)
+            for own in map(self.report.neurons, self.report.languages):
+                masks += [Mask(mode, own), *(Mask(mode, matched(self.report, own, rng)) for _ in range(self.draws))]
+        return masks
+
+    def _losses(self, texts: ParallelCorpus, mask: Mask, folder: str | Path | None) -> Float[np.ndarray, "language sentence"]:
+        model, values = self.model, None
+        if mask.mode == "mean":
+            means = torch.from_numpy(self.report.arrays["mean"]).mean(0)
+            values = {block: means[block, index] for block, index in mask.neurons.items()}
+        held = {block: each.tolist() for block, each in (values or {}).items()}
+
+        def measure() -> dict[str, torch.Tensor]:
+            with ablated(model, mask.neurons, values):
+                return {"loss": torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])}
+
+        facts = {**model_facts(model), "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
+        cache: Cache[dict[str, torch.Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
+        return (cache.get(facts, measure) if cache else measure())["loss"].numpy()
 
 
 def measure_damage(
@@ -96,67 +191,8 @@ def measure_damage(
     >>> report.arrays["loss"].shape  # mode, language whose neurons are off, language of the text, sentence
     (1, 2, 2, 8)
     """
-    texts = _texts(model, corpus, report, modes)
-    clean = [sentence_losses(model, texts[code]) for code in texts.languages]
-    masks = _masks(report, modes, draws, seed)
-    losses = np.stack([_losses(model, texts, report, mask, folder) for mask in tqdm(masks, desc="off", unit="mask")])
-    losses = losses.reshape(len(modes), len(texts.languages), 1 + draws, *losses.shape[1:])
-    arrays = {
-        "loss": losses[:, :, 0],
-        "random_loss": losses[:, :, 1:].mean(axis=2),
-        "clean_loss": np.stack([loss.numpy() for loss, _ in clean]),
-        "text_tokens": np.stack([tokens.numpy() for _, tokens in clean]),
-        "text_cluster": np.unique(texts.documents or texts.ids, return_inverse=True)[1],
-    }
-    more = {"modes": list(modes), "draws": draws, "resamples": resamples, "damage_seed": seed}
-    shown = {**report.signature.settings, "off": "+".join(modes), "on": str(texts.identity), "boot": resamples}
-    signature = replace(report.signature, settings=shown)
-    return replace(report, arrays={**report.arrays, **arrays}, settings={**report.settings, **more}, signature=signature)
-
-
-def share_damage(
-    model: TransformerBridge,
-    corpus: ParallelCorpus,
-    report: NeuronReport,
-    share: Callable[[Sequence[Mask]], Sequence[Mask]],
-    *,
-    folder: str | Path,
-    modes: tuple[Mode, ...] = ("zero", "mean"),
-    draws: int = 2,
-    seed: int = 0,
-) -> None:
-    """Measure some of the sets of neurons into `folder`, where `measure_damage` with the same arguments finds them.
-
-    Parameters
-    ----------
-    model, corpus, report, modes, draws, seed
-        As for `measure_damage`.
-    share
-        Selects, from all sets of neurons, those that this process measures.
-    folder
-        Where the losses are kept.
-    """
-    texts = _texts(model, corpus, report, modes)
-    for mask in tqdm(share(_masks(report, modes, draws, seed)), desc="off", unit="mask"):
-        _losses(model, texts, report, mask, folder)
-
-
-def _texts(model: TransformerBridge, corpus: ParallelCorpus, report: NeuronReport, modes: Sequence[Mode]) -> ParallelCorpus:
-    if (given := identify(model)).sha != report.signature.model.sha:
-        raise ValueError(f"got neurons of {report.signature.model}, expected those of {given}. Count the neurons of this model.")
-    if unknown := [mode for mode in modes if mode not in get_args(Mode)]:
-        raise ValueError(f"got mode {unknown[0]!r}, expected one of {', '.join(get_args(Mode))}.")
-    return corpus.select(report.languages)
-
-
-def _masks(report: NeuronReport, modes: Sequence[Mode], draws: int, seed: int) -> list[Mask]:
-    """For every mode and language: its neurons, then `draws` random control sets."""
-    masks = []
-    for mode in modes:
-        rng = np.random.default_rng(seed)
-        for own in map(report.neurons, report.languages):
-            masks += [Mask(mode, own), *(Mask(mode, matched(report, own, rng)) for _ in range(draws))]
-    return masks
+    study = AblationStudy(model=model, corpus=corpus, report=report, modes=modes, draws=draws, seed=seed, resamples=resamples)
+    return study.measure(folder)
 
 
 def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[int, list[int]]:
@@ -184,21 +220,3 @@ def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[i
             if len(near):
                 controls.setdefault(block, []).append(int(free.pop(int(rng.choice(near)))))
     return controls
-
-
-def _losses(
-    model: Any, texts: ParallelCorpus, report: NeuronReport, mask: Mask, folder: str | Path | None
-) -> Float[np.ndarray, "language sentence"]:
-    values = None
-    if mask.mode == "mean":
-        means = torch.from_numpy(report.arrays["mean"]).mean(0)
-        values = {block: means[block, index] for block, index in mask.neurons.items()}
-    held = {block: each.tolist() for block, each in (values or {}).items()}
-
-    def measure() -> dict[str, torch.Tensor]:
-        with ablated(model, mask.neurons, values):
-            return {"loss": torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])}
-
-    facts = {**model_facts(model), "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
-    cache = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
-    return (cache.get(facts, measure) if cache else measure())["loss"].numpy()

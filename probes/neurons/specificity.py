@@ -111,11 +111,12 @@ def null_maxima(
 ) -> Float[np.ndarray, " draw"]:
     """The highest specificity of any neuron in each of `permutations` permutations of the languages within shards.
 
-    A shard holds the same sentences in every language, so under the null all orders of the languages are equally likely.
+    A shard holds the same sentences in every language, so under the null all orders of the languages are equally likely. A
+    permutation in which no neuron is a candidate gets the lowest specificity there is, that of equal rates in all languages.
     """
     own = np.repeat(np.arange(len(counts.languages))[:, None], counts.shards, axis=1)
     draws = [rank_neurons(pool(counts, owners=rng.permuted(own, axis=0)), method, bar).specific.max() for _ in range(permutations)]
-    return np.array(draws, dtype=float)
+    return np.where(np.isneginf(draws), -np.log(len(counts.languages)), np.array(draws, dtype=float))
 
 
 def split_half_agreement(

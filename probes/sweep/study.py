@@ -13,6 +13,7 @@ import pandas as pd
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe
 from probes.report import Report
+from probes.shares import take_share
 
 Job = TypeVar("Job")
 """What one process does by itself: a cell of the sweep, or several that belong together."""
@@ -93,9 +94,7 @@ class Study(ABC, Generic[Job]):
         ValueError
             Where there is no such share.
         """
-        if not 0 <= index < count:
-            raise ValueError(f"share: got index {index} of {count} shares, expected 0 to {count - 1}.")
-        if mine := self.jobs()[index::count]:
+        if mine := take_share(self.jobs(), index, count):
             self.scores(mine, folder, device)
 
 

@@ -1,4 +1,4 @@
-"""Everything an XTransplant claim has to stand beside, as values of the same items: so that every difference is paired."""
+"""The runs and controls that a transplant is compared with, as values of the same items, so that differences are paired."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RULES: tuple[Rule, ...] = ("overall", "first_target", "last_source")
 ORACLE_CONTROLS = ("shuffled", "same_language", "random", "norm_matched")
 
 Runs = dict[str, tuple[np.ndarray, str, str]]
-"""For each run its values `[item]`, the run it is held against, and the cell it used, as text."""
+"""For each run: its values `[item]`, the run that it is compared with, and the cell that it uses, as text."""
 
 
 def battery(
@@ -28,10 +28,25 @@ def battery(
     pilot: int | None = None,
     oracles: bool = True,
 ) -> Runs:
-    """The runs of one pair. `grids[condition]` `[item source target]`, `plain[run]` `[item]` (untouched, source_run).
+    """The runs of one pair, for `tabulate`.
 
-    `best_cell` was chosen on the very items it is judged on and promises too much; the `held_out` rows were not. `upper_bound`
-    chooses the cell for each item by looking at its answer: an oracle, to be read beside the same oracle under the controls.
+    `best_cell` is chosen on the items it is evaluated on, so it is biased upwards; the `held_out` rows are not. `upper_bound`
+    chooses the cell of each item knowing its answer, and must be compared with the same upper bound under the controls.
+
+    Parameters
+    ----------
+    grids
+        For `transplant` and each control, the score of every cell, `[item source target]`.
+    plain
+        Scores without a transplant, `[item]`: `untouched`, `source_run`, and `untouched:permuted` if there is that control.
+    clusters
+        Label of each item, such as its document. Items with one label are never separated. Default: each its own.
+    blocks
+        Source and target blocks.
+    seed, folds, pilot
+        As in `splits`.
+    oracles
+        Also give the upper bounds.
     """
     values, untouched = grids["transplant"], plain["untouched"]
     runs: Runs = {"untouched": (untouched, "", ""), "source_run": (plain["source_run"], "untouched", "")}
@@ -68,10 +83,10 @@ def _chosen(
 
 def _oracles(grids: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray]) -> Runs:
     runs: Runs = {"oracle:untouched_or_source": (np.maximum(plain["untouched"], plain["source_run"]), "untouched", "")}
-    found = {name: oracle(grids[name]) for name in ORACLE_CONTROLS if name in grids}
-    against = "upper_bound:shuffled" if "shuffled" in found else "untouched"
+    bounds = {name: oracle(grids[name]) for name in ORACLE_CONTROLS if name in grids}
+    against = "upper_bound:shuffled" if "shuffled" in bounds else "untouched"
     runs["upper_bound"] = (oracle(grids["transplant"]), against, "oracle over cells")
-    runs |= {f"upper_bound:{name}": (values, "untouched", "oracle over cells") for name, values in found.items()}
+    runs |= {f"upper_bound:{name}": (values, "untouched", "oracle over cells") for name, values in bounds.items()}
     return runs
 
 
@@ -80,8 +95,10 @@ def _cell(blocks: tuple[list[int], list[int]], source: int, target: int) -> str:
 
 
 def tabulate(runs: Runs, clusters: np.ndarray | None, resamples: int, seed: int) -> pd.DataFrame:
-    """One row a run: `estimate, lower, upper, n, baseline`, the paired `difference` to the run it is held against, with its
-    interval and sign-flip `p`, and the `cell`."""
+    """One row per run: `estimate, lower, upper, n, baseline`, the paired `difference` to the run it is compared with, and `cell`.
+
+    The difference has a 95 % confidence interval (`resamples` resamples of the `clusters`, by `seed`) and a sign-flip `p`.
+    """
     names = list(runs)
     values = np.stack([runs[name][0] for name in names], axis=1)
     against = np.stack([runs[runs[name][1] or name][0] for name in names], axis=1)

@@ -1,4 +1,4 @@
-"""Grids of source and target layers as maps, and runs with their intervals."""
+"""Figures of a transplant: grids of source and target layers as heat maps, and runs with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -22,9 +22,22 @@ def grid_maps(
     maps: Mapping[str, np.ndarray], p: Mapping[str, np.ndarray], blocks: tuple[Sequence[int], Sequence[int]], pair: str, label: str,
     signature: str,
 ) -> Figure:  # fmt: skip
-    """Maps `[source target]` of a change, side by side on one scale centred on none, each with its marginals.
+    """Draw heat maps of a change side by side, on one scale centred on zero, each with its marginals.
 
-    The best cell is ringed. Cells whose corrected p reaches 0.05 are hatched: they cannot be told from no change.
+    The best cell is ringed. Cells with p of 0.05 or more are hatched.
+
+    Parameters
+    ----------
+    maps, p
+        For each condition, the change of every cell and its corrected p, `[source target]`.
+    blocks
+        Source and target blocks, for the axes.
+    pair
+        "donor>language", for the title.
+    label
+        Label of the colour bar.
+    signature
+        The line under the figure.
     """
     figure = blank((3.9 * len(maps) + 1.0, 4.6))
     largest = max(float(np.nanmax(np.abs(values))) for values in maps.values()) or 1.0
@@ -87,7 +100,10 @@ def _margin(axes: Axes, values: np.ndarray, axis: int, largest: float, flipped: 
 
 
 def battery_dots(frame: pd.DataFrame, metric: str, signature: str) -> Figure:
-    """Every run of the control battery with its interval, a panel a pair; the dashed line is the untouched run."""
+    """Draw every run of the summary `frame` in one `metric` with its confidence interval, one panel per pair.
+
+    The dashed line is the untouched run; `signature` is the line under the figure.
+    """
     pairs = list(frame.groupby(["donor", "language"], sort=False))
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
@@ -107,6 +123,6 @@ def battery_dots(frame: pd.DataFrame, metric: str, signature: str) -> Figure:
         despine(axes)
     for axes in grid[len(pairs) :]:
         axes.remove()
-    headline(figure, "What the transplant stands beside")
-    sign(figure, signature, "95 % intervals over items; orange: chosen by looking at the answers; dashed: the untouched run")
+    headline(figure, "The transplant and its controls")
+    sign(figure, signature, "95 % confidence intervals over items; orange: chosen knowing the answers; dashed: untouched run")
     return figure

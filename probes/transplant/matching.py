@@ -1,4 +1,4 @@
-"""Which of several numbered options a written answer names, by the rules of the released XTransplant code."""
+"""String match of generated answers with numbered options, as in the released XTransplant code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 
 def names_option(text: str, gold: int, marks: Sequence[str], words: Sequence[str] = ()) -> bool:
-    """Whether an answer names the right option and no other: "(2)" or a bare "2" by `marks`, or the option's own words.
+    """Whether an answer names the right option and no other, as in the released XTransplant code for XNLI and GlobalOpinionQA.
 
-    The string match of the released XTransplant code for XNLI (marks 1, 2, 3 and label words) and GlobalOpinionQA (letters).
-    Case counts. Full-width brackets are read as plain ones.
+    Parameters
+    ----------
+    text
+        The generated answer. Case counts; full-width brackets count as ordinary ones.
+    gold
+        Index of the right option.
+    marks
+        Mark of each option: "(2)", or an answer that is "2", names it.
+    words
+        Text of each option, which names it, too. Default: marks only.
     """
     text = text.replace("（", "(").replace("）", ")")
     named = [

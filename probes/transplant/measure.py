@@ -1,11 +1,12 @@
-"""Does carrying an activation from one language's run into another's give better answers, and is it the content that helps?
+"""Does copying an activation from one language's run into another's improve the answers, and is it the content that helps?
 
-Every pair of languages gets the whole source x target grid, item by item, and beside it the same grid under each control.
+For every pair of languages, the whole source x target grid is measured for every item, and again under each control.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +14,27 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from interp.interventions.edits import Place, place_name
+from interp.interventions.edits import Place, Transplant, check_blocks, check_place, place_name
 from interp.interventions.grid.grid import Grid, Method
 from interp.interventions.grid.items import transplant_items
 from interp.models.load import identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.report import with_receipts
+from probes.shares import take_share
 from probes.translation.text_scores import contains
 from probes.transplant.controls import (
     CONTROLS,
-    Carried,
+    Condition,
     Control,
     Measure,
     Setup,
-    carried,
+    conditions,
     left_out,
-    own_run,
-    plan,
+    mean_activations,
     prompts_of,
-    recorded,
+    site_pair,
+    source_run,
 )
 from probes.transplant.matching import names_option
 from probes.transplant.options import Question
@@ -42,9 +44,127 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 Pair = tuple[tuple[str, ...], str]
+"""The donor languages, whose activations are averaged, and the language of the run that is changed."""
 
 
-@with_receipts
+@dataclass(frozen=True, kw_only=True)
+class TransplantStudy:
+    """Every source layer into every target layer for pairs of languages, with controls: a plan, measured at once or in shares.
+
+    The fields are the arguments of `measure_transplant`, which explains them.
+    """
+
+    model: TransformerBridge
+    task: ParallelTask
+    pairs: Sequence[Pair]
+    sites: str | tuple[Place, Place] = "mlp"
+    score: Measure = "auto"
+    controls: Sequence[Control] = CONTROLS
+    sources: Sequence[int] | None = None
+    targets: Sequence[int] | None = None
+    max_new_tokens: int = 20
+    method: Method = "auto"
+    seed: int = 0
+    resamples: int = 1000
+
+    @with_receipts
+    def measure(self, folder: str | Path | None = None, *, progress: bool = True) -> TransplantGrid:
+        """Measure the grids of every pair that `folder` does not hold yet, and report.
+
+        Parameters
+        ----------
+        folder
+            Where finished items are kept and found again. Default: nowhere.
+        progress
+            Show a progress bar.
+        """
+        setup = self._setup()
+        tables: list[pd.DataFrame] = []
+        arrays: dict[str, np.ndarray] = {}
+        ties = 0
+        for donors, code in self.pairs:
+            pair = f"{'+'.join(donors)}>{code}"
+            for condition in conditions(setup, donors, code):
+                values, untouched, near = _measure(condition, folder, progress)
+                arrays[f"{pair}|{condition.name}"] = values.astype(np.float32)
+                if condition.name in ("transplant", "permuted"):
+                    run = "untouched:permuted" if condition.name == "permuted" else "untouched"
+                    tables.append(_rows(self.task, donors, code, run, untouched))
+                ties += near
+            alone = [_measure(source_run(setup, donor), folder, progress)[1] for donor in donors]
+            tables.append(_rows(self.task, donors, code, "source_run", np.mean(alone, axis=0)))
+            arrays[f"{pair}|norm_ratio"] = _norm_ratio(setup, donors, code)
+        return self._report(setup, pd.concat(tables, ignore_index=True), arrays, ties)
+
+    def share(self, folder: str | Path, index: int, count: int) -> None:
+        """Measure one of several shares of the items into `folder`, where `measure` then finds them.
+
+        Every process reads items in the batches of a single process, so the numbers are the same.
+
+        Parameters
+        ----------
+        folder
+            Where finished items are kept, the same for all shares.
+        index, count
+            This share, counted from 0, and the number of shares.
+
+        Raises
+        ------
+        ValueError
+            There is no such share.
+        """
+        dealt = 0
+
+        def deal(batches: Sequence[list[int]]) -> list[list[int]]:
+            nonlocal dealt  # goes on from grid to grid, so that short grids do not all fall to the first share
+            mine = take_share(batches, index, count, dealt)
+            dealt += len(batches)
+            return mine
+
+        for condition in self._conditions(self._setup()):
+            _grids(condition, folder, share=deal)
+
+    def _conditions(self, setup: Setup) -> Iterator[Condition]:
+        """Every grid to measure, in the order of `measure`."""
+        for donors, code in self.pairs:
+            yield from conditions(setup, donors, code)
+            yield from (source_run(setup, donor) for donor in donors)
+
+    def _setup(self) -> Setup:
+        """All layers where none are named, the measure that suits, and the controls the task can have."""
+        source, target = site_pair(self.sites)
+        check_place(self.model, source)
+        check_place(self.model, target)
+        Transplant(source, target)  # refuses a head with another site
+        sources, targets = check_blocks(self.model, self.sources, "sources"), check_blocks(self.model, self.targets, "targets")
+        score = ("difference" if self.task.choices else "logprob") if self.score == "auto" else self.score
+        missing = left_out(self.task, source, target, self.controls)
+        controls = tuple(control for control in self.controls if control not in missing)
+        return Setup(self.model, self.task, score, source, target, tuple(sources), tuple(targets), self.max_new_tokens,
+                     self.method, self.seed, controls)  # fmt: skip
+
+    def _report(self, setup: Setup, table: pd.DataFrame, arrays: dict[str, np.ndarray], ties: int) -> TransplantGrid:
+        sites = self.sites if isinstance(self.sites, str) else f"{place_name(setup.source_site)}>{place_name(setup.target_site)}"
+        settings: dict[str, str | int | float] = {
+            "site": sites, "score": setup.score, "seed": self.seed, "boot": self.resamples,
+            "controls": "+".join(setup.controls) or "none",
+        }  # fmt: skip
+        missing = left_out(self.task, setup.source_site, setup.target_site, self.controls)
+        return TransplantGrid(
+            table=table,
+            signature=Signature("transplant", identify(self.model), self.task.identity, settings),
+            arrays=arrays,
+            settings={
+                **settings,
+                "resamples": self.resamples,
+                "sources": list(setup.sources),
+                "targets": list(setup.targets),
+                "layers": self.model.cfg.n_layers,
+            },
+            notes=(*missing.values(), *([f"{ties} cells were within 0.001 nats of a tie."] if ties else [])),
+        )
+
+
 def measure_transplant(
     model: TransformerBridge,
     task: ParallelTask,
@@ -62,116 +182,109 @@ def measure_transplant(
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> TransplantGrid:
-    """Measure the whole grid for each pair (donor languages, language), with the controls that make it honest.
+    """Copy activations from one language's run into another's, for every source and target layer, with controls.
 
-    `sites` is one of `SITE_PAIRS` by name, or the place read and the place written, `(("head", 3), ("head", 3))` for a head.
-    `measure` is `"difference"` (logit of the right option against the best wrong one; above 0 is a right answer), `"logprob"` of
-    the reference answer (nats), or `"match"` (a right answer by the papers' string match of a greedy continuation); "auto" is
-    difference where there are options, else logprob. Several donor languages of a pair are averaged.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    task
+        The same questions in several languages, from `interp.text.read.read_task`.
+    pairs
+        Pairs of donor languages and target language, such as `(("eng_Latn",), "deu_Latn")`. The activations of several donor
+        languages are averaged. See `probes.transplant.options.pairs_of`.
+    sites
+        What is copied: a name in `interp.interventions.edits.SITE_PAIRS`, or a source and a target site, such as
+        `(("head", 3), ("head", 3))` for one attention head.
+    measure
+        The score of a cell: `difference`, the logit of the right option minus that of the best wrong one (right if above 0);
+        `logprob`, the log-probability of the reference answer (nats); `match`, whether a greedy continuation matches the answer,
+        as in the paper. `auto` is `difference` where the task has options, otherwise `logprob`.
+    controls
+        What else is copied. Each control costs as much as the grid itself. `shuffled`: the donor is another item.
+        `same_language`: the donor is the same prompt, off the diagonal. `random`: random directions as long as the donor.
+        `norm_matched`: the donor, rescaled to the length of what it replaces. `permuted`: the target prompt lists its options in
+        another order, so that copying the donor's option mark is wrong.
+    sources, targets
+        Source and target blocks, 0 to N-1. Default: all.
+    max_new_tokens
+        Length of the continuation for `match`.
+    method
+        How the grid is computed: `naive`, `batched`, `packed` or `wave`. All give the same numbers; `auto` takes the fastest.
+    seed
+        Random seed of the controls, of the held-out splits and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the items (or documents).
+    folder
+        Where finished items are kept, so that an interrupted run continues. Default: nowhere.
+    progress
+        Show a progress bar.
 
-    Controls: `shuffled` (the donor is another item), `same_language` (the item itself, off the diagonal), `random` (directions as
-    long as the donor's), `norm_matched` (the donor as long as what it replaces), `permuted` (the options listed in another
-    order, so that copying the donor's mark is wrong). Finished items are kept in `folder` and found again.
+    Returns
+    -------
+    A `TransplantGrid`. Its `values(pair)` are `[item source target]`.
 
-    When it misleads: the best of many cells on few items is chance in part; read the held-out rows, and the oracle only beside
-    the same oracle under `shuffled`.
+    Raises
+    ------
+    ValueError
+        A site, block or control that the model or the task does not have.
+
+    Notes
+    -----
+    The best of many cells on few items is partly chance. Read the `held_out` rows of the summary, and compare the upper bound
+    (the best cell of each item, chosen with knowledge of the answer) with the same upper bound under `shuffled`.
+
+    References
+    ----------
+    Ye et al. 2024, "XTransplant", arXiv 2412.12686.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.text.read import read_task
+    >>> model = interp.load("bundled")
+    >>> task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3)
+    >>> pairs = [(("eng_Latn",), "deu_Latn")]
+    >>> grid = probes.measure_transplant(
+    ...     model, task, pairs, sources=[1], targets=[0], controls=["shuffled"], resamples=20, progress=False
+    ... )
+    >>> grid.values("eng_Latn>deu_Latn").shape  # item, source, target
+    (3, 1, 1)
     """
-    setup = plan(
-        model, task, sites=sites, measure=measure, controls=controls, sources=sources, targets=targets,
-        max_new_tokens=max_new_tokens, seed=seed, method=method, folder=folder, progress=progress,
+    study = TransplantStudy(
+        model=model, task=task, pairs=pairs, sites=sites, score=measure, controls=controls, sources=sources, targets=targets,
+        max_new_tokens=max_new_tokens, method=method, seed=seed, resamples=resamples,
     )  # fmt: skip
-    arrays, rows, ties = {}, [], 0
-    for donors, code in pairs:
-        pair = f"{'+'.join(donors)}>{code}"
-        for each in carried(setup, donors, code):
-            values, untouched, near = _measured(each)
-            arrays[f"{pair}|{each.name}"] = values.astype(np.float32)
-            if each.name in ("transplant", "permuted"):
-                name = "untouched:permuted" if each.name == "permuted" else "untouched"
-                rows.append(_rows(task, donors, code, name, untouched))
-            ties += near
-        alone = [_measured(own_run(setup, donor))[1] for donor in donors]
-        rows.append(_rows(task, donors, code, "source_run", np.mean(alone, axis=0)))
-        arrays[f"{pair}|norm_ratio"] = _norm_ratio(setup, donors, code)
-    settings = {
-        "site": sites if isinstance(sites, str) else f"{place_name(setup.source_site)}>{place_name(setup.target_site)}",
-        "score": setup.measure, "seed": seed, "boot": resamples, "controls": "+".join(setup.controls) or "none",
-    }  # fmt: skip
-    return TransplantGrid(
-        table=pd.concat(rows, ignore_index=True),
-        signature=Signature("transplant", identify(model), task.identity, settings),
-        arrays=arrays,
-        settings={
-            **settings,
-            "resamples": resamples,
-            "sources": list(setup.sources),
-            "targets": list(setup.targets),
-            "layers": model.cfg.n_layers,
-        },
-        notes=(
-            *left_out(task, setup.source_site, setup.target_site, controls).values(),
-            *([f"{ties} cells were within 0.001 nats of a tie."] if ties else []),
-        ),
-    )
+    return study.measure(folder, progress=progress)
 
 
-def share_transplant(
-    model: TransformerBridge,
-    task: ParallelTask,
-    pairs: Sequence[Pair],
-    share: Callable[[Sequence[list[int]]], Sequence[list[int]]],
-    *,
-    folder: str | Path,
-    sites: str | tuple[Place, Place] = "mlp",
-    measure: Measure = "auto",
-    controls: Sequence[Control] = CONTROLS,
-    sources: Sequence[int] | None = None,
-    targets: Sequence[int] | None = None,
-    max_new_tokens: int = 20,
-    method: Method = "auto",
-    seed: int = 0,
-) -> None:
-    """Measure some batches of the items of every grid into `folder`, where `measure_transplant` with the same arguments finds them.
-
-    `share` picks them from a list, and goes on dealing from grid to grid. A batch is read as a single process reads it, so the
-    numbers are the same.
-    """
-    dealt = 0
-
-    def deal(groups: Sequence[list[int]]) -> list[list[int]]:
-        nonlocal dealt
-        mine = [group for group in share([[]] * dealt + list(groups)) if group]
-        dealt += len(groups)
-        return mine
-
-    setup = plan(
-        model, task, sites=sites, measure=measure, controls=controls, sources=sources, targets=targets,
-        max_new_tokens=max_new_tokens, seed=seed, method=method, folder=folder, share=deal,
-    )  # fmt: skip
-    for donors, code in pairs:
-        for each in (*carried(setup, donors, code), *(own_run(setup, donor) for donor in donors)):
-            _grids(each)
-
-
-def _grids(each: Carried) -> list[Grid]:
-    setup, asked = each.setup, each.asked
-    given: dict[str, Any] = {"score": "generate", "max_new_tokens": setup.steps}
-    if setup.measure == "difference":
-        given = {"score": "logit_difference", "options": [one.options for one in asked], "gold": [one.gold for one in asked]}
-    elif setup.measure == "logprob":
-        given = {"score": "logprob", "options": [[_reference(one)] for one in asked]}
+def _grids(
+    condition: Condition,
+    folder: str | Path | None,
+    share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
+    progress: bool = True,
+) -> list[Grid]:
+    setup, questions = condition.setup, condition.questions
+    score: dict[str, Any] = {"score": "generate", "max_new_tokens": setup.max_new_tokens}
+    if setup.score == "difference":
+        options, gold = [one.options for one in questions], [one.gold for one in questions]
+        score = {"score": "logit_difference", "options": options, "gold": gold}
+    elif setup.score == "logprob":
+        score = {"score": "logprob", "options": [[_reference(one)] for one in questions]}
     return transplant_items(
-        setup.model, each.donors, [one.prompt for one in asked], sources=setup.sources, targets=setup.targets,
-        source_site=setup.source_site, target_site=setup.target_site, norm_match=setup.norm_match, **given, **setup.run,
+        setup.model, condition.donors, [one.prompt for one in questions], sources=setup.sources, targets=setup.targets,
+        source_site=setup.source_site, target_site=setup.target_site, norm_match=setup.norm_match, method=setup.method,
+        folder=folder, share=share, progress=progress and condition.name != "source_run", **score,
     )  # fmt: skip
 
 
-def _measured(each: Carried) -> tuple[np.ndarray, np.ndarray, int]:
-    """The values `[item source target]` of one grid, the untouched runs, and near ties."""
-    setup, grids = each.setup, _grids(each)
-    values = np.stack([_values(setup, one, grid.values) for one, grid in zip(each.asked, grids, strict=True)])
-    untouched = [_values(setup, one, grid.untouched[None, None])[0, 0] for one, grid in zip(each.asked, grids, strict=True)]
-    if each.name == "same_language":
+def _measure(condition: Condition, folder: str | Path | None, progress: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    """The values `[item source target]` of one grid, the values `[item]` of the unchanged runs, and the number of near ties."""
+    setup, grids = condition.setup, _grids(condition, folder, progress=progress)
+    pairs = list(zip(condition.questions, grids, strict=True))
+    values = np.stack([_values(setup, question, grid.values) for question, grid in pairs])
+    untouched = [_values(setup, question, grid.untouched[None, None])[0, 0] for question, grid in pairs]
+    if condition.name == "same_language":
         values = np.where(np.equal.outer(np.array(setup.sources), np.array(setup.targets)), np.nan, values)
     return values, np.array(untouched), sum(grid.near_ties for grid in grids)
 
@@ -181,9 +294,9 @@ def _reference(question: Question) -> str:
 
 
 def _values(setup: Setup, question: Question, values: Tensor) -> np.ndarray:
-    if setup.measure == "difference":
+    if setup.score == "difference":
         return values.double().numpy()
-    if setup.measure == "logprob":
+    if setup.score == "logprob":
         return values[..., 0].double().numpy()
     texts = setup.model.tokenizer.batch_decode(values.flatten(0, 1).tolist(), skip_special_tokens=True)
     return np.array([right(question, text) for text in texts], dtype=float).reshape(values.shape[:2])
@@ -194,16 +307,16 @@ def right(question: Question, text: str) -> bool:
     if question.marks and question.gold is not None:
         return names_option(text, question.gold, question.marks, question.words)
     if question.options and question.gold is not None:
-        others = [option for place, option in enumerate(question.options) if place != question.gold]
+        others = [option for index, option in enumerate(question.options) if index != question.gold]
         return contains(text, question.answers) and not contains(text, others)
     return contains(text, question.answers)
 
 
 def _norm_ratio(setup: Setup, donors: tuple[str, ...], code: str) -> np.ndarray:
-    """How long each source's donor is beside what it replaces in each target, median over items: `[source target]`."""
-    given = recorded(setup, prompts_of(setup, donors), setup.source_site).norm(dim=-1)[:, list(setup.sources)]
-    replaced = recorded(setup, prompts_of(setup, [code]), setup.target_site).norm(dim=-1)
-    ratio = given[:, :, None] / replaced[:, None, list(setup.targets)].clamp_min(1e-9)
+    """The norm of each source's donor over the norm of what it replaces in each target, median over items: `[source target]`."""
+    donor = mean_activations(setup, prompts_of(setup, donors), setup.source_site).norm(dim=-1)[:, list(setup.sources)]
+    replaced = mean_activations(setup, prompts_of(setup, [code]), setup.target_site).norm(dim=-1)
+    ratio = donor[:, :, None] / replaced[:, None, list(setup.targets)].clamp_min(1e-9)
     return ratio.median(dim=0).values.numpy()
 
 

@@ -1,4 +1,4 @@
-"""Options that a prompt lists, "(1) Entail", and what stands where when they are listed in another order."""
+"""Answer options that a prompt lists, "(1) Entail", and the same prompt with its options in another order."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _WIDE = frozenset("。：？！、）」』】，；")
 
 @dataclass(frozen=True)
 class Question:
-    """One item as it is asked: the prompt, what may be answered, and the place of the right answer.
+    """One item: the prompt, the accepted answers, the options, and the index of the right option (`gold`).
 
-    `marks` and `words` are the listed options in the order of the prompt; empty where it lists none. `options` are what the
-    model is scored on, as they stand right behind the prompt.
+    `marks` and `words` are the marks and texts of the options that the prompt lists, in its order; empty if it lists none.
+    `options` are the continuations that are scored after the prompt.
     """
 
     prompt: str
@@ -29,30 +29,43 @@ class Question:
 
 
 def questions(task: ParallelTask, code: str, shift: int = 0) -> list[Question]:
-    """The items of one language. Where every prompt lists its options the marks are scored, " (1": they mean the same in every
-    language; else the options themselves.
+    """The items of one language.
 
-    With a `shift` the option texts move that many places down the list while the marks stay: the right mark is then another
-    one, so that copying the mark from a run in the given order is an error.
+    If a prompt lists its options, their marks are scored (" (1"), which mean the same in every language; otherwise their texts.
+
+    Parameters
+    ----------
+    task
+        The task.
+    code
+        Language of the prompts.
+    shift
+        Number of positions that the texts of the options move down the list, while the marks stay. The right mark is then another
+        one, so copying the mark from a run in the original order is an error.
+
+    Raises
+    ------
+    ValueError
+        There is a shift, and a prompt lists no options.
     """
-    found = []
+    items: list[Question] = []
     for prompt, answers, choices in zip(task.prompts[code], task.answers[code], _choices(task, code), strict=True):
         listed = _LINE.findall(prompt)
         if len(listed) >= 2 and _place(listed, answers) is not None:
-            found.append(_listed(prompt, answers, shift))
+            items.append(_listed(prompt, answers, shift))
         elif shift:
             raise ValueError(
                 f"task {task.name!r}: no options are listed in {prompt[:60]!r}..., so they cannot be listed in another order."
             )
         elif choices:
-            found.append(Question(prompt, choices, choices.index(answers[0]), answers))
+            items.append(Question(prompt, choices, choices.index(answers[0]), answers))
         else:
-            found.append(Question(prompt, (), None, answers))
-    return found
+            items.append(Question(prompt, (), None, answers))
+    return items
 
 
 def lists_options(task: ParallelTask) -> bool:
-    """Whether every prompt of every language lists its options, so that they can be listed in another order."""
+    """Whether every prompt of `task` lists its options, in every language."""
     return all(one.marks for code in task.languages for one in questions(task, code))
 
 
@@ -80,7 +93,23 @@ def _place(listed: Sequence[tuple[str, str]], answers: Sequence[str]) -> int | N
 
 
 def pairs_of(task: ParallelTask, pivot: str, direction: str) -> list[tuple[tuple[str, ...], str]]:
-    """Which languages give to which: `to` (pivot to every other), `from`, `both`, `all` pairs, or `mean` (all others, averaged)."""
+    """The pairs (donor languages, target language) of a task, for `measure_transplant`.
+
+    Parameters
+    ----------
+    task
+        The task.
+    pivot
+        Reference language.
+    direction
+        `to`: from the reference language to every other. `from`: from every other to it. `both` of these. `all` ordered pairs.
+        `mean`: from all other languages, averaged, to each.
+
+    Raises
+    ------
+    ValueError
+        The task lacks the reference language or a second one, or the direction is unknown.
+    """
     others = [code for code in task.languages if code != pivot]
     known: Mapping[str, list[tuple[tuple[str, ...], str]]] = {
         "to": [((pivot,), code) for code in others],
@@ -91,7 +120,7 @@ def pairs_of(task: ParallelTask, pivot: str, direction: str) -> list[tuple[tuple
     if direction == "both":
         return [*known["to"], *known["from"]]
     if direction not in known:
-        raise ValueError(f"direction {direction!r}: needed one of to, from, both, all, mean.")
+        raise ValueError(f"got direction {direction!r}, expected one of to, from, both, all, mean.")
     if pivot not in task.languages or not others:
-        raise ValueError(f"task {task.name!r} in {', '.join(task.languages)}: needed {pivot} and at least one other language.")
+        raise ValueError(f"task {task.name!r}: got languages {', '.join(task.languages)}, expected {pivot} and at least one other.")
     return known[direction]

@@ -1,4 +1,4 @@
-"""What a transplant grid shows: where an edit helps, how much of that survives selection and controls, and the sentence for it."""
+"""Report of a transplant grid: where a transplant helps, and how much remains on held-out items and beside the controls."""
 
 from __future__ import annotations
 
@@ -22,16 +22,30 @@ _MAPS = 6
 
 
 class TransplantGrid(Report):
-    """The grids of every pair "donor>language". `arrays["pair|condition"]` is `[item source target]`: the score of every cell,
-    under `transplant` and each control. `table`: one row an item and run without an edit (`untouched`, `source_run`).
+    """Transplant grids of every pair "donor>language", as `measure_transplant` measures them.
 
-    Accuracy is the share of items scored above 0 (logit differences) or matched; with log-probabilities there is none.
+    `arrays["pair|condition"]` is `[item source target]`, the score of every cell under `transplant` and under each control.
+    `arrays["pair|norm_ratio"]` is `[source target]`, the norm of the donor over that of what it replaces. `table` has one row per
+    item and run without a transplant: `untouched`, and `source_run`, the question in the donor language. Layers are blocks, 0 to
+    N-1. Accuracy is the share of items with a logit difference above 0, or matched; log-probabilities have none.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.text.read import read_task
+    >>> task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3)
+    >>> grid = probes.measure_transplant(
+    ...     interp.load("bundled"), task, [(("eng_Latn",), "deu_Latn")], sources=[1], targets=[0], controls=[], resamples=20,
+    ...     progress=False,
+    ... )
+    >>> grid.pairs, grid.best()[["source", "target", "n"]].values.tolist()
+    (['eng_Latn>deu_Latn'], [[1, 0, 3]])
     """
 
-    question = "Does carrying one language's activation into another's run give better answers?"
+    question = "Does copying one language's activation into another language's run improve the answers?"
 
     def _item_values(self) -> pd.DataFrame:
-        """What the edit changes in every item, by source layer (mean over targets) and by target layer, and the untouched run."""
+        """The effect in every item by source layer (mean over targets) and by target layer, and the score of the untouched run."""
         frames = []
         for pair in self.pairs:
             donor, _, language = pair.partition(">")
@@ -48,32 +62,33 @@ class TransplantGrid(Report):
 
     @property
     def pairs(self) -> list[str]:
+        """The pairs, each "donor>language"."""
         return list(dict.fromkeys(self.table["donor"] + ">" + self.table["language"]))
 
     def values(self, pair: str | None = None, condition: str = "transplant") -> np.ndarray:
-        """The score of every cell, `[item source target]`."""
+        """The score of every cell of a `pair` (default: the first) under a `condition`, `[item source target]`."""
         pair = pair or self.pairs[0]
         name = f"{pair}|{condition}"
         if name not in self.arrays:
-            raise ValueError(f"no grid {name!r}; there are {', '.join(self.arrays)}.")
+            raise ValueError(f"got grid {name!r}, expected one of {', '.join(self.arrays)}.")
         return np.asarray(self.arrays[name], dtype=float)
 
     def untouched(self, pair: str | None = None, run: str = "untouched") -> np.ndarray:
-        """The score of every item without an edit, `[item]`."""
+        """The score of every item of a `pair` (default: the first) without a transplant, `[item]`, in a `run` of the table."""
         donor, _, language = (pair or self.pairs[0]).partition(">")
         rows = self.table[(self.table["donor"] == donor) & (self.table["language"] == language) & (self.table["run"] == run)]
         return rows["value"].to_numpy(dtype=float)
 
     def effect(self, pair: str | None = None, condition: str = "transplant") -> np.ndarray:
-        """What the edit changes in each item, `[item source target]`."""
+        """The change of every item's score of a `pair` (default: the first) under a `condition`, `[item source target]`."""
         base = self.untouched(pair, "untouched:permuted" if condition == "permuted" else "untouched")
         return self.values(pair, condition) - base[:, None, None]
 
     def summary(self) -> pd.DataFrame:
-        """The control battery: one row a pair, metric and run, each difference paired over items (`against` says with what).
+        """One row per pair, metric and run, with the difference to the run named `against`, paired by item.
 
-        The best and held-out cells are chosen by the metric of the row. Oracles know the answer and are shown for accuracy
-        (log-probability where there is no accuracy) only.
+        The best and the held-out cells are chosen by the metric of the row. Upper bounds, which choose a cell for each item
+        knowing its answer, are given for accuracy only, or for the log-probability if there is no accuracy.
         """
         return self._summary.copy()
 
@@ -84,8 +99,8 @@ class TransplantGrid(Report):
             for metric in self._metrics:
                 runs = self._battery(pair, metric)
                 donor, _, language = pair.partition(">")
-                found = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
-                parts.append(found.assign(donor=donor, language=language, metric=metric))
+                table = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
+                parts.append(table.assign(donor=donor, language=language, metric=metric))
         frame = pd.concat(parts, ignore_index=True)
         return frame[["donor", "language", "metric", *[name for name in frame if name not in ("donor", "language", "metric")]]]
 
@@ -98,10 +113,10 @@ class TransplantGrid(Report):
         return battery(grids, plain, self._clusters, self._blocks, self.settings["seed"], pilot=pilot, oracles=oracles)
 
     def best(self) -> pd.DataFrame:
-        """The cell that helps most in each pair, chosen on the items it is judged on (so its estimate is biased upwards).
+        """The best cell of each pair, chosen on the same items, so its estimate is biased upwards.
 
         `p` is corrected over the grid by the max-statistic: against the untouched run, and against another item's donor
-        (`p_shuffled`), which says that the content matters. `baseline` is the untouched score.
+        (`p_shuffled`), which tests that the content matters. `baseline` is the score of the untouched run.
         """
         rows = []
         for pair in self.pairs:
@@ -119,22 +134,26 @@ class TransplantGrid(Report):
         return pd.DataFrame(rows)
 
     def significance(self, pair: str | None = None, against: str = "untouched") -> np.ndarray:
-        """p of every cell `[source target]`, corrected for having looked at the whole grid (max-statistic over sign flips)."""
+        """p of every cell of a `pair` (default: the first), `[source target]`, against `untouched` or the name of a control.
+
+        Corrected over the grid by the max-statistic over sign flips.
+        """
         other = self.untouched(pair)[:, None, None] if against == "untouched" else self.values(pair, against)
         return max_statistic(self.values(pair) - other, 2000, self.settings["seed"], self._clusters)
 
     def upper_bound(self) -> pd.DataFrame:
-        """The oracle that picks the best cell for each item by its answer, beside the same oracle under each control.
+        """The upper bound, which takes the best cell of each item knowing its answer, and the same under each control.
 
-        Not evidence alone: if a thousand cells each flip one answer in a hundred at random, it is nearly 1.
+        It is no evidence by itself: if a thousand cells each change one answer in a hundred at random, it is nearly 1.
         """
         frame = self._summary
         return frame[frame["run"].str.startswith(("upper_bound", "oracle", "untouched"))].reset_index(drop=True)
 
     def strategies(self, pilot: int | None = None) -> pd.DataFrame:
-        """One cell for all items of a pair, chosen on some and applied to others: what the pilot promised and what was held.
+        """One cell for all items of a pair, chosen on some items and evaluated on the others.
 
-        Five folds by default; `pilot` chooses on that many items once and judges on the rest, as the paper does with 50.
+        `pilot` is its score on the items it was chosen on, `estimate` on the others, and `optimism` the difference. Five folds by
+        default; with `pilot=50` the cell is chosen once, on 50 items, as in the paper.
         """
         rows, metric = [], self._metrics[0]
         for pair in self.pairs:
@@ -152,8 +171,11 @@ class TransplantGrid(Report):
         return pd.DataFrame(rows)
 
     def curves(self, pair: str | None = None) -> pd.DataFrame:
-        """The grid seen from each side: for every source layer (all targets together) and every target layer the mean effect
-        with its interval, and the oracle over the other side, beside the same under shuffled donors."""
+        """The mean effect of every source layer over targets and of every target layer over sources, with 95 % confidence interval.
+
+        Of a `pair`, by default the first. `oracle` is the upper bound over the other side, `oracle_shuffled` the same with another
+        item's donor.
+        """
         rows, values, metric = [], self.values(pair), self._metrics[0]
         shuffled = self.values(pair, "shuffled") if f"{pair or self.pairs[0]}|shuffled" in self.arrays else None
         for side, axis, blocks in (("source", 2, self._blocks[0]), ("target", 1, self._blocks[1])):
@@ -170,9 +192,9 @@ class TransplantGrid(Report):
         return pd.concat(rows, ignore_index=True)
 
     def depths(self) -> pd.DataFrame:
-        """How deep the best cell lies, 0 the first block and 1 the last: the median over resampled items, with the middle 95 %.
+        """Relative depth of the best cell, 0 the first block and 1 the last: median and 95 % interval over resampled items.
 
-        Wide intervals mean that the grid has no clear peak. Ties fall to early targets and late sources by the rule of `choose`.
+        Wide intervals mean that the grid has no clear peak. Ties go to early targets and late sources (see `choose`).
         """
         rows, deepest = [], max(1, self.settings["layers"] - 1)
         for pair in self.pairs:
@@ -186,12 +208,12 @@ class TransplantGrid(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
-        """What one fixed cell keeps on items it was not chosen on, and what the oracle is worth beside shuffled donors."""
+        """The effect of one fixed cell on items it was not chosen on, and the upper bound beside that of shuffled donors."""
         frame, metric = self._summary, self._metrics[0]
         frame = frame[frame["metric"] == metric]
         kept = frame[frame["run"] == "held_out:overall"]
         if kept.empty:
-            return "One item or text: nothing can be chosen on some and judged on others."
+            return "One item or text: no cell can be chosen on some items and evaluated on others."
         better, worse = int((kept["difference_lower"] > 0).sum()), int((kept["difference_upper"] < 0).sum())
         row = kept.iloc[kept["difference"].argmax()]
         amount = f"{row['difference']:+.3f} [{row['difference_lower']:+.3f}, {row['difference_upper']:+.3f}]"
@@ -214,18 +236,18 @@ class TransplantGrid(Report):
         return said
 
     def figures(self) -> dict[str, Figure]:
-        """The grid of each pair beside shuffled donors, then the battery."""
+        """The grid of each pair beside that of shuffled donors, then all runs and controls."""
         label = f"change in {_UNITS[self.settings['score']]}"
-        found = {}
+        figures = {}
         for pair in self.pairs[:_MAPS]:
             maps = {name: self.effect(pair, name) for name in ("transplant", "shuffled") if f"{pair}|{name}" in self.arrays}
             means = {name: np.nanmean(change, axis=0) for name, change in maps.items()}
             p = {name: max_statistic(change, 2000, self.settings["seed"], self._clusters) for name, change in maps.items()}
-            found[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
+            figures[f"grid-{pair.replace('>', '-')}"] = grid_maps(means, p, self._blocks, pair, label, str(self.signature))
         first = self._metrics[0]
         frame = self._summary[self._summary["metric"] == first]
-        found["battery"] = battery_dots(frame, first, str(self.signature))
-        return found
+        figures["battery"] = battery_dots(frame, first, str(self.signature))
+        return figures
 
     @property
     def _metrics(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from interp.generation.generate import greedy
 from interp.generation.plain import shortfalls
-from interp.interventions.edits import Graft, record, tokens_of
+from interp.interventions.edits import Transplant, record, tokens_of
 from interp.interventions.grid.cells import new_cache
 from interp.interventions.grid.grid import FAST, Grid, Item, Method, measure_grids, shortest_window
 from interp.interventions.grid.scores import Ask
@@ -60,7 +60,7 @@ def _grids(model: TransformerBridge, method: Method, score: str) -> list[Grid]:
     ends = sorted({0, model.cfg.n_layers - 1})
     donors = record(model, [ids[::-1] for ids in prompts], "mlp", ends)
     items = [Item(ids, donors[row], Ask(score, options, steps=_STEPS)) for row, ids in enumerate(prompts)]  # type: ignore[arg-type]
-    return measure_grids(model, items, ends, Graft(), method)
+    return measure_grids(model, items, ends, Transplant(), method)
 
 
 def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[[str], list[Grid]]) -> float | tuple[float, str]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
-from interp.interventions.edits import Graft, hook_of
+from interp.interventions.edits import Transplant, hook_of
 from interp.models.batches import pad
 from interp.models.finite import check_finite
 
@@ -32,7 +32,7 @@ class Cells:
     donors: Tensor
     source: Int[Tensor, " cell"]
     block: Int[Tensor, " cell"]
-    graft: Graft
+    transplant: Transplant
 
     def __len__(self) -> int:
         return len(self.source)
@@ -43,10 +43,10 @@ class Cells:
         return [block for block in self.block.unique().tolist() if block >= 0]
 
     def part(self, start: int, stop: int) -> Cells:
-        return Cells(self.donors, self.source[start:stop], self.block[start:stop], self.graft)
+        return Cells(self.donors, self.source[start:stop], self.block[start:stop], self.transplant)
 
     def of_item(self, item: int) -> Cells:
-        return Cells(self.donors[item : item + 1], self.source, self.block, self.graft)
+        return Cells(self.donors[item : item + 1], self.source, self.block, self.transplant)
 
 
 class Scored(NamedTuple):

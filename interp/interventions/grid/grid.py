@@ -1,7 +1,6 @@
-"""From an item and its score to a grid: which method, how many cells at a time, and how near the decisions were.
+"""The transplant grid of an item: the choice of the method, the number of cells at a time, and near ties.
 
-The untouched run is a cell of its own (`block` -1): it goes through the same arithmetic as all others, at the price of one
-token.
+The untouched run is a cell of its own (`block` -1), so it is computed in the same way as all others.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from interp.interventions.edits import Graft, Place, kind, record
+from interp.interventions.edits import Place, Transplant, kind, record
 from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
 from interp.interventions.grid.naive import naive, naive_generate
 from interp.interventions.grid.packed import lanes_for, packed, packed_generate
@@ -32,15 +31,15 @@ _log = logging.getLogger(__name__)
 
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
 FAST: tuple[Method, ...] = ("wave", "packed", "batched")
-"""What is believed only where it was compared with naive, the fastest first."""
+"""Methods that are used only if they agree with `naive` on this model, the fastest first."""
 
 _WIDEST = 512
-"""Cells of one wave at most: they look at each other's masked keys, which costs their number squared."""
+"""Number of cells in one wave at most: attention among them costs their number squared."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt, what is carried into it `[source d]`, and what is asked of every cell."""
+    """One target prompt, its donor activations `[source d]`, and the score of every cell."""
 
     prompt: tuple[int, ...]
     donors: Tensor
@@ -48,7 +47,7 @@ class Item:
 
 
 class Grid(NamedTuple):
-    """`values` `[source target ...]`, the same for the `untouched` run `[...]`, and how many cells were near a tie."""
+    """The scores `values` `[source target ...]`, that of the `untouched` run `[...]`, and the number of cells near a tie."""
 
     values: Tensor
     untouched: Tensor
@@ -60,20 +59,41 @@ def measure_grids(
     model: TransformerBridge,
     items: Sequence[Item],
     targets: Sequence[int],
-    graft: Graft,
+    transplant: Transplant,
     method: Method = "auto",
     max_cells: int | None = None,
 ) -> list[Grid]:
-    """The grids of several items, read as one batch. All items need the same score and the same number of donors."""
+    """Measure the grids of several items in one batch.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    items
+        Items with the same score and number of source blocks.
+    targets
+        Target blocks.
+    transplant
+        Sites, `alpha` and `norm_match`.
+    method, max_cells
+        As in `transplant_grid`.
+
+    Raises
+    ------
+    ValueError
+        The items differ in score or number of source blocks, or as in `transplant_grid`.
+    """
     asks = [item.ask for item in items]
     if len({one.score for one in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
-        raise ValueError("items of one batch have different scores or numbers of source layers. Run them apart.")
+        raise ValueError(
+            "got items with different scores or numbers of source layers in one batch, expected the same. Run them separately."
+        )
     for item in items:
-        _check_donors(model, item.donors, graft)
+        _check_donors(model, item.donors, transplant)
         check_length(model, item.prompt, item.ask)
-    method = choose(model, [item.prompt for item in items], asks, method, graft.target_site)
-    order = sorted(range(len(targets)), key=lambda place: targets[place])
-    cells = _cells(torch.stack([item.donors for item in items]), [targets[place] for place in order], graft)
+    method = choose(model, [item.prompt for item in items], asks, method, transplant.target_site)
+    order = sorted(range(len(targets)), key=lambda index: targets[index])
+    cells = _cells(torch.stack([item.donors for item in items]), [targets[index] for index in order], transplant)
     values, margins = _run(model, items, cells, method, max_cells)
     back = torch.tensor(order).argsort()
     grids = []
@@ -83,19 +103,19 @@ def measure_grids(
     return grids
 
 
-def _cells(donors: Tensor, targets: Sequence[int], graft: Graft) -> Cells:
+def _cells(donors: Tensor, targets: Sequence[int], transplant: Transplant) -> Cells:
     n = donors.shape[1]
-    source = torch.tensor([0, *[place for _ in targets for place in range(n)]], device=donors.device)
+    source = torch.tensor([0, *[index for _ in targets for index in range(n)]], device=donors.device)
     block = torch.tensor([-1, *[target for target in targets for _ in range(n)]], device=donors.device)
-    return Cells(donors, source, block, graft)
+    return Cells(donors, source, block, transplant)
 
 
-def _check_donors(model: TransformerBridge, donors: Tensor, graft: Graft) -> None:
-    width = model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model
+def _check_donors(model: TransformerBridge, donors: Tensor, transplant: Transplant) -> None:
+    width = model.cfg.d_head if kind(transplant.target_site) == "head" else model.cfg.d_model
     if donors.ndim != 2 or donors.shape[1] != width or not bool(donors.isfinite().all()):
         raise ValueError(
-            f"donor activations of shape {tuple(donors.shape)}{'' if donors.isfinite().all() else ' with NaN or infinite values'}. "
-            f"Needed: finite, [source {width}], recorded from this model at {graft.source_site!r}."
+            f"got donor activations of shape {tuple(donors.shape)}{'' if donors.isfinite().all() else ' with NaN or infinity'}, "
+            f"expected finite values, [source {width}], recorded from this model at {transplant.source_site!r}."
         )
 
 
@@ -106,13 +126,30 @@ def choose(
     method: Method = "auto",
     site: Place = "mlp",
 ) -> Method:
-    """The fastest method that is exact for this model, these prompts, this score and the site written to; logged with the reason.
+    """The fastest method that is exact for a model, prompts, scores and target site, with the reason in the log.
 
-    Each fast method was compared with `naive` on a few tokens of this very model. Where none holds, `naive` is left. A method
-    asked for by name is refused with a `ValueError` where it is not exact.
+    Each fast method is compared with `naive` on a few tokens of the model. If none agrees, `naive` is used.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompts
+        Token ids of each prompt.
+    asks
+        Score of each item.
+    method
+        `auto`, or one method.
+    site
+        Target site.
+
+    Raises
+    ------
+    ValueError
+        The method is unknown or not exact here, or the site cannot be transplanted in this model.
     """
     if method not in get_args(Method):
-        raise ValueError(f"method {method!r}: needed one of {', '.join(get_args(Method))}.")
+        raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
     several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
     if method == "wave" and several:
         raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
@@ -136,7 +173,7 @@ def choose(
 
 
 def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method, site: Place) -> str:
-    """Why a fast method is not exact here; empty where it is."""
+    """The reason why a fast method is not exact here; empty if it is."""
     window = shortest_window(model)
     more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
     longest = max(map(len, prompts)) + more
@@ -149,7 +186,7 @@ def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
 
 
 def shortest_window(model: TransformerBridge) -> int | None:
-    """The shortest sliding or chunked attention of the model's layers; None where all see everything."""
+    """The shortest sliding or chunked attention window of the layers of `model`; None if all attend to everything."""
     config = model.original_model.config
     config = getattr(config, "get_text_config", lambda: config)()
     kinds = getattr(config, "layer_types", None)
@@ -164,34 +201,35 @@ _TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
-    """Try a method on a few tokens and compare with plain forwards: an architecture's own habits are not all known.
+    """Try a method on a few tokens and compare with plain forward passes: the reason why it is not exact; empty if it is.
 
-    Raises `ValueError` where plain forwards themselves cannot be had: then no method is left.
+    Raises `ValueError` if plain forward passes fail, too.
     """
-    rows = model.original_model.get_input_embeddings().weight.shape[0]
-    prompts, tails = [[1 + place * 5 % (rows - 2) for place in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
+    original: Any = model.original_model
+    rows = original.get_input_embeddings().weight.shape[0]
+    prompts, tails = [[1 + index * 5 % (rows - 2) for index in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
     last = model.cfg.n_layers - 1
-    blocks, graft = [0, last] if last else [0], Graft(site, site)
+    blocks, transplant = [0, last] if last else [0], Transplant(site, site)
     try:
         donors = record(model, [prompt[::-1] for prompt in prompts], site, blocks)
-        truth = naive(model, prompts, _cells(donors, blocks, graft), tails)
+        truth = naive(model, prompts, _cells(donors, blocks, transplant), tails)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         raise ValueError(
             f"{model.cfg.model_name}: {site!r} cannot be transplanted in this architecture, not even by plain forwards "
-            f"({type(error).__name__}: {str(error)[:200]}). Needed: another site, or another model."
+            f"({type(error).__name__}: {str(error)[:200]}). Choose another site or another model."
         ) from error
-    cells = _cells(donors, blocks, graft)
+    cells = _cells(donors, blocks, transplant)
     try:
         prefix = read_prefix(model, prompts, windows=method == "batched")
         read = (prefix.last[:, None], torch.ones_like(prefix.last[:, None]))
-        found = _score(model, prompts, prefix, read, cells, tails, method)
+        scored = _score(model, prompts, prefix, read, cells, tails, method)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
         cannot = "continue many copies of a prompt" if method == "batched" else "read cells as positions of one sequence"
         return f"this architecture cannot {cannot} ({type(error).__name__}: {str(error)[:200]})"
-    off = share_of_largest(found.logits, truth.logits)
+    off = share_of_largest(scored.logits, truth.logits)
     if method != "wave":
         scale = float(truth.logits.abs().max().clamp_min(1))
-        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(found.tails, truth.tails, strict=True)))
+        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(scored.tails, truth.tails, strict=True)))
     return "" if off <= tolerance_of(model) else f"cells differ from plain forwards by {off:.1e} of the largest logit"
 
 
@@ -214,13 +252,21 @@ def _run(
             continue
         scored = _score(model, prompts, prefix, read, part, [one.tails for one in asks], method)
         clean = scored.logits[:, 0] if clean is None else clean
-        found = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
-        parts.append(tuple(zip(*found, strict=True)))
+        reduced = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
+        parts.append(tuple(zip(*reduced, strict=True)))
     values, margins = ([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
     return values, margins
 
 
-def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) -> Scored:
+def _score(
+    model: TransformerBridge,
+    prompts: Sequence[Sequence[int]],
+    prefix: Prefix,
+    read: tuple[Tensor, Tensor],
+    cells: Cells,
+    tails: Sequence[Sequence[Sequence[int]]],
+    method: Method,
+) -> Scored:
     if method == "naive":
         return naive(model, prompts, cells, tails)
     if method == "wave":
@@ -229,15 +275,17 @@ def _score(model, prompts, prefix, read, cells: Cells, tails, method: Method) ->
     return packed(model, prefix, cells, tails, batched=method == "batched")
 
 
-def _generate(model, prompts, prefix: Prefix, cells: Cells, steps: int, method: Method) -> tuple[Tensor, Tensor]:
+def _generate(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], prefix: Prefix, cells: Cells, steps: int, method: Method
+) -> tuple[Tensor, Tensor]:
     stops = list(end_tokens(model))
     if method == "naive":
         return naive_generate(model, prompts, cells, steps, stops)
     return packed_generate(model, prefix, cells, steps, stops, batched=method == "batched")
 
 
-def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int, method: Method) -> int:
-    """How many cells at a time fit in a quarter of the free memory; an estimate from above, of logits, scores and copies."""
+def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, method: Method) -> int:
+    """The number of cells at a time that fit into a quarter of the free memory: an upper estimate of logits, scores and copies."""
     if method == "naive":
         return cells
     config, length = model.cfg, max(map(len, prompts))
@@ -260,7 +308,7 @@ def _fitting(model: TransformerBridge, prompts, asks: Sequence[Ask], cells: int,
 
 
 def free_memory(device: Any) -> int:
-    """Bytes free on the device."""
+    """Number of free bytes on a `device`."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(torch.device(device))[0]
     import psutil

@@ -1,4 +1,4 @@
-"""The transplant grids of many items: in batches, with a progress bar, each kept as it is finished so that a killed run goes on."""
+"""The transplant grids of many items, in batches. Finished items are kept, so that an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from interp.files.cache import Cache
 from interp.files.sealed_tensors import hash_tensors
-from interp.interventions.edits import Graft, Place, check_blocks, check_place, kind, record, tokens_of
+from interp.interventions.edits import Place, Transplant, check_blocks, check_place, kind, record, tokens_of
 from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
 from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
@@ -52,20 +52,43 @@ def transplant_items(
     share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
     progress: bool = True,
 ) -> list[Grid]:
-    """The grid of every item: item `i` carries `donors[i]` into `prompts[i]`; several prompts as one donor are averaged.
+    """Measure the transplant grid of every item.
 
-    Items are read together up to `max_tokens` tokens at a time. Where a `folder` is given each finished item is kept there under
-    the hash of what it depends on (model, prompts, score, sites), and found again by a later call with the same libraries; a
-    batch that is not there as a whole is measured as a whole, for its numbers depend in their last bits on what is read together.
-    `share` picks some of the batches, for processes that fill one folder: only their items are measured and given back. Scores
-    and their arguments as in `transplant_grid`.
+    Parameters
+    ----------
+    model, score, sources, targets, source_site, target_site, max_new_tokens, alpha, norm_match, method, max_cells
+        As in `transplant_grid`.
+    donors, prompts
+        Source and target prompt of each item, as in `transplant_grid`.
+    options, gold
+        For each item, the answers to score and the index of the right one.
+    max_tokens
+        Number of tokens of target prompts in a batch.
+    folder
+        Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all is
+        there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
+    share
+        Selects batches, for several processes that fill one folder. Only their items are measured and returned.
+    progress
+        Show a progress bar.
+
+    Returns
+    -------
+    The grid of each item.
+
+    Raises
+    ------
+    ValueError
+        The numbers of donors, prompts, options and gold differ, or as in `transplant_grid`.
     """
-    graft = Graft(source_site, target_site, alpha, norm_match)
-    check_place(model, source_site), check_place(model, target_site)
+    transplant = Transplant(source_site, target_site, alpha, norm_match)
+    check_place(model, source_site)
+    check_place(model, target_site)
     sources, targets = check_blocks(model, sources, "sources"), check_blocks(model, targets, "targets")
     if not len(donors) == len(prompts) == len(options or prompts) == len(gold or prompts):
         raise ValueError(
-            f"{len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold: one an item."
+            f"got {len(donors)} donors, {len(prompts)} prompts, {len(options or ())} options, {len(gold or ())} gold, "
+            "expected one of each for every item."
         )
     asks = [
         ask(model, prompt, score, options=options[i] if options else None, gold=gold[i] if gold else None, steps=max_new_tokens)
@@ -73,24 +96,33 @@ def transplant_items(
     ]
     asks = _alike(asks)
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
-    shelf = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
-    same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(graft)} if shelf else {}
+    cache: Cache[dict[str, Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
+    same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(transplant)} if cache else {}
     grids: dict[int, Grid] = {}
     groups = share(batches([len(one) for one in ids], max_tokens))
     with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
         for group in groups:
             facts = [{**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
-            found = [_grid(kept) for each in facts if shelf and (kept := shelf.find(each))]
-            if len(found) < len(group):
-                carried = recorded(model, [donors[i] for i in group], sources, graft)
-                items = [Item(ids[i], carried[place], asks[i]) for place, i in enumerate(group)]
-                measured = measure_grids(model, items, targets, graft, method, max_cells)
-                found = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
-                for each, grid in zip(facts, found, strict=True) if shelf else ():
-                    shelf.keep(each, _tensors(grid))
-            grids |= dict(zip(group, found, strict=True))
+            finished = [_grid(kept) for each in facts if cache and (kept := cache.find(each))]
+            if len(finished) < len(group):
+                states = recorded(model, [donors[i] for i in group], sources, transplant)
+                items = [Item(ids[i], states[row], asks[i]) for row, i in enumerate(group)]
+                measured = measure_grids(model, items, targets, transplant, method, max_cells)
+                finished = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
+                for each, grid in zip(facts, finished, strict=True):
+                    if cache:
+                        cache.keep(each, _tensors(grid))
+            grids |= dict(zip(group, finished, strict=True))
             bar.update(len(group))
-    check_cells(model, grids, lambda i, source: recorded(model, [donors[i]], [source], graft), ids, asks, (sources, targets), graft)
+    check_cells(
+        model,
+        grids,
+        lambda i, source: recorded(model, [donors[i]], [source], transplant),
+        ids,
+        asks,
+        (sources, targets),
+        transplant,
+    )
     near = sum(grid.near_ties for grid in grids.values())
     if near:
         cells = len(grids) * len(sources) * len(targets)
@@ -99,7 +131,7 @@ def transplant_items(
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:
-    """Score whole options of every item where the options of one begin alike: the mean of two scales would mean nothing."""
+    """Score whole options of every item if the options of one item share their first token, so that all have the same scale."""
     clashes = sum(one.clash for one in asks)
     if not clashes or asks[0].score not in ("choice", "logit_difference"):
         return asks
@@ -108,39 +140,46 @@ def _alike(asks: list[Ask]) -> list[Ask]:
 
 
 def recorded(
-    model: TransformerBridge, donors: Sequence[Donor | Sequence[str]], sources: Sequence[int], graft: Graft, position: int = -1
+    model: TransformerBridge,
+    donors: Sequence[Donor | Sequence[str]],
+    sources: Sequence[int],
+    transplant: Transplant,
+    position: int = -1,
 ) -> Tensor:
-    """What is carried, `[item source d]`: prompts are run (one batch), tensors taken as they are, lists of prompts averaged."""
+    """The donor activations, `[item source d]`. Prompts are run in one batch, tensors used as they are, lists of prompts averaged.
+
+    `donors` and `sources` are those of `transplant_items`, `transplant` says which site to read, and `position` which token.
+    """
     given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
     for donor in given.values():
-        _check_recorded(model, donor, graft)
-    found = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
+        _check_recorded(model, donor, transplant)
+    states_of = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
     runs = {k: [tokens_of(model, one) for one in _prompts(donor)] for k, donor in enumerate(donors) if k not in given}
     if runs:
-        done = iter(record(model, [ids for several in runs.values() for ids in several], graft.source_site, sources, position))
+        done = iter(record(model, [ids for several in runs.values() for ids in several], transplant.source_site, sources, position))
         for k, several in runs.items():
             states = torch.stack([next(done) for _ in several])
-            found[k] = states.float().mean(0).to(states.dtype)
-    return torch.stack([found[k] for k in range(len(donors))])
+            states_of[k] = states.float().mean(0).to(states.dtype)
+    return torch.stack([states_of[k] for k in range(len(donors))])
 
 
 def _prompts(donor: Any) -> list[Any]:
-    """One prompt, or the several that a donor is averaged over."""
+    """The prompts that a donor is averaged over."""
     several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
     return list(donor) if several else [donor]
 
 
-def _check_recorded(model: TransformerBridge, donor: Tensor, graft: Graft) -> None:
-    needed = (model.cfg.n_layers, model.cfg.d_head if kind(graft.target_site) == "head" else model.cfg.d_model)
-    if tuple(donor.shape) != needed:
+def _check_recorded(model: TransformerBridge, donor: Tensor, transplant: Transplant) -> None:
+    expected = (model.cfg.n_layers, model.cfg.d_head if kind(transplant.target_site) == "head" else model.cfg.d_model)
+    if tuple(donor.shape) != expected:
         raise ValueError(
-            f"donor activations of shape {tuple(donor.shape)}. Needed: {needed}, one row a block of this model. "
+            f"got donor activations of shape {tuple(donor.shape)}, expected {expected}, one row for each block of this model. "
             "Were they recorded from another model or at another site?"
         )
 
 
 def _facts(donor: Any) -> Any:
-    """What was carried, as a cache knows it: prompts as they are, tensors by their hash."""
+    """A donor in the key of the cache: prompts as they are, tensors by their hash."""
     if not isinstance(donor, Tensor):
         return donor if isinstance(donor, str) else list(donor)
     return hash_tensors({"donor": donor.cpu()})

@@ -1,10 +1,9 @@
-"""Every source layer into every target layer of one prompt: the same numbers, by several roads.
+"""Every source layer into every target layer of one prompt, without optimisation: the reference for the faster methods.
 
-Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell,
-and a cell is one token read against a shared prefix. `naive` reads the whole prompt again for each cell (the oracle);
-`batched` gives each cell a row of a batch and a copy of the prefix; `packed` makes the cells positions of one sequence in
-which each sees the prefix and itself; `wave` (`interp.interventions.grid.wave`) is packed, and lets a cell in only at its
-target block.
+Only the last token of the prompt is changed, so all earlier keys and values are those of the untouched run in every cell, and a
+cell needs one token with a shared prefix. `naive` reads the whole prompt again for each cell; `batched` makes each cell a row of a
+batch with a copy of the prefix; `packed` makes the cells positions of one sequence, in which each attends to the prefix and itself;
+`wave` is `packed` with each cell added only at its target block.
 """
 
 from __future__ import annotations
@@ -55,17 +54,17 @@ def naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, ce
     """
     batch = pad(model, [ids])
     where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
-    hooks = _graft_hooks(cells, cell, where)
+    hooks = _transplant_hooks(cells, cell, where)
     keep = len(ids) - (length or len(ids)) + 1
     return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
 
 
-def _graft_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
+def _transplant_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
     if cells.block[cell] < 0:
         return []
     donor = cells.donors[0, cells.source[cell]]
-    name = hook_of(cells.graft.target_site, int(cells.block[cell]))
-    return [(name, lambda activation, hook: cells.graft.write(activation, where, donor))]
+    name = hook_of(cells.transplant.target_site, int(cells.block[cell]))
+    return [(name, lambda activation, hook: cells.transplant.write(activation, where, donor))]
 
 
 @torch.no_grad()

@@ -150,12 +150,12 @@ def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[Any]:
     for block in cells.blocks:
         mine = (cells.block == block).nonzero()[:, 0]
         donors = cells.donors[:, cells.source[mine]]
-        hooks.append((hook_of(cells.graft.target_site, block), _writer(cells, lanes.place(mine, nodes), donors)))
+        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.place(mine, nodes), donors)))
     return hooks
 
 
 def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Any:
-    return lambda activation, hook: cells.graft.write(activation, where, donors)
+    return lambda activation, hook: cells.transplant.write(activation, where, donors)
 
 
 def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Any]:

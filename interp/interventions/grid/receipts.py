@@ -1,4 +1,4 @@
-"""Some cells of the grids of a run computed again by plain forwards: the donor alone, then the whole prompt under a hook."""
+"""Checks of some cells by plain forward passes: the donor prompt alone, then the whole target prompt with a hook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from interp.generation.plain import shortfalls
-from interp.interventions.edits import Graft
+from interp.interventions.edits import Transplant
 from interp.interventions.grid.cells import Cells
 from interp.interventions.grid.naive import naive, naive_forward
 from interp.interventions.grid.scores import Ask, reduce
@@ -30,7 +30,7 @@ def check_cells(
     prompts: Sequence[Sequence[int]],
     asks: Sequence[Ask],
     blocks: tuple[Sequence[int], Sequence[int]],
-    graft: Graft,
+    transplant: Transplant,
 ) -> None:
     """Compute some cells of some grids again. Raises `ReceiptError` where one is off, however the grid came: fast, or from disk.
 
@@ -43,7 +43,7 @@ def check_cells(
         item, cell = items[place // (len(sources) * len(targets))], place % (len(sources) * len(targets))
         row, column = divmod(cell, len(targets))
         target = torch.tensor([-1, targets[column]])
-        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, graft)
+        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, transplant)
         off.append(_difference(model, prompts[item], cells, asks[item], grids[item].values[row, column]))
     receipts.record_differences(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
 
@@ -53,11 +53,11 @@ def _decides(asks: Sequence[Ask]) -> bool:
     return bool(asks) and asks[0].score in ("choice", "choice_whole", "generate")
 
 
-def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, found: Tensor) -> float:
+def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, value: Tensor) -> float:
     """How far one value of a grid is from a plain forward; `cells` are the untouched run and the cell itself."""
     own = cells.part(1, 2)
     if question.score == "generate":
-        said = found.tolist()
+        said = value.tolist()
         logits = naive_forward(model, [*prompt, *said[:-1]], own, 0, len(prompt)).float()
         ended = _spoken(model, said)
         return max(shortfalls(logits[:ended], said[:ended]))
@@ -66,11 +66,11 @@ def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, q
     scale = float(logits.float().abs().max().clamp_min(1))
     if question.score in ("choice", "choice_whole"):
         values = reduce(replace(question, score="logprob"), logits, tails, logits[0])[0][0]
-        return float(values.max() - values[int(found)]) / scale
+        return float(values.max() - values[int(value)]) / scale
     truth = reduce(question, logits, tails, scored.logits[0, 0])[0][0]
     if question.score == "logits":
-        return share_of_largest(found, truth)
-    return float((found.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
+        return share_of_largest(value, truth)
+    return float((value.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
 
 
 def _spoken(model: TransformerBridge, said: Sequence[int]) -> int:

@@ -1,7 +1,7 @@
-"""What is asked of every cell: its next-token logits, an answer, a choice, a difference, a distance, or a text.
+"""The score of a cell: next-token logits, an answer, a choice, a logit difference, a divergence, or a generated text.
 
-Log-probabilities and divergences are in nats. `choice` and `logit_difference` read the first token of each option only; where
-two options share it, that would be a coin toss, so whole options are scored instead and the log says so.
+Log-probabilities and divergences are in nats. `choice` and `logit_difference` read the first token of each option only. If two
+options share it, whole options are scored instead, and the log says so.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Ask:
 
     @property
     def clash(self) -> bool:
-        """Whether two options begin with the same token."""
+        """Whether two options share their first token."""
         firsts = [option[0] for option in self.options]
         return len(set(firsts)) < len(firsts)
 
     @property
     def whole(self) -> bool:
-        """Whether options are scored to their end, not by their first token."""
+        """Whether whole options are scored, not only their first token."""
         by_first_token = self.score in ("choice", "logit_difference") and not (self.clash or self.long)
         return self.score not in ("logits", "kl", "generate") and not by_first_token
 
@@ -65,29 +65,46 @@ def ask(
     gold: int | None = None,
     steps: int = 20,
 ) -> Ask:
-    """Prepare one score: answers or options to token ids, as they stand right behind the prompt."""
+    """Prepare the score of an item.
+
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    prompt
+        The prompt after which the options are tokenized.
+    score, options, gold
+        As in `transplant_grid`.
+    steps
+        Number of tokens to generate (`generate` only).
+
+    Raises
+    ------
+    ValueError
+        The score is unknown, or lacks options or the index of the right one.
+    """
     if score not in get_args(Score):
-        raise ValueError(f"score {score!r}: needed one of {', '.join(get_args(Score))}.")
+        raise ValueError(f"got score {score!r}, expected one of {', '.join(get_args(Score))}.")
     if steps < 1:
-        raise ValueError(f"max_new_tokens {steps}: needed at least 1.")
+        raise ValueError(f"got max_new_tokens {steps}, expected at least 1.")
     needs = {"logprob": 1, "choice": 2, "choice_whole": 2, "logit_difference": 2}.get(score, 0)
     if len(options or ()) < needs:
         what = "answers to score" if score == "logprob" else "options to choose from"
-        raise ValueError(f"score {score!r}: {len(options or ())} {what} came. Needed: at least {needs}.")
+        raise ValueError(f"score {score!r}: got {len(options or ())} {what}, expected at least {needs}.")
     if score == "logit_difference" and (gold is None or not 0 <= gold < len(options or ())):
         raise ValueError(
-            f"score 'logit_difference': gold {gold}. Needed: the place of the right one among {len(options or ())} options."
+            f"score 'logit_difference': got gold {gold}, expected the index of the right one of {len(options or ())} options."
         )
     return Ask(cast(Score, score), tuple(continuation(model, prompt, option) for option in options or ()), gold, steps)
 
 
 def check_length(model: TransformerBridge, prompt: Sequence[int], question: Ask) -> None:
-    """Raise where the prompt with what follows it is longer than the model reads."""
+    """Raise `ValueError` if `prompt` (ids) with the continuation of `question` exceeds the context of `model`."""
     more = question.steps - 1 if question.score == "generate" else max(map(len, question.tails), default=1) - 1
     limit = context_limit(model)
     if limit is not None and len(prompt) + more > limit:
         raise ValueError(
-            f"a prompt of {len(prompt)} tokens and {more} more behind it: this model reads {limit}. Shorten one of them."
+            f"got a prompt of {len(prompt)} tokens and a continuation of {more}, expected at most {limit} in all. Shorten one."
         )
 
 

@@ -1,9 +1,9 @@
-"""The growing wave: cells enter the sequence at their target block, so no block is run for cells that are still clean.
+"""The `wave` method: cells are added to the sequence at their target block, so that no block is run for unchanged cells.
 
-Below its target block a cell equals the untouched last token. The prompt is read once as it stands; at each block the cells
-whose target lies there join as further positions behind it, each seeing the prompt before its last token and itself. Half
-the work of `packed`, exact wherever `packed` is, but the tokens cells would need for continuations below their target are
-never made: first-token scores only (XTransplant's cost drops from N^2 prompts to N^2 / 2 positions).
+Below its target block a cell equals the untouched last token. The prompt is read once; at each block, the cells with this target
+are added as further positions, each attending to the prompt before its last token and to itself. This is half the work of `packed`
+and exact wherever that is, but gives scores of the first token only, as the keys and values below the target that continuations
+need do not exist. The cost of XTransplant falls from N^2 prompts to N^2 / 2 positions.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Front:
 
     def __init__(self, cells: Cells, length: int) -> None:
         self.cells, self.length = cells, length
-        self.late = kind(cells.graft.target_site) in ("mlp", "residual_post")
+        self.late = kind(cells.transplant.target_site) in ("mlp", "residual_post")
         self.clean: dict[int, Tensor] = {}
 
     def joined(self, block: int) -> int:
@@ -98,15 +98,15 @@ class _Front:
         if not self.late or not self.clean or now == before:
             return last
         old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
-        return last - old + self.cells.graft.blend(old, self.cells.donors[:, self.cells.source[before:now]])
+        return last - old + self.cells.transplant.blend(old, self.cells.donors[:, self.cells.source[before:now]])
 
     def hooks(self) -> list[Any]:
         act = self._keep if self.late else self._write
-        return [(hook_of(self.cells.graft.target_site, block), act(block)) for block in self.cells.blocks]
+        return [(hook_of(self.cells.transplant.target_site, block), act(block)) for block in self.cells.blocks]
 
     def _keep(self, block: int) -> Any:
         def hook(activation: Tensor, hook: object) -> None:
-            self.clean[block] = at(activation, self.cells.graft.target_site)[:, self.length - 1]
+            self.clean[block] = at(activation, self.cells.transplant.target_site)[:, self.length - 1]
 
         return hook
 
@@ -117,7 +117,7 @@ class _Front:
         def hook(activation: Tensor, hook: object) -> Tensor:
             rows = torch.arange(len(donors), device=activation.device)[:, None]
             where = (rows, (self.length + mine)[None].expand(len(donors), -1))
-            return self.cells.graft.write(activation, where, donors)
+            return self.cells.transplant.write(activation, where, donors)
 
         return hook
 

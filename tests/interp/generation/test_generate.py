@@ -225,7 +225,7 @@ def test_choosing_takes_the_most_probable_option() -> None:
         logits = model(torch.tensor([encode(model, PROMPTS[:1])[0]]), use_cache=False)[0, -1].log_softmax(-1)
     tokens = [encode(model, [one], special=False)[0][0] for one in "axq"]
     assert first.log_probs[0] == pytest.approx(logits[tokens].tolist(), abs=1e-4)
-    with pytest.raises(ValueError, match=r"options 'xa' and 'xb' of item 0 begin with one token. Needed: by='whole'"):
+    with pytest.raises(ValueError, match=r"'xa' and 'xb' of item 0 share their first token. Use by='whole'"):
         choose(model, PROMPTS[:1], [["a", "xa", "xb"]], by="first_token")
 
 
@@ -233,11 +233,11 @@ def test_choosing_takes_the_most_probable_option() -> None:
     ("fault", "message"),
     [
         (lambda m: generate(m, ["a"], max_new_tokens=0), "at least 1 of each"),
-        (lambda m: generate(m, ["a"], max_new_tokens=500), r"prompt 0 and what follows: .* tokens; the model reads 128"),
-        (lambda m: generate(m, ["a", ""], max_new_tokens=1), "prompt 1 is empty"),
+        (lambda m: generate(m, ["a"], max_new_tokens=500), r"prompt 0: got .* tokens with its continuation, expected at most 128"),
+        (lambda m: generate(m, ["a", ""], max_new_tokens=1), "prompt 1: got no token"),
         (lambda m: score(m, ["a"], []), "1 prompts and 0 continuations"),
-        (lambda m: score(m, ["a"], [""]), "continuation '' of item 0 has no token"),
-        (lambda m: choose(m, ["a"], [[]]), "Needed: options for each prompt"),
+        (lambda m: score(m, ["a"], [""]), "item 0: got continuation '', which has no token"),
+        (lambda m: choose(m, ["a"], [[]]), "expected at least one option for each"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(fault: Any, message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import interp
-from interp.interventions.edits import SITE_PAIRS, Graft, record, tokens_of
+from interp.interventions.edits import SITE_PAIRS, Transplant, record, tokens_of
 from interp.interventions.grid.cells import Cells, Greedy, read_prefix
 from interp.interventions.grid.grid import shortest_window
 from interp.interventions.grid.items import transplant_items
@@ -72,9 +72,9 @@ def test_all_methods_agree_at_every_site(family):
     prefix, plain = (read_prefix(model, [target], windows=windows) for windows in (False, True))
     last = prefix.last[:, None]
     for pair, sites in SITES.items():
-        graft = Graft(*sites, norm_match=pair == "residual_post", alpha=0.5 if pair == "residual_pre" else 1.0)
+        transplant = Transplant(*sites, norm_match=pair == "residual_post", alpha=0.5 if pair == "residual_pre" else 1.0)
         donors = record(model, [source], sites[0], [3])
-        cells = Cells(donors, torch.tensor([0, 0]), torch.tensor([0, 2]), graft)
+        cells = Cells(donors, torch.tensor([0, 0]), torch.tensor([0, 2]), transplant)
         truth = naive(model, [target], cells, [[]]).logits
         found = [packed(model, plain, cells, [[]], batched=True).logits]
         if family in PACKING:
@@ -290,10 +290,10 @@ def test_several_donors_are_averaged():
 
 def test_norm_matching_keeps_the_length_of_what_is_replaced():
     old, donor = torch.randn(5, 16), 30 * torch.randn(5, 16)
-    new = Graft(norm_match=True).blend(old, donor)
+    new = Transplant(norm_match=True).blend(old, donor)
     torch.testing.assert_close(new.norm(dim=-1), old.norm(dim=-1))
     torch.testing.assert_close(torch.cosine_similarity(new, donor), torch.ones(5))
-    torch.testing.assert_close(Graft(alpha=0.25).blend(old, donor), 0.75 * old + 0.25 * donor)
+    torch.testing.assert_close(Transplant(alpha=0.25).blend(old, donor), 0.75 * old + 0.25 * donor)
 
 
 @pytest.mark.parametrize(
@@ -301,15 +301,15 @@ def test_norm_matching_keeps_the_length_of_what_is_replaced():
     [
         ({"source_prompt": torch.zeros(LAYERS, 7)}, "another model"),
         ({"source_prompt": torch.full((LAYERS, 32), torch.nan)}, "NaN"),
-        ({"sources": [LAYERS]}, "blocks 0 to 3"),
+        ({"sources": [LAYERS]}, "block of 0 to 3"),
         ({"targets": [0, 0]}, "each once"),
-        ({"target_prompt": [5] * 200}, "this model reads 128"),
-        ({"target_prompt": [5] * 120, "score": "generate"}, "this model reads 128"),
+        ({"target_prompt": [5] * 200}, "expected at most 128"),
+        ({"target_prompt": [5] * 120, "score": "generate"}, "expected at most 128"),
         ({"target_prompt": []}, "no token"),
-        ({"score": "logprob", "options": [""]}, "tokenizes to nothing"),
+        ({"score": "logprob", "options": [""]}, "which has no token"),
         ({"score": "choice", "options": [" a"]}, "at least 2"),
         ({"score": "logit_difference", "options": [" a", " b"], "gold": 2}, "gold 2"),
-        ({"score": "best"}, "needed one of"),
+        ({"score": "best"}, "expected one of"),
         ({"source_site": ("head", 0)}, "two heads"),
         ({"source_site": ("head", 9), "target_site": ("head", 0)}, "heads 0 to 3"),
         ({"method": "wave", "score": "generate"}, "first-token"),

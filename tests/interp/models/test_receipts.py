@@ -213,7 +213,7 @@ def test_no_method_is_taken_that_was_not_compared_with_naive(monkeypatch, caplog
 def test_a_method_is_compared_at_the_site_it_writes_to(monkeypatch):
     """Wave broken for early sites only: it is taken for the MLP, and not for attention."""
     model, real = interp.random_init(tiny("llama"), 6), grids.wave
-    monkeypatch.setattr(grids, "wave", lambda *args: real(*args) + 0.1 * (args[-1].graft.target_site == "attention"))
+    monkeypatch.setattr(grids, "wave", lambda *args: real(*args) + 0.1 * (args[-1].transplant.target_site == "attention"))
     prompts, ask = [[3, 4, 5]], [grids.Ask("logits")]
     assert grids.choose(model, prompts, ask, "auto", "mlp") == "wave"
     assert grids.choose(model, prompts, ask, "auto", "attention") == "packed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -17,10 +18,9 @@ from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.word_lists import read_word_clozes
 from interp.vocabulary.spelling import read_vocabulary
 from probes.lens import labels as label_lens
-from probes.lens import latent_language
 from probes.lens import tokens_figures as figures_tokens
 from probes.lens.labels import measure_labels
-from probes.lens.latent_language import measure_latent_language
+from probes.lens.latent_language import LatentLanguageStudy, measure_latent_language
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.lens.tokens import measure_tokens
 from probes.lens.word_prompts import cloze_prompts, translation_prompts
@@ -130,7 +130,7 @@ def test_a_line_that_cannot_ask_is_refused(line):
 
 
 def test_more_examples_than_items_are_refused():
-    with pytest.raises(ValueError, match="shots 6 with 6 items"):
+    with pytest.raises(ValueError, match="got 6 shots for 6 items"):
         translation_prompts(WORDS, "deu_Latn", "rus_Cyrl", shots=6)
 
 
@@ -198,6 +198,22 @@ def test_a_random_model_prefers_no_language(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} >= {"figure.svg", "figure-scripts.svg", "figure-energy.svg", "summary.csv"}
 
 
+def test_shares_read_every_target_once_and_measure_reads_none_again(tmp_path, monkeypatch):
+    study = LatentLanguageStudy(
+        model=tiny("llama"), words=WORDS, shots=1, seed=7, boot=20
+    )  # tiny models have random weights of seed 0
+    truth = study.measure()
+    for index in range(2):
+        study.share(tmp_path, index, 2)
+        assert len(list(tmp_path.glob("*.safetensors"))) == 2 * (index + 1)  # two targets in trained and in random weights
+    monkeypatch.setattr("probes.lens.words.read_prompts", None)  # any reading of the model would be an error
+    shared = study.measure(tmp_path)
+    pd.testing.assert_frame_equal(shared.table, truth.table)
+    assert shared.signature == truth.signature
+    with pytest.raises(ValueError, match="got index 2 of 2 shares, expected 0 to 1"):
+        study.share(tmp_path, 2, 2)
+
+
 def test_the_probability_of_a_word_is_that_of_its_tokens_after_its_prompt():
     model = tiny("gemma2")
     report = measure_latent_language(model, WORDS, source="deu_Latn", shots=1, rule="prefix", controls=False, boot=20)
@@ -217,7 +233,7 @@ def test_a_task_and_a_word_list_are_not_taken_for_each_other():
         measure_latent_language(tiny("llama"), WORDS, task="cloze")
     with pytest.raises(ValueError, match="a parallel list of words"):
         measure_latent_language(tiny("llama"), TASK)
-    with pytest.raises(ValueError, match="the pivot swh_Latn"):
+    with pytest.raises(ValueError, match="the reference language swh_Latn"):
         measure_latent_language(tiny("llama"), WORDS, pivot="swh_Latn")
 
 
@@ -384,7 +400,7 @@ def test_word_lists_without_the_columns_are_refused(tmp_path):
 def test_the_default_targets_come_from_the_language_before_them():
     pairs = [
         (one.source, one.target)
-        for one in latent_language._prompts(WORDS, "eng_Latn", "translation", None, 1, "{word}{answer}", None, 0)
+        for one in LatentLanguageStudy(model=tiny("llama"), words=WORDS, shots=1, line="{word}{answer}")._prompts()
     ]
     assert pairs == [("rus_Cyrl", "deu_Latn"), ("deu_Latn", "rus_Cyrl")]
     alone = WORDS.select(["eng_Latn", "deu_Latn"])

@@ -13,10 +13,10 @@ from interp.models.sites import gate_hook, neuron_hook
 from interp.neurons import NeuronCounts, count_neurons
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus
-from probes.neurons.ablation import matched, measure_damage
+from probes.neurons.ablation import AblationStudy, matched, measure_damage
 from probes.neurons.find import find_neurons
 from probes.neurons.report import NeuronReport
-from probes.neurons.specificity import Moments, pool, rank_neurons, select_neurons
+from probes.neurons.specificity import Moments, null_maxima, pool, rank_neurons, select_neurons
 from tests.support.tiny import tiny
 
 LANGUAGES = ("eng_Latn", "deu_Latn", "rus_Cyrl")
@@ -104,6 +104,12 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     assert "0 of them exceed the permutation null" in report.verdict()
 
 
+def test_permutations_without_a_candidate_get_the_lowest_specificity():
+    counts = count_neurons(tiny("llama"), CORPUS, shards=2)
+    null = null_maxima(counts, "lape", 1.0, 3, np.random.default_rng(0))  # no rate exceeds the highest one
+    np.testing.assert_allclose(null, -np.log(len(CORPUS.languages)))
+
+
 def test_lape_is_the_published_selection():
     rates = torch.rand(3, 4, 50, generator=torch.Generator().manual_seed(1)) ** 4
     rates[0, 2, 5] = 0.0
@@ -186,6 +192,17 @@ def test_random_neurons_are_as_many_of_the_same_blocks_as_busy_and_nobodys_own(m
         for neuron, twin in zip(own[block], controls, strict=True):
             nearer = np.abs(highest[block, free] - highest[block, neuron]) < abs(highest[block, twin] - highest[block, neuron])
             assert nearer.sum() < 10 + len(controls)
+
+
+def test_shares_switch_off_every_set_once_and_measure_none_again(measured, tmp_path, monkeypatch):
+    study = AblationStudy(model=tiny("llama"), corpus=CORPUS, report=measured, modes=("zero",), draws=1, resamples=50)
+    for index in range(2):
+        study.share(tmp_path, index, 2)
+    monkeypatch.setattr("probes.neurons.ablation.ablated", None)  # any further ablation would be an error
+    shared = study.measure(tmp_path)
+    np.testing.assert_array_equal(shared.arrays["loss"], measured.arrays["loss"][:1])
+    with pytest.raises(ValueError, match="got index -1 of 2 shares"):
+        study.share(tmp_path, -1, 2)
 
 
 def test_another_models_neurons_are_refused(measured):

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+import probes.report as report_module
 from experiments.__main__ import main
 from interp.interventions.grid import items as grid_items
 from interp.interventions.transplant import transplant_grid
 from interp.text.corpus import ParallelTask
 from probes.report import Report
 from probes.transplant.controls import derangement
-from probes.transplant.measure import measure_transplant, right
+from probes.transplant.measure import TransplantStudy, measure_transplant, right
 from probes.transplant.options import pairs_of, questions
 from probes.transplant.selection import choose, held_out, oracle, splits
 from tests.support.tiny import LAYERS, tiny, tiny_folder
@@ -177,8 +178,36 @@ def test_a_killed_measurement_resumes_to_the_same_table(tmp_path, monkeypatch):
     assert again.summary()["estimate"].to_numpy() == pytest.approx(truth.summary()["estimate"].to_numpy(), abs=1e-5)
 
 
+def test_shares_measure_every_item_once_and_measure_none_again(tmp_path, monkeypatch):
+    given = task()
+    pairs = pairs_of(given, "eng_Latn", "both")
+    study = TransplantStudy(
+        model=tiny("llama"), task=given, pairs=pairs, controls=("shuffled", "random"), sources=[1, 3], targets=[0], resamples=20
+    )
+    truth = study.measure(progress=False)
+    for index in range(3):
+        study.share(tmp_path, index, 3)
+    monkeypatch.setattr(grid_items, "measure_grids", None)  # any further grid would be an error
+    shared = study.measure(tmp_path, progress=False)
+    for name, values in truth.arrays.items():
+        np.testing.assert_array_equal(shared.arrays[name], values)
+    assert shared.signature == truth.signature
+    assert truth.receipts  # the fast path was compared with plain forwards
+    with pytest.raises(ValueError, match="got index 3 of 3 shares"):
+        study.share(tmp_path, 3, 3)
+
+
+def test_the_seed_of_a_study_draws_what_is_computed_again(monkeypatch):
+    seeds, collected = [], report_module.collected
+    monkeypatch.setattr(report_module, "collected", lambda seed: seeds.append(seed) or collected(seed))
+    given = task()
+    how = {"controls": (), "sources": [1], "targets": [0], "resamples": 20, "seed": 5}
+    measure_transplant(tiny("llama"), given, pairs_of(given, "eng_Latn", "to"), progress=False, **how)
+    assert seeds == [5]
+
+
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="site 'brain'"):
+    with pytest.raises(ValueError, match="got site 'brain', expected"):
         measure_transplant(tiny("llama"), task(), pairs_of(task(), "eng_Latn", "to"), sites="brain")
     with pytest.raises(ValueError, match="a pilot of 5 items out of 5"):
         splits(5, None, 5, 5, 0)
@@ -223,7 +252,7 @@ def test_any_site_it_accepts_works_to_the_end(sites, tmp_path):
     ("sites", "said"),
     [
         ((("head", 9), ("head", 9)), "heads 0 to 3"),
-        (("head", "head"), "place 'head'"),
+        (("head", "head"), "'head'"),
         ((("head", 1), "mlp"), "two heads"),
         ("everything", "everything"),
     ],
