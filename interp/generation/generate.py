@@ -19,6 +19,7 @@ from transformers import DynamicCache, GenerationConfig
 from interp.generation.plain import check_said
 from interp.models.batches import batches, context_limit, pad
 from interp.models.finite import check_finite, is_half
+from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens, prompt_ids
 
 
@@ -50,9 +51,10 @@ def generate(
     raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
-        found = (
-            greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
-        )
+        if beams == 1 and not keeps_state(model):
+            found = greedy(model, some, group, max_new_tokens, stops)
+        else:
+            found = _beams(model, some, group, max_new_tokens, beams)
         for index, ids in zip(group, found, strict=True):
             raw[index] = ids
     if beams == 1:
@@ -88,7 +90,7 @@ def greedy(
 
 
 def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, beams: int) -> list[list[int]]:
-    """New ids by Hugging Face's beam search, over the bridged modules so that hooks fire, without the model's own settings."""
+    """New ids by Hugging Face's search, over the bridged modules so that hooks fire, without the model's own settings."""
     (ids, mask), ends = pad(model, starts), list(end_tokens(model)) or None
     inner: Any = model.original_model
     own = inner.generation_config
@@ -102,7 +104,8 @@ def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int]
         found = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
     finally:
         inner.generation_config = own
-    return found[:, ids.shape[1] :].tolist()
+    said = found[:, ids.shape[1] :].tolist()
+    return [row[: next((place + 1 for place, token in enumerate(row) if token in (ends or ())), len(row))] for row in said]
 
 
 def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
