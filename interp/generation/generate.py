@@ -19,6 +19,7 @@ from transformers import DynamicCache, GenerationConfig
 from interp.generation.plain import check_said
 from interp.models.batches import batches, context_limit, pad
 from interp.models.finite import check_finite, is_half
+from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens, prompt_ids
 
 
@@ -68,9 +69,10 @@ def generate(
     raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
         some = [starts[index] for index in group]
-        generated = (
-            greedy(model, some, group, max_new_tokens, stops) if beams == 1 else _beams(model, some, group, max_new_tokens, beams)
-        )
+        if beams == 1 and not keeps_state(model):
+            generated = greedy(model, some, group, max_new_tokens, stops)
+        else:
+            generated = _beams(model, some, group, max_new_tokens, beams)
         for index, ids in zip(group, generated, strict=True):
             raw[index] = ids
     if beams == 1:
@@ -120,7 +122,7 @@ def greedy(
 
 
 def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, beams: int) -> list[list[int]]:
-    """Continuations by Hugging Face's beam search, through the bridged modules, so that hooks run, with default settings."""
+    """Continuations by Hugging Face's search, through the bridged modules, so that hooks run, with default settings."""
     (ids, mask), ends = pad(model, starts), list(end_tokens(model)) or None
     inner: Any = model.original_model
     own = inner.generation_config
@@ -134,7 +136,8 @@ def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int]
         sequences = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
     finally:
         inner.generation_config = own
-    return sequences[:, ids.shape[1] :].tolist()
+    rows = sequences[:, ids.shape[1] :].tolist()
+    return [row[: next((place + 1 for place, token in enumerate(row) if token in (ends or ())), len(row))] for row in rows]
 
 
 def check_prompts(sequences: Sequence[Sequence[int]]) -> None:

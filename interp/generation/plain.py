@@ -24,6 +24,13 @@ def plain_logits_behind(model: TransformerBridge, prompt: Sequence[int], said: S
     return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=len(said))[0].float()
 
 
+def plain_score(model: TransformerBridge, prompt: Sequence[int], said: Sequence[int]) -> tuple[float, float]:
+    """The summed log-probability (nats) of `said` behind the prompt in one uncached forward, and its largest logit."""
+    logits = plain_logits_behind(model, prompt, said)
+    chosen = logits.log_softmax(-1)[range(len(said)), list(said)]
+    return float(chosen.sum()), float(logits.abs().max())
+
+
 def shortfalls(logits: Float[Tensor, "token vocab"], said: Sequence[int]) -> list[float]:
     """How far the logit of each token of `said` is below the highest of `logits`, as a share of the largest: 0 for the best token.
 
@@ -62,7 +69,6 @@ def check_scored(
     places = [(item, k) for item, each in enumerate(rests) for k in range(len(each))]
     for place in receipts.draw_items(what, len(places)):
         item, k = places[place]
-        logits = plain_logits_behind(model, prompts[item], rests[item][k])
-        truth = logits.log_softmax(-1)[range(len(rests[item][k])), list(rests[item][k])].sum()
-        off.append(abs(float(truth) - sums[item][k]) / max(1.0, float(logits.abs().max()), abs(float(truth))))
+        truth, largest = plain_score(model, prompts[item], rests[item][k])
+        off.append(abs(truth - sums[item][k]) / max(1.0, largest, abs(truth)))
     receipts.record_differences(what, off, tolerance_of(model))

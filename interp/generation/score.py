@@ -16,9 +16,10 @@ from transformers import DynamicCache
 
 from interp.generation.continuation import continue_prompts
 from interp.generation.generate import check_prompts, check_room, rows_of_cache
-from interp.generation.plain import check_scored
+from interp.generation.plain import check_scored, plain_score
 from interp.models.batches import batches, pad
 from interp.models.finite import check_finite, is_half
+from interp.models.states import keeps_state
 from interp.models.tokens import prompt_ids
 
 By = Literal["whole", "first_token"]
@@ -127,11 +128,25 @@ def choose(
 def _log_probs(
     model: TransformerBridge, starts: list[list[int]], rests: list[list[list[int]]], max_tokens: int
 ) -> list[list[float]]:
-    """The summed log-probability of every continuation of every prompt. Each prompt is read once."""
+    """The summed log-probability of every continuation of every prompt. Each prompt is read once where that can be shared."""
     lengths = [len(start) + max(map(len, each)) for start, each in zip(starts, rests, strict=True)]
     check_room(model, [length - 1 for length in lengths])
+    if keeps_state(model):
+        sums = [[plain_score(model, start, one)[0] for one in each] for start, each in zip(starts, rests, strict=True)]
+    else:
+        sums = _over_a_cache(model, starts, rests, batches(lengths, max_tokens), max_tokens)
+    for item, each in enumerate(sums):
+        check_finite(np.array(each), lambda k, item=item: f"score: continuation {k} of prompt {item}", is_half(model))
+    check_scored(model, starts, rests, sums)
+    return sums
+
+
+def _over_a_cache(
+    model: TransformerBridge, starts: list[list[int]], rests: list[list[list[int]]], groups: list[list[int]], max_tokens: int
+) -> list[list[float]]:
+    """The same, the prompts of each group in one forward and what follows them over its cache."""
     sums: list[list[float]] = [[] for _ in rests]
-    for group in batches(lengths, max_tokens):
+    for group in groups:
         ids, mask = pad(model, [starts[index] for index in group])
         logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
         first = logits[:, -1].float().log_softmax(-1)
@@ -143,9 +158,6 @@ def _log_probs(
             tails = [rests[longer[row][1]][longer[row][2]] for row in some]
             for row, extra in zip(some, _tail_log_probs(model, rows_of_cache(past, places), mask[places], tails), strict=True):
                 sums[longer[row][1]][longer[row][2]] += extra
-    for item, each in enumerate(sums):
-        check_finite(np.array(each), lambda k, item=item: f"score: continuation {k} of prompt {item}", is_half(model))
-    check_scored(model, starts, rests, sums)
     return sums
 
 

@@ -24,6 +24,7 @@ from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models import receipts
 from interp.models.batches import pad
 from interp.models.sites import EditSite, hook_name
+from interp.models.states import keeps_state
 from interp.models.verification import share_of_largest, tolerance_of
 
 Direction = Literal["denoise", "noise"]
@@ -53,7 +54,8 @@ def run_edits(
     model
         The model, from `interp.load`.
     ids
-        Token ids of the prompt. Those before the first edited token are read once for all edits.
+        Token ids of the prompt. Those before the first edited token are read once for all edits, unless the
+        model keeps a state.
     edits
         Replacements, each in a run of its own.
     site
@@ -63,8 +65,8 @@ def run_edits(
     """
     first = min(min(edit.positions) for edit in edits)
     batch = pad(model, [[*ids, *tail[:-1]]])
-    past = None
-    if first:
+    past, shared = None, not keeps_state(model)
+    if first and shared:
         _, past = model(
             batch.ids[:, :first],
             attention_mask=batch.mask[:, :first],
@@ -72,6 +74,8 @@ def run_edits(
             return_type="logits_and_cache",
             logits_to_keep=1,
         )
+    else:
+        first = 0
     rest, parts = batch.ids[:, first:], []
     keep = batch.ids.shape[1] - len(ids) + 1
     size = _rows_at_a_time(model, batch.ids.shape[1], rest.shape[1])
@@ -80,7 +84,8 @@ def run_edits(
         logits = model.run_with_hooks(
             rest.expand(len(part), -1),
             attention_mask=batch.mask.expand(len(part), -1),
-            past_key_values=fork(past, len(part)),
+            past_key_values=fork(past, len(part)) if shared else None,
+            use_cache=shared,
             fwd_hooks=_hooks(part, site, first),
             logits_to_keep=keep,
         )

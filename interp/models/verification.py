@@ -291,8 +291,15 @@ def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) 
         raise ValueError(
             f"model {name!r} does not run ({why}). Restore the configuration that its weights were saved with."
         ) from error
-    model = bridged()
-    for check in check_model(model, plain):
+    try:
+        model = bridged()
+        checks = check_model(model, plain)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, AttributeError, TypeError, LookupError) as error:  # TransformerLens knows another version of this family
+        detail = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise VerificationError(_refusal(name, Check("TransformerLens can wrap and run it", float("inf"), 0.0, detail))) from error
+    for check in checks:
         if not check.passed:
             raise VerificationError(_refusal(name, check))
         if check.skipped:

@@ -21,6 +21,7 @@ from interp.interventions.grid.packed import lanes_for, packed, packed_generate
 from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
+from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens
 from interp.models.verification import share_of_largest, tolerance_of
 
@@ -35,6 +36,10 @@ FAST: tuple[Method, ...] = ("wave", "packed", "batched")
 
 _WIDEST = 512
 """Number of cells in one wave at most: attention among them costs their number squared."""
+
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
+_LOCAL = "local"
+"""GPT-Neo's name for a layer with a window."""
 
 
 @dataclass(frozen=True)
@@ -174,11 +179,15 @@ def choose(
 
 def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], method: Method, site: Place) -> str:
     """The reason why a fast method is not exact here; empty if it is."""
+    if keeps_state(model):
+        return "this model keeps a state of what it reads, which cells cannot share"
     window = shortest_window(model)
     more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
     longest = max(map(len, prompts)) + more
     if method != "batched" and window is not None and longest > window:
         return f"{longest} tokens are more than the sliding window of {window}"
+    if method != "batched" and _LOCAL in (getattr(model.original_model.config, "attention_layers", None) or ()):
+        return f"the window of {window} counts places of the cache, and cells as positions of one sequence fill them"
     known = _PROBED.setdefault(model, {})
     if (key := (method, kind(site))) not in known:
         known[key] = _probe(model, method, site)
@@ -186,13 +195,13 @@ def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
 
 
 def shortest_window(model: TransformerBridge) -> int | None:
-    """The shortest sliding or chunked attention window of the layers of `model`; None if all attend to everything."""
+    """The shortest sliding, local or chunked attention window of the layers of `model`; None if all attend to everything."""
     config = model.original_model.config
     config = getattr(config, "get_text_config", lambda: config)()
-    kinds = getattr(config, "layer_types", None)
-    if kinds is not None and set(kinds) == {"full_attention"}:
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if kinds and set(kinds) <= {"full_attention", "global"}:
         return None
-    spans = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    spans = [getattr(config, name, None) for name in _WINDOWS]
     return min((span for span in spans if span), default=None)
 
 

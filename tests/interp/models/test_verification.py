@@ -164,3 +164,34 @@ def test_the_cache_is_found_under_either_name():
 
 def test_a_window_is_known():
     assert shortest_window(tiny("mistral", sliding_window=8)) == 8
+    assert shortest_window(load.bridge_beside(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")) == 8
+    assert shortest_window(load.bridge_beside(gpt_neo("global"), tiny_tokenizer("gpt2"), "planted")) is None
+
+
+def gpt_neo(kind: str):
+    sizes = {"hidden_size": D_MODEL, "num_layers": 2, "num_heads": HEADS, "vocab_size": VOCAB, "max_position_embeddings": CONTEXT}
+    config = transformers.GPTNeoConfig(attention_types=[[["global", kind], 1]], window_size=8, initializer_range=0.2, **sizes)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return transformers.GPTNeoForCausalLM._from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+
+
+@pytest.mark.parametrize("target", ["Die", "Le chat dort sur la pierre chaude"])
+def test_a_local_window_that_counts_places_of_the_cache_leaves_the_batched_grid(target):
+    model = load.bridge_beside(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")
+    truth = interp.transplant_grid(model, "The cat sleeps", target, method="naive")
+    torch.testing.assert_close(interp.transplant_grid(model, "The cat sleeps", target), truth, atol=1e-4, rtol=0)
+    with pytest.raises(ValueError, match="window of 8"):
+        interp.transplant_grid(model, "The cat sleeps", target, method="wave")
+
+
+@pytest.mark.parametrize("where", ["build_bridge_from_module", "hand_on_cache"])
+def test_an_error_inside_the_libraries_names_their_versions(where, monkeypatch):
+    def stumble(*args, **kwargs):
+        raise AttributeError("'Attention' object has no attribute 'embed_positions'")
+
+    monkeypatch.setattr(load, where, stumble)
+    with pytest.raises(
+        VerificationError, match=r"wrap and run it; AttributeError: 'Attention'.*transformers .* Install the tested"
+    ):
+        interp.load(tiny_hf("llama", rms_norm_eps=1e-5), tokenizer=tiny_tokenizer("llama"))
