@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
-_Asked, _Made = ParamSpec("_Asked"), TypeVar("_Made", bound="Report")
+_Asked = ParamSpec("_Asked")
+_Made = TypeVar("_Made", bound="Report")
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
 _SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; equal figures give equal bytes."""

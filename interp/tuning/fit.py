@@ -55,7 +55,8 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
         callbacks=[_Watch(held, total)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.folder, trainer.order = folder, WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
+    trainer.trained, trainer.folder = model, folder
+    trainer.order = WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
     try:
         trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
     except UnpicklingError:
@@ -164,6 +165,7 @@ class WholeUpdates(Sampler[int]):
 
 
 class _Trainer(Trainer):
+    trained: Any  # the model in training: of transformers, or of peft, which has no types
     folder: Path
     order: WholeUpdates | None
 
@@ -186,15 +188,16 @@ class _Trainer(Trainer):
             raise OSError(f"cannot write {place}: {error}. Free some space, then go on with --resume.") from error
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        if isinstance(self.model, PreTrainedModel):
-            super()._save(output_dir, state_dict)
-            Path(output_dir, "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
+        folder = output_dir or str(self.args.output_dir)
+        if isinstance(self.trained, PreTrainedModel):
+            super()._save(folder, state_dict)
+            Path(folder, "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
         elif self.args.should_save:
-            self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
+            self.trained.save_pretrained(folder, state_dict=state_dict, save_embedding_layers=False)
 
     def check_finite(self) -> None:
         """Raise where a trained weight is not a number, so that no broken checkpoint or model is ever kept."""
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.trained.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 self._stop(f"{name} is not finite after step {self.state.global_step}")
 
@@ -210,7 +213,7 @@ class _Watch(TrainerCallback):
 
     def __init__(self, held: Encoded | None, total: int) -> None:
         self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
-        self.bar: tqdm | None = None
+        self.bar = tqdm(total=total, desc="tune", unit="step", disable=True)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="tune", unit="step", disable=None)

@@ -6,9 +6,10 @@ residual capture: `embed` is what enters block 0, `"3"` what leaves block 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from interp.models.tokens import IGNORED
 from interp.tuning.templates import Encoded
 
 _TOKENS = 8192
+_Hooks = list[tuple[str | Callable[..., Any], Callable[..., Any]]]
 
 
 def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
@@ -64,10 +66,10 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
     losses = np.empty((len(hooks), len(data)))
     for rows, ids, mask, labels in _batches(lower, data):
         held: dict[str, Tensor] = {}
-        keep = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
+        keep: _Hooks = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
         lower.run_with_hooks(ids, fwd_hooks=keep, attention_mask=mask, use_cache=False)
         for place, hook in enumerate(hooks):
-            swap = [(hook, partial(_swap, other=held[hook]))]
+            swap: _Hooks = [(hook, partial(_swap, other=held[hook]))]
             logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
             losses[place, rows] = _mean_losses(logits, labels)
     check_finite(losses, lambda place, row: f"the loss of example {data.kept[row]!r} stitched at {hooks[place]}", is_half(upper))
@@ -149,7 +151,8 @@ def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int
         ids = torch.tensor([[0] * gap + list(data.ids[row]) for row, gap in zip(rows, short, strict=True)])
         mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in short])
         labels = torch.tensor([[IGNORED] * gap + list(data.labels[row]) for row, gap in zip(rows, short, strict=True)])
-        yield rows, *(tensor.to(model.cfg.device) for tensor in (ids, mask, labels))
+        device = model.cfg.device
+        yield rows, ids.to(device), mask.to(device), labels.to(device)
 
 
 def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:

@@ -64,7 +64,7 @@ def free_embeddings(model: PreTrainedModel, seen: Iterable[int], tie: Tie = "ref
         output.weight = nn.Parameter(output.weight.detach().clone())
         model.config.tie_word_embeddings = model.config.get_text_config().tie_word_embeddings = False
     model.requires_grad_(False)
-    table = model.get_input_embeddings().weight
+    table = model.get_input_embeddings().get_parameter("weight")
     table.requires_grad_(True)
     mask = torch.zeros(table.shape[0], 1, dtype=table.dtype, device=table.device)
     mask[sorted(set(seen))] = 1
@@ -154,7 +154,7 @@ def check_moved(moved: Sequence[str], allowed: Iterable[str]) -> None:
 def _hash(tensor: Tensor) -> str:
     plain = tensor.detach().cpu().contiguous()
     digest = hashlib.sha256(repr((str(plain.dtype), tuple(plain.shape))).encode())
-    digest.update(plain.view(-1).view(torch.uint8).numpy())
+    digest.update(plain.view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

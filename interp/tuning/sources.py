@@ -155,14 +155,19 @@ def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
     where = at(path, number)
     found = parsed(line, where)
     if not isinstance(found, dict):
-        raise ValueError(f"{where}: {short_repr(found)} came. Needed: a JSON object with instruction, input and output.")
-    answer = found.get("output", found.get("answer"))
-    texts = {name: found.get(name) or "" for name in ("instruction", "input", "source", "target", "language", "item")}
-    if wrong := [name for name, value in {**texts, "output or answer": answer}.items() if not isinstance(value, str)]:
-        raise ValueError(f"{where}: {wrong[0]} is missing or no text. Needed: a JSON object with instruction, input and output.")
+        raise ValueError(f"{where}: got {short_repr(found)}, expected a JSON object with instruction, input and output.")
+    given = {name: found.get(name) for name in ("instruction", "input", "source", "target", "language", "item")}
+    given = {name: "" if value is None else value for name, value in given.items()}
+    given["answer"] = found.get("output", found.get("answer"))
+    texts = {name: value for name, value in given.items() if isinstance(value, str)}
+    if wrong := [name for name in given if name not in texts]:
+        raise ValueError(
+            f"{where}: got no text as {'output or answer' if wrong[0] == 'answer' else wrong[0]}, "
+            "expected a JSON object with instruction, input and output, all text."
+        )
     name, code = identifier(found.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
     try:
-        return Example(name, texts["instruction"], texts["input"], answer, texts["source"] or code, texts["target"] or code,
+        return Example(name, texts["instruction"], texts["input"], texts["answer"], texts["source"] or code, texts["target"] or code,
                        texts["item"] or name)  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

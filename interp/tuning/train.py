@@ -145,11 +145,13 @@ def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str
     return model, set(model.state_dict()), {}
 
 
-def _open(parent: Any, tokenizer: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _open(
+    parent: str | Path | PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A model of our own to train, as it is stored, and the tokenizer exactly as given."""
     if isinstance(parent, nn.Module):
         if tokenizer is None:
-            raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
+            raise ValueError("got a model in memory without its tokenizer, expected both. Give tokenizer=.")
         return copy.deepcopy(parent), tokenizer
     name = locate(parent, None)
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)

@@ -10,6 +10,8 @@ agreement between two halves of the sentences, and a permutation test that shuff
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -112,7 +114,7 @@ def find_neurons(
     settings = {"languages": list(counts.languages), "method": method, "share": share, "bar": bar, "halves": halves,
                 "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
     table = _table(counts.languages, moments, ranking, chosen, in_halves, limit)
-    shown = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
+    shown: dict[str, Any] = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
     shown |= {"hooks": counts.hooks} if counts.hooks else {}
     return NeuronReport(table, Signature("neurons", counts.model, counts.corpus, shown), arrays, settings)
 

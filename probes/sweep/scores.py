@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ from jaxtyping import Float
 
 from probes.statistics.resampling import mean
 from probes.translation.report import CORPUS_SCORES
-from probes.translation.text_scores import Overlap, overlap_score
+from probes.translation.text_scores import overlap_score
 
 _KEYS = ["cell", "source", "target"]
 
@@ -41,7 +40,7 @@ def direction_scores(
         weighting = np.ones((1, len(part))) if weights is None else weights
         if metric in CORPUS_SCORES:
             rows[key] = overlap_score(
-                cast("Overlap", metric), np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2]
+                metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2]
             )
         else:
             rows[key] = mean(part[column].to_numpy(dtype=float), weighting)

@@ -131,7 +131,7 @@ def test_instruction_files_are_read_in_alpaca_and_question_form(tmp_path):
     assert (second.answer, second.source, second.target) == ("Hello", "deu_Latn", "eng_Latn")
 
 
-@pytest.mark.parametrize("line", ["{", '["list"]', '{"input": "no answer"}', '{"output": 3}'])
+@pytest.mark.parametrize("line", ["{", '["list"]', '{"input": "no answer"}', '{"output": 3}', '{"output": "x", "input": 0}'])
 def test_a_broken_instruction_line_is_named(tmp_path, line):
     path = tmp_path / "some.jsonl"
     path.write_text('{"output": "fine"}\n' + line, encoding="utf-8")
