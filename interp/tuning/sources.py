@@ -167,7 +167,7 @@ def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
         )
     name, code = identifier(found.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
     try:
-        return Example(name, texts["instruction"], texts["input"], texts["answer"], texts["source"] or code, texts["target"] or code,
-                       texts["item"] or name)  # fmt: skip
+        return Example(name, texts["instruction"], texts["input"], texts["answer"], texts["source"] or code,
+                       texts["target"] or code, texts["item"] or name)  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

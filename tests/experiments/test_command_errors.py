@@ -8,11 +8,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from experiments.runs.bounds import BOUNDS, check_bounds
-from experiments.runs.flags import _one_line
 
 import experiments.__main__ as cli
 from experiments.commands import COMMANDS
+from experiments.runs.bounds import BOUNDS, check_bounds
+from experiments.runs.flags import _one_line
 from experiments.runs.settings import settings_of
 
 QUESTIONS = {name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("page", "tour")}
