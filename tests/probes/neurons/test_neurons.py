@@ -104,6 +104,15 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     assert "0 of them exceed the permutation null" in report.verdict()
 
 
+@pytest.mark.parametrize("null", [[-np.inf, -np.inf], [-np.inf, -0.9]])
+def test_a_permutation_in_which_no_neuron_fires_gives_a_threshold_all_the_same(monkeypatch, null):
+    """Its highest specificity is minus infinity; interpolated, the threshold was NaN, which no neuron exceeds."""
+    monkeypatch.setattr("probes.neurons.find.null_maxima", lambda *_: np.array(null))
+    report = find_neurons(made(planted=2), share=6 / 240, halves=2)
+    assert report.settings["null"] == max(null)
+    assert report.table["above_null"].all()
+
+
 def test_lape_is_the_published_selection():
     rates = torch.rand(3, 4, 50, generator=torch.Generator().manual_seed(1)) ** 4
     rates[0, 2, 5] = 0.0
