@@ -34,11 +34,13 @@ def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
               for model in (base, tuned)]  # fmt: skip
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"the two models differ: {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows). Needed: one tuned from the other."
+            f"got two models that differ, {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows), expected one tuned from the other."
         )
     vocabularies = [model.tokenizer.get_vocab() for model in (base, tuned)]
     if vocabularies[0] != vocabularies[1]:
-        raise ValueError("the two models' tokenizers differ. Needed: one tokenizer, or their rows do not mean the same tokens.")
+        raise ValueError(
+            "got two models whose tokenizers differ, expected one tokenizer, so that rows are the same tokens in both."
+        )
 
 
 def parts(model: TransformerBridge) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
 def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha: float = 1.0) -> Iterator[TransformerBridge]:
     """`model` with one part moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
     if part not in parts(model):
-        raise ValueError(f"part {part!r}: needed one of {', '.join(parts(model))}.")
+        raise ValueError(f"got part {part!r}, expected one of {', '.join(parts(model))}.")
     theirs = dict(other.original_model.named_modules())
     members = {id(module) for root in _roots(model, part) for module in root.modules()}
     changed: list[tuple[nn.Module, str, nn.Parameter]] = []

@@ -208,7 +208,8 @@ def encode_examples(
     """
     if tokenizer.eos_token_id is None:
         raise ValueError(
-            "got a tokenizer without an end-of-text token, expected one, or answers would never end. Set tokenizer.eos_token and save it."
+            "got a tokenizer without an end-of-text token, expected one, or answers would never end. "
+            "Set tokenizer.eos_token and save it."
         )
     if not examples:
         raise ValueError("got an empty mixture, expected at least one example to tune on.")
