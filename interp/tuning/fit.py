@@ -81,9 +81,7 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
     try:
         trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
     except UnpicklingError:
-        raise ValueError(
-            f"{go_on} holds Python objects, which could run code, expected numbers alone. Delete it, or choose another --output."
-        ) from None
+        raise ValueError(f"{go_on} holds Python objects, which could run code. Delete it, or choose another --output.") from None
     trainer.check_finite()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")

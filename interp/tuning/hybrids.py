@@ -34,13 +34,12 @@ def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
               for model in (base, tuned)]  # fmt: skip
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"got two models that differ, {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows), expected one tuned from the other."
+            f"got two models that differ, {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows), "
+            "expected one tuned from the other."
         )
     vocabularies = [model.tokenizer.get_vocab() for model in (base, tuned)]
     if vocabularies[0] != vocabularies[1]:
-        raise ValueError(
-            "got two models whose tokenizers differ, expected one tokenizer, so that rows are the same tokens in both."
-        )
+        raise ValueError("got two models with different tokenizers, expected one tokenizer, so that rows are the same tokens.")
 
 
 def parts(model: TransformerBridge) -> tuple[str, ...]:

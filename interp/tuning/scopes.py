@@ -134,7 +134,7 @@ def adapter_targets(model: PreTrainedModel, wanted: Sequence[str] | None = None)
         if set(usual) <= names:
             return usual
     raise ValueError(
-        f"no query or value projection is known in {type(model).__name__}. Name the targets, some of {', '.join(sorted(names))}."
+        f"no query or value projection is known in {type(model).__name__}. Give targets, of {', '.join(sorted(names))}."
     )
 
 
@@ -174,9 +174,7 @@ def moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor, "voc
 def check_moved(moved: Sequence[str], allowed: Iterable[str]) -> None:
     """Raise `RuntimeError` if a tensor in `moved` is not in `allowed`. Logs a warning if no tensor changed."""
     if strays := sorted(set(moved) - set(allowed)):
-        raise RuntimeError(
-            f"{len(strays)} frozen tensors changed, {', '.join(strays[:3])} among them. Some code outside of training changes them."
-        )
+        raise RuntimeError(f"{len(strays)} frozen tensors changed, {', '.join(strays[:3])} among them. Other code changes them.")
     if not moved:
         _log.warning("no tensor changed: the learning rate or the number of steps is too small for this dtype")
 

@@ -73,8 +73,8 @@ def tune(
     held_out
         Examples that are not trained on, for the held-out loss. Default: `recipe.held_out` of the items of `mixture`.
     device
-        "cpu" to train on the CPU. Default: the GPU, if there is one. For several GPUs run the program with `accelerate launch`; each
-        holds the whole model (data parallel), because the check of what changed needs all of it.
+        "cpu" to train on the CPU. Default: the GPU, if there is one. For several GPUs run the program with `accelerate launch`;
+        each holds the whole model (data parallel), because the check of what changed needs all of it.
     resume
         Continue an interrupted run from its last complete checkpoint, with the same result. A finished run is returned, unless a
         file of it was altered.
@@ -146,9 +146,7 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     losses = example_losses(model, tested).tolist() if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
     if seen[-1] >= len(table):
-        raise ValueError(
-            f"got token id {seen[-1]}, expected less than {len(table)}, the rows of the input embedding. Use the tokenizer of this model."
-        )
+        raise ValueError(f"got token id {seen[-1]}, expected less than {len(table)}. Use the tokenizer of this model.")
     stored = widen(model)
     trained, allowed, facts = _free(model, seen, recipe)
     cached = model.config.use_cache
