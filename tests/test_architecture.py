@@ -42,7 +42,6 @@ def test_the_code_is_formatted_by_ruff():
 SOURCES = sorted(path for package in ("interp", "probes", "experiments") for path in (ROOT / package).rglob("*.py"))
 
 
-@pytest.mark.skip(reason="mypy's findings are worked off on other branches; take this mark off when `mypy` finds none")
 def test_the_types_pass_mypy():
     tool("-m", "mypy", "--no-incremental")
 
@@ -69,7 +68,6 @@ def imports(type_checking: bool = True) -> grimp.ImportGraph:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="three circles are open on other branches; take this mark off when they are merged")
 def test_no_modules_import_one_another_in_a_circle():
     graph = imports()
     modules = sorted(graph.modules)

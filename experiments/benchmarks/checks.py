@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
 import interp
-from interp.interventions.grid import items
+from interp.interventions.grid import items, receipts
 from interp.models import verification
 from interp.text.read import read_task
 from probes.transplant.measure import measure_transplant
@@ -75,12 +76,8 @@ def _load(options: argparse.Namespace) -> tuple[Any, float, float]:
 
 def _transplant(model: Any, options: argparse.Namespace) -> tuple[float, float]:
     task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=options.items)
-    real = items.check_cells
-    clock = _Clock(real)
-    items.check_cells = clock.timed()
-    started = time.process_time()
-    try:
+    clock = _Clock(receipts.check_cells)
+    with patch.object(items, "check_cells", clock.timed()):
+        started = time.process_time()
         measure_transplant(model, task, pairs_of(task, "eng_Latn", "to"), progress=False)
-    finally:
-        items.check_cells = real
     return time.process_time() - started, clock.seconds

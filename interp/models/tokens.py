@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from interp.models.load import TransformerBridge
+    from transformer_lens.model_bridge import TransformerBridge
 
 IGNORED = -100
 """The label of a token that carries no loss."""

@@ -1,4 +1,4 @@
-"""Tuning: what a model is tuned on, which of its weights may move, and the proof of what did."""
+"""Tune a model: the training examples, the weights that are trained, and a check of which weights changed."""
 
 from interp.tuning.fit import planned_steps
 from interp.tuning.mixtures import Example, Mixture, sampled, shuffle_answers, union

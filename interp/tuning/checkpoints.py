@@ -37,7 +37,7 @@ def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
         for key, (theirs, ours) in differences(read_object(checkpoints / _RUN), run).items():
             raise ValueError(
                 f"{checkpoints} belongs to another run: its {key} is {theirs}, this one's is {ours}. "
-                "Needed: the same model, data, recipe and versions. Choose another --output, or delete the folder."
+                "Resuming needs the same model, data, recipe and versions. Choose another --output, or delete the folder."
             )
     write_json(checkpoints / _RUN, run)
 

@@ -1,4 +1,4 @@
-"""The training loop: Hugging Face's Trainer with nothing in its way, so that `accelerate launch` gives several devices."""
+"""The training loop: the Trainer of Hugging Face, so that `accelerate launch` works for several devices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
 
 @dataclass(frozen=True)
 class Fitted:
-    """How training went: updates made, the mean training loss of the last logged stretch, and the whole history."""
+    """The outcome of training: number of updates, mean training loss over the last logged steps, and the history of the loss."""
 
     steps: int
     loss: float
@@ -42,7 +42,28 @@ class Fitted:
 
 
 def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
-    """Train in place. Raises `FloatingPointError`, naming the last good checkpoint, at the first non-finite loss."""
+    """Train `model` in place.
+
+    Parameters
+    ----------
+    model
+        The model, or a peft model.
+    data
+        The training examples.
+    held
+        Held-out examples, whose loss is in the history. None for none.
+    recipe
+        How to tune.
+    folder
+        Where checkpoints are written.
+    go_on
+        Checkpoint to resume from. None to start.
+
+    Raises
+    ------
+    FloatingPointError
+        A loss or weight is not finite. The message has the last good checkpoint.
+    """
     total = planned_steps(len(data), recipe)
     examples = [{"input_ids": ids, "labels": labels} for ids, labels in zip(data.ids, data.labels, strict=True)]
     together = PartialState().num_processes > 1
@@ -55,11 +76,12 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
         callbacks=[_Watch(held, total)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.folder, trainer.order = folder, WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
+    trainer.trained, trainer.folder = model, folder
+    trainer.order = WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
     try:
         trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
     except UnpicklingError:
-        raise ValueError(f"{go_on} holds more than numbers, which would run code. Delete it, or choose another --output.") from None
+        raise ValueError(f"{go_on} holds Python objects, which could run code. Delete it, or choose another --output.") from None
     trainer.check_finite()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
@@ -69,7 +91,14 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
 
 
 def planned_steps(n: int, recipe: Recipe) -> int:
-    """How many updates the recipe makes on `n` examples."""
+    """Number of updates that `recipe` makes with `n` training examples.
+
+    Example
+    -------
+    >>> from interp.tuning import Recipe, planned_steps
+    >>> planned_steps(1000, Recipe(epochs=3, batch=100))
+    30
+    """
     return recipe.steps or max(1, math.ceil(recipe.epochs * math.ceil(n / recipe.batch)))
 
 
@@ -81,9 +110,9 @@ def answer_loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) ->
 
 @torch.no_grad()
 def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"]:
-    """The mean negative log-likelihood of each example's learned tokens, in nats a token.
+    """Mean negative log-likelihood of the tokens with a loss, for each example of `data`, in nats per token.
 
-    Misleads across tokenizers: a token is not the same amount of text. Compare one model before and after.
+    Not comparable across tokenizers, whose tokens have different lengths. Compare one model before and after tuning.
     """
     training, losses = model.training, np.empty(len(data))
     model.eval()
@@ -118,7 +147,7 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
     each = min(recipe.device_batch, max(1, recipe.batch // processes))
     if recipe.batch % (each * processes):
         split = f"{each} examples x {processes} processes"
-        raise ValueError(f"recipe: batch {recipe.batch} is no multiple of {split}. Change device_batch.")
+        raise ValueError(f"recipe: got batch {recipe.batch}, expected a multiple of {split}. Change device_batch.")
     arguments = TrainingArguments(
         output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=each,
         gradient_accumulation_steps=recipe.batch // (each * processes), learning_rate=recipe.learning_rate,
@@ -164,6 +193,7 @@ class WholeUpdates(Sampler[int]):
 
 
 class _Trainer(Trainer):
+    trained: Any  # the model in training: of transformers, or of peft, which has no types
     folder: Path
     order: WholeUpdates | None
 
@@ -178,23 +208,24 @@ class _Trainer(Trainer):
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         self.check_finite()
-        place = f"a checkpoint in {self.args.output_dir}"
+        target = f"a checkpoint in {self.args.output_dir}"
         try:
-            with writing(place):
+            with writing(target):
                 super()._save_checkpoint(*args, **kwargs)
         except RuntimeError as error:  # all that torch.save tells of a full disk
-            raise OSError(f"cannot write {place}: {error}. Free some space, then go on with --resume.") from error
+            raise OSError(f"cannot write {target}: {error}. Free some space, then go on with --resume.") from error
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        if isinstance(self.model, PreTrainedModel):
-            super()._save(output_dir, state_dict)
-            Path(output_dir, "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
+        folder = output_dir or str(self.args.output_dir)
+        if isinstance(self.trained, PreTrainedModel):
+            super()._save(folder, state_dict)
+            Path(folder, "training_args.bin").unlink(missing_ok=True)  # a pickle nobody reads
         elif self.args.should_save:
-            self.model.save_pretrained(output_dir, state_dict=state_dict, save_embedding_layers=False)
+            self.trained.save_pretrained(folder, state_dict=state_dict, save_embedding_layers=False)
 
     def check_finite(self) -> None:
-        """Raise where a trained weight is not a number, so that no broken checkpoint or model is ever kept."""
-        for name, parameter in self.model.named_parameters():
+        """Raise `FloatingPointError` if a trained weight is not finite, before a checkpoint or model with it is saved."""
+        for name, parameter in self.trained.named_parameters():
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 self._stop(f"{name} is not finite after step {self.state.global_step}")
 
@@ -210,7 +241,7 @@ class _Watch(TrainerCallback):
 
     def __init__(self, held: Encoded | None, total: int) -> None:
         self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
-        self.bar: tqdm | None = None
+        self.bar = tqdm(total=total, desc="tune", unit="step", disable=True)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="tune", unit="step", disable=None)

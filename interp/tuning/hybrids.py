@@ -6,9 +6,10 @@ residual capture: `embed` is what enters block 0, `"3"` what leaves block 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from interp.models.tokens import IGNORED
 from interp.tuning.templates import Encoded
 
 _TOKENS = 8192
+_Hooks = list[tuple[str | Callable[..., Any], Callable[..., Any]]]
 
 
 def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
@@ -32,11 +34,12 @@ def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
               for model in (base, tuned)]  # fmt: skip
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"the two models differ: {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows). Needed: one tuned from the other."
+            f"got two models that differ, {shapes[0]} and {shapes[1]} (class, blocks, d_model, rows), "
+            "expected one tuned from the other."
         )
     vocabularies = [model.tokenizer.get_vocab() for model in (base, tuned)]
     if vocabularies[0] != vocabularies[1]:
-        raise ValueError("the two models' tokenizers differ. Needed: one tokenizer, or their rows do not mean the same tokens.")
+        raise ValueError("got two models with different tokenizers, expected one tokenizer, so that rows are the same tokens.")
 
 
 def parts(model: TransformerBridge) -> tuple[str, ...]:
@@ -64,10 +67,10 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
     losses = np.empty((len(hooks), len(data)))
     for rows, ids, mask, labels in _batches(lower, data):
         held: dict[str, Tensor] = {}
-        keep = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
+        keep: _Hooks = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
         lower.run_with_hooks(ids, fwd_hooks=keep, attention_mask=mask, use_cache=False)
         for place, hook in enumerate(hooks):
-            swap = [(hook, partial(_swap, other=held[hook]))]
+            swap: _Hooks = [(hook, partial(_swap, other=held[hook]))]
             logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
             losses[place, rows] = _mean_losses(logits, labels)
     check_finite(losses, lambda place, row: f"the loss of example {data.kept[row]!r} stitched at {hooks[place]}", is_half(upper))
@@ -78,7 +81,7 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
 def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha: float = 1.0) -> Iterator[TransformerBridge]:
     """`model` with one part moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
     if part not in parts(model):
-        raise ValueError(f"part {part!r}: needed one of {', '.join(parts(model))}.")
+        raise ValueError(f"got part {part!r}, expected one of {', '.join(parts(model))}.")
     theirs = dict(other.original_model.named_modules())
     members = {id(module) for root in _roots(model, part) for module in root.modules()}
     changed: list[tuple[nn.Module, str, nn.Parameter]] = []
@@ -149,7 +152,8 @@ def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int
         ids = torch.tensor([[0] * gap + list(data.ids[row]) for row, gap in zip(rows, short, strict=True)])
         mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in short])
         labels = torch.tensor([[IGNORED] * gap + list(data.labels[row]) for row, gap in zip(rows, short, strict=True)])
-        yield rows, *(tensor.to(model.cfg.device) for tensor in (ids, mask, labels))
+        device = model.cfg.device
+        yield rows, ids.to(device), mask.to(device), labels.to(device)
 
 
 def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:

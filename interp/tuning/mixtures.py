@@ -1,4 +1,4 @@
-"""What a model is tuned on: one stream of instruction examples, whatever it was made from, with its identity and its controls."""
+"""The training data: instruction examples in a fixed order, how to combine, subsample and split them, and a shuffled control."""
 
 from __future__ import annotations
 
@@ -14,9 +14,31 @@ from interp.provenance import CorpusIdentity
 
 @dataclass(frozen=True)
 class Example:
-    """One thing to learn. `source` and `target` are the FLORES codes of what is read and what is written.
+    """One training example: an instruction, an input, and the answer to learn.
 
-    `item` names what the example is about: translations of one sentence share it, so that they are held out together.
+    Parameters
+    ----------
+    id
+        Unique name of the example.
+    instruction, input
+        What the model reads. A template (`interp.tuning.TEMPLATES`) makes the prompt of both; either can be empty.
+    answer
+        What the model is to write.
+    source, target
+        Languages of the input and the answer, in any spelling; they become FLORES-200 codes.
+    item
+        What the example is about. Translations of one sentence have the same item, and are held out together.
+
+    Raises
+    ------
+    ValueError
+        The answer is empty, or a language is unknown.
+
+    Example
+    -------
+    >>> from interp.tuning import Example
+    >>> Example("1", "Translate to German.", "The cat sleeps.", "Die Katze schläft.", "en", "de", item="cat").target
+    'deu_Latn'
     """
 
     id: str
@@ -29,14 +51,36 @@ class Example:
 
     def __post_init__(self) -> None:
         if not self.answer.strip():
-            raise ValueError(f"example {self.id!r} has an empty answer. Needed: the text the model is to write.")
+            raise ValueError(f"example {self.id!r} has an empty answer, expected the text that the model is to write.")
         object.__setattr__(self, "source", language(self.source).code)
         object.__setattr__(self, "target", language(self.target).code)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Examples in a fixed order. Subsets are prefixes of one shuffled order, so a data-scale series is nested."""
+    """Training examples in a fixed order.
+
+    Parameters
+    ----------
+    name
+        Name, for signatures and messages.
+    examples
+        The examples, with unique ids. At least one.
+
+    Raises
+    ------
+    ValueError
+        There is no example, or an id occurs twice.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=20)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> len(mixture.prefix(5, seed=0)), mixture.counts()
+    (5, {'eng_Latn>deu_Latn': 20})
+    """
 
     name: str
     examples: tuple[Example, ...]
@@ -44,44 +88,53 @@ class Mixture:
     def __post_init__(self) -> None:
         object.__setattr__(self, "examples", tuple(self.examples))
         if not self.examples:
-            raise ValueError(f"mixture {self.name!r} is empty. Needed: at least one example; look at its languages and limits.")
+            raise ValueError(f"mixture {self.name!r} is empty, expected at least one example. Check its languages and limits.")
         twice = next((name for name, n in Counter(each.id for each in self.examples).items() if n > 1), None)
         if twice:
-            raise ValueError(f"mixture {self.name!r}: id {twice!r} stands more than once. Needed: one id an example.")
+            raise ValueError(f"mixture {self.name!r} has id {twice!r} more than once, expected unique ids.")
 
     def __len__(self) -> int:
         return len(self.examples)
 
     @property
     def identity(self) -> CorpusIdentity:
-        """Name, size and a hash of every example in order: equal for equal training data."""
+        """Name, size and a hash over all examples in order: equal for equal training data."""
         digest = hashlib.sha256()
         for each in self.examples:
             digest.update(repr(each).encode())
         return CorpusIdentity(self.name, digest.hexdigest(), len(self))
 
     def counts(self) -> dict[str, int]:
-        """How many examples each direction has, `eng_Latn>deu_Latn`."""
+        """Number of examples by direction ("eng_Latn>deu_Latn")."""
         return dict(Counter(f"{each.source}>{each.target}" for each in self.examples))
 
     def shuffled(self, seed: int) -> Mixture:
-        """The same examples in the order of one seed."""
+        """The same examples in the random order of `seed`."""
         order = random.Random(seed).sample(range(len(self)), len(self))
         return replace(self, examples=tuple(self.examples[row] for row in order))
 
     def prefix(self, n: int, seed: int) -> Mixture:
-        """The first `n` of the shuffled order: with one seed, 100 examples are among the 200. Raises where there are fewer."""
+        """The first `n` examples in the random order of `seed`: with one seed, subsets of different sizes are nested.
+
+        Raises `ValueError` if `n` is less than 1 or more than the number of examples.
+        """
         if not 1 <= n <= len(self):
-            raise ValueError(f"mixture {self.name!r} has {len(self)} examples but {n} were asked for. Ask for 1 to {len(self)}.")
+            raise ValueError(f"got {n} examples to take from mixture {self.name!r}, expected 1 to {len(self)}.")
         return Mixture(f"{self.name}[:{n}]", self.shuffled(seed).examples[:n])
 
     def split(self, fraction: float, seed: int) -> tuple[Mixture, Mixture]:
-        """Training part and held-out part, split by item: no sentence is learned in one language and tested in another."""
+        """Training and held-out part, split by item, so that no sentence is in both, in whatever language.
+
+        `fraction` is the share of items to hold out, drawn with `seed`. Raises `ValueError` if a part would be empty.
+        """
         items = sorted({each.item for each in self.examples})
-        held = round(fraction * len(items))
-        if not 0 < held < len(items):
-            raise ValueError(f"mixture {self.name!r}: {fraction:g} of {len(items)} items is {held}. Needed: 1 to {len(items) - 1}.")
-        out = set(random.Random(seed).sample(items, held))
+        count = round(fraction * len(items))
+        if not 0 < count < len(items):
+            raise ValueError(
+                f"mixture {self.name!r}: got {fraction:g} of {len(items)} items to hold out, which is {count}, "
+                f"expected 1 to {len(items) - 1}."
+            )
+        out = set(random.Random(seed).sample(items, count))
         return (
             replace(self, examples=tuple(each for each in self.examples if each.item not in out)),
             Mixture(f"{self.name}/held-out", tuple(each for each in self.examples if each.item in out)),
@@ -89,23 +142,68 @@ class Mixture:
 
 
 def union(name: str, mixtures: Iterable[Mixture]) -> Mixture:
-    """Several mixtures as one, in the order given (shuffling is training's business)."""
+    """Concatenate mixtures. Training shuffles the examples, so the order of the mixtures has no effect on it.
+
+    Parameters
+    ----------
+    name
+        Name of the result.
+    mixtures
+        The mixtures. Raises `ValueError` if two have an example with the same id.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import copies, translations, union
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> len(union("both", [copies(corpus), translations(corpus, [("eng_Latn", "deu_Latn")])]))
+    8
+    """
     return Mixture(name, tuple(each for mixture in mixtures for each in mixture.examples))
 
 
 def sampled(
     parts: Mapping[str, Mixture], total: int, seed: int, ratios: Mapping[str, float] | None = None, temperature: float = 1.0
 ) -> Mixture:
-    """A union of `total` examples by sampling ratios, without replacement.
+    """Sample examples from several mixtures, without replacement.
 
-    `ratios` default to the parts' sizes raised to `1 / temperature`: 1 is proportional, large is uniform (Conneau et al.
-    2020, section 3.1 with alpha = 1 / temperature). A part that is too small gives all it has and the others fill up.
+    Parameters
+    ----------
+    parts
+        The mixtures by name. If one has too few examples for its ratio, all of it is taken, and the others fill up.
+    total
+        Number of examples of the result.
+    seed
+        Random seed of the sample.
+    ratios
+        Sampling ratio of each part. Default: its size to the power `1 / temperature`.
+    temperature
+        1 samples in proportion to size, a large value uniformly. Without effect if `ratios` are given.
+
+    Raises
+    ------
+    ValueError
+        A ratio is for no part, or the parts have fewer than `total` examples.
+
+    References
+    ----------
+    Conneau et al. 2020, "Unsupervised Cross-lingual Representation Learning at Scale", section 3.1, with alpha = 1 / temperature.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import copies, sampled
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=40)
+    >>> parts = {code: copies(corpus, code) for code in corpus.languages}
+    >>> sampled(parts, total=20, seed=0, ratios={"eng_Latn": 3, "deu_Latn": 1}).counts()
+    {'eng_Latn>eng_Latn': 15, 'deu_Latn>deu_Latn': 5}
     """
     weights = {name: (ratios or {}).get(name, 0.0) if ratios else len(part) ** (1 / temperature) for name, part in parts.items()}
     if unknown := set(ratios or {}) - set(parts):
-        raise ValueError(f"ratios for {', '.join(sorted(unknown))}, but the parts are {', '.join(parts)}.")
-    if not 1 <= total <= sum(len(part) for name, part in parts.items() if weights[name] > 0):
-        raise ValueError(f"{total} examples were asked for; the parts hold {sum(map(len, parts.values()))}.")
+        raise ValueError(f"got ratios for {', '.join(sorted(unknown))}, expected some of the parts: {', '.join(parts)}.")
+    available = sum(len(part) for name, part in parts.items() if weights[name] > 0)
+    if not 1 <= total <= available:
+        raise ValueError(f"got {total} examples to sample, expected 1 to {available}, which the parts with a ratio above 0 have.")
     counts = dict.fromkeys(parts, 0)
     open_parts = {name for name in parts if weights[name] > 0}
     while (left := total - sum(counts.values())) and open_parts:
@@ -121,19 +219,34 @@ def sampled(
 
 
 def shuffle_answers(mixture: Mixture, seed: int) -> Mixture:
-    """The control that keeps format, languages and words but breaks meaning: answers permuted within each direction.
+    """Permute the answers within each direction: a control with the same format, languages and words, but without meaning.
 
-    The permutation is one cycle, so no example keeps its own answer (two examples may of course share one).
+    Parameters
+    ----------
+    mixture
+        The examples, at least two in each direction (else `ValueError`).
+    seed
+        Random seed of the permutation. It is one cycle, so no example keeps its own answer.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import shuffle_answers, translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> pairs = zip(mixture.examples, shuffle_answers(mixture, seed=0).examples)
+    >>> any(before.answer == after.answer for before, after in pairs)
+    False
     """
     rows: dict[str, list[int]] = {}
     for row, each in enumerate(mixture.examples):
         rows.setdefault(f"{each.source}>{each.target}", []).append(row)
     answers = [""] * len(mixture)
-    for direction, places in rows.items():
-        if len(places) < 2:
-            raise ValueError(f"mixture {mixture.name!r} has one example of {direction}. Needed: two or more to shuffle answers.")
-        order = random.Random(seed).sample(places, len(places))
-        for place, other in zip(order, [*order[1:], order[0]], strict=True):
-            answers[place] = mixture.examples[other].answer
+    for direction, members in rows.items():
+        if len(members) < 2:
+            raise ValueError(f"mixture {mixture.name!r} has one example of {direction}, expected two or more to shuffle answers.")
+        order = random.Random(seed).sample(members, len(members))
+        for row, other in zip(order, [*order[1:], order[0]], strict=True):
+            answers[row] = mixture.examples[other].answer
     examples = [replace(each, answer=answer) for each, answer in zip(mixture.examples, answers, strict=True)]
     return Mixture(f"{mixture.name}/shuffled", tuple(examples))

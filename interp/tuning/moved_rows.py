@@ -22,7 +22,7 @@ def save_moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor,
     if before.shape != after.shape or torch.promote_types(before.dtype, after.dtype) != after.dtype:
         raise ValueError(
             f"the parent's table is {tuple(before.shape)} {before.dtype}, the tuned one {tuple(after.shape)} {after.dtype}. "
-            "Needed: one shape, and a tuned model no less precise than its parent."
+            "Expected one shape, and a tuned model no less precise than its parent."
         )
     tokens = moved_rows(before.to(after), after).nonzero().flatten().cpu()
     with whole(path) as temporary:
@@ -37,7 +37,7 @@ def put_rows(parent: TransformerBridge, path: str | Path) -> TransformerBridge:
     table = reader.weight.detach().clone()
     if len(kept["tokens"]) and int(kept["tokens"].max()) >= len(table):
         raise ValueError(
-            f"{path} has a row for token {int(kept['tokens'].max())}, but the model has {len(table)}. Needed: its parent."
+            f"{path} has a row for token {int(kept['tokens'].max())}, but the model has {len(table)}. Load it into its parent."
         )
     table[kept["tokens"].to(table.device)] = kept["rows"].to(table)
     reader.weight = nn.Parameter(table, requires_grad=False)

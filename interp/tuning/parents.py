@@ -98,7 +98,7 @@ def _made(parent: str | Path, folder: Path, asked: dict[str, Any], make: Any) ->
 
 
 def _found(folder: Path, asked: dict[str, Any]) -> bool:
-    """Whether the folder holds what is asked, whole. Raises `ValueError` where it holds something else."""
+    """Whether `folder` holds this parent, complete. Raises `ValueError` if it holds something else."""
     if not (folder / PARENT).is_file():
         if any(folder.glob("*.safetensors")) or any(folder.glob("*.json")):
             raise ValueError(f"{folder} holds a model already. Choose another folder.")
@@ -106,7 +106,7 @@ def _found(folder: Path, asked: dict[str, Any]) -> bool:
     before = json.loads((folder / PARENT).read_text(encoding="utf-8"))
     for key, value in asked.items():
         if (theirs := before["asked"].get(key)) != value:
-            raise ValueError(f"{folder} holds a parent made with {key} {theirs!r}, but {value!r} is asked. Choose another folder.")
+            raise ValueError(f"{folder} holds a parent made with {key} {theirs!r}, expected {value!r}. Choose another folder.")
     return bool(before["finished"])
 
 

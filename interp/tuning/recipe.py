@@ -1,4 +1,4 @@
-"""How a model is tuned, as one value: the published studies differ in nothing else."""
+"""The settings of tuning, as one value: trained weights, template, optimiser and schedule."""
 
 from __future__ import annotations
 
@@ -13,12 +13,67 @@ from interp.tuning.templates import Mask, template
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is tuned. The defaults are those of the vocabulary-sharing study (arXiv 2311.09071).
+    """How a model is tuned. The defaults are those of Yuan et al., "How Vocabulary Sharing Facilitates Multilingualism in LLaMA?".
 
-    `batch` examples make one update, over all processes and accumulation; `device_batch` of them are in memory at once.
-    `steps`, where given, overrides `epochs`. `held_out` is the share of items never trained on. Lengths are in tokens. `dtype` is
-    the arithmetic of training: bfloat16, or float32 (on a GPU that has it, bfloat16 too). The weights that are trained are float32
-    with either, and saved in the parent's dtype.
+    Parameters
+    ----------
+    scope
+        Which weights are trained: "full", all; "embeddings", the input embedding of the tokens in the data; "lora", an adapter.
+    tie
+        For scope "embeddings" and a model with tied embeddings: "refuse"; "untie", the output layer gets a frozen copy; "both",
+        the output layer changes too.
+    adapter
+        Rank and target modules of the adapter, for scope "lora".
+    template
+        Name of the prompt format, one of `interp.tuning.TEMPLATES`.
+    mask
+        Which tokens have a loss: "answer", or "all" of prompt and answer.
+    max_length
+        Longest example, in tokens. The end of longer ones is cut. At most the context of the model.
+    learning_rate
+        Peak learning rate of AdamW.
+    epochs
+        Passes over the data.
+    steps
+        Number of updates. If given, `epochs` is not used.
+    batch
+        Examples per update, over all devices and accumulation steps.
+    device_batch
+        Examples in memory at once on each device. Lower it if memory runs out; results do not depend on it beyond rounding.
+    warmup
+        Share of the steps with a linearly rising learning rate.
+    schedule
+        Learning rate after warmup: "cosine" or "linear" to 0, or "constant".
+    weight_decay
+        Weight decay of AdamW. Must be 0 for scope "embeddings".
+    clip
+        Maximum norm of the gradient.
+    held_out
+        Share of items that are not trained on, for the held-out loss. 0 for none.
+    checkpoints
+        Number of checkpoints during training, from which an interrupted run resumes. 0 for none.
+    recompute
+        Recompute activations in the backward pass: slower, with less memory.
+    dtype
+        Arithmetic of training: "bfloat16" is bfloat16 autocast; "float32" uses it too on a GPU that supports it. Trained weights
+        are float32 in either case, and are saved in the dtype of the parent.
+    seed
+        Random seed of the held-out items, the order of the examples, the adapter and dropout.
+
+    Raises
+    ------
+    ValueError
+        A value is out of its range, or two do not go together.
+
+    References
+    ----------
+    Yuan et al. 2023, arXiv 2311.09071.
+
+    Example
+    -------
+    >>> from interp.tuning import Recipe
+    >>> Recipe(scope="embeddings", epochs=1).mask
+    'answer'
     """
 
     scope: Scope = "full"
@@ -46,17 +101,20 @@ class Recipe:
         template(self.template)
         for name in ("learning_rate", "epochs", "batch", "device_batch", "max_length"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"recipe: {name} {getattr(self, name)} came. Needed: more than 0.")
+                raise ValueError(f"recipe: got {name} {getattr(self, name)}, expected more than 0.")
         if self.adapter.rank < 1:
-            raise ValueError(f"recipe: adapter rank {self.adapter.rank} came. Needed: 1 or more.")
+            raise ValueError(f"recipe: got adapter rank {self.adapter.rank}, expected 1 or more.")
         if not 0 <= self.held_out < 1:
-            raise ValueError(f"recipe: held_out {self.held_out} came. Needed: a share of the items, 0 to below 1.")
+            raise ValueError(f"recipe: got held_out {self.held_out}, expected a share of the items, from 0 to less than 1.")
         if self.scope == "embeddings" and self.weight_decay:
-            raise ValueError("recipe: weight decay shrinks rows never seen. Needed: weight_decay 0 for scope 'embeddings'.")
+            raise ValueError(
+                f"recipe: got weight_decay {self.weight_decay} with scope 'embeddings', expected 0. "
+                "Weight decay would shrink the rows of tokens that are not in the data."
+            )
         if self.tie != "refuse" and self.scope != "embeddings":
-            raise ValueError(f"recipe: tie {self.tie!r} came with scope {self.scope!r}. Only scope 'embeddings' has it.")
+            raise ValueError(f"recipe: got tie {self.tie!r} with scope {self.scope!r}, expected scope 'embeddings'. Leave tie out.")
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """A recipe back from its plain values (JSON, YAML). Raises `ValueError` naming the field that is no such value."""
+        """A recipe from the `plain` values of JSON or YAML. Raises `ValueError` naming a field whose value is wrong."""
         return validate(cls, plain, "recipe")

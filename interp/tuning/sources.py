@@ -1,4 +1,4 @@
-"""Where examples come from: parallel text and questions, instruction files, plain text, and the papers' ways to combine them."""
+"""Training data from parallel text and questions, instruction files and plain text, combined as in the papers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,34 @@ def translations(
     seed: int = 0,
     instructions: Sequence[str] = TRANSLATE,
 ) -> Mixture:
-    """Sentences to translate, the first `limit` items of one shuffled order in every direction, instructions cycled."""
+    """Make translation examples of parallel sentences.
+
+    Parameters
+    ----------
+    corpus
+        Parallel sentences.
+    directions
+        Pairs of source and target language, in any spelling.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+    instructions
+        Instructions, with {source} and {target} for English language names; they are cycled over the items.
+
+    Raises
+    ------
+    ValueError
+        A language is not in the corpus, or `limit` is less than 1 or more than the number of items.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> translations(corpus, [("eng_Latn", "deu_Latn")]).examples[0].instruction
+    'Translate the following sentences from English to German.'
+    """
     rows = _order(corpus.name, len(corpus), limit, seed)
     examples = []
     for source, target in _pairs(directions):
@@ -54,14 +81,64 @@ def translations(
 def question_translations(
     task: ParallelTask, sources: Iterable[str], target: str = ENGLISH, *, limit: int | None = None, seed: int = 0
 ) -> Mixture:
-    """Questions to translate, never their answers: what spontaneous multilingual learners are tuned on (arXiv 2405.13816)."""
+    """Make translation examples of questions, without their answers, to tune a model that answers questions.
+
+    Parameters
+    ----------
+    task
+        Parallel questions.
+    sources
+        Languages to translate from.
+    target
+        Language to translate to.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+
+    References
+    ----------
+    Zhang et al. 2024, "Getting More from Less: Large Language Models are Good Spontaneous Multilingual Learners", arXiv 2405.13816.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import question_translations
+    >>> task = interp.ParallelTask(
+    ...     "capitals", {"eng_Latn": ("Capital of Peru?",), "deu_Latn": ("Hauptstadt von Peru?",)},
+    ...     {"eng_Latn": (("Lima",),), "deu_Latn": (("Lima",),)},
+    ... )
+    >>> question_translations(task, ["deu_Latn"]).examples[0].answer
+    'Capital of Peru?'
+    """
     questions = ParallelCorpus(task.name, task.prompts, task.ids)
     directions = [(source, target) for source in sources]
     return translations(questions, directions, limit=limit, seed=seed, instructions=(QUESTION,))
 
 
 def copies(corpus: ParallelCorpus, spelling: str = ENGLISH, *, limit: int | None = None, seed: int = 0) -> Mixture:
-    """The format control: the same prompt, but the answer repeats the input, so nothing about another language is taught."""
+    """Make copy examples, whose answer is the input: a control with the format of translation, but one language.
+
+    Parameters
+    ----------
+    corpus
+        Parallel sentences.
+    spelling
+        The language, in any spelling.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import copies
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> example = copies(corpus).examples[0]
+    >>> example.input == example.answer
+    True
+    """
     code = language(spelling).code
     examples = [
         _example(corpus.name, corpus.ids[row], _worded(COPY, code, code), corpus[code][row], corpus[code][row], code, code)
@@ -71,7 +148,27 @@ def copies(corpus: ParallelCorpus, spelling: str = ENGLISH, *, limit: int | None
 
 
 def plain_text(corpus: ParallelCorpus, spellings: Iterable[str], *, limit: int | None = None, seed: int = 0) -> Mixture:
-    """Sentences as they stand, for causal language modelling (template "text"), one example a sentence and language."""
+    """Make examples of plain text for language modelling, one per sentence and language. Use the template "text".
+
+    Parameters
+    ----------
+    corpus
+        Parallel sentences.
+    spellings
+        The languages, in any spelling.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import plain_text
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> plain_text(corpus, ["eng_Latn", "deu_Latn"], limit=3).counts()
+    {'eng_Latn>eng_Latn': 3, 'deu_Latn>deu_Latn': 3}
+    """
     rows = _order(corpus.name, len(corpus), limit, seed)
     codes = [language(spelling).code for spelling in spellings]
     examples = [_example(corpus.name, corpus.ids[row], "", "", corpus[code][row], code, code) for code in codes for row in rows]
@@ -79,7 +176,30 @@ def plain_text(corpus: ParallelCorpus, spellings: Iterable[str], *, limit: int |
 
 
 def answered_questions(task: ParallelTask, spellings: Iterable[str], *, limit: int | None = None, seed: int = 0) -> Mixture:
-    """Questions with their reference answers, asked and answered in one language: general instructions for CoIT and MuIT."""
+    """Make examples of questions and their reference answers in the same language: general instructions for CoIT and MuIT.
+
+    Parameters
+    ----------
+    task
+        Parallel questions with answers; the first answer of each is learned.
+    spellings
+        The languages, in any spelling.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import answered_questions
+    >>> task = interp.ParallelTask(
+    ...     "capitals", {"eng_Latn": ("Capital of Peru?",), "deu_Latn": ("Hauptstadt von Peru?",)},
+    ...     {"eng_Latn": (("Lima",),), "deu_Latn": (("Lima",),)},
+    ... )
+    >>> answered_questions(task, ["deu_Latn"]).examples[0].answer
+    'Lima'
+    """
     rows = _order(task.name, len(task), limit, seed)
     questions = ParallelCorpus(task.name, task.prompts, task.ids)
     codes = [language(spelling).code for spelling in spellings]
@@ -91,30 +211,110 @@ def answered_questions(task: ParallelTask, spellings: Iterable[str], *, limit: i
 
 
 def read_instructions(path: str | Path, spelling: str = ENGLISH) -> Mixture:
-    """Instruction JSONL: `instruction`, `input`, and `output` or `answer`; optional `id, item, source, target, language`.
+    """Read instruction data in JSONL, as Alpaca's.
 
-    `spelling` is the language of lines that name none.
+    Parameters
+    ----------
+    path
+        The file. Each line is an object with `instruction`, `input`, and `output` (or `answer`). `id`, `item`, `source`, `target`,
+        and `language` (for both source and target) are optional.
+    spelling
+        Language of the lines that have none.
+
+    Raises
+    ------
+    ValueError
+        A line is not such an object. The message has its number.
+
+    Example
+    -------
+    >>> import pathlib, tempfile
+    >>> from interp.tuning import read_instructions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "some.jsonl")
+    ...     _ = path.write_text('{"instruction": "Name a colour.", "input": "", "output": "Blue."}')
+    ...     read_instructions(path).examples[0].answer
+    'Blue.'
     """
     path = Path(path)
-    found = [_from_line(path, number, line, spelling) for number, line in lines(path, crlf=True) if line.strip()]
-    return Mixture(path.stem, tuple(found))
+    examples = [_from_line(path, number, line, spelling) for number, line in lines(path, crlf=True) if line.strip()]
+    return Mixture(path.stem, tuple(examples))
 
 
 def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
-    """Cross-lingual instruction tuning: general English, general target-language and English-to-target translation."""
+    """Cross-lingual instruction tuning (CoIT): general instructions in two languages, and translation from English.
+
+    Parameters
+    ----------
+    general_english, general_target
+        General instructions in English and in the target language, as from `answered_questions` or `read_instructions`.
+    parallel
+        Translation from English to the target language, from `translations`.
+
+    References
+    ----------
+    Zhu et al. 2023, "Extrapolating Large Language Models to Non-English by Aligning Languages", arXiv 2308.04948.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import coit, plain_text, translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> general = [plain_text(corpus, [code]) for code in ("eng_Latn", "deu_Latn")]
+    >>> len(coit(*general, translations(corpus, [("eng_Latn", "deu_Latn")])))
+    12
+    """
     return union("coit", [general_english, general_target, parallel])
 
 
 def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 0, ratios: Mapping[str, float] | None = None,
          budgets: Mapping[str, int] | None = None, temperature: float = 1.0) -> Mixture:  # fmt: skip
-    """Multilingual instruction tuning: the union over languages, by budgets a language, by sampling ratios, or all of it."""
+    """Multilingual instruction tuning (MuIT): the mixtures of several languages as one.
+
+    Parameters
+    ----------
+    parts
+        The mixture of each language, by language in any spelling.
+    total
+        Number of examples. Default: all.
+    seed
+        Random seed of the examples taken.
+    ratios
+        Sampling ratio of each language, with `total`. Default: by size and `temperature`, as in `sampled`.
+    budgets
+        Number of examples of each language, instead of `total` and `ratios`.
+    temperature
+        As in `sampled`.
+
+    Raises
+    ------
+    ValueError
+        Budgets together with a total or ratios, a budget for a language without data, or too few examples.
+
+    References
+    ----------
+    Zhu et al. 2023, arXiv 2308.04948.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import muit, translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> parts = {"deu_Latn": translations(corpus, [("eng_Latn", "deu_Latn")])}
+    >>> muit(parts, budgets={"deu_Latn": 3}).counts()
+    {'eng_Latn>deu_Latn': 3}
+    """
     parts = {language(spelling).code: part for spelling, part in parts.items()}
     if budgets is not None and (total is not None or ratios is not None):
-        raise ValueError("muit: budgets came together with total or ratios. Give the budgets, or a total with its ratios.")
+        raise ValueError(
+            "muit: got budgets together with total or ratios, expected either. Give the budgets, or a total with its ratios."
+        )
     if budgets is not None:
         wanted = {language(spelling).code: n for spelling, n in budgets.items()}
         if missing := set(wanted) - set(parts):
-            raise ValueError(f"muit: a budget for {', '.join(sorted(missing))}, but the data is in {', '.join(parts)}.")
+            raise ValueError(
+                f"muit: got a budget for {', '.join(sorted(missing))}, expected languages of the data: {', '.join(parts)}."
+            )
         return union("muit", [parts[code].prefix(n, seed) for code, n in wanted.items() if n])
     if total is None:
         return union("muit", parts.values())
@@ -123,12 +323,40 @@ def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 
 
 
 def ordered_pairs(spellings: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """All directions among some languages: 156 for mFTI's thirteen."""
+    """All directions among the languages `spellings`, in any spelling: 156 for the thirteen of mFTI.
+
+    Example
+    -------
+    >>> from interp.tuning import ordered_pairs
+    >>> ordered_pairs(["en", "de"])
+    (('eng_Latn', 'deu_Latn'), ('deu_Latn', 'eng_Latn'))
+    """
     return tuple(itertools.permutations([language(spelling).code for spelling in spellings], 2))
 
 
 def seen_pairs(mix: Sequence[str], source: Sequence[str], target: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The directions mFTI is tuned on under a partition: from `source` or `mix` into `target` or `mix` (arXiv 2305.15083)."""
+    """The directions that mFTI trains on, given a partition of the languages.
+
+    Parameters
+    ----------
+    mix
+        Languages on both sides.
+    source
+        Languages to translate from only.
+    target
+        Languages to translate to only.
+
+    References
+    ----------
+    Li et al. 2023, "Eliciting the Translation Ability of Large Language Models via Multilingual Finetuning with Translation
+    Instructions", arXiv 2305.15083.
+
+    Example
+    -------
+    >>> from interp.tuning import seen_pairs
+    >>> seen_pairs(mix=["en"], source=["de"], target=["fr"])
+    (('deu_Latn', 'fra_Latn'), ('deu_Latn', 'eng_Latn'), ('eng_Latn', 'fra_Latn'))
+    """
     readable, writable = [language(s).code for s in (*source, *mix)], [language(s).code for s in (*target, *mix)]
     return tuple((a, b) for a in readable for b in writable if a != b)
 
@@ -139,7 +367,7 @@ def _pairs(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _order(name: str, n: int, limit: int | None, seed: int) -> list[int]:
     if limit is not None and not 1 <= limit <= n:
-        raise ValueError(f"{name!r} has {n} items but {limit} were asked for. Ask for 1 to {n}.")
+        raise ValueError(f"got {limit} items to take from {name!r}, expected 1 to {n}.")
     return random.Random(seed).sample(range(n), n)[:limit]
 
 
@@ -153,16 +381,21 @@ def _example(name: str, item: str, asked: str, read: str, written: str, source: 
 
 def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
     where = at(path, number)
-    found = parsed(line, where)
-    if not isinstance(found, dict):
-        raise ValueError(f"{where}: {short_repr(found)} came. Needed: a JSON object with instruction, input and output.")
-    answer = found.get("output", found.get("answer"))
-    texts = {name: found.get(name) or "" for name in ("instruction", "input", "source", "target", "language", "item")}
-    if wrong := [name for name, value in {**texts, "output or answer": answer}.items() if not isinstance(value, str)]:
-        raise ValueError(f"{where}: {wrong[0]} is missing or no text. Needed: a JSON object with instruction, input and output.")
-    name, code = identifier(found.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
+    record = parsed(line, where)
+    if not isinstance(record, dict):
+        raise ValueError(f"{where}: got {short_repr(record)}, expected a JSON object with instruction, input and output.")
+    given = {name: record.get(name) for name in ("instruction", "input", "source", "target", "language", "item")}
+    given = {name: "" if value is None else value for name, value in given.items()}
+    given["answer"] = record.get("output", record.get("answer"))
+    texts = {name: value for name, value in given.items() if isinstance(value, str)}
+    if wrong := [name for name in given if name not in texts]:
+        raise ValueError(
+            f"{where}: got no text as {'output or answer' if wrong[0] == 'answer' else wrong[0]}, "
+            "expected a JSON object with instruction, input and output, all text."
+        )
+    name, code = identifier(record.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
     try:
-        return Example(name, texts["instruction"], texts["input"], answer, texts["source"] or code, texts["target"] or code,
-                       texts["item"] or name)  # fmt: skip
+        return Example(name, texts["instruction"], texts["input"], texts["answer"], texts["source"] or code,
+                       texts["target"] or code, texts["item"] or name)  # fmt: skip
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

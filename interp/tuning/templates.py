@@ -1,4 +1,4 @@
-"""How an instruction becomes text, and which of its tokens are learned: the papers' templates as data, and exact label masks."""
+"""From examples to token ids: the prompt formats of the papers, and which tokens have a loss."""
 
 from __future__ import annotations
 
@@ -16,15 +16,32 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Mask = Literal["answer", "all"]
-"""Which tokens carry loss: the answer alone, or the whole line (mFTI's default, and plain text)."""
+"""Which tokens have a loss: those of the answer, or all (the default of mFTI, and for plain text)."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """One prompt format: `{instruction} {input} {source} {target}` are filled in; `joint` opens every answer, `close` ends it.
+    """A prompt format.
 
-    `{source}` and `{target}` are English names, `{source_itself}` and `{target_itself}` the languages' own. `without_input`
-    is used where an example has no input. `paper` says where the format comes from.
+    Parameters
+    ----------
+    with_input
+        Format of the prompt. `{instruction}`, `{input}`, `{source}` and `{target}` (English language names) and
+        `{source_itself}` and `{target_itself}` (the names in the languages themselves) are filled in.
+    without_input
+        Format of the prompt of an example without input.
+    joint
+        Text between prompt and answer, learned with the answer: a space, for instance.
+    paper
+        Where the format comes from.
+    close
+        Text at the end of every answer.
+
+    Example
+    -------
+    >>> from interp.tuning import Example, template
+    >>> template("mfti-1").prompt(Example("1", "", "The cat sleeps.", "Die Katze schläft.", "en", "de", "cat"))
+    'Translation: [English]: The cat sleeps. [German]:'
     """
 
     with_input: str
@@ -34,7 +51,7 @@ class Template:
     close: str = ""
 
     def prompt(self, example: Example) -> str:
-        """What the model reads."""
+        """The prompt of `example`."""
         form = self.with_input if example.input else self.without_input
         return form.format(
             instruction=example.instruction,
@@ -46,12 +63,12 @@ class Template:
         )
 
     def answer(self, example: Example) -> str:
-        """What the model is to write."""
+        """The answer of `example`, as the model is to write it."""
         return self.joint + example.answer + self.close
 
     @property
     def stop(self) -> str:
-        """Where to cut what a model writes: at the closing sign, else at the end of the line."""
+        """The text at which to cut a generated answer: `close`, or the end of the line if there is none."""
         return self.close or "\n"
 
 
@@ -108,18 +125,37 @@ TEMPLATES = MappingProxyType(
 
 
 def template(name: str) -> Template:
-    """A template by name. Raises `ValueError`, listing the names, where there is none."""
+    """The template called `name`, one of `TEMPLATES`. Raises `ValueError` with the names if there is none.
+
+    Example
+    -------
+    >>> from interp.tuning import template
+    >>> template("mfti-1").with_input
+    'Translation: [{source}]: {input} [{target}]:'
+    """
     if name not in TEMPLATES:
-        raise ValueError(f"unknown template {name!r}. Needed: one of {', '.join(TEMPLATES)}.{nearest(name, TEMPLATES)}")
+        raise ValueError(f"got template {name!r}, expected one of {', '.join(TEMPLATES)}.{nearest(name, TEMPLATES)}")
     return TEMPLATES[name]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Examples as token ids. `labels` repeat `ids` where loss is taken and hold -100 elsewhere.
+    """Examples as token ids.
 
-    `truncated` answers lost their end (and so have no end-of-text), `dropped` ids lost the whole answer, `seams` counts
-    examples whose prompt and answer would have melted into one token had they been written as one text.
+    Parameters
+    ----------
+    ids
+        Token ids of each example: prompt, answer, end of text.
+    labels
+        The same ids where there is a loss, else -100.
+    kept
+        Id of each example.
+    dropped
+        Ids of the examples left out, because none of their answer fits.
+    truncated
+        Number of answers whose end, with the end of text, was cut.
+    seams
+        Number of examples where tokenizing prompt and answer as one text would merge their border into one token.
     """
 
     ids: tuple[tuple[int, ...], ...]
@@ -136,16 +172,47 @@ class Encoded:
 def encode_examples(
     tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], form: Template, max_length: int, mask: Mask = "answer"
 ) -> Encoded:
-    """Token ids and labels of every example, the prompt exactly as it is tokenized when the model is later asked.
+    """Tokenize examples for training. The prompt is tokenized alone, as at inference.
 
-    The prompt is tokenized alone, as at inference, and the answer as it stands behind it (`generation.continuation`), so the
-    mask is a slice of ids and right for every tokenizer. End-of-text closes every answer. Longer than `max_length`: cut at
-    the end.
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model. It must have an end-of-text token, which ends every answer.
+    examples
+        The examples, at least one.
+    form
+        The prompt format, from `template`.
+    max_length
+        Longest example in tokens. Longer ones are cut at the end, or dropped if none of the answer is left.
+    mask
+        Which tokens have a loss: "answer", or "all" except the first, which nothing predicts.
+
+    Returns
+    -------
+    Encoded
+        `ids` and `labels` per example, and which examples were cut or dropped.
+
+    Raises
+    ------
+    ValueError
+        No example, no end-of-text token, or `max_length` leaves no answer.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import Example, encode_examples, template
+    >>> example = Example("1", "Name a colour.", "", "Blue.", "en", "en", "colour")
+    >>> data = encode_examples(interp.load("bundled").tokenizer, [example], template("bare"), max_length=64)
+    >>> [token for token in data.labels[0] if token != -100] == list(data.ids[0])[-sum(t != -100 for t in data.labels[0]) :]
+    True
     """
     if tokenizer.eos_token_id is None:
-        raise ValueError("the tokenizer has no end-of-text token, so answers would never end. Set tokenizer.eos_token and save it.")
+        raise ValueError(
+            "got a tokenizer without an end-of-text token, expected one, or answers would never end. "
+            "Set tokenizer.eos_token and save it."
+        )
     if not examples:
-        raise ValueError("an empty mixture: there is no example to tune on. Needed: at least one.")
+        raise ValueError("got an empty mixture, expected at least one example to tune on.")
     prompts, answers = [form.prompt(each) for each in examples], [form.answer(each) for each in examples]
     ids, labels, kept, dropped, truncated, seams = [], [], [], [], 0, 0
     for example, (question, reply, melted) in zip(examples, continue_prompts(tokenizer, prompts, answers), strict=True):
@@ -162,5 +229,7 @@ def encode_examples(
         labels.append(tuple([IGNORED] * hidden + text[hidden:]))
         kept.append(example.id)
     if not ids:
-        raise ValueError(f"all {len(examples)} examples lost their answer at max_length {max_length}. Raise max_length.")
+        raise ValueError(
+            f"got max_length {max_length}, expected more: all {len(examples)} examples lose their answer. Raise max_length."
+        )
     return Encoded(tuple(ids), tuple(labels), tuple(kept), tuple(dropped), truncated, seams)

@@ -1,4 +1,4 @@
-"""Tune a model on a mixture and prove what moved: out comes an ordinary Hugging Face folder that says where it came from."""
+"""Tune a model on a mixture, check which weights changed, and save an ordinary Hugging Face folder with a manifest."""
 
 from __future__ import annotations
 
@@ -56,20 +56,56 @@ def tune(
     device: str | None = None,
     resume: bool = False,
 ) -> TunedModel:
-    """Tune `parent` on `mixture` into `folder`, and check afterwards that only what the scope allows has moved.
+    """Tune a model, and check that no weights changed but those that the recipe trains.
 
-    `held_out` examples are scored and never trained on; without them `recipe.held_out` of the items are set aside.
-    With `resume`, a finished folder is returned as it is, unless a file of it was altered, and an unfinished one goes on
-    from its last whole checkpoint to the same weights. The parent is never changed. Weights are trained in float32 and saved in
-    the dtype of the parent; the held-out losses before and after are of the parent and of the saved folder, read back. Several
-    devices: start the same program with `accelerate launch`; every device holds the whole model (data parallel), as the proof of
-    what moved needs all of it.
+    Parameters
+    ----------
+    parent
+        The model to tune: a name on the Hub, a folder, "bundled", or a model in memory. It is not changed.
+    mixture
+        The training examples.
+    recipe
+        How to tune.
+    folder
+        Where to save the tuned model. It loads like any other model.
+    tokenizer
+        Tokenizer of the model. Required for a model in memory; default: that of `parent`.
+    held_out
+        Examples that are not trained on, for the held-out loss. Default: `recipe.held_out` of the items of `mixture`.
+    device
+        "cpu" to train on the CPU. Default: the GPU, if there is one. For several GPUs run the program with `accelerate launch`;
+        each holds the whole model (data parallel), because the check of what changed needs all of it.
+    resume
+        Continue an interrupted run from its last complete checkpoint, with the same result. A finished run is returned, unless a
+        file of it was altered.
 
-    Raises `ValueError`, before anything is written, for a scope that the model cannot have.
+    Returns
+    -------
+    TunedModel
+        The folder, and the facts of the run. Weights are trained in float32 and saved in the dtype of the parent. Held-out losses
+        are those of the parent and of the saved model, read back.
+
+    Raises
+    ------
+    ValueError
+        The model cannot be tuned with this scope (before anything is written), or `folder` holds another run.
+    FloatingPointError
+        The loss or a weight is not finite. The message has the last good checkpoint.
+    RuntimeError
+        Weights changed that the recipe does not train.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import Recipe, translations, tune
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"])
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> tuned = tune("bundled", mixture, Recipe(scope="embeddings", tie="untie", epochs=1), "runs/tuned")  # doctest: +SKIP
+    >>> interp.load(str(tuned.folder))  # doctest: +SKIP
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:
-        raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or --resume to take it as it is.")
+        raise ValueError(f"{folder} holds a finished tuned model. Choose another --output, or use it as it is with --resume.")
     state, began = PartialState(cpu=(device or "cuda") == "cpu" or not torch.cuda.is_available()), environment()
     model, tokenizer = _open(parent, tokenizer)
     check_scope(model, recipe.scope, recipe.tie, recipe.adapter)
@@ -79,8 +115,8 @@ def tune(
     del bridge  # it holds the weights as they were
     splits = held_out is None and recipe.held_out > 0
     train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
-    if (folder / MANIFEST).is_file() and (found := _finished(folder, identity, train.identity, recipe, by, state)):
-        return found
+    if (folder / MANIFEST).is_file() and (finished := _finished(folder, identity, train.identity, recipe, by, state)):
+        return finished
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
     tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
@@ -110,7 +146,7 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     losses = example_losses(model, tested).tolist() if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
     if seen[-1] >= len(table):
-        raise ValueError(f"token {seen[-1]}, but the model has {len(table)}. Needed: the tokenizer of this model.")
+        raise ValueError(f"got token id {seen[-1]}, expected less than {len(table)}. Use the tokenizer of this model.")
     stored = widen(model)
     trained, allowed, facts = _free(model, seen, recipe)
     cached = model.config.use_cache
@@ -126,13 +162,13 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     check_moved(moved, allowed)
     rows = moved_rows(table, model.get_input_embeddings().weight.detach().cpu()).nonzero().flatten().tolist()
     if recipe.scope == "embeddings" and (strays := set(rows) - set(seen)):
-        raise RuntimeError(f"{len(strays)} embedding rows moved that were never seen, {min(strays)} among them.")
+        raise RuntimeError(f"{len(strays)} embedding rows changed of tokens that are not in the data, {min(strays)} among them.")
     rows_told = {"moved_rows": len(rows), "seen_rows": len(seen), "rows": len(table)}
     return model, fitted, {**facts, "moved": list(moved), **rows_told, "before": losses}
 
 
 def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, Any]]:
-    """The model with the scope applied, the names of the tensors that may move, and what is to be written down."""
+    """The model with the scope applied, the names of the tensors that may change, and facts for the manifest."""
     if recipe.scope == "embeddings":
         treated = free_embeddings(model, seen, recipe.tie)
         table = model.get_input_embeddings().weight
@@ -145,11 +181,13 @@ def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str
     return model, set(model.state_dict()), {}
 
 
-def _open(parent: Any, tokenizer: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model of our own to train, as it is stored, and the tokenizer exactly as given."""
+def _open(
+    parent: str | Path | PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A copy of the model to train, in its stored dtype, and its tokenizer, unchanged."""
     if isinstance(parent, nn.Module):
         if tokenizer is None:
-            raise ValueError("a model in memory came without its tokenizer. Give tokenizer=.")
+            raise ValueError("got a model in memory without its tokenizer, expected both. Give tokenizer=.")
         return copy.deepcopy(parent), tokenizer
     name = locate(parent, None)
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
@@ -175,7 +213,7 @@ def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pa
 
 
 def _saved_losses(folder: Path, tested: Encoded, device: torch.device) -> list[float]:
-    """The held-out losses of the model as anyone who reads the folder gets it: merged, and rounded to the checkpoint's dtype."""
+    """The held-out losses of the saved model: with the adapter merged, and rounded to the dtype of the checkpoint."""
     saved: Any = read_weights(str(folder), None, AutoModelForCausalLM, {"dtype": "auto"})
     return example_losses(saved.to(device), tested).tolist()
 
@@ -183,19 +221,19 @@ def _saved_losses(folder: Path, tested: Encoded, device: torch.device) -> list[f
 def _finished(
     folder: Path, parent: ModelIdentity, data: CorpusIdentity, recipe: Recipe, by: dict[str, str], state: PartialState
 ) -> TunedModel | None:
-    """The model that is there, if it is the one asked for; None, with a warning, where a file of it was altered."""
-    found = TunedModel.load(folder)
-    for what, theirs, ours in (("parent", found.parent.sha, parent.sha), ("data", found.data.sha, data.sha),
-                               ("recipe", found.recipe, recipe)):  # fmt: skip
+    """The finished model in `folder`; None, with a warning, if a file of it was altered. Raises if it was made otherwise."""
+    tuned = TunedModel.load(folder)
+    for what, theirs, ours in (("parent", tuned.parent.sha, parent.sha), ("data", tuned.data.sha, data.sha),
+                               ("recipe", tuned.recipe, recipe)):  # fmt: skip
         if theirs != ours:
-            raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, but {ours} is asked. Choose another --output.")
-    for what, (theirs, ours) in differences(found.details.get("made_by", {}), by).items():
+            raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, expected {ours}. Choose another --output.")
+    for what, (theirs, ours) in differences(tuned.details.get("made_by", {}), by).items():
         raise ValueError(f"{folder} holds a model tuned with {what} {theirs!r}, and now it is {ours!r}. Choose another --output.")
-    fault = found.fault()
+    fault = tuned.fault()
     state.wait_for_everyone()
     if state.is_main_process:
         if fault:
             _log.warning("%s. The model is tuned again.", fault)
             (folder / MANIFEST).unlink()
         clear(folder)
-    return None if fault else found
+    return None if fault else tuned

@@ -1,4 +1,4 @@
-"""A tuned model's folder and what made it: read back as it was written, and known where a file of it is not."""
+"""The folder of a tuned model and its manifest, which has checksums of all files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,32 @@ _ELSEWHERE = ("folder", "details")
 
 @dataclass(frozen=True)
 class TunedModel:
-    """A tuned model's folder and everything that made it. The folder loads like any other model.
+    """A tuned model, as `tune` makes it. The folder loads like any other model.
 
-    `parent` is the model before, `data` the mixture trained on, `final_loss` the mean training loss of the last logged
-    stretch in nats a token. `details` holds what moved (tensors, embedding rows), what was cut, the held-out losses of
-    every example before (the parent) and after (this folder, read back), the history, the versions and the checksum of every file.
+    Parameters
+    ----------
+    folder
+        The folder.
+    parent
+        Identity of the model that was tuned.
+    recipe
+        How it was tuned.
+    scope
+        Which weights were trained: that of the recipe.
+    data
+        Identity of the training examples.
+    steps
+        Number of updates.
+    final_loss
+        Mean training loss over the last logged steps, in nats per token.
+    details
+        Which tensors and embedding rows changed, which examples were cut, the held-out losses of each example before (the parent)
+        and after (this folder), the history of the loss, versions, and checksums of the files.
+
+    Example
+    -------
+    >>> from interp.tuning import TunedModel
+    >>> TunedModel.load("runs/tuned").final_loss  # doctest: +SKIP
     """
 
     folder: Path
@@ -39,7 +60,7 @@ class TunedModel:
 
     @classmethod
     def load(cls, folder: str | Path) -> TunedModel:
-        """Read a finished tuned folder back. Raises `ValueError` where there is none."""
+        """Read the manifest of a tuned model. Raises `ValueError` if `folder` has no finished one."""
         path = Path(folder) / MANIFEST
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
@@ -52,13 +73,13 @@ class TunedModel:
         return cls(folder=path.parent, **own, details={name: value for name, value in plain.items() if name not in own})
 
     def fault(self) -> str:
-        """What is wrong with the files of the model; empty where they are all as they were written."""
+        """The first file that is missing or was altered, in words; empty if there is none."""
         files = {self.folder / name: sha for name, sha in self.details["files"].items()}
-        wrong = [path for path, sha in files.items() if not path.is_file() or checksum(path) != sha]
-        return f"{wrong[0]} is missing or was altered since it was written" if wrong else ""
+        altered = [path for path, sha in files.items() if not path.is_file() or checksum(path) != sha]
+        return f"{altered[0]} is missing or was altered since it was written" if altered else ""
 
     def save(self) -> None:
-        """Write the manifest; written last, its presence means that the folder is complete."""
+        """Write the manifest. It is written last: a folder that has one is complete."""
         own = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
         write_sealed(self.folder / MANIFEST, {**own, **self.details})
 
@@ -75,7 +96,7 @@ class _HeldOut:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What must stand in a tuned model's manifest, and of which type."""
+    """The fields of the manifest of a tuned model, and their types."""
 
     parent: ModelIdentity
     recipe: Recipe

@@ -56,7 +56,8 @@ def shortened(tokenizer: PreTrainedTokenizerBase, shortening: Shortening) -> Pre
     if hasattr(tokenizer, "shortening"):
         raise ValueError("got a tokenizer that is shortened already, expected the original one.")
     own = copy.deepcopy(tokenizer)
-    own.__class__ = _kind(type(tokenizer))
+    own_class: type = type(tokenizer)
+    own.__class__ = _kind(own_class)
     own.shortening = shortening
     return own
 
@@ -92,7 +93,7 @@ def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str 
 
 
 @cache
-def _kind(own: type[PreTrainedTokenizerBase]) -> type:
+def _kind(own: type) -> type:
     """A subclass with the name of the tokenizer's class, so that a saved tokenizer is loaded by its own class."""
     return type(own.__name__, (_Shortened, own), {})
 

@@ -1,4 +1,4 @@
-"""One language's sentences at every layer, two of them side by side, and every measure of a pair by its name."""
+"""The sentence vectors of one language (a cloud), of two languages (a pair), and every metric of a pair by its name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ CENTRED = "_centred"
 
 @dataclass(frozen=True)
 class Cloud:
-    """One language's sentence vectors at some layers, with what measures derive from them computed once.
+    """The sentence vectors of one language at some layers. What metrics derive from them is computed once.
 
-    `folds[i]` is the fold in which fitted maps are scored on sentence `i`; `same[i, j]` marks sentences of one document, each
-    with itself at least.
+    Parameters
+    ----------
+    x
+        The vectors.
+    folds
+        For each sentence, the fold in which maps that are fitted on the other folds are scored on it.
+    same
+        Whether sentences `i` and `j` are of one document; always true for `i = j`. Such sentences are no neighbours.
     """
 
     x: Float[Tensor, "layer sentence d_model"]
@@ -31,18 +37,24 @@ class Cloud:
 
     @cached_property
     def centred(self) -> Cloud:
-        """The cloud without what its sentences share: each loses the mean of all OTHER sentences of its language.
+        """The cloud with the mean of the OTHER sentences of the language subtracted from each sentence.
 
-        Computed as `x - mean`, which is that up to the factor (n-1)/n: no cosine sees it. Means of other folds would leave
-        each fold a shift of its own, alike in both languages, and find likeness where there is none.
+        Computed as `x - mean`, which differs by the factor (n-1)/n, to which cosines are blind. The mean of the other folds would
+        leave each fold an offset of its own, the same in both languages, and alignment would be found where there is none.
         """
         return Cloud(self.x - self.x.mean(1, keepdim=True), self.folds, self.same)
 
     def without(self, lengths: Float[Tensor, " sentence"]) -> Cloud:
-        """The cloud without what a straight line tells from a sentence's length and its logarithm; its mean stays."""
-        told = torch.stack([lengths, lengths.log1p()], dim=1)
-        told = told - told.mean(0)
-        return Cloud(self.x - told @ (torch.linalg.pinv(told) @ self.x), self.folds, self.same)
+        """The residuals of a linear regression on sentence length and its logarithm, with the mean kept.
+
+        Parameters
+        ----------
+        lengths
+            Number of tokens of each sentence.
+        """
+        predictors = torch.stack([lengths, lengths.log1p()], dim=1)
+        predictors = predictors - predictors.mean(0)
+        return Cloud(self.x - predictors @ (torch.linalg.pinv(predictors) @ self.x), self.folds, self.same)
 
     @cached_property
     def neighbours(self) -> Bool[Tensor, "layer source target"]:
@@ -67,7 +79,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two languages side by side, and the cosines between them."""
+    """The clouds `x` and `y` of two languages, row `i` of each a translation of the other, and the cosines between them."""
 
     x: Cloud
     y: Cloud
@@ -99,11 +111,31 @@ _SHAPE: dict[str, Callable[[Pair], Scores]] = {
     "procrustes": lambda pair: correlation.procrustes(pair.x.bases, pair.y.bases),
 }
 METRICS = (*_RETRIEVAL, *(f"{name}{CENTRED}" for name in _RETRIEVAL), *_SHAPE)
-"""Every measure by name. Those of cosines come raw and, as `mexa_centred`, on per-language centred vectors; the others centre."""
+"""Every metric by name. The docstring of the function of the same name (`retrieval.py`, `similarity.py`) has its formula.
+
+Retrieval, from cosines. Each has a variant `NAME_centred`, with the mean of each language subtracted first:
+
+mexa        share of sentences nearer to their translation than to any other, both ways (Kargaran et al. 2025, eq. 1)
+p_at_1      share of sentences whose nearest neighbour is the translation, mean of both directions
+csls        p_at_1 with cosines corrected for hubs (Conneau et al. 2018, eq. 3)
+margin      p_at_1 with the ratio margin; xsim is 100 (1 - margin) (Artetxe & Schwenk 2019, eq. 2)
+cosine_gap  mean cosine of translations minus mean cosine of other pairs
+auc         probability that a translation has a higher cosine than a random pair (Mann & Whitney 1947)
+mutual_knn  share of the 10 nearest neighbours that a sentence and its translation have in common (Huh et al. 2024)
+rsa         Spearman correlation of the cosines within either language (Kriegeskorte et al. 2008)
+
+Similarity of shape, from centred vectors:
+
+cka           linear CKA (Kornblith et al. 2019); not 0 for unrelated vectors when d_model > sentences
+cka_debiased  CKA with unbiased HSIC (Song et al. 2012; Nguyen et al. 2021)
+svcca         mean canonical correlation on held-out sentences (Raghu et al. 2017)
+pwcca         the same, weighted by projection (Morcos et al. 2018)
+procrustes    cosine of the two clouds after a rotation fitted on other sentences (Schönemann 1966; Ding et al. 2021)
+"""
 
 
 def measure(pair: Pair, metric: str) -> Scores:
-    """One measure of one pair by its name."""
+    """Compute the metric with this name (one of `METRICS`) for one pair of languages."""
     if metric.endswith(CENTRED):
         return _RETRIEVAL[metric.removesuffix(CENTRED)](pair.centred)
     return (_RETRIEVAL | _SHAPE)[metric](pair)

@@ -1,4 +1,4 @@
-"""At which layers do languages share a space? Measures of alignment, each beside its shuffled-pair baseline."""
+"""At which layers do languages share a representation space? Measures of alignment with a shuffled-pair baseline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from probes.statistics.folds import split
 DEFAULT_METRICS = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
 CONTROLS = ("length", "lexical")
 _FOLDS = 5
-_HELD = 8_000_000  # entries of a similarity table worked on at once
+_MAX_ENTRIES = 8_000_000  # of the similarity tables of one block of layers
 Clouds = Callable[[str], Cloud]
 Values = Float[np.ndarray, "pair metric layer sentence"]
 
@@ -37,18 +37,59 @@ def measure_alignment(
     random_init: Activations | None = None,
     controls: Sequence[str] = (),
 ) -> AlignmentReport:
-    """How far the same sentences in two languages lie at the same place, layer by layer, beside what wrong pairs give.
+    """Measure how similar the representations of translations are at each layer, and how similar those of wrong pairs are.
 
-    `pivot` is the language all others are held against, several of them, or "all" for every pair once. `metrics` are names
-    of `probes.alignment.clouds.METRICS`. Layers are those of the activations: `embed`, `0` .. `N-1` for the residual stream.
-    Every value stands beside its `baseline`, the same measure over wrong pairs of the same vectors; `p` is the share of 999 or
-    more random pairings that reach it. `random_init` takes activations of the same corpus in an untrained network. `controls`:
-    "length" adds the measure after sentence length is regressed out (`length_partialled`), "lexical" the share of tokens a pair
-    has in common (`overlap`).
+    Parameters
+    ----------
+    acts
+        Activations of parallel sentences in at least two languages, one vector per sentence, from `interp.capture`. The layers of
+        the report are theirs: "embed", "0" .. "N-1" for the residual stream, "0" .. "N-1" for attention and feed-forward outputs.
+    pivot
+        Reference language, in any spelling: every other language is compared with it. Several, or "all" for every pair once.
+    metrics
+        Names from `probes.alignment.clouds.METRICS`; its docstring has a line for each, with the source of its formula.
+    seed
+        Random seed of the order of the sentences, and of the bootstrap.
+    resamples
+        Bootstrap resamples behind each 95 % confidence interval.
+    random_init
+        Activations of the same corpus in a randomly initialised model (`interp.random_init`): what the architecture and the tokens
+        give without training. They become the column `random_init`.
+    controls
+        "length" adds `length_partialled`, the same metric after a regression on sentence length (tokens, and their logarithm).
+        "lexical" adds `overlap`, the share of distinct tokens that a sentence and its translation have in common. Both need
+        activations that hold their tokens, as those of `interp.capture` do.
 
-    Misleads: retrieval depends on the number of sentences; `embed` and early layers mostly show shared tokens; a high value
-    with a high baseline is anisotropy, not alignment. Bands resample sentences, or documents where they are known, and keep
-    the candidates of a retrieval fixed. CCA and Procrustes are fitted on other sentences than they are scored on.
+    Returns
+    -------
+    AlignmentReport
+        A value per sentence, with its `baseline`, the same metric over wrong pairs of the same vectors, and `p`, the share of
+        at least 999 random pairings that score as high.
+
+    Raises
+    ------
+    ValueError
+        An unknown metric, control or language, no language beside the pivot, fewer than 8 sentences, a value that is not finite,
+        or a `random_init` of other sentences, languages, layers or pooling.
+
+    Notes
+    -----
+    When the numbers mislead. Retrieval depends on the number of candidate sentences: compare only equal numbers. "embed" and early
+    layers mostly show shared tokens: compare with `overlap`. A high value with a high baseline is anisotropy, not alignment. The
+    bootstrap draws sentences (documents, if there are at least 10), and keeps the candidates of a retrieval fixed. CCA and
+    Procrustes are fitted on one part of the sentences and scored on the other.
+
+    References
+    ----------
+    Kargaran et al. 2025, "MEXA: Multilingual Evaluation of English-Centric LLMs via Cross-Lingual Alignment", arXiv 2410.05873.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=20)
+    >>> report = probes.measure_alignment(interp.capture(interp.load("bundled"), corpus), metrics=("mexa",), resamples=50)
+    >>> report.summary()["layer"].tolist()
+    ['embed', '0', '1', '2', '3', '4', '5', '6', '7']
     """
     _check(acts, metrics, random_init, controls)
     pairs, documents = _pairs(acts, pivot), _documents(acts)
@@ -70,7 +111,15 @@ def measure_alignment(
 
 
 def overlap(acts: Activations, language: str, pivot: str) -> Float[np.ndarray, " sentence"]:
-    """The share of distinct tokens that a sentence and its translation have in common: shared over all of both (Jaccard)."""
+    """The Jaccard index of the token sets of each sentence and its translation: shared tokens over all tokens of both.
+
+    Parameters
+    ----------
+    acts
+        Activations that hold their tokens. Raises `ValueError` if they hold none.
+    language, pivot
+        FLORES-200 codes of the two languages.
+    """
     sides = ([set(ids.tolist()) for ids in acts.tokens(code)] for code in (language, pivot))
     return np.array([len(a & b) / max(1, len(a | b)) for a, b in zip(*sides, strict=True)])
 
@@ -83,17 +132,19 @@ def _measure(
     documents: tuple[str, ...] | None,
     without_length: bool = False,
 ) -> dict[str, np.ndarray]:
-    """`value [pair metric layer sentence]`, and `baseline` and `p` with one sentence, a block of layers at a time."""
+    """`value [pair metric layer sentence]`, and `baseline` and `p` of the same axes with one sentence; block by block of layers."""
     n = len(acts.ids)
-    step = max(1, _HELD // n**2)
+    step = max(1, _MAX_ENTRIES // n**2)
     blocks = []
     for start in range(0, len(acts.layers), step):
         rows = range(start, min(start + step, len(acts.layers)))
         clouds = _clouds(acts.select(layers=list(rows)), order, documents, without_length)
         blocks.append([_measure_pair(Pair(clouds(a), clouds(b)), metrics) for a, b in pairs])
-    found = {name: np.concatenate([np.stack([pair[name] for pair in block]) for block in blocks], axis=2) for name in blocks[0][0]}
-    found["value"][..., order] = found["value"].copy()
-    return found
+    columns = {
+        name: np.concatenate([np.stack([pair[name] for pair in block]) for block in blocks], axis=2) for name in blocks[0][0]
+    }
+    columns["value"][..., order] = columns["value"].copy()  # back into the order of the ids
+    return columns
 
 
 def _measure_pair(pair: Pair, metrics: Sequence[str]) -> dict[str, np.ndarray]:
@@ -106,7 +157,7 @@ def _measure_pair(pair: Pair, metrics: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _clouds(acts: Activations, order: Tensor, documents: tuple[str, ...] | None, without_length: bool) -> Clouds:
-    """Each language's cloud when asked for, sentences in the order given; the last three are kept, so a pivot is made once."""
+    """A function from a language to its vectors, in the order given. It caches three languages, so the pivot is read once."""
     groups = np.unique(documents or acts.ids, return_inverse=True)[1][order]
     folds = np.empty(len(groups), dtype=np.int64)
     for number, (_, test) in enumerate(split(groups, min(_FOLDS, len(set(groups)) // 2), 0)):
@@ -115,8 +166,10 @@ def _clouds(acts: Activations, order: Tensor, documents: tuple[str, ...] | None,
 
     @lru_cache(maxsize=3)
     def cloud(code: str) -> Cloud:
-        found = Cloud(acts[code][:, order], torch.from_numpy(folds), same)
-        return found.without(torch.tensor([float(len(ids)) for ids in acts.tokens(code)])[order]) if without_length else found
+        vectors = Cloud(acts[code][:, order], torch.from_numpy(folds), same)
+        if not without_length:
+            return vectors
+        return vectors.without(torch.tensor([float(len(ids)) for ids in acts.tokens(code)])[order])
 
     return cloud
 
@@ -128,10 +181,13 @@ def _pairs(acts: Activations, pivot: str | Sequence[str]) -> list[tuple[str, str
     pivots = [language(spelling).code for spelling in ([pivot] if isinstance(pivot, str) else pivot)]
     for code in pivots:
         if code not in acts.languages:
-            raise ValueError(f"pivot {code}: activations hold {', '.join(acts.languages)}.{nearest(code, acts.languages)}")
-    pairs = [(code, held) for held in pivots for code in acts.languages if code != held]
+            raise ValueError(
+                f"got pivot {code}, expected a language of the activations: {', '.join(acts.languages)}."
+                f"{nearest(code, acts.languages)}"
+            )
+    pairs = [(code, reference) for reference in pivots for code in acts.languages if code != reference]
     if not pairs:
-        raise ValueError(f"activations hold {', '.join(acts.languages)} alone. Needed: a language beside the pivot.")
+        raise ValueError(f"got activations in {', '.join(acts.languages)} alone, expected a language beside the pivot.")
     return pairs
 
 
@@ -139,11 +195,11 @@ def _check(acts: Activations, metrics: Sequence[str], random_init: Activations |
     for what, given, known in (("metric", metrics, METRICS), ("control", controls, CONTROLS)):
         for name in given:
             if name not in known:
-                raise ValueError(f"{what} {name!r}: needed some of {', '.join(known)}.{nearest(name, known)}")
+                raise ValueError(f"got {what} {name!r}, expected some of {', '.join(known)}.{nearest(name, known)}")
     if not metrics:
-        raise ValueError(f"no metric. Needed: some of {', '.join(METRICS)}.")
+        raise ValueError(f"got no metric, expected some of {', '.join(METRICS)}.")
     if len(acts.ids) < 8:
-        raise ValueError(f"{len(acts.ids)} sentences. Needed: at least 8 to compare translations with other pairs.")
+        raise ValueError(f"got {len(acts.ids)} sentences, expected at least 8, to compare translations with other pairs.")
     if random_init is not None:
         for name in ("ids", "layers", "site", "pooling", "languages"):
             mine, theirs = getattr(acts, name), getattr(random_init, name)
@@ -152,7 +208,7 @@ def _check(acts: Activations, metrics: Sequence[str], random_init: Activations |
 
 
 def _documents(acts: Activations) -> tuple[str, ...] | None:
-    """The document of each sentence, where there are enough of them to draw from."""
+    """The document of each sentence, if there are enough documents to resample."""
     return acts.documents if acts.documents and len(set(acts.documents)) >= 2 * _FOLDS else None
 
 
@@ -163,19 +219,19 @@ def _tabulate(
     acts: Activations,
     documents: tuple[str, ...] | None,
 ) -> pd.DataFrame:
-    """The tidy table, small: names as categories, numbers in single precision."""
+    """The tidy table. It can have millions of rows, so names are categories and numbers in single precision."""
     names = {
         "language": ([pair[0] for pair in pairs], 0), "pivot": ([pair[1] for pair in pairs], 0), "layer": (acts.layers, 2),
         "metric": (metrics, 1), "sentence": (acts.ids, 3), **({"document": (documents, 3)} if documents else {}),
     }  # fmt: skip
     shape = columns["value"].shape
-    found = {}
+    named = {}
     for name, (labels, axis) in names.items():
         codes, kinds = pd.factorize(np.asarray(labels, dtype=object))
-        spread = codes.astype(np.int32).reshape([-1 if place == axis else 1 for place in range(4)])
-        found[name] = pd.Categorical.from_codes(np.broadcast_to(spread, shape).ravel(), kinds)
+        along = codes.astype(np.int32).reshape([-1 if dimension == axis else 1 for dimension in range(4)])
+        named[name] = pd.Categorical.from_codes(np.broadcast_to(along, shape).ravel(), kinds)
     numbers = {name: np.broadcast_to(values, shape).astype(np.float32).ravel() for name, values in columns.items()}
-    return pd.DataFrame(found | numbers)
+    return pd.DataFrame(named | numbers)
 
 
 def _sign(acts: Activations, pivot: str | Sequence[str], metrics: Sequence[str], seed: int, resamples: int) -> Signature:
@@ -186,7 +242,7 @@ def _sign(acts: Activations, pivot: str | Sequence[str], metrics: Sequence[str],
 
 def _notes(acts: Activations, documents: tuple[str, ...] | None) -> tuple[str, ...]:
     unit = f"{len(set(documents))} documents" if documents else f"{len(acts.ids)} sentences"
-    found = [f"Bands resample {unit}; retrieval is among {len(acts.ids)} candidates, and another number gives other values."]
+    notes = [f"Confidence intervals resample {unit}. Retrieval is among {len(acts.ids)} candidates; values depend on their number."]
     if "embed" in acts.layers:
-        found.append("The embedding row mostly measures tokens that two languages share.")
-    return tuple(found)
+        notes.append("The embedding row mostly measures tokens that two languages share.")
+    return tuple(notes)

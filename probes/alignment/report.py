@@ -1,4 +1,4 @@
-"""What alignment looks like over layers: estimates with bands, where it peaks, and the sentence that says so."""
+"""Alignment by layer: estimates with confidence intervals, the layer where it is highest, and a sentence that says so."""
 
 from __future__ import annotations
 
@@ -24,46 +24,67 @@ _READABLE = 8
 
 
 class AlignmentReport(Report):
-    """Alignment of languages by layer. `table`: one row a language, pivot, layer, metric and sentence.
+    """Alignment of languages by layer, as `measure_alignment` measures it.
 
-    `value` is what the sentence contributes: a hit or a miss, or, for measures that compare all sentences at once (CKA, RSA,
-    CCA, Procrustes, `mutual_knn`, `cosine_gap`, `auc`), the estimate plus the sentence's influence on it; the mean over
-    sentences is the measure. `baseline` is what wrong pairs give, `p` the share of random pairings that reach the true one.
+    `table` has one row per `language`, `pivot`, `layer`, `metric` and `sentence` (and its `document`, if known). `value` is the
+    contribution of the sentence, and its mean over sentences the metric: a hit or a miss for retrieval, and for metrics that
+    compare all sentences at once (CKA, RSA, CCA, Procrustes, `mutual_knn`, `cosine_gap`, `auc`) the estimate plus the influence
+    of the sentence on it. `baseline` is the metric over wrong pairs, `p` the share of random pairings that score as high as the
+    true one. `random_init`, `length_partialled` and `overlap` are there if they were asked for.
+
+    Example
+    -------
+    >>> import torch, interp, probes
+    >>> vectors = torch.randn(3, 20, 16, generator=torch.Generator().manual_seed(0))  # layer, sentence, d_model
+    >>> same = interp.Activations.from_arrays({"eng_Latn": vectors, "deu_Latn": vectors})
+    >>> report = probes.measure_alignment(same, metrics=("mexa",), resamples=50)
+    >>> report.summary()["estimate"].tolist()
+    [1.0, 1.0, 1.0]
     """
 
     question = "At which layers do languages share a space?"
     item_columns = ItemColumns("sentence", ("language", "pivot"), measure="metric")
 
     def summary(self) -> pd.DataFrame:
-        """One row a language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, then `p` and `p_holm` over layers.
+        """One row per language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, the controls, `p` and `p_holm`.
 
-        The band is the 95 % percentile bootstrap over sentences, or documents; `random_init`, `length_partialled` and
-        `overlap` follow where they were measured. Bands of a retrieval near 0 or 1 are too narrow (few hits, or few misses,
-        to draw from): there `p` decides.
+        The bounds are a 95 % percentile bootstrap confidence interval over sentences or documents. `p_holm` is corrected over
+        layers. Intervals of a retrieval near 0 or 1 are too narrow, as there are few hits, or few misses, to draw: use `p` there.
         """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        values, found = self._values("value"), self.table.iloc[:: self._n][CELL].reset_index(drop=True)
+        values, cells = self._values("value"), self.table.iloc[:: self._n][CELL].reset_index(drop=True)
         lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"], self._clusters)
-        found = found.assign(estimate=values.mean(axis=0), lower=lower, upper=upper, n=self._n)
+        cells = cells.assign(estimate=values.mean(axis=0), lower=lower, upper=upper, n=self._n)
         for column in ("baseline", *BESIDE, "p"):
             if column in self.table:
-                found[column] = self._values(column).mean(axis=0)
-        groups = found.groupby(_GROUP, observed=True, sort=False)["p"]
-        return found.assign(p_holm=groups.transform(lambda p: holm(p.to_numpy())))
+                cells[column] = self._values(column).mean(axis=0)
+        groups = cells.groupby(_GROUP, observed=True, sort=False)["p"]
+        return cells.assign(p_holm=groups.transform(lambda p: holm(p.to_numpy())))
 
     def peak(self, metric: str | None = None) -> pd.DataFrame:
-        """Where alignment is highest: a row for each language and pivot, and for their mean (`language` "mean").
+        """The layer where alignment is highest: a row for each language and pivot, and for their mean (`language` "mean").
 
-        Sentences are drawn again and the highest layer looked for each time: `layer_lower` to `layer_upper` hold 95 % of
-        the layers found, `share` is how often it was `layer`, `lower` and `upper` hold 95 % of the heights. The height of
-        a peak is biased upwards, as every maximum is: its own interval can lie above what new sentences would give.
+        The columns are `language, pivot, metric, layer, layer_lower, layer_upper, share, estimate, lower, upper, n, baseline`.
+        In each bootstrap resample of the sentences the highest layer is found again: `layer_lower` to `layer_upper` is the 95 %
+        confidence interval of the layer, `share` the share of resamples with the same `layer`, and `lower` to `upper` the interval
+        of the maximum. A maximum is biased upwards: new sentences can give a lower value than its interval.
+
+        Parameters
+        ----------
+        metric
+            One of the metrics of this report. Default: the first.
+
+        Raises
+        ------
+        ValueError
+            The metric was not measured.
         """
         metric = metric or self.table["metric"].iloc[0]
         if metric not in self.table["metric"].unique():
-            raise ValueError(f"peak of {metric!r}: measured were {', '.join(self.table['metric'].unique())}.")
+            raise ValueError(f"got metric {metric!r}, expected one that was measured: {', '.join(self.table['metric'].unique())}.")
         frame = self._summary[self._summary["metric"] == metric]
         names = list(pd.unique(frame["layer"]))
         values = self._values("value")[:, frame.index].reshape(self._n, -1, len(names))
@@ -75,11 +96,11 @@ class AlignmentReport(Report):
             values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
             baselines.append(np.mean(baselines, axis=0))
         weights = draws(self._n, self.settings["resamples"], self.settings["seed"], self._clusters)
-        found = [_peak(values[:, k], weights, names, baselines[k]) for k in range(len(rows))]
-        return pd.DataFrame([row | peak for row, peak in zip(rows, found, strict=True)])
+        peaks = [_peak(values[:, k], weights, names, baselines[k]) for k in range(len(rows))]
+        return pd.DataFrame([row | peak for row, peak in zip(rows, peaks, strict=True)])
 
     def verdict(self) -> str:
-        """Where the first metric peaks and what it stands beside, or that it cannot be told from wrong pairings."""
+        """The layer where the first metric is highest, with its controls; or that it is not distinguishable from wrong pairs."""
         peaks, frame = self.peak(), self._summary
         top = peaks.iloc[-1]
         frame = frame[frame["metric"] == top["metric"]]
@@ -101,28 +122,28 @@ class AlignmentReport(Report):
         return f"{top['metric']} of {whom} peaks at layer {where} with {_number(top)}, against {values}{count}{doubt}."
 
     def _beside(self, frame: pd.DataFrame, layer: str) -> dict[str, float]:
-        """What the peak must be held against: the embedding row, and an untrained network at the same layer."""
+        """The controls of the highest value: the embedding row, and a randomly initialised model at the same layer."""
         at, embedding = frame[frame["layer"] == layer], frame[frame["layer"] == "embed"]
-        found = {} if layer == "embed" or embedding.empty else {"the embedding row": float(embedding["estimate"].mean())}
-        return found | ({"an untrained network": float(at["random_init"].mean())} if "random_init" in at else {})
+        first = {} if layer == "embed" or embedding.empty else {"the embedding row": float(embedding["estimate"].mean())}
+        return first | ({"a randomly initialised model": float(at["random_init"].mean())} if "random_init" in at else {})
 
     def figures(self) -> dict[str, Figure]:
-        """Curves over layers for the first metric, or the map of languages where they are too many to tell apart; then the rest."""
+        """The first metric over layers: a curve per language, or a heat map if they are many. Then the mean of every metric."""
         frame = _name_pairs(self._summary)
         metrics = list(pd.unique(frame["metric"]))
         main = frame[frame["metric"] == metrics[0]]
         look: dict[str, Any] = {"title": self.question, "signature": self.signature}
         means = _mean_over_pairs(self, metrics)
-        found = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
+        figures = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
         if main["pair"].nunique() <= _READABLE:
-            found = {"curves": curves(main, line="pair", ylabel=metrics[0], **look), **found}
+            figures = {"curves": curves(main, line="pair", ylabel=metrics[0], **look), **figures}
         else:
             mean = means[means["metric"] == metrics[0]].assign(pair=f"mean of {main['pair'].nunique()}")
-            found["curves"] = curves(mean, line="pair", ylabel=metrics[0], behind=main, **look)
+            figures["curves"] = curves(mean, line="pair", ylabel=metrics[0], behind=main, **look)
         if len(metrics) > 1:
-            look["title"] = "Every measure, mean over language pairs"
-            found["metrics"] = curves(means, line="metric", panel="metric", **look)
-        return found
+            look["title"] = "Every metric, mean over language pairs"
+            figures["metrics"] = curves(means, line="metric", panel="metric", **look)
+        return figures
 
     @property
     def _n(self) -> int:
@@ -162,7 +183,7 @@ def _name_pairs(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_over_pairs(report: AlignmentReport, metrics: Sequence[str]) -> pd.DataFrame:
-    """Each measure at each layer averaged over language pairs, sentence by sentence, so that its band is one over sentences."""
+    """Each metric at each layer, averaged over language pairs sentence by sentence: its confidence interval is over sentences."""
     summary = report._summary
     rows = []
     for (metric, layer), part in summary.groupby(["metric", "layer"], observed=True, sort=False):

@@ -1,8 +1,9 @@
-"""How alike two clouds are as shapes: representation similarity of the same sentences in two languages. Pure tensors.
+"""Representation similarity of the same sentences in two languages. Pure tensors.
 
-Clouds are `[layer sentence d_model]`, paired by row, all layers at once. `cka` and `rsa` compare who is near whom (Gram
-matrices); `svcca`, `pwcca` and `procrustes` fit a map between the clouds and are scored on sentences it never saw.
-All are 1 for identical clouds and, but for `pwcca`, do not change when a cloud is rotated. A cloud without spread scores 0.
+Vectors are `[layer sentence d_model]`, row `i` of each language a translation of the other. Functions work on all layers at once.
+CKA and RSA correlate the similarities within either language (Gram matrices). `svcca`, `pwcca` and `procrustes` fit a map between
+the languages, and score it on sentences that it was not fitted on. All are 1 for identical vectors, 0 if the sentences of a
+language are all equal, and invariant to rotation, except `pwcca`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,16 @@ _TINY = 1e-12
 
 
 def correlate(x: Gram, y: Gram) -> Scores:
-    """`<x, y> / |x||y|` of two centred similarity matrices: CKA and RSA, by what is given.
+    """The correlation `<x, y> / |x||y|` of two centred similarity matrices.
 
-    A sentence's value is the estimate plus its influence: a sentence enters every pair it is in, hence the factor two.
+    Parameters
+    ----------
+    x, y
+        A matrix for each language: from `gram` for CKA, `gram_debiased` for debiased CKA, `rank_similarity` for RSA.
+
+    Notes
+    -----
+    The value of a sentence is the estimate plus its influence. It has a factor 2, as a sentence is in a row and in a column.
     """
     n = x.shape[-1]
     xx, yy, xy = (product.sum(-1) * n for product in (x * x, y * y, x * y))
@@ -38,16 +46,20 @@ def correlate(x: Gram, y: Gram) -> Scores:
 
 
 def gram(x: Cloud) -> Gram:
-    """Centred Gram matrix, for linear CKA (Kornblith et al. 2019). Two unrelated clouds correlate well above 0 when d > n."""
+    """Centred Gram matrix of the vectors `x`, for linear CKA (Kornblith et al. 2019).
+
+    CKA of unrelated vectors is well above 0 when d_model > sentences: use `gram_debiased` then.
+    """
     centred = x - x.mean(1, keepdim=True)
     return centred @ centred.mT
 
 
 def gram_debiased(x: Cloud) -> Gram:
-    """U-centred Gram matrix without diagonal, for debiased CKA: unrelated clouds correlate 0 whatever n and d.
+    """U-centred Gram matrix of the vectors `x`, with diagonal 0, for debiased CKA.
 
-    Its products are the unbiased HSIC_1 of Song et al. 2012, eq. 5 (Nguyen et al. 2021 for CKA). Needs n > 3; can give
-    values below 0. Misleads where a few directions or sentences hold most of the variance (Davari et al. 2023).
+    The inner product of two is the unbiased HSIC_1 of Song et al. 2012, eq. 5, used for CKA by Nguyen et al. 2021. The expectation
+    for unrelated vectors is 0 for any number of sentences (more than 3) and dimensions, so values can be below 0. Misleading if a
+    few directions or sentences have most of the variance (Davari et al. 2023).
     """
     n = x.shape[1]
     hollow = gram(x)
@@ -59,21 +71,26 @@ def gram_debiased(x: Cloud) -> Gram:
 
 
 def rank_similarity(x: Cloud) -> Gram:
-    """Centred ranks of every pair's cosine within its language, for RSA: Spearman over the upper triangle (Kriegeskorte 2008).
+    """Centred ranks of the cosines between the vectors `x` of one language, for RSA (Kriegeskorte et al. 2008).
 
-    Misleads if its pairs are counted as independent: test it by shuffling sentences (Mantel 1967).
+    The correlation of two is Spearman's, over the upper triangle. Its pairs are not independent, so the test shuffles sentences
+    (Mantel 1967).
     """
     n = x.shape[1]
     i, j = torch.triu_indices(n, n, 1, device=x.device)
     order = ranks(cosines(x, x)[:, i, j])
-    found = torch.zeros(len(x), n, n, device=x.device)
-    found[:, i, j] = (order - order.mean(-1, keepdim=True)).float()
-    return found + found.mT
+    upper = torch.zeros(len(x), n, n, device=x.device)
+    upper[:, i, j] = (order - order.mean(-1, keepdim=True)).float()
+    return upper + upper.mT
 
 
 @dataclass(frozen=True)
 class Basis:
-    """One cloud in the principal directions of its training sentences: 99 % of variance, at most a tenth of their number."""
+    """The vectors of one language in the principal directions of its training sentences, for one fold.
+
+    `test` are the positions of the held-out sentences; `train_whitened` and `test_whitened` the coordinates, divided by
+    `deviation` (root of the sum of squares over the training sentences); `directions` the principal directions.
+    """
 
     test: Int[Tensor, " sentence"]
     train_whitened: Float[Tensor, "layer train k"]
@@ -83,9 +100,17 @@ class Basis:
 
 
 def reduce(x: Cloud, folds: Int[Tensor, " sentence"], variance: float = 0.99) -> list[Basis]:
-    """A cloud's principal directions, fitted once for each fold on the sentences outside it.
+    """Fit the principal directions of one language, for each fold on the sentences outside it.
 
-    Directions are kept to a tenth of the training sentences: with n <= d any two clouds correlate at 1 on the sentences fitted.
+    Parameters
+    ----------
+    x
+        The vectors.
+    folds
+        The fold of each sentence.
+    variance
+        Share of the variance that the directions kept must explain. They are at most a tenth of the training sentences: with as
+        many directions as sentences, any two languages have canonical correlation 1 on the sentences of the fit.
     """
     check_finite(x, lambda layer, sentence, _: f"the vector of sentence {sentence} at layer {layer} of those given")
     return [_reduce(x, folds == fold, variance) for fold in folds.unique()]
@@ -108,23 +133,27 @@ def _reduce(x: Cloud, held: Tensor, variance: float) -> Basis:
 
 
 def svcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
-    """The mean correlation of canonical directions on sentences they were not fitted on (Raghu et al. 2017, held out)."""
+    """The mean canonical correlation (Raghu et al. 2017), on sentences that the directions were not fitted on.
+
+    `x` and `y` are the bases of the two languages, one per fold, from `reduce`.
+    """
     return _held_out(x, y, _canonical(lambda a, b, p, q: _first(a, b, p.shape[-1])))
 
 
 def pwcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
-    """As `svcca`, each direction counted by how much of the clouds it carries (Morcos et al. 2018), mean of both sides.
+    """As `svcca`, with each direction weighted by how much of the representation it accounts for (Morcos et al. 2018).
 
-    What a direction carries is counted neuron by neuron, so the weights, unlike the correlations, depend on the basis.
+    The weights are the mean of those of `x` and of `y`. They sum absolute values over neurons, so, unlike the correlations, they
+    change when the vectors are rotated.
     """
     return _held_out(x, y, _canonical(_projection_weights))
 
 
 def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
-    """How well one rotation, fitted on other sentences, carries one language's cloud onto the other's: 1 is exactly.
+    """The cosine `<xQ, y> / |xQ||y|` of two languages after the best rotation Q, on sentences that Q was not fitted on.
 
-    `<xQ, y> / |xQ||y|` with the Q of Schönemann 1966, in each cloud's principal directions; 1 minus it is half the squared
-    distance of Ding et al. 2021 on held-out sentences.
+    Q is the orthogonal Procrustes solution (Schönemann 1966), between the principal directions of `x` and of `y` (from `reduce`).
+    2 (1 - cosine) is the squared Procrustes distance of Ding et al. 2021, on held-out sentences.
     """
 
     def fit(a: Basis, b: Basis) -> Fitted:
@@ -136,7 +165,7 @@ def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
 
 
 Fitted = tuple[Tensor, Tensor, Tensor]
-"""Both clouds' held-out sentences `[layer test k]` where the map puts them, and a weight for each direction, or one for all."""
+"""The held-out sentences of both languages `[layer test k]` under the map; a weight per direction, or one weight."""
 Fit = Callable[[Basis, Basis], Fitted]
 
 
@@ -175,10 +204,10 @@ def _scaled(whitened: Tensor, basis: Basis) -> Tensor:
 
 
 def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
-    """Values fold by fold, and the same fitted map with the held-out sentences wrongly paired.
+    """Values fold by fold, and the same fitted maps with the held-out sentences paired at random.
 
-    Folds share training sentences, so their mean varies more than its parts say: deviations of values and of shuffles are
-    widened by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003). Unwidened, the test rejects too often.
+    Folds share training sentences, so the variance of their mean is larger than independent folds would have. Deviations of values
+    and shuffles are multiplied by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003); else the test rejects too often.
     """
     n = sum(len(basis.test) for basis in x)
     values, wrong, shuffled = torch.empty(len(x[0].deviation), n), [], []

@@ -108,7 +108,7 @@ def find_neurons(
     arrays = {"rate": moments.rate, "mean": moments.mean, "chosen": chosen.astype(np.uint8), "jaccard": jaccard}
     if random_init is not None:
         arrays |= _in_random_init(random_init, ranking, chosen, method, share, bar, halves, rng)
-    limit = float(np.quantile(null, 0.95))
+    limit = float(np.quantile(null, 0.95, method="higher"))  # one of them: -inf, where no neuron fires enough, is not interpolated
     settings = {"languages": list(counts.languages), "method": method, "share": share, "bar": bar, "halves": halves,
                 "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
     table = _table(counts.languages, moments, ranking, chosen, in_halves, limit)

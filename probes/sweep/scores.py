@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from probes.statistics.resampling import mean
 from probes.translation.report import CORPUS_SCORES
-from probes.translation.text_scores import Overlap, overlap_score
+from probes.translation.text_scores import overlap_score
 
 _KEYS = ["cell", "source", "target"]
 
@@ -40,9 +38,7 @@ def direction_scores(
             raise ValueError(f"{' '.join(key)} has other items than the first cell, expected the same items in every cell.")
         weighting = np.ones((1, len(part))) if weights is None else weights
         if metric in CORPUS_SCORES:
-            rows[key] = overlap_score(
-                cast("Overlap", metric), np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2]
-            )
+            rows[key] = overlap_score(metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2])
         else:
             rows[key] = mean(part[column].to_numpy(dtype=float), weighting)
     return pd.DataFrame.from_dict(rows, orient="index").set_axis(pd.MultiIndex.from_tuples(rows, names=_KEYS))

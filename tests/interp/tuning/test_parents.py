@@ -68,7 +68,7 @@ def test_a_parent_is_made_once_and_another_one_is_not_overwritten(parent, short)
     stamp = (short / "model.safetensors").stat().st_mtime_ns
     assert shortened_parent(parent, THAI, short) == short
     assert (short / "model.safetensors").stat().st_mtime_ns == stamp
-    with pytest.raises(ValueError, match="drop 1, but 2"):
+    with pytest.raises(ValueError, match="drop 1, expected 2"):
         shortened_parent(parent, THAI, short, drop=2)
     with pytest.raises(ValueError, match="holds a model already"):
         shortened_parent(parent, THAI, parent)

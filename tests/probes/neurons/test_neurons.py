@@ -110,6 +110,15 @@ def test_permutations_without_a_candidate_get_the_lowest_specificity():
     np.testing.assert_allclose(null, -np.log(len(CORPUS.languages)))
 
 
+@pytest.mark.parametrize("null", [[-np.inf, -np.inf], [-np.inf, -0.9]])
+def test_a_permutation_in_which_no_neuron_fires_gives_a_threshold_all_the_same(monkeypatch, null):
+    """Its highest specificity is minus infinity; interpolated, the threshold was NaN, which no neuron exceeds."""
+    monkeypatch.setattr("probes.neurons.find.null_maxima", lambda *_: np.array(null))
+    report = find_neurons(made(planted=2), share=6 / 240, halves=2)
+    assert report.settings["null"] == max(null)
+    assert report.table["above_null"].all()
+
+
 def test_lape_is_the_published_selection():
     rates = torch.rand(3, 4, 50, generator=torch.Generator().manual_seed(1)) ** 4
     rates[0, 2, 5] = 0.0
