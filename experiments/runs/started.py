@@ -66,7 +66,7 @@ def check_started(settings: Settings, finished: bool) -> None:
             todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
             seen = f" `interp page {folder}` shows what is there." if finished else ""
             raise ValueError(
-                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change the numbers. "
+                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change numbers. "
                 f"{todo}, or choose another --output.{seen}"
             )
     for name, files in _inputs(settings).items():
