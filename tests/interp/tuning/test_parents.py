@@ -72,7 +72,7 @@ def test_a_parent_is_made_once_and_another_one_is_not_overwritten(parent, short)
         shortened_parent(parent, THAI, short, drop=2)
     with pytest.raises(ValueError, match="holds a model already"):
         shortened_parent(parent, THAI, parent)
-    with pytest.raises(ValueError, match="Extend its parent first"):
+    with pytest.raises(ValueError, match="Extend the parent first"):
         extended_parent(short, THAI, short.parent / "both")
 
 

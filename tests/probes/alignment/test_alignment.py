@@ -192,7 +192,7 @@ def test_figures_show_curves_for_few_languages_and_a_map_for_many(report):
     [
         ({"metrics": ("mexo",)}, "Did you mean mexa"),
         ({"controls": ("lenght",)}, "Did you mean length"),
-        ({"metrics": ()}, "no metric"),
+        ({"metrics": ()}, "got no metric"),
         ({"pivot": "fra_Latn"}, "got pivot fra_Latn, expected a language of the activations: eng_Latn"),
         ({"acts": SHARED.select(languages=["eng_Latn"])}, "a language beside the pivot"),
         ({"random_init": NOTHING}, "random_init has other layers"),

@@ -147,7 +147,7 @@ def test_an_identifier_is_asked_and_must_come_with_its_metric(planted):
     [
         ({"metrics": ("chrff",)}, "Did you mean chrf"),
         ({"shots": 5}, "so that some are left to test"),
-        ({"form": "nope"}, "unknown template"),
+        ({"form": "nope"}, "got template .nope."),
     ],
 )
 def test_what_cannot_be_measured_is_named(changes, words):
