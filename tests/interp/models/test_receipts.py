@@ -96,7 +96,7 @@ def _all_seen(model, sequences):
     return Batch(batch.ids, torch.ones_like(batch.mask))
 
 
-def _other_tokens(model, starts, most, stops):
+def _other_tokens(model, starts, prompts, most, stops):
     return [[3 + place % 5 for place in range(most)] for _ in starts]
 
 
