@@ -37,7 +37,9 @@ def merge_adapters(model: nn.Module) -> Any:
     for name in ("peft_config", "_hf_peft_config_loaded"):
         plain.__dict__.pop(name, None)
     _untie(plain)
-    if (difference := share_of_largest(plain_logits(plain), before)) > (allowed := tolerance(plain.dtype)):
+    if (difference := share_of_largest(plain_logits(plain), before)) > (
+        allowed := tolerance(plain.dtype, plain.config.get_text_config().num_hidden_layers)
+    ):
         raise ValueError(
             f"load: merging the adapter changed the logits by {difference:.1e} of the largest logit, expected at most "
             f"{allowed:.0e}. {_EXPECTED}"

@@ -62,17 +62,20 @@ class VerificationError(RuntimeError):
     """A model does not compute what plain Hugging Face computes."""
 
 
-def tolerance(dtype: torch.dtype) -> float:
+def tolerance(dtype: torch.dtype, layers: int = 1) -> float:
     """How far two ways to compute the same values in `dtype` may differ, as a share of the largest value.
 
-    float32: 1e-4 (measured: 2e-6). bfloat16: 6e-2 and float16: 2e-2, as they keep 8 and 11 bits.
+    float32: 1e-4 (measured: 2e-6). bfloat16: 6e-2 and float16: 2e-2, as they keep 8 and 11 bits. The rounding errors of a residual
+    stream add up like a random walk, so more is allowed of a model of many `layers`: twice the dtype's epsilon times their square
+    root (0.09 for bfloat16 and 32 layers, where 0.05 was measured on an H100).
     """
-    return _SHARE.get(dtype, 6e-2)
+    rounding = 2 * torch.finfo(dtype).eps * layers**0.5 if dtype.is_floating_point else 0.0
+    return max(_SHARE.get(dtype, 6e-2), rounding)
 
 
 def tolerance_of(model: TransformerBridge) -> float:
     """The tolerance for the precision in which `model` computes."""
-    return tolerance(next(model.original_model.parameters()).dtype)
+    return tolerance(next(model.original_model.parameters()).dtype, model.cfg.n_layers)
 
 
 def share_of_largest(values: Tensor, expected: Tensor) -> float:

@@ -261,8 +261,9 @@ def test_an_adapter_on_the_output_of_a_model_with_two_tables_is_merged_there_alo
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"learning_rate": 0.0}, "learning_rate"), ({"held_out": 1.0}, "held_out"), ({"template": "nope"}, "got template 'nope'"),
-     ({"scope": "embeddings", "weight_decay": 0.1}, "weight_decay 0.1"), ({"tie": "both"}, "expected scope 'embeddings'"),
+    [({"learning_rate": 0.0}, "learning_rate"), ({"held_out": 1.0}, "held_out"),
+     ({"template": "nope"}, "got template 'nope'"), ({"scope": "embeddings", "weight_decay": 0.1}, "weight_decay 0.1"),
+     ({"tie": "both"}, "expected scope 'embeddings'"),
      ({"adapter": Adapter(rank=0)}, "adapter rank 0")],
 )  # fmt: skip
 def test_a_recipe_that_cannot_work_is_refused(changes, words):
