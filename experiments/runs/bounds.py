@@ -30,10 +30,10 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "epochs": (_TINY, 1e6),
     "clip": (_TINY, 1e12),
     "weight_decay": (0.0, 1e3),
-    **dict.fromkeys(("warmup", "shares", "ratios", "bar"), _SHARE),
+    **dict.fromkeys(("warmup", "bar"), _SHARE),
     "held_out": (0.0, 1 - _TINY),
     **dict.fromkeys(("share", "level"), _INSIDE),
-    "weights": (0.0, 1e12),
+    **dict.fromkeys(("weights", "shares", "ratios"), (0.0, 1e12)),
     **dict.fromkeys(("threshold", "alphas", "similarity"), _ANY),
 }
 

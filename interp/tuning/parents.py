@@ -37,6 +37,11 @@ def shortened_parent(parent: str | Path, texts: Sequence[str], folder: str | Pat
     `texts` are the language's side of what it is to be tuned on; `drop` as in `plan_shortening`. The weights are a copy, bit for
     bit. `interp.load` and `tune` see shortened ids everywhere, and a model tuned on it keeps `shortening.json`. Raises
     `ValueError` where nothing is spelled in parts, or the lead is merged with its neighbours.
+
+    Example
+    -------
+    >>> from interp.tuning import shortened_parent
+    >>> shortened_parent("bundled", ["ភាសាខ្មែរ"], "runs/shortened")  # doctest: +SKIP
     """
 
     def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
@@ -63,6 +68,11 @@ def extended_parent(
 
     `keep` are texts of other languages, whose ids are proved to stay as they were. The published sizes are 1, 3, 6, 9 and 12
     thousand and the rows random; there old text was segmented anew. Fewer pieces come out where `texts` hold no more.
+
+    Example
+    -------
+    >>> from interp.tuning import extended_parent
+    >>> extended_parent("bundled", ["Gedankenexperiment", "Gedanken"], "runs/extended", size=10)  # doctest: +SKIP
     """
 
     def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:

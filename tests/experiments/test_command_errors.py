@@ -15,7 +15,9 @@ from experiments.runs.bounds import BOUNDS, check_bounds
 from experiments.runs.flags import _one_line
 from experiments.runs.settings import settings_of
 
-QUESTIONS = {name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("page", "tour")}
+QUESTIONS = {
+    name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("check", "page", "tour")
+}
 WRONG = ("0.5x", "nan", "inf", "-inf", "-1", "9" * 40, "1e400", "", "٣½", "\U0001f600")
 
 

@@ -81,7 +81,7 @@ def _by_hand(model, corpus, row):
         spans[name] = [k for k, (first, last) in enumerate(offsets[name]) if first < stop and last > start]
     hook = f"blocks.{int(row.layer)}.hook_resid_post"
     batch = pad(model, [ids["Russian"]])
-    _, cache = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=lambda name: True)
+    _, cache = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=hook)
     donor = cache[hook][0]
 
     def preference(own, edit):
