@@ -100,6 +100,16 @@ def measure_pair_alignment(
     Notes
     -----
     When it misleads: classes hold other languages, so compare a class with itself before tuning, not with another class.
+
+    Example
+    -------
+    >>> import torch, interp, probes
+    >>> arrays = {code: torch.eye(8).expand(2, 8, 8) for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    >>> states = interp.Activations.from_arrays(arrays, layers=["0", "1"])
+    >>> roles = probes.Roles(mix=("eng_Latn", "deu_Latn"), read_only=("fra_Latn",))
+    >>> report = probes.measure_pair_alignment(states, states, roles, resamples=10)
+    >>> float(report.summary()["estimate"].iloc[0])  # every sentence is nearest to its translation
+    1.0
     """
     tables = []
     for acts in (before, after):

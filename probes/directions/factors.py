@@ -113,9 +113,9 @@ def measure_factors(
     scores
         One row a direction, `source, target, score`.
     factors
-        By language: "similarity" (a measured alignment with English, or any given one) and "share" of pre-training (tokens or
-        percent; its logarithm is taken). A factor known of fewer than six languages is left out, and so is a language of
-        which a factor is not known.
+        For each factor a value a language, `{"similarity": {"deu_Latn": 0.4}}`. Factors are "similarity" (a measured alignment
+        with English, or any given one) and "share" of pre-training (tokens or percent; its logarithm is taken). A factor known
+        of fewer than six languages is left out, and so is a language of which a factor is not known.
     signature
         That of the report the scores are from.
     metric
@@ -129,6 +129,20 @@ def measure_factors(
     ------
     ValueError
         Where fewer than six languages are left.
+
+    Example
+    -------
+    >>> import numpy as np, pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> made_by = Signature("directions", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> codes = ["deu_Latn", "nld_Latn", "swe_Latn", "rus_Cyrl", "zho_Hans", "hin_Deva", "swh_Latn"]
+    >>> similarity = dict(zip(codes, [0.3, 0.1, 0.8, 0.5, 0.9, 0.2, 0.4], strict=True))
+    >>> pairs = [(one, other) for one in codes for other in codes if one != other]
+    >>> rows = [(one, other, similarity[one] + similarity[other]) for one, other in pairs]
+    >>> scores = pd.DataFrame(rows, columns=["source", "target", "score"])
+    >>> report = probes.measure_factors(scores, {"similarity": similarity}, made_by, metric="chrf", resamples=20)
+    >>> [round(float(value), 2) for value in report.summary()["estimate"]]
+    [1.0, 1.0]
     """
     codes = [code for code in dict.fromkeys([*scores["source"], *scores["target"]]) if code != pivot]
     known = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}

@@ -177,6 +177,11 @@ def measure_extrapolation(
     When it misleads: arms have more data and so more updates the more languages they have (fix the steps, or read it as the
     papers do); English-only tuning is also the control for the prompt's format; alignment after tuning on translations of
     the very sentences that are aligned would be memory, so give text of its own.
+
+    Example
+    -------
+    >>> import probes
+    >>> report = probes.measure_extrapolation("bundled", cells, asked, folder)  # doctest: +SKIP
     """
     table = measure_models(parent, cells, asked, folder, device)
     identity = identify(load(parent, device="cpu"))

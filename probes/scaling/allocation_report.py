@@ -102,6 +102,12 @@ def measure_allocations(
     Notes
     -----
     When it misleads: with k seeds their part of the interval is too narrow by sqrt((k - 1) / k).
+
+    Example
+    -------
+    >>> import probes
+    >>> study = probes.ScalingStudy(...)  # doctest: +SKIP
+    >>> study.measure("runs/scale")  # tunes and scores what the plan says, too, where the study has a budget  # doctest: +SKIP
     """
     if lost := [arm for arm in ARMS if arm not in set(table["arm"])]:
         raise ValueError(f"got no model of arm {', '.join(lost)}, expected {', '.join(ARMS)}.")

@@ -75,6 +75,22 @@ def measure_scaling(
     The law is S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: sizes that differ in their
     updates as well (epochs fixed) show data and training together; an exact match or any other thresholded score bends the
     curve by itself; and points near 100 say little about beta.
+
+    Example
+    -------
+    >>> import pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity
+    >>> cells = [(size, seed, item) for size in (50, 100, 200) for seed in (0, 1) for item in range(8)]
+    >>> table = pd.DataFrame({
+    ...     "cell": [f"{size}/{seed}" for size, seed, _ in cells], "language": "deu_Latn",
+    ...     "size": [size for size, _, _ in cells], "seed": [seed for _, seed, _ in cells], "source": "eng_Latn",
+    ...     "target": "deu_Latn", "item": [str(item) for *_, item in cells],
+    ...     "exact": [float(item < 2 + size // 50) for size, _, item in cells], "exact_baseline": 0.0,
+    ... })
+    >>> model, text = ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 8)
+    >>> report = probes.measure_scaling(table, model, text, metric="exact", resamples=20)
+    >>> report.summary().loc[0, "quantity"]
+    'beta'
     """
     if metric not in METRICS:
         raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")

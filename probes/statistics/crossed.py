@@ -89,7 +89,9 @@ def additive(sources: Sequence[str], targets: Sequence[str], scores: Float[np.nd
     """
     rows, columns = list(dict.fromkeys(sources)), list(dict.fromkeys(targets))
     if len(scores) < len(rows) + len(columns):
-        raise ValueError(f"{len(scores)} directions of {len(rows)} sources and {len(columns)} targets. Needed: at least as many.")
+        raise ValueError(
+            f"got {len(scores)} directions of {len(rows)} sources and {len(columns)} targets, expected more directions."
+        )
     check_finite(scores, lambda cell: f"the score of {sources[cell]} to {targets[cell]}")
     design = np.zeros((len(scores), len(rows) + len(columns)))
     cells = np.arange(len(scores))

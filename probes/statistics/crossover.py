@@ -48,11 +48,11 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
         return Crossover(None, None, None, float("nan"))
     observed = _crossing(_means(both))
     resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
-    found = resampled[~np.isnan(resampled)]
-    if np.isnan(observed) or not len(found):
-        return Crossover(None, None, None, float(len(found) / boot))
-    lower, upper = np.quantile(found, [0.025, 0.975], method="inverted_cdf")
-    return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(found) / boot))
+    crossings = resampled[~np.isnan(resampled)]
+    if np.isnan(observed) or not len(crossings):
+        return Crossover(None, None, None, float(len(crossings) / boot))
+    lower, upper = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
+    return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(crossings) / boot))
 
 
 def _crossing(means: Float[np.ndarray, "layer 2"]) -> float:

@@ -22,9 +22,9 @@ def split(clusters: Sequence[str] | np.ndarray, folds: int, seed: int, labels: S
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    found = len(set(clusters))
-    if folds < 2 or found < folds:
-        raise ValueError(f"{found} sentences (or documents) in {folds} folds: needed at least 2 folds and one in each.")
+    distinct = len(set(clusters))
+    if folds < 2 or distinct < folds:
+        raise ValueError(f"got {distinct} sentences (or documents) in {folds} folds, expected at least 2 folds with one in each.")
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     return list(splitter.split(np.zeros(len(clusters)), [""] * len(clusters) if labels is None else list(labels), clusters))
 

@@ -127,7 +127,7 @@ def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
     """
     p = np.asarray(p, dtype=float)
     if (wrong := p[(p < 0) | (p > 1)]).size:
-        raise ValueError(f"holm: a p of {wrong.flat[0]:g}. Needed: 0 to 1, or NaN where there was no test.")
+        raise ValueError(f"holm: got a p-value of {wrong.flat[0]:g}, expected 0 to 1, or NaN where there was no test.")
     if axis is None:
         return holm(p.reshape(-1), axis=0).reshape(p.shape)
     along = np.moveaxis(p, axis, -1)
@@ -135,20 +135,9 @@ def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
     tests = (~np.isnan(along)).sum(axis=-1, keepdims=True)  # NaN is sorted behind them
     ranked = np.take_along_axis(along, order, axis=-1) * np.maximum(tests - np.arange(along.shape[-1]), 1)
     corrected = np.minimum(np.maximum.accumulate(ranked, axis=-1), 1.0)
-    found = np.empty_like(along)
-    np.put_along_axis(found, order, corrected, axis=-1)
-    return np.moveaxis(found, -1, axis)
-
-
-def mcnemar(before: Labels, after: Labels) -> float:
-    """Whether one of two systems is right more often on the same items: exact two-sided p over the items they differ on."""
-    for name, answers in (("before", before), ("after", after)):
-        check_finite(np.asarray(answers, dtype=float), lambda item, name=name: f"mcnemar: answer {item} {name}")
-    before, after = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
-    if before.shape != after.shape:
-        raise ValueError(f"mcnemar: {before.size} answers before and {after.size} after. Needed: the same items, in order.")
-    gained, lost = int((~before & after).sum()), int((before & ~after).sum())
-    return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    in_order = np.empty_like(along)
+    np.put_along_axis(in_order, order, corrected, axis=-1)
+    return np.moveaxis(in_order, -1, axis)
 
 
 def minimum_detectable(n: int, sd: float = 0.5, level: float = 0.95) -> float:
@@ -159,7 +148,7 @@ def minimum_detectable(n: int, sd: float = 0.5, level: float = 0.95) -> float:
 def _items(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=float)
     if values.ndim == 0 or len(values) == 0:
-        raise ValueError(f"values of shape {values.shape}: needed at least one item on the first axis.")
+        raise ValueError(f"got values of shape {values.shape}, expected at least one item on the first axis.")
     if np.isinf(values).any():
         check_finite(np.where(np.isnan(values), 0.0, values), lambda item, *cell: f"item {item}, cell {cell}")
     return values
@@ -171,10 +160,10 @@ def _known(values: Shaped[np.ndarray, "item ..."], found: Float[np.ndarray, " ce
 
 
 def highest(values: np.ndarray) -> int:
-    """The place of the largest number; NaN is none. Raises `ValueError` where all are NaN, or one is infinite."""
+    """The index of the largest number; NaN is none. Raises `ValueError` where all are NaN, or one is infinite."""
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or np.isnan(values).all() or np.isinf(values).any():
-        raise ValueError(f"the highest of {values.shape} values: needed a row of finite ones, NaN being left out.")
+        raise ValueError(f"got values of shape {values.shape}, expected a row of finite values (NaN is left out).")
     return int(np.nanargmax(values))
 
 
@@ -182,7 +171,7 @@ def _groups(n: int, clusters: Labels | None) -> tuple[np.ndarray, int]:
     if clusters is None:
         return np.arange(n), n
     if len(clusters) != n:
-        raise ValueError(f"{len(clusters)} cluster names for {n} items. Needed: one an item.")
+        raise ValueError(f"got {len(clusters)} cluster names for {n} items, expected one an item.")
     names, groups = np.unique(np.asarray(clusters), return_inverse=True)
     return groups, len(names)
 

@@ -11,7 +11,7 @@ from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.measure import measure_alignment
 from probes.statistics.crossed import additive
 from probes.statistics.crossover import find_crossover, find_peak
-from probes.statistics.resampling import bootstrap, highest, holm, max_statistic, mcnemar, permutation_p, sign_flip
+from probes.statistics.resampling import bootstrap, highest, holm, max_statistic, permutation_p, sign_flip
 from tests.support.planted import aligned
 
 NAN = float("nan")
@@ -29,7 +29,7 @@ def test_holm_corrects_for_the_tests_that_were_made() -> None:
     corrected = holm(np.array([0.01, NAN, 0.02, NAN]))
     np.testing.assert_allclose(corrected, [0.02, NAN, 0.02, NAN])
     assert np.isnan(holm(np.array([NAN, NAN]))).all()
-    with pytest.raises(ValueError, match=r"a p of 1\.5"):
+    with pytest.raises(ValueError, match=r"a p-value of 1\.5"):
         holm(np.array([0.1, 1.5]))
 
 
@@ -56,8 +56,6 @@ def test_intervals_leave_nan_out_and_refuse_infinity() -> None:
 
 
 def test_answers_that_are_nan_are_neither_right_nor_wrong() -> None:
-    with pytest.raises(ValueError, match="mcnemar: answer 1 after is NaN"):
-        mcnemar([1, 0, 1], [1, NAN, 0])
     with pytest.raises(ValueError, match="score of b to a is NaN"):
         additive(["a", "b", "a", "b"], ["a", "a", "b", "b"], np.array([1, NAN, 2, 3.0]))
 
@@ -65,7 +63,7 @@ def test_answers_that_are_nan_are_neither_right_nor_wrong() -> None:
 def test_the_highest_is_never_nan() -> None:
     assert highest(np.array([1.0, NAN, 3.0, 2.0])) == 2
     for values in ([NAN, NAN], [1.0, np.inf]):
-        with pytest.raises(ValueError, match="the highest of"):
+        with pytest.raises(ValueError, match="expected a row of finite values"):
             highest(np.array(values))
 
 
@@ -83,7 +81,7 @@ def test_a_peak_is_not_where_the_curve_is_nan() -> None:
     assert found.p < 0.05
     alone = find_peak(values, baseline * NAN, LAYERS)
     assert np.isnan([alone.p, alone.baseline]).all()  # unrelated words are not known, so nothing stands above them
-    with pytest.raises(ValueError, match="the highest of"):
+    with pytest.raises(ValueError, match="expected a row of finite values"):
         find_peak(values * NAN, baseline, LAYERS)
 
 

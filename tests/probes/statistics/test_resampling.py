@@ -11,7 +11,6 @@ from probes.statistics.resampling import (
     draws,
     holm,
     max_statistic,
-    mcnemar,
     mean,
     minimum_detectable,
     permutation_p,
@@ -117,15 +116,6 @@ def test_holm_agrees_with_its_definition_step_by_step():
     np.testing.assert_allclose(holm(p), [0.04, 0.09, 0.09, 0.5])
     grid = np.random.default_rng(0).random((3, 5))
     np.testing.assert_allclose(holm(grid, axis=-1), [holm(row) for row in grid])
-
-
-def test_mcnemar_is_a_sign_test_on_the_items_that_changed():
-    before = [True] * 10 + [False] * 8 + [True] * 2
-    after = [True] * 10 + [True] * 8 + [False] * 2
-    assert mcnemar(before, after) == pytest.approx(stats.binomtest(8, 10).pvalue)
-    assert mcnemar(before, before) == 1.0
-    with pytest.raises(ValueError, match="3 answers before and 2 after"):
-        mcnemar([True] * 3, [True] * 2)
 
 
 def test_fifty_accuracies_cannot_tell_less_than_fourteen_points():
