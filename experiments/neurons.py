@@ -65,7 +65,7 @@ def share(settings: NeuronsSettings, shard: Shard) -> None:
     if mine := shard.mine(inputs.first.languages):
         _count(settings, inputs, only=mine)
     if settings.modes and meet(settings, shard, "counted"):
-        study = _ablation(settings, inputs, _find(settings, inputs))
+        study = _ablation(settings, inputs, _find(settings, inputs, only=inputs.first.languages))  # all shards read at once
         study.share(settings.output / "damage", shard.index, shard.count)
 
 
@@ -89,10 +89,10 @@ def _count(settings: NeuronsSettings, inputs: _Inputs, only: Sequence[str] | Non
     ]
 
 
-def _find(settings: NeuronsSettings, inputs: _Inputs) -> NeuronReport:
+def _find(settings: NeuronsSettings, inputs: _Inputs, only: Sequence[str] | None = None) -> NeuronReport:
     from probes.neurons.find import find_neurons
 
-    counts, *random = _count(settings, inputs)
+    counts, *random = _count(settings, inputs, only)
     return find_neurons(
         counts,
         random_init=random[0] if random else None,

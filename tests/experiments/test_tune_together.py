@@ -52,6 +52,7 @@ def _launched(rank: int, port: int, args: list[str]) -> None:
         "LOCAL_WORLD_SIZE": 2,
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": port,
+        "OMP_NUM_THREADS": 1,  # as the launcher sets it
     }
     os.environ |= {name: str(value) for name, value in where.items()}
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -164,8 +164,8 @@ def test_the_cache_is_found_under_either_name():
 
 def test_a_window_is_known():
     assert shortest_window(tiny("mistral", sliding_window=8)) == 8
-    assert shortest_window(load.bridge_beside(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")) == 8
-    assert shortest_window(load.bridge_beside(gpt_neo("global"), tiny_tokenizer("gpt2"), "planted")) is None
+    assert shortest_window(load.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")) == 8
+    assert shortest_window(load.bridge_unchecked(gpt_neo("global"), tiny_tokenizer("gpt2"), "planted")) is None
 
 
 def gpt_neo(kind: str):
@@ -178,14 +178,14 @@ def gpt_neo(kind: str):
 
 @pytest.mark.parametrize("target", ["Die", "Le chat dort sur la pierre chaude"])
 def test_a_local_window_that_counts_places_of_the_cache_leaves_the_batched_grid(target):
-    model = load.bridge_beside(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")
+    model = load.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")
     truth = interp.transplant_grid(model, "The cat sleeps", target, method="naive")
     torch.testing.assert_close(interp.transplant_grid(model, "The cat sleeps", target), truth, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="window of 8"):
         interp.transplant_grid(model, "The cat sleeps", target, method="wave")
 
 
-@pytest.mark.parametrize("where", ["build_bridge_from_module", "hand_on_cache"])
+@pytest.mark.parametrize("where", ["build_bridge_from_module", "rename_cache_argument"])
 def test_an_error_inside_the_libraries_names_their_versions(where, monkeypatch):
     def stumble(*args, **kwargs):
         raise AttributeError("'Attention' object has no attribute 'embed_positions'")

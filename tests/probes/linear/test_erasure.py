@@ -200,7 +200,7 @@ def test_neurons_are_switched_off_to_zero_or_to_a_value_and_others_are_not(famil
 def test_unknown_places_are_refused():
     model = tiny("llama")
     with (
-        pytest.raises(ValueError, match=r"layer '9' of site 'residual': needed one of embed, 0, 1"),
+        pytest.raises(ValueError, match=r"got layer '9' of site 'residual', expected one of embed, 0, 1"),
         steered(model, {"9": torch.zeros(32)}),
     ):
         pass
