@@ -204,7 +204,7 @@ def test_unknown_places_are_refused():
         steered(model, {"9": torch.zeros(32)}),
     ):
         pass
-    with pytest.raises(ValueError, match=r"shape \(5,\) came. Needed: \(32,\)"), steered(model, {"1": torch.zeros(5)}):
+    with pytest.raises(ValueError, match=r"got a vector of shape \(5,\), expected \(32,\)"), steered(model, {"1": torch.zeros(5)}):
         pass
-    with pytest.raises(ValueError, match="block 9: the model has 4"), ablated(model, {9: [0]}):
+    with pytest.raises(ValueError, match="got block 9, expected 0 to 3"), ablated(model, {9: [0]}):
         pass
