@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import interp
 from interp.models import adapters
 from interp.models.verification import share_of_largest
-from tests.support.tiny import tiny_folder, tiny_hf, tiny_tokenizer
+from tests.support.tiny import inject, tiny_folder, tiny_hf, tiny_tokenizer
 
 IDS = torch.tensor([[5, 6, 7, 8]])
 QUERY = {"llama": "q_proj", "gpt2": "c_attn"}
@@ -66,7 +66,7 @@ def weighted(family: str) -> peft.PeftModel:
 
 def injected(family: str) -> nn.Module:
     model = tiny_hf(family)
-    model.add_adapter(lora(family, "lm_head"))
+    inject(model, lora(family, "lm_head"))
     return trained(model)
 
 

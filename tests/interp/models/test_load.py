@@ -21,7 +21,7 @@ import interp
 from interp.models import checkpoints
 from interp.models.batches import encode, pad
 from interp.models.load import TransformerBridge
-from tests.support.tiny import FAMILIES, tiny, tiny_folder, tiny_hf, tiny_tokenizer
+from tests.support.tiny import FAMILIES, inject, tiny, tiny_folder, tiny_hf, tiny_tokenizer
 
 TEXTS = ["The cat sleeps on the warm stone.", "Der Hund", "猫在温暖的石头上"]
 
@@ -147,7 +147,7 @@ def test_an_adapter_is_seen_and_stays_live_in_your_model(family: str, target: st
         fan_in_fan_out=family == "gpt2",
     )
     if how == "injected":
-        hf.add_adapter(lora)
+        inject(hf, lora)
         tuned = hf.eval()
     else:
         tuned = peft.get_peft_model(hf, lora).eval()
