@@ -18,7 +18,7 @@ from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
-from interp.models.receipts import collected, merge_receipts
+from interp.models.checks.receipts import collected, merge_receipts
 
 if TYPE_CHECKING:
     from probes.report import Report

@@ -122,7 +122,7 @@ class QuadrantsSettings(Training):
         if self.survey is None:
             return None
         import interp
-        from interp.models.checkpoints import locate, read_tokenizer
+        from interp.models.checkpoints.parts import locate, read_tokenizer
         from probes.quadrants.causes import spelling
 
         corpus = interp.read(self.survey, languages=self.wanted)

@@ -26,14 +26,14 @@ from interp.activations.spans import Span, spans
 from interp.files.cache import Cache, describe_differences, differences
 from interp.files.lock import locked
 from interp.files.sealed_json import read_sealed, write_sealed
-from interp.models import receipts
 from interp.models.batches import batches, context_limit, pad
+from interp.models.checks import receipts
+from interp.models.checks.finite import check_finite, is_half
+from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.computation import computed_by, model_facts
-from interp.models.finite import check_finite, is_half
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import gate_hook, neuron_hook
-from interp.models.verification import share_of_largest, tolerance_of
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus
 

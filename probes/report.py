@@ -18,7 +18,7 @@ import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
-from interp.models.receipts import Receipt, collected, merge_receipts
+from interp.models.checks.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet

@@ -93,7 +93,7 @@ def flat(folder: Path) -> list[str]:
 def test_a_folder_stays_small_and_has_no_family_by_prefix(folder):
     """What grows past it, or has five names that begin alike, is a folder of its own."""
     names = flat(folder)
-    assert len(names) <= (12 if folder.parent == ROOT else 18)
+    assert len(names) <= (12 if folder.parent == ROOT else 14)
     assert max(Counter(name.partition("_")[0] for name in names).values(), default=0) < 5
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 import interp
 from interp.interventions.grid import items, receipts
-from interp.models import verification
+from interp.models.checks import verification
 from interp.text.read import read_task
 from probes.transplant.measure import measure_transplant
 from probes.transplant.options import pairs_of

@@ -13,7 +13,7 @@ from experiments.runs.command_line import rebuild_command_line
 from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
-from interp.models.receipts import Receipt, describe
+from interp.models.checks.receipts import Receipt, describe
 from probes.report import check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 

@@ -23,8 +23,8 @@ from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
 from interp.models.batches import Batch, batches, context_limit, pad
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.computation import computed_by, model_facts
-from interp.models.finite import check_finite, is_half
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import Site, layer_names, row_hook

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from interp.activations.spans import Span
 from interp.activations.store import Activations
-from interp.models import receipts
 from interp.models.batches import pad
-from interp.models.verification import tolerance_of
+from interp.models.checks import receipts
+from interp.models.checks.verification import tolerance_of
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

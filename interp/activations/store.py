@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interp.activations.files import StoredStates, read_capture_manifest
 from interp.languages import language, languages, nearest
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.sites import Site, layer_names
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 

@@ -18,7 +18,7 @@ from transformers import DynamicCache, GenerationConfig
 
 from interp.generation.plain import check_said
 from interp.models.batches import batches, context_limit, pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens, prompt_ids
 

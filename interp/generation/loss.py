@@ -13,7 +13,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.models.batches import batches, context_limit, encode, pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.tokens import IGNORED
 
 

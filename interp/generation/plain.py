@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.models import receipts
 from interp.models.batches import pad
-from interp.models.verification import tolerance_of
+from interp.models.checks import receipts
+from interp.models.checks.verification import tolerance_of
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -18,7 +18,7 @@ from interp.generation.continuation import continue_prompts
 from interp.generation.generate import check_prompts, check_room, rows_of_cache
 from interp.generation.plain import check_scored, plain_score
 from interp.models.batches import batches, pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.states import keeps_state
 from interp.models.tokens import prompt_ids
 

@@ -21,7 +21,7 @@ from interp.interventions.edits import check_blocks
 from interp.interventions.patching import Direction, Patched, edits_of
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import EditSite, hook_name
 
 if TYPE_CHECKING:

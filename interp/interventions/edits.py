@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.models.batches import context_limit, pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import EditSite, hook_name
 from interp.models.tokens import prompt_ids
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from interp.generation.continuation import continuation
 from interp.interventions.edits import tokens_of
 from interp.models.batches import pad
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.tokens import read_texts
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from transformer_lens.tools.analysis import logit_readout
 
 from interp.lens import distributions
 from interp.models.batches import Batch, batches, context_limit, pad
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import prompt_ids
 

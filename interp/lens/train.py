@@ -24,8 +24,8 @@ from interp.lens.distributions import divergence
 from interp.lens.logit_lens import Lens, log_probabilities, pieces, rows_of, stream, unembed
 from interp.lens.tuned_lens import TunedLens, load_lens, translate
 from interp.models.batches import pad
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.computation import computed_by, model_facts
-from interp.models.finite import check_finite, is_half
 from interp.models.load import TransformerBridge, identify
 from interp.models.tokens import prompt_ids
 from interp.provenance import ModelIdentity

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from interp.models.verification import plain_logits, share_of_largest, tolerance
+from interp.models.checks.verification import plain_logits, share_of_largest, tolerance
 
 _EXPECTED = "Use an adapter that can be merged into the weights, such as LoRA, or a model without one."
 
@@ -19,7 +19,7 @@ def merge_adapters(model: nn.Module) -> Any:
     `model` is a module tree of our own, changed in place: it may share tensors with another, as each weight that is written to is
     copied first. Which adapters are active, merged already, disabled, or weighted is as `model` has it. A table that is read and
     written with becomes two where an adapter changes one side. The logits before and after are compared; raises `ValueError` where
-    they differ by more than `interp.models.verification.tolerance`, and for an adapter that is no change of the weights.
+    they differ by more than `interp.models.checks.verification.tolerance`, and for an adapter that is no change of the weights.
 
     When it misleads: a bfloat16 weight rounds what is merged into it. Cast the model to float32 first to keep all of an adapter.
     """

@@ -31,12 +31,12 @@ from transformer_lens.utilities.multi_gpu import (
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.models.cache_argument import rename_cache_argument
-from interp.models.checkpoints import locate, read_config, read_tokenizer, read_weights
-from interp.models.configurations import check_settings, live_architecture, stored_architecture
-from interp.models.device_map import plan_placement, quantisation
+from interp.models.checkpoints.configurations import check_settings, live_architecture, stored_architecture
+from interp.models.checkpoints.device_map import plan_placement, quantisation
+from interp.models.checkpoints.parts import locate, read_config, read_tokenizer, read_weights
+from interp.models.checks.verification import verify_bridge
 from interp.models.devices import choose_device, choose_dtype, copy_modules
 from interp.models.tokens import tokens_in_front
-from interp.models.verification import verify_bridge
 from interp.provenance import ModelIdentity
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def load(
         checkpoint. Compare models only in one dtype: bfloat16 keeps about three decimal digits.
     device
         "cpu", "mps", "cuda", "cuda:1" or "auto", which takes CUDA, else MPS, else the CPU. "auto" splits a model that does not fit
-        on one GPU over several, and reads one that does not fit in memory from disk at every forward (`interp.models.device_map`).
+        on one GPU over several, and reads one that does not fit in memory from disk at every forward (see `device_map`).
         Default: "auto" for a name or folder; a model in memory stays where it is.
 
     Returns
@@ -83,7 +83,7 @@ def load(
         architecture is not supported. Also for an unknown revision, dtype or device.
     OSError
         The Hub cannot be reached, or the model is gated.
-    interp.models.verification.VerificationError
+    interp.models.checks.verification.VerificationError
         A short check of the loaded model failed: it does not compute what plain Hugging Face computes.
 
     Notes

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallb
 from interp.files.atomic import writing
 from interp.generation.loss import row_losses, token_losses
 from interp.models.batches import batches
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.tokens import IGNORED
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe

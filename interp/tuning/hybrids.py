@@ -19,7 +19,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from interp.generation.loss import row_losses
 from interp.models.batches import batches
-from interp.models.finite import check_finite, is_half
+from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import IGNORED
 from interp.tuning.templates import Encoded

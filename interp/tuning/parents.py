@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 from interp.files.atomic import write_json
 from interp.files.cache import digest
 from interp.files.lock import locked
-from interp.models.checkpoints import locate, read_tokenizer, read_weights
+from interp.models.checkpoints.parts import locate, read_tokenizer, read_weights
 from interp.models.fingerprint import fingerprint
 from interp.provenance import environment, versions
 from interp.vocabulary.extension import Init, extended, grow

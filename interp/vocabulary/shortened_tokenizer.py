@@ -4,7 +4,7 @@ Tuning, generation, the lens and TransformerLens see shortened ids and whole tex
 `shortening.json` next to the unchanged tokenizer files, and `interp.load` reads it.
 
 When it misleads: transformers does not know that file. `AutoTokenizer` on such a folder gives the model unshortened ids, which it
-was not tuned on, and shows U+FFFD in its output. There use `interp.models.checkpoints.read_tokenizer(folder, None)`.
+was not tuned on, and shows U+FFFD in its output. There use `interp.models.checkpoints.parts.read_tokenizer(folder, None)`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BY_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_ma
 _NOTE = (
     "This model reads and writes ids without the tokens in 'dropped', which spell 'prefix' (UTF-8, hexadecimal). They are put back "
     "before every token that begins with a continuation byte (80-BF) where a character should begin. interp.load does so; plain "
-    "transformers does not: take the tokenizer of interp.models.checkpoints.read_tokenizer(folder, None) there."
+    "transformers does not: take the tokenizer of interp.models.checkpoints.parts.read_tokenizer(folder, None) there."
 )
 
 

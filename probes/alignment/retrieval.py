@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from probes.alignment.shuffles import Scores, score_pairs, shift_means, shift_products, stretch, wrong_mean
 
 Cosines = Float[Tensor, "layer source target"]

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from probes.alignment.retrieval import cosines, ranks
 from probes.alignment.shuffles import Scores, shift_means, shift_products, stretch, wrong_mean
 

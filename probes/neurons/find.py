@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.neurons import NeuronCounts
 from interp.provenance import Signature
 from probes.neurons.report import NeuronReport

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from probes.quadrants.classes import Scores, gap
 
 _SHUFFLES = 1000

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from probes.statistics.resampling import draws
 
 Drawn = Float[np.ndarray, "scheme resample"]

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import stats
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 
 Labels = Sequence | np.ndarray
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]

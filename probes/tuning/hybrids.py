@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from interp.models.batches import context_limit
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.load import TransformerBridge, identify
 from interp.models.sites import layer_names
 from interp.models.tokens import IGNORED

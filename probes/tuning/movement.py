@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.load import TransformerBridge, identify
 from interp.provenance import CorpusIdentity, Signature
 from interp.tuning import Mixture, template

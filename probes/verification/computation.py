@@ -16,7 +16,7 @@ from interp.interventions.grid.cells import new_cache
 from interp.interventions.grid.grid import FAST, Grid, Item, Method, measure_grids, shortest_window
 from interp.interventions.grid.scores import Ask
 from interp.models.batches import context_limit, pad
-from interp.models.verification import CannotAskError, WrongError, probe_ids, share_of_largest, tolerance_of
+from interp.models.checks.verification import CannotAskError, WrongError, probe_ids, share_of_largest, tolerance_of
 from probes.verification.sentences import SENTENCES
 
 if TYPE_CHECKING:

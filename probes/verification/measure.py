@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interp.models.verification import Check, check_model, plain_logits, run_check
+from interp.models.checks.verification import Check, check_model, plain_logits, run_check
 from interp.provenance import TESTED, versions
 from probes.verification.computation import computation_facts
 from probes.verification.numerics import numeric_facts

@@ -13,9 +13,9 @@ from torch import Tensor
 from interp.interventions.edits import tokens_of
 from interp.interventions.grid.grid import free_memory
 from interp.models.batches import context_limit, pad
+from interp.models.checks.verification import CannotAskError, share_of_largest
 from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
-from interp.models.verification import CannotAskError, share_of_largest
 from probes.verification.sentences import SENTENCES
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from interp.interventions.edits import tokens_of
+from interp.models.checks.verification import CannotAskError, WrongError
 from interp.models.tokens import end_tokens
-from interp.models.verification import CannotAskError, WrongError
 from probes.verification.sentences import SENTENCES
 
 if TYPE_CHECKING:

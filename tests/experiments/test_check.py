@@ -13,9 +13,9 @@ from experiments.__main__ import main
 from interp.files.sealed_json import read_sealed
 from interp.generation import generate as generating
 from interp.models.cache_argument import NEW, OLD
+from interp.models.checks.receipts import Receipt
+from interp.models.checks.verification import CannotAskError, WrongError, run_check
 from interp.models.load import bridge_unchecked
-from interp.models.receipts import Receipt
-from interp.models.verification import CannotAskError, WrongError, run_check
 from probes.report import Report
 from probes.spreadsheet import read_spreadsheet
 from probes.verification import computation, numerics, tokenization

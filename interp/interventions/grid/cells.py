@@ -15,7 +15,7 @@ from transformers import DynamicCache
 
 from interp.interventions.edits import Transplant, hook_of
 from interp.models.batches import pad
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

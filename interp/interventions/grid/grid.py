@@ -21,9 +21,9 @@ from interp.interventions.grid.packed import lanes_for, packed, packed_generate
 from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
+from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens
-from interp.models.verification import share_of_largest, tolerance_of
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -14,9 +14,9 @@ from interp.interventions.edits import Transplant
 from interp.interventions.grid.cells import Cells
 from interp.interventions.grid.naive import naive, naive_forward
 from interp.interventions.grid.scores import Ask, reduce
-from interp.models import receipts
+from interp.models.checks import receipts
+from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.tokens import end_tokens
-from interp.models.verification import share_of_largest, tolerance_of
 
 if TYPE_CHECKING:
     from interp.interventions.grid.grid import Grid

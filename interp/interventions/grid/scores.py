@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interp.generation.continuation import continuation
 from interp.models.batches import context_limit
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import interp
 from interp.models import adapters
-from interp.models.verification import share_of_largest
+from interp.models.checks.verification import share_of_largest
 from tests.support.tiny import inject, tiny_folder, tiny_hf, tiny_tokenizer
 
 IDS = torch.tensor([[5, 6, 7, 8]])

@@ -18,8 +18,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 import interp
-from interp.models import checkpoints
 from interp.models.batches import encode, pad
+from interp.models.checkpoints import parts
 from interp.models.load import TransformerBridge
 from tests.support.tiny import FAMILIES, inject, tiny, tiny_folder, tiny_hf, tiny_tokenizer
 
@@ -461,7 +461,7 @@ def test_the_hubs_refusals_are_told_apart(kind: str, raised: type, message: str,
     def refuse(*_: object, **__: object) -> None:
         raise OSError("what transformers makes of it") from Refusal()
 
-    monkeypatch.setattr(checkpoints.AutoConfig, "from_pretrained", refuse)
+    monkeypatch.setattr(parts.AutoConfig, "from_pretrained", refuse)
     with pytest.raises(raised, match=message):
         interp.load("org/model")
 
@@ -480,6 +480,6 @@ def test_offline_and_unknown_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         interp.load(tiny_hf("llama"))
     with pytest.raises(ValueError, match="loaded already"):
         interp.load(tiny("llama"))
-    monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
+    monkeypatch.setattr(parts, "BUNDLED", tmp_path)
     with pytest.raises(ValueError, match="'bundled' is missing from this installation"):
         interp.load("bundled")

@@ -14,9 +14,9 @@ import interp
 from interp.generation.generate import generate
 from interp.generation.score import score
 from interp.interventions.patching import Edit, run_edits
-from interp.models import receipts
+from interp.models.checks import receipts
+from interp.models.checks.verification import VerificationError
 from interp.models.states import keeps_state
-from interp.models.verification import VerificationError
 from tests.support.tiny import D_MODEL, HEADS, LAYERS, VOCAB, tiny, tiny_tokenizer
 
 _COMMON = {"vocab_size": VOCAB, "hidden_size": D_MODEL, "num_hidden_layers": LAYERS, "eos_token_id": 1, "pad_token_id": 2}

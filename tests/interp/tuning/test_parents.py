@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 import interp
 from interp.generation.generate import generate
 from interp.generation.score import score
-from interp.models.checkpoints import read_tokenizer
+from interp.models.checkpoints.parts import read_tokenizer
 from interp.tuning import Recipe, TunedModel, translations, tune
 from interp.tuning.parents import PARENT, extended_parent, shortened_parent
 from interp.vocabulary.shortened_tokenizer import SHORTENING

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 import interp
 from interp.activations.spans import spans
 from interp.languages import language
-from interp.models.checkpoints import read_tokenizer
+from interp.models.checkpoints.parts import read_tokenizer
 from interp.vocabulary.shortened_tokenizer import SHORTENING, shortened
 from interp.vocabulary.shortening import Shortening, plan_shortening
 from interp.vocabulary.spelling import read_vocabulary

@@ -26,8 +26,8 @@ from interp.interventions.steering import ablated, steered
 from interp.interventions.transplant import transplant_grid, transplanted
 from interp.lens.logit_lens import read_prompts
 from interp.models import devices as placement
-from interp.models.device_map import plan_placement, weight_bytes
-from interp.models.verification import VerificationError
+from interp.models.checkpoints.device_map import plan_placement, weight_bytes
+from interp.models.checks.verification import VerificationError
 from interp.neurons import count_neurons
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import read_vocabulary

@@ -21,9 +21,9 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedCo
 from interp.files.checks import safe_path
 from interp.files.sealed_json import read_object
 from interp.languages import nearest
-from interp.models.configurations import RESTORE, check_names, check_settings
-from interp.models.device_map import quantisation
-from interp.models.leftovers import Stored, real_leftovers, stored_tensors
+from interp.models.checkpoints.configurations import RESTORE, check_names, check_settings
+from interp.models.checkpoints.device_map import quantisation
+from interp.models.checkpoints.leftovers import Stored, real_leftovers, stored_tensors
 from interp.vocabulary.shortened_tokenizer import read_shortened
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
@@ -143,7 +143,7 @@ def read_config(name: str, revision: str | None) -> PreTrainedConfig:
     Raises
     ------
     ValueError
-        transformers does not have the architecture, or the configuration has an impossible value (`interp.models.configurations`).
+        transformers does not have the architecture, or the configuration has an impossible value (see `configurations`).
     """
     try:
         config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
@@ -197,7 +197,7 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
 
     `name` and `revision` as `locate` gives them, `kind` one of transformers' AutoModel classes, `options` what its
     `from_pretrained` takes besides. Raises `ValueError` for weights that are missing (never drawn at random), misshapen, left over
-    (but for harmless ones, `interp.models.leftovers`), tied by the configuration and not by the weights, and stored in more digits
+    (but for harmless ones, see `leftovers`), tied by the configuration and not by the weights, and stored in more digits
     than a configuration that nobody overrode has.
     """
     try:

@@ -20,7 +20,7 @@ from interp.interventions.steering import steered
 from interp.interventions.transplant import record_donor, transplant_grid
 from interp.lens.logit_lens import read_positions, read_prompts
 from interp.lens.train import train_lens
-from interp.models.finite import check_finite
+from interp.models.checks.finite import check_finite
 from interp.models.hooks import hooks_in_force
 from interp.neurons import count_neurons
 from interp.text.corpus import ParallelCorpus

@@ -23,7 +23,16 @@ from interp.interventions.grid.grid import Grid
 from interp.interventions.grid.items import transplant_items
 from interp.interventions.patching import Edit, run_edits
 from interp.models.batches import Batch, pad
-from interp.models.receipts import MOST, Receipt, ReceiptError, collected, describe, draw_items, merge_receipts, record_differences
+from interp.models.checks.receipts import (
+    MOST,
+    Receipt,
+    ReceiptError,
+    collected,
+    describe,
+    draw_items,
+    merge_receipts,
+    record_differences,
+)
 from interp.text.corpus import ParallelCorpus
 from tests.support.tiny import FAMILIES, tiny
 

@@ -15,7 +15,7 @@ from interp.generation.generate import generate
 from interp.interventions.grid.grid import shortest_window
 from interp.models import load, sites
 from interp.models.cache_argument import find_cache
-from interp.models.verification import VerificationError, check_model, plain_logits, share_of_largest, tolerance
+from interp.models.checks.verification import VerificationError, check_model, plain_logits, share_of_largest, tolerance
 from tests.support.tiny import CONTEXT, D_MODEL, FAMILIES, HEADS, LAYERS, VOCAB, tiny, tiny_hf, tiny_tokenizer
 
 _COMMON = {
