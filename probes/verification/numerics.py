@@ -16,7 +16,7 @@ from interp.models.batches import context_limit, pad
 from interp.models.checks.verification import CannotAskError, share_of_largest
 from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
-from probes.verification.sentences import SENTENCES
+from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
