@@ -28,6 +28,7 @@ from interp.models.load import identify
 from interp.models.sites import Site, layer_names, row_hook
 from interp.models.tokens import tokens_in_front
 from interp.provenance import Signature
+from interp.text.chat import chat_digest
 from interp.text.corpus import ParallelCorpus
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def capture(
     pooling: Pooling = "mean",
     layers: Sequence[str | int] | None = None,
     template: str | None = None,
+    chat: bool = False,
     folder: str | Path | None = None,
     only: Sequence[str] | None = None,
     max_tokens: int | None = None,
@@ -70,6 +72,9 @@ def capture(
     template
         A prompt around each sentence: "{sentence}" once, and "{language}" (English name) or "{autonym}" if wanted. Only the tokens
         of the sentence are pooled, but for "end". Default: the sentence alone.
+    chat
+        Write every text, with its template, as the user's message in the chat template of the tokenizer. Only the tokens of the
+        sentence are pooled, but for "end", which is then the token before the assistant's answer.
     folder
         Where to save one file for each language. An interrupted capture continues with the next language; a folder with another
         model, corpus or setting is refused. Default: keep the activations in memory.
@@ -124,14 +129,14 @@ def capture(
     for name, given, known in (("pooling", pooling, get_args(Pooling)), ("sinks", sinks, get_args(SinkRule))):
         if given not in known:
             raise ValueError(f"got {name} {given!r}, expected one of {', '.join(known)}.")
-    if include_bos and template is not None:
+    if include_bos and (template is not None or chat):
         raise ValueError(
             "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
         )
     sinks = "keep" if include_bos else sinks
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
-    framed = Template("{sentence}" if template is None else template)
+    framed = Template("{sentence}" if template is None else template, model.tokenizer if chat else None)
     codes = corpus.languages if only is None else corpus.select(only).languages
     detector = sink_detector(model) if sinks == "omit" else None
     before = start_token(model, start) if start is not None else None
@@ -141,6 +146,8 @@ def capture(
     settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos, "sinks": sinks}
     if template is not None:
         settings["template"] = json.dumps(template, ensure_ascii=False)
+    if chat:
+        settings["chat"] = chat_digest(model.tokenizer)
     if before is not None:
         settings["start"] = model.tokenizer.convert_ids_to_tokens(before)
     if layers is not None:

@@ -8,7 +8,7 @@ Language Models", arXiv 2402.17762; Xiao et al. 2023, "Efficient Streaming Langu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -25,6 +25,7 @@ from interp.text.sentences import SENTENCES
 if TYPE_CHECKING:
     from transformer_lens.hook_points import HookPoint
 
+    from interp.activations.store import Activations
     from interp.models.load import TransformerBridge
 
 SinkRule = Literal["omit", "keep"]
@@ -121,20 +122,26 @@ def sink_detector(model: TransformerBridge) -> SinkDetector:
     return SinkDetector(medians, first=all(own) and 2 * sum(first) > len(first))
 
 
-def describe_sinks(left_out: dict[str, Sequence[Sequence[int]]]) -> str:
-    """One sentence on the tokens that were left out; empty where none was.
+def describe_sinks(acts: Activations) -> tuple[str, ...]:
+    """What a reader must know of the attention sinks of a capture: how many were left out, and what was put before the texts.
 
     Parameters
     ----------
-    left_out
-        For each language, the positions in each sentence, counted from 0 at its first own token.
+    acts
+        Activations from `interp.capture`.
+
+    Returns
+    -------
+    At most two sentences; none where no token was left out and none put before.
     """
-    texts = [positions for sentences in left_out.values() for positions in sentences]
+    texts = [positions for code in acts.languages for positions in acts.left_out(code)]
     first, later = sum(0 in each for each in texts), sum(any(each) for each in texts)
-    if not first and not later:
-        return ""
-    parts = [f"the first token of {first} of {len(texts)} texts"] * bool(first) + [f"a later one in {later}"] * bool(later)
-    return (
-        f"Attention sinks were left out of the pooling: {', '.join(parts)} "
-        f"({len(left_out)} languages; norm above {SINK:.0f} times the median of a layer)."
-    )
+    notes = []
+    if first or later:
+        parts = [f"the first token of {first} of {len(texts)} texts"] * bool(first) + [f"a later token of {later}"] * bool(later)
+        notes.append(
+            f"Attention sinks left out of the pooling: {', '.join(parts)} (norm above {SINK:.0f} times the median behind a block)."
+        )
+    if start := acts.signature.settings.get("start"):
+        notes.append(f"Every text was read behind the token {start}, which takes the place of the attention sink.")
+    return tuple(notes)

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 import interp
 from interp.activations.sinks import SINK, describe_sinks, sink_detector
+from interp.lens.train import _rows
 from interp.models.batches import encode, pad
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
@@ -138,7 +139,18 @@ def test_the_threshold_is_a_multiple_of_the_median_of_ordinary_tokens() -> None:
     assert batch.ids.shape[1] > 1
 
 
-def test_the_sentence_says_how_many_texts_lost_a_token() -> None:
-    assert describe_sinks({"eng_Latn": [(), ()]}) == ""
-    told = describe_sinks({"eng_Latn": [(0,), (0, 4)], "deu_Latn": [(0,), ()]})
-    assert "the first token of 3 of 4 texts, a later one in 1" in told
+def test_the_notes_say_how_many_texts_lost_a_token_and_what_was_put_before_them() -> None:
+    assert describe_sinks(interp.capture(tiny("gpt2"), CORPUS, progress=False)) == ()
+    (told,) = describe_sinks(interp.capture(model(), CORPUS, progress=False))
+    assert "the first token of 4 of 4 texts, a later token of 2" in told
+    (told,) = describe_sinks(interp.capture(model(), NAMES, progress=False))
+    assert "behind the token </s>" in told
+
+
+def test_a_tuned_lens_is_neither_trained_on_sinks_nor_measured_on_them() -> None:
+    detector = sink_detector(model())
+    hidden, owners = _rows(model(), list(TEXTS["eng_Latn"]), 128, detector)
+    ids = [encode(model(), [text])[0] for text in TEXTS["eng_Latn"]]
+    kept = [sum(token != SECOND for token in each[1:]) for each in ids]
+    assert owners.bincount().tolist() == kept
+    assert float(hidden[1:].norm(dim=-1).max()) < SINK * float(detector.medians.max())
