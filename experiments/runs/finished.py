@@ -17,7 +17,7 @@ from interp.models.checks.receipts import Receipt, describe
 from probes.report import check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 
-_P = ("p", "p_holm")
+_P = ("p", "p_holm", "p_max")
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
 
 

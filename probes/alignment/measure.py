@@ -20,6 +20,7 @@ from interp.provenance import Signature
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.report import AlignmentReport
 from probes.statistics.folds import split
+from probes.statistics.resampling import permutation_p
 
 DEFAULT_METRICS = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
 CONTROLS = ("length", "lexical")
@@ -64,8 +65,9 @@ def measure_alignment(
     Returns
     -------
     AlignmentReport
-        A value per sentence, with its `baseline`, the same metric over wrong pairs of the same vectors, and `p`, the share of
-        at least 999 random pairings that score as high.
+        A value per sentence, with its `baseline`, the same metric over wrong pairs of the same vectors; `p`, the share of at least
+        999 random pairings that score as high; and `p_max`, the share of pairings whose best layer of the best language pair is
+        that far above its own mean (Westfall & Young 1993): corrected for all layers and pairs, at any number of them.
 
     Raises
     ------
@@ -136,21 +138,29 @@ def _measure(
     """`value [pair metric layer sentence]`, and `baseline` and `p` of the same axes with one sentence; block by block of layers."""
     n = len(acts.ids)
     step = max(1, _MAX_ENTRIES // n**2)
-    blocks = []
+    blocks: list[list[dict[str, np.ndarray]]] = []
+    largest: dict[str, np.ndarray] = {}
     for start in range(0, len(acts.layers), step):
         rows = range(start, min(start + step, len(acts.layers)))
         clouds = _clouds(acts.select(layers=list(rows)), order, documents, without_length)
-        blocks.append([_measure_pair(Pair(clouds(a), clouds(b)), metrics) for a, b in pairs])
+        blocks.append([_measure_pair(Pair(clouds(a), clouds(b)), metrics, largest) for a, b in pairs])
     columns = {
         name: np.concatenate([np.stack([pair[name] for pair in block]) for block in blocks], axis=2) for name in blocks[0][0]
     }
     columns["value"][..., order] = columns["value"].copy()  # back into the order of the ids
-    return columns
+    high = columns.pop("high")
+    above = np.stack([permutation_p(high[:, k], largest[metric][:, None, None, None]) for k, metric in enumerate(metrics)], axis=1)
+    return columns | {"p_max": above}
 
 
-def _measure_pair(pair: Pair, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+def _measure_pair(pair: Pair, metrics: Sequence[str], largest: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One pair at some layers. `largest` keeps the largest standardised value of each shuffle over all pairs and layers so far."""
     scores = [measure(pair, metric) for metric in metrics]
+    standardised = [score.standardised() for score in scores]
+    for metric, (_, shuffled) in zip(metrics, standardised, strict=True):
+        largest[metric] = np.maximum(largest.get(metric, -np.inf), shuffled.max(axis=1))
     return {
+        "high": np.stack([observed for observed, _ in standardised])[..., None],
         "value": np.stack([score.values.numpy() for score in scores]),
         "baseline": np.stack([score.baseline[:, None].numpy() for score in scores]),
         "p": np.stack([score.p for score in scores])[..., None],

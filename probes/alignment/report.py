@@ -12,14 +12,14 @@ import pandas as pd
 from probes.figures.curves import curves, heatmap
 from probes.item_values import ItemColumns
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, draws, highest, holm, mean
+from probes.statistics.resampling import bootstrap
+from probes.statistics.selection import best_set, choose_on_half, runs_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = ["language", "pivot", "layer", "metric"]
 BESIDE = ("random_init", "length_partialled", "overlap")
-_GROUP = ["language", "pivot", "metric"]
 _READABLE = 8
 
 
@@ -46,10 +46,11 @@ class AlignmentReport(Report):
     item_columns = ItemColumns("sentence", ("language", "pivot"), measure="metric")
 
     def summary(self) -> pd.DataFrame:
-        """One row per language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, the controls, `p` and `p_holm`.
+        """One row per language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, the controls, `p` and `p_max`.
 
-        The bounds are a 95 % percentile bootstrap confidence interval over sentences or documents. `p_holm` is corrected over
-        layers. Intervals of a retrieval near 0 or 1 are too narrow, as there are few hits, or few misses, to draw: use `p` there.
+        The bounds are a 95 % percentile bootstrap confidence interval over sentences or documents. `p` is that of one cell; `p_max`
+        is corrected over all layers and language pairs of the metric. Intervals of a retrieval near 0 or 1 are too narrow, as there
+        are few hits, or few misses, to draw: use `p_max` there.
         """
         return self._summary.copy()
 
@@ -58,19 +59,18 @@ class AlignmentReport(Report):
         values, cells = self._values("value"), self.table.iloc[:: self._n][CELL].reset_index(drop=True)
         lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"], self._clusters)
         cells = cells.assign(estimate=values.mean(axis=0), lower=lower, upper=upper, n=self._n)
-        for column in ("baseline", *BESIDE, "p"):
+        for column in ("baseline", *BESIDE, "p", "p_max"):
             if column in self.table:
                 cells[column] = self._values(column).mean(axis=0)
-        groups = cells.groupby(_GROUP, observed=True, sort=False)["p"]
-        return cells.assign(p_holm=groups.transform(lambda p: holm(p.to_numpy())))
+        return cells
 
     def peak(self, metric: str | None = None) -> pd.DataFrame:
-        """The layer where alignment is highest: a row for each language and pivot, and for their mean (`language` "mean").
+        """Where alignment is highest: a row for each language and pivot, and for their mean (`language` "mean").
 
-        The columns are `language, pivot, metric, layer, layer_lower, layer_upper, share, estimate, lower, upper, n, baseline`.
-        In each bootstrap resample of the sentences the highest layer is found again: `layer_lower` to `layer_upper` is the 95 %
-        confidence interval of the layer, `share` the share of resamples with the same `layer`, and `lower` to `upper` the interval
-        of the maximum. A maximum is biased upwards: new sentences can give a lower value than its interval.
+        The columns are `language, pivot, metric, layer, layers, share, estimate, lower, upper, n, baseline`. `layer` is the best
+        layer on a random half of the sentences (or documents); `estimate`, its 95 % confidence interval and `n` are of the other
+        half, so they are not biased by the choice. `layers` are all layers that may be the best, on all sentences: a 95 %
+        confidence set (`probes.statistics.selection.best_set`), `share` their share of all layers.
 
         Parameters
         ----------
@@ -95,31 +95,65 @@ class AlignmentReport(Report):
             rows.append({"language": "mean", "pivot": pivots.pop() if len(pivots) == 1 else "all", "metric": metric})
             values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
             baselines.append(np.mean(baselines, axis=0))
-        weights = draws(self._n, self.settings["resamples"], self.settings["seed"], self._clusters)
-        peaks = [_peak(values[:, k], weights, names, baselines[k]) for k in range(len(rows))]
-        return pd.DataFrame([row | peak for row, peak in zip(rows, peaks, strict=True)])
+        return pd.DataFrame([row | self._peak(values[:, k], names, baselines[k]) for k, row in enumerate(rows)])
+
+    def _peak(self, values: np.ndarray, names: Sequence[str], baseline: np.ndarray) -> dict[str, object]:
+        resamples, seed, clusters = self.settings["resamples"], self.settings["seed"], self._clusters
+        best, rows = choose_on_half(values, seed, clusters)
+        read = values[rows, best]
+        lower, upper = map(float, bootstrap(read, resamples, seed, None if clusters is None else clusters[rows]))
+        layers = best_set(values, resamples, seed, clusters)
+        return {
+            "layer": names[best], "layers": runs_of(layers, names), "share": len(layers) / len(names),
+            "estimate": float(read.mean()), "lower": lower, "upper": upper, "n": len(rows), "baseline": float(baseline[best]),
+        }  # fmt: skip
 
     def verdict(self) -> str:
-        """The layer where the first metric is highest, with its controls; or that it is not distinguishable from wrong pairs."""
-        peaks, frame = self.peak(), self._summary
-        top = peaks.iloc[-1]
+        """Whether and where translations are nearer than other sentences, by the first metric; then its value, controls and doubts.
+
+        A finding is claimed if the metric is above shuffled pairs in some layer of some pair at `p_max` < 0.05, which chance alone
+        reaches in 5 % of runs, over all layers and pairs.
+        """
+        top, frame = self.peak().iloc[-1], self._summary
         frame = frame[frame["metric"] == top["metric"]]
-        clear = frame[(frame["p_holm"] < 0.05)].groupby(["language", "pivot"], observed=True).ngroups
-        pairs = len(peaks) - (len(peaks) > 1)
-        whom = f"{top['language']} with {top['pivot']}" if pairs == 1 else f"{pairs} language pairs"
+        sure = frame[frame["p_max"] < 0.05]
+        clear = sure.groupby(["language", "pivot"], observed=True).ngroups
+        pairs = frame.groupby(["language", "pivot"], observed=True).ngroups
+        whom = f"{top['language']} and {top['pivot']}" if pairs == 1 else f"{pairs} language pairs"
         if not clear:
             return (
-                f"{top['metric']} of {whom} is not distinguishable from the shuffled baseline at any layer: "
-                f"{_number(top)} at its highest, {top['baseline']:.3f} for shuffled pairs (n={self._n}, Holm over layers)."
+                f"Translations ({whom}) are not nearer to each other than shuffled sentences at any layer "
+                f"({top['metric']}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+                f"{_number(top)} on the other half, against {top['baseline']:.3f} for shuffled pairs."
+                f"{self._elsewhere(str(top['metric']))}"
             )
+        share = "" if pairs == 1 else f" in {clear} of {pairs} pairs"
         beside = {"shuffled pairs": top["baseline"]} | self._beside(frame, str(top["layer"]))
         values = ", ".join(f"{value:.3f} for {name}" for name, value in beside.items())
         near = [name for name, value in beside.items() if value >= top["lower"]]
-        doubt = f"; not clearly above {' or '.join(near)}" if near else ""
-        count = "" if pairs == 1 else f"; above the shuffled baseline in {clear} of {pairs} (Holm over layers)"
-        where = top["layer"] if top["layer_lower"] == top["layer_upper"] else (
-            f"{top['layer']} (95 % from {top['layer_lower']} to {top['layer_upper']})")  # fmt: skip
-        return f"{top['metric']} of {whom} peaks at layer {where} with {_number(top)}, against {values}{count}{doubt}."
+        doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
+        return (
+            f"Translations ({whom}) are nearer to each other than shuffled sentences{share}, most at layers {top['layers']} "
+            f"({top['metric']}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+            f"{_number(top)} on the other half (n={top['n']}), against {values}. The layers are a 95 % confidence set; the test "
+            f"against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(str(top['metric']))}"
+        )
+
+    def _elsewhere(self, metric: str) -> str:
+        """Whether the other metrics tell the same: named where one is above chance and the other is not, or peaks elsewhere."""
+        frame = self._summary
+        best = frame.groupby(["metric", "layer"], observed=True, sort=False)["estimate"].mean().unstack()
+        found = frame.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
+        peaks = {name: self.peak(str(name)).iloc[-1] for name in best.index}
+        others = []
+        for name in (each for each in best.index if each != metric):
+            if found[name] != found[metric]:
+                others.append(
+                    f"{name} is{'' if found[name] else ' not'} above its shuffled pairs ({_number(peaks[name])} at its best)"
+                )
+            elif found[name] and peaks[name]["estimate"] > 2 * peaks[metric]["estimate"] + 0.1:
+                others.append(f"{name} is {_number(peaks[name])} at layer {peaks[name]['layer']}")
+        return f" The measures disagree: {'; '.join(others)}." if others else ""
 
     def _beside(self, frame: pd.DataFrame, layer: str) -> dict[str, float]:
         """The controls of the highest value: the embedding row, and a randomly initialised model at the same layer."""
@@ -156,20 +190,6 @@ class AlignmentReport(Report):
     def _values(self, column: str) -> np.ndarray:
         """One column as `[sentence cell]`, cells in the order of the table."""
         return self.table[column].to_numpy(dtype=float).reshape(-1, self._n).T
-
-
-def _peak(values: np.ndarray, weights: np.ndarray, names: Sequence[str], baseline: np.ndarray) -> dict[str, object]:
-    means, drawn = values.mean(axis=0), mean(values, weights)
-    known = ~np.isnan(means)  # a layer that is NaN is no candidate
-    drawn = np.where(known, drawn, -np.inf)
-    tops, best = drawn.argmax(axis=1), highest(means)
-    first, last = np.quantile(tops, [0.025, 0.975], method="inverted_cdf")
-    lower, upper = np.quantile(drawn.max(axis=1), [0.025, 0.975])
-    return {
-        "layer": names[best], "layer_lower": names[first], "layer_upper": names[last], "share": float((tops == best).mean()),
-        "estimate": float(means[best]), "lower": float(lower), "upper": float(upper), "n": len(values),
-        "baseline": float(baseline[best]),
-    }  # fmt: skip
 
 
 def _number(row: pd.Series) -> str:

@@ -51,6 +51,17 @@ class Scores:
         """One-sided permutation p: the share of pairings, the true one counted, that score at least as high as the true one."""
         return permutation_p(self.estimate.cpu().numpy(), self.shuffled.T.cpu().numpy())
 
+    def standardised(self) -> tuple[Float[np.ndarray, " layer"], Float[np.ndarray, "shuffle layer"]]:
+        """The estimate and its shuffles in standard deviations of the shuffles above their mean, so that layers are comparable.
+
+        A layer that is not finite gets NaN, and -inf in its shuffles, which are then no candidates for a maximum.
+        """
+        observed, shuffled = self.estimate.double().cpu().numpy(), self.shuffled.T.double().cpu().numpy()
+        known = np.isfinite(observed) & np.isfinite(shuffled).all(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            centre, scale = shuffled.mean(axis=0), np.maximum(shuffled.std(axis=0), 1e-9)
+            return np.where(known, (observed - centre) / scale, np.nan), np.where(known, (shuffled - centre) / scale, -np.inf)
+
 
 def score_pairs(table: Table) -> Scores:
     """Scores from a `table` whose entry `[i, j]` is the score of sentence `i` if `j` were its translation."""
