@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers import GenerationConfig, PreTrainedConfig
 
 from interp import provenance
 from interp.files.cache import digest
@@ -37,5 +38,5 @@ def model_facts(model: TransformerBridge) -> dict[str, str]:
     }
 
 
-def _settings(config: Any) -> dict[str, Any]:
+def _settings(config: PreTrainedConfig | GenerationConfig | None) -> dict[str, object]:
     return {} if config is None else {key: value for key, value in config.to_dict().items() if key not in _IDLE}
