@@ -96,7 +96,7 @@ def transplanted(
     vector = _vector(model, donor, source, transplant, position)
     state: dict[str, Any] = {"calls": 0, "where": None}
 
-    def before(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    def before(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         past = find_cache(kwargs)
         fresh = state["calls"] == 0 or past is None or past.get_seq_length() == 0
         state["calls"] += 1

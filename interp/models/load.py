@@ -11,6 +11,7 @@ import copy
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import dispatch_model
