@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.captures import capture_states, share_states
+from experiments.runs.captures import Capturing, capture_states, share_states
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
 from interp.models.sites import Site
@@ -64,6 +64,7 @@ def share(settings: AlignSettings, shard: Shard) -> None:
     share_states(settings, shard, settings.random_init, **_how(settings))
 
 
-def _how(settings: AlignSettings) -> dict[str, Any]:
+def _how(settings: AlignSettings) -> Capturing:
     """The arguments of `interp.capture`."""
-    return {name: getattr(settings, name) for name in ("site", "pooling", "template", "include_bos", "truncate")}
+    return {"site": settings.site, "pooling": settings.pooling, "template": settings.template,
+            "include_bos": settings.include_bos, "truncate": settings.truncate}  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.captures import capture_states, share_states
+from experiments.runs.captures import Capturing, capture_states, share_states
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
 from interp.models.sites import Site
@@ -61,6 +61,6 @@ def share(settings: ProbeSettings, shard: Shard) -> None:
     share_states(settings, shard, settings.random_init, **_how(settings))
 
 
-def _how(settings: ProbeSettings) -> dict[str, Any]:
+def _how(settings: ProbeSettings) -> Capturing:
     """The arguments of `interp.capture`."""
     return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
@@ -11,9 +11,20 @@ from experiments.runs.shards import Shard
 if TYPE_CHECKING:
     from interp.activations.store import Activations
     from interp.models.load import TransformerBridge
+    from interp.models.sites import Site
 
 
-def capture_states(settings: Settings, random_init: bool, **how: Any) -> tuple[Activations, Activations | None]:
+class Capturing(TypedDict, total=False):
+    """Arguments of `interp.capture` that commands have settings for."""
+
+    site: Site
+    pooling: Literal["mean", "last", "weighted", "end"]
+    template: str | None
+    include_bos: bool
+    truncate: bool
+
+
+def capture_states(settings: Settings, random_init: bool, **how: Unpack[Capturing]) -> tuple[Activations, Activations | None]:
     """Capture the activations of a corpus into the run folder, and optionally those of an untrained model.
 
     Parameters
@@ -38,7 +49,7 @@ def capture_states(settings: Settings, random_init: bool, **how: Any) -> tuple[A
     return activations[0], activations[1] if random_init else None
 
 
-def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Any) -> None:
+def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Unpack[Capturing]) -> None:
     """Capture the languages of one process of a run that several processes share.
 
     A language is never divided, so its batches, and hence its numbers, do not depend on the number of processes.

@@ -141,7 +141,9 @@ def tune(
     return TunedModel.load(folder)
 
 
-def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path) -> tuple[Any, Fitted, dict[str, Any]]:
+def _train(
+    model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path
+) -> tuple[PreTrainedModel, Fitted, dict[str, Any]]:
     before, table = fingerprints(model), model.get_input_embeddings().weight.detach().cpu().clone()
     losses = example_losses(model, tested).tolist() if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
@@ -167,7 +169,7 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     return model, fitted, {**facts, "moved": list(moved), **rows_told, "before": losses}
 
 
-def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, Any]]:
+def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, object]]:
     """The model with the scope applied, the names of the tensors that may change, and facts for the manifest."""
     if recipe.scope == "embeddings":
         treated = free_embeddings(model, seen, recipe.tie)
@@ -193,7 +195,7 @@ def _open(
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
 
 
-def _held_out(held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, Any]:
+def _held_out(held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, list]:
     """The held-out examples with their losses before and after, in nats a token."""
     if held is None or tested is None:
         return {}

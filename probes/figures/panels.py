@@ -10,6 +10,7 @@ import pandas as pd
 from probes.figures.style import FAINT, INK, blank, despine, label_layers
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
@@ -84,7 +85,7 @@ def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
     """One legend for some panels, to their right: each line once, grey baselines last."""
-    entries: dict[str, Any] = {}
+    entries: dict[str, Artist] = {}
     for axes in drawn:
         handles, labels = axes.get_legend_handles_labels()
         entries |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in entries}
