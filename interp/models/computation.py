@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from transformers import GenerationConfig, PreTrainedConfig
 
@@ -11,6 +9,7 @@ from interp import provenance
 from interp.files.cache import digest
 from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify
+from interp.models.original import original
 from interp.vocabulary.fingerprint import fingerprint_tokenizer
 
 _IDLE = frozenset({"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache"})
@@ -29,7 +28,7 @@ def computed_by(device: object) -> dict[str, str]:
 
 def model_facts(model: TransformerBridge) -> dict[str, str]:
     """Which `model`: hashes of its weights (with their dtype), configuration and tokenizer, and the hooks on it."""
-    hf: Any = model.original_model
+    hf = original(model)
     return {
         "weights": identify(model).sha,
         "configuration": digest([_settings(hf.config), _settings(getattr(hf, "generation_config", None))]),

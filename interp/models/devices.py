@@ -71,7 +71,7 @@ def copy_modules(given: nn.Module, dtype: torch.dtype | None = None) -> Any:
             memo[id(parameter)] = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
     for module in given.modules():
         memo.update((id(each), each.detach()) for each in _computed(vars(module)))
-    second: Any = copy.deepcopy(given, memo)
+    second = copy.deepcopy(given, memo)
     if dtype is not None:
         for parameter in second.parameters():  # .to(dtype) would round the rotary tables too
             parameter.data = parameter.data.to(dtype)

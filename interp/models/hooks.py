@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import getclosurevars, isfunction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ Hook = Callable[[Tensor, HookPoint], Tensor | None]
 """Reads an activation, and returns another in its place, or None to leave it."""
 Hooks = list[tuple[str | Callable[[str], bool], Hook]]
 """Hooks by the names of their places, as `fwd_hooks=` takes them."""
+
+Arguments = dict[str, Any]
+"""Keyword arguments of a forward pass: tensors, a cache, switches."""
+PreHook = Callable[[nn.Module, tuple, Arguments], tuple[tuple, Arguments] | None]
+"""Reads what a module is called with, and returns other arguments, or None to leave them."""
 
 _MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks on modules change nothing
 _SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP has hooks of the bridge's own

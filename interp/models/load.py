@@ -36,6 +36,7 @@ from interp.models.checkpoints.device_map import plan_placement, quantisation
 from interp.models.checkpoints.parts import locate, read_config, read_tokenizer, read_weights
 from interp.models.checks.verification import verify_bridge
 from interp.models.devices import choose_device, choose_dtype, copy_modules
+from interp.models.original import original
 from interp.models.tokens import tokens_in_front
 from interp.provenance import ModelIdentity
 
@@ -372,7 +373,7 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
     >>> interp.identify(untrained).sha == interp.identify(model).sha
     False
     """
-    hf: Any = model.original_model
+    hf = original(model)
     config, device_map = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
     if "disk" in (device_map or {}).values():
         raise ValueError(

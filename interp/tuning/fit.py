@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
 from interp.tuning.templates import Encoded
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
 
@@ -41,7 +44,9 @@ class Fitted:
     history: tuple[dict[str, float | int], ...]
 
 
-def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
+def fit(
+    model: PreTrainedModel | PeftModel, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None
+) -> Fitted:
     """Train `model` in place.
 
     Parameters
@@ -193,7 +198,7 @@ class WholeUpdates(Sampler[int]):
 
 
 class _Trainer(Trainer):
-    trained: Any  # the model in training: of transformers, or of peft, which has no types
+    trained: PreTrainedModel | PeftModel
     folder: Path
     order: WholeUpdates | None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -90,8 +90,10 @@ def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
         handles, labels = axes.get_legend_handles_labels()
         entries |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in entries}
     entries = dict(sorted(entries.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
-    look: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
-    figure.legend(list(entries.values()), list(entries), loc="outside right center", **look)
+    figure.legend(
+        list(entries.values()), list(entries), loc="outside right center", frameon=False, fontsize=8.5, labelcolor=INK,
+        handlelength=1.8,
+    )  # fmt: skip
 
 
 def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -221,11 +222,11 @@ class ScalingReport(Report):
         return figures
 
 
-def _all_scores(table: pd.DataFrame, how: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def _all_scores(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return seed_means(table[table["size"] > 0], how["metric"], ["language", "size"], how["resamples"], how["seed"])
 
 
-def _points(table: pd.DataFrame, how: Any) -> Points:
+def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> Points:
     groups, scores, drawn = _all_scores(table, how)
     points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), scores, drawn.std(0), drawn)
     full = points.scores >= FULL - points.noise

@@ -8,9 +8,8 @@ need do not exist. The cost of XTransplant falls from N^2 prompts to N^2 / 2 pos
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,12 +17,10 @@ from torch import Tensor
 from interp.interventions.edits import at, hook_of, kind
 from interp.interventions.grid.cells import Cells, Prefix, fork
 from interp.interventions.grid.packed import Seen, additive, dtype_of
-from interp.models.hooks import Hook, Hooks
+from interp.models.hooks import Arguments, Hook, Hooks, PreHook
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
-
-_PreHook = Callable[[torch.nn.Module, tuple, dict[str, Any]], tuple[tuple, dict[str, Any]]]
 
 
 @torch.no_grad()
@@ -35,7 +32,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
     """
     ids, mask = read
     length = ids.shape[1]
-    given: dict[str, Any] = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
+    given: Arguments = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
     front = _Front(cells, length)
     with ExitStack() as stack:
         for block, module in enumerate(model.blocks):
@@ -81,10 +78,10 @@ class _Front:
         """How many cells are in the sequence when block `block` runs."""
         return int((self.cells.block < block + (not self.late)).sum())
 
-    def enter(self, block: int) -> _PreHook:
+    def enter(self, block: int) -> PreHook:
         """Pre-hook of a block (or of the final norm): append who joins here, shorten mask and positions to who is there."""
 
-        def hook(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        def hook(module: torch.nn.Module, args: tuple, kwargs: Arguments) -> tuple[tuple, Arguments]:
             hidden = args[0] if args else kwargs["hidden_states"]
             full = self.length + len(self.cells)
             if block == 0:
@@ -140,7 +137,7 @@ def _shorten(value: object, full: int, size: int) -> object:
 class _pre:
     """A pre-hook of a module for the length of a `with` block."""
 
-    def __init__(self, module: torch.nn.Module, hook: _PreHook) -> None:
+    def __init__(self, module: torch.nn.Module, hook: PreHook) -> None:
         self.handle = module.register_forward_pre_hook(hook, with_kwargs=True)
 
     def __enter__(self) -> None:
