@@ -195,7 +195,9 @@ def _open(
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
 
 
-def _held_out(held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, list]:
+def _held_out(
+    held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
+) -> dict[str, list[str] | list[float]]:
     """The held-out examples with their losses before and after, in nats a token."""
     if held is None or tested is None:
         return {}
