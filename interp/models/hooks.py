@@ -1,4 +1,4 @@
-"""Find the hooks on a model: activations under them are not those of the model itself."""
+"""Hooks: their types, and which of them are on a model. Activations under hooks are not those of the model itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformer_lens.hook_points import HookPoint
 
 if TYPE_CHECKING:
-    from interp.models.load import TransformerBridge
+    from transformer_lens.model_bridge import TransformerBridge
 
 Hook = Callable[[Tensor, HookPoint], Tensor | None]
 """Reads an activation, and returns another in its place, or None to leave it."""
