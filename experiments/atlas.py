@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from experiments.runs.captures import Capturing, capture_states, share_states
-from experiments.runs.settings import Settings
+from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
-from interp.models.sites import Site
 
 if TYPE_CHECKING:
     from probes.atlas.measure import AtlasReport
 
 
 @dataclass(frozen=True)
-class AtlasSettings(Settings):
+class AtlasSettings(CaptureSettings):
     """What do the sentences look like at each layer, and does sentence length alone explain it?
 
     Draws the same sentences in every language with PCA and UMAP, with lines between translations. Correlates the first joint
@@ -28,12 +26,6 @@ class AtlasSettings(Settings):
     """Run folder to write."""
     depths: tuple[str, ...] = ()
     """Layers to draw, as `embed` or a block index. Default: the first, middle and last."""
-    site: Site = "residual"
-    """Activation to read: the residual stream, or the output of attention or of the MLP."""
-    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
-    template: str | None = None
-    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     umap: bool = True
     """Also draw UMAP, which takes most of the time."""
     neighbours: int = 15
@@ -46,7 +38,7 @@ def run(settings: AtlasSettings) -> AtlasReport:
     """Capture the activations of the model (and of a randomly initialised one), then draw the maps and correlate."""
     from probes.atlas.measure import measure_atlas
 
-    states, random = capture_states(settings, settings.random_init, **_how(settings))
+    states, random = capture_states(settings, settings.random_init)
     return measure_atlas(
         states,
         depths=settings.depths or None,
@@ -59,9 +51,4 @@ def run(settings: AtlasSettings) -> AtlasReport:
 
 def share(settings: AtlasSettings, shard: Shard) -> None:
     """Capture the activations of the languages of this shard."""
-    share_states(settings, shard, settings.random_init, **_how(settings))
-
-
-def _how(settings: AtlasSettings) -> Capturing:
-    """The arguments of `interp.capture`."""
-    return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}
+    share_states(settings, shard, settings.random_init)

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.captures import Capturing, capture_states, share_states
-from experiments.runs.settings import Settings
+from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
-from interp.models.sites import Site
 
 if TYPE_CHECKING:
     from probes.linear.probe import ProbeReport
 
 
 @dataclass(frozen=True)
-class ProbeSettings(Settings):
+class ProbeSettings(CaptureSettings):
     """What can a linear probe read at each layer, and does it transfer to other languages?
 
     Trains a probe in each language and tests it in every language, on held-out sentences. Each score is reported with four
@@ -27,12 +25,6 @@ class ProbeSettings(Settings):
     """Run folder to write."""
     target: str = "language"
     """What to predict: `language`, `length` (in tokens), or the name of a label of the corpus."""
-    site: Site = "residual"
-    """Activation to read: the residual stream, or the output of attention or of the MLP."""
-    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
-    template: str | None = None
-    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     erase: Literal["leace", "lsar", "lir", "centre", "none"] = "leace"
     """How the language is erased for the last control."""
     folds: int = 5
@@ -45,7 +37,7 @@ def run(settings: ProbeSettings) -> ProbeReport:
     """Capture the activations of the model (and of a randomly initialised one), then train and test the probes."""
     from probes.linear.probe import measure_probes
 
-    states, random = capture_states(settings, settings.random_init, **_how(settings))
+    states, random = capture_states(settings, settings.random_init)
     return measure_probes(
         states,
         settings.target,
@@ -58,9 +50,4 @@ def run(settings: ProbeSettings) -> ProbeReport:
 
 def share(settings: ProbeSettings, shard: Shard) -> None:
     """Capture the activations of the languages of this shard."""
-    share_states(settings, shard, settings.random_init, **_how(settings))
-
-
-def _how(settings: ProbeSettings) -> Capturing:
-    """The arguments of `interp.capture`."""
-    return {"site": settings.site, "pooling": settings.pooling, "template": settings.template}
+    share_states(settings, shard, settings.random_init)

@@ -44,6 +44,8 @@ class TransplantSettings(Settings):
     in another order. Each costs as much as the grid itself."""
     template: str | dict[str, str] | None = None
     """Prompt template, with field names in braces; one for all languages, or one for each."""
+    chat: bool = False
+    """Write every prompt as the user's message in the chat template of the tokenizer: the model answers as the assistant."""
     split: str | None = None
     """Split of the corpus, if it has several."""
     tokens: int = 20
@@ -74,12 +76,15 @@ def share(settings: TransplantSettings, shard: Shard) -> None:
 
 
 def _study(settings: TransplantSettings) -> TransplantStudy:
+    from interp.text.chat import chat_task
     from probes.transplant.measure import TransplantStudy
     from probes.transplant.options import pairs_of
 
-    task = settings.read_task()
+    task, model = settings.read_task(), settings.load_model()
+    if settings.chat:
+        task = chat_task(model.tokenizer, task)
     return TransplantStudy(
-        model=settings.load_model(),
+        model=model,
         task=task,
         pairs=pairs_of(task, settings.pivot, settings.direction),
         sites=settings.site,

@@ -24,7 +24,7 @@ from interp.languages import language
 from interp.text import cldr, cldr_facts
 
 if TYPE_CHECKING:
-    from interp.activations.capture import Pooling
+    from interp.activations.pool import Pooling
     from interp.models.load import TransformerBridge
     from interp.text.cldr import Kind
 

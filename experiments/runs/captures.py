@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
+from interp.models.sites import Site
 
 if TYPE_CHECKING:
     from interp.activations.store import Activations
-    from interp.models.load import TransformerBridge
-    from interp.models.sites import Site
+
+_TRAINED, _UNTRAINED = "activations", "activations-random"
+_ARGUMENTS = ("site", "pooling", "template", "chat", "sinks", "start", "include_bos", "truncate")
 
 
-class Capturing(TypedDict, total=False):
-    """Arguments of `interp.capture` that commands have settings for."""
+@dataclass(frozen=True)
+class CaptureSettings(Settings):
+    """Settings of a command that pools the activations of sentences."""
 
-    site: Site
-    pooling: Literal["mean", "last", "weighted", "end"]
-    template: str | None
-    include_bos: bool
-    truncate: bool
+    site: Site = "residual"
+    """Activation to read: the residual stream, or the output of attention or of the MLP."""
+    layers: tuple[str, ...] = ()
+    """Layers to capture, as `embed` or a block index. Default: all."""
+    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
+    template: str | None = None
+    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
+    chat: bool = False
+    """Write every text as the user's message in the chat template of the tokenizer. Only the sentence itself is pooled."""
+    sinks: Literal["omit", "keep"] = "omit"
+    """Attention sinks, tokens whose norm is far above the others': omit them from the pooling, or keep them."""
+    start: str | None = None
+    """Token to put before every text. Default: none, unless a text is one token long and that token is a sink."""
+    include_bos: bool = False
+    """Include the BOS token in the pooling, as MEXA does, and keep all sinks."""
+    truncate: bool = False
+    """Truncate sentences that exceed the context length, and report how many. Default: raise an error."""
+
+    def capture_arguments(self) -> dict[str, Any]:
+        """The arguments of `interp.capture`."""
+        return {"layers": self.layers or None, **{name: getattr(self, name) for name in _ARGUMENTS}}
 
 
-def capture_states(settings: Settings, random_init: bool, **how: Unpack[Capturing]) -> tuple[Activations, Activations | None]:
+def capture_states(settings: CaptureSettings, random_init: bool) -> tuple[Activations, Activations | None]:
     """Capture the activations of a corpus into the run folder, and optionally those of an untrained model.
 
     Parameters
     ----------
     settings
-        Settings of the command: model, corpus, languages, output folder.
+        Settings of the command: model, corpus, languages, output folder, and how to pool.
     random_init
         Also capture an untrained model of the same architecture (`interp.random_init`).
-    how
-        Further arguments of `interp.capture`, such as `site` and `pooling`.
 
     Returns
     -------
@@ -42,14 +60,15 @@ def capture_states(settings: Settings, random_init: bool, **how: Unpack[Capturin
     """
     import interp
 
-    corpus = settings.read_corpus()
-    activations = [
-        interp.capture(model, corpus, **how, folder=settings.output / name) for name, model in _models(settings, random_init)
-    ]
-    return activations[0], activations[1] if random_init else None
+    corpus, model, how = settings.read_corpus(), settings.load_model(), settings.capture_arguments()
+    trained = interp.capture(model, corpus, **how, folder=settings.output / _TRAINED)
+    if not random_init:
+        return trained, None
+    untrained = interp.random_init(model, settings.seed)
+    return trained, interp.capture(untrained, corpus, **_same_start(how, trained), folder=settings.output / _UNTRAINED)
 
 
-def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Unpack[Capturing]) -> None:
+def share_states(settings: CaptureSettings, shard: Shard, random_init: bool) -> None:
     """Capture the languages of one process of a run that several processes share.
 
     A language is never divided, so its batches, and hence its numbers, do not depend on the number of processes.
@@ -57,26 +76,23 @@ def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Unp
     Parameters
     ----------
     settings
-        Settings of the command: model, corpus, languages, output folder.
+        Settings of the command: model, corpus, languages, output folder, and how to pool.
     shard
         Which of the processes this is.
     random_init
         Also capture an untrained model of the same architecture.
-    how
-        Further arguments of `interp.capture`, the same as for `capture_states`.
     """
     import interp
 
-    corpus = settings.read_corpus()
+    corpus, how = settings.read_corpus(), settings.capture_arguments()
     if mine := shard.mine(corpus.languages):
-        for name, model in _models(settings, random_init):
-            interp.capture(model, corpus, **how, folder=settings.output / name, only=mine)
+        model = settings.load_model()
+        trained = interp.capture(model, corpus, **how, folder=settings.output / _TRAINED, only=mine)
+        if random_init:
+            untrained, how = interp.random_init(model, settings.seed), _same_start(how, trained)
+            interp.capture(untrained, corpus, **how, folder=settings.output / _UNTRAINED, only=mine)
 
 
-def _models(settings: Settings, random_init: bool) -> Iterator[tuple[str, TransformerBridge]]:
-    import interp
-
-    model = settings.load_model()
-    yield "activations", model
-    if random_init:
-        yield "activations-random", interp.random_init(model, settings.seed)
+def _same_start(how: dict[str, Any], trained: Activations) -> dict[str, Any]:
+    """The arguments for the untrained model: its texts begin with the token that those of the trained one began with."""
+    return how | {"start": str(trained.signature.settings.get("start", ""))}

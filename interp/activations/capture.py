@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.activations.folder import fill_folder
+from interp.activations.pool import Pooled, Pooling, pool_language
 from interp.activations.receipts import check_states
+from interp.activations.sinks import SinkRule, sink_detector
 from interp.activations.spans import Span, Template, spans
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
-from interp.models.batches import Batch, batches, context_limit, pad
-from interp.models.checks.finite import check_finite, is_half
+from interp.models.batches import context_limit
 from interp.models.computation import computed_by, model_facts
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import Site, layer_names, row_hook
+from interp.models.tokens import tokens_in_front
 from interp.provenance import Signature
+from interp.text.chat import chat_digest
 from interp.text.corpus import ParallelCorpus
 
-Pooling = Literal["mean", "last", "weighted", "end"]
 _log = logging.getLogger(__name__)
 
 
@@ -43,9 +42,12 @@ def capture(
     pooling: Pooling = "mean",
     layers: Sequence[str | int] | None = None,
     template: str | None = None,
+    chat: bool = False,
     folder: str | Path | None = None,
     only: Sequence[str] | None = None,
     max_tokens: int | None = None,
+    sinks: SinkRule = "omit",
+    start: str | None = None,
     include_bos: bool = False,
     truncate: bool = False,
     progress: bool = True,
@@ -66,11 +68,13 @@ def capture(
         position-weighted mean of MEXA, w_t = t / sum(t). "end": the last token of the whole prompt, the template included.
         Special tokens and padding are excluded.
     layers
-        Layers to keep, by name ("embed", "3") or by row number, which may be negative. The forward pass stops after the last of
-        them. Default: all.
+        Layers to keep, by name ("embed", "3") or by row number, which may be negative. Default: all.
     template
         A prompt around each sentence: "{sentence}" once, and "{language}" (English name) or "{autonym}" if wanted. Only the tokens
         of the sentence are pooled, but for "end". Default: the sentence alone.
+    chat
+        Write every text, with its template, as the user's message in the chat template of the tokenizer. Only the tokens of the
+        sentence are pooled, but for "end", which is then the token before the assistant's answer.
     folder
         Where to save one file for each language. An interrupted capture continues with the next language; a folder with another
         model, corpus or setting is refused. Default: keep the activations in memory.
@@ -79,8 +83,16 @@ def capture(
     max_tokens
         Maximum number of tokens of a batch, including padding. The result does not depend on it. Default: 16384 on a GPU; on a CPU
         2**19 / d_model, but at least 512, above which only memory grows.
+    sinks
+        "omit": leave attention sinks out of the pooling, at every layer: tokens whose norm is more than 5 times the median behind
+        some block, at any position (`interp.activations.sinks`). They are listed by `Activations.left_out`. "keep": pool them
+        too; the forward pass then stops after the last of `layers`.
+    start
+        A token to put before every text, which then takes the place of the sink. Default: none, unless some text of the corpus is
+        a single token that is a sink; then the tokenizer's own start or end token, in all languages. The signature names it.
+        "" never adds one.
     include_bos
-        Also pool the special tokens before the sentence, as MEXA does. The attention sink then dominates the mean.
+        Also pool the special tokens before the sentence, as MEXA does, and keep all sinks. The BOS then dominates the mean.
     truncate
         Truncate texts that exceed the context length. Default: they are an error.
     progress
@@ -93,8 +105,8 @@ def capture(
     Raises
     ------
     ValueError
-        A sentence is empty or too long, a value is NaN or infinite, the site does not exist in this architecture, the folder
-        holds another capture, or an argument has no valid value.
+        A sentence is empty, too long or nothing but an attention sink, a value is NaN or infinite, the site does not exist in this
+        architecture, the folder holds another capture, or an argument has no valid value.
 
     Notes
     -----
@@ -114,20 +126,30 @@ def capture(
     >>> activations.layers[:3]
     ('embed', '0', '1')
     """
-    if pooling not in get_args(Pooling):
-        raise ValueError(f"got pooling {pooling!r}, expected one of {', '.join(get_args(Pooling))}.")
-    if include_bos and template is not None:
+    for name, given, known in (("pooling", pooling, get_args(Pooling)), ("sinks", sinks, get_args(SinkRule))):
+        if given not in known:
+            raise ValueError(f"got {name} {given!r}, expected one of {', '.join(known)}.")
+    if include_bos and (template is not None or chat):
         raise ValueError(
             "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
         )
+    sinks = "keep" if include_bos else sinks
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
-    framed = Template("{sentence}" if template is None else template)
+    framed = Template("{sentence}" if template is None else template, model.tokenizer if chat else None)
     codes = corpus.languages if only is None else corpus.select(only).languages
-    texts = {code: _read(model, corpus, code, framed, include_bos, truncate) for code in codes}
-    settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos}
+    detector = sink_detector(model) if sinks == "omit" else None
+    before = start_token(model, start) if start is not None else None
+    if start is None and detector is not None and detector.first and _has_one_token_text(model, corpus, framed):
+        before = start_token(model, None)
+    texts = {code: _read(model, corpus, code, framed, before, include_bos, truncate) for code in codes}
+    settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos, "sinks": sinks}
     if template is not None:
         settings["template"] = json.dumps(template, ensure_ascii=False)
+    if chat:
+        settings["chat"] = chat_digest(model.tokenizer)
+    if before is not None:
+        settings["start"] = model.tokenizer.convert_ids_to_tokens(before)
     if layers is not None:
         settings["layers"] = ",".join(chosen)
     if truncate:
@@ -135,21 +157,62 @@ def capture(
     signature = Signature("capture", identify(model), corpus.identity, settings | hooks_in_force(model))
     facts = {**model_facts(model), **computed_by(model.cfg.device)} if folder is not None else {}
     planned = replace(_plan(corpus, chosen, site, pooling, signature, texts), facts=facts)
-    hooks = [row_hook(site, layer) for layer in chosen]
+    hooks = {layer: row_hook(site, layer) for layer in chosen}
     bound = max_tokens if max_tokens is not None else _batch_tokens(model)
 
-    def run(code: str, bar: tqdm) -> Float[Tensor, "layer sentence d_model"]:
+    def run(code: str, bar: tqdm) -> Pooled:
         bar.set_description(f"capture {code}")
         names = [f"of sentence {item!r} in {code}" for item in corpus.ids]
-        return _pool_language(model, texts[code], names, dict(zip(chosen, hooks, strict=True)), pooling, bound, bar.update)
+        return pool_language(model, texts[code], names, hooks, pooling, bound, detector, bar.update)
 
     with tqdm(total=len(corpus) * len(codes), unit="sentence", disable=None if progress else True) as bar, torch.no_grad():
         if folder is None:
-            acts = replace(planned, languages=codes, states=MappingProxyType({code: run(code, bar) for code in codes}))
+            pooled = {code: run(code, bar) for code in codes}
+            acts = replace(
+                planned,
+                languages=codes,
+                states=MappingProxyType({code: each.states for code, each in pooled.items()}),
+                sinks=MappingProxyType({code: each.left_out for code, each in pooled.items()}),
+            )
         else:
             acts = fill_folder(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
-        check_states(model, acts, texts, hooks)
+        check_states(model, acts, texts, list(hooks.values()), pooling)
         return acts
+
+
+def start_token(model: TransformerBridge, token: str | None) -> int | None:
+    """The id of a token that is put before every text: `token`, or by default the tokenizer's own BOS, end or padding token.
+
+    Raises `ValueError` where the tokenizer puts a token there itself, or `token` is no single token. "" gives None.
+    """
+    tokenizer = model.tokenizer
+    if token == "":
+        return None
+    if tokens_in_front(tokenizer):
+        raise ValueError(f"got start {token!r}, expected none: this tokenizer puts a special token before every text itself.")
+    if token is None:
+        known = [each for each in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) if each is not None]
+        if not known:
+            raise ValueError(
+                "capture: some texts are a single token, which is an attention sink in this model, and its tokenizer has no start "
+                'token to put before them. Give start="..." or a template, or keep the sinks (sinks="keep").'
+            )
+        return int(known[0])
+    ids = tokenizer(token, add_special_tokens=False)["input_ids"]
+    if len(ids) != 1:
+        raise ValueError(
+            f"got start {token!r}, which is {len(ids)} tokens, expected a single token such as {tokenizer.eos_token!r}."
+        )
+    return int(ids[0])
+
+
+def _has_one_token_text(model: TransformerBridge, corpus: ParallelCorpus, template: Template) -> bool:
+    """Whether some text of the corpus, in any language, is one token long."""
+    return any(
+        len(span.ids) == 1
+        for code in corpus.languages
+        for span in spans(model.tokenizer, corpus.sentences[code], template.around(language(code)))
+    )
 
 
 def _batch_tokens(model: TransformerBridge) -> int:
@@ -181,10 +244,18 @@ def _plan(
 
 
 def _read(
-    model: TransformerBridge, corpus: ParallelCorpus, code: str, template: Template, include_bos: bool, truncate: bool
+    model: TransformerBridge,
+    corpus: ParallelCorpus,
+    code: str,
+    template: Template,
+    start: int | None,
+    include_bos: bool,
+    truncate: bool,
 ) -> list[Span]:
     """One language tokenized, and refused where a sentence is empty or does not fit the context."""
     tokenized = spans(model.tokenizer, corpus.sentences[code], template.around(language(code)), include_bos)
+    if start is not None:
+        tokenized = [Span((start, *span.ids), span.start + 1, span.stop + 1) for span in tokenized]
     limit = context_limit(model) or max(len(span.ids) for span in tokenized)
     if truncate:
         cut = sum(len(span.ids) > limit for span in tokenized)
@@ -202,71 +273,3 @@ def _read(
                 "length. Shorten the text, or give truncate=True."
             )
     return tokenized
-
-
-def _pool_language(
-    model: TransformerBridge,
-    texts: list[Span],
-    names: list[str],
-    hooks: dict[str, str],
-    pooling: Pooling,
-    max_tokens: int,
-    done: Callable[[int], object],
-) -> Float[Tensor, "layer sentence d_model"]:
-    """The pooled states of one language; `names` say whose each text is, `hooks` give the hook of each layer by its name."""
-    pooled, layers = torch.empty(len(hooks), len(texts), model.cfg.d_model), list(hooks)
-    for group in batches([len(text.ids) for text in texts], max_tokens):
-        some = [texts[index] for index in group]
-        try:
-            states = _pool_batch(model, pad(model, [text.ids for text in some]), some, list(hooks.values()), pooling).cpu()
-        except torch.OutOfMemoryError as error:
-            error.add_note(f"capture: a batch of {len(group)} texts with {len(some[0].ids)} tokens did not fit. Lower max_tokens.")
-            raise
-        check_finite(
-            states,
-            lambda row, member, _, group=group: f"capture: the state at layer {layers[row]} {names[group[member]]}",
-            is_half(model),
-        )
-        pooled[:, group] = states
-        done(len(group))
-    return pooled
-
-
-def _pool_batch(
-    model: TransformerBridge, batch: Batch, texts: list[Span], hooks: list[str], pooling: Pooling
-) -> Float[Tensor, "layer item d_model"]:
-    """One forward pass, pooled inside the hooks: memory grows neither with layers nor with tokens beyond one block's own."""
-    take = _pooler(texts, batch, pooling)
-    pooled = torch.full((len(hooks), len(texts), model.cfg.d_model), torch.nan, device=batch.ids.device)
-    waiting = set(range(len(hooks)))
-
-    def keep(row: int) -> Callable[..., None]:
-        def hook(state: Tensor, hook: object) -> None:
-            pooled[row] = take(state)
-            waiting.discard(row)
-            if not waiting:
-                raise StopAtLayerException(state)
-
-        return hook
-
-    with model.hooks(fwd_hooks=[(name, keep(row)) for row, name in enumerate(hooks)]):
-        model(batch.ids, attention_mask=batch.mask, use_cache=False)
-    if waiting:
-        raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Choose another site or other layers.")
-    return pooled
-
-
-def _pooler(texts: list[Span], batch: Batch, pooling: Pooling) -> Callable[[Tensor], Float[Tensor, "item d_model"]]:
-    """From one layer's states `[item token d_model]` to one float32 state an item."""
-    items, width = batch.ids.shape
-    shifts = [width - len(text.ids) for text in texts]
-    if pooling in ("last", "end"):
-        ends = [shift + (text.stop if pooling == "last" else len(text.ids)) - 1 for text, shift in zip(texts, shifts, strict=True)]
-        return lambda state: state[range(items), ends].float()
-    weights = torch.zeros(items, 1, width)
-    for row, (text, shift) in enumerate(zip(texts, shifts, strict=True)):
-        n = text.stop - text.start
-        each = torch.arange(1, n + 1) if pooling == "weighted" else torch.ones(n)
-        weights[row, 0, shift + text.start : shift + text.stop] = each / each.sum()
-    weights = weights.to(batch.ids.device)
-    return lambda state: torch.bmm(weights.to(state.device), state.float())[:, 0]

@@ -21,7 +21,7 @@ from interp.languages import language
 from interp.models.sites import Site
 from interp.provenance import Signature
 
-_TENSOR, _TOKENS, _LENGTHS = "activations", "tokens", "lengths"
+_TENSOR, _TOKENS, _LENGTHS, _SINKS = "activations", "tokens", "lengths", "sinks"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,14 @@ class StoredStates:
                 return []
             return list(file.get_tensor(_TOKENS).split(file.get_tensor(_LENGTHS).tolist()))
 
+    def read_sinks(self) -> list[tuple[int, ...]]:
+        """The positions of the attention sinks left out of each sentence; none where they were not written."""
+        with self._opened() as file:
+            if _SINKS not in file.keys():  # noqa: SIM118
+                return []
+            marks = file.get_tensor(_SINKS).split(file.get_tensor(_LENGTHS).tolist())
+            return [tuple(each.nonzero()[:, 0].tolist()) for each in marks]
+
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         if self.sha not in self.checked:
@@ -85,11 +93,20 @@ class StoredStates:
         return "" if checksum(self.path) == self.sha else "is truncated or was altered since it was captured"
 
 
-def write_states(path: Path, states: Float[Tensor, "layer sentence d_model"], tokens: Sequence[Tensor] = ()) -> str:
-    """Write the states and token ids of one language atomically. Returns the checksum."""
+def write_states(
+    path: Path,
+    states: Float[Tensor, "layer sentence d_model"],
+    tokens: Sequence[Tensor] = (),
+    sinks: Sequence[tuple[int, ...]] = (),
+) -> str:
+    """Write the states, token ids and attention sinks of one language atomically. Returns the checksum."""
     tensors = {_TENSOR: states.contiguous()}
     if tokens:
+        marks = [torch.zeros(len(ids), dtype=torch.bool) for ids in tokens]
+        for mark, positions in zip(marks, sinks or [()] * len(tokens), strict=True):
+            mark[[position for position in positions if position < len(mark)]] = True
         tensors |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
+        tensors[_SINKS] = torch.cat(marks)
     with whole(path) as temporary:
         save_file(tensors, temporary)
         return checksum(temporary)

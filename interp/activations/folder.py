@@ -11,9 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from torch import Tensor
-
 from interp.activations.files import StoredStates, write_states
+from interp.activations.pool import Pooled
 from interp.activations.store import MANIFEST, Activations, read_manifest
 from interp.files.cache import differences
 from interp.files.lock import locked
@@ -28,7 +27,7 @@ _log = logging.getLogger(__name__)
 def fill_folder(
     folder: Path,
     planned: Activations,
-    run: Callable[[str], Tensor],
+    run: Callable[[str], Pooled],
     skip: Callable[[int], object],
     only: Sequence[str] | None = None,
 ) -> Activations:
@@ -41,7 +40,7 @@ def fill_folder(
     planned
         The activations to be captured, without their states.
     run
-        Computes the states of a language.
+        Computes the states of a language, and the attention sinks left out of them.
     skip
         Called with the number of sentences of each language that is kept.
     only
@@ -66,7 +65,8 @@ def fill_folder(
                 skip(len(planned))
                 continue
             name = f"{code}.safetensors"
-            sha = write_states(folder / name, run(code), planned.token_ids.get(code, ()))
+            pooled = run(code)
+            sha = write_states(folder / name, pooled.states, planned.token_ids.get(code, ()), pooled.left_out)
             kept[code] = StoredStates(folder / name, sha)
             _write_manifest(partial, planned, kept)
         if only is not None:

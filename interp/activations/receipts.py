@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from interp.activations.pool import Pooling, Positions, pooled_positions, position_weights
 from interp.activations.spans import Span
 from interp.activations.store import Activations
 from interp.models.batches import pad
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def check_states(model: TransformerBridge, acts: Activations, texts: Mapping[str, Sequence[Span]], hooks: Sequence[str]) -> None:
+def check_states(
+    model: TransformerBridge, acts: Activations, texts: Mapping[str, Sequence[Span]], hooks: Sequence[str], pooling: Pooling
+) -> None:
     """Compute the states of some sentences again. Raises `ReceiptError` where one is off, read in a batch now or from disk.
 
     `texts` are the tokenized sentences of each language, `hooks` the hook of each layer in `acts`. A difference is a share of the
-    largest value that the layer holds at any token pooled over.
+    largest value that the layer holds at any token pooled over. The attention sinks left out are those that the run found.
     """
     what, off = "captured sentences", []
     sentences = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]
@@ -32,17 +35,14 @@ def check_states(model: TransformerBridge, acts: Activations, texts: Mapping[str
         span, batch = texts[code][item], pad(model, [texts[code][item].ids])
         _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(hooks), use_cache=False)
         states = acts[code][:, item]
-        off.append(max(_difference(states[row], held[name][0], span, acts.pooling) for row, name in enumerate(hooks)))
+        left_out = acts.left_out(code)[item]
+        off.append(max(_difference(states[row], held[name][0], span, left_out, pooling) for row, name in enumerate(hooks)))
     receipts.record_differences(what, off, tolerance_of(model))
 
 
-def _difference(state: Tensor, held: Tensor, span: Span, pooling: str) -> float:
+def _difference(state: Tensor, held: Tensor, span: Span, left_out: Positions, pooling: Pooling) -> float:
     """How far a pooled state is from what a layer held at the tokens `[token d_model]` of its sentence."""
-    if pooling == "end":
-        tokens = held[-1:].float().cpu()
-    else:
-        tokens = held[span.stop - 1 : span.stop] if pooling == "last" else held[span.start : span.stop]
-        tokens = tokens.float().cpu()
-    weights = torch.arange(1, len(tokens) + 1).float() if pooling == "weighted" else torch.ones(len(tokens))
+    kept = pooled_positions(span, left_out, pooling)
+    tokens, weights = held[kept].float().cpu(), position_weights(kept, span, pooling)
     pooled = (weights[:, None] * tokens).sum(0) / weights.sum()
     return float((state - pooled).abs().max() / tokens.abs().max().clamp_min(1e-6))

@@ -9,6 +9,7 @@ from typing import Any
 
 from interp.languages import Language
 from interp.models.tokens import read_texts
+from interp.text.chat import in_chat
 
 _FIELDS = ("sentence", "language", "autonym")
 
@@ -24,9 +25,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Template:
-    """The words around a sentence, `{sentence}` once and `{language}` (English name) or `{autonym}` where wanted."""
+    """The words around a sentence, `{sentence}` once and `{language}` (English name) or `{autonym}` where wanted.
+
+    With `chat`, a tokenizer, the whole is the user's message in its chat template.
+    """
 
     text: str = "{sentence}"
+    chat: Any = None
 
     def __post_init__(self) -> None:
         try:
@@ -41,9 +46,9 @@ class Template:
 
     def around(self, language: Language) -> tuple[str, str]:
         """What stands before and after the sentence in one language."""
-        mark = "\0"
+        mark = "\N{LEFT CEILING}sentence\N{RIGHT CEILING}"
         filled = self.text.format(sentence=mark, language=language.name, autonym=language.autonym)
-        before, _, after = filled.partition(mark)
+        before, _, after = (filled if self.chat is None else in_chat(self.chat, filled)).partition(mark)
         return before, after
 
 

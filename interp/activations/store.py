@@ -53,7 +53,9 @@ class Activations:
     rows
         Rows of `states` that are selected; empty for all of them.
     token_ids
-        The pooled tokens of each sentence. Use `tokens(language)` instead.
+        The tokens of each sentence. Use `tokens(language)` instead.
+    sinks
+        The attention sinks left out of each sentence. Use `left_out(language)` instead.
     facts
         What else the numbers depend on, such as hashes of the weights and library versions (`interp.models.computation`).
 
@@ -84,6 +86,7 @@ class Activations:
     states: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rows: tuple[int, ...] = ()
     token_ids: Mapping[str, Sequence[Tensor]] = field(default_factory=dict, repr=False)
+    sinks: Mapping[str, Sequence[tuple[int, ...]]] = field(default_factory=dict, repr=False)
     facts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, spelling: str) -> Float[Tensor, "layer sentence d_model"]:
@@ -113,13 +116,20 @@ class Activations:
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The token ids over which each sentence of one language was pooled. Raises `ValueError` if they were not stored."""
+        """The token ids of each sentence of one language, sinks included. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
         if len(stored) != len(self.ids):
             raise ValueError(f"these activations have no token ids of {code}. Capture again, or give from_arrays(..., tokens=).")
         return stored
+
+    def left_out(self, spelling: str) -> list[tuple[int, ...]]:
+        """The attention sinks left out of each sentence of one language, as positions in `tokens`; mostly none or (0,)."""
+        code = language(spelling).code
+        states = self.states.get(code)
+        stored = states.read_sinks() if isinstance(states, StoredStates) else self.sinks.get(code, ())
+        return list(stored) or [()] * len(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)

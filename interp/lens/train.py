@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import trange
 
+from interp.activations.sinks import SinkDetector, sink_detector
 from interp.files.cache import describe_differences, differences
 from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens.distributions import divergence
@@ -84,6 +85,7 @@ def train_lens(
 
     Notes
     -----
+    Special tokens and attention sinks (`interp.activations.sinks`) are neither trained on nor measured.
     SGD with Nesterov momentum 0.9, weight decay 1e-3 and gradients clipped to norm 1, as published.
 
     References
@@ -101,22 +103,23 @@ def train_lens(
     """
     path, identity = Path(path), identify(model)
     settings = {"corpus": corpus.identity.sha, "languages": list(corpus.languages), "steps": steps, "sentences": sentences,
-                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed,
+                "tokens": tokens, "held_out": held_out, "learning_rate": learning_rate, "seed": seed, "sinks": "omit",
                 **model_facts(model), **computed_by(model.cfg.device)}  # fmt: skip
     if path.exists():
         return _finished(load_lens(path, model), settings, path)
     train, test = _split(corpus, held_out, seed)
     partial = path.with_name(f"{path.stem}.partial.safetensors")
     tensors, start = _start(partial, model, settings, identity)
+    detector = sink_detector(model)
     for step in trange(start, steps, initial=start, total=steps, desc="tuned lens", leave=False):
-        hidden, owners = _rows(model, _draw(corpus, train, sentences, seed, step), tokens)
+        hidden, owners = _rows(model, _draw(corpus, train, sentences, seed, step), tokens, detector)
         gradients = _gradients(model, hidden, _weights(owners // sentences, len(corpus.languages)), tensors)
         _descend(tensors, gradients, learning_rate * (1 - step / steps))
         if (step + 1) % save_every == 0:
             save_tensors(partial, tensors, {"model": identity.sha, "settings": settings, "step": step + 1})
-    before, layers = _evaluate(model, corpus, test, tokens, None), rows_of(model)[:-1]
+    before, layers = _evaluate(model, corpus, test, tokens, None, detector), rows_of(model)[:-1]
     lens = TunedLens(tensors["weight"], tensors["bias"], layers, identity, before, before, settings)
-    after = _evaluate(model, corpus, test, tokens, lens)
+    after = _evaluate(model, corpus, test, tokens, lens, detector)
     TunedLens(lens.weight, lens.bias, layers, identity, before, after, settings).save(path)
     partial.unlink(missing_ok=True)
     return load_lens(path, model)
@@ -169,13 +172,15 @@ def _draw(corpus: ParallelCorpus, train: Sequence[int], sentences: int, seed: in
 
 @torch.no_grad()
 def _rows(
-    model: TransformerBridge, texts: Sequence[str], tokens: int
+    model: TransformerBridge, texts: Sequence[str], tokens: int, detector: SinkDetector
 ) -> tuple[Float[Tensor, "layer token d_model"], Int[Tensor, " token"]]:
-    """The states of every token of the texts, and the index of its text. Special tokens are left out: their norm is far larger."""
+    """The states of every token of the texts, and the index of its text, without special tokens and attention sinks."""
     batch = pad(model, [ids[:tokens] for ids in prompt_ids(model.tokenizer, texts)])
     special = torch.tensor(model.tokenizer.all_special_ids or [-1], device=batch.ids.device)
     kept = batch.mask.bool() & ~torch.isin(batch.ids, special)
-    hidden, owners = stream(model, batch, last_only=False)[:, kept], kept.nonzero()[:, 0]
+    states = stream(model, batch, last_only=False)
+    kept &= ~detector.sinks(torch.linalg.vector_norm(states[1:].float(), dim=-1))
+    hidden, owners = states[:, kept], kept.nonzero()[:, 0]
     names = rows_of(model)
     check_finite(
         hidden, lambda row, token, _: f"tuned lens: the state of layer {names[row]} in text {int(owners[token])}", is_half(model)
@@ -214,18 +219,25 @@ def _descend(tensors: dict[str, Tensor], gradients: dict[str, Tensor], rate: flo
 
 
 def _evaluate(
-    model: TransformerBridge, corpus: ParallelCorpus, rows: Sequence[int], tokens: int, lens: Lens | None
+    model: TransformerBridge,
+    corpus: ParallelCorpus,
+    rows: Sequence[int],
+    tokens: int,
+    lens: Lens | None,
+    detector: SinkDetector,
 ) -> Float[Tensor, "language layer"]:
     """KL(final || lens) in bits, a mean over tokens, for each language and row but the last."""
     texts = {code: [corpus.sentences[code][row] for row in rows] for code in corpus.languages}
-    return torch.stack([_divergence(model, texts[code], tokens, lens) for code in corpus.languages])
+    return torch.stack([_divergence(model, texts[code], tokens, lens, detector) for code in corpus.languages])
 
 
-def _divergence(model: TransformerBridge, texts: list[str], tokens: int, lens: Lens | None) -> Float[Tensor, " layer"]:
+def _divergence(
+    model: TransformerBridge, texts: list[str], tokens: int, lens: Lens | None, detector: SinkDetector
+) -> Float[Tensor, " layer"]:
     layers, n = rows_of(model), 0
     total = torch.zeros(len(layers) - 1)
     for start in range(0, len(texts), 8):
-        hidden, _ = _rows(model, texts[start : start + 8], tokens)
+        hidden, _ = _rows(model, texts[start : start + 8], tokens, detector)
         n += hidden.shape[1]
         for part in pieces(model, hidden.shape[1]):
             final = log_probabilities(model, hidden[-1, part], layers[-1])

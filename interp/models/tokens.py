@@ -34,7 +34,8 @@ class Tokens(NamedTuple):
 def read_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], offsets: bool = False) -> list[Tokens]:
     """Tokenize texts and find which tokens are their own and which the tokenizer added.
 
-    A special token that is written in the text, such as "</s>", is its own.
+    A special token that is written in the text, such as "</s>", is its own. A text that already begins with the special tokens
+    that the tokenizer puts in front, as those of a chat template do, gets none added.
 
     Parameters
     ----------
@@ -55,9 +56,17 @@ def read_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], offsets
         return []
     how = {"padding": False, "truncation": False, "verbose": False}
     if not tokenizer.is_fast:
-        front, behind = _around(tokenizer)
+        before, behind = _around(tokenizer)
         own = tokenizer(list(texts), add_special_tokens=False, **how)["input_ids"]
-        return [Tokens([*front, *ids, *behind], len(front), len(front) + len(ids)) for ids in own]
+        return [Tokens([*before, *ids, *behind], len(before), len(before) + len(ids)) for ids in own]
+    front = _front_text(tokenizer)
+    begun = [front != "" and text.startswith(front) for text in texts]
+    if all(begun):
+        encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=offsets, **how)
+        characters = encoded["offset_mapping"] if offsets else [None] * len(texts)
+        return [Tokens(ids, 0, len(ids), spans) for ids, spans in zip(encoded["input_ids"], characters, strict=True)]
+    if any(begun):
+        return [read_texts(tokenizer, [text], offsets)[0] for text in texts]
     encoded = tokenizer(list(texts), return_special_tokens_mask=True, return_offsets_mapping=offsets, **how)
     characters = encoded["offset_mapping"] if offsets else [None] * len(texts)
     return [
@@ -93,6 +102,14 @@ def end_tokens(model: TransformerBridge) -> tuple[int, ...]:
     ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
     ends = model.tokenizer.eos_token_id if ends is None else ends
     return tuple(sorted({int(ends)} if isinstance(ends, int) else {int(end) for end in ends or ()}))
+
+
+def _front_text(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The special tokens that a fast tokenizer puts before a text, as text; empty where it puts none."""
+    ids = tokenizer(_PROBES[0], verbose=False)["input_ids"]
+    mask = tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
+    count = next((index for index, special in enumerate(mask) if not special), 0)
+    return "".join(str(token) for token in tokenizer.convert_ids_to_tokens(ids[:count]))
 
 
 def _own(tokenizer: PreTrainedTokenizerBase, added: Sequence[int]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations
 from interp.languages import language, nearest
 from interp.provenance import Signature
@@ -245,4 +246,4 @@ def _notes(acts: Activations, documents: tuple[str, ...] | None) -> tuple[str, .
     notes = [f"Confidence intervals resample {unit}. Retrieval is among {len(acts.ids)} candidates; values depend on their number."]
     if "embed" in acts.layers:
         notes.append("The embedding row mostly measures tokens that two languages share.")
-    return tuple(notes)
+    return (*notes, *describe_sinks(acts))

@@ -20,6 +20,7 @@ import pandas as pd
 from jaxtyping import Float, Real
 from tqdm.auto import tqdm
 
+from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, choose_rows
 from interp.provenance import Signature
 from probes.linear.cross_validation import lengths
@@ -182,7 +183,8 @@ def measure_atlas(
     signed = {**acts.signature.settings, "umap": neighbours if umap else "off", "boot": resamples, "seed": seed}
     signature = Signature("atlas", acts.signature.model, acts.signature.corpus, signed)
     report = AtlasReport(pd.concat(frames, ignore_index=True), signature, settings=settings)
-    return AtlasReport(report.table, signature, settings=settings, notes=(CAPTION, *_warnings(report, random_init)))
+    notes = (CAPTION, *_warnings(report, random_init), *describe_sinks(acts))
+    return AtlasReport(report.table, signature, settings=settings, notes=notes)
 
 
 def _warnings(report: AtlasReport, random_init: Activations | None) -> list[str]:

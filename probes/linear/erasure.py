@@ -181,7 +181,10 @@ def erase(acts: Activations, method: Method = "leace", *, rank: int | None = Non
     tokens = {
         code: acts.tokens(code) if isinstance(acts.states[code], StoredStates) else acts.token_ids.get(code, ()) for code in changed
     }
-    return replace(acts, states=MappingProxyType(changed), rows=(), signature=signature, token_ids=MappingProxyType(tokens))
+    sinks = MappingProxyType({code: acts.left_out(code) for code in changed})
+    return replace(
+        acts, states=MappingProxyType(changed), rows=(), signature=signature, token_ids=MappingProxyType(tokens), sinks=sinks
+    )
 
 
 def language_vectors(acts: Activations, source: str, target: str) -> dict[str, Float[Tensor, " d_model"]]:

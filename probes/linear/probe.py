@@ -20,6 +20,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
+from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations
 from interp.provenance import Signature
 from probes.item_values import ItemColumns
@@ -221,7 +222,12 @@ def measure_probes(
     settings = {"target": name, "kind": kind, "erase": erase, "folds": folds, "resamples": resamples, "seed": seed}
     signed = {**acts.signature.settings, "erase": erase, "folds": folds, "boot": resamples, "seed": seed}
     signature = Signature(f"probe:{name}", acts.signature.model, acts.signature.corpus, signed)
-    return ProbeReport(pd.concat(frames, ignore_index=True), signature, settings=settings, notes=_notes(kind, random_init))
+    return ProbeReport(
+        pd.concat(frames, ignore_index=True),
+        signature,
+        settings=settings,
+        notes=(*_notes(kind, random_init), *describe_sinks(acts)),
+    )
 
 
 def _notes(kind: Kind, random_init: Activations | None) -> tuple[str, ...]:

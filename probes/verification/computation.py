@@ -17,7 +17,7 @@ from interp.interventions.grid.grid import FAST, Grid, Item, Method, measure_gri
 from interp.interventions.grid.scores import Ask
 from interp.models.batches import context_limit, pad
 from interp.models.checks.verification import CannotAskError, WrongError, probe_ids, share_of_largest, tolerance_of
-from probes.verification.sentences import SENTENCES
+from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

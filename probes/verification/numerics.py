@@ -17,7 +17,7 @@ from interp.models.checks.verification import CannotAskError, share_of_largest
 from interp.models.hooks import Hooks
 from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
-from probes.verification.sentences import SENTENCES
+from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interp.interventions.edits import tokens_of
 from interp.models.checks.verification import CannotAskError, WrongError
 from interp.models.tokens import end_tokens
-from probes.verification.sentences import SENTENCES
+from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

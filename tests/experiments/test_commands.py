@@ -280,7 +280,7 @@ def test_align_killed_in_its_second_language_gives_the_same_table_when_resumed(w
     args = ["align", *world, "--metrics", "mexa", "--output"]
     assert cli.main([*args, str(tmp_path / "whole")]) == 0
     capture = sys.modules["interp.activations.capture"]
-    pool, calls = capture._pool_language, []
+    pool, calls = capture.pool_language, []
 
     class Killed(BaseException):
         """Nothing catches it, as nothing catches a signal."""
@@ -291,7 +291,7 @@ def test_align_killed_in_its_second_language_gives_the_same_table_when_resumed(w
             raise Killed
         return pool(*given)
 
-    monkeypatch.setattr(capture, "_pool_language", counted)
+    monkeypatch.setattr(capture, "pool_language", counted)
     with pytest.raises(Killed):
         cli.main([*args, str(tmp_path / "cut")])
     assert not (tmp_path / "cut" / "manifest.json").exists()

@@ -35,7 +35,7 @@ UNITS = {
     "neurons": [("interp.neurons", "_count"), ("probes.neurons.ablation", "ablated")],
 }
 """What does the work of a question, one call a language, a batch of items or a mask."""
-_CAPTURE = [("interp.activations.capture", "_pool_language")]
+_CAPTURE = [("interp.activations.capture", "pool_language")]
 
 
 @pytest.fixture(scope="module")

@@ -111,13 +111,14 @@ def test_some_layers_are_the_same_rows_and_no_later_block_runs(site: str) -> Non
     everything = interp.capture(model, CORPUS, site=site, progress=False)
     ran: list[int] = []
     with model.hooks(fwd_hooks=[(f"blocks.{n}.hook_resid_pre", lambda state, hook, n=n: ran.append(n)) for n in range(LAYERS)]):
-        some = interp.capture(model, CORPUS, site=site, layers=["1", 0], progress=False)
+        some = interp.capture(model, CORPUS, site=site, layers=["1", 0], sinks="keep", progress=False)
     assert max(ran) == 1
     rows = [everything.layers.index(name) for name in some.layers]
     assert some.layers == ("1", everything.layers[0])
     assert torch.equal(some["deu"], everything["deu"][rows])
     assert torch.equal(everything.select(layers=["1", 0])["deu"], some["deu"])
     assert "layers:1," in str(some.signature)
+    assert torch.equal(interp.capture(model, CORPUS, site=site, layers=["1", 0], progress=False)["deu"], some["deu"])
     with pytest.raises(ValueError, match="got layer 'embedding', expected one of"):
         interp.capture(model, CORPUS, layers=["embedding"])
 

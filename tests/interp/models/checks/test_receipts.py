@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -100,6 +101,10 @@ def _off(grids: list[Grid]) -> list[Grid]:
     return [Grid(grid.values + 0.1, grid.untouched, grid.near_ties) for grid in grids]
 
 
+def _shifted(pooled):
+    return replace(pooled, states=pooled.states + 0.1)
+
+
 def _all_seen(model, sequences):
     batch = pad(model, sequences)
     return Batch(batch.ids, torch.ones_like(batch.mask))
@@ -117,7 +122,11 @@ def _emptied(past, copies=1):
 
 
 FAULTS = {
-    "captured sentences": (capturing, "_pool_batch", lambda real: lambda *args: real(*args) + 0.1),
+    "captured sentences": (
+        capturing,
+        "pool_language",
+        lambda real: lambda *args: replace(pooled := real(*args), states=pooled.states + 0.1),
+    ),
     "counted sentences": (neurons, "pad", lambda real: _all_seen),
     "generated texts": (generating, "greedy", lambda real: _other_tokens),
     "scored continuations": (scoring, "_tail_log_probs", lambda real: lambda *args: [each - 0.1 for each in real(*args)]),

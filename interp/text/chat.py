@@ -1,0 +1,56 @@
+"""Text in a model's own chat template: as the message of a user, to be answered by the assistant."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from interp.text.corpus import ParallelTask
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def in_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+    """Write a text as the user's message, followed by the opening of the assistant's answer, as the model was tuned to read it.
+
+    The template's own special tokens are part of the result; `interp.models.tokens.read_texts` does not add them again.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model, with a chat template.
+    text
+        The message. Some templates remove blanks around it.
+
+    Raises
+    ------
+    ValueError
+        The tokenizer has no chat template, or the template does not write the message.
+    """
+    if not tokenizer.chat_template:
+        raise ValueError("got a tokenizer without a chat template, expected that of a chat model. Leave chat out.")
+    written = str(tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True))
+    if text.strip() not in written:
+        raise ValueError(f"the chat template of this tokenizer does not write the message {text[:40]!r} as it is. Leave chat out.")
+    return written
+
+
+def chat_task(tokenizer: PreTrainedTokenizerBase, task: ParallelTask) -> ParallelTask:
+    """The same questions, each in the model's chat template (`in_chat`), so that the last token of a prompt is where it answers.
+
+    Parameters
+    ----------
+    tokenizer
+        The tokenizer of the model.
+    task
+        The questions. Answers and options stay as they are, and follow the opening of the assistant's answer.
+    """
+    prompts = {code: tuple(in_chat(tokenizer, prompt) for prompt in texts) for code, texts in task.prompts.items()}
+    return replace(task, name=f"{task.name} (chat {chat_digest(tokenizer)})", prompts=prompts)
+
+
+def chat_digest(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The first digits of a hash of the chat template, for signatures."""
+    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()[:8]
