@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 import yaml
 
 if TYPE_CHECKING:
     import pandas as pd
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,14 @@ def main(args: Sequence[str]) -> int:
     return int((table["result"] == "FAILED").any())
 
 
-def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
+def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, object]]:
     """Run the checks. Returns their table and the identity of the model."""
     from rich.progress import Progress
 
     from interp.models.load import bridge_unchecked, identify, load, load_hf_model
     from probes.verification.measure import tabulate, verify
 
+    plain: PreTrainedModel | None
     plain, tokenizer, name = load_hf_model(settings.model, dtype=settings.dtype, device=settings.device)
     split = len(set((getattr(plain, "hf_device_map", None) or {}).values())) > 1
     if split:  # a second tree over tensors on several devices or on disk would be a second model
@@ -103,7 +105,7 @@ def _begin(settings: CheckSettings, folder: Path) -> None:
     write_text(folder / "config.yaml", yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
-def _save(table: pd.DataFrame, identity: dict[str, Any], folder: Path) -> None:
+def _save(table: pd.DataFrame, identity: dict[str, object], folder: Path) -> None:
     """Write the table and, last, check.json, which marks the folder as complete."""
     from interp.files.atomic import checksum, whole
     from interp.files.sealed_json import write_sealed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
@@ -49,11 +49,10 @@ class ScaleSettings(Scoped, Training):
         """The same settings with every language under its one code."""
         from interp.languages import language
 
-        named: dict[str, Any] = {
-            name: {language(key).code: value for key, value in getattr(self, name).items()} for name in ("caps", "weights")
-        }
+        caps = {language(key).code: value for key, value in self.caps.items()}
+        weights = {language(key).code: value for key, value in self.weights.items()}
         reference = self.reference and language(self.reference).code
-        return replace(super().resolved(), reference=reference, **named)
+        return replace(super().resolved(), reference=reference, caps=caps, weights=weights)
 
     def study(self) -> ScalingStudy:
         """The study that these settings ask for."""

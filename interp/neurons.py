@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +22,9 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.activations.spans import Span, spans
-from interp.files.cache import Cache, describe_differences, differences
+from interp.files.cache import Cache, Facts, describe_differences, differences
 from interp.files.lock import locked
-from interp.files.sealed_json import read_sealed, write_sealed
+from interp.files.sealed_json import Json, read_sealed, write_sealed
 from interp.models.batches import batches, context_limit, pad
 from interp.models.checks import receipts
 from interp.models.checks.finite import check_finite, is_half
@@ -245,7 +244,7 @@ def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[st
 
 
 def _resume(
-    cache: Cache[dict[str, Tensor]], code: str, asked: Mapping[str, Any], count: Callable[[], dict[str, Tensor]], together: bool
+    cache: Cache[dict[str, Tensor]], code: str, asked: Facts, count: Callable[[], dict[str, Tensor]], together: bool
 ) -> dict[str, Tensor]:
     """The counts of one language, in a folder that holds those of one model and text."""
     folder = cache.folder
@@ -265,7 +264,7 @@ def _resume(
         return counts
 
 
-def _asked_before(path: Path) -> dict[str, Any] | None:
+def _asked_before(path: Path) -> dict[str, Json] | None:
     """What the counts in a folder are of; None where nothing says so: each file knows by itself."""
     try:
         return read_sealed(path) if path.is_file() else None

@@ -69,12 +69,12 @@ class Signature:
         keys = [*mine, *(key for key in theirs if key not in mine)]
         return {key: (mine.get(key, ""), theirs.get(key, "")) for key in keys if mine.get(key) != theirs.get(key)}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values for JSON, for `from_dict`."""
         return {**asdict(self), "settings": dict(self.settings), "line": str(self)}
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Signature:
+    def from_dict(cls, plain: Mapping[str, object]) -> Signature:
         """The signature of the values `plain` of `to_dict`. Raises `ValueError` if a field is missing or has another type."""
         return validate(cls, plain, "signature")
 

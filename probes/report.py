@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, ParamSpec, Self, TypedDict, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _Asked = ParamSpec("_Asked")
 _Made = TypeVar("_Made", bound="Report")
 MANIFEST, CONFIG = "manifest.json", "config.yaml"
-_SAVING: dict[RcKeyType, Any] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
+_SAVING: dict[RcKeyType, str | int] = {"svg.fonttype": "none", "svg.hashsalt": "interp", "pdf.fonttype": 42}
 """Text stays text, so that a browser shapes every script; equal figures give equal bytes."""
 _Read = TypeVar("_Read")
 _TABLE, _SUMMARY, _ARRAYS = "table.parquet", "summary.csv", "arrays.safetensors"
@@ -51,6 +51,22 @@ class _Manifest:
     environment: dict[str, str]
     written: str
     receipts: list[Receipt] = field(default_factory=list)
+
+
+class Manifest(TypedDict):
+    """The manifest of a finished run, as JSON has it: `signature` is `Signature.to_dict`, a receipt the fields of a `Receipt`."""
+
+    report: str
+    question: str
+    verdict: str
+    signature: dict[str, Any]
+    settings: dict[str, Any]
+    notes: list[str]
+    files: dict[str, str]
+    figures: list[str]
+    environment: dict[str, str]
+    written: str
+    receipts: NotRequired[list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Report:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    manifest: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, object] = field(default_factory=dict)
     receipts: tuple[Receipt, ...] = ()
 
     question: ClassVar[str] = ""
@@ -237,14 +253,15 @@ def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
     return measured
 
 
-def read_manifest(folder: str | Path) -> dict[str, Any]:
+def read_manifest(folder: str | Path) -> Manifest:
     """The manifest of a finished run `folder`. Raises `ValueError` where there is none, or it is not as a run wrote it."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise ValueError(f"{folder} holds no finished run: {MANIFEST} is missing. Finish it with --resume --output {folder}.")
     try:
-        manifest = read_sealed(safe_path(Path(folder), MANIFEST))
-        validate(_Manifest, manifest, path)
+        plain = read_sealed(safe_path(Path(folder), MANIFEST))
+        validate(_Manifest, plain, path)
+        manifest = cast(Manifest, plain)  # validated just now
         needed = {_TABLE, _SUMMARY, *(figure_file(index, name) for index, name in enumerate(manifest["figures"]))}
         if missing := needed - manifest["files"].keys():
             raise ValueError(f"{path} names no {min(missing)}")
@@ -253,12 +270,12 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     return manifest
 
 
-def receipts_of(manifest: Mapping[str, Any]) -> tuple[Receipt, ...]:
+def receipts_of(manifest: Manifest) -> tuple[Receipt, ...]:
     """The receipts in a manifest; none where it was written before there were any."""
     return tuple(Receipt(**each) for each in manifest.get("receipts", ()))
 
 
-def check_files(folder: Path, manifest: Mapping[str, Any], names: Iterable[str] | None = None) -> None:
+def check_files(folder: Path, manifest: Manifest, names: Iterable[str] | None = None) -> None:
     """Raise `ValueError` for the first file of a run `folder` that is not as the run wrote it.
 
     `manifest` has the checksums; `names` are the files to check, None for all.

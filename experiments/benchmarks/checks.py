@@ -10,7 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Generic, ParamSpec, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -20,20 +20,24 @@ from rich.table import Table
 import interp
 from interp.interventions.grid import items, receipts
 from interp.models.checks import verification
+from interp.models.load import TransformerBridge
 from interp.text.read import read_task
 from probes.transplant.measure import measure_transplant
 from probes.transplant.options import pairs_of
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class _Clock:
+
+class _Clock(Generic[P, T]):
     """The CPU seconds spent in one function, in all its calls."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[P, T]) -> None:
         self.seconds, self.function = 0.0, function
 
-    def timed(self) -> Callable[..., Any]:
+    def timed(self) -> Callable[P, T]:
         @wraps(self.function)
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
             started = time.process_time()
             try:
                 return self.function(*args, **kwargs)
@@ -62,9 +66,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     Console().print(table)
 
 
-def _load(options: argparse.Namespace) -> tuple[Any, float, float]:
+def _load(options: argparse.Namespace) -> tuple[TransformerBridge, float, float]:
     plain, check = verification.plain_logits, verification.check_model
-    clocks = [_Clock(plain), _Clock(check)]
+    clocks: list[_Clock] = [_Clock(plain), _Clock(check)]
     verification.plain_logits, verification.check_model = (clock.timed() for clock in clocks)
     started = time.process_time()
     try:
@@ -74,7 +78,7 @@ def _load(options: argparse.Namespace) -> tuple[Any, float, float]:
     return model, time.process_time() - started, sum(clock.seconds for clock in clocks)
 
 
-def _transplant(model: Any, options: argparse.Namespace) -> tuple[float, float]:
+def _transplant(model: TransformerBridge, options: argparse.Namespace) -> tuple[float, float]:
     task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=options.items)
     clock = _Clock(receipts.check_cells)
     with patch.object(items, "check_cells", clock.timed()):

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -74,7 +73,8 @@ class Case:
     def _answer(self, ids: Tensor, mask: Tensor) -> Tensor:
         if self.tokens == 1:
             return self.model(ids, attention_mask=mask, use_cache=False, logits_to_keep=1)[0, -1]
-        written: Any = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
+        written = self.model.generate(ids, max_new_tokens=self.tokens, do_sample=False, stop_at_eos=False, verbose=False)
+        assert isinstance(written, Tensor)
         return written[0, ids.shape[1] :]
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _MANY, _TINY = 1_000_000_000, 1e-12
 _COUNT, _COUNT_OR_NONE = (1, _MANY), (0, _MANY)
@@ -38,7 +41,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
-def check_bounds(settings: Any) -> None:
+def check_bounds(settings: DataclassInstance) -> None:
     """Raises `ValueError`, naming the flag, for the first number of a dataclass of settings that is out of its bounds."""
     for field in dataclasses.fields(settings):
         least, most = BOUNDS.get(field.name, (-math.inf, math.inf))
@@ -48,7 +51,7 @@ def check_bounds(settings: Any) -> None:
                 raise ValueError(f"{flag}: got {_short(value)}, expected {_said(least, most)}. Give one of these.")
 
 
-def _numbers(value: Any) -> Iterator[int | float]:
+def _numbers(value: object) -> Iterator[int | float]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         yield value
     elif isinstance(value, tuple | list):

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
 from experiments.runs.strict_yaml import read_yaml
@@ -52,7 +52,7 @@ def _flags(settings: Settings) -> Iterator[str]:
             yield from _flag((other or [field.name.replace("_", "-")])[0], value, getattr(default, field.name))
 
 
-def _flag(name: str, value: Any, default: Any) -> Iterator[str]:
+def _flag(name: str, value: object, default: object) -> Iterator[str]:
     """A mapping that is empty by default takes any pairs; the keys of another are flags of their own."""
     if isinstance(value, bool):
         yield f"--{name}" if value else f"--no-{name}"

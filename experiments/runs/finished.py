@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from experiments.runs.settings import CONFIG
 from experiments.runs.strict_yaml import read_yaml
 from interp.files.checks import safe_path
 from interp.models.checks.receipts import Receipt, describe
-from probes.report import check_files, figure_file, read_manifest, receipts_of
+from probes.report import Manifest, check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
 
 _P = ("p", "p_holm", "p_max")
@@ -29,7 +28,7 @@ class Finished:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     config: str
     summary: pd.DataFrame
 
@@ -94,7 +93,7 @@ class Finished:
         return table.drop(columns=same), note
 
 
-def cell(value: Any, name: str = "") -> str:
+def cell(value: object, name: str = "") -> str:
     """Format the value of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
     if not isinstance(value, float):
         return str(value)

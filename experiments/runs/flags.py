@@ -14,7 +14,7 @@ T = TypeVar("T")
 _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
-def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: Any, **more: Any) -> T:
+def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: object, **more: Any) -> T:
     """Parse command-line options into settings.
 
     Parameters

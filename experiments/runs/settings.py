@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import tyro
 import yaml
@@ -104,7 +104,7 @@ class Settings:
 
         return interp.load(self.model, device=self.device, dtype=self.dtype)
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, object]:
         """The settings that determine the result, as JSON values. The index of a GPU is left out."""
         values = {key: value for key, value in dataclasses.asdict(self).items() if key not in _HOW}
         values["device"] = self.device and self.device.partition(":")[0]
@@ -192,7 +192,7 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
         raise ValueError(f"{path}: {key}: got {first['input']!r}. {first['msg']}.{quote}") from None
 
 
-def _check_output(path: Path, values: dict[str, Any]) -> None:
+def _check_output(path: Path, values: dict[str, object]) -> None:
     """A recipe may come from someone else, so it may only write inside the working directory."""
     output = Path(str(values.get("output", "")))
     if output.is_absolute() or ".." in output.parts:
@@ -201,7 +201,7 @@ def _check_output(path: Path, values: dict[str, Any]) -> None:
         )
 
 
-def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:
+def _check_keys(path: Path, values: dict[str, object], known: list[str]) -> None:
     from interp.languages import nearest
 
     for key in values:

@@ -28,7 +28,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from experiments.runs.folder import SHARDS, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings
@@ -267,7 +267,7 @@ def _is_marked(own_folder: Path, name: str, settings: Settings) -> bool:
         return False
 
 
-def _what(settings: Settings) -> dict[str, Any]:
+def _what(settings: Settings) -> dict[str, object]:
     return {"asked": settings.asked(), "versions": versions()}
 
 

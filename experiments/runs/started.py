@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from glob import escape, glob
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from experiments.runs.settings import Settings
 from interp import provenance
@@ -115,7 +114,7 @@ def _files(name: str, beside: Path) -> dict[str, str]:
     return {f"{path}: {file}": sha for path in paths for file, sha in fingerprint(path, beside).items()}
 
 
-def _changed(before: Any, now: Mapping[str, str]) -> str:
+def _changed(before: object, now: Mapping[str, str]) -> str:
     """The first file that is not as it was, and how; empty where all are. A hub model that was not there yet is not compared."""
     if not isinstance(before, dict) or (not before and "commit" in now):
         return ""

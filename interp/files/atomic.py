@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 
@@ -68,7 +67,7 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, values: Mapping[str, Any]) -> None:
+def write_json(path: str | Path, values: Mapping[str, object]) -> None:
     """Write `values` to `path` atomically, as a JSON object."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False, default=str) + "\n")
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from interp.files.checks import short_repr
+from interp.files.sealed_json import Json
 from interp.files.sealed_tensors import load_tensors, save_tensors
 
 T = TypeVar("T")
-Facts = Mapping[str, Any]
+Facts = Mapping[str, object]
+"""Plain values by name. What JSON does not have, such as a path, is stored as its text."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Cache(Generic[T]):
     folder: Path
     by: Facts
     save: Callable[..., Any] = save_tensors
-    load: Callable[[Path], tuple[Any, dict[str, Any]]] = load_tensors
+    load: Callable[[Path], tuple[Any, dict[str, Json]]] = load_tensors
     suffix: str = ".safetensors"
 
     def path(self, of: Facts) -> Path:
@@ -79,7 +81,7 @@ class Cache(Generic[T]):
                 return None
         return result
 
-    def keep(self, of: Facts, result: T, path: Path | None = None, **notes: Any) -> None:
+    def keep(self, of: Facts, result: T, path: Path | None = None, **notes: object) -> None:
         """Save a result.
 
         Parameters
@@ -104,7 +106,7 @@ class Cache(Generic[T]):
         return result
 
 
-def digest(facts: Any) -> str:
+def digest(facts: object) -> str:
     """SHA-256 of plain values `facts`, independent of the order of mappings."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -115,7 +117,7 @@ def differences(before: Facts, now: Facts) -> dict[str, tuple[Any, Any]]:
     return {key: (old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)}
 
 
-def describe_differences(different: Mapping[str, tuple[Any, Any]]) -> str:
+def describe_differences(different: Mapping[str, tuple[object, object]]) -> str:
     """Describe the result `different` of `differences`: "another transformers ('5.23.0', now '5.24.0')"."""
     words = (f"another {key} ({short_repr(before)}, now {short_repr(now)})" for key, (before, now) in different.items())
     return " and ".join(words)

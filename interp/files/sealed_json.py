@@ -17,6 +17,8 @@ from interp.files.atomic import write_json
 from interp.files.checks import short_repr
 
 _SEAL = "seal"
+Json = str | int | float | list | dict | None
+"""A value as JSON has it; bool is an int. What a list or an object holds is for the reader to check."""
 
 
 def parsed(text: str, where: str) -> Any:
@@ -46,7 +48,7 @@ def parsed(text: str, where: str) -> Any:
     return value
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Json]:
     """Read the JSON object in the file `path`. Raises `ValueError` if it holds anything else."""
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected a JSON object.")
@@ -60,13 +62,13 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def seal(values: Mapping[str, Any]) -> dict[str, Any]:
+def seal(values: Mapping[str, object]) -> dict[str, Json]:
     """Convert `values` to plain values and add their hash, which `unseal` checks."""
     plain = json.loads(json.dumps(values, default=str))
     return {**plain, _SEAL: _hash(plain)}
 
 
-def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
+def unseal(values: Mapping[str, Json], where: object) -> dict[str, Json]:
     """Check and remove the hash of `values`. Raises `ValueError`, naming `where` they were read from, if they were altered."""
     plain = {key: value for key, value in values.items() if key != _SEAL}
     if values.get(_SEAL) != _hash(plain):
@@ -74,17 +76,17 @@ def unseal(values: Mapping[str, Any], where: object) -> dict[str, Any]:
     return plain
 
 
-def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, values: Mapping[str, object]) -> None:
     """Write `values` and their hash to `path` atomically, as a JSON object."""
     write_json(path, seal(values))
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
+def read_sealed(path: Path) -> dict[str, Json]:
     """Read a file `path` written by `write_sealed`. Raises `ValueError` if it was altered."""
     return unseal(read_object(path), path)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     values = dict(pairs)
     if len(values) != len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
@@ -92,5 +94,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _hash(plain: Mapping[str, Any]) -> str:
+def _hash(plain: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -19,7 +19,7 @@ from interp.files.sealed_json import parsed, seal, unseal
 _FACTS, _TENSORS = "facts", "tensors"
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> Path:
     """Write `tensors`, plain `facts` about them and a hash of both to a safetensors file `path`, atomically."""
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sealed = seal({**facts, _TENSORS: hash_tensors(stored)})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from interp.models.tokens import prompt_ids
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from interp.models.load import TransformerBridge
 
 _LINE = ("\n", ".", '"', "a", "1")  # texts to put before the continuation if a token would span the boundary with the prompt
@@ -21,7 +23,7 @@ class Continued(NamedTuple):
     melted: bool
 
 
-def continue_prompts(tokenizer: Any, prompts: Sequence[str], continuations: Sequence[str]) -> list[Continued]:
+def continue_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], continuations: Sequence[str]) -> list[Continued]:
     """Tokenize each continuation after its prompt, which is tokenized by itself.
 
     The ids of the continuation are those that the tokenized whole adds to the ids of the prompt. If a token would span both,
@@ -63,7 +65,7 @@ def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: 
     return tuple(ids)
 
 
-def _in_line(tokenizer: Any, start: Sequence[int], text: str, whole: str, last: str = "") -> list[int]:
+def _in_line(tokenizer: PreTrainedTokenizerBase, start: Sequence[int], text: str, whole: str, last: str = "") -> list[int]:
     """The ids of a text in the middle of a line: those after the first carrier with which they spell the whole."""
     if not text:
         return []

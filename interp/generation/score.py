@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -32,7 +32,13 @@ class Scores(Sequence[float]):
     log_probs: tuple[float, ...]
     tokens: tuple[int, ...]
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[float, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> float | tuple[float, ...]:
         return self.log_probs[index]
 
     def __len__(self) -> int:
@@ -46,7 +52,13 @@ class Choices(Sequence[int]):
     places: tuple[int, ...]
     log_probs: tuple[tuple[float, ...], ...]
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
         return self.places[index]
 
     def __len__(self) -> int:

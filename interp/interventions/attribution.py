@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from interp.interventions.patching import Direction, Patched, edits_of
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import Hook, Hooks
 from interp.models.sites import EditSite, hook_name
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _slopes(
     inputs = torch.lerp(embedded[0], embedded[1], along.to(embedded[0].dtype)[:, None, None])
     ids = pad(model, [[*base.ids, *asked.tail[:-1]]]).ids.expand(len(inputs), -1)
     kept: dict[int, Tensor] = {}
-    hooks: list[Any] = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
+    hooks: Hooks = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
     hooks += [(hook_name(site, block), _keep_graph(kept, block)) for block in blocks]
     with torch.enable_grad():
         logits = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), fwd_hooks=hooks, use_cache=False)
@@ -99,7 +100,7 @@ def _slopes(
     return held, {block: slope.mean(0) for block, slope in zip(blocks, slopes, strict=True)}
 
 
-def _keep_graph(kept: dict[int, Tensor], block: int) -> Any:
+def _keep_graph(kept: dict[int, Tensor], block: int) -> Hook:
     def hook(activation: Tensor, hook: object) -> Tensor:
         kept[block] = activation
         return activation

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
 from interp.models.checks import receipts
 from interp.models.checks.verification import share_of_largest, tolerance_of
+from interp.models.hooks import Hook, Hooks
 from interp.models.sites import EditSite, hook_name
 from interp.models.states import keeps_state
 
@@ -111,14 +112,14 @@ def _rows_at_a_time(model: TransformerBridge, length: int, rest: int) -> int:
     return max(1, int(free_memory(config.device) / 4 / row))
 
 
-def _hooks(edits: Sequence[Edit], site: EditSite, first: int) -> list[Any]:
+def _hooks(edits: Sequence[Edit], site: EditSite, first: int) -> Hooks:
     blocks: dict[int, list[int]] = {}
     for row, edit in enumerate(edits):
         blocks.setdefault(edit.block, []).append(row)
     return [(hook_of(edits[rows[0]].place(site), block), _writer(edits, rows, site, first)) for block, rows in blocks.items()]
 
 
-def _writer(edits: Sequence[Edit], rows: Sequence[int], site: EditSite, first: int) -> Any:
+def _writer(edits: Sequence[Edit], rows: Sequence[int], site: EditSite, first: int) -> Hook:
     def write(activation: Tensor, hook: object) -> Tensor:
         activation = activation.clone()
         for row in rows:
@@ -135,12 +136,12 @@ def activations(model: TransformerBridge, ids: Sequence[int], site: EditSite, bl
     `[token head d]`."""
     kept: dict[int, Tensor] = {}
     batch = pad(model, [ids])
-    hooks: list[Any] = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
+    hooks: Hooks = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
     return kept
 
 
-def _keeper(kept: dict[int, Tensor], block: int) -> Any:
+def _keeper(kept: dict[int, Tensor], block: int) -> Hook:
     def keep(activation: Tensor, hook: object) -> None:
         kept[block] = activation[0].clone()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -78,7 +78,7 @@ class Question:
     metric: Metric
     answer: tuple[int, ...] = ()
     wrong: tuple[int, ...] = ()
-    clean: Any = None
+    clean: Tensor | None = None
 
     def read(self, logits: Float[Tensor, "item token vocab"]) -> Float[Tensor, " item"]:
         """The metric of each row of `logits`. Raises `ValueError` if one is not finite."""
@@ -88,6 +88,7 @@ class Question:
         said = logits.float().log_softmax(-1)
         if self.metric == "logprob":
             return said[:, range(len(self.answer)), list(self.answer)].sum(1)
+        assert self.clean is not None
         clean = self.clean.float().log_softmax(-1)
         return (clean.exp() * (clean - said[:, 0])).sum(-1)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,6 +23,15 @@ from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
 from interp.models.cache_argument import find_cache
+from interp.models.hooks import Arguments
+
+
+@dataclass
+class _Reading:
+    """How often the model was called, and the tokens that the running call changes, row and column; None where it changes none."""
+
+    calls: int = 0
+    where: tuple[Tensor, Tensor] | None = None
 
 
 @contextmanager
@@ -94,16 +104,16 @@ def transplanted(
     check_blocks(model, [source], "source")
     check_blocks(model, [target], "target")
     vector = _vector(model, donor, source, transplant, position)
-    state: dict[str, Any] = {"calls": 0, "where": None}
+    state = _Reading()
 
-    def before(module: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    def before(module: torch.nn.Module, args: tuple, kwargs: Arguments) -> None:
         past = find_cache(kwargs)
-        fresh = state["calls"] == 0 or past is None or past.get_seq_length() == 0
-        state["calls"] += 1
-        state["where"] = _where(args, kwargs, position) if fresh else None
+        fresh = state.calls == 0 or past is None or past.get_seq_length() == 0
+        state.calls += 1
+        state.where = _where(args, kwargs, position) if fresh else None
 
     def write(activation: Tensor, hook: object) -> Tensor | None:
-        return None if state["where"] is None else transplant.write(activation, state["where"], vector)
+        return None if state.where is None else transplant.write(activation, state.where, vector)
 
     handle = model.original_model.register_forward_pre_hook(before, with_kwargs=True)
     try:
@@ -119,7 +129,7 @@ def _vector(model: TransformerBridge, donor: Donor, source: int, transplant: Tra
     return recorded(model, [donor], [source], transplant, position)[0, 0]
 
 
-def _where(args: tuple, kwargs: dict[str, Any], position: int) -> tuple[Tensor, Tensor]:
+def _where(args: tuple, kwargs: Arguments, position: int) -> tuple[Tensor, Tensor]:
     given: Any = kwargs["input_ids"] if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
     ids: Tensor = args[0] if args else given
     mask = kwargs.get("attention_mask")

@@ -13,7 +13,7 @@ from interp.models.checks.verification import plain_logits, share_of_largest, to
 _EXPECTED = "Use an adapter that can be merged into the weights, such as LoRA, or a model without one."
 
 
-def merge_adapters(model: nn.Module) -> Any:
+def merge_adapters(model: nn.Module) -> nn.Module:
     """The Hugging Face model inside, with what its adapters do now written into its weights.
 
     `model` is a module tree of our own, changed in place: it may share tensors with another, as each weight that is written to is

@@ -8,13 +8,14 @@ model itself by the old name too, which 5.24 takes with a warning at every step.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components.attention import AttentionBridge
+from transformers import Cache
+
+from interp.models.hooks import Arguments
 
 OLD, NEW = "past_key_values", "cache"
 
@@ -29,15 +30,13 @@ def rename_cache_argument(model: TransformerBridge) -> None:
             module.register_forward_pre_hook(partial(_renamed, given=NEW, wanted=OLD), with_kwargs=True)
 
 
-def find_cache(arguments: Mapping[str, Any]) -> Any:
+def find_cache(arguments: Arguments) -> Cache | None:
     """The cache among the keyword arguments of a forward, under either name; None where there is none."""
     cache = arguments.get(OLD)
     return arguments.get(NEW) if cache is None else cache
 
 
-def _renamed(
-    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, given: str, wanted: str
-) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+def _renamed(module: nn.Module, args: tuple, kwargs: Arguments, *, given: str, wanted: str) -> tuple[tuple, Arguments] | None:
     if given not in kwargs or kwargs.get(wanted) is not None or (wanted == OLD and kwargs[given] is None):
         return None
     return args, {wanted: kwargs[given], **{name: value for name, value in kwargs.items() if name not in (given, wanted)}}

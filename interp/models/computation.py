@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from transformers import GenerationConfig, PreTrainedConfig
 
 from interp import provenance
 from interp.files.cache import digest
 from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify
+from interp.models.original import original
 from interp.vocabulary.fingerprint import fingerprint_tokenizer
 
 _IDLE = frozenset({"_name_or_path", "transformers_version", "architectures", "dtype", "torch_dtype", "use_cache"})
@@ -28,7 +28,7 @@ def computed_by(device: object) -> dict[str, str]:
 
 def model_facts(model: TransformerBridge) -> dict[str, str]:
     """Which `model`: hashes of its weights (with their dtype), configuration and tokenizer, and the hooks on it."""
-    hf: Any = model.original_model
+    hf = original(model)
     return {
         "weights": identify(model).sha,
         "configuration": digest([_settings(hf.config), _settings(getattr(hf, "generation_config", None))]),
@@ -37,5 +37,5 @@ def model_facts(model: TransformerBridge) -> dict[str, str]:
     }
 
 
-def _settings(config: Any) -> dict[str, Any]:
+def _settings(config: PreTrainedConfig | GenerationConfig | None) -> dict[str, object]:
     return {} if config is None else {key: value for key, value in config.to_dict().items() if key not in _IDLE}

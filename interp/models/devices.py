@@ -65,20 +65,20 @@ def copy_modules(given: nn.Module, dtype: torch.dtype | None = None) -> Any:
     PEFT adapters are merged in it (`interp.models.adapters`): left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would be
     passed over in silence by the bridge. Only the weights that are cast or merged into are copied.
     """
-    memo: dict[int, Any] = {id(buffer): buffer for buffer in given.buffers()}
+    memo: dict[int, object] = {id(buffer): buffer for buffer in given.buffers()}
     for parameter in given.parameters():
         if type(parameter) is nn.Parameter:
             memo[id(parameter)] = nn.Parameter(parameter.data, requires_grad=parameter.requires_grad)
     for module in given.modules():
         memo.update((id(each), each.detach()) for each in _computed(vars(module)))
-    second: Any = copy.deepcopy(given, memo)
+    second = copy.deepcopy(given, memo)
     if dtype is not None:
         for parameter in second.parameters():  # .to(dtype) would round the rotary tables too
             parameter.data = parameter.data.to(dtype)
     return merge_adapters(second)
 
 
-def _computed(kept: Any) -> Iterator[Tensor]:
+def _computed(kept: object) -> Iterator[Tensor]:
     """Tensors computed of others that a module keeps (an adapter tied to another does), which torch does not copy."""
     if isinstance(kept, Tensor) and not kept.is_leaf:
         yield kept

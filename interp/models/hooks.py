@@ -1,12 +1,26 @@
-"""Find the hooks on a model: activations under them are not those of the model itself."""
+"""Hooks: their types, and which of them are on a model. Activations under hooks are not those of the model itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import getclosurevars, isfunction
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor, nn
+from transformer_lens.hook_points import HookPoint
+
 if TYPE_CHECKING:
-    from interp.models.load import TransformerBridge
+    from transformer_lens.model_bridge import TransformerBridge
+
+Hook = Callable[[Tensor, HookPoint], Tensor | None]
+"""Reads an activation, and returns another in its place, or None to leave it."""
+Hooks = list[tuple[str | Callable[[str], bool], Hook]]
+"""Hooks by the names of their places, as `fwd_hooks=` takes them."""
+
+Arguments = dict[str, Any]
+"""Keyword arguments of a forward pass: tensors, a cache, switches."""
+PreHook = Callable[[nn.Module, tuple, Arguments], tuple[tuple, Arguments] | None]
+"""Reads what a module is called with, and returns other arguments, or None to leave them."""
 
 _MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks on modules change nothing
 _SETUP = "transformer_lens.model_bridge.component_setup"  # OPT's and XGLM's MLP has hooks of the bridge's own
@@ -26,7 +40,7 @@ def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
     return {"hooks": ",".join(names)} if names else {}
 
 
-def _set_by_others(point: Any) -> bool:
+def _set_by_others(point: HookPoint) -> bool:
     """Whether a hook point has a hook that the bridge did not set when it was made."""
     functions = [point._forward_hooks.get(handle.hook.id) for handle in point.fwd_hooks]
     given = [getclosurevars(each).nonlocals.get("hook", each) if isfunction(each) else each for each in functions]
@@ -50,6 +64,6 @@ def _on_modules(model: TransformerBridge) -> set[str]:
     return names
 
 
-def _home(hook: Any) -> str:
+def _home(hook: object) -> str:
     """The module of Python that a hook is written in."""
     return str(getattr(getattr(hook, "func", hook), "__module__", ""))

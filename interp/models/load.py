@@ -36,6 +36,7 @@ from interp.models.checkpoints.device_map import plan_placement, quantisation
 from interp.models.checkpoints.parts import locate, read_config, read_tokenizer, read_weights
 from interp.models.checks.verification import verify_bridge
 from interp.models.devices import choose_device, choose_dtype, copy_modules
+from interp.models.original import original
 from interp.models.tokens import tokens_in_front
 from interp.provenance import ModelIdentity
 
@@ -110,7 +111,7 @@ def load_hf_model(
     revision: str | None = None,
     dtype: str | torch.dtype | None = None,
     device: str | torch.device | None = None,
-) -> tuple[Any, PreTrainedTokenizerBase, str]:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
     """Load a plain Hugging Face model, without a bridge.
 
     Parameters
@@ -147,7 +148,9 @@ def load_hf_model(
     return hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label
 
 
-def bridge_unchecked(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None) -> TransformerBridge:
+def bridge_unchecked(
+    hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None
+) -> TransformerBridge:
     """Bridge a Hugging Face model without checking it, for `interp check`. The model is not modified and shares its tensors.
 
     Parameters
@@ -201,7 +204,7 @@ def _label(name: str | Path, revision: str | None) -> str:
     return f"{known}:{revision}" if revision else known
 
 
-def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
+def _bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
     """Bridge a model that may be modified, with the tokenizer as given, and check it against the plain model."""
     check_settings(hf.config.to_dict(), name)
     _check_placed(hf, name)
@@ -247,7 +250,7 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     return model
 
 
-def _check_placed(hf: Any, name: str) -> None:
+def _check_placed(hf: PreTrainedModel, name: str) -> None:
     """Raise `ValueError` if the parts of a model are on devices that the bridge cannot run."""
     devices = set((getattr(hf, "hf_device_map", None) or {}).values())
     if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
@@ -259,7 +262,7 @@ def _check_placed(hf: Any, name: str) -> None:
         raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {wanted}. Put tied modules on one device.")
 
 
-def _check_numbers(hf: Any, name: str) -> None:
+def _check_numbers(hf: PreTrainedModel, name: str) -> None:
     """Raise `ValueError` for NaN or infinite weights: about a second for a billion weights. Weights on disk are not read."""
     for tensor, each in hf.state_dict().items():
         if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
@@ -318,7 +321,7 @@ def identify(model: TransformerBridge) -> ModelIdentity:
     return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
 
 
-def _weights(hf: Any) -> dict[str, Tensor]:
+def _weights(hf: nn.Module) -> dict[str, Tensor]:
     """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
     tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
     tensors = {
@@ -331,7 +334,7 @@ def _weights(hf: Any) -> dict[str, Tensor]:
     return tensors
 
 
-def _in_memory(hf: Any, name: str, tensor: Tensor) -> Tensor:
+def _in_memory(hf: nn.Module, name: str, tensor: Tensor) -> Tensor:
     """A weight on the CPU, read from disk where it lies there."""
     if not tensor.is_meta:
         return tensor.cpu()
@@ -370,7 +373,7 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
     >>> interp.identify(untrained).sha == interp.identify(model).sha
     False
     """
-    hf: Any = model.original_model
+    hf = original(model)
     config, device_map = copy.deepcopy(hf.config), getattr(hf, "hf_device_map", None)
     if "disk" in (device_map or {}).values():
         raise ValueError(

@@ -7,14 +7,13 @@ nothing here shares what such a model has read; every text is read from its star
 
 from __future__ import annotations
 
-from typing import Any
-
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache
+
+from interp.models.original import original
 
 
 def keeps_state(model: TransformerBridge) -> bool:
     """Whether a layer of the model keeps a state, so that what it has read cannot be shared between texts."""
-    config: Any = model.original_model.config
-    layers = DynamicCache(config=config).layers
+    layers = DynamicCache(config=original(model).config).layers
     return getattr(model.cfg, "is_stateful", False) or any(hasattr(layer, "recurrent_states") for layer in layers)

@@ -7,10 +7,11 @@ it and loses those after it: a model that continues after an end token writes an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100
 """The label of a token that carries no loss."""
@@ -30,7 +31,7 @@ class Tokens(NamedTuple):
     offsets: list[tuple[int, int]] | None = None
 
 
-def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> list[Tokens]:
+def read_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], offsets: bool = False) -> list[Tokens]:
     """Tokenize texts and find which tokens are their own and which the tokenizer added.
 
     A special token that is written in the text, such as "</s>", is its own. A text that already begins with the special tokens
@@ -74,7 +75,7 @@ def read_texts(tokenizer: Any, texts: Sequence[str], offsets: bool = False) -> l
     ]
 
 
-def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
     """Tokenize `texts` as prompts with `tokenizer`: special tokens before the text stay, those after it are removed.
 
     The ids of an empty text may be empty.
@@ -82,7 +83,7 @@ def prompt_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return [tokens.ids[: tokens.stop] for tokens in read_texts(tokenizer, texts)]
 
 
-def tokens_in_front(tokenizer: Any) -> int:
+def tokens_in_front(tokenizer: PreTrainedTokenizerBase) -> int:
     """Number of special tokens that `tokenizer` puts before a text."""
     if not tokenizer.is_fast:
         return len(_around(tokenizer)[0])
@@ -103,7 +104,7 @@ def end_tokens(model: TransformerBridge) -> tuple[int, ...]:
     return tuple(sorted({int(ends)} if isinstance(ends, int) else {int(end) for end in ends or ()}))
 
 
-def _front_text(tokenizer: Any) -> str:
+def _front_text(tokenizer: PreTrainedTokenizerBase) -> str:
     """The special tokens that a fast tokenizer puts before a text, as text; empty where it puts none."""
     ids = tokenizer(_PROBES[0], verbose=False)["input_ids"]
     mask = tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
@@ -111,7 +112,7 @@ def _front_text(tokenizer: Any) -> str:
     return "".join(str(token) for token in tokenizer.convert_ids_to_tokens(ids[:count]))
 
 
-def _own(tokenizer: Any, added: Sequence[int]) -> tuple[int, int]:
+def _own(tokenizer: PreTrainedTokenizerBase, added: Sequence[int]) -> tuple[int, int]:
     """The first of a text's own tokens and the one behind its last; of a text without any, the place between both sides."""
     if 0 in added:
         return added.index(0), len(added) - added[::-1].index(0)
@@ -119,7 +120,7 @@ def _own(tokenizer: Any, added: Sequence[int]) -> tuple[int, int]:
     return front, front
 
 
-def _around(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """The ids that a slow tokenizer sets in front of a text and behind it."""
     empty = tokenizer.build_inputs_with_special_tokens([])
     other = next(token for token in range(len(empty) + 1) if token not in empty)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TypedDict
 
 from interp.languages import Language, language, languages, nearest
 from interp.provenance import CorpusIdentity
@@ -66,7 +66,7 @@ class ParallelCorpus:
         """The sentences of one language, in any spelling. Raises `ValueError` if the corpus lacks it."""
         return self.sentences[_find_language(self.name, self.sentences, spelling).code]
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[ParallelData], tuple]:
         return _reduced(self)
 
     @property
@@ -161,7 +161,7 @@ class ParallelTask:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[ParallelData], tuple]:
         return _reduced(self)
 
     @property
@@ -260,7 +260,13 @@ def _describe(data: ParallelData) -> None:
     object.__setattr__(data, "labels", MappingProxyType({name: tuple(values) for name, values in data.labels.items()}))
 
 
-def _described(data: ParallelData, rows: range | list[int]) -> dict[str, Any]:
+class _Described(TypedDict):
+    ids: tuple[str, ...]
+    documents: tuple[str, ...] | None
+    labels: dict[str, tuple[str, ...]]
+
+
+def _described(data: ParallelData, rows: range | list[int]) -> _Described:
     return {
         "ids": _take(data.ids, rows),
         "documents": None if data.documents is None else _take(data.documents, rows),
@@ -268,7 +274,7 @@ def _described(data: ParallelData, rows: range | list[int]) -> dict[str, Any]:
     }
 
 
-def _reduced(data: ParallelData) -> tuple[Any, ...]:
+def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple]:
     """How to pickle: the read-only views of dicts become dicts."""
     values = [getattr(data, name) for name in data.__dataclass_fields__]
     return type(data), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)

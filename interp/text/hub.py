@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from interp.files.checks import short_repr
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset, IterableDatasetDict
 
 
 def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
@@ -44,7 +47,7 @@ def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, spli
     return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), languages, limit)
 
 
-def _stream(name: str, path: str, configuration: str | None, split: str | None) -> Any:
+def _stream(name: str, path: str, configuration: str | None, split: str | None) -> IterableDataset | IterableDatasetDict:
     import datasets
 
     try:
@@ -57,7 +60,7 @@ def _stream(name: str, path: str, configuration: str | None, split: str | None) 
         raise _unreachable(name, error) from None
 
 
-def _rows(title: str, dataset: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+def _rows(title: str, dataset: Iterable[Mapping[str, object]]) -> Iterator[Row]:
     values = iter(dataset)
     number = 0
     while True:

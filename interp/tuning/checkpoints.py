@@ -11,7 +11,6 @@ import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from interp.files.atomic import checksum, write_json
 from interp.files.cache import differences
@@ -24,7 +23,7 @@ _RUN = "run.json"
 _log = logging.getLogger(__name__)
 
 
-def start_run(folder: Path, run: Mapping[str, Any], resume: bool) -> None:
+def start_run(folder: Path, run: Mapping[str, object], resume: bool) -> None:
     """Claim the checkpoint folder for one run.
 
     `run` names the parent, the data, the recipe and the versions of the libraries. Raises `ValueError` where the checkpoints there

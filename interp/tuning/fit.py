@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from tqdm import tqdm
-from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from interp.files.atomic import writing
 from interp.generation.loss import row_losses, token_losses
@@ -27,6 +27,9 @@ from interp.models.tokens import IGNORED
 from interp.tuning.checkpoints import FOLDER, last_whole, mark_whole
 from interp.tuning.recipe import Recipe
 from interp.tuning.templates import Encoded
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 _WITHOUT_LOSS = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 _LOGGED, _HELD_OUT_POINTS, _SCORED_TOKENS = 50, 5, 8192
@@ -41,7 +44,9 @@ class Fitted:
     history: tuple[dict[str, float | int], ...]
 
 
-def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
+def fit(
+    model: PreTrainedModel | PeftModel, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None
+) -> Fitted:
     """Train `model` in place.
 
     Parameters
@@ -102,7 +107,7 @@ def planned_steps(n: int, recipe: Recipe) -> int:
     return recipe.steps or max(1, math.ceil(recipe.epochs * math.ceil(n / recipe.batch)))
 
 
-def answer_loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
+def answer_loss(outputs: Mapping[str, Tensor], labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
     """Mean negative log-likelihood of the learned tokens, in nats, over the whole update whatever the accumulation."""
     losses = token_losses(outputs["logits"], labels)
     return losses.sum() / (num_items_in_batch if num_items_in_batch is not None else max(1, losses.numel()))
@@ -193,7 +198,7 @@ class WholeUpdates(Sampler[int]):
 
 
 class _Trainer(Trainer):
-    trained: Any  # the model in training: of transformers, or of peft, which has no types
+    trained: PreTrainedModel | PeftModel
     folder: Path
     order: WholeUpdates | None
 
@@ -215,7 +220,7 @@ class _Trainer(Trainer):
         except RuntimeError as error:  # all that torch.save tells of a full disk
             raise OSError(f"cannot write {target}: {error}. Free some space, then go on with --resume.") from error
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
         folder = output_dir or str(self.args.output_dir)
         if isinstance(self.trained, PreTrainedModel):
             super()._save(folder, state_dict)
@@ -243,19 +248,21 @@ class _Watch(TrainerCallback):
         self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
         self.bar = tqdm(total=total, desc="tune", unit="step", disable=True)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="tune", unit="step", disable=None)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: object
+    ) -> None:
         self.bar.update()
         if self.held is not None and state.is_world_process_zero and state.global_step % self.every == 0:
             loss = float(example_losses(model, self.held).mean())
             state.log_history.append({"step": state.global_step, "held_out_loss": loss})
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
-            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         self.bar.close()

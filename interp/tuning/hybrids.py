@@ -6,10 +6,9 @@ residual capture: `embed` is what enters block 0, `"3"` what leaves block 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,12 @@ from transformer_lens.model_bridge import TransformerBridge
 from interp.generation.loss import row_losses
 from interp.models.batches import batches
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import Hooks
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import IGNORED
 from interp.tuning.templates import Encoded
 
 _TOKENS = 8192
-_Hooks = list[tuple[str | Callable[..., Any], Callable[..., Any]]]
 
 
 def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
@@ -67,10 +66,10 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
     losses = np.empty((len(hooks), len(data)))
     for rows, ids, mask, labels in _batches(lower, data):
         held: dict[str, Tensor] = {}
-        keep: _Hooks = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
+        keep: Hooks = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
         lower.run_with_hooks(ids, fwd_hooks=keep, attention_mask=mask, use_cache=False)
         for place, hook in enumerate(hooks):
-            swap: _Hooks = [(hook, partial(_swap, other=held[hook]))]
+            swap: Hooks = [(hook, partial(_swap, other=held[hook]))]
             logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
             losses[place, rows] = _mean_losses(logits, labels)
     check_finite(losses, lambda place, row: f"the loss of example {data.kept[row]!r} stitched at {hooks[place]}", is_half(upper))

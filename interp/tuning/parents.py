@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from interp.files.atomic import write_json
 from interp.files.cache import digest
@@ -28,6 +27,9 @@ from interp.vocabulary.shortening import Drop, plan_shortening
 PARENT = "parent.json"
 _CONSTANT = 0.9
 _WAIT = 3600.0  # seconds another process may take to make the same folder
+_Made = tuple[PreTrainedTokenizerBase, dict[str, object]]
+_Make = Callable[[PreTrainedModel, PreTrainedTokenizerBase], _Made]
+"""Changes a model in place where it must, and gives its new tokenizer and facts for the file `PARENT`."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,7 +46,7 @@ def shortened_parent(parent: str | Path, texts: Sequence[str], folder: str | Pat
     >>> shortened_parent("bundled", ["ភាសាខ្មែរ"], "runs/shortened")  # doctest: +SKIP
     """
 
-    def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+    def make(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Made:
         plan = plan_shortening(tokenizer, texts, drop)
         if len(plan.prefix) == 1 and plan.constancy < _CONSTANT:
             _log.warning("the lead %s begins only %.0f%% of the split characters", plan.prefix.hex().upper(), 100 * plan.constancy)
@@ -75,7 +77,7 @@ def extended_parent(
     >>> extended_parent("bundled", ["Gedankenexperiment", "Gedanken"], "runs/extended", size=10)  # doctest: +SKIP
     """
 
-    def make(model: Any, tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+    def make(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Made:
         pieces = learn_pieces(tokenizer, texts, size, keep)
         if len(pieces) < size:
             _log.warning("%d new pieces instead of %d: these texts hold no more that leave the kept ones alone", len(pieces), size)
@@ -89,7 +91,7 @@ def extended_parent(
     return _made(parent, Path(folder), asked, make)
 
 
-def _made(parent: str | Path, folder: Path, asked: dict[str, Any], make: Any) -> Path:
+def _made(parent: str | Path, folder: Path, asked: dict[str, object], make: _Make) -> Path:
     """The finished folder: made now, or found as it was made before. One process makes it, the others wait."""
     name = locate(parent, None)
     asked = {"parent": digest(fingerprint(name) or name), **asked, **versions()}
@@ -107,7 +109,7 @@ def _made(parent: str | Path, folder: Path, asked: dict[str, Any], make: Any) ->
     return folder
 
 
-def _found(folder: Path, asked: dict[str, Any]) -> bool:
+def _found(folder: Path, asked: dict[str, object]) -> bool:
     """Whether `folder` holds this parent, complete. Raises `ValueError` if it holds something else."""
     if not (folder / PARENT).is_file():
         if any(folder.glob("*.safetensors")) or any(folder.glob("*.json")):
@@ -120,7 +122,7 @@ def _found(folder: Path, asked: dict[str, Any]) -> bool:
     return bool(before["finished"])
 
 
-def _check_kept(before: Any, after: Any, keep: Sequence[str]) -> None:
+def _check_kept(before: PreTrainedTokenizerBase, after: PreTrainedTokenizerBase, keep: Sequence[str]) -> None:
     texts = list(keep)
     if not texts:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from interp.files.checks import validate
 from interp.tuning.scopes import Adapter, Scope, Tie
@@ -115,6 +115,6 @@ class Recipe:
             raise ValueError(f"recipe: got tie {self.tie!r} with scope {self.scope!r}, expected scope 'embeddings'. Leave tie out.")
 
     @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+    def from_dict(cls, plain: Mapping[str, object]) -> Self:
         """A recipe from the `plain` values of JSON or YAML. Raises `ValueError` naming a field whose value is wrong."""
         return validate(cls, plain, "recipe")

@@ -6,12 +6,15 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 Scope = Literal["embeddings", "full", "lora"]
 Tie = Literal["refuse", "untie", "both"]
@@ -96,7 +99,7 @@ def free_embeddings(model: PreTrainedModel, seen: Iterable[int], tie: Tie = "ref
     return tie if was_tied else "none"
 
 
-def attach_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> Any:
+def attach_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> PeftModel:
     """Freeze `model` and add a trainable low-rank adapter, initialised with `seed`. Returns a peft model."""
     try:
         import peft

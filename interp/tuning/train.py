@@ -141,8 +141,10 @@ def tune(
     return TunedModel.load(folder)
 
 
-def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path) -> tuple[Any, Fitted, dict[str, Any]]:
-    before, table = fingerprints(model), model.get_input_embeddings().weight.detach().cpu().clone()
+def _train(
+    model: PreTrainedModel, data: Encoded, tested: Encoded | None, recipe: Recipe, folder: Path
+) -> tuple[PreTrainedModel, Fitted, dict[str, Any]]:
+    before, table = fingerprints(model), model.get_input_embeddings().get_parameter("weight").detach().cpu().clone()
     losses = example_losses(model, tested).tolist() if tested else []
     seen = sorted({token for ids in data.ids for token in ids})
     if seen[-1] >= len(table):
@@ -160,18 +162,18 @@ def _train(model: Any, data: Encoded, tested: Encoded | None, recipe: Recipe, fo
     narrow(model, stored)
     moved = moved_tensors(before, fingerprints(model))
     check_moved(moved, allowed)
-    rows = moved_rows(table, model.get_input_embeddings().weight.detach().cpu()).nonzero().flatten().tolist()
+    rows = moved_rows(table, model.get_input_embeddings().get_parameter("weight").detach().cpu()).nonzero().flatten().tolist()
     if recipe.scope == "embeddings" and (strays := set(rows) - set(seen)):
         raise RuntimeError(f"{len(strays)} embedding rows changed of tokens that are not in the data, {min(strays)} among them.")
     rows_told = {"moved_rows": len(rows), "seen_rows": len(seen), "rows": len(table)}
     return model, fitted, {**facts, "moved": list(moved), **rows_told, "before": losses}
 
 
-def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, Any]]:
+def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, object]]:
     """The model with the scope applied, the names of the tensors that may change, and facts for the manifest."""
     if recipe.scope == "embeddings":
         treated = free_embeddings(model, seen, recipe.tie)
-        table = model.get_input_embeddings().weight
+        table = model.get_input_embeddings().get_parameter("weight")
         names = {name for name, tensor in model.state_dict(keep_vars=True).items() if tensor is table}
         return model, names, {"tie": treated}
     if recipe.scope == "lora":
@@ -193,7 +195,9 @@ def _open(
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
 
 
-def _held_out(held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, Any]:
+def _held_out(
+    held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
+) -> dict[str, list[str] | list[float]]:
     """The held-out examples with their losses before and after, in nats a token."""
     if held is None or tested is None:
         return {}

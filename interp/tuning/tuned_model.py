@@ -105,7 +105,7 @@ class _Facts:
     steps: int
     final_loss: float
     history: list[dict[str, float]]
-    held_out: _HeldOut | Annotated[dict[str, Any], Field(max_length=0)]
+    held_out: _HeldOut | Annotated[dict[str, object], Field(max_length=0)]
     truncated: int
     dropped: list[str]
     max_length: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,9 @@ from tokenizers import AddedToken, Tokenizer
 from torch import Tensor
 
 from interp.vocabulary.new_pieces import Pieces
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Init = Literal["subword", "mean", "random"]
 """How a new row is initialised. `subword`: mean of the rows of the old tokens that spelled the piece. `mean`: mean of all old rows.
@@ -25,7 +28,7 @@ _BONUS = 0.1  # nats per merge: a longer Unigram piece is preferred to its parts
 _NEVER = 30.0
 
 
-def extended(tokenizer: Any, pieces: Pieces) -> Any:
+def extended(tokenizer: PreTrainedTokenizerBase, pieces: Pieces) -> PreTrainedTokenizerBase:
     """A copy of a tokenizer with new pieces, whose ids begin at its old length.
 
     A BPE tokenizer gets merges after its own ones. A Unigram tokenizer gets pieces with scores just above those of their parts. Any

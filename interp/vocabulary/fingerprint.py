@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _CALLS = ("padding", "truncation")
 """What a fast tokenizer keeps of its last call."""
 
 
-def fingerprint_tokenizer(tokenizer: Any) -> str:
+def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     """SHA-256 in hexadecimal of the vocabulary, merges, special tokens and shortening: one model with two tokenizers is two."""
     if tokenizer.is_fast:
         own = json.loads(tokenizer.backend_tokenizer.to_str())

@@ -13,9 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tokenizers import Tokenizer, models, trainers
+from tokenizers import Encoding, Tokenizer, models, trainers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _FIRST_SIGN = 0x10000  # the trainer sees every old token as one character, from this code point on
@@ -39,7 +42,7 @@ class Pieces:
         return len(self.parts)
 
 
-def learn_pieces(tokenizer: Any, texts: Sequence[str], size: int, keep: Sequence[str] = ()) -> Pieces:
+def learn_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], size: int, keep: Sequence[str] = ()) -> Pieces:
     """Learn new pieces for the language of some texts, without changing the ids of other texts.
 
     First come the characters that are spelled in bytes or unknown, by frequency, then the most frequent pairs (BPE). For a
@@ -90,7 +93,7 @@ def learn_pieces(tokenizer: Any, texts: Sequence[str], size: int, keep: Sequence
 class Reader:
     """Segments text into the symbols that merges join: pieces of the tokenizer, and single characters that have no piece."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if not tokenizer.is_fast:
             raise ValueError(f"got the slow tokenizer {type(tokenizer).__name__}, expected a fast one to learn new pieces.")
         if hasattr(tokenizer, "shortening"):
@@ -123,7 +126,7 @@ class Reader:
         del counts[()]
         return counts
 
-    def _symbols(self, text: str, encoding: Any) -> Iterator[tuple[str | None, tuple[int, ...], int | None]]:
+    def _symbols(self, text: str, encoding: Encoding) -> Iterator[tuple[str | None, tuple[int, ...], int | None]]:
         """Each symbol with the ids that spell it and the index of its word. The symbol is None for special tokens."""
         run: list[int] = []
         spelled = b""

@@ -13,12 +13,13 @@ import copy
 import json
 from collections.abc import Sequence
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from transformers import BatchEncoding, PreTrainedTokenizerBase
-from transformers.tokenization_utils_base import TruncationStrategy
-from transformers.utils.generic import PaddingStrategy
+from transformers.tokenization_utils_base import EncodedInput, PreTokenizedInput, TextInput, TruncationStrategy
+from transformers.utils.generic import PaddingStrategy, TensorType
 from transformers.utils.hub import cached_file
 
 from interp.files.atomic import write_json
@@ -103,14 +104,14 @@ class _Shortened(PreTrainedTokenizerBase):
 
     def _encode_plus(  # type: ignore[override]
         self,
-        text: Any,
-        text_pair: Any = None,
-        padding_strategy: Any = PaddingStrategy.DO_NOT_PAD,
-        truncation_strategy: Any = TruncationStrategy.DO_NOT_TRUNCATE,
+        text: TextInput | PreTokenizedInput | EncodedInput,
+        text_pair: TextInput | PreTokenizedInput | EncodedInput | None = None,
+        padding_strategy: PaddingStrategy = PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy: TruncationStrategy = TruncationStrategy.DO_NOT_TRUNCATE,
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
-        return_tensors: Any = None,
+        return_tensors: str | TensorType | None = None,
         return_overflowing_tokens: bool = False,
         **how: Any,
     ) -> BatchEncoding:
@@ -124,7 +125,7 @@ class _Shortened(PreTrainedTokenizerBase):
         kept = [self.shortening.kept(ids) for ids in table["input_ids"]]
         if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
             kept = [indices[:max_length] if self.truncation_side == "right" else indices[-max_length:] for indices in kept]
-        values: dict[str, Any] = {
+        values: dict[str, list] = {
             key: [[row[index] for index in indices] for row, indices in zip(rows, kept, strict=True)] for key, rows in table.items()
         }
         if "length" in encoding:
@@ -145,7 +146,7 @@ class _Shortened(PreTrainedTokenizerBase):
         ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
         return super()._decode(self.shortening.restore(ids), *args, **how)
 
-    def save_pretrained(self, save_directory: Any, *args: Any, **how: Any) -> tuple[str, ...]:
+    def save_pretrained(self, save_directory: str | PathLike[str], *args: Any, **how: Any) -> tuple[str, ...]:
         written = super().save_pretrained(save_directory, *args, **how)
         plan, path = self.shortening, Path(save_directory) / SHORTENING
         write_json(path, {

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Drop = Literal[1, 2]
 """How many bytes of a character are dropped: its lead byte, as published, or also the second, which only 64 letters share."""
@@ -147,7 +150,7 @@ class Shortening:
         return {token: _effect(spelled) for token, spelled in enumerate(self.spelling) if spelled is not None}
 
 
-def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1) -> Shortening:
+def plan_shortening(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], drop: Drop | None = 1) -> Shortening:
     """Find the constant first byte(s) of a language's characters that can be dropped, and how many tokens this saves.
 
     It works with byte fallback, where each byte is a token, and with byte-level BPE, where a byte can only be dropped if it is a

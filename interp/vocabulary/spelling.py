@@ -10,13 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from interp.languages import language
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TokenRule = Literal["first", "prefix"]
 """Which tokens count as a word. `first`: the first token of the word and of space + word (Dumas et al. 2025). `prefix`: every token
@@ -32,7 +35,7 @@ _CARRIERS = ('"', "\n", "")
 class Vocabulary:
     """The tokens of a model: `spelling[id]` is the bytes that a token spells, or None for special and unused tokens."""
 
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     spelling: tuple[bytes | None, ...]
 
     def __len__(self) -> int:
@@ -131,7 +134,7 @@ class Vocabulary:
         return names, torch.tensor([names.index(name) for name in self.scripts])
 
 
-def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
+def read_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int | None = None) -> Vocabulary:
     """Read what each token of a tokenizer spells.
 
     Parameters

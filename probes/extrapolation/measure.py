@@ -77,7 +77,7 @@ class Abilities:
         parts = {name: getattr(self, name).select(languages=codes) for name in ("task", "corpus", "text")}
         return Abilities(**{**vars(self), **parts})
 
-    def contents(self) -> dict[str, Any]:
+    def contents(self) -> dict[str, object]:
         """What the numbers depend on, as plain values."""
         return {name: value.identity.sha if name in ("task", "corpus", "text") else value for name, value in vars(self).items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CELL = ["arm", "language", "layer"]
+_Key = tuple[Hashable, Hashable, Hashable]
 MIDDLE = "middle"
 UNTUNED, ENGLISH = "untuned", "english"
 
@@ -65,15 +67,15 @@ class ExtrapolationReport(Report):
             rows.append(own)
         return pd.DataFrame(rows)
 
-    def _cells(self, part: pd.DataFrame) -> tuple[dict[Any, float], dict[Any, np.ndarray], dict[Any, float]]:
+    def _cells(self, part: pd.DataFrame) -> tuple[dict[_Key, float], dict[_Key, np.ndarray], dict[_Key, float]]:
         """Estimate, draws and chance of each arm, language and layer, with the means over languages and middle layers."""
         how, pivot = self.settings, self.settings["pivot"]
         items = sorted(part["item"].unique())
         seeds = sorted(part.loc[part["arm"] != UNTUNED, "seed"].unique())
         chosen = draws(len(items), how["resamples"], how["seed"])
         seed_draws = draws(max(1, len(seeds)), how["resamples"], how["seed"] + 1)
-        values: dict[Any, float] = {}
-        drawn: dict[Any, np.ndarray] = {}
+        values: dict[_Key, float] = {}
+        drawn: dict[_Key, np.ndarray] = {}
         for key, rows in part.groupby(_CELL, sort=False):
             grid = rows.pivot_table(index="seed", columns="item", values="value", aggfunc="mean").reindex(columns=items)
             grid = grid if key[0] == UNTUNED else grid.reindex(seeds)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from probes.figures.style import FAINT, INK, blank, despine, label_layers
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
@@ -84,13 +85,15 @@ def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
     """One legend for some panels, to their right: each line once, grey baselines last."""
-    entries: dict[str, Any] = {}
+    entries: dict[str, Artist] = {}
     for axes in drawn:
         handles, labels = axes.get_legend_handles_labels()
         entries |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in entries}
     entries = dict(sorted(entries.items(), key=lambda item: getattr(item[1], "get_color", str)() == FAINT))
-    look: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": INK, "handlelength": 1.8}
-    figure.legend(list(entries.values()), list(entries), loc="outside right center", **look)
+    figure.legend(
+        list(entries.values()), list(entries), loc="outside right center", frameon=False, fontsize=8.5, labelcolor=INK,
+        handlelength=1.8,
+    )  # fmt: skip
 
 
 def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:

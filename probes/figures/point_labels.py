@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
@@ -34,7 +34,8 @@ def name_points(
     size
         Font size.
     """
-    figure: Any = axes.get_figure(root=True)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     figure.draw_without_rendering()
     scale = size * figure.dpi / 72
     at = axes.transData.transform(points)

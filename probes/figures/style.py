@@ -11,7 +11,7 @@ import re
 import textwrap
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,14 @@ _FIXED = ("eng_Latn", "deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva"
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
-def style(index: int) -> dict[str, Any]:
+class LineStyle(TypedDict):
+    """Arguments of `Axes.plot` that tell lines apart."""
+
+    color: str
+    linestyle: str | tuple[int, tuple[float, ...]]
+
+
+def style(index: int) -> LineStyle:
     """Colour and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different."""
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": DASHES[index // len(PALETTE) % len(DASHES)]}
 

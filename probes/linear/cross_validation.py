@@ -20,7 +20,7 @@ Kind = Literal["language", "class", "number"]
 Target = str | Sequence[str] | Mapping[str, Sequence[float]]
 """A name (`language`, `length` in tokens, a label of the corpus), a label per sentence, or a number per sentence and language."""
 Clouds = Mapping[str, Float[np.ndarray, "sentence d_model"]]
-Targets = Mapping[str, Shaped[np.ndarray, "sentence"]]
+Targets = Mapping[str, Shaped[np.ndarray, " sentence"]]
 
 
 def targets_of(acts: Activations, target: Target, folds: int) -> tuple[Kind, Targets]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,14 @@ from probes.statistics.resampling import draws, holm
 from probes.tokenization.measure import survey_tokenization
 from probes.tokenization.report import by_language
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 COLUMNS = ("fertility", "byte_rate", "overlap_pivot", "overlap_probes")
 _STUCK, _FULL = 1.5, 95.0  # times the loss of those that gain; points of the metric
 
 
-def spelling(tokenizer: Any, corpus: ParallelCorpus, pivot: str, probes: Sequence[str]) -> pd.DataFrame:
+def spelling(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCorpus, pivot: str, probes: Sequence[str]) -> pd.DataFrame:
     """How the tokenizer spells each language: `probes.measure_tokenization`, and the overlap with the probe languages.
 
     `overlap_probes` is the mean over probe languages other than itself of the frequency-weighted overlap of tokens.

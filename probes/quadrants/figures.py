@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -165,8 +165,8 @@ def _name_corners(axes: Axes, frame: pd.DataFrame) -> None:
 
 def _arm(axes: Axes, frame: pd.DataFrame, axis: str, sizes: Sequence[int], shift: float, index: int, name: str) -> None:
     """One method in one panel: its languages faint, their mean as a line over sizes."""
-    look: dict[str, Any] = {"color": PALETTE[index % len(PALETTE)], "marker": MARKERS[index % len(MARKERS)]}
+    colour, marker = PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
     x = frame["size"].map({size: turn + 0.12 * shift for turn, size in enumerate(sizes)})
-    axes.plot(x, frame[axis], linestyle="none", markersize=3.5, alpha=0.3, **look)
+    axes.plot(x, frame[axis], linestyle="none", markersize=3.5, alpha=0.3, color=colour, marker=marker)
     means = frame.assign(x=x).groupby("x")[axis].mean()
-    axes.plot(means.index, means, markersize=6, linewidth=1.4, label=name, **look)
+    axes.plot(means.index, means, markersize=6, linewidth=1.4, label=name, color=colour, marker=marker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -138,8 +138,7 @@ def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: For
     if form == "loglinear":
         return np.linalg.lstsq(columns / noise[:, None], scores / noise, rcond=None)[0]
 
-    fixed: dict[str, Any] = {"columns": columns, "scores": scores, "noise": noise, "form": form}
-    residuals, slopes = partial(_residuals, **fixed), partial(_slopes, **fixed)
+    residuals, slopes = (partial(each, columns=columns, scores=scores, noise=noise, form=form) for each in (_residuals, _slopes))
     if form != "ceiling":
         begin = _start(scores, noise, columns, FULL) if start is None else start
         return optimize.least_squares(residuals, begin, slopes, method="lm").x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ class ScalingReport(Report):
         rows = [*self._parameters(), *self._left_out(), *self._planned(), *self._scores()]
         return pd.DataFrame(rows, columns=["quantity", "language", "size", "estimate", "lower", "upper", "n", "baseline"])
 
-    def _parameters(self) -> list[dict[str, Any]]:
+    def _parameters(self) -> list[dict[str, object]]:
         law, drawn, n = self.law, self.law.drawn, len(self.points.scores)
         assert drawn is not None
         reference = law.languages.index(law.reference)
@@ -127,22 +128,24 @@ class ScalingReport(Report):
             rows += [_row("gamma", name, law.gamma[k], gammas[:, k], n, 1.0) for k, name in enumerate(law.languages)]
         return rows
 
-    def _left_out(self) -> list[dict[str, Any]]:
+    def _left_out(self) -> list[dict[str, object]]:
         flat, n = np.abs(last_known(self.points)).mean(), len(self.points.names)
         return [{"quantity": "left out", "language": row.form, "size": "", "estimate": row.left_out, "lower": row.lower,
                  "upper": row.upper, "n": n, "baseline": flat} for row in self.forms.itertuples()]  # fmt: skip
 
-    def _planned(self) -> list[dict[str, Any]]:
+    def _planned(self) -> list[dict[str, object]]:
         plan = self.plan
         if plan is None:
             return []
-        gain = {"quantity": "gain", "language": plan.objective, "estimate": plan.gain, "lower": plan.lower, "upper": plan.upper,
-                "n": len(plan.languages), "baseline": 0.0}  # fmt: skip
+        gain: dict[str, object] = {
+            "quantity": "gain", "language": plan.objective, "estimate": plan.gain, "lower": plan.lower, "upper": plan.upper,
+            "n": len(plan.languages), "baseline": 0.0,
+        }  # fmt: skip
         sides = zip(plan.languages, plan.pairs, plan.uniform, strict=True)
         return [gain, *({"quantity": "pairs", "language": name, "estimate": float(mine), "n": plan.budget, "baseline": float(even)}
                         for name, mine, even in sides)]  # fmt: skip
 
-    def _scores(self) -> list[dict[str, Any]]:
+    def _scores(self) -> list[dict[str, object]]:
         untuned, n = self._untuned, self.table["item"].nunique()
         groups, scores, drawn = _all_scores(self.table, self.settings)
         return [
@@ -219,11 +222,11 @@ class ScalingReport(Report):
         return figures
 
 
-def _all_scores(table: pd.DataFrame, how: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def _all_scores(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return seed_means(table[table["size"] > 0], how["metric"], ["language", "size"], how["resamples"], how["seed"])
 
 
-def _points(table: pd.DataFrame, how: Any) -> Points:
+def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> Points:
     groups, scores, drawn = _all_scores(table, how)
     points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), scores, drawn.std(0), drawn)
     full = points.scores >= FULL - points.noise
@@ -233,7 +236,7 @@ def _points(table: pd.DataFrame, how: Any) -> Points:
     return points.take(kept)
 
 
-def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, Any]:
+def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, object]:
     lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan, np.nan)
     return {"quantity": quantity, "language": language, "size": "", "estimate": float(estimate), "lower": float(lower),
             "upper": float(upper), "n": n, "baseline": float(baseline)}  # fmt: skip

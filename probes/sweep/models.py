@@ -10,24 +10,27 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from safetensors import SafetensorError
 from torch import Tensor
 
 from interp.files.cache import digest
+from interp.files.sealed_json import Json
 from interp.models.computation import computed_by, model_facts
 from interp.models.devices import choose_device
 from interp.models.load import TransformerBridge, identify, load
 from interp.tuning import Mixture, Recipe, TunedModel, tune
 from interp.tuning.hybrids import input_table
 from interp.tuning.moved_rows import put_rows, save_moved_rows
-from probes.sweep.store import Store
+from probes.sweep.store import Kept, Store, Trained
 
 Keep = Literal["nothing", "rows", "model"]
 _FORMAT = 3  # part of every key: raise it when a cell's numbers would come out otherwise
 _OWN = frozenset({"cell", "source", "target", "item", "text", "reference", "hypothesis", "document"})
-UNTUNED = {"steps": 0, "first_loss": float("nan"), "final_loss": float("nan"), "moved_rows": 0}
+Training = Mapping[str, int | float]
+"""What a training tells: its updates, its loss at the start and the end, the embedding rows it moved."""
+UNTUNED: Training = {"steps": 0, "first_loss": float("nan"), "final_loss": float("nan"), "moved_rows": 0}
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,7 @@ class Models:
     folder: Path
     keep: Keep
     device: str | None
-    held: dict[str, tuple[TransformerBridge, dict[str, Any]]] = field(default_factory=dict)
+    held: dict[str, tuple[TransformerBridge, Training]] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:
@@ -76,7 +79,7 @@ class Models:
         parent = load(self.parent, device="cpu")
         return digest(model_facts(parent)), input_table(parent).clone()
 
-    def contents(self, cell: Cell) -> dict[str, Any]:
+    def contents(self, cell: Cell) -> dict[str, object]:
         """What the model of a cell is made of."""
         recipe = recipe_json(cell.recipe) if cell.recipe and cell.mixture else None
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
@@ -89,17 +92,18 @@ class Models:
         """Whether the model must be saved but is not yet."""
         return self.keep != "nothing" and cell.mixture is not None and self.store.kept(self.key(cell)) is None
 
-    def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:
+    def open(self, cell: Cell) -> tuple[TransformerBridge, Training]:
         """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
         key = self.key(cell)
         if key not in self.held:
             self.held.clear()
             self.held[key] = self._opened(cell, key)
-            if (self.store.kept(key) or {}).get("kept") != "model":
+            kept = self.store.kept(key)
+            if kept is None or kept.get("kept") != "model":
                 self.store.clear(key)
         return self.held[key]
 
-    def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, dict[str, Any]]:
+    def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, Training]:
         if cell.mixture is None or cell.recipe is None:
             return load(self.parent, device=self.device), UNTUNED
         facts = self.store.kept(key)
@@ -110,23 +114,25 @@ class Models:
             with _undistributed():
                 tuned = tune(self.parent, cell.mixture, cell.recipe, self.store.workplace(key), device=self.device, resume=True)
             model = load(tuned.folder, device=self.device)
-            facts = _training_facts(tuned) | {
+            facts = {
+                **_training_facts(tuned),
                 "kept": self.keep,
                 "name": cell.name,
                 "parent": self.parent,
                 "model_sha": identify(model).sha,
             }
             self._save(key, facts, model)
-        return model, {name: facts[name] for name in UNTUNED}
+        return model, {"steps": facts["steps"], "first_loss": facts["first_loss"], "final_loss": facts["final_loss"],
+                       "moved_rows": facts["moved_rows"]}  # fmt: skip
 
-    def _save(self, key: str, facts: Mapping[str, Any], model: TransformerBridge) -> None:
+    def _save(self, key: str, facts: Kept, model: TransformerBridge) -> None:
         if self.keep == "rows":
             save_moved_rows(self.known[1], input_table(model).cpu(), self.store.rows(key))
         if self.keep != "nothing":
             self.store.keep(key, facts)
 
 
-def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | None) -> TransformerBridge | None:
+def reopened(store: Store, key: str, facts: Kept, device: str | None) -> TransformerBridge | None:
     """A kept model; None, with a warning, where it no longer has the weights that were measured."""
     try:
         if facts["kept"] == "rows":
@@ -142,12 +148,12 @@ def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | Non
     return model
 
 
-def recipe_json(recipe: Recipe) -> dict[str, Any]:
+def recipe_json(recipe: Recipe) -> dict[str, Json]:
     """A recipe as JSON has it."""
     return json.loads(json.dumps(asdict(recipe)))
 
 
-def _training_facts(tuned: TunedModel) -> dict[str, Any]:
+def _training_facts(tuned: TunedModel) -> Trained:
     losses = [entry["loss"] for entry in tuned.details["history"] if "loss" in entry]
     return {"mixture": tuned.data.sha, "recipe": recipe_json(tuned.recipe), "steps": tuned.steps, "first_loss": losses[0],
             "final_loss": tuned.final_loss, "moved_rows": tuned.details["moved_rows"]}  # fmt: skip

@@ -15,16 +15,37 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal, NotRequired, TypedDict, cast
 
 import pandas as pd
 
 from interp.files.atomic import checksum, whole
 from interp.files.cache import Cache
 from interp.files.lock import locked
-from interp.files.sealed_json import read_sealed, write_sealed
+from interp.files.sealed_json import Json, read_sealed, write_sealed
 
 _log = logging.getLogger(__name__)
+
+
+class Trained(TypedDict):
+    """What a tuned model was made of, and what its training tells."""
+
+    mixture: str
+    recipe: dict[str, Json]
+    steps: int
+    first_loss: float
+    final_loss: float
+    moved_rows: int
+
+
+class Kept(Trained):
+    """What is told of a model that is kept: how it is kept, and its weights."""
+
+    kept: Literal["nothing", "rows", "model"]
+    name: str
+    parent: str
+    model_sha: str
+    by: NotRequired[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -49,14 +70,14 @@ class Store:
     def rows(self, key: str) -> Path:
         return self.folder / "kept" / f"{key}.safetensors"
 
-    def keep(self, key: str, facts: Mapping[str, Any]) -> None:
+    def keep(self, key: str, facts: Kept) -> None:
         """Say that a model is kept, and how: written when its rows or its folder are whole."""
         write_sealed(self.folder / "kept" / f"{key}.json", {**facts, "by": self.by})
 
-    def kept(self, key: str) -> Mapping[str, Any] | None:
+    def kept(self, key: str) -> Kept | None:
         return _facts(self.folder / "kept" / f"{key}.json")
 
-    def all_kept(self) -> dict[str, Mapping[str, Any]]:
+    def all_kept(self) -> dict[str, Kept]:
         found = {path.stem: _facts(path) for path in sorted((self.folder / "kept").glob("*.json"))}
         return {key: facts for key, facts in found.items() if facts is not None}
 
@@ -67,7 +88,7 @@ class Store:
             yield
 
 
-def _save_table(note: Path, table: pd.DataFrame, facts: Mapping[str, Any]) -> None:
+def _save_table(note: Path, table: pd.DataFrame, facts: Mapping[str, object]) -> None:
     """A table, and then a sealed note beside it with its facts and its checksum."""
     path = note.with_suffix(".parquet")
     with whole(path) as temporary:
@@ -75,7 +96,7 @@ def _save_table(note: Path, table: pd.DataFrame, facts: Mapping[str, Any]) -> No
     write_sealed(note, {**facts, "checksum": checksum(path)})
 
 
-def _load_table(note: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _load_table(note: Path) -> tuple[pd.DataFrame, dict[str, Json]]:
     """A table and its facts. Raises `ValueError` where it is not as it was written."""
     facts, path = read_sealed(note), note.with_suffix(".parquet")
     if not path.is_file() or checksum(path) != facts.get("checksum"):
@@ -83,11 +104,11 @@ def _load_table(note: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.read_parquet(path), facts
 
 
-def _facts(path: Path) -> dict[str, Any] | None:
+def _facts(path: Path) -> Kept | None:
     if not path.is_file():
         return None
     try:
-        return read_sealed(path)
+        return cast(Kept, read_sealed(path))  # its seal says that `Store.keep` wrote it
     except ValueError as error:
         _log.warning("%s: what it describes is computed again", error)
         return None

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -150,13 +150,23 @@ def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> Tra
     return model
 
 
+class _Scoring(TypedDict):
+    """How translations are made and scored: arguments of `measure_translation`."""
+
+    form: str
+    metrics: list[str]
+    shots: int
+    beams: int
+    max_new_tokens: int | None
+
+
 @dataclass(frozen=True)
 class _Sweep:
     models: Models
     corpus: ParallelCorpus
-    scoring: Mapping[str, Any]
+    scoring: _Scoring
 
-    def contents(self, cell: Cell) -> dict[str, Any]:
+    def contents(self, cell: Cell) -> dict[str, object]:
         """What the numbers of a cell are made of."""
         codes = sorted({code for pair in cell.directions for code in pair})
         text = self.corpus.select(languages=codes).identity.sha
@@ -202,7 +212,7 @@ def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_tokens: int | None) -> dict[str, Any]:
+def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_tokens: int | None) -> _Scoring:
     return {"form": form, "metrics": list(metrics), "shots": shots, "beams": beams, "max_new_tokens": max_new_tokens}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.image import AxesImage
+    from matplotlib.patches import Rectangle
 
 _NAMES = {"transplant": "donor: the same question", "shuffled": "donor: another question"}
 _ALPHA = 0.05
@@ -54,7 +56,9 @@ def grid_maps(
     return figure
 
 
-def _one_map(part: Any, values: np.ndarray, p: np.ndarray, blocks: tuple, largest: float, first: bool) -> tuple[Any, list[Axes]]:
+def _one_map(
+    part: SubFigure, values: np.ndarray, p: np.ndarray, blocks: tuple, largest: float, first: bool
+) -> tuple[AxesImage, list[Axes]]:
     axes = part.subplots(2, 2, width_ratios=(5, 1), height_ratios=(1, 5))
     top, corner, main, side = axes[0, 0], axes[0, 1], axes[1, 0], axes[1, 1]
     corner.remove()
@@ -78,7 +82,7 @@ def _one_map(part: Any, values: np.ndarray, p: np.ndarray, blocks: tuple, larges
     return image, [main, side]
 
 
-def _hatched(source: int, target: int) -> Any:
+def _hatched(source: int, target: int) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((target - 0.5, source - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#9A9A9A", linewidth=0)

@@ -20,6 +20,8 @@ from interp.models.checks.verification import CannotAskError, WrongError, probe_
 from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from interp.models.load import TransformerBridge
 
 _STEPS, _SAID = 4, 12
@@ -27,7 +29,9 @@ _LONGEST = {"cpu": 1024}
 """Longest prompt used to test a sliding window, by device; 8192 on others."""
 
 
-def computation_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
+def computation_facts(
+    model: TransformerBridge, plain: PreTrainedModel | None
+) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
     """Checks of grids, generation, padding and sliding windows of `model`. `plain` is the unbridged model, or None."""
     allowed = tolerance_of(model)
     truth = lru_cache(partial(_grids, model, "naive"))  # a plain grid is asked for by several facts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,13 +19,15 @@ from probes.verification.numerics import numeric_facts
 from probes.verification.tokenization import tokenizer_facts
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from interp.models.load import TransformerBridge
 
 Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
 """Name, largest difference allowed (infinite: it only informs), and the function that computes the difference."""
 
 
-def verify(model: TransformerBridge, plain: Any = None) -> Iterator[Check]:
+def verify(model: TransformerBridge, plain: PreTrainedModel | None = None) -> Iterator[Check]:
     """Check a model, one fact at a time.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,18 +14,23 @@ from interp.interventions.edits import tokens_of
 from interp.interventions.grid.grid import free_memory
 from interp.models.batches import context_limit, pad
 from interp.models.checks.verification import CannotAskError, share_of_largest
+from interp.models.hooks import Hooks
 from interp.models.load import bridge_unchecked
 from interp.models.sites import layer_names, row_hook
 from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from interp.models.load import TransformerBridge
 
 _SINK = 10.0
 """A token is an attention sink if its norm exceeds this multiple of the median of its layer."""
 
 
-def numeric_facts(model: TransformerBridge, plain: Any) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
+def numeric_facts(
+    model: TransformerBridge, plain: PreTrainedModel | None
+) -> list[tuple[str, float, Callable[[], float | tuple[float, str]]]]:
     """Facts about the numbers of `model` that inform only. `plain` is the unbridged model, or None."""
     half = [
         (f"{name} against float32 of the same weights", math.inf, partial(_half, model, plain, dtype))
@@ -75,13 +80,13 @@ def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
         kept[layer] = activation[0].float().norm(dim=-1).cpu()
 
     layers = layer_names("residual", model.cfg.n_layers)
-    hooks: list[Any] = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
+    hooks: Hooks = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1, fwd_hooks=hooks)
     return torch.stack([kept[layer] for layer in layers])
 
 
 @torch.no_grad()
-def _half(model: TransformerBridge, plain: Any, dtype: torch.dtype) -> tuple[float, str]:
+def _half(model: TransformerBridge, plain: PreTrainedModel | None, dtype: torch.dtype) -> tuple[float, str]:
     """How much the logits of the same weights change in half precision, and how often the top token changes."""
     if plain is None or getattr(plain, "hf_quantizer", None) is not None:
         raise CannotAskError("a second copy of the weights is impossible: they are split over devices, on disk or quantized")

@@ -14,6 +14,8 @@ from interp.models.tokens import end_tokens
 from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from interp.models.load import TransformerBridge
 
 
@@ -69,7 +71,7 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
-def _added(tokenizer: Any) -> tuple[float, str]:
+def _added(tokenizer: PreTrainedTokenizerBase) -> tuple[float, str]:
     bare, full = (tokenizer("one two", add_special_tokens=special)["input_ids"] for special in (False, True))
     size = len(bare)
     front = next((index for index in range(len(full) - size + 1) if full[index : index + size] == bare), None)
@@ -88,7 +90,7 @@ def _open(model: TransformerBridge) -> tuple[float, str]:
     return 0.0, f"generation ends at {' '.join(map(str, model.tokenizer.convert_ids_to_tokens(sorted(ends)))) or 'no token'}"
 
 
-def _chat(tokenizer: Any) -> tuple[float, str]:
+def _chat(tokenizer: PreTrainedTokenizerBase) -> tuple[float, str]:
     if not tokenizer.chat_template:
         raise CannotAskError("the tokenizer has none, as for a base model")
     words = "How many languages do you hold?"

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from transformers import DynamicCache
 from interp.interventions.edits import Transplant, hook_of
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
+from interp.models.original import original
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -92,8 +93,7 @@ def _stop(activation: Tensor, hook: object) -> None:
 
 def new_cache(model: TransformerBridge) -> DynamicCache:
     """An empty cache as the model would make it, sliding windows cut."""
-    config: Any = model.original_model.config
-    return DynamicCache(config=config)
+    return DynamicCache(config=original(model).config)
 
 
 def fork(past: DynamicCache | None, copies: int = 1) -> DynamicCache:

@@ -252,8 +252,8 @@ def _run(
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
     prefix = empty if method == "naive" or whole else read_prefix(model, prompts, windows=method == "batched")
     read = (batch.ids, batch.mask) if whole else (batch.ids[:, -1:], batch.mask[:, -1:])
-    parts: list[Any] = []
-    clean: Any = None
+    parts: list[tuple] = []
+    clean: Tensor | None = None
     for start in range(0, len(cells), size):
         part = cells.part(start, start + size)
         if asks[0].score == "generate":

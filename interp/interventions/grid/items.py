@@ -163,7 +163,7 @@ def recorded(
     return torch.stack([states_of[k] for k in range(len(donors))])
 
 
-def _prompts(donor: Any) -> list[Any]:
+def _prompts(donor: Any) -> list[Donor]:
     """The prompts that a donor is averaged over."""
     several = not isinstance(donor, str | Tensor) and len(donor) > 0 and isinstance(donor[0], str)
     return list(donor) if several else [donor]
@@ -178,7 +178,7 @@ def _check_recorded(model: TransformerBridge, donor: Tensor, transplant: Transpl
         )
 
 
-def _facts(donor: Any) -> Any:
+def _facts(donor: Donor | Sequence[str]) -> str | list[object]:
     """A donor in the key of the cache: prompts as they are, tensors by their hash."""
     if not isinstance(donor, Tensor):
         return donor if isinstance(donor, str) else list(donor)

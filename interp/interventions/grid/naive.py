@@ -9,7 +9,7 @@ batch with a copy of the prefix; `packed` makes the cells positions of one seque
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Scored, Tails
 from interp.models.batches import pad
+from interp.models.hooks import Hooks
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -37,7 +38,9 @@ def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cel
     return Scored(torch.stack(logits), scores)
 
 
-def _naive_tails(model: TransformerBridge, prompt: Sequence[int], cells: Cells, cell: int, first: Tensor, tails: Any) -> Tensor:
+def _naive_tails(
+    model: TransformerBridge, prompt: Sequence[int], cells: Cells, cell: int, first: Tensor, tails: Sequence[Sequence[int]]
+) -> Tensor:
     sums = []
     for tail in tails:
         rows = first[None] if len(tail) == 1 else naive_forward(model, [*prompt, *tail[:-1]], cells, cell, len(prompt))
@@ -59,7 +62,7 @@ def naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, ce
     return model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)[0]
 
 
-def _transplant_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> list[Any]:
+def _transplant_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> Hooks:
     if cells.block[cell] < 0:
         return []
     donor = cells.donors[0, cells.source[cell]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from transformers import DynamicCache
 
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
+from interp.models.hooks import Hook, Hooks
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -56,6 +57,13 @@ class Lanes:
     def gather(self, values: Tensor) -> Tensor:
         """`[row width ...]` back to `[item cell ...]`."""
         return values.reshape(self.items, self.lanes * self.width, *values.shape[2:])[:, : self.cells]
+
+
+class Seen(TypedDict):
+    """What tells the tokens of one forward what they see and where they stand, as arguments of the model."""
+
+    attention_mask: Tensor
+    position_ids: NotRequired[Tensor]
 
 
 @dataclass(frozen=True)
@@ -145,8 +153,8 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
     return lanes.gather(logits.reshape(lanes.rows, lanes.width, nodes, -1))
 
 
-def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[Any]:
-    hooks = []
+def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
+    hooks: Hooks = []
     for block in cells.blocks:
         mine = (cells.block == block).nonzero()[:, 0]
         donors = cells.donors[:, cells.source[mine]]
@@ -154,11 +162,11 @@ def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> list[Any]:
     return hooks
 
 
-def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Any:
+def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Hook:
     return lambda activation, hook: cells.transplant.write(activation, where, donors)
 
 
-def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> dict[str, Any]:
+def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> Seen:
     """Mask and positions of the tokens read at one step: at step 0 the trees, later one token a cell."""
     before = prefix.mask.repeat_interleave(lanes.lanes, 0)
     if lanes.plain:

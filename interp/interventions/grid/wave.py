@@ -9,14 +9,15 @@ need do not exist. The cost of XTransplant falls from N^2 prompts to N^2 / 2 pos
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from interp.interventions.edits import at, hook_of, kind
 from interp.interventions.grid.cells import Cells, Prefix, fork
-from interp.interventions.grid.packed import additive, dtype_of
+from interp.interventions.grid.packed import Seen, additive, dtype_of
+from interp.models.hooks import Arguments, Hook, Hooks, PreHook
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -31,7 +32,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
     """
     ids, mask = read
     length = ids.shape[1]
-    given: dict[str, Any] = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
+    given: Arguments = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
     front = _Front(cells, length)
     with ExitStack() as stack:
         for block, module in enumerate(model.blocks):
@@ -47,7 +48,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
         )
 
 
-def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> dict[str, Any]:
+def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> Seen:
     items, length = mask.shape
     past, size = before.shape[1], length + cells
     seen = torch.zeros(items, size, past + size, dtype=torch.bool, device=mask.device)
@@ -77,10 +78,10 @@ class _Front:
         """How many cells are in the sequence when block `block` runs."""
         return int((self.cells.block < block + (not self.late)).sum())
 
-    def enter(self, block: int) -> Any:
+    def enter(self, block: int) -> PreHook:
         """Pre-hook of a block (or of the final norm): append who joins here, shorten mask and positions to who is there."""
 
-        def hook(module: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        def hook(module: torch.nn.Module, args: tuple, kwargs: Arguments) -> tuple[tuple, Arguments]:
             hidden = args[0] if args else kwargs["hidden_states"]
             full = self.length + len(self.cells)
             if block == 0:
@@ -100,17 +101,17 @@ class _Front:
         old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
         return last - old + self.cells.transplant.blend(old, self.cells.donors[:, self.cells.source[before:now]])
 
-    def hooks(self) -> list[Any]:
+    def hooks(self) -> Hooks:
         act = self._keep if self.late else self._write
         return [(hook_of(self.cells.transplant.target_site, block), act(block)) for block in self.cells.blocks]
 
-    def _keep(self, block: int) -> Any:
+    def _keep(self, block: int) -> Hook:
         def hook(activation: Tensor, hook: object) -> None:
             self.clean[block] = at(activation, self.cells.transplant.target_site)[:, self.length - 1]
 
         return hook
 
-    def _write(self, block: int) -> Any:
+    def _write(self, block: int) -> Hook:
         mine = (self.cells.block == block).nonzero()[:, 0]
         donors = self.cells.donors[:, self.cells.source[mine]]
 
@@ -122,7 +123,7 @@ class _Front:
         return hook
 
 
-def _shorten(value: Any, full: int, size: int) -> Any:
+def _shorten(value: object, full: int, size: int) -> object:
     """Mask, positions or rotary angles of the full sequence, cut to its first `size` positions."""
     if isinstance(value, tuple) and all(isinstance(part, Tensor) for part in value):
         return tuple(part[:, :size] if part.ndim == 3 else part for part in value)
@@ -136,7 +137,7 @@ def _shorten(value: Any, full: int, size: int) -> Any:
 class _pre:
     """A pre-hook of a module for the length of a `with` block."""
 
-    def __init__(self, module: torch.nn.Module, hook: Any) -> None:
+    def __init__(self, module: torch.nn.Module, hook: PreHook) -> None:
         self.handle = module.register_forward_pre_hook(hook, with_kwargs=True)
 
     def __enter__(self) -> None:

@@ -38,7 +38,7 @@ _HEADLESS = {"BloomModel": "bloom"}
 """Names of a model without a head that published checkpoints of a language model carry."""
 
 
-def check_settings(settings: Mapping[str, Any], name: str) -> None:
+def check_settings(settings: Mapping[str, object], name: str) -> None:
     """Refuse a configuration whose sizes are of no model.
 
     `settings` are its plain values, of `config.json` or of `config.to_dict()`; `name` is for the error. Asked are sizes (a whole
@@ -53,7 +53,7 @@ def check_settings(settings: Mapping[str, Any], name: str) -> None:
         _check_heads(part if isinstance(part, Mapping) else {}, name)
 
 
-def _numbers(settings: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+def _numbers(settings: Mapping[str, object], inside: str = "") -> Iterator[tuple[str, object]]:
     """Every value by its name, with those of the parts that describe a language model."""
     sliding = settings.get("use_sliding_window", True)
     for key, value in settings.items():

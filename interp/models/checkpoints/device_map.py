@@ -9,9 +9,10 @@ installed. A split over GPUs is for size, not for speed: one of them works at a 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import torch
+from transformers import PreTrainedConfig
+from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 from interp.models.devices import choose_device, free_on
 
@@ -20,7 +21,9 @@ _QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbyte
 """Bytes a weight, scales included, by the method that a checkpoint names; from above."""
 
 
-def plan_placement(kind: Any, config: Any, dtype: torch.dtype | None, device: str | torch.device | None) -> dict[str, Any]:
+def plan_placement(
+    kind: type[_BaseAutoModelClass], config: PreTrainedConfig, dtype: torch.dtype | None, device: str | torch.device | None
+) -> dict[str, object]:
     """Options for `from_pretrained` where the weights cannot simply be read and moved to one device; mostly none.
 
     "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
@@ -46,11 +49,11 @@ def plan_placement(kind: Any, config: Any, dtype: torch.dtype | None, device: st
     )
 
 
-def _on_one(config: Any, device: str | torch.device | None) -> dict[str, Any]:
+def _on_one(config: PreTrainedConfig, device: str | torch.device | None) -> dict[str, object]:
     return {"device_map": {"": choose_device(device)}} if quantisation(config) else {}
 
 
-def _beside_disk(needed: int) -> dict[str, Any]:
+def _beside_disk(needed: int) -> dict[str, object]:
     import psutil
 
     free = psutil.virtual_memory().available
@@ -60,7 +63,7 @@ def _beside_disk(needed: int) -> dict[str, Any]:
     return {"device_map": "auto", "max_memory": {"cpu": int(0.7 * free)}}
 
 
-def weight_bytes(kind: Any, config: Any, dtype: torch.dtype | None) -> int:
+def weight_bytes(kind: type[_BaseAutoModelClass], config: PreTrainedConfig, dtype: torch.dtype | None) -> int:
     """How many bytes the weights take, from the configuration alone; 0 where it describes no model."""
     try:
         with torch.device("meta"):
@@ -72,7 +75,7 @@ def weight_bytes(kind: Any, config: Any, dtype: torch.dtype | None) -> int:
     return int(sum(each.numel() for each in empty.parameters()) * min(size, _QUANTISED.get(quantisation(config), size)))
 
 
-def quantisation(config: Any) -> str:
+def quantisation(config: object) -> str:
     """How the weights of a checkpoint are quantised, as its configuration names it ("bitsandbytes", "gptq"); "" where not."""
     settings = getattr(config, "quantization_config", None) or {}
     method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)

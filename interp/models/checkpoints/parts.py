@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import torch
 from huggingface_hub import errors, snapshot_download
 from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 from interp.files.checks import safe_path
-from interp.files.sealed_json import read_object
+from interp.files.sealed_json import Json, read_object
 from interp.languages import nearest
 from interp.models.checkpoints.configurations import RESTORE, check_names, check_settings
 from interp.models.checkpoints.device_map import quantisation
@@ -100,7 +100,7 @@ def _shards(folder: Path) -> list[Path]:
     return [safe_path(folder, name, links=True) for name in sorted(names)]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Json]:
     try:
         return read_object(path)
     except ValueError as error:
@@ -192,7 +192,9 @@ def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
     return read_shortened(tokenizer, name, revision)
 
 
-def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, Any]) -> PreTrainedModel:
+def read_weights(
+    name: str, revision: str | None, kind: type[_BaseAutoModelClass], options: Mapping[str, object]
+) -> PreTrainedModel:
     """The model itself, and nothing half loaded: every weight from the checkpoint, and every tensor of the checkpoint in use.
 
     `name` and `revision` as `locate` gives them, `kind` one of transformers' AutoModel classes, `options` what its

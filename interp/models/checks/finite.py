@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformer_lens.model_bridge import TransformerBridge
 
-def check_finite(values: Any, name: str | Callable[..., str], half: bool = False) -> None:
+
+def check_finite(values: Tensor | np.ndarray, name: str | Callable[..., str], half: bool = False) -> None:
     """Raise `ValueError` if a value is NaN or infinite.
 
     Parameters
@@ -36,6 +40,6 @@ def check_finite(values: Any, name: str | Callable[..., str], half: bool = False
     raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}, expected a finite number; {remedy}.")
 
 
-def is_half(model: Any) -> bool:
+def is_half(model: TransformerBridge) -> bool:
     """Whether `model` runs in float16."""
     return str(model.cfg.dtype) == "torch.float16"

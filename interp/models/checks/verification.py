@@ -27,11 +27,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from interp.models.hooks import Hook, Hooks
 from interp.models.sites import EditSite, hook_name
 from interp.provenance import TESTED, versions
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import Cache, PreTrainedModel
 
 _log = logging.getLogger(__name__)
 _TOKENS, _FEW = 6, 3
@@ -180,7 +182,7 @@ def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
         raise CannotAskError("the model has a recurrent state instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
-        given: dict[str, Any] = {} if past is None else {"past_key_values": past}
+        given: dict[str, Cache] = {} if past is None else {"past_key_values": past}
         mask = torch.ones_like(ids[:, :stop])
         logits, past = model(ids[:, start:stop], attention_mask=mask, return_type="logits_and_cache", use_cache=True, **given)
         steps.append(logits[:, -1])
@@ -204,7 +206,7 @@ def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
     sites = [site for site in get_args(EditSite) if hook_name(site, block) in model.hook_dict]
     added: dict[EditSite, Tensor] = {}
 
-    def write(site: EditSite, row: int) -> Callable[..., Tensor]:
+    def write(site: EditSite, row: int) -> Hook:
         def hook(activation: Tensor, hook: object) -> Tensor:
             changed = activation.clone()
             changed[row, _WRITTEN] = activation[row, _WRITTEN].roll(1, -1) - 2 * activation[row, _WRITTEN]
@@ -218,7 +220,7 @@ def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
     def keep(activation: Tensor, hook: object, name: str) -> None:
         held[name] = activation.clone()
 
-    hooks: list[Any] = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
+    hooks: Hooks = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
     names = [hook_name(site, each) for each in range(model.cfg.n_layers) for site in _STREAM]
     hooks += [(name, partial(keep, name=name)) for name in names if name in model.hook_dict]
     rows = ids.expand(len(sites) + 1, -1)
@@ -264,13 +266,13 @@ def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
 _VERIFIED: set[tuple[str, ...]] = set()
 
 
-def _key(hf: Any) -> tuple[str, ...]:
+def _key(hf: PreTrainedModel) -> tuple[str, ...]:
     """A model as far as these facts go: its configuration, dtype, device and the versions of the libraries."""
     where = getattr(hf, "hf_device_map", None) or hf.device
     return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
 
 
-def verify_bridge(hf: Any, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
+def verify_bridge(hf: PreTrainedModel, bridged: Callable[[], TransformerBridge], name: str) -> TransformerBridge:
     """Bridge a Hugging Face model with `bridged()`, and check that it computes what `hf` computes.
 
     `name` is for the errors. A configuration is checked once in a process, for a dtype, device and set of library versions.

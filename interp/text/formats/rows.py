@@ -6,7 +6,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
@@ -17,7 +17,7 @@ class Row(NamedTuple):
     """One row: its place in the file, `where` ("file:12"), and its `values` by column or key."""
 
     where: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
 
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
@@ -116,13 +116,13 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
                 yield Row(f"{where}.qas[{q}]", {**asked, **about})
 
 
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
+def _mapping(value: object, where: str) -> Mapping[str, object]:
     if not isinstance(value, dict) or not value:
         raise ValueError(f"{where}: got {short_repr(value)}, expected a JSON object with the fields of one item.")
     return value
 
 
-def _list(value: object, what: str) -> list[Any]:
+def _list(value: object, what: str) -> list[object]:
     if not isinstance(value, list):
         raise ValueError(f"{what}: got {short_repr(value)}, expected a JSON list.")
     return value

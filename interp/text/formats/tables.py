@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.languages import languages as resolve_all
@@ -145,7 +145,7 @@ def label(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _flat(values: Mapping[str, object], where: str) -> dict[str, object]:
     """The row with the languages of a nested `translation` as fields of their own."""
     nested = values.get("translation")
     if not isinstance(nested, dict):
