@@ -80,14 +80,15 @@ class ScaleSettings(Scoped, Training):
             weights=self.weights or None,
             validate=self.validate,
             dtype=self.dtype,
+            device=self.device,
         )
 
 
 def run(settings: ScaleSettings) -> ScalingReport:
     """Tune and score what is not there yet, fit, plan, and try the plan where that is asked."""
-    return settings.study().measure(settings.output, settings.device)
+    return settings.study().measure(settings.output)
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:
     """Tune and score some of the models of the series, large and small ones to every share; the plan is tried by the last."""
-    settings.study().share(settings.output, shard.index, shard.count, settings.device)
+    settings.study().share(settings.output, shard.index, shard.count)

@@ -39,7 +39,7 @@ def _cells(job) -> list:
 @pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
 def test_shares_are_all_jobs_each_once_and_a_share_too_many_does_nothing(study, tmp_path, monkeypatch):
     plan, done = study(), []
-    monkeypatch.setattr(type(plan), "scores", lambda self, jobs, folder, device=None: done.append((folder, list(jobs))))
+    monkeypatch.setattr(type(plan), "scores", lambda self, jobs, folder: done.append((folder, list(jobs))))
     names = [cell.name for job in plan.jobs() for cell in _cells(job)]
     count = len(plan.jobs()) + 1
     for index in reversed(range(count)):
