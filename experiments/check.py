@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import tyro
 import yaml
+
+from experiments.runs.flags import parse_flags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ class CheckSettings:
 def main(args: Sequence[str]) -> int:
     """Print one row for each check. Returns the exit status: 1 if a check fails, else 0."""
     args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
-    settings = tyro.cli(CheckSettings, args=args, prog="interp check", config=(tyro.conf.FlagCreatePairsOff,))
+    settings = parse_flags(CheckSettings, args, "check")
     if settings.output is not None:
         _begin(settings, settings.output)
     table, identity = run(settings)

@@ -47,10 +47,11 @@ class ScaleSettings(Scoped, Training):
 
     def resolved(self) -> ScaleSettings:
         """The same settings with every language under its one code."""
-        from interp.languages import language
+        from interp.languages import language, languages
 
         named: dict[str, Any] = {
-            name: {language(key).code: value for key, value in getattr(self, name).items()} for name in ("caps", "weights")
+            name: {each.code: value for each, value in zip(languages(given), given.values(), strict=True)}
+            for name, given in (("caps", self.caps), ("weights", self.weights))
         }
         reference = self.reference and language(self.reference).code
         return replace(super().resolved(), reference=reference, **named)

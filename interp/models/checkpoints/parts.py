@@ -46,6 +46,8 @@ def locate(name: str | Path, revision: str | None) -> str:
     ValueError
         The folder does not exist or is incomplete, or a revision is given for a folder.
     """
+    if not str(name).strip():
+        raise ValueError("got an empty model name, expected a Hub name, a folder, or 'bundled'.")
     if revision is not None and (str(name) == "bundled" or Path(name).expanduser().is_dir()):
         raise ValueError(
             f"model {str(name)!r}: got revision {revision!r} for a folder, expected none. Leave revision out, or give a Hub name."
