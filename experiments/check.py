@@ -53,7 +53,8 @@ def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Run the checks. Returns their table and the identity of the model."""
     from rich.progress import Progress
 
-    from interp.models.load import bridge_unchecked, identify, load, load_hf_model
+    from interp.models.bridge import bridge_unchecked
+    from interp.models.load import identify, load, load_hf_model
     from probes.verification.measure import tabulate, verify
 
     plain, tokenizer, name = load_hf_model(settings.model, dtype=settings.dtype, device=settings.device)

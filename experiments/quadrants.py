@@ -123,7 +123,8 @@ class QuadrantsSettings(Training):
         if self.survey is None:
             return None
         import interp
-        from interp.models.checkpoints.parts import locate, read_tokenizer
+        from interp.models.checkpoints.folders import locate
+        from interp.models.checkpoints.parts import read_tokenizer
         from probes.quadrants.causes import spelling
 
         corpus = interp.read(self.survey, languages=self.wanted)

@@ -11,7 +11,8 @@ from typing import Literal
 
 import pandas as pd
 
-from interp.models.checkpoints.parts import locate, read_tokenizer
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_tokenizer
 from interp.models.load import identify, load
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
