@@ -119,6 +119,11 @@ def test_methods_given_twice_are_refused_by_name(tmp_path, capsys):
     assert "--methods: got 'full' twice, expected each method once." in line
 
 
+def test_two_spellings_of_one_language_are_one_line(tmp_path, capsys):
+    line = one_line(cli.main(["scale", "--caps", "de", "5", "German", "6", "--output", str(tmp_path / "run")]), 2, capsys)
+    assert "'de' and 'German' both mean deu_Latn" in line
+
+
 def word_flags(kind: type) -> list[str]:
     """The flags of a command that take a word or a path and are not empty by default."""
     fields = [each for each in dataclasses.fields(kind) if re.match(r"(str|Path)( \| None)?$", str(each.type))]
