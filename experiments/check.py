@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tyro
 import yaml
+
+from experiments.runs.flags import parse_flags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ class CheckSettings:
 def main(args: Sequence[str]) -> int:
     """Print one row for each check. Returns the exit status: 1 if a check fails, else 0."""
     args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
-    settings = tyro.cli(CheckSettings, args=args, prog="interp check", config=(tyro.conf.FlagCreatePairsOff,))
+    settings = parse_flags(CheckSettings, args, "check")
     if settings.output is not None:
         _begin(settings, settings.output)
     table, identity = run(settings)
@@ -53,7 +54,8 @@ def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, object]]:
     """Run the checks. Returns their table and the identity of the model."""
     from rich.progress import Progress
 
-    from interp.models.load import bridge_unchecked, identify, load, load_hf_model
+    from interp.models.bridge import bridge_unchecked
+    from interp.models.load import identify, load, load_hf_model
     from probes.verification.measure import tabulate, verify
 
     plain: PreTrainedModel | None

@@ -75,7 +75,8 @@ def _in_one_precision(settings: CompareSettings, before: str, after: str) -> Com
     """The settings with float32 where the two models are stored in different precisions, which alone would make them differ."""
     from dataclasses import replace
 
-    from interp.models.checkpoints.parts import locate, read_config
+    from interp.models.checkpoints.folders import locate
+    from interp.models.checkpoints.parts import read_config
 
     stored = {str(read_config(locate(name, None), None).dtype) for name in (before, after)}
     return replace(settings, dtype="float32") if settings.dtype is None and len(stored) > 1 else settings

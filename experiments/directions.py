@@ -119,6 +119,7 @@ class DirectionsSettings(Scoped, Training):
             max_new_tokens=self.max_new_tokens,
             companions=self._companions(),
             dtype=self.dtype,
+            device=self.device,
         )
 
     def _train_text(self) -> ParallelCorpus | PairText:
@@ -159,9 +160,9 @@ class DirectionsSettings(Scoped, Training):
 
 def run(settings: DirectionsSettings) -> DirectionReport:
     """Tune and score what is not there yet, judge the errors, and put alignment and factors beside."""
-    return settings.study().measure(settings.output, settings.device)
+    return settings.study().measure(settings.output)
 
 
 def share(settings: DirectionsSettings, shard: Shard) -> None:
     """Tune and score the models of one share."""
-    settings.study().share(settings.output, shard.index, shard.count, settings.device)
+    settings.study().share(settings.output, shard.index, shard.count)

@@ -12,9 +12,8 @@ from experiments.runs.training import Scoped, Training
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelTask
     from interp.tuning import Mixture
-    from probes.extrapolation.measure import Abilities
     from probes.extrapolation.report import ExtrapolationReport
-    from probes.sweep.sweep import Cell
+    from probes.extrapolation.study import ExtrapolationStudy
 
 
 @dataclass(frozen=True)
@@ -52,119 +51,67 @@ class ExtrapolateSettings(Scoped, Training):
     samples: int | None = None
     """Examples of each kind and language, the first so many of one shuffled order; none given means all."""
 
+    def study(self) -> ExtrapolationStudy:
+        """The study that these settings ask for."""
+        import interp
+        from probes.extrapolation.study import ExtrapolationStudy
+
+        task = self._questions()
+        text = interp.read(self.text, languages=self.wanted, split=self.text_split)
+        return ExtrapolationStudy(
+            parent=self.model,
+            train=self.read_pairs(self.others()),
+            train_name=self.corpus,
+            general=self._instructions(task),
+            general_name=self.general,
+            task=task.select(limit=self.limit, seed=self.seed),
+            test=self.read_test(),
+            text=text.select(limit=self.limit, seed=self.seed),
+            recipe=self.recipe(),
+            arms=self.arms,
+            samples=self.samples,
+            pivot=self.pivot,
+            seeds=self.seeds,
+            seed=self.seed,
+            answer=self.answer,
+            beams=self.beams,
+            max_new_tokens=self.max_new_tokens,
+            wording=self.wording,
+            pooling=self.pooling,
+            device=self.device,
+        )
+
+    def _questions(self) -> ParallelTask:
+        """The questions to test with: a share of them where the general instructions are the same text."""
+        from interp.text.read import read_task
+
+        task = read_task(self.questions, languages=self.wanted, split=self.question_split)
+        if (self.general, self.general_split) != (self.questions, self.question_split):
+            return task
+        held = round(self.held_out * len(task))
+        if not 0 < held < len(task):
+            raise ValueError(
+                f"held_out {self.held_out:g} of {len(task)} questions is {held}, expected 1 to {len(task) - 1}. Change --held-out."
+            )
+        return task.select(limit=held, seed=self.seed)
+
+    def _instructions(self, tested: ParallelTask) -> Mixture:
+        """General instructions in every language, without the questions to test with, also those that --limit leaves out."""
+        from interp.text.read import read_task
+        from interp.tuning import answered_questions, read_instructions
+        from probes.extrapolation.study import untested
+
+        if Path(self.general).suffix == ".jsonl":
+            return untested(read_instructions(self.general, self.pivot), tested)
+        task = read_task(self.general, languages=self.wanted, split=self.general_split)
+        return untested(answered_questions(task, [self.pivot, *self.others()], seed=self.seed), tested)
+
 
 def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
     """Tune and measure what is not there yet, and pair the models item by item."""
-    from probes.extrapolation.measure import measure_extrapolation
-    from probes.sweep.study import describe_tuning
-
-    tuning = describe_tuning(settings.recipe(), settings.seeds, settings.beams)
-    return measure_extrapolation(
-        settings.model,
-        _cells(settings),
-        _asked(settings),
-        settings.output / "models",
-        how=tuning | {"train": settings.corpus, "general": settings.general},
-        device=settings.device,
-        seed=settings.seed,
-    )
+    return settings.study().measure(settings.output)
 
 
 def share(settings: ExtrapolateSettings, shard: Shard) -> None:
     """Tune and measure some of the models."""
-    from probes.extrapolation.measure import measure_models
-
-    if mine := shard.mine(_cells(settings)):
-        measure_models(settings.model, mine, _asked(settings), settings.output / "models", settings.device)
-
-
-def _held_out(settings: ExtrapolateSettings) -> ParallelTask:
-    """The questions to test with: a share of them where the general instructions are the same text."""
-    from interp.text.read import read_task
-
-    task = read_task(settings.questions, languages=settings.wanted, split=settings.question_split)
-    if (settings.general, settings.general_split) != (settings.questions, settings.question_split):
-        return task
-    held = round(settings.held_out * len(task))
-    if not 0 < held < len(task):
-        raise ValueError(
-            f"held_out {settings.held_out:g} of {len(task)} questions is {held}, expected 1 to {len(task) - 1}. Change --held-out."
-        )
-    return task.select(limit=held, seed=settings.seed)
-
-
-def _asked(settings: ExtrapolateSettings) -> Abilities:
-    """What every model is asked."""
-    import interp
-    from probes.extrapolation.measure import Abilities
-
-    text = interp.read(settings.text, languages=settings.wanted, split=settings.text_split)
-    return Abilities(
-        task=_held_out(settings).select(limit=settings.limit, seed=settings.seed),
-        corpus=settings.read_test(),
-        text=text.select(limit=settings.limit, seed=settings.seed),
-        pivot=settings.pivot,
-        form=settings.template,
-        answer=settings.answer,
-        beams=settings.beams,
-        max_new_tokens=settings.max_new_tokens,
-        template=settings.wording,
-        pooling=settings.pooling,
-        seed=settings.seed,
-    )
-
-
-def _cells(settings: ExtrapolateSettings) -> list[Cell]:
-    """Every model of the study: the untuned one, then for each seed those of each arm, the largest first."""
-    from interp.tuning import coit, muit, union
-    from probes.sweep.sweep import Cell
-
-    others, pivot = settings.others(), settings.pivot
-    every = tuple((pivot, code) for code in others)
-    general, pairs = _general(settings), _pairs(settings)
-    together = muit({pivot: general[pivot], **{code: union(code, [general[code], pairs[code]]) for code in others}})
-    mixtures: dict[str, dict[str, tuple[Mixture, tuple[tuple[str, str], ...]]]] = {
-        "muit": {"muit": (together, every)},
-        "coit": {f"coit-{code}": (coit(general[pivot], general[code], pairs[code]), ((pivot, code),)) for code in others},
-        "english": {"english": (general[pivot], every)},
-    }
-    cells = [Cell("untuned", None, settings.recipe(), every, {"arm": "untuned", "seed": settings.seed})]
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        cells += [Cell(f"{name}/{seed}", mixture, settings.recipe(seed=seed), directions, {"arm": arm, "seed": seed})
-                  for arm, models in mixtures.items() if arm in settings.arms
-                  for name, (mixture, directions) in models.items()]  # fmt: skip
-    return cells
-
-
-def _general(settings: ExtrapolateSettings) -> dict[str, Mixture]:
-    """General instructions of each language, the pivot's among them; no question that is tested is among them."""
-    from interp.text.read import read_task
-    from interp.tuning import Mixture, answered_questions, read_instructions
-
-    codes, tested = [settings.pivot, *settings.others()], _held_out(settings)
-    if Path(settings.general).suffix == ".jsonl":
-        every = read_instructions(settings.general, settings.pivot)
-    else:
-        task = read_task(settings.general, languages=settings.wanted, split=settings.general_split)
-        every = answered_questions(task, codes, seed=settings.seed)
-    held, general = {f"{tested.name}/{item}" for item in tested.ids}, {}
-    for code in codes:
-        kept = tuple(each for each in every.examples if each.target == code and each.item not in held)
-        if not kept:
-            raise ValueError(
-                f"{settings.general} has no example in {code}. A .jsonl file needs its lines tagged with their language."
-            )
-        mine = Mixture(f"{every.name}/{code}", kept)
-        general[code] = mine.prefix(min(settings.samples or len(mine), len(mine)), settings.seed)
-    return general
-
-
-def _pairs(settings: ExtrapolateSettings) -> dict[str, Mixture]:
-    """Translations from the pivot into each language."""
-    from interp.tuning import translations
-
-    texts = settings.read_pairs(settings.others())
-    return {
-        code: translations(text, [(settings.pivot, code)], limit=settings.samples, seed=settings.seed)
-        for code, text in texts.items()
-    }
+    settings.study().share(settings.output, shard.index, shard.count)

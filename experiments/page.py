@@ -12,6 +12,7 @@ import tyro
 
 from experiments.pages.render import write_page
 from experiments.runs.flags import parse_flags
+from experiments.runs.values import check_values
 
 
 @dataclass(frozen=True)
@@ -31,5 +32,6 @@ def main(args: Sequence[str]) -> None:
     settings = parse_flags(PageSettings, args, "page")
     if not settings.runs:
         raise ValueError("got no run folder, expected at least one finished one: interp page runs/align.")
+    check_values(settings)
     together = Path(os.path.commonpath([run.absolute() for run in settings.runs]))
     print(write_page(settings.runs, settings.output or Path(os.path.relpath(together)) / "page.html"))

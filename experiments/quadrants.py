@@ -115,6 +115,7 @@ class QuadrantsSettings(Training):
             retokenization=Retokenization(self.drop, self.pieces, self.init),
             tokenization=self._tokenization(),
             keep=self.keep,
+            device=self.device,
         )
 
     def _tokenization(self) -> pd.DataFrame | None:
@@ -122,7 +123,8 @@ class QuadrantsSettings(Training):
         if self.survey is None:
             return None
         import interp
-        from interp.models.checkpoints.parts import locate, read_tokenizer
+        from interp.models.checkpoints.folders import locate
+        from interp.models.checkpoints.parts import read_tokenizer
         from probes.quadrants.causes import spelling
 
         corpus = interp.read(self.survey, languages=self.wanted)
@@ -131,9 +133,9 @@ class QuadrantsSettings(Training):
 
 def run(settings: QuadrantsSettings) -> QuadrantReport:
     """Tune and score what is not there yet, and tell the quadrants."""
-    return settings.study().measure(settings.output, settings.device)
+    return settings.study().measure(settings.output)
 
 
 def share(settings: QuadrantsSettings, shard: Shard) -> None:
     """Tune and score some of the languages; the controls go to the first shares."""
-    settings.study().share(settings.output, shard.index, shard.count, settings.device)
+    settings.study().share(settings.output, shard.index, shard.count)

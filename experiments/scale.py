@@ -47,10 +47,10 @@ class ScaleSettings(Scoped, Training):
 
     def resolved(self) -> ScaleSettings:
         """The same settings with every language under its one code."""
-        from interp.languages import language
+        from interp.languages import language, languages
 
-        caps = {language(key).code: value for key, value in self.caps.items()}
-        weights = {language(key).code: value for key, value in self.weights.items()}
+        caps = {each.code: value for each, value in zip(languages(self.caps), self.caps.values(), strict=True)}
+        weights = {each.code: value for each, value in zip(languages(self.weights), self.weights.values(), strict=True)}
         reference = self.reference and language(self.reference).code
         return replace(super().resolved(), reference=reference, caps=caps, weights=weights)
 
@@ -79,14 +79,15 @@ class ScaleSettings(Scoped, Training):
             weights=self.weights or None,
             validate=self.validate,
             dtype=self.dtype,
+            device=self.device,
         )
 
 
 def run(settings: ScaleSettings) -> ScalingReport:
     """Tune and score what is not there yet, fit, plan, and try the plan where that is asked."""
-    return settings.study().measure(settings.output, settings.device)
+    return settings.study().measure(settings.output)
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:
     """Tune and score some of the models of the series, large and small ones to every share; the plan is tried by the last."""
-    settings.study().share(settings.output, shard.index, shard.count, settings.device)
+    settings.study().share(settings.output, shard.index, shard.count)

@@ -31,7 +31,8 @@ class VocabularySettings(Settings):
 
 def run(settings: VocabularySettings) -> Report:
     """Read the corpus and the tokenizer, and measure."""
-    from interp.models.checkpoints.parts import locate, read_tokenizer
+    from interp.models.checkpoints.folders import locate
+    from interp.models.checkpoints.parts import read_tokenizer
     from probes.tokenization.measure import survey_tokenization
 
     folder = settings.model if (Path(settings.model) / "tokenizer.json").is_file() else locate(settings.model, None)

@@ -8,7 +8,7 @@ from typing import Any
 
 _HOMES = {
     "load": "interp.models.load",
-    "identify": "interp.models.load",
+    "identify": "interp.models.identity",
     "random_init": "interp.models.load",
     "capture": "interp.activations.capture",
     "Activations": "interp.activations.store",

@@ -66,6 +66,7 @@ _HOMES = {
     "allocate": "probes.scaling.allocation",
     "measure_allocations": "probes.scaling.allocation_report",
     "AllocationReport": "probes.scaling.allocation_report",
+    "ExtrapolationStudy": "probes.extrapolation.study",
     "measure_extrapolation": "probes.extrapolation.measure",
     "ExtrapolationReport": "probes.extrapolation.report",
     "DirectionStudy": "probes.directions.study",

@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import get_type_hints
 
 from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
 from experiments.runs.strict_yaml import read_yaml
+from experiments.runs.values import option_names
 
 
 def rebuild_command_line(folder: Path) -> str:
@@ -44,12 +44,11 @@ def _command(config: Path) -> str:
 
 def _flags(settings: Settings) -> Iterator[str]:
     """A flag for every setting that is not its default, the name as a shell has it."""
-    default, hints = type(settings)(), get_type_hints(type(settings), include_extras=True)
+    default, options = type(settings)(), option_names(type(settings))
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.name in settings.asked() and value != getattr(default, field.name):
-            other = [each.name for each in getattr(hints[field.name], "__metadata__", ()) if getattr(each, "name", None)]
-            yield from _flag((other or [field.name.replace("_", "-")])[0], value, getattr(default, field.name))
+            yield from _flag(options[field.name], value, getattr(default, field.name))
 
 
 def _flag(name: str, value: object, default: object) -> Iterator[str]:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import tyro
 
+from experiments.runs.values import check_arguments
+
 T = TypeVar("T")
 _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
@@ -33,10 +35,11 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: obje
     Raises
     ------
     ValueError
-        An option is unknown or has a wrong value. The message is one line.
+        An option is unknown, or has a wrong or an empty value. The message is one line.
     SystemExit
         On `--help`.
     """
+    check_arguments(kind, args)
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):

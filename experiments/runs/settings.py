@@ -20,6 +20,7 @@ import yaml
 from experiments.runs.bounds import check_bounds
 from experiments.runs.flags import parse_flags
 from experiments.runs.strict_yaml import read_yaml
+from experiments.runs.values import check_values, empty
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -84,12 +85,13 @@ class Settings:
     def resolved(self) -> Self:
         """The same settings with every language as its FLORES-200 code.
 
-        Raises `ValueError` for an unknown language, and for a number outside its bounds.
+        Raises `ValueError` for an unknown language, a number outside its bounds, empty text, and a list with a repeat.
         """
         from interp.languages import language, languages
 
         check_bounds(self)
-        codes = tuple(known.code for known in languages(self.languages))
+        codes = tuple(known.code for known in languages(self.languages))  # says which spellings mean one language
+        check_values(self)
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
     def read_corpus(self) -> ParallelCorpus:
@@ -194,7 +196,9 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
 
 def _check_output(path: Path, values: dict[str, object]) -> None:
     """A recipe may come from someone else, so it may only write inside the working directory."""
-    output = Path(str(values.get("output", "")))
+    output = Path(str(values.get("output", ".")))
+    if values.get("output") == "":
+        raise ValueError(f"{path}: {empty('output')}")
     if output.is_absolute() or ".." in output.parts:
         raise ValueError(
             f"{path}: got output {str(output)!r}, expected a folder inside the working directory. Any other goes with --output."

@@ -1,46 +1,29 @@
-"""Load any causal language model of Hugging Face as a TransformerLens `TransformerBridge`.
-
-The bridge computes on raw weights with eager attention, so logits, norms and cosines are those of Hugging Face. Two defaults of the
-bridge are undone: it rewrites the modules it is given (so it gets copies that share the tensors), and it re-creates the tokenizer
-with another BOS setting (so the original is restored).
-"""
+"""Load any causal language model of Hugging Face as a TransformerLens `TransformerBridge`, or its random initialisation."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import dispatch_model
-from accelerate.utils import align_module_device
-from torch import Tensor, nn
+from torch import nn
 from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
 from transformer_lens.model_bridge import TransformerBridge as TransformerBridge
-from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
 from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
-from transformer_lens.utilities.multi_gpu import (
-    count_unique_devices,
-    find_embedding_device,
-    find_misplaced_modules,
-    is_mixed_offload_gpu,
-)
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from interp.models.cache_argument import rename_cache_argument
-from interp.models.checkpoints.configurations import check_settings, live_architecture, stored_architecture
+from interp.models.bridge import bridge
+from interp.models.checkpoints.configurations import stored_architecture
 from interp.models.checkpoints.device_map import plan_placement, quantisation
-from interp.models.checkpoints.parts import locate, read_config, read_tokenizer, read_weights
-from interp.models.checks.verification import verify_bridge
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_config, read_tokenizer
+from interp.models.checkpoints.weights import read_weights
 from interp.models.devices import choose_device, choose_dtype, copy_modules
+from interp.models.identity import identify as identify
 from interp.models.original import original
-from interp.models.tokens import tokens_in_front
-from interp.provenance import ModelIdentity
-
-_log = logging.getLogger(__name__)
 
 
 def load(
@@ -101,7 +84,7 @@ def load(
     """
     if isinstance(name_or_path, nn.Module):
         return _adopt(name_or_path, tokenizer, dtype, device)
-    return _bridge(*load_hf_model(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
+    return bridge(*load_hf_model(name_or_path, tokenizer=tokenizer, revision=revision, dtype=dtype, device=device))
 
 
 def load_hf_model(
@@ -148,29 +131,6 @@ def load_hf_model(
     return hf if "device_map" in options else hf.to(choose_device(device)), tokenizer, label
 
 
-def bridge_unchecked(
-    hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, dtype: torch.dtype | None = None
-) -> TransformerBridge:
-    """Bridge a Hugging Face model without checking it, for `interp check`. The model is not modified and shares its tensors.
-
-    Parameters
-    ----------
-    hf
-        The Hugging Face model.
-    tokenizer
-        Its tokenizer.
-    name
-        Its name, for errors and signatures.
-    dtype
-        Convert the weights of the bridge to this dtype, in memory of their own.
-    """
-    second = copy_modules(hf)
-    for parameter in second.parameters() if dtype is not None else ():
-        parameter.data = parameter.data.to(dtype)
-    second.eval().set_attn_implementation("eager")
-    return _bridged(second, tokenizer, name)
-
-
 def _adopt(
     given: nn.Module,
     tokenizer: PreTrainedTokenizerBase | None,
@@ -194,7 +154,7 @@ def _adopt(
         raise ValueError(f"load: got a {kind}, expected a name, a folder, or a Hugging Face causal language model.")
     if device is not None:
         hf = hf.to(choose_device(device))  # type: ignore[arg-type]
-    return _bridge(hf, tokenizer, _label(hf.config.name_or_path or kind, None))
+    return bridge(hf, tokenizer, _label(hf.config.name_or_path or kind, None))
 
 
 def _label(name: str | Path, revision: str | None) -> str:
@@ -202,145 +162,6 @@ def _label(name: str | Path, revision: str | None) -> str:
     folder = Path(name).expanduser()
     known = folder.resolve().name if folder.is_dir() else str(name)
     return f"{known}:{revision}" if revision else known
-
-
-def _bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    """Bridge a model that may be modified, with the tokenizer as given, and check it against the plain model."""
-    check_settings(hf.config.to_dict(), name)
-    _check_placed(hf, name)
-    _check_numbers(hf, name)
-    hf.eval().set_attn_implementation("eager")
-    return verify_bridge(hf, lambda: _bridged(hf, tokenizer, name), name)
-
-
-def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    try:
-        model = build_bridge_from_module(hf, live_architecture(hf, name), hf_config=hf.config, model_name=name)
-    except RuntimeError as error:
-        if not (method := quantisation(hf.config)):
-            raise
-        raise ValueError(
-            f"model {name!r}: got weights quantized by {method}, expected unquantized weights: TransformerLens cannot convert this "
-            f"architecture otherwise ({error}). Use a checkpoint in bfloat16."
-        ) from error
-    rename_cache_argument(model)
-    embedding = find_embedding_device(hf)
-    if embedding is not None:
-        on_disk = embedding.type == "meta"
-        model.cfg.device, model.cfg.n_devices = "cpu" if on_disk else str(embedding), count_unique_devices(hf)
-    model.__dict__["_tokenizer"] = model._driver.tokenizer = tokenizer  # the setter would re-create it
-    # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
-    model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = tokens_in_front(tokenizer) > 0
-    model.cfg.tokenizer_appends_eos = False
-    rows, named = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
-    if isinstance(named, int) and named < rows:
-        raise ValueError(
-            f"model {name!r}, configuration: got vocab_size {named}, expected {rows}, the rows of the embedding. "
-            "Resize a model with resize_token_embeddings, which changes both."
-        )
-    if (own := getattr(tokenizer, "vocab_size", 0)) > rows:
-        raise ValueError(
-            f"model {name!r}: got a tokenizer of {own} ids, expected at most {rows}, the rows of the embedding. "
-            "Use the tokenizer of this model."
-        )
-    if len(tokenizer) > rows:
-        _log.warning(
-            "model %s: the tokenizer has %d ids, the embedding %d rows; ids from %d on will fail", name, len(tokenizer), rows, rows
-        )
-    return model
-
-
-def _check_placed(hf: PreTrainedModel, name: str) -> None:
-    """Raise `ValueError` if the parts of a model are on devices that the bridge cannot run."""
-    devices = set((getattr(hf, "hf_device_map", None) or {}).values())
-    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
-        raise ValueError(
-            f"model {name!r}: got parts on {', '.join(map(str, devices))}, expected only GPUs or no GPU. Load it on one device."
-        )
-    if misplaced := find_misplaced_modules(hf):
-        module, wanted, actual = misplaced[0]
-        raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {wanted}. Put tied modules on one device.")
-
-
-def _check_numbers(hf: PreTrainedModel, name: str) -> None:
-    """Raise `ValueError` for NaN or infinite weights: about a second for a billion weights. Weights on disk are not read."""
-    for tensor, each in hf.state_dict().items():
-        if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
-            low, high = torch.aminmax(each.detach())
-            if not bool(low.isfinite() and high.isfinite()):
-                remedy = " (float16 ends at 65504)" if each.dtype == torch.float16 else ""
-                raise ValueError(
-                    f"model {name!r}: got NaN or infinite values in its weight {tensor}{remedy}, expected finite numbers. "
-                    "Download the checkpoint again, or go back to one from before training diverged."
-                )
-
-
-def identify(model: TransformerBridge) -> ModelIdentity:
-    """Identify the weights of a model: its name, and a hash of all parameters.
-
-    Parameters
-    ----------
-    model
-        A model from `interp.load`.
-
-    Returns
-    -------
-    `ModelIdentity` with `name`, `sha` (SHA-256 in hexadecimal), `layers`, `d_model` and `dtype`. The hash covers the name, shape,
-    dtype and bytes of every parameter, tied parameters once, and the tokens removed from a shortened tokenizer.
-
-    Notes
-    -----
-    The hash is stored on the model and computed again when a parameter has changed: in place, by assignment, or through `.data`
-    (then its sum must change). Weights on disk are hashed once. The configuration is not part of the hash: a model with another
-    sliding window or rotary base has the same one.
-
-    Example
-    -------
-    >>> import interp
-    >>> model = interp.load("bundled")
-    >>> interp.identify(model).name
-    'bundled'
-    >>> interp.identify(model).sha == interp.identify(interp.load("bundled")).sha
-    True
-    """
-    hf = model.original_model
-    tensors = _weights(hf)
-    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) if not each.is_meta else (name, 0, 0, 0.0)
-             for name, each in tensors.items()]  # fmt: skip
-    shortening = getattr(model.tokenizer, "shortening", None)
-    state.append(("shortening", hash(shortening), 0, 0.0))
-    kept = model.__dict__.get("_identity")
-    if kept is None or kept[0] != state:
-        digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
-        for name, each in tensors.items():
-            digest.update(f"{name.replace('._original_component', '')}{tuple(each.shape)}{each.dtype}".encode())
-            digest.update(_in_memory(hf, name, each).reshape(-1).view(torch.uint8).numpy().data)
-        kept = model.__dict__["_identity"] = (state, digest.hexdigest())
-    dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
-    dtype = "+".join(filter(None, (dtype, quantisation(hf.config))))
-    return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
-
-
-def _weights(hf: nn.Module) -> dict[str, Tensor]:
-    """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
-    tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
-    tensors = {
-        name: each.detach()
-        for name, each in hf.named_parameters()
-        if not (each.is_meta and name.replace("._original_component", "") in tied)
-    }
-    if quantisation(hf.config):
-        tensors |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in tensors}
-    return tensors
-
-
-def _in_memory(hf: nn.Module, name: str, tensor: Tensor) -> Tensor:
-    """A weight on the CPU, read from disk where it lies there."""
-    if not tensor.is_meta:
-        return tensor.cpu()
-    path, _, leaf = name.rpartition(".")
-    with align_module_device(hf.get_submodule(path), "cpu"):
-        return getattr(hf.get_submodule(path), leaf).detach().clone()
 
 
 def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
@@ -385,4 +206,4 @@ def random_init(model: TransformerBridge, seed: int = 0) -> TransformerBridge:
         torch.manual_seed(seed)
         fresh = type(hf)._from_config(config, attn_implementation="eager", dtype=hf.dtype)
     fresh = dispatch_model(fresh, device_map) if model.cfg.n_devices > 1 else fresh.to(model.cfg.device)
-    return _bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")
+    return bridge(fresh, model.tokenizer, f"{model.cfg.model_name}+random")

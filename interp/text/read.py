@@ -162,6 +162,8 @@ def _cldr(source: str | Path) -> str | None:
 
 def _path(source: str | Path) -> Path | None:
     """The file or folder of a source, or None for a dataset of the Hub."""
+    if not str(source).strip():
+        raise ValueError("got an empty source, expected a file, a folder, cldr:names, or a hub dataset (org/name).")
     path = Path(source)
     if isinstance(source, str) and source.startswith("hub:"):
         return None

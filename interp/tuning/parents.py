@@ -16,7 +16,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from interp.files.atomic import write_json
 from interp.files.cache import digest
 from interp.files.lock import locked
-from interp.models.checkpoints.parts import locate, read_tokenizer, read_weights
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_tokenizer
+from interp.models.checkpoints.weights import read_weights
 from interp.models.fingerprint import fingerprint
 from interp.provenance import environment, versions
 from interp.vocabulary.extension import Init, extended, grow

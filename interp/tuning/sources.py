@@ -1,19 +1,13 @@
-"""Training data from parallel text and questions, instruction files and plain text, combined as in the papers."""
+"""Training examples from parallel text and questions: translations, copies, plain text, and answers."""
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
-from interp.files.checks import short_repr
-from interp.files.sealed_json import parsed
 from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
-from interp.text.formats.lines import at, lines
-from interp.text.formats.tables import identifier
-from interp.tuning.mixtures import Example, Mixture, sampled, union
+from interp.tuning.mixtures import Example, Mixture
 
 ENGLISH = "eng_Latn"
 
@@ -210,157 +204,6 @@ def answered_questions(task: ParallelTask, spellings: Iterable[str], *, limit: i
     return Mixture(f"questions({task.name})", tuple(examples))
 
 
-def read_instructions(path: str | Path, spelling: str = ENGLISH) -> Mixture:
-    """Read instruction data in JSONL, as Alpaca's.
-
-    Parameters
-    ----------
-    path
-        The file. Each line is an object with `instruction`, `input`, and `output` (or `answer`). `id`, `item`, `source`, `target`,
-        and `language` (for both source and target) are optional.
-    spelling
-        Language of the lines that have none.
-
-    Raises
-    ------
-    ValueError
-        A line is not such an object. The message has its number.
-
-    Example
-    -------
-    >>> import pathlib, tempfile
-    >>> from interp.tuning import read_instructions
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "some.jsonl")
-    ...     _ = path.write_text('{"instruction": "Name a colour.", "input": "", "output": "Blue."}')
-    ...     read_instructions(path).examples[0].answer
-    'Blue.'
-    """
-    path = Path(path)
-    examples = [_from_line(path, number, line, spelling) for number, line in lines(path, crlf=True) if line.strip()]
-    return Mixture(path.stem, tuple(examples))
-
-
-def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
-    """Cross-lingual instruction tuning (CoIT): general instructions in two languages, and translation from English.
-
-    Parameters
-    ----------
-    general_english, general_target
-        General instructions in English and in the target language, as from `answered_questions` or `read_instructions`.
-    parallel
-        Translation from English to the target language, from `translations`.
-
-    References
-    ----------
-    Zhu et al. 2023, "Extrapolating Large Language Models to Non-English by Aligning Languages", arXiv 2308.04948.
-
-    Example
-    -------
-    >>> import interp
-    >>> from interp.tuning import coit, plain_text, translations
-    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
-    >>> general = [plain_text(corpus, [code]) for code in ("eng_Latn", "deu_Latn")]
-    >>> len(coit(*general, translations(corpus, [("eng_Latn", "deu_Latn")])))
-    12
-    """
-    return union("coit", [general_english, general_target, parallel])
-
-
-def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 0, ratios: Mapping[str, float] | None = None,
-         budgets: Mapping[str, int] | None = None, temperature: float = 1.0) -> Mixture:  # fmt: skip
-    """Multilingual instruction tuning (MuIT): the mixtures of several languages as one.
-
-    Parameters
-    ----------
-    parts
-        The mixture of each language, by language in any spelling.
-    total
-        Number of examples. Default: all.
-    seed
-        Random seed of the examples taken.
-    ratios
-        Sampling ratio of each language, with `total`. Default: by size and `temperature`, as in `sampled`.
-    budgets
-        Number of examples of each language, instead of `total` and `ratios`.
-    temperature
-        As in `sampled`.
-
-    Raises
-    ------
-    ValueError
-        Budgets together with a total or ratios, a budget for a language without data, or too few examples.
-
-    References
-    ----------
-    Zhu et al. 2023, arXiv 2308.04948.
-
-    Example
-    -------
-    >>> import interp
-    >>> from interp.tuning import muit, translations
-    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
-    >>> parts = {"deu_Latn": translations(corpus, [("eng_Latn", "deu_Latn")])}
-    >>> muit(parts, budgets={"deu_Latn": 3}).counts()
-    {'eng_Latn>deu_Latn': 3}
-    """
-    parts = {language(spelling).code: part for spelling, part in parts.items()}
-    if budgets is not None and (total is not None or ratios is not None):
-        raise ValueError(
-            "muit: got budgets together with total or ratios, expected either. Give the budgets, or a total with its ratios."
-        )
-    if budgets is not None:
-        wanted = {language(spelling).code: n for spelling, n in budgets.items()}
-        if missing := set(wanted) - set(parts):
-            raise ValueError(
-                f"muit: got a budget for {', '.join(sorted(missing))}, expected languages of the data: {', '.join(parts)}."
-            )
-        return union("muit", [parts[code].prefix(n, seed) for code, n in wanted.items() if n])
-    if total is None:
-        return union("muit", parts.values())
-    shares = None if ratios is None else {language(spelling).code: share for spelling, share in ratios.items()}
-    return sampled(parts, total, seed, shares, temperature)
-
-
-def ordered_pairs(spellings: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """All directions among the languages `spellings`, in any spelling: 156 for the thirteen of mFTI.
-
-    Example
-    -------
-    >>> from interp.tuning import ordered_pairs
-    >>> ordered_pairs(["en", "de"])
-    (('eng_Latn', 'deu_Latn'), ('deu_Latn', 'eng_Latn'))
-    """
-    return tuple(itertools.permutations([language(spelling).code for spelling in spellings], 2))
-
-
-def seen_pairs(mix: Sequence[str], source: Sequence[str], target: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The directions that mFTI trains on, given a partition of the languages.
-
-    Parameters
-    ----------
-    mix
-        Languages on both sides.
-    source
-        Languages to translate from only.
-    target
-        Languages to translate to only.
-
-    References
-    ----------
-    Li et al. 2023, "Eliciting the Translation Ability of Large Language Models via Multilingual Finetuning with Translation
-    Instructions", arXiv 2305.15083.
-
-    Example
-    -------
-    >>> from interp.tuning import seen_pairs
-    >>> seen_pairs(mix=["en"], source=["de"], target=["fr"])
-    (('deu_Latn', 'fra_Latn'), ('deu_Latn', 'eng_Latn'), ('eng_Latn', 'fra_Latn'))
-    """
-    readable, writable = [language(s).code for s in (*source, *mix)], [language(s).code for s in (*target, *mix)]
-    return tuple((a, b) for a in readable for b in writable if a != b)
-
-
 def _pairs(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(language(source).code, language(target).code) for source, target in directions]
 
@@ -377,25 +220,3 @@ def _worded(instruction: str, source: str, target: str) -> str:
 
 def _example(name: str, item: str, asked: str, read: str, written: str, source: str, target: str) -> Example:
     return Example(f"{name}/{item}/{source}>{target}", asked, read, written, source, target, f"{name}/{item}")
-
-
-def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
-    where = at(path, number)
-    record = parsed(line, where)
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: got {short_repr(record)}, expected a JSON object with instruction, input and output.")
-    given = {name: record.get(name) for name in ("instruction", "input", "source", "target", "language", "item")}
-    given = {name: "" if value is None else value for name, value in given.items()}
-    given["answer"] = record.get("output", record.get("answer"))
-    texts = {name: value for name, value in given.items() if isinstance(value, str)}
-    if wrong := [name for name in given if name not in texts]:
-        raise ValueError(
-            f"{where}: got no text as {'output or answer' if wrong[0] == 'answer' else wrong[0]}, "
-            "expected a JSON object with instruction, input and output, all text."
-        )
-    name, code = identifier(record.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling
-    try:
-        return Example(name, texts["instruction"], texts["input"], texts["answer"], texts["source"] or code,
-                       texts["target"] or code, texts["item"] or name)  # fmt: skip
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None

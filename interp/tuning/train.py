@@ -19,7 +19,9 @@ from interp.files.atomic import checksum, writing
 from interp.files.cache import differences
 from interp.files.lock import locked
 from interp.models.batches import context_limit
-from interp.models.checkpoints.parts import locate, read_tokenizer, read_weights
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_tokenizer
+from interp.models.checkpoints.weights import read_weights
 from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify, load
 from interp.provenance import CorpusIdentity, ModelIdentity, environment

@@ -19,7 +19,7 @@ from probes.directions.companions import Companions, add_companions
 from probes.directions.means import common_items
 from probes.directions.report import DirectionReport
 from probes.directions.roles import Roles
-from probes.sweep.study import SWEEP, Study, describe_tuning
+from probes.sweep.study import SWEEP, SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell, Keep, kept_model, measure_cells
 from probes.translation.language_id import LearnedLanguages, by_script, learn_languages
 
@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DirectionStudy(Study[Job]):
+class DirectionStudy(SweepStudy[Job]):
     """Does tuning on some translation directions carry to unseen ones (mFTI, arXiv 2305.15083)?
 
     Tunes the parent on the directions that the roles of the languages allow and scores every direction, beside the untuned
@@ -65,7 +65,7 @@ class DirectionStudy(Study[Job]):
     dtype
         Precision of the untuned model when it is looked into; None means the checkpoint's own.
 
-    Other parameters are those of every `Study`.
+    Other parameters are those of every `SweepStudy`.
 
     Example
     -------
@@ -118,17 +118,18 @@ class DirectionStudy(Study[Job]):
             untuned.append(Job(untuned_cell("few-shot", self.recipe, self.roles), shots=self.shots))
         return [Job(first, keep="model" if self.companions.align else "nothing"), *map(Job, rest), *untuned]
 
-    def scores(self, jobs: Sequence[Job], folder: str | Path, device: str | None = None) -> pd.DataFrame:
+    def scores(self, jobs: Sequence[Job], folder: str | Path) -> pd.DataFrame:
         """The scores of some models, item by item."""
         tables = [
             measure_cells(
                 self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.template,
-                metrics=self.metrics, shots=shots, beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep, device=device,
+                metrics=self.metrics, shots=shots, beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep,
+                device=self.device,
             ) for (keep, shots), alike in groupby(jobs, key=lambda job: (job.keep, job.shots))
         ]  # fmt: skip
         return pd.concat(tables, ignore_index=True)
 
-    def measure(self, folder: str | Path, device: str | None = None) -> DirectionReport:
+    def measure(self, folder: str | Path) -> DirectionReport:
         """Tune and score what `folder` does not hold yet, judge the errors, and put alignment and factors beside.
 
         Parameters
@@ -136,13 +137,11 @@ class DirectionStudy(Study[Job]):
         folder
             Where tuned models and scores are kept, in `sweep`, the same for every `share`; reports of their own go into
             `alignment` and `factors`.
-        device
-            cpu, cuda, cuda:1, mps or auto; None means auto.
         """
         jobs = self.jobs()
-        table = common_items(self.scores(jobs, folder, device))
+        table = common_items(self.scores(jobs, folder))
         learned = learn_languages(self.written()) if self.judge == "learned" else None
-        base, how = load(self.parent, device=device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
+        base, how = load(self.parent, device=self.device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
         tuning = describe_tuning(self.recipe, self.seeds, self.beams)
         amounts = {"samples": self.samples, "shots": self.shots, "rotations": self.rotations}
         signed = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
@@ -158,7 +157,7 @@ class DirectionStudy(Study[Job]):
             self.companions,
             self.test,
             base,
-            lambda: kept_model(Path(folder) / SWEEP, jobs[0].cell, device),
+            lambda: kept_model(Path(folder) / SWEEP, jobs[0].cell, self.device),
             self.pivot,
             Path(folder),
         )

@@ -27,6 +27,8 @@ from probes.translation.answers import measure_answers
 from probes.translation.measure import measure_translation
 
 COLUMNS = ("measure", "language", "layer", "item", "value", "chance")
+Answer = Literal["exact", "f1", "contains", "choice"]
+Pooling = Literal["mean", "last", "weighted", "end"]
 _ALIGNED = ("mexa", "mexa_centred")
 _log = logging.getLogger(__name__)
 
@@ -63,12 +65,12 @@ class Abilities:
     text: ParallelCorpus
     pivot: str = "eng_Latn"
     form: str = "quoted"
-    answer: Literal["exact", "f1", "contains", "choice"] = "exact"
+    answer: Answer = "exact"
     translation: Literal["chrf", "exact"] = "chrf"
     beams: int = 1
     max_new_tokens: int | None = None
     template: str | None = None
-    pooling: Literal["mean", "last", "weighted", "end"] = "mean"
+    pooling: Pooling = "mean"
     seed: int = 0
 
     def asked(self, languages: Sequence[str]) -> Abilities:
@@ -184,13 +186,20 @@ def measure_extrapolation(
     >>> report = probes.measure_extrapolation("bundled", cells, asked, folder)  # doctest: +SKIP
     """
     table = measure_models(parent, cells, asked, folder, device)
+    return report_abilities(table, parent, asked, how or {}, resamples=resamples, seed=seed)
+
+
+def report_abilities(
+    table: pd.DataFrame, parent: str | Path, asked: Abilities, how: Mapping[str, object], *, resamples: int, seed: int
+) -> ExtrapolationReport:
+    """The report of what models can do: the `table` of `measure_models`, the rest as in `measure_extrapolation`."""
     identity = identify(load(parent, device="cpu"))
     corpora = CorpusIdentity("+".join(part.name for part in (asked.task, asked.corpus, asked.text)),
                              digest({"parts": asked.contents()}), len(asked.task))  # fmt: skip
     own = {"answers": asked.answer, "translation": asked.translation, "pool": asked.pooling, "boot": resamples, "seed": seed}
     return ExtrapolationReport(
         table,
-        Signature("extrapolate", identity, corpora, {**(how or {}), **own}),
+        Signature("extrapolate", identity, corpora, {**how, **own}),
         settings={"pivot": asked.pivot, "resamples": resamples, "seed": seed},
         notes=_notes(table, asked, identity.name),
     )

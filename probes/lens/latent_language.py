@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
 import pandas as pd
 
@@ -20,16 +21,25 @@ from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus, ParallelTask
-from interp.vocabulary.spelling import TokenRule, read_vocabulary
+from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.lens.word_prompts import LINE, WordPrompts, WordTask, cloze_prompts, translation_prompts
 from probes.lens.words import WordSets, read_words, word_sets
-from probes.shares import take_share
+from probes.study import Study
+
+Weights = Literal["trained", "random"]
+
+
+class Reading(NamedTuple):
+    """The words of one target language, to be read in the trained or in a randomly initialised model."""
+
+    words: WordSets
+    weights: Weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentLanguageStudy:
-    """Words read out of every layer in several languages: a plan, measured at once or in shares.
+class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
+    """Words read out of every layer in several languages. A job is one target language in one model.
 
     The fields are the arguments of `measure_latent_language`, which explains them.
     """
@@ -49,17 +59,30 @@ class LatentLanguageStudy:
     seed: int = 0
     boot: int = 1000
 
-    def measure(self, folder: str | Path | None = None) -> LatentLanguageReport:
-        """Read every target language that `folder` does not hold yet, and report.
+    def jobs(self) -> list[Reading]:
+        """Every target language in the trained model, then in the randomly initialised one."""
+        sets = [
+            word_sets(self._vocabulary, one, self._pivot, rule=self.rule, unrelated=self.unrelated, seed=self.seed)
+            for one in self._prompts()
+        ]
+        trained, random = ([Reading(words, weights) for words in sets] for weights in get_args(Weights))
+        return [*trained, *(random if self.controls else [])]
 
-        Parameters
-        ----------
-        folder
-            Where the readings of each target are kept and found again. Default: nowhere.
-        """
-        prompts = self._prompts()
-        sets = self._word_sets(prompts)
-        table = pd.concat([reading(folder=folder) for reading in self._readings(sets)], ignore_index=True)
+    def scores(self, jobs: Sequence[Reading], folder: str | Path | None = None) -> pd.DataFrame:
+        """A row a target language, model, word, layer and measure."""
+        models: dict[Weights, tuple[TransformerBridge, TunedLens | None]] = {"trained": (self.model, self.lens)}
+        if any(job.weights == "random" for job in jobs):
+            models["random"] = random_init(self.model, self.seed), None
+        tables = []
+        for words, weights in jobs:
+            model, lens = models[weights]
+            tables.append(read_words(model, words, self._vocabulary, weights, lens, folder))
+        return pd.concat(tables, ignore_index=True)
+
+    def measure(self, folder: str | Path | None = None) -> LatentLanguageReport:
+        """Read every target language that `folder` does not hold yet, and report."""
+        jobs = self.jobs()
+        table, sets = self.scores(jobs, folder), [job.words for job in jobs if job.weights == "trained"]
         shared: dict[str, str | int] = {"pivot": self._pivot, "boot": self.boot, "seed": self.seed}
         asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"), **shared}
         items = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
@@ -69,26 +92,8 @@ class LatentLanguageStudy:
             table=table,
             signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
             settings={**shared, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
-            notes=self._notes(prompts, left_out),
+            notes=self._notes([one.prompts for one in sets], left_out),
         )
-
-    def share(self, folder: str | Path, index: int, count: int) -> None:
-        """Read one of several shares of the target languages into `folder`, where `measure` then finds them.
-
-        Parameters
-        ----------
-        folder
-            Where the readings are kept, the same for all shares.
-        index, count
-            This share, counted from 0, and the number of shares.
-
-        Raises
-        ------
-        ValueError
-            There is no such share.
-        """
-        for reading in take_share(self._readings(self._word_sets(self._prompts())), index, count):
-            reading(folder=folder)
 
     @property
     def _pivot(self) -> str:
@@ -122,20 +127,9 @@ class LatentLanguageStudy:
             for code in targets
         ]  # fmt: skip
 
-    def _word_sets(self, prompts: Sequence[WordPrompts]) -> list[WordSets]:
-        vocabulary = read_vocabulary(self.model.tokenizer, self.model.cfg.d_vocab)
-        return [
-            word_sets(vocabulary, one, self._pivot, rule=self.rule, unrelated=self.unrelated, seed=self.seed) for one in prompts
-        ]
-
-    def _readings(self, sets: Sequence[WordSets]) -> list[partial[pd.DataFrame]]:
-        """What is to be read of each target: in the trained model, then in the randomly initialised one."""
-        vocabulary = read_vocabulary(self.model.tokenizer, self.model.cfg.d_vocab)
-        readings = [partial(read_words, self.model, one, vocabulary, "trained", self.lens) for one in sets]
-        if self.controls:
-            random_model = random_init(self.model, self.seed)
-            readings += [partial(read_words, random_model, one, vocabulary, "random") for one in sets]
-        return readings
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return read_vocabulary(self.model.tokenizer, self.model.cfg.d_vocab)
 
     def _notes(self, prompts: Sequence[WordPrompts], left_out: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
         notes, n = [], len(self.words)

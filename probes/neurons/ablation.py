@@ -9,7 +9,7 @@ Compare the diagonal with its row and with the random neurons. Use other sentenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -26,7 +26,7 @@ from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
 from interp.text.corpus import ParallelCorpus
 from probes.neurons.report import NeuronReport
-from probes.shares import take_share
+from probes.study import Study
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -43,8 +43,8 @@ class Mask(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblationStudy:
-    """The neurons of each language switched off, and the loss in every language: a plan, measured at once or in shares.
+class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
+    """The neurons of each language switched off, and the loss in every language. A job is one set of neurons to switch off.
 
     The fields are the arguments of `measure_damage`, which explains them.
     """
@@ -57,17 +57,25 @@ class AblationStudy:
     seed: int = 0
     resamples: int = 1000
 
-    def measure(self, folder: str | Path | None = None) -> NeuronReport:
-        """Measure the losses that `folder` does not hold yet, and add them to the report.
+    def jobs(self) -> list[Mask]:
+        """For every mode and language: its neurons, then `draws` random control sets."""
+        masks = []
+        for mode in self.modes:
+            rng = np.random.default_rng(self.seed)
+            for own in map(self.report.neurons, self.report.languages):
+                masks += [Mask(mode, own), *(Mask(mode, matched(self.report, own, rng)) for _ in range(self.draws))]
+        return masks
 
-        Parameters
-        ----------
-        folder
-            Where the losses of each set of neurons are kept and found again. Default: nowhere.
-        """
+    def scores(self, jobs: Sequence[Mask], folder: str | Path | None = None) -> Float[np.ndarray, "mask language sentence"]:
+        """The loss of every sentence (nats per token) while each set of neurons is off."""
+        texts = self._texts()
+        return np.stack([self._losses(texts, mask, folder) for mask in tqdm(jobs, desc="off", unit="mask")])
+
+    def measure(self, folder: str | Path | None = None) -> NeuronReport:
+        """Measure the losses that `folder` does not hold yet, and add them to the report."""
         texts, report = self._texts(), self.report
         clean = [sentence_losses(self.model, texts[code]) for code in texts.languages]
-        losses = np.stack([self._losses(texts, mask, folder) for mask in tqdm(self._masks(), desc="off", unit="mask")])
+        losses = self.scores(self.jobs(), folder)
         losses = losses.reshape(len(self.modes), len(texts.languages), 1 + self.draws, *losses.shape[1:])
         arrays = {
             "loss": losses[:, :, 0],
@@ -83,25 +91,6 @@ class AblationStudy:
         signature = replace(report.signature, settings=shown)
         return replace(report, arrays={**report.arrays, **arrays}, settings={**report.settings, **more}, signature=signature)
 
-    def share(self, folder: str | Path, index: int, count: int) -> None:
-        """Measure one of several shares of the sets of neurons into `folder`, where `measure` then finds the losses.
-
-        Parameters
-        ----------
-        folder
-            Where the losses are kept, the same for all shares.
-        index, count
-            This share, counted from 0, and the number of shares.
-
-        Raises
-        ------
-        ValueError
-            There is no such share.
-        """
-        texts = self._texts()
-        for mask in tqdm(take_share(self._masks(), index, count), desc="off", unit="mask"):
-            self._losses(texts, mask, folder)
-
     def _texts(self) -> ParallelCorpus:
         if (given := identify(self.model)).sha != self.report.signature.model.sha:
             raise ValueError(
@@ -110,15 +99,6 @@ class AblationStudy:
         if unknown := [mode for mode in self.modes if mode not in get_args(Mode)]:
             raise ValueError(f"got mode {unknown[0]!r}, expected one of {', '.join(get_args(Mode))}.")
         return self.corpus.select(self.report.languages)
-
-    def _masks(self) -> list[Mask]:
-        """For every mode and language: its neurons, then `draws` random control sets."""
-        masks = []
-        for mode in self.modes:
-            rng = np.random.default_rng(self.seed)
-            for own in map(self.report.neurons, self.report.languages):
-                masks += [Mask(mode, own), *(Mask(mode, matched(self.report, own, rng)) for _ in range(self.draws))]
-        return masks
 
     def _losses(self, texts: ParallelCorpus, mask: Mask, folder: str | Path | None) -> Float[np.ndarray, "language sentence"]:
         model, values = self.model, None

@@ -11,7 +11,8 @@ from typing import Literal
 
 import pandas as pd
 
-from interp.models.checkpoints.parts import locate, read_tokenizer
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_tokenizer
 from interp.models.load import identify, load
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
@@ -21,7 +22,7 @@ from interp.vocabulary.extension import Init
 from interp.vocabulary.shortening import Drop, plan_shortening
 from probes.quadrants.classes import TUNED_AS
 from probes.quadrants.report import QuadrantReport, report_quadrants
-from probes.sweep.study import SWEEP, Study
+from probes.sweep.study import SWEEP, SweepStudy
 from probes.sweep.sweep import Cell, Keep, measure_cells
 
 Tags = dict[str, str | int | float]
@@ -58,7 +59,7 @@ class Retokenization:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuadrantStudy(Study[Job]):
+class QuadrantStudy(SweepStudy[Job]):
     """Which languages profit from tuning on one of them: the language itself, others, both or none (arXiv 2311.09071)?
 
     Tunes the parent on pairs from the pivot into each language by itself, asks it for that language and for the probe
@@ -95,7 +96,7 @@ class QuadrantStudy(Study[Job]):
     keep
         What to keep of each tuned model: "rows" (the embedding rows that moved, of method "embeddings"), "model" or "nothing".
 
-    Other parameters are those of every `Study`.
+    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------
@@ -175,7 +176,7 @@ class QuadrantStudy(Study[Job]):
         own = {method: recipe for method, recipe in self.recipes.items() if method not in TUNED_AS}
         return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | own
 
-    def scores(self, jobs: Sequence[Job], folder: str | Path, device: str | None = None) -> pd.DataFrame:
+    def scores(self, jobs: Sequence[Job], folder: str | Path) -> pd.DataFrame:
         """The scores of some jobs, item by item; what is finished in `folder` is taken from there.
 
         A language that has nothing to shorten is left out of method "shorten", and a log warning says so. Where that is every
@@ -190,22 +191,20 @@ class QuadrantStudy(Study[Job]):
                 tables.append(
                     measure_cells(
                         parent, cells, self.test, sweep, form=self.form, metrics=tuple(dict.fromkeys((self.metric, "exact"))),
-                        beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep, device=device,
+                        beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep, device=self.device,
                     )
                 )  # fmt: skip
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
-    def measure(self, folder: str | Path, device: str | None = None) -> QuadrantReport:
+    def measure(self, folder: str | Path) -> QuadrantReport:
         """Tune and score what `folder` does not hold yet, and tell the quadrants.
 
         Parameters
         ----------
         folder
             Where tuned models and scores are kept, in `sweep`; the same for every `share`.
-        device
-            cpu, cuda, cuda:1, mps or auto; None means auto.
         """
-        table = self.scores(self.jobs(), folder, device)
+        table = self.scores(self.jobs(), folder)
         codes = sorted({code for pair in zip(table["source"], table["target"], strict=True) for code in pair})
         recipes = list(self.recipes.values())
         signed = {

@@ -17,7 +17,7 @@ from probes.scaling.allocation import Objective, Plan
 from probes.scaling.allocation_report import measure_allocations, random_division
 from probes.scaling.measure import Similarity, language_similarity, measure_scaling
 from probes.scaling.report import ScalingReport
-from probes.sweep.study import SWEEP, Study, describe_tuning
+from probes.sweep.study import SWEEP, SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell, measure_cells
 
 Gamma = Literal["free", "alignment", "overlap"]
@@ -25,7 +25,7 @@ _SENTENCES = 200  # of the training text, for a measured similarity
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScalingStudy(Study[Cell]):
+class ScalingStudy(SweepStudy[Cell]):
     """How does translation into a language grow with the pairs it was tuned on, and how should a budget of pairs be divided?
 
     Tunes the parent on more and more pairs of each language, the smaller sets inside the larger, and fits the scaling law
@@ -62,7 +62,7 @@ class ScalingStudy(Study[Cell]):
     train_name
         What the signature calls the training text; None means the names of its corpora.
 
-    Other parameters are those of every `Study`.
+    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------
@@ -122,15 +122,15 @@ class ScalingStudy(Study[Cell]):
                 ]
         return cells
 
-    def scores(self, jobs: Sequence[Cell], folder: str | Path, device: str | None = None) -> pd.DataFrame:
+    def scores(self, jobs: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
         """The scores of some models, item by item, with the language each row is about."""
         table = measure_cells(
             self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.template, metrics=(self.metric,), beams=self.beams,
-            max_new_tokens=self.max_new_tokens, device=device,
+            max_new_tokens=self.max_new_tokens, device=self.device,
         )  # fmt: skip
         return table.assign(language=table["target"])
 
-    def measure(self, folder: str | Path, device: str | None = None) -> ScalingReport:
+    def measure(self, folder: str | Path) -> ScalingReport:
         """Tune and score what `folder` does not hold yet, fit, plan, and try the plan where that is asked.
 
         Parameters
@@ -138,25 +138,23 @@ class ScalingStudy(Study[Cell]):
         folder
             Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and what
             came of the plan, as a report of its own (`AllocationReport`), into `validation`.
-        device
-            cpu, cuda, cuda:1, mps or auto; None means auto.
         """
         most = {code: min(len(each), self.caps.get(code, len(each))) for code, each in self._pairs().items()}
         plan = {"budget": self.budget, "caps": most, "objective": self.objective, "weights": self.weights}
         report = measure_scaling(
-            self.scores(self.jobs(), folder, device),
+            self.scores(self.jobs(), folder),
             identify(load(self.parent, device="cpu")),
             self.test.identity,
             metric=self.metric,
             reference=self.reference,
-            similarity=None if self.gamma == "free" else self._similarity(self.gamma, Path(folder) / "activations", device),
+            similarity=None if self.gamma == "free" else self._similarity(self.gamma, Path(folder) / "activations"),
             similarity_of=self.gamma,
             plan=None if self.budget is None else plan,
             how=self._signed(),
             resamples=self.resamples,
             seed=self.seed,
         )
-        return self._try_plan(report, report.plan, Path(folder), device) if self.validate and report.plan else report
+        return self._try_plan(report, report.plan, Path(folder)) if self.validate and report.plan else report
 
     def _pairs(self) -> dict[str, Mixture]:
         """All pairs of each language, as examples in one shuffled order."""
@@ -169,16 +167,16 @@ class ScalingStudy(Study[Cell]):
         name = self.train_name or "+".join(dict.fromkeys(text.name for text in self.train.values()))
         return describe_tuning(self.recipe, self.seeds, self.beams) | {"train": name}
 
-    def _similarity(self, of: Similarity, folder: Path, device: str | None) -> dict[str, float]:
+    def _similarity(self, of: Similarity, folder: Path) -> dict[str, float]:
         """How near each language is to the pivot in the untuned model, on its own training text."""
-        model = load(self.parent, device=device, dtype=self.dtype)
+        model = load(self.parent, device=self.device, dtype=self.dtype)
         similarity: dict[str, float] = {}
         for code, text in self.train.items():
             acts = capture(model, text.select(limit=_SENTENCES, seed=self.seed), folder=folder / code)
             similarity |= language_similarity(acts, self.pivot, of)
         return similarity
 
-    def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path, device: str | None) -> ScalingReport:
+    def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path) -> ScalingReport:
         """The report with what came of its plan, whose own report lies in `validation`."""
         caps, pairs, cells = report.settings["plan"]["caps"], self._pairs(), []
         steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates a language as in the series
@@ -192,7 +190,7 @@ class ScalingStudy(Study[Cell]):
                      {"arm": arm, "seed": seed}) for arm, budgets in divisions.items()
             ]  # fmt: skip
         tried = measure_allocations(
-            self.scores(cells, folder, device), plan, report.signature.model, self.test.identity, metric=self.metric,
+            self.scores(cells, folder), plan, report.signature.model, self.test.identity, metric=self.metric,
             weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,
         )  # fmt: skip
         tried.save(folder / "validation")

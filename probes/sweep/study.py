@@ -1,31 +1,25 @@
-"""The shape that the three studies of tuned models share: a frozen plan, measured at once or in shares."""
+"""The shape of the studies of tuned models: many models tuned from one parent, scored, and one question to their scores."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import pandas as pd
 
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe
-from probes.report import Report
-from probes.shares import take_share
+from probes.study import Job, Study
 
-Job = TypeVar("Job")
-"""What one process does by itself: a cell of the sweep, or several that belong together."""
 SWEEP = "sweep"
 """The folder, inside that of a study, with everything tuned and scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(ABC, Generic[Job]):
+class SweepStudy(Study[Job, pd.DataFrame]):
     """A plan: many models tuned from one parent, each asked to translate, and one question to their scores.
 
-    Whatever a study tuned and scored is found again in its folder, so that a killed study goes on where it was.
+    Its jobs are models to tune and score, its scores a table of items. Its folder holds both.
 
     Parameters
     ----------
@@ -45,6 +39,8 @@ class Study(ABC, Generic[Job]):
         Length of an answer at most; None means twice the longest reference.
     resamples
         Bootstrap resamples behind every interval.
+    device
+        cpu, cuda, cuda:1, mps or auto; None means auto. It is no part of what is measured.
     """
 
     parent: str | Path
@@ -55,6 +51,7 @@ class Study(ABC, Generic[Job]):
     beams: int = 1
     max_new_tokens: int | None = None
     resamples: int = 1000
+    device: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -64,38 +61,6 @@ class Study(ABC, Generic[Job]):
     def training_seeds(self) -> tuple[int, ...]:
         """The seeds that models are tuned with."""
         return tuple(range(self.seed, self.seed + self.seeds))
-
-    @abstractmethod
-    def jobs(self) -> list[Job]:
-        """Everything to tune and score, in the order it is done."""
-
-    @abstractmethod
-    def scores(self, jobs: Sequence[Job], folder: str | Path, device: str | None = None) -> pd.DataFrame:
-        """The scores of some jobs item by item, tuned and asked where `folder` does not hold them yet."""
-
-    @abstractmethod
-    def measure(self, folder: str | Path, device: str | None = None) -> Report:
-        """Tune and score what `folder` does not hold yet, and report."""
-
-    def share(self, folder: str | Path, index: int, count: int, device: str | None = None) -> None:
-        """Do one of several shares of the tuning and scoring, which may run at the same time on one `folder`.
-
-        Parameters
-        ----------
-        folder
-            The folder of the study, the same for all shares and for `measure`, which then only reads.
-        index, count
-            This share, counted from 0, of so many.
-        device
-            cpu, cuda, cuda:1, mps or auto; None means auto.
-
-        Raises
-        ------
-        ValueError
-            Where there is no such share.
-        """
-        if mine := take_share(self.jobs(), index, count):
-            self.scores(mine, folder, device)
 
 
 def describe_tuning(recipe: Recipe, seeds: int, beams: int) -> dict[str, str | int | float]:

@@ -28,7 +28,7 @@ from probes.sweep.store import Store
 from probes.translation.measure import measure_translation
 from probes.translation.report import CORPUS_SCORES, TranslationReport
 
-__all__ = ["Cell", "Keep", "kept_model", "measure_cells", "missing"]
+__all__ = ["Cell", "Keep", "Sweep", "kept_model", "measure_cells"]
 _log = logging.getLogger(__name__)
 
 
@@ -102,30 +102,11 @@ def measure_cells(
     >>> cells = [Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),))]
     >>> table = probes.measure_cells("bundled", cells, text, "runs/sweep", max_new_tokens=8)  # doctest: +SKIP
     """
-    sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
-    _check(cells, keep)
-    tables = [sweep.measured(cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
-    return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
-
-
-def missing(
-    parent: str | Path,
-    cells: Sequence[Cell],
-    corpus: ParallelCorpus,
-    folder: str | Path,
-    *,
-    form: str = "quoted",
-    metrics: Sequence[str] = ("exact", "chrf"),
-    shots: int = 0,
-    beams: int = 1,
-    max_new_tokens: int | None = None,
-    keep: Keep = "nothing",
-    device: str | None = None,
-) -> list[Cell]:
-    """The cells that `measure_cells`, given the same, would still have to compute, in order. All others can be read now."""
-    sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
-    _check(cells, keep)
-    return [cell for cell in cells if sweep.finished(cell) is None]
+    sweep = Sweep(
+        parent, corpus, form=form, metrics=metrics, shots=shots, beams=beams, max_new_tokens=max_new_tokens, keep=keep,
+        device=device,
+    )  # fmt: skip
+    return sweep.measure(cells, folder)
 
 
 def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> TransformerBridge:
@@ -161,34 +142,62 @@ class _Scoring(TypedDict):
 
 
 @dataclass(frozen=True)
-class _Sweep:
-    models: Models
-    corpus: ParallelCorpus
-    scoring: _Scoring
+class Sweep:
+    """How the models of a sweep are made from one parent, and asked. The fields are the arguments of `measure_cells`."""
 
-    def contents(self, cell: Cell) -> dict[str, object]:
+    parent: str | Path
+    corpus: ParallelCorpus
+    form: str = "quoted"
+    metrics: Sequence[str] = ("exact", "chrf")
+    shots: int = 0
+    beams: int = 1
+    max_new_tokens: int | None = None
+    keep: Keep = "nothing"
+    device: str | None = None
+
+    def measure(self, cells: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
+        """The table of `measure_cells`."""
+        models = self._models(cells, folder)
+        tables = [self._measured(models, cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
+        return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
+
+    def missing(self, cells: Sequence[Cell], folder: str | Path) -> list[Cell]:
+        """The cells that `measure` would still have to compute, in order. All others can be read now."""
+        models = self._models(cells, folder)
+        return [cell for cell in cells if self._finished(models, cell) is None]
+
+    def _models(self, cells: Sequence[Cell], folder: str | Path) -> Models:
+        _check(cells, self.keep)
+        return Models(str(self.parent), Path(folder), self.keep, self.device)
+
+    @property
+    def _scoring(self) -> _Scoring:
+        return {"form": self.form, "metrics": list(self.metrics), "shots": self.shots, "beams": self.beams,
+                "max_new_tokens": self.max_new_tokens}  # fmt: skip
+
+    def _contents(self, models: Models, cell: Cell) -> dict[str, object]:
         """What the numbers of a cell are made of."""
         codes = sorted({code for pair in cell.directions for code in pair})
         text = self.corpus.select(languages=codes).identity.sha
         directions = [list(pair) for pair in cell.directions]
-        return {**self.models.contents(cell), "directions": directions, "corpus": text, "scoring": self.scoring}
+        return {**models.contents(cell), "directions": directions, "corpus": text, "scoring": self._scoring}
 
-    def finished(self, cell: Cell) -> pd.DataFrame | None:
+    def _finished(self, models: Models, cell: Cell) -> pd.DataFrame | None:
         """The items of a cell, where they are there and so is all that is to be kept."""
-        return None if self.models.owed(cell) else self.models.store.cells.find(self.contents(cell))
+        return None if models.owed(cell) else models.store.cells.find(self._contents(models, cell))
 
-    def measured(self, cell: Cell) -> pd.DataFrame:
-        with self.models.store.alone(self.models.key(cell)):
-            table = self.finished(cell)
+    def _measured(self, models: Models, cell: Cell) -> pd.DataFrame:
+        with models.store.alone(models.key(cell)):
+            table = self._finished(models, cell)
             if table is not None:
                 return table
             began = time.monotonic()
-            model, facts = self.models.open(cell)
+            model, facts = models.open(cell)
             opened = time.monotonic()
-            report = measure_translation(model, self.corpus, cell.directions, **self.scoring)
+            report = measure_translation(model, self.corpus, cell.directions, **self._scoring)
             seconds = {"model": round(opened - began, 2), "score": round(time.monotonic() - opened, 2)}
             table = _with_counts(report).assign(**facts)
-            self.models.store.cells.keep(self.contents(cell), table, name=cell.name, seconds=seconds)
+            models.store.cells.keep(self._contents(models, cell), table, name=cell.name, seconds=seconds)
             _log.info("cell %s: model %.1f s, scores %.1f s", cell.name, seconds["model"], seconds["score"])
         return table
 
@@ -210,10 +219,6 @@ def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
     for column, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
         table.insert(column, name, value)
     return table
-
-
-def _scoring(form: str, metrics: Sequence[str], shots: int, beams: int, max_new_tokens: int | None) -> _Scoring:
-    return {"form": form, "metrics": list(metrics), "shots": shots, "beams": beams, "max_new_tokens": max_new_tokens}
 
 
 def _check(cells: Sequence[Cell], keep: Keep) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -80,28 +80,24 @@ def left_out(task: ParallelTask, source_site: Place, target_site: Place, control
     return reasons
 
 
-def conditions(setup: Setup, donors: tuple[str, ...], code: str) -> Iterator[Condition]:
-    """The grids of one pair: the transplant itself, then each control."""
-    asked = questions(setup.task, code)
-    prompts = prompts_of(setup, donors)
-    yield Condition("transplant", setup, prompts, asked)
-    for control in setup.controls:
-        if control == "shuffled":
-            yield Condition(control, setup, [prompts[item] for item in derangement(len(prompts), setup.seed)], asked)
-        elif control == "same_language":
-            yield Condition(control, setup, [question.prompt for question in asked], asked)
-        elif control == "random":
-            yield Condition(control, setup, _directions(setup, prompts), asked)
-        elif control == "norm_matched":
-            yield Condition(control, replace(setup, norm_match=True), prompts, asked)
-        else:
-            yield Condition(control, setup, prompts, questions(setup.task, code, shift=1))
+def condition(setup: Setup, donors: Sequence[str], code: str, name: str) -> Condition:
+    """One grid of one pair: `transplant`, a control, or `source_run`, how well the language `code` answers without a transplant."""
+    asked = asked_in(setup.task, code, name)
+    if name == "source_run":
+        return Condition(name, replace(setup, sources=(0,), targets=(0,)), [one.prompt for one in asked], asked)
+    prompts: list[Donor | Sequence[str]] = [*prompts_of(setup, donors)]
+    if name == "shuffled":
+        prompts = [prompts[item] for item in derangement(len(prompts), setup.seed)]
+    elif name == "same_language":
+        prompts = [question.prompt for question in asked]
+    elif name == "random":
+        prompts = [*_directions(setup, prompts_of(setup, donors))]
+    return Condition(name, replace(setup, norm_match=name == "norm_matched"), prompts, asked)
 
 
-def source_run(setup: Setup, code: str) -> Condition:
-    """The donor's prompts by themselves: how well the donor language answers without a transplant."""
-    asked = questions(setup.task, code)
-    return Condition("source_run", replace(setup, sources=(0,), targets=(0,)), [one.prompt for one in asked], asked)
+def asked_in(task: ParallelTask, code: str, name: str) -> list[Question]:
+    """The question of each item in a condition: `permuted` lists its options in another order."""
+    return questions(task, code, shift=1 if name == "permuted" else 0)
 
 
 def prompts_of(setup: Setup, donors: Sequence[str]) -> list[list[str]]:

@@ -5,10 +5,12 @@ For every pair of languages, the whole source x target grid is measured for ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,12 @@ from torch import Tensor
 
 from interp.interventions.edits import Place, Transplant, check_blocks, check_place, place_name
 from interp.interventions.grid.grid import Grid, Method
-from interp.interventions.grid.items import transplant_items
+from interp.interventions.grid.items import item_batches, transplant_items
 from interp.models.load import identify
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.report import with_receipts
-from probes.shares import take_share
+from probes.study import Study
 from probes.translation.text_scores import contains
 from probes.transplant.controls import (
     CONTROLS,
@@ -29,12 +31,12 @@ from probes.transplant.controls import (
     Control,
     Measure,
     Setup,
-    conditions,
+    asked_in,
+    condition,
     left_out,
     mean_activations,
     prompts_of,
     site_pair,
-    source_run,
 )
 from probes.transplant.matching import names_option
 from probes.transplant.options import Question
@@ -47,9 +49,17 @@ Pair = tuple[tuple[str, ...], str]
 """The donor languages, whose activations are averaged, and the language of the run that is changed."""
 
 
+class Batch(NamedTuple):
+    """Items whose grids are measured together, in one condition of one pair; `source_run` has the donor's language alone."""
+
+    pair: Pair
+    condition: str
+    items: tuple[int, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
-class TransplantStudy:
-    """Every source layer into every target layer for pairs of languages, with controls: a plan, measured at once or in shares.
+class TransplantStudy(Study[Batch, list[Grid]]):
+    """Every source layer into every target layer for pairs of languages, with controls. A job is a batch of items.
 
     The fields are the arguments of `measure_transplant`, which explains them.
     """
@@ -66,70 +76,72 @@ class TransplantStudy:
     method: Method = "auto"
     seed: int = 0
     resamples: int = 1000
+    progress: bool = True
+
+    def jobs(self) -> list[Batch]:
+        """The batches of every pair: of the transplant, of its controls, and of the donors' own runs, each once."""
+        jobs: list[Batch] = []
+        for pair in self._pairs:
+            jobs += [batch for name in self._conditions for batch in self._batches(pair, name)]
+            jobs += [batch for donor in pair[0] for batch in self._batches(((donor,), donor), "source_run")]
+        return list(dict.fromkeys(jobs))
+
+    def scores(self, jobs: Sequence[Batch], folder: str | Path | None = None) -> list[Grid]:
+        """The grids of the items of some batches, one condition after another; in each, in the order of the items."""
+        grids: list[Grid] = []
+        for ((donors, code), name), batches in groupby(jobs, key=lambda job: (job.pair, job.condition)):
+            asked = condition(self._setup, donors, code, name)
+            grids += _grids(asked, [job.items for job in batches], folder, self.progress and name != "source_run")
+        return grids
 
     @with_receipts
-    def measure(self, folder: str | Path | None = None, *, progress: bool = True) -> TransplantGrid:
-        """Measure the grids of every pair that `folder` does not hold yet, and report.
-
-        Parameters
-        ----------
-        folder
-            Where finished items are kept and found again. Default: nowhere.
-        progress
-            Show a progress bar.
-        """
-        setup = self._setup()
+    def measure(self, folder: str | Path | None = None) -> TransplantGrid:
+        """Measure the grids of every pair that `folder` does not hold yet, and report."""
         tables: list[pd.DataFrame] = []
         arrays: dict[str, np.ndarray] = {}
+        alone: dict[str, np.ndarray] = {}
         ties = 0
-        for donors, code in self.pairs:
+        for donors, code in self._pairs:
             pair = f"{'+'.join(donors)}>{code}"
-            for condition in conditions(setup, donors, code):
-                values, untouched, near = _measure(condition, folder, progress)
-                arrays[f"{pair}|{condition.name}"] = values.astype(np.float32)
-                if condition.name in ("transplant", "permuted"):
-                    run = "untouched:permuted" if condition.name == "permuted" else "untouched"
+            for name in self._conditions:
+                values, untouched, near = self._measured((donors, code), name, folder)
+                arrays[f"{pair}|{name}"] = values.astype(np.float32)
+                if name in ("transplant", "permuted"):
+                    run = "untouched:permuted" if name == "permuted" else "untouched"
                     tables.append(_rows(self.task, donors, code, run, untouched))
                 ties += near
-            alone = [_measure(source_run(setup, donor), folder, progress)[1] for donor in donors]
-            tables.append(_rows(self.task, donors, code, "source_run", np.mean(alone, axis=0)))
-            arrays[f"{pair}|norm_ratio"] = _norm_ratio(setup, donors, code)
-        return self._report(setup, pd.concat(tables, ignore_index=True), arrays, ties)
+            for donor in donors:
+                if donor not in alone:
+                    alone[donor] = self._measured(((donor,), donor), "source_run", folder)[1]
+            tables.append(_rows(self.task, donors, code, "source_run", np.mean([alone[donor] for donor in donors], axis=0)))
+            arrays[f"{pair}|norm_ratio"] = _norm_ratio(self._setup, donors, code)
+        return self._report(pd.concat(tables, ignore_index=True), arrays, ties)
 
-    def share(self, folder: str | Path, index: int, count: int) -> None:
-        """Measure one of several shares of the items into `folder`, where `measure` then finds them.
+    @property
+    def _pairs(self) -> list[Pair]:
+        return [(tuple(donors), code) for donors, code in self.pairs]
 
-        Every process reads items in the batches of a single process, so the numbers are the same.
+    @property
+    def _conditions(self) -> tuple[str, ...]:
+        """The grids of each pair: the transplant, then every control."""
+        return ("transplant", *self._setup.controls)
 
-        Parameters
-        ----------
-        folder
-            Where finished items are kept, the same for all shares.
-        index, count
-            This share, counted from 0, and the number of shares.
+    def _batches(self, pair: Pair, name: str) -> list[Batch]:
+        """The items of one condition, as they are read together in every process."""
+        prompts = [question.prompt for question in asked_in(self.task, pair[1], name)]
+        return [Batch(pair, name, tuple(items)) for items in item_batches(self.model, prompts)]
 
-        Raises
-        ------
-        ValueError
-            There is no such share.
-        """
-        dealt = 0
+    def _measured(self, pair: Pair, name: str, folder: str | Path | None) -> tuple[np.ndarray, np.ndarray, int]:
+        """The values `[item source target]` of one grid, the values `[item]` of the unchanged runs, and the number of near ties."""
+        setup, questions = self._setup, asked_in(self.task, pair[1], name)
+        grids = self.scores(self._batches(pair, name), folder)
+        values = np.stack([_values(setup, *each) for each in zip(questions, (grid.values for grid in grids), strict=True)])
+        untouched = [_values(setup, one, grid.untouched[None, None])[0, 0] for one, grid in zip(questions, grids, strict=True)]
+        if name == "same_language":
+            values = np.where(np.equal.outer(np.array(setup.sources), np.array(setup.targets)), np.nan, values)
+        return values, np.array(untouched), sum(grid.near_ties for grid in grids)
 
-        def deal(batches: Sequence[list[int]]) -> list[list[int]]:
-            nonlocal dealt  # goes on from grid to grid, so that short grids do not all fall to the first share
-            mine = take_share(batches, index, count, dealt)
-            dealt += len(batches)
-            return mine
-
-        for condition in self._conditions(self._setup()):
-            _grids(condition, folder, share=deal)
-
-    def _conditions(self, setup: Setup) -> Iterator[Condition]:
-        """Every grid to measure, in the order of `measure`."""
-        for donors, code in self.pairs:
-            yield from conditions(setup, donors, code)
-            yield from (source_run(setup, donor) for donor in donors)
-
+    @cached_property
     def _setup(self) -> Setup:
         """All layers where none are named, the measure that suits, and the controls the task can have."""
         source, target = site_pair(self.sites)
@@ -143,7 +155,8 @@ class TransplantStudy:
         return Setup(self.model, self.task, score, source, target, tuple(sources), tuple(targets), self.max_new_tokens,
                      self.method, self.seed, controls)  # fmt: skip
 
-    def _report(self, setup: Setup, table: pd.DataFrame, arrays: dict[str, np.ndarray], ties: int) -> TransplantGrid:
+    def _report(self, table: pd.DataFrame, arrays: dict[str, np.ndarray], ties: int) -> TransplantGrid:
+        setup = self._setup
         sites = self.sites if isinstance(self.sites, str) else f"{place_name(setup.source_site)}>{place_name(setup.target_site)}"
         settings: dict[str, str | int | float] = {
             "site": sites, "score": setup.score, "seed": self.seed, "boot": self.resamples,
@@ -253,18 +266,13 @@ def measure_transplant(
     """
     study = TransplantStudy(
         model=model, task=task, pairs=pairs, sites=sites, score=measure, controls=controls, sources=sources, targets=targets,
-        max_new_tokens=max_new_tokens, method=method, seed=seed, resamples=resamples,
+        max_new_tokens=max_new_tokens, method=method, seed=seed, resamples=resamples, progress=progress,
     )  # fmt: skip
-    return study.measure(folder, progress=progress)
+    return study.measure(folder)
 
 
-def _grids(
-    condition: Condition,
-    folder: str | Path | None,
-    share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
-    progress: bool = True,
-) -> list[Grid]:
-    setup, questions = condition.setup, condition.questions
+def _grids(asked: Condition, batches: Sequence[Sequence[int]], folder: str | Path | None, progress: bool) -> list[Grid]:
+    setup, questions = asked.setup, asked.questions
     score: dict[str, Any] = {"score": "generate", "max_new_tokens": setup.max_new_tokens}
     if setup.score == "difference":
         options, gold = [one.options for one in questions], [one.gold for one in questions]
@@ -272,21 +280,10 @@ def _grids(
     elif setup.score == "logprob":
         score = {"score": "logprob", "options": [[_reference(one)] for one in questions]}
     return transplant_items(
-        setup.model, condition.donors, [one.prompt for one in questions], sources=setup.sources, targets=setup.targets,
+        setup.model, asked.donors, [one.prompt for one in questions], sources=setup.sources, targets=setup.targets,
         source_site=setup.source_site, target_site=setup.target_site, norm_match=setup.norm_match, method=setup.method,
-        folder=folder, share=share, progress=progress and condition.name != "source_run", **score,
+        folder=folder, only=batches, progress=progress, **score,
     )  # fmt: skip
-
-
-def _measure(condition: Condition, folder: str | Path | None, progress: bool) -> tuple[np.ndarray, np.ndarray, int]:
-    """The values `[item source target]` of one grid, the values `[item]` of the unchanged runs, and the number of near ties."""
-    setup, grids = condition.setup, _grids(condition, folder, progress=progress)
-    pairs = list(zip(condition.questions, grids, strict=True))
-    values = np.stack([_values(setup, question, grid.values) for question, grid in pairs])
-    untouched = [_values(setup, question, grid.untouched[None, None])[0, 0] for question, grid in pairs]
-    if condition.name == "same_language":
-        values = np.where(np.equal.outer(np.array(setup.sources), np.array(setup.targets)), np.nan, values)
-    return values, np.array(untouched), sum(grid.near_ties for grid in grids)
 
 
 def _reference(question: Question) -> str:

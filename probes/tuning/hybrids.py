@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -82,11 +83,11 @@ def measure_entry(
     >>> bool(report.summary()["estimate"].abs().max() < 1e-4)
     True
     """
-    data, languages = _data(base, tuned, mixture, form)
+    pair = _Pair(base, tuned, mixture, form, resamples, seed)
     names = layer_names("residual", base.cfg.n_layers)
-    lines = {"tuned below": stitched_losses(tuned, base, data), "base below": stitched_losses(base, tuned, data)}
+    lines = {"tuned below": stitched_losses(tuned, base, pair.data), "base below": stitched_losses(base, tuned, pair.data)}
     cells = {(line, name): losses[row] for line, losses in lines.items() for row, name in enumerate(names)}
-    return _report(EntryReport, base, tuned, mixture, data, languages, cells, {"form": form, "boot": resamples, "seed": seed})
+    return pair.report(EntryReport, cells)
 
 
 def measure_blocks(
@@ -140,15 +141,14 @@ def measure_blocks(
     >>> sorted(report.table["line"].unique())
     ['base + 1', 'tuned - part']
     """
-    data, languages = _data(base, tuned, mixture, form)
-    cells = {}
+    pair, cells = _Pair(base, tuned, mixture, form, resamples, seed), {}
     for part in parts(base):
         for alpha in alphas:
             with blended(base, tuned, part, alpha):
-                cells[f"base + {alpha:g}", part] = answer_losses(base, data)
+                cells[f"base + {alpha:g}", part] = answer_losses(base, pair.data)
         with blended(tuned, base, part):
-            cells["tuned - part", part] = answer_losses(tuned, data)
-    return _report(BlocksReport, base, tuned, mixture, data, languages, cells, {"form": form, "boot": resamples, "seed": seed})
+            cells["tuned - part", part] = answer_losses(tuned, pair.data)
+    return pair.report(BlocksReport, cells)
 
 
 def measure_rows(
@@ -202,10 +202,10 @@ def measure_rows(
     Traceback (most recent call last):
     ValueError: got a tuned model in which no embedding row of this text moved, expected one whose input embedding was tuned.
     """
-    data, languages = _data(base, tuned, mixture, form)
+    pair = _Pair(base, tuned, mixture, form, resamples, seed)
     distance = (input_table(tuned) - input_table(base)).float().norm(dim=1).cpu().numpy()
     check_finite(distance, lambda token: f"the embedding row of token {token}")
-    counts = token_frequencies(data.ids, len(distance))
+    counts = token_frequencies(pair.data.ids, len(distance))
     moved = np.flatnonzero((distance > 0) & (counts > 0))
     if not len(moved):
         raise ValueError(
@@ -221,33 +221,46 @@ def measure_rows(
     for key, tokens in sets.items():
         if len(tokens):
             with with_rows(base, tuned, tokens.tolist()):
-                cells[key] = answer_losses(base, data)
-    signed = {"form": form, "boot": resamples, "seed": seed}
+                cells[key] = answer_losses(base, pair.data)
     sizes = {f"{line}|{dose}": len(tokens) for (line, dose), tokens in sets.items()}
-    return _report(RowsReport, base, tuned, mixture, data, languages, cells, signed, sizes)
+    return pair.report(RowsReport, cells, sizes)
 
 
-def _data(base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, form: str) -> tuple[Encoded, pd.DataFrame]:
-    """The tokens of the answers without the end of text, and the item and direction of each example."""
-    check_pair(base, tuned)
-    data = encode_examples(base.tokenizer, mixture.examples, template(form), context_limit(base) or 10**6)
-    end = base.tokenizer.eos_token_id
-    data = replace(data, labels=tuple((*labels[:-1], IGNORED) if labels[-1] == end else labels for labels in data.labels))
-    examples = {each.id: each for each in mixture.examples}
-    kept = [examples[name] for name in data.kept]
-    return data, pd.DataFrame({"item": [each.item for each in kept], "language": [f"{each.source}>{each.target}" for each in kept]})
+@dataclass(frozen=True)
+class _Pair:
+    """The two models, the examples that both are asked, and how; the arguments that the three measures share."""
 
+    base: TransformerBridge
+    tuned: TransformerBridge
+    mixture: Mixture
+    form: str
+    resamples: int
+    seed: int
 
-def _report(
-    kind: type[_Kind], base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, data: Encoded,
-    items: pd.DataFrame, cells: Mapping[tuple[str, str], np.ndarray], signed: Mapping[str, object],
-    sizes: Mapping[str, int] | None = None,
-) -> _Kind:  # fmt: skip
-    whole = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
-    frames = [items.assign(line=line, place=place, loss=losses, **whole) for (line, place), losses in cells.items()]
-    return kind(
-        table=pd.concat(frames, ignore_index=True),
-        signature=Signature(kind.measure, identify(tuned), mixture.identity, {**signed, "before": str(identify(base))}),
-        settings={"resamples": signed["boot"], "seed": signed["seed"], "sizes": dict(sizes or {})},
-        notes=(f"{len(data.dropped)} examples did not fit the context",) if data.dropped else (),
-    )
+    def __post_init__(self) -> None:
+        check_pair(self.base, self.tuned)
+
+    @cached_property
+    def data(self) -> Encoded:
+        """The tokens of the answers without the end of text."""
+        tokenizer, room = self.base.tokenizer, context_limit(self.base) or 10**6
+        data = encode_examples(tokenizer, self.mixture.examples, template(self.form), room)
+        end = tokenizer.eos_token_id
+        return replace(data, labels=tuple((*labels[:-1], IGNORED) if labels[-1] == end else labels for labels in data.labels))
+
+    def report(
+        self, kind: type[_Kind], cells: Mapping[tuple[str, str], np.ndarray], sizes: Mapping[str, int] | None = None
+    ) -> _Kind:
+        """The report of the losses `[example]` of every line and place, beside those of the two models whole."""
+        examples = {each.id: each for each in self.mixture.examples}
+        kept = [examples[name] for name in self.data.kept]
+        items = pd.DataFrame({"item": [each.item for each in kept], "language": [f"{each.source}>{each.target}" for each in kept]})
+        whole = {"base": answer_losses(self.base, self.data), "tuned": answer_losses(self.tuned, self.data)}
+        frames = [items.assign(line=line, place=place, loss=losses, **whole) for (line, place), losses in cells.items()]
+        signed = {"form": self.form, "boot": self.resamples, "seed": self.seed, "before": str(identify(self.base))}
+        return kind(
+            table=pd.concat(frames, ignore_index=True),
+            signature=Signature(kind.measure, identify(self.tuned), self.mixture.identity, signed),
+            settings={"resamples": self.resamples, "seed": self.seed, "sizes": dict(sizes or {})},
+            notes=(f"{len(self.data.dropped)} examples did not fit the context",) if self.data.dropped else (),
+        )

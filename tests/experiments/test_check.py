@@ -12,10 +12,10 @@ from transformers import DynamicCache
 from experiments.__main__ import main
 from interp.files.sealed_json import read_sealed
 from interp.generation import generate as generating
+from interp.models.bridge import bridge_unchecked
 from interp.models.cache_argument import NEW, OLD
 from interp.models.checks.receipts import Receipt
 from interp.models.checks.verification import CannotAskError, WrongError, run_check
-from interp.models.load import bridge_unchecked
 from probes.report import Report
 from probes.spreadsheet import read_spreadsheet
 from probes.verification import computation, numerics, tokenization
@@ -101,7 +101,7 @@ def broken(module, args, kwargs):
 
 
 def test_an_empty_cache_fails_the_command_with_1_and_is_in_the_folder(tmp_path, monkeypatch, capsys):
-    import interp.models.load as loading
+    import interp.models.bridge as loading
 
     real = loading.rename_cache_argument
 

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -14,6 +15,7 @@ from experiments.commands import COMMANDS
 from experiments.runs.bounds import BOUNDS, check_bounds
 from experiments.runs.flags import _one_line
 from experiments.runs.settings import settings_of
+from experiments.runs.values import option_names
 
 QUESTIONS = {
     name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("check", "page", "tour")
@@ -91,6 +93,66 @@ def test_every_number_of_a_command_has_bounds_and_its_defaults_keep_them(command
 def test_a_word_that_can_mean_nothing_is_one_line(args, tmp_path, capsys):
     given = args if "--output" in args else (*args, "--output", str(tmp_path / "run"))
     assert one_line(cli.main(["align", *given]), 2, capsys).startswith("interp align: error: ")
+
+
+def list_flags(kind: type) -> dict[str, str]:
+    """The flags of a command that take a list, each with a value."""
+    kinds = {name: get_args(hint)[0] for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple}
+    values = {name: {str: "deu_Latn", int: "7", float: "7"}.get(each) or get_args(each)[0] for name, each in kinds.items()}
+    options = option_names(kind)
+    return {f"--{options[name]}": value for name, value in values.items()}
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_a_value_given_twice_is_one_line(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(import_module(COMMANDS[command][0]), "run", lambda _: pytest.fail("it ran"))
+    flags = list_flags(QUESTIONS[command])
+    assert "--languages" in flags
+    for flag, value in flags.items():
+        line = one_line(cli.main([command, flag, value, value, "--output", str(tmp_path / "run")]), 2, capsys)
+        assert re.search(rf"{flag}: got '?{value}.* twice, expected each \w+ once|Give each language once", line), line
+    assert not (tmp_path / "run").exists()
+
+
+def test_methods_given_twice_are_refused_by_name(tmp_path, capsys):
+    line = one_line(cli.main(["quadrants", "--methods", "full", "full", "--output", str(tmp_path / "run")]), 2, capsys)
+    assert "--methods: got 'full' twice, expected each method once." in line
+
+
+def test_two_spellings_of_one_language_are_one_line(tmp_path, capsys):
+    line = one_line(cli.main(["scale", "--caps", "de", "5", "German", "6", "--output", str(tmp_path / "run")]), 2, capsys)
+    assert "'de' and 'German' both mean deu_Latn" in line
+
+
+def word_flags(kind: type) -> list[str]:
+    """The flags of a command that take a word or a path and are not empty by default."""
+    fields = [each for each in dataclasses.fields(kind) if re.match(r"(str|Path)( \| None)?$", str(each.type))]
+    return [f"--{each.name.replace('_', '-')}" for each in fields if each.default != ""]
+
+
+@pytest.mark.parametrize("command", QUESTIONS)
+def test_an_empty_word_or_path_is_one_line(command, tmp_path, monkeypatch, capsys):
+    """An empty path would be the current directory."""
+    monkeypatch.setattr(import_module(COMMANDS[command][0]), "run", lambda _: pytest.fail("it ran"))
+    monkeypatch.chdir(tmp_path)
+    flags = word_flags(QUESTIONS[command])
+    assert {"--corpus", "--model", "--output"} <= set(flags)
+    for flag in flags:
+        for args in ((flag, ""), (f"{flag}=",), (flag, " ")):
+            line = one_line(cli.main([command, *args]), 2, capsys)
+            assert f"{flag}: got an empty value, expected a name or a path." in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_path_in_a_recipe_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("corpus", "output"):
+        (tmp_path / "recipe.yaml").write_text(f'command: align\n{name}: ""\n')
+        line = one_line(cli.main(["align", "--config", "recipe.yaml"]), 2, capsys)
+        assert f"{name}: got an empty value" in line
+    for args in (["page", ""], ["check", ""], ["tour", "--output", ""], ["check", "--output="], ["page", "runs/a", "--output", ""]):
+        assert "got an empty value" in one_line(cli.main(args), 2, capsys)
+    assert "got 'runs/a' twice, expected each run once" in one_line(cli.main(["page", "runs/a", "runs/a"]), 2, capsys)
 
 
 def test_what_tyro_says_in_a_frame_is_one_line(capsys):

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import interp
 import probes.extrapolation.measure
-from experiments import extrapolate
 from experiments.ask import answer, answer_shared
 from experiments.extrapolate import ExtrapolateSettings
 from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
 from interp.provenance import Signature
+from interp.tuning import Recipe, answered_questions
 from probes.extrapolation.report import ExtrapolationReport
 from probes.report import Report
 from tests.probes.scaling.test_scaling import CORPUS, MODEL
@@ -119,13 +120,14 @@ def settings(parent, output, *flags) -> ExtrapolateSettings:
 
 def test_arms_have_their_mixtures_and_no_tested_question_is_trained_on(parent, tmp_path):
     asked = settings(parent, tmp_path, "--languages", "de", "nl", "--arms", "english", "coit", "muit", "--samples", "None")
-    cells = {cell.name: cell for cell in extrapolate._cells(asked)}
+    study = asked.study()
+    cells = {cell.name: cell for cell in study.jobs()}
     assert set(cells) == {"untuned", "muit/0", "coit-deu_Latn/0", "coit-nld_Latn/0", "english/0"}
     assert set(cells["english/0"].mixture.counts()) == {"eng_Latn>eng_Latn"}
     assert set(cells["coit-nld_Latn/0"].mixture.counts()) == {"eng_Latn>eng_Latn", "nld_Latn>nld_Latn", "eng_Latn>nld_Latn"}
     assert len(cells["muit/0"].mixture.counts()) == 5
     assert cells["coit-nld_Latn/0"].directions == (("eng_Latn", "nld_Latn"),)
-    tested = {f"cldr:facts/{item}" for item in extrapolate._held_out(asked).ids}
+    tested = {f"cldr:facts/{item}" for item in study.task.ids}
     trained = {each.item for cell in cells.values() if cell.mixture for each in cell.mixture.examples}
     assert tested
     assert any(item.startswith("cldr:facts/") for item in trained)
@@ -137,15 +139,59 @@ def test_an_instruction_file_needs_every_language(parent, tmp_path):
              '{"instruction": "Sag b.", "output": "b", "language": "deu_Latn"}']  # fmt: skip
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     flags = ("--general", str(tmp_path / "a.jsonl"))
-    assert {code: len(each) for code, each in extrapolate._general(settings(parent, tmp_path, *flags)).items()} == {
-        "eng_Latn": 1, "deu_Latn": 1
-    }  # fmt: skip
+    cells = {cell.name: cell for cell in settings(parent, tmp_path, *flags).study().jobs()}
+    assert cells["english/0"].mixture.counts() == {"eng_Latn>eng_Latn": 1}
+    assert cells["coit-deu_Latn/0"].mixture.counts() == {"eng_Latn>eng_Latn": 1, "deu_Latn>deu_Latn": 1, "eng_Latn>deu_Latn": 4}
     with pytest.raises(ValueError, match="no example in nld_Latn"):
-        extrapolate._general(settings(parent, tmp_path, *flags, "--languages", "de", "nl"))
+        settings(parent, tmp_path, *flags, "--languages", "de", "nl").study().jobs()
     with pytest.raises(ValueError, match="no language beside the pivot"):
-        extrapolate._cells(settings(parent, tmp_path, "--languages", "en"))
+        settings(parent, tmp_path, "--languages", "en").study()
     with pytest.raises(ValueError, match="held_out 0 of"):
-        extrapolate._held_out(settings(parent, tmp_path, "--held-out", "0"))
+        settings(parent, tmp_path, "--held-out", "0").study()
+
+
+def test_questions_that_a_limit_leaves_untested_are_not_trained_on_either(parent, tmp_path):
+    """Which items are tested may change with --limit, what is tuned on may not."""
+    few, all_of_them = (settings(parent, tmp_path, "--samples", "None", "--limit", limit).study() for limit in ("9", "None"))
+    assert len(few.task) == 9 < len(all_of_them.task)
+    assert [cell.mixture for cell in few.jobs()] == [cell.mixture for cell in all_of_them.jobs()]
+
+
+def test_from_python_a_tested_question_is_not_trained_on_even_if_given(parent, tmp_path):
+    study = settings(parent, tmp_path).study()
+    task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"])
+    given = dataclasses.replace(study, general=answered_questions(task, ["eng_Latn", "deu_Latn"]), samples=None)
+    tested = {f"cldr:facts/{item}" for item in study.task.ids}
+    trained = {each.item for cell in given.jobs() if cell.mixture for each in cell.mixture.examples}
+    assert {f"cldr:facts/{item}" for item in task.ids} - trained == tested
+
+
+def test_python_and_the_command_give_the_same_table(parent, tmp_path):
+    languages = ["eng_Latn", "deu_Latn"]
+    task = interp.read_task("cldr:facts", languages=languages)
+    held = task.select(limit=round(0.5 * len(task)), seed=0)
+    rest = {f"{task.name}/{item}" for item in task.ids if item not in held.ids}
+    questions = answered_questions(task, languages, seed=0)
+    study = probes.ExtrapolationStudy(
+        parent=parent,
+        train={"deu_Latn": interp.read("cldr:names", languages=languages, split="train")},
+        general=dataclasses.replace(questions, examples=tuple(each for each in questions.examples if each.item in rest)),
+        task=held.select(limit=9, seed=0),
+        test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=9, seed=0),
+        text=interp.read("cldr:phrases", languages=languages).select(limit=9, seed=0),
+        recipe=Recipe(template="quoted", learning_rate=1e-3, epochs=4.0, steps=2, batch=2, device_batch=2, held_out=0.0),
+        arms=("english", "coit"),
+        samples=4,
+        max_new_tokens=4,
+        device="cpu",
+        train_name="cldr:names",
+        general_name="cldr:facts",
+    )
+    from_python = study.measure(tmp_path / "python")
+    from_command = ExtrapolationReport.load(answer(settings(parent, tmp_path / "command")))
+    pd.testing.assert_frame_equal(from_python.table, from_command.table)
+    assert from_python.signature == from_command.signature
+    assert from_python.verdict() == from_command.verdict()
 
 
 def test_killed_and_resumed_and_shared_it_gives_the_same_table(parent, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ def transplant_items(
     max_cells: int | None = None,
     max_tokens: int = 512,
     folder: str | Path | None = None,
-    share: Callable[[Sequence[list[int]]], Sequence[list[int]]] = list,
+    only: Sequence[Sequence[int]] | None = None,
     progress: bool = True,
 ) -> list[Grid]:
     """Measure the transplant grid of every item.
@@ -67,8 +67,9 @@ def transplant_items(
     folder
         Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all is
         there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
-    share
-        Selects batches, for several processes that fill one folder. Only their items are measured and returned.
+    only
+        Some of the batches of `item_batches`, for several processes that fill one folder. Only their items are measured and
+        returned. Default: all.
     progress
         Show a progress bar.
 
@@ -99,7 +100,7 @@ def transplant_items(
     cache: Cache[dict[str, Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
     same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(transplant)} if cache else {}
     grids: dict[int, Grid] = {}
-    groups = share(batches([len(one) for one in ids], max_tokens))
+    groups = item_batches(model, ids, max_tokens) if only is None else [list(group) for group in only]
     with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
         for group in groups:
             facts = [{**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
@@ -128,6 +129,11 @@ def transplant_items(
         cells = len(grids) * len(sources) * len(targets)
         _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
     return [grids[i] for i in sorted(grids)]
+
+
+def item_batches(model: TransformerBridge, prompts: Sequence[str | Sequence[int]], max_tokens: int = 512) -> list[list[int]]:
+    """The items that `transplant_items` measures together, given their target prompts: at most `max_tokens` tokens in a batch."""
+    return batches([len(tokens_of(model, prompt)) for prompt in prompts], max_tokens)
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:

@@ -83,6 +83,8 @@ def test_muit_keeps_budgets_ratios_and_says_what_is_missing():
     assert len(muit(parts)) == 60
     with pytest.raises(ValueError, match="budget for hin_Deva"):
         muit(parts, budgets={"hi": 4})
+    with pytest.raises(ValueError, match="'de' and 'German' both mean deu_Latn"):
+        muit(parts, budgets={"de": 4, "German": 5})
 
 
 def test_sampling_by_size_and_temperature_and_a_part_that_runs_dry():

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import LlamaTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer, XGLMTokenizer
 
 import interp
-from interp.models.checkpoints.parts import locate, read_tokenizer
+from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.parts import read_tokenizer
 from interp.vocabulary.extension import extended, new_rows
 from interp.vocabulary.new_pieces import learn_pieces
 from interp.vocabulary.spelling import read_vocabulary

@@ -1,4 +1,4 @@
-"""The three studies have one shape: a frozen plan whose jobs are shared without one being lost or done twice."""
+"""The studies of tuned models have one shape: a frozen plan whose jobs are shared without one being lost or done twice."""
 
 import dataclasses
 
@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import probes
-from interp.text.corpus import ParallelCorpus
-from interp.tuning import Recipe
+from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.tuning import Recipe, plain_text
 
 WORDS = {"eng_Latn": "the cat {}", "deu_Latn": "die Katze {}", "rus_Cyrl": "кошка {}", "fra_Latn": "le chat {}"}
 TRAIN, TEST = (
@@ -16,6 +16,8 @@ TRAIN, TEST = (
 )
 RECIPE = Recipe(template="bare", steps=2, batch=4, device_batch=4, held_out=0.0)
 PAIRS = {code: TRAIN.select(["eng_Latn", code]) for code in ("deu_Latn", "rus_Cyrl")}
+GENERAL = plain_text(TRAIN, list(WORDS))
+TASK = ParallelTask("asked", TEST.sentences, {code: tuple((str(n),) for n in range(6)) for code in WORDS})
 SAME = {"parent": "nowhere", "test": TEST, "seeds": 2, "seed": 5}
 STUDIES = {
     "quadrants": lambda **how: probes.QuadrantStudy(
@@ -29,6 +31,12 @@ STUDIES = {
     ),
 }
 """Plans of models that no test tunes: there is no such parent."""
+ALL = STUDIES | {
+    "extrapolation": lambda **how: probes.ExtrapolationStudy(
+        **SAME | {"train": PAIRS, "general": GENERAL, "task": TASK, "text": TEST, "recipe": RECIPE} | how
+    )
+}
+"""The same, with the one that asks its models more than to translate."""
 
 
 def _cells(job) -> list:
@@ -36,10 +44,10 @@ def _cells(job) -> list:
     return list(getattr(job, "cells", None) or [getattr(job, "cell", job)])
 
 
-@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+@pytest.mark.parametrize("study", ALL.values(), ids=ALL)
 def test_shares_are_all_jobs_each_once_and_a_share_too_many_does_nothing(study, tmp_path, monkeypatch):
     plan, done = study(), []
-    monkeypatch.setattr(type(plan), "scores", lambda self, jobs, folder, device=None: done.append((folder, list(jobs))))
+    monkeypatch.setattr(type(plan), "scores", lambda self, jobs, folder: done.append((folder, list(jobs))))
     names = [cell.name for job in plan.jobs() for cell in _cells(job)]
     count = len(plan.jobs()) + 1
     for index in reversed(range(count)):
@@ -69,7 +77,7 @@ def test_models_are_tuned_with_seeds_from_the_first_on_and_asked_in_the_prompt_t
     assert {folder for *_, folder, _ in asked} == {tmp_path / "sweep"}
 
 
-@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+@pytest.mark.parametrize("study", ALL.values(), ids=ALL)
 def test_a_plan_is_frozen_and_has_a_seed_at_least(study):
     with pytest.raises(dataclasses.FrozenInstanceError):
         study().pivot = "deu_Latn"

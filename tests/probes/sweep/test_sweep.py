@@ -23,7 +23,7 @@ from interp.tuning.hybrids import input_table
 from interp.tuning.scopes import moved_rows
 from probes.statistics.resampling import draws
 from probes.sweep.scores import direction_scores
-from probes.sweep.sweep import Cell, kept_model, measure_cells, missing
+from probes.sweep.sweep import Cell, Sweep, kept_model, measure_cells
 from tests.support.tiny import tiny_folder
 
 WORDS = {"eng_Latn": "the cat {}", "deu_Latn": "die Katze {}", "rus_Cyrl": "кошка {}"}
@@ -73,7 +73,7 @@ def test_the_table_has_every_item_of_every_cell_and_direction_and_nothing_is_lef
     assert list(table.columns[:3]) == ["cell", "language", "source"]
     assert table.groupby(["cell", "source", "target"]).size().eq(6).all()
     assert not any((folder / "models").iterdir())
-    assert missing(parent, _cells(), TEST, folder, **HOW) == []
+    assert Sweep(parent, TEST, **HOW).missing(_cells(), folder) == []
 
 
 def test_a_finished_sweep_is_read_and_a_grown_or_renamed_one_computes_only_what_is_new(done, parent, monkeypatch):
@@ -85,7 +85,7 @@ def test_a_finished_sweep_is_read_and_a_grown_or_renamed_one_computes_only_what_
     assert list(again["hypothesis"]) == list(table["hypothesis"])
     assert tuned == []
     other = Cell("other", _cells()[1].mixture, _recipe(seed=7), OUT)
-    assert missing(parent, [*_cells(), other], TEST, folder, **HOW) == [other]
+    assert Sweep(parent, TEST, **HOW).missing([*_cells(), other], folder) == [other]
 
 
 def test_kept_rows_give_the_tuned_model_again_and_other_scores_need_no_tuning(done, parent, monkeypatch):
@@ -128,8 +128,8 @@ def test_one_model_is_tuned_once_for_its_cells_and_another_tokenizer_is_another_
     text = json.loads((other / "tokenizer.json").read_text())
     text["model"]["merges"].pop()
     (other / "tokenizer.json").write_text(json.dumps(text))
-    assert missing(other, halves, TEST, tmp_path / "sweep", **HOW) == halves
-    assert missing(parent, halves, TEST, tmp_path / "sweep", **HOW) == []
+    assert Sweep(other, TEST, **HOW).missing(halves, tmp_path / "sweep") == halves
+    assert Sweep(parent, TEST, **HOW).missing(halves, tmp_path / "sweep") == []
 
 
 @pytest.mark.parametrize("harm", ["bytes", "gone", "facts"])
@@ -145,7 +145,7 @@ def test_an_altered_cell_is_named_and_computed_again(harm, done, parent, tmp_pat
             path.unlink()
         else:
             path.with_suffix(".json").write_text("{")
-        assert missing(parent, cells, TEST, folder, **HOW) == cells
+        assert Sweep(parent, TEST, **HOW).missing(cells, folder) == cells
     assert path.stem in caplog.text
     pd.testing.assert_frame_equal(measure_cells(parent, cells, TEST, folder, **HOW), table)
 
@@ -155,15 +155,15 @@ def test_what_another_version_computed_is_named_and_computed_again(parent, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(metadata, "version", lambda name: "0.0.7" if name == "transformers" else real(name))
         measure_cells(parent, cells, TEST, tmp_path, keep="rows", **HOW)
-        assert missing(parent, cells, TEST, tmp_path, keep="rows", **HOW) == []
+        assert Sweep(parent, TEST, keep="rows", **HOW).missing(cells, tmp_path) == []
     tuned = _counting(monkeypatch)
     with caplog.at_level(logging.WARNING):
-        assert missing(parent, cells, TEST, tmp_path, **HOW) == cells
+        assert Sweep(parent, TEST, **HOW).missing(cells, tmp_path) == cells
     assert caplog.text.count("another transformers ('0.0.7', now") == 2
     measure_cells(parent, cells, TEST, tmp_path, keep="rows", **HOW)
     assert len(tuned) == 1
     assert kept_model(tmp_path, cells[1])
-    assert missing(parent, cells, TEST, tmp_path, keep="rows", **HOW) == []
+    assert Sweep(parent, TEST, keep="rows", **HOW).missing(cells, tmp_path) == []
 
 
 def test_an_altered_kept_model_is_tuned_again(parent, tmp_path, caplog):
@@ -216,7 +216,9 @@ def test_a_killed_sweep_goes_on_to_the_same_table(where, done, parent, tmp_path,
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     cells = _cells()
-    assert [cell.name for cell in missing(parent, cells, TEST, folder, keep="rows", **HOW)] == [cell.name for cell in cells[2:]]
+    assert [cell.name for cell in Sweep(parent, TEST, keep="rows", **HOW).missing(cells, folder)] == [
+        cell.name for cell in cells[2:]
+    ]
     going_on = list((folder / "models").glob("*/checkpoints/checkpoint-2"))
     assert len(going_on) == (where == "tuning")
     tuned = _counting(monkeypatch)

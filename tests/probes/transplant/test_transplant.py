@@ -182,13 +182,20 @@ def test_shares_measure_every_item_once_and_measure_none_again(tmp_path, monkeyp
     given = task()
     pairs = pairs_of(given, "eng_Latn", "both")
     study = TransplantStudy(
-        model=tiny("llama"), task=given, pairs=pairs, controls=("shuffled", "random"), sources=[1, 3], targets=[0], resamples=20
+        model=tiny("llama"),
+        task=given,
+        pairs=pairs,
+        controls=("shuffled", "random"),
+        sources=[1, 3],
+        targets=[0],
+        resamples=20,
+        progress=False,
     )
-    truth = study.measure(progress=False)
+    truth = study.measure()
     for index in range(3):
         study.share(tmp_path, index, 3)
     monkeypatch.setattr(grid_items, "measure_grids", None)  # any further grid would be an error
-    shared = study.measure(tmp_path, progress=False)
+    shared = study.measure(tmp_path)
     for name, values in truth.arrays.items():
         np.testing.assert_array_equal(shared.arrays[name], values)
     assert shared.signature == truth.signature

@@ -13,7 +13,7 @@ from transformers import DynamicCache
 import interp
 from interp.generation.generate import generate
 from interp.interventions.grid.grid import shortest_window
-from interp.models import load, sites
+from interp.models import bridge, sites
 from interp.models.cache_argument import find_cache
 from interp.models.checks.verification import VerificationError, check_model, plain_logits, share_of_largest, tolerance
 from tests.support.tiny import CONTEXT, D_MODEL, FAMILIES, HEADS, LAYERS, VOCAB, tiny, tiny_hf, tiny_tokenizer
@@ -50,7 +50,7 @@ def built(name: str):
 
 def bridged(hf):
     """The bridge over a model, with no fact checked."""
-    return load.bridge_unchecked(hf, tiny_tokenizer("llama"), "planted")
+    return bridge.bridge_unchecked(hf, tiny_tokenizer("llama"), "planted")
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *MORE])
@@ -164,8 +164,8 @@ def test_the_cache_is_found_under_either_name():
 
 def test_a_window_is_known():
     assert shortest_window(tiny("mistral", sliding_window=8)) == 8
-    assert shortest_window(load.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")) == 8
-    assert shortest_window(load.bridge_unchecked(gpt_neo("global"), tiny_tokenizer("gpt2"), "planted")) is None
+    assert shortest_window(bridge.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")) == 8
+    assert shortest_window(bridge.bridge_unchecked(gpt_neo("global"), tiny_tokenizer("gpt2"), "planted")) is None
 
 
 def gpt_neo(kind: str):
@@ -178,7 +178,7 @@ def gpt_neo(kind: str):
 
 @pytest.mark.parametrize("target", ["Die", "Le chat dort sur la pierre chaude"])
 def test_a_local_window_that_counts_places_of_the_cache_leaves_the_batched_grid(target):
-    model = load.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")
+    model = bridge.bridge_unchecked(gpt_neo("local"), tiny_tokenizer("gpt2"), "planted")
     truth = interp.transplant_grid(model, "The cat sleeps", target, method="naive")
     torch.testing.assert_close(interp.transplant_grid(model, "The cat sleeps", target), truth, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="window of 8"):
@@ -190,7 +190,7 @@ def test_an_error_inside_the_libraries_names_their_versions(where, monkeypatch):
     def stumble(*args, **kwargs):
         raise AttributeError("'Attention' object has no attribute 'embed_positions'")
 
-    monkeypatch.setattr(load, where, stumble)
+    monkeypatch.setattr(bridge, where, stumble)
     with pytest.raises(
         VerificationError, match=r"wrap and run it; AttributeError: 'Attention'.*transformers .* Install the tested"
     ):

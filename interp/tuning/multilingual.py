@@ -1,0 +1,137 @@
+"""How published recipes put languages together: CoIT and MuIT join mixtures, mFTI chooses directions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from interp.languages import language, languages
+from interp.tuning.mixtures import Mixture, sampled, union
+
+Value = TypeVar("Value")
+
+
+def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
+    """Cross-lingual instruction tuning (CoIT): general instructions in two languages, and translation from English.
+
+    Parameters
+    ----------
+    general_english, general_target
+        General instructions in English and in the target language, as from `answered_questions` or `read_instructions`.
+    parallel
+        Translation from English to the target language, from `translations`.
+
+    References
+    ----------
+    Zhu et al. 2023, "Extrapolating Large Language Models to Non-English by Aligning Languages", arXiv 2308.04948.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import coit, plain_text, translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> general = [plain_text(corpus, [code]) for code in ("eng_Latn", "deu_Latn")]
+    >>> len(coit(*general, translations(corpus, [("eng_Latn", "deu_Latn")])))
+    12
+    """
+    return union("coit", [general_english, general_target, parallel])
+
+
+def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 0, ratios: Mapping[str, float] | None = None,
+         budgets: Mapping[str, int] | None = None, temperature: float = 1.0) -> Mixture:  # fmt: skip
+    """Multilingual instruction tuning (MuIT): the mixtures of several languages as one.
+
+    Parameters
+    ----------
+    parts
+        The mixture of each language, by language in any spelling.
+    total
+        Number of examples. Default: all.
+    seed
+        Random seed of the examples taken.
+    ratios
+        Sampling ratio of each language, with `total`. Default: by size and `temperature`, as in `sampled`.
+    budgets
+        Number of examples of each language, instead of `total` and `ratios`.
+    temperature
+        As in `sampled`.
+
+    Raises
+    ------
+    ValueError
+        Budgets together with a total or ratios, a budget for a language without data, or too few examples.
+
+    References
+    ----------
+    Zhu et al. 2023, arXiv 2308.04948.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import muit, translations
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=4)
+    >>> parts = {"deu_Latn": translations(corpus, [("eng_Latn", "deu_Latn")])}
+    >>> muit(parts, budgets={"deu_Latn": 3}).counts()
+    {'eng_Latn>deu_Latn': 3}
+    """
+    parts = _by_code(parts)
+    if budgets is not None and (total is not None or ratios is not None):
+        raise ValueError(
+            "muit: got budgets together with total or ratios, expected either. Give the budgets, or a total with its ratios."
+        )
+    if budgets is not None:
+        wanted = _by_code(budgets)
+        if missing := set(wanted) - set(parts):
+            raise ValueError(
+                f"muit: got a budget for {', '.join(sorted(missing))}, expected languages of the data: {', '.join(parts)}."
+            )
+        return union("muit", [parts[code].prefix(n, seed) for code, n in wanted.items() if n])
+    if total is None:
+        return union("muit", parts.values())
+    shares = None if ratios is None else _by_code(ratios)
+    return sampled(parts, total, seed, shares, temperature)
+
+
+def ordered_pairs(spellings: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """All directions among the languages `spellings`, in any spelling: 156 for the thirteen of mFTI.
+
+    Example
+    -------
+    >>> from interp.tuning import ordered_pairs
+    >>> ordered_pairs(["en", "de"])
+    (('eng_Latn', 'deu_Latn'), ('deu_Latn', 'eng_Latn'))
+    """
+    return tuple(itertools.permutations([language(spelling).code for spelling in spellings], 2))
+
+
+def seen_pairs(mix: Sequence[str], source: Sequence[str], target: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The directions that mFTI trains on, given a partition of the languages.
+
+    Parameters
+    ----------
+    mix
+        Languages on both sides.
+    source
+        Languages to translate from only.
+    target
+        Languages to translate to only.
+
+    References
+    ----------
+    Li et al. 2023, "Eliciting the Translation Ability of Large Language Models via Multilingual Finetuning with Translation
+    Instructions", arXiv 2305.15083.
+
+    Example
+    -------
+    >>> from interp.tuning import seen_pairs
+    >>> seen_pairs(mix=["en"], source=["de"], target=["fr"])
+    (('deu_Latn', 'fra_Latn'), ('deu_Latn', 'eng_Latn'), ('eng_Latn', 'fra_Latn'))
+    """
+    readable, writable = [language(s).code for s in (*source, *mix)], [language(s).code for s in (*target, *mix)]
+    return tuple((a, b) for a in readable for b in writable if a != b)
+
+
+def _by_code(given: Mapping[str, Value]) -> dict[str, Value]:
+    """A mapping by language code. Raises `ValueError` if a language is unknown, or two spellings mean the same one."""
+    return {each.code: value for each, value in zip(languages(given), given.values(), strict=True)}
