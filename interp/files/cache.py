@@ -72,9 +72,9 @@ class Cache(Generic[T]):
         except ValueError as error:
             _log.warning("%s It is computed again.", error)
             return None
-        for part, now in (("of", of), ("by", self.by)):
-            kept = facts.get(part)
-            if different := differences(kept if isinstance(kept, dict) else {}, now):
+        for section, expected in (("of", of), ("by", self.by)):
+            saved = facts.get(section)
+            if different := differences(saved if isinstance(saved, dict) else {}, expected):
                 _log.warning("%s was computed with %s. It is computed again.", path, describe_differences(different))
                 return None
         return result
@@ -97,8 +97,8 @@ class Cache(Generic[T]):
 
     def get(self, of: Facts, compute: Callable[[], T], path: Path | None = None) -> T:
         """Find the result that depends on `of`, in the file `path`, or else run `compute` and save what it returns."""
-        if (kept := self.find(of, path)) is not None:
-            return kept
+        if (cached := self.find(of, path)) is not None:
+            return cached
         result = compute()
         self.keep(of, result, path)
         return result

@@ -85,11 +85,11 @@ class Question:
         check_finite(logits.detach(), lambda row, token, _: f"patch: a logit of run {row} at token {token} behind the prompt")
         if self.metric == "logit_difference":
             return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
-        said = logits.float().log_softmax(-1)
+        log_probs = logits.float().log_softmax(-1)
         if self.metric == "logprob":
-            return said[:, range(len(self.answer)), list(self.answer)].sum(1)
+            return log_probs[:, range(len(self.answer)), list(self.answer)].sum(1)
         clean = self.clean.float().log_softmax(-1)
-        return (clean.exp() * (clean - said[:, 0])).sum(-1)
+        return (clean.exp() * (clean - log_probs[:, 0])).sum(-1)
 
     @property
     def tail(self) -> tuple[int, ...]:

@@ -23,10 +23,10 @@ def rename_cache_argument(model: TransformerBridge) -> None:
     """Let the model, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
     top = model.original_model
     if NEW in inspect.signature(type(top).forward).parameters:
-        top.register_forward_pre_hook(partial(_renamed, given=OLD, wanted=NEW), with_kwargs=True)
+        top.register_forward_pre_hook(partial(_renamed, passed=OLD, accepted=NEW), with_kwargs=True)
     for module in model.modules():
         if isinstance(module, AttentionBridge) and type(module).forward is not AttentionBridge.forward:
-            module.register_forward_pre_hook(partial(_renamed, given=NEW, wanted=OLD), with_kwargs=True)
+            module.register_forward_pre_hook(partial(_renamed, passed=NEW, accepted=OLD), with_kwargs=True)
 
 
 def find_cache(arguments: Mapping[str, Any]) -> Any:
@@ -36,8 +36,8 @@ def find_cache(arguments: Mapping[str, Any]) -> Any:
 
 
 def _renamed(
-    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, given: str, wanted: str
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, passed: str, accepted: str
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    if given not in kwargs or kwargs.get(wanted) is not None or (wanted == OLD and kwargs[given] is None):
+    if passed not in kwargs or kwargs.get(accepted) is not None or (accepted == OLD and kwargs[passed] is None):
         return None
-    return args, {wanted: kwargs[given], **{name: value for name, value in kwargs.items() if name not in (given, wanted)}}
+    return args, {accepted: kwargs[passed], **{name: value for name, value in kwargs.items() if name not in (passed, accepted)}}

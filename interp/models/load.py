@@ -169,24 +169,24 @@ def bridge_unchecked(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str, dty
 
 
 def _adopt(
-    given: nn.Module,
+    hf_model: nn.Module,
     tokenizer: PreTrainedTokenizerBase | None,
     dtype: str | torch.dtype | None,
     device: str | torch.device | None,
 ) -> TransformerBridge:
     """A bridge over a model in memory, which is not modified."""
-    kind = type(given).__name__
-    if isinstance(given, TransformerBridge):
+    kind = type(hf_model).__name__
+    if isinstance(hf_model, TransformerBridge):
         raise ValueError(
             "load: got a TransformerBridge, which is loaded already, expected a name, a folder or a Hugging Face model."
         )
-    if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(given, "peft_config", {}).values()):
+    if any(getattr(adapter, "is_prompt_learning", False) for adapter in getattr(hf_model, "peft_config", {}).values()):
         raise ValueError(
             "load: got a prompt-learning adapter, which changes the input and not the weights, expected one that can be merged."
         )
     if tokenizer is None:
         raise ValueError(f"load: got a {kind} without a tokenizer, expected tokenizer=, the one it was trained with.")
-    hf = copy_modules(given, choose_dtype(dtype))
+    hf = copy_modules(hf_model, choose_dtype(dtype))
     if not isinstance(hf, PreTrainedModel):
         raise ValueError(f"load: got a {kind}, expected a name, a folder, or a Hugging Face causal language model.")
     if device is not None:
@@ -197,8 +197,8 @@ def _adopt(
 def _label(name: str | Path, revision: str | None) -> str:
     """The name of a model in signatures: never a path of this machine, and with the revision if one was given."""
     folder = Path(name).expanduser()
-    known = folder.resolve().name if folder.is_dir() else str(name)
-    return f"{known}:{revision}" if revision else known
+    label = folder.resolve().name if folder.is_dir() else str(name)
+    return f"{label}:{revision}" if revision else label
 
 
 def _bridge(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
@@ -229,15 +229,15 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
     # With both settings equal to the tokenizer's own habit, the bridge's to_tokens(text) is tokenizer(text).
     model.cfg.default_prepend_bos = model.cfg.tokenizer_prepends_bos = tokens_in_front(tokenizer) > 0
     model.cfg.tokenizer_appends_eos = False
-    rows, named = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
-    if isinstance(named, int) and named < rows:
+    rows, stated = hf.get_input_embeddings().weight.shape[0], getattr(hf.config.get_text_config(), "vocab_size", None)
+    if isinstance(stated, int) and stated < rows:
         raise ValueError(
-            f"model {name!r}, configuration: got vocab_size {named}, expected {rows}, the rows of the embedding. "
+            f"model {name!r}, configuration: got vocab_size {stated}, expected {rows}, the rows of the embedding. "
             "Resize a model with resize_token_embeddings, which changes both."
         )
-    if (own := getattr(tokenizer, "vocab_size", 0)) > rows:
+    if (tokenizer_size := getattr(tokenizer, "vocab_size", 0)) > rows:
         raise ValueError(
-            f"model {name!r}: got a tokenizer of {own} ids, expected at most {rows}, the rows of the embedding. "
+            f"model {name!r}: got a tokenizer of {tokenizer_size} ids, expected at most {rows}, the rows of the embedding. "
             "Use the tokenizer of this model."
         )
     if len(tokenizer) > rows:
@@ -250,22 +250,22 @@ def _bridged(hf: Any, tokenizer: PreTrainedTokenizerBase, name: str) -> Transfor
 def _check_placed(hf: Any, name: str) -> None:
     """Raise `ValueError` if the parts of a model are on devices that the bridge cannot run."""
     devices = set((getattr(hf, "hf_device_map", None) or {}).values())
-    if is_mixed_offload_gpu(str(each) if isinstance(each, torch.device) else each for each in devices):
+    if is_mixed_offload_gpu(str(device) if isinstance(device, torch.device) else device for device in devices):
         raise ValueError(
             f"model {name!r}: got parts on {', '.join(map(str, devices))}, expected only GPUs or no GPU. Load it on one device."
         )
     if misplaced := find_misplaced_modules(hf):
-        module, wanted, actual = misplaced[0]
-        raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {wanted}. Put tied modules on one device.")
+        module, expected, actual = misplaced[0]
+        raise ValueError(f"model {name!r}: got {module} on {actual}, expected it on {expected}. Put tied modules on one device.")
 
 
 def _check_numbers(hf: Any, name: str) -> None:
     """Raise `ValueError` for NaN or infinite weights: about a second for a billion weights. Weights on disk are not read."""
-    for tensor, each in hf.state_dict().items():
-        if each.is_floating_point() and each.itemsize > 1 and each.numel() and not each.is_meta:
-            low, high = torch.aminmax(each.detach())
+    for tensor, weight in hf.state_dict().items():
+        if weight.is_floating_point() and weight.itemsize > 1 and weight.numel() and not weight.is_meta:
+            low, high = torch.aminmax(weight.detach())
             if not bool(low.isfinite() and high.isfinite()):
-                remedy = " (float16 ends at 65504)" if each.dtype == torch.float16 else ""
+                remedy = " (float16 ends at 65504)" if weight.dtype == torch.float16 else ""
                 raise ValueError(
                     f"model {name!r}: got NaN or infinite values in its weight {tensor}{remedy}, expected finite numbers. "
                     "Download the checkpoint again, or go back to one from before training diverged."
@@ -302,32 +302,34 @@ def identify(model: TransformerBridge) -> ModelIdentity:
     """
     hf = model.original_model
     tensors = _weights(hf)
-    state = [(name, each.data_ptr(), each._version, float(each.sum(dtype=torch.float32))) if not each.is_meta else (name, 0, 0, 0.0)
-             for name, each in tensors.items()]  # fmt: skip
+    state = [
+        (name, 0, 0, 0.0) if weight.is_meta else (name, weight.data_ptr(), weight._version, float(weight.sum(dtype=torch.float32)))
+        for name, weight in tensors.items()
+    ]
     shortening = getattr(model.tokenizer, "shortening", None)
     state.append(("shortening", hash(shortening), 0, 0.0))
-    kept = model.__dict__.get("_identity")
-    if kept is None or kept[0] != state:
+    cached = model.__dict__.get("_identity")
+    if cached is None or cached[0] != state:
         digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
-        for name, each in tensors.items():
-            digest.update(f"{name.replace('._original_component', '')}{tuple(each.shape)}{each.dtype}".encode())
-            digest.update(_in_memory(hf, name, each).reshape(-1).view(torch.uint8).numpy().data)
-        kept = model.__dict__["_identity"] = (state, digest.hexdigest())
+        for name, weight in tensors.items():
+            digest.update(f"{name.replace('._original_component', '')}{tuple(weight.shape)}{weight.dtype}".encode())
+            digest.update(_in_memory(hf, name, weight).reshape(-1).view(torch.uint8).numpy().data)
+        cached = model.__dict__["_identity"] = (state, digest.hexdigest())
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     dtype = "+".join(filter(None, (dtype, quantisation(hf.config))))
-    return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
+    return ModelIdentity(model.cfg.model_name, cached[1], model.cfg.n_layers, model.cfg.d_model, dtype)
 
 
 def _weights(hf: Any) -> dict[str, Tensor]:
     """Every parameter, tied ones once; of a quantised model also its packed numbers and scales, which are no parameters."""
     tied = getattr(hf, "all_tied_weights_keys", None) or {}  # on disk tied weights are two
     tensors = {
-        name: each.detach()
-        for name, each in hf.named_parameters()
-        if not (each.is_meta and name.replace("._original_component", "") in tied)
+        name: weight.detach()
+        for name, weight in hf.named_parameters()
+        if not (weight.is_meta and name.replace("._original_component", "") in tied)
     }
     if quantisation(hf.config):
-        tensors |= {name: each for name, each in hf.state_dict().items() if isinstance(each, Tensor) and name not in tensors}
+        tensors |= {name: weight for name, weight in hf.state_dict().items() if isinstance(weight, Tensor) and name not in tensors}
     return tensors
 
 

@@ -84,9 +84,9 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
         raise ValueError(f"{go_on} holds Python objects, which could run code. Delete it, or choose another --output.") from None
     trainer.check_finite()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
+    logged_keys = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
     logged = [entry for entry in trainer.state.log_history if "train_loss" not in entry]
-    history = tuple({key: entry[key] for key in kept if key in entry} for entry in logged)
+    history = tuple({key: entry[key] for key in logged_keys if key in entry} for entry in logged)
     return Fitted(trainer.state.global_step, losses[-1], history)
 
 
@@ -144,13 +144,13 @@ def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
 def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
     state = PartialState()
     processes, on_cpu = state.num_processes, state.device.type == "cpu"
-    each = min(recipe.device_batch, max(1, recipe.batch // processes))
-    if recipe.batch % (each * processes):
-        split = f"{each} examples x {processes} processes"
+    per_device = min(recipe.device_batch, max(1, recipe.batch // processes))
+    if recipe.batch % (per_device * processes):
+        split = f"{per_device} examples x {processes} processes"
         raise ValueError(f"recipe: got batch {recipe.batch}, expected a multiple of {split}. Change device_batch.")
     arguments = TrainingArguments(
-        output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=each,
-        gradient_accumulation_steps=recipe.batch // (each * processes), learning_rate=recipe.learning_rate,
+        output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=per_device,
+        gradient_accumulation_steps=recipe.batch // (per_device * processes), learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule, warmup_steps=math.ceil(recipe.warmup * total), weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.clip, optim="adamw_torch", seed=recipe.seed, data_seed=recipe.seed, use_cpu=on_cpu,
         bf16=recipe.dtype == "bfloat16" or (not on_cpu and torch.cuda.is_bf16_supported()),
@@ -229,10 +229,10 @@ class _Trainer(Trainer):
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 self._stop(f"{name} is not finite after step {self.state.global_step}")
 
-    def _stop(self, what: str) -> None:
+    def _stop(self, message: str) -> None:
         good = last_whole(self.folder)
         raise FloatingPointError(
-            f"{what}. Last good checkpoint: {good or 'none'}. Lower the learning rate, clip harder, or train in float32."
+            f"{message}. Last good checkpoint: {good or 'none'}. Lower the learning rate, clip harder, or train in float32."
         )
 
 

@@ -73,8 +73,8 @@ def translations(
     for source, target in _pairs(directions):
         read, written = corpus[source], corpus[target]
         for turn, row in enumerate(rows):
-            asked = _worded(instructions[turn % len(instructions)], source, target)
-            examples.append(_example(corpus.name, corpus.ids[row], asked, read[row], written[row], source, target))
+            instruction = _worded(instructions[turn % len(instructions)], source, target)
+            examples.append(_example(corpus.name, corpus.ids[row], instruction, read[row], written[row], source, target))
     return Mixture(f"translation({corpus.name})", tuple(examples))
 
 
@@ -205,8 +205,8 @@ def answered_questions(task: ParallelTask, spellings: Iterable[str], *, limit: i
     codes = [language(spelling).code for spelling in spellings]
     examples = []
     for code in codes:
-        asked = questions[code]
-        examples += [_example(task.name, task.ids[row], asked[row], "", task.answers[code][row][0], code, code) for row in rows]
+        prompts = questions[code]
+        examples += [_example(task.name, task.ids[row], prompts[row], "", task.answers[code][row][0], code, code) for row in rows]
     return Mixture(f"questions({task.name})", tuple(examples))
 
 
@@ -310,12 +310,12 @@ def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 
             "muit: got budgets together with total or ratios, expected either. Give the budgets, or a total with its ratios."
         )
     if budgets is not None:
-        wanted = {language(spelling).code: n for spelling, n in budgets.items()}
-        if missing := set(wanted) - set(parts):
+        counts = {language(spelling).code: n for spelling, n in budgets.items()}
+        if missing := set(counts) - set(parts):
             raise ValueError(
                 f"muit: got a budget for {', '.join(sorted(missing))}, expected languages of the data: {', '.join(parts)}."
             )
-        return union("muit", [parts[code].prefix(n, seed) for code, n in wanted.items() if n])
+        return union("muit", [parts[code].prefix(n, seed) for code, n in counts.items() if n])
     if total is None:
         return union("muit", parts.values())
     shares = None if ratios is None else {language(spelling).code: share for spelling, share in ratios.items()}
@@ -375,8 +375,8 @@ def _worded(instruction: str, source: str, target: str) -> str:
     return instruction.format(source=language(source).name, target=language(target).name)
 
 
-def _example(name: str, item: str, asked: str, read: str, written: str, source: str, target: str) -> Example:
-    return Example(f"{name}/{item}/{source}>{target}", asked, read, written, source, target, f"{name}/{item}")
+def _example(name: str, item: str, instruction: str, read: str, written: str, source: str, target: str) -> Example:
+    return Example(f"{name}/{item}/{source}>{target}", instruction, read, written, source, target, f"{name}/{item}")
 
 
 def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
@@ -384,13 +384,13 @@ def _from_line(path: Path, number: int, line: str, spelling: str) -> Example:
     record = parsed(line, where)
     if not isinstance(record, dict):
         raise ValueError(f"{where}: got {short_repr(record)}, expected a JSON object with instruction, input and output.")
-    given = {name: record.get(name) for name in ("instruction", "input", "source", "target", "language", "item")}
-    given = {name: "" if value is None else value for name, value in given.items()}
-    given["answer"] = record.get("output", record.get("answer"))
-    texts = {name: value for name, value in given.items() if isinstance(value, str)}
-    if wrong := [name for name in given if name not in texts]:
+    fields = {name: record.get(name) for name in ("instruction", "input", "source", "target", "language", "item")}
+    fields = {name: "" if value is None else value for name, value in fields.items()}
+    fields["answer"] = record.get("output", record.get("answer"))
+    texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+    if missing := [name for name in fields if name not in texts]:
         raise ValueError(
-            f"{where}: got no text as {'output or answer' if wrong[0] == 'answer' else wrong[0]}, "
+            f"{where}: got no text as {'output or answer' if missing[0] == 'answer' else missing[0]}, "
             "expected a JSON object with instruction, input and output, all text."
         )
     name, code = identifier(record.get("id", f"{path.stem}/{number}"), where), texts["language"] or spelling

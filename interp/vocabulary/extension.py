@@ -60,7 +60,7 @@ def _into_unigram(model: dict[str, Any], added: dict[str, int], pieces: Pieces) 
     scores = dict(model["vocab"])
     worst = min(scores.values())
     model["vocab"] += [
-        [content, worst - _NEVER] for content in sorted(added, key=lambda each: added[each]) if content not in scores
+        [content, worst - _NEVER] for content in sorted(added, key=lambda text: added[text]) if content not in scores
     ]
     for piece in pieces.parts:
         scores.setdefault(piece, worst)

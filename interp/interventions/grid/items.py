@@ -97,21 +97,21 @@ def transplant_items(
     asks = _alike(asks)
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
     cache: Cache[dict[str, Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
-    same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(transplant)} if cache else {}
+    shared_facts = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(transplant)} if cache else {}
     grids: dict[int, Grid] = {}
-    groups = share(batches([len(one) for one in ids], max_tokens))
+    groups = share(batches([len(tokens) for tokens in ids], max_tokens))
     with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
         for group in groups:
-            facts = [{**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
-            finished = [_grid(kept) for each in facts if cache and (kept := cache.find(each))]
+            facts = [{**shared_facts, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
+            finished = [_grid(cached) for item_facts in facts if cache and (cached := cache.find(item_facts))]
             if len(finished) < len(group):
                 states = recorded(model, [donors[i] for i in group], sources, transplant)
                 items = [Item(ids[i], states[row], asks[i]) for row, i in enumerate(group)]
                 measured = measure_grids(model, items, targets, transplant, method, max_cells)
                 finished = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
-                for each, grid in zip(facts, finished, strict=True):
+                for item_facts, grid in zip(facts, finished, strict=True):
                     if cache:
-                        cache.keep(each, _tensors(grid))
+                        cache.keep(item_facts, _tensors(grid))
             grids |= dict(zip(group, finished, strict=True))
             bar.update(len(group))
     check_cells(
@@ -123,20 +123,20 @@ def transplant_items(
         (sources, targets),
         transplant,
     )
-    near = sum(grid.near_ties for grid in grids.values())
-    if near:
+    near_ties = sum(grid.near_ties for grid in grids.values())
+    if near_ties:
         cells = len(grids) * len(sources) * len(targets)
-        _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
+        _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near_ties, cells, NEAR_TIE)
     return [grids[i] for i in sorted(grids)]
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:
     """Score whole options of every item if the options of one item share their first token, so that all have the same scale."""
-    clashes = sum(one.clash for one in asks)
+    clashes = sum(question.clash for question in asks)
     if not clashes or asks[0].score not in ("choice", "logit_difference"):
         return asks
     _log.warning("%d of %d items have options that share their first token: whole options are scored in all.", clashes, len(asks))
-    return [replace(one, long=True) for one in asks]
+    return [replace(question, long=True) for question in asks]
 
 
 def recorded(
@@ -150,15 +150,19 @@ def recorded(
 
     `donors` and `sources` are those of `transplant_items`, `transplant` says which site to read, and `position` which token.
     """
-    given = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
-    for donor in given.values():
+    recorded_donors = {k: donor for k, donor in enumerate(donors) if isinstance(donor, Tensor) and donor.is_floating_point()}
+    for donor in recorded_donors.values():
         _check_recorded(model, donor, transplant)
-    states_of = {k: donor[list(sources)].to(model.cfg.device) for k, donor in given.items()}
-    runs = {k: [tokens_of(model, one) for one in _prompts(donor)] for k, donor in enumerate(donors) if k not in given}
+    states_of = {k: donor[list(sources)].to(model.cfg.device) for k, donor in recorded_donors.items()}
+    runs = {
+        k: [tokens_of(model, prompt) for prompt in _prompts(donor)] for k, donor in enumerate(donors) if k not in recorded_donors
+    }
     if runs:
-        done = iter(record(model, [ids for several in runs.values() for ids in several], transplant.source_site, sources, position))
+        run_states = iter(
+            record(model, [ids for several in runs.values() for ids in several], transplant.source_site, sources, position)
+        )
         for k, several in runs.items():
-            states = torch.stack([next(done) for _ in several])
+            states = torch.stack([next(run_states) for _ in several])
             states_of[k] = states.float().mean(0).to(states.dtype)
     return torch.stack([states_of[k] for k in range(len(donors))])
 
@@ -189,5 +193,5 @@ def _tensors(grid: Grid) -> dict[str, Tensor]:
     return {"values": grid.values, "untouched": grid.untouched, "near_ties": torch.tensor(grid.near_ties)}
 
 
-def _grid(kept: dict[str, Tensor]) -> Grid:
-    return Grid(kept["values"], kept["untouched"], int(kept["near_ties"]))
+def _grid(tensors: dict[str, Tensor]) -> Grid:
+    return Grid(tensors["values"], tensors["untouched"], int(tensors["near_ties"]))

@@ -120,10 +120,10 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
     run = _OPEN.get()
     if run is None or not differences:
         return
-    wrong = [each for each in differences if not each <= tolerance]
-    if wrong:
+    above = [difference for difference in differences if not difference <= tolerance]
+    if above:
         raise ReceiptError(
-            f"{len(wrong)} of {len(differences)} {what} computed again by a plain forward differ by {max(wrong):.1e} of the "
+            f"{len(above)} of {len(differences)} {what} computed again by a plain forward differ by {max(above):.1e} of the "
             f"largest value, expected at most {tolerance:.0e}. The run is refused, no report is saved. See which part of the "
             "model is not computed rightly with `interp check`, and do not --resume: start over in another --output."
         )
@@ -137,11 +137,11 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
 def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     """Merge `receipts` of one kind: their number is added up, and the largest difference kept."""
     by_kind: dict[str, Receipt] = {}
-    for each in receipts:
-        before = by_kind.get(each.what)
-        by_kind[each.what] = each if before is None else replace(
-            before, n=before.n + each.n, difference=max(before.difference, each.difference),
-            tolerance=max(before.tolerance, each.tolerance), near_ties=before.near_ties + each.near_ties,
+    for receipt in receipts:
+        merged = by_kind.get(receipt.what)
+        by_kind[receipt.what] = receipt if merged is None else replace(
+            merged, n=merged.n + receipt.n, difference=max(merged.difference, receipt.difference),
+            tolerance=max(merged.tolerance, receipt.tolerance), near_ties=merged.near_ties + receipt.near_ties,
         )  # fmt: skip
     return tuple(by_kind.values())
 

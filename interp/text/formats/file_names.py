@@ -71,5 +71,5 @@ def language_pair(name: str) -> tuple[str, str] | None:
     match = _PAIR.fullmatch(name)
     if not match or match[2].isupper():
         return None
-    one, other = map(language_code, match.groups())
-    return (one, other) if one and other and one != other else None
+    source, target = map(language_code, match.groups())
+    return (source, target) if source and target and source != target else None

@@ -118,16 +118,16 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None) -> 
     ValueError
         There is no such group, there are several, or the name of a file is no clear language.
     """
-    known, unnamed = groups(folder, split)
-    fitting = [group for group in known if split is None or split in (group.part, group.ending)]
-    fitting = fitting or [group for group in known if group.ending in ROW_ENDINGS]
+    all_groups, unnamed = groups(folder, split)
+    fitting = [group for group in all_groups if split is None or split in (group.part, group.ending)]
+    fitting = fitting or [group for group in all_groups if group.ending in ROW_ENDINGS]
     without_part = [group for group in fitting if not group.part]
     if len(without_part) == 1 < len(fitting):
         fitting, others = without_part, [path.name for group in fitting if group.part for path in group.files.values()]
         log.info("%s: left out %s; split= chooses them", at(folder), ", ".join(others))
     if len(fitting) != 1:
         inner = {entry.name for entry in folder.iterdir() if entry.is_dir()}
-        choices = ", ".join(map(short_repr, sorted({group.part or group.ending for group in known} | inner)[:12]))
+        choices = ", ".join(map(short_repr, sorted({group.part or group.ending for group in all_groups} | inner)[:12]))
         got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.")
@@ -145,15 +145,15 @@ def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
     if odd := next((entry for entry in sorted(folder.iterdir()) if not entry.is_file() and not entry.is_dir()), None):
         raise ValueError(f"{at(odd)}: got a broken link or a special file, expected a regular file. Repair or remove it.")
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")):
-        named = parse_file_name(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
-        if named is None:
+        parsed = parse_file_name(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
+        if parsed is None:
             unnamed.append(path)
             continue
-        files = grouped.setdefault((named.part, named.ending), {})
-        if named.code in files:
-            both = f"{files[named.code].name} and {path.name}"
-            raise ValueError(f"{at(folder)}: got two files of {named.code}, {both}, expected one file per language.")
-        files[named.code] = path
+        files = grouped.setdefault((parsed.part, parsed.ending), {})
+        if parsed.code in files:
+            names = f"{files[parsed.code].name} and {path.name}"
+            raise ValueError(f"{at(folder)}: got two files of {parsed.code}, {names}, expected one file per language.")
+        files[parsed.code] = path
     return [Group(part, ending, files) for (part, ending), files in grouped.items()], unnamed
 
 
@@ -163,13 +163,13 @@ def pairs(folder: Path) -> tuple[dict[frozenset[str], Path], dict[frozenset[str]
     halves: dict[frozenset[str], dict[str, Path]] = {}
     alone: dict[str, Path] = {}
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file()):
-        named, both = parse_file_name(path), language_pair(path.stem) if path.suffix == ".tsv" else None
-        if both:
-            tables[frozenset(both)] = path
-        elif named and named.partner:
-            halves.setdefault(frozenset({named.code, named.partner}), {})[named.code] = path
-        elif named and not named.part:
-            alone[named.code] = path
+        parsed, pair = parse_file_name(path), language_pair(path.stem) if path.suffix == ".tsv" else None
+        if pair:
+            tables[frozenset(pair)] = path
+        elif parsed and parsed.partner:
+            halves.setdefault(frozenset({parsed.code, parsed.partner}), {})[parsed.code] = path
+        elif parsed and not parsed.part:
+            alone[parsed.code] = path
     for codes, files in halves.items():
         files.update({code: alone[code] for code in codes - files.keys() if code in alone})
     return {} if alone else tables, {codes: files for codes, files in halves.items() if len(files) == 2}
@@ -180,25 +180,25 @@ def wanted(folder: Path, name: str, files: Mapping[str, T], languages: Sequence[
     if languages is None:
         return dict(files)
     chosen = resolve_all(languages)
-    for one in chosen:
-        if one.code not in files:
-            near = nearest(one.code, files, n=5)
+    for lang in chosen:
+        if lang.code not in files:
+            suggestion = nearest(lang.code, files, n=5)
             raise ValueError(
-                f"{name!r} has no {one.code} ({one.name}); {at(folder)} has {len(files)} languages.{near} "
+                f"{name!r} has no {lang.code} ({lang.name}); {at(folder)} has {len(files)} languages.{suggestion} "
                 "Leave it out of languages, or add its file."
             )
-    return {one.code: files[one.code] for one in chosen}
+    return {lang.code: files[lang.code] for lang in chosen}
 
 
-def _one_pair(folder: Path, known: Collection[frozenset[str]], languages: Sequence[str] | None) -> frozenset[str]:
-    if languages is None and len(known) == 1:
-        return next(iter(known))
-    chosen = frozenset(one.code for one in resolve_all(languages or ()))
-    if chosen not in known:
-        example = sorted(min(known, key=sorted))
+def _one_pair(folder: Path, available: Collection[frozenset[str]], languages: Sequence[str] | None) -> frozenset[str]:
+    if languages is None and len(available) == 1:
+        return next(iter(available))
+    chosen = frozenset(lang.code for lang in resolve_all(languages or ()))
+    if chosen not in available:
+        example = sorted(min(available, key=sorted))
         raise ValueError(
-            f"{at(folder)}: got {' and '.join(sorted(chosen)) or 'no languages'}, expected one of its {len(known)} pairs, such as "
-            f"languages={example}. The folder has pairs of languages, not one text in all of them."
+            f"{at(folder)}: got {' and '.join(sorted(chosen)) or 'no languages'}, expected one of its {len(available)} pairs, such "
+            f"as languages={example}. The folder has pairs of languages, not one text in all of them."
         )
     return chosen
 

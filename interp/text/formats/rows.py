@@ -110,10 +110,10 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
             paragraph = _mapping(paragraph, where)
             about = {"pid": f"{a}-{p}", "title": article.get("title", str(a)), "context": paragraph.get("context")}
             for q, question in enumerate(_list(paragraph.get("qas"), f"{where}.qas")):
-                asked = _mapping(question, f"{where}.qas[{q}]")
-                if "id" not in asked:
+                fields = _mapping(question, f"{where}.qas[{q}]")
+                if "id" not in fields:
                     raise ValueError(f"{where}.qas[{q}]: got a question without an id, expected the same ids in every language.")
-                yield Row(f"{where}.qas[{q}]", {**asked, **about})
+                yield Row(f"{where}.qas[{q}]", {**fields, **about})
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
@@ -122,7 +122,7 @@ def _mapping(value: object, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _list(value: object, what: str) -> list[Any]:
+def _list(value: object, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{what}: got {short_repr(value)}, expected a JSON list.")
+        raise ValueError(f"{where}: got {short_repr(value)}, expected a JSON list.")
     return value
