@@ -62,8 +62,8 @@ def run(settings: CompareSettings) -> Report:
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
-            one, other = (_measure(settings, name, *each) for each in ((before, "before"), (after, "after")))
-            changes[name] = compare_reports(Report.load(one), Report.load(other), flips=settings.flips, seed=settings.seed)
+            old, new = (_measure(settings, name, *side) for side in ((before, "before"), (after, "after")))
+            changes[name] = compare_reports(Report.load(old), Report.load(new), flips=settings.flips, seed=settings.seed)
     reports = _about_weights(settings, before, after)
     if not changes:
         first, *rest = reports
@@ -89,16 +89,16 @@ def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Pat
     from experiments.runs.settings import settings_of
 
     own = settings_of(import_module(f"experiments.{name}"))
-    shared = {each.name for each in fields(CompareSettings)} & {each.name for each in fields(own)}
+    shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}
     shared -= {"output", "model", "config", "page", "resume"}
-    given = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
-    return answer(own(**{**given, "model": model, "output": settings.output / name / side, "resume": True}))
+    changed = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
+    return answer(own(**{**changed, "model": model, "output": settings.output / name / side, "resume": True}))
 
 
 def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[str, Report]:
     """The reports about weights, in the order they were asked for."""
-    wanted = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
-    if not wanted:
+    names = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
+    if not names:
         return {}
     import interp
     from interp.tuning import translations
@@ -117,7 +117,7 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
         "blocks": lambda: measure_blocks(base, tuned, mixture, form=settings.form, seed=settings.seed),
         "rows": lambda: measure_rows(base, tuned, mixture, form=settings.form, seed=settings.seed),
     }
-    return {name: measures[name]() for name in wanted}
+    return {name: measures[name]() for name in names}
 
 
 def _load(settings: CompareSettings, name: str) -> TransformerBridge:

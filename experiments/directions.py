@@ -92,9 +92,9 @@ class DirectionsSettings(Scoped, Training):
         from interp.languages import languages
         from probes.directions.roles import Roles
 
-        given = Roles(self.mix, self.read_only, self.write_only)
-        every = (each.code for each in languages((self.pivot, *self.languages)))
-        return replace(given, unseen=tuple(code for code in dict.fromkeys(every) if code not in given.of))
+        named = Roles(self.mix, self.read_only, self.write_only)
+        every = (lang.code for lang in languages((self.pivot, *self.languages)))
+        return replace(named, unseen=tuple(code for code in dict.fromkeys(every) if code not in named.of))
 
     def study(self) -> DirectionStudy:
         """The study that these settings ask for."""

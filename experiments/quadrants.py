@@ -70,14 +70,14 @@ class QuadrantsSettings(Training):
     @property
     def wanted(self) -> tuple[str, ...] | None:
         """The languages to read: the pivot, those to tune on, those to ask for; None means all that the corpus has."""
-        named = super().wanted
-        return named and tuple(dict.fromkeys((*named, *self.probes)))
+        chosen = super().wanted
+        return chosen and tuple(dict.fromkeys((*chosen, *self.probes)))
 
     def resolved(self) -> QuadrantsSettings:
         """The same settings with every language under its one code."""
         from interp.languages import languages
 
-        return replace(super().resolved(), probes=tuple(each.code for each in languages(self.probes)))
+        return replace(super().resolved(), probes=tuple(lang.code for lang in languages(self.probes)))
 
     def recipes(self) -> dict[Method, Recipe]:
         """How the models of each method are tuned."""

@@ -49,11 +49,11 @@ class ScaleSettings(Scoped, Training):
         """The same settings with every language under its one code."""
         from interp.languages import language
 
-        named: dict[str, Any] = {
+        by_code: dict[str, Any] = {
             name: {language(key).code: value for key, value in getattr(self, name).items()} for name in ("caps", "weights")
         }
         reference = self.reference and language(self.reference).code
-        return replace(super().resolved(), reference=reference, **named)
+        return replace(super().resolved(), reference=reference, **by_code)
 
     def study(self) -> ScalingStudy:
         """The study that these settings ask for."""

@@ -57,9 +57,9 @@ def share_states(settings: Settings, shard: Shard, random_init: bool, **how: Any
     import interp
 
     corpus = settings.read_corpus()
-    if mine := shard.mine(corpus.languages):
+    if own_languages := shard.mine(corpus.languages):
         for name, model in _models(settings, random_init):
-            interp.capture(model, corpus, **how, folder=settings.output / name, only=mine)
+            interp.capture(model, corpus, **how, folder=settings.output / name, only=own_languages)
 
 
 def _models(settings: Settings, random_init: bool) -> Iterator[tuple[str, TransformerBridge]]:

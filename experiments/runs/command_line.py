@@ -48,8 +48,8 @@ def _flags(settings: Settings) -> Iterator[str]:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if field.name in settings.asked() and value != getattr(default, field.name):
-            other = [each.name for each in getattr(hints[field.name], "__metadata__", ()) if getattr(each, "name", None)]
-            yield from _flag((other or [field.name.replace("_", "-")])[0], value, getattr(default, field.name))
+            aliases = [note.name for note in getattr(hints[field.name], "__metadata__", ()) if getattr(note, "name", None)]
+            yield from _flag((aliases or [field.name.replace("_", "-")])[0], value, getattr(default, field.name))
 
 
 def _flag(name: str, value: Any, default: Any) -> Iterator[str]:

@@ -145,8 +145,8 @@ class Mixing(Settings):
             task = read_task(self.general, languages=codes, split=self.split)
             return answered_questions(task, codes, limit=self.samples, seed=self.seed)
         mixture = read_instructions(self.general, self.pivot)
-        kept = tuple(each for each in mixture.examples if each.target in codes)
-        if not kept:
+        examples = tuple(example for example in mixture.examples if example.target in codes)
+        if not examples:
             raise ValueError(f'{self.general} has no example in {", ".join(codes)}. Tag its lines with "language".')
-        chosen = Mixture(mixture.name, kept)
+        chosen = Mixture(mixture.name, examples)
         return chosen if self.samples is None else chosen.prefix(min(self.samples, len(chosen)), self.seed)

@@ -89,7 +89,7 @@ class Settings:
         from interp.languages import language, languages
 
         check_bounds(self)
-        codes = tuple(known.code for known in languages(self.languages))
+        codes = tuple(lang.code for lang in languages(self.languages))
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
     def read_corpus(self) -> ParallelCorpus:
@@ -174,9 +174,11 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
 
     values = read_yaml(path)
     command = kind().command
-    named = values.pop("command", command)
-    if named != command:
-        raise ValueError(f"{path}: got a recipe for {named!r}, expected one for {command!r}. Run `interp {named}` instead.")
+    recipe_command = values.pop("command", command)
+    if recipe_command != command:
+        raise ValueError(
+            f"{path}: got a recipe for {recipe_command!r}, expected one for {command!r}. Run `interp {recipe_command}` instead."
+        )
     _check_keys(
         path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
     )
@@ -206,8 +208,8 @@ def _check_keys(path: Path, values: dict[str, Any], known: list[str]) -> None:
 
     for key in values:
         if key not in known:
-            near = nearest(str(key), known, n=1) or f" Known keys: {', '.join(known)}."
-            raise ValueError(f"{path}: unknown key {key!r}.{near}")
+            hint = nearest(str(key), known, n=1) or f" Known keys: {', '.join(known)}."
+            raise ValueError(f"{path}: unknown key {key!r}.{hint}")
 
 
 def settings_of(module: ModuleType) -> type[Settings]:

@@ -49,8 +49,8 @@ class Tuning(Settings):
             raise ValueError(
                 "got dtype float16, expected float32 (bfloat16 arithmetic where the device has it) or bfloat16. Choose one of them."
             )
-        own = {each.name for each in fields(self)}
-        same: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Recipe) if each.name in own}
+        own = {field.name for field in fields(self)}
+        same: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Recipe) if field.name in own}
         return Recipe(**same | {"adapter": Adapter(self.rank, self.alpha), "dtype": self.dtype or "float32"} | changes)
 
 
@@ -100,7 +100,7 @@ class Training(Tuning):
         import interp
 
         if "{language}" not in self.corpus:
-            whole = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split)
-            return {code: whole.select([self.pivot, code]) for code in languages}
+            corpus = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split)
+            return {code: corpus.select([self.pivot, code]) for code in languages}
         sources = {code: self.corpus.replace("{language}", code) for code in languages}
         return {code: interp.read(source, languages=[self.pivot, code], split=self.split) for code, source in sources.items()}

@@ -90,16 +90,16 @@ class DirectionReport(Report):
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        said = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
+        levels_text = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
         below = own[own["against"] == "seen"]
-        parts = [f"{label} after tuning: {', '.join(said)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
+        parts = [f"{label} after tuning: {', '.join(levels_text)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
         for other in self.means.systems[1:]:
-            rest = own[own["against"] == other]
-            parts.append(f"clearly above {other} in {_names(rest[rest['lower'] > 0])}")
-        wrong = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
-        wrong = wrong[wrong["class"].str.contains("unseen")]
-        if len(wrong) and wrong["estimate"].max() > 0:
-            top = wrong.loc[wrong["estimate"].idxmax()]
+            gap = own[own["against"] == other]
+            parts.append(f"clearly above {other} in {_names(gap[gap['lower'] > 0])}")
+        errors = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
+        errors = errors[errors["class"].str.contains("unseen")]
+        if len(errors) and errors["estimate"].max() > 0:
+            top = errors.loc[errors["estimate"].idxmax()]
             name = top["metric"].removeprefix("corrected_")
             parts.append(f"the commonest error in unseen ones is {name}, {top['estimate']:.0%} of {top['class']}")
         return "; ".join(parts) + "."
@@ -109,7 +109,7 @@ class DirectionReport(Report):
         figures, line = {}, str(self.signature)
         roles, seeds = self.means.roles, self.means.cells.loc[self.means.cells["rotation"] == 0, "seed"].nunique()
         kinds = roles[0].classes() | {(code, code): roles[0].kind(code, code) for code in roles[0].languages}
-        kinds = dict(sorted(kinds.items(), key=lambda each: CLASSES.index(each[1])))
+        kinds = dict(sorted(kinds.items(), key=lambda item: CLASSES.index(item[1])))
         which = "the roles as given" if len(roles) > 1 else "one partition"
         for metric in self.metrics:
             title = f"{self.question[:-1]}: {LABELS[metric]}"

@@ -54,9 +54,9 @@ def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[s
             return dict(zip(names, style_indices(parts, fixed).values(), strict=True))
     indices = {name: fixed.index(name) for name in names if name in fixed}
     for name in sorted(set(names) - set(indices)):
-        start, taken = zlib.crc32(name.encode()), set(indices.values())
+        start, used = zlib.crc32(name.encode()), set(indices.values())
         candidates = (len(fixed) * (k // len(fixed)) + (start + k) % len(fixed) for k in itertools.count())
-        indices[name] = next(index for index in candidates if index not in taken)
+        indices[name] = next(index for index in candidates if index not in used)
     return {name: indices[name] for name in names}
 
 

@@ -89,7 +89,10 @@ class InstructionReport(Report):
     def _intervals(self, wide: np.ndarray) -> list[dict[str, float]]:
         lower, upper = bootstrap(wide, self.settings["resamples"], self.settings["seed"])
         numbers = zip(np.nanmean(wide, axis=0), lower, upper, strict=True)
-        return [{"estimate": float(one), "lower": float(low), "upper": float(high), "n": len(wide)} for one, low, high in numbers]
+        return [
+            {"estimate": float(average), "lower": float(low), "upper": float(high), "n": len(wide)}
+            for average, low, high in numbers
+        ]
 
     def read_at(self) -> pd.DataFrame:
         """The block from which on half of the effect has left the tag, and from which on half is at the last token.

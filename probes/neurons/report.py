@@ -55,10 +55,10 @@ class NeuronReport(Report):
     def overlap(self) -> pd.DataFrame:
         """Jaccard index of the neurons of every two languages: a row and a column per language, from 0 (disjoint) to 1."""
         sets = self.arrays["chosen"].reshape(len(self.languages), -1).astype(float)
-        both = sets @ sets.T
+        shared = sets @ sets.T
         size = sets.sum(1)
-        either = size[:, None] + size - both
-        return pd.DataFrame(np.divide(both, either, out=np.zeros_like(both), where=either > 0), self.languages, self.languages)
+        either = size[:, None] + size - shared
+        return pd.DataFrame(np.divide(shared, either, out=np.zeros_like(shared), where=either > 0), self.languages, self.languages)
 
     def histogram(self) -> pd.DataFrame:
         """The number of neurons of each language in each block: a row per block, a column per language."""

@@ -85,13 +85,13 @@ class QuadrantReport(Report):
 
     def causes(self, against: str | None = None) -> pd.DataFrame:
         """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
-        known = self.settings.get("tokenization")
-        if not known:
+        spelling = self.settings.get("tokenization")
+        if not spelling:
             raise ValueError(
                 "how the tokenizer splits the languages was not measured. Give tokenization= to QuadrantStudy, or --survey."
             )
         return regress(
-            self.main_classes(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"]
+            self.main_classes(against), pd.DataFrame(spelling), resamples=self.settings["resamples"], seed=self.settings["seed"]
         )
 
     def routes(self) -> pd.DataFrame:
@@ -163,9 +163,9 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
     yield "The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here."
     method, size = report.main
     routes = report.routes()
-    mine = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
-    if len(mine):
-        often = mine["route"].value_counts()
+    main_routes = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
+    if len(main_routes):
+        often = main_routes["route"].value_counts()
         yield "Languages without a bilingual gain: " + ", ".join(f"{n} {_ROUTES[name]}" for name, n in often.items()) + "."
     checked = report.guideline()
     if len(checked):
@@ -178,8 +178,8 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
 
 def _counted(classes: pd.DataFrame, against: str) -> str:
     counts: Mapping[str, int] = classes["quadrant"].value_counts().to_dict()
-    named = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
-    return f"against {against} {', '.join(named)} of {len(classes)} languages"
+    counts_text = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
+    return f"against {against} {', '.join(counts_text)} of {len(classes)} languages"
 
 
 def _shares(raw: pd.DataFrame, controlled: pd.DataFrame) -> str:

@@ -116,10 +116,10 @@ def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
         raise ValueError(
             f"got {len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}), expected at least {least} to see a curve."
         )
-    wanted = columns.shape[1] + (form == "ceiling")
-    if len(points.scores) <= wanted or np.linalg.matrix_rank(columns) < columns.shape[1]:
+    parameters = columns.shape[1] + (form == "ceiling")
+    if len(points.scores) <= parameters or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise ValueError(
-            f"{len(points.scores)} points of {len(points.names)} languages cannot carry the {wanted} parameters of form {form!r}. "
+            f"{len(points.scores)} points of {len(points.names)} languages cannot fit the {parameters} parameters of form {form!r}. "
             "Measure more sizes a language, or choose a form with fewer parameters."
         )
     if form == "loglinear":
@@ -148,7 +148,7 @@ def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: For
     begins = [np.r_[_start(scores, noise, columns, top), top] for top in tops] if start is None else [start]
     with np.errstate(divide="ignore", invalid="ignore"):  # scipy divides by a zero gradient where the ceiling is at its bound
         tried = [optimize.least_squares(residuals, begin, slopes, bounds=bounds) for begin in begins]
-    return min(tried, key=lambda one: one.cost).x
+    return min(tried, key=lambda fit: fit.cost).x
 
 
 def _residuals(values: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:

@@ -26,8 +26,8 @@ def draw_directions(
     Two schemes: sources and targets drawn apart (the pigeonhole bootstrap, Owen 2007), and every language drawn once for both
     its sides, as one that is hard to read may be hard to write. `runs` (seeds, role rotations) are drawn as a third factor.
     """
-    codes, place = np.unique([*sources, *targets], return_inverse=True)
-    read, written = np.split(place, 2)
+    codes, index = np.unique([*sources, *targets], return_inverse=True)
+    read, written = np.split(index, 2)
     first, second, third = (draws(len(codes), resamples, seed + turn) for turn in range(3))
     weights = np.stack([first[:, read] * second[:, written], third[:, read] * third[:, written]])
     if runs is not None and len(set(runs)) > 1:
@@ -99,7 +99,7 @@ def additive(sources: Sequence[str], targets: Sequence[str], scores: Float[np.nd
     design[cells, [len(rows) + columns.index(code) for code in targets]] = 1
     solved, _, _, _ = np.linalg.lstsq(design, scores, rcond=None)
     leverage = (design * np.linalg.pinv(design).T).sum(axis=1)
-    residual, spread = scores - design @ solved, float(((scores - scores.mean()) ** 2).sum())
+    residual, variation = scores - design @ solved, float(((scores - scores.mean()) ** 2).sum())
     left_out = residual / np.where(leverage < 1 - 1e-9, 1 - leverage, np.nan)
     u, v = solved[: len(rows)], solved[len(rows) :]
     return Additive(
@@ -107,6 +107,6 @@ def additive(sources: Sequence[str], targets: Sequence[str], scores: Float[np.nd
         dict(zip(rows, (u - u.mean()).tolist(), strict=True)),
         dict(zip(columns, (v - v.mean()).tolist(), strict=True)),
         residual,
-        1 - float((residual**2).sum()) / spread if spread else np.nan,
-        1 - float(np.nansum(left_out**2)) / spread if spread else np.nan,
+        1 - float((residual**2).sum()) / variation if variation else np.nan,
+        1 - float(np.nansum(left_out**2)) / variation if variation else np.nan,
     )

@@ -43,11 +43,11 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     nowhere. The interval resamples items. Items that are NaN at a layer are left out there; a layer without any item makes
     it unknown (`share` NaN). Misleads where the curves touch more than once: only the last time counts.
     """
-    both = np.stack([pivot, target], axis=-1)
-    if not len(both) or np.isnan(both).all(0).any():
+    curves = np.stack([pivot, target], axis=-1)
+    if not len(curves) or np.isnan(curves).all(0).any():
         return Crossover(None, None, None, float("nan"))
-    observed = _crossing(_means(both))
-    resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
+    observed = _crossing(_means(curves))
+    resampled = np.array([_crossing(sample) for sample in mean(curves, draws(len(curves), boot, seed))])
     crossings = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(crossings):
         return Crossover(None, None, None, float(len(crossings) / boot))

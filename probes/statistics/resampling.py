@@ -25,12 +25,12 @@ _BLOCK = 4_000_000  # numbers held at once by a resampling loop
 def mean(values: Shaped[np.ndarray, "item ..."], weights: Float[np.ndarray, "resample item"]) -> Float[np.ndarray, "resample ..."]:
     """The mean of each cell under each weighting of the items; NaN items are left out of their cell."""
     flat = values.reshape(len(values), -1)
-    known = ~np.isnan(flat)
-    if known.all():
+    present = ~np.isnan(flat)
+    if present.all():
         means = weights @ flat / weights.sum(axis=1, keepdims=True)
     else:
-        total = weights @ known
-        means = np.divide(weights @ np.where(known, flat, 0.0), total, out=np.full(total.shape, np.nan), where=total > 0)
+        total = weights @ present
+        means = np.divide(weights @ np.where(present, flat, 0.0), total, out=np.full(total.shape, np.nan), where=total > 0)
     return means.reshape(len(weights), *values.shape[1:])
 
 
@@ -114,10 +114,10 @@ def permutation_p(observed: np.ndarray, shuffled: Shaped[np.ndarray, "shuffle ..
     one of its shuffles is not finite: a comparison with NaN is false, and would make the smallest p there is.
     """
     observed = np.asarray(observed, dtype=float)
-    known = np.isfinite(observed) & np.isfinite(shuffled).all(axis=0)
-    bar = np.where(known, observed, 0.0)
+    finite = np.isfinite(observed) & np.isfinite(shuffled).all(axis=0)
+    bar = np.where(finite, observed, 0.0)
     slack = 1e-6 * np.maximum(1e-6, np.abs(bar))
-    return np.where(known, ((shuffled >= bar - slack).sum(axis=0) + 1) / (len(shuffled) + 1), np.nan)
+    return np.where(finite, ((shuffled >= bar - slack).sum(axis=0) + 1) / (len(shuffled) + 1), np.nan)
 
 
 def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -126,8 +126,8 @@ def holm(p: np.ndarray, axis: int | None = None) -> np.ndarray:
     A p of NaN stays NaN, and is no test that the others are corrected for. Raises `ValueError` outside 0 to 1.
     """
     p = np.asarray(p, dtype=float)
-    if (wrong := p[(p < 0) | (p > 1)]).size:
-        raise ValueError(f"holm: got a p-value of {wrong.flat[0]:g}, expected 0 to 1, or NaN where there was no test.")
+    if (outside := p[(p < 0) | (p > 1)]).size:
+        raise ValueError(f"holm: got a p-value of {outside.flat[0]:g}, expected 0 to 1, or NaN where there was no test.")
     if axis is None:
         return holm(p.reshape(-1), axis=0).reshape(p.shape)
     along = np.moveaxis(p, axis, -1)
@@ -154,9 +154,9 @@ def _items(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _known(values: Shaped[np.ndarray, "item ..."], found: Float[np.ndarray, " cell"]) -> np.ndarray:
+def _known(values: Shaped[np.ndarray, "item ..."], results: Float[np.ndarray, " cell"]) -> np.ndarray:
     """What was found of each cell; NaN where every item of it is NaN."""
-    return np.where(np.isnan(values).all(axis=0), np.nan, found.reshape(values.shape[1:]))
+    return np.where(np.isnan(values).all(axis=0), np.nan, results.reshape(values.shape[1:]))
 
 
 def highest(values: np.ndarray) -> int:

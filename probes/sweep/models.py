@@ -51,8 +51,8 @@ class Cell:
             raise ValueError(
                 f"cell {self.name!r} has a mixture and no recipe, expected both. Leave the mixture out for the parent itself."
             )
-        if wrong := (_OWN | set(UNTUNED)) & set(self.tags):
-            raise ValueError(f"cell {self.name!r}: tag {sorted(wrong)[0]!r} is a column of every table. Choose another name.")
+        if reserved := (_OWN | set(UNTUNED)) & set(self.tags):
+            raise ValueError(f"cell {self.name!r}: tag {sorted(reserved)[0]!r} is a column of every table. Choose another name.")
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ def _training_facts(tuned: TunedModel) -> dict[str, Any]:
 def _undistributed() -> Iterator[None]:
     """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    variables = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
     finally:
-        os.environ.update(taken)
+        os.environ.update(variables)

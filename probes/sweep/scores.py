@@ -27,8 +27,8 @@ def direction_scores(
     """
     column = metric + ("_baseline" if baseline else "")
     if column not in table:
-        known = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
-        raise ValueError(f"metric {metric!r} was not measured. Measured: {', '.join(known)}.")
+        measured = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
+        raise ValueError(f"metric {metric!r} was not measured. Measured: {', '.join(measured)}.")
     first, rows = None, {}
     for key, part in table.groupby(_KEYS, sort=False):
         part = part.sort_values("item")

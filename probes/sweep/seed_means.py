@@ -39,10 +39,12 @@ def seed_means(
     often = draws(len(seeds), resamples, seed + 1)
     groups, scores, draws_of = [], [], []
     for key, rows in tags.groupby(list(by), sort=False).indices.items():
-        mine = tags["seed"].to_numpy()[rows]
-        if set(mine) != set(seeds):
-            raise ValueError(f"{key}: got seeds {sorted(set(mine))} where others have {seeds}, expected the same seeds everywhere.")
-        weight = often[:, [seeds.index(each) for each in mine]]
+        own_seeds = tags["seed"].to_numpy()[rows]
+        if set(own_seeds) != set(seeds):
+            raise ValueError(
+                f"{key}: got seeds {sorted(set(own_seeds))} where others have {seeds}, expected the same seeds everywhere."
+            )
+        weight = often[:, [seeds.index(own_seed) for own_seed in own_seeds]]
         groups.append(key)
         scores.append(scale * once.to_numpy()[rows, 0].mean())
         draws_of.append(scale * (drawn[rows].T * weight).sum(1) / weight.sum(1))

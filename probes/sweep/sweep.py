@@ -136,15 +136,19 @@ def kept_model(folder: str | Path, cell: Cell, device: str | None = None) -> Tra
     store = Store(Path(folder))
     if cell.mixture is None or cell.recipe is None:
         raise ValueError(f"cell {cell.name!r} was not tuned. Load its parent.")
-    wanted = {"mixture": cell.mixture.identity.sha, "recipe": recipe_json(cell.recipe)}
-    kept = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in wanted.items())]
-    kept = [each for each in kept if each[1].get("by") == computed_by(choose_device(device))] if len(kept) > 1 else kept
-    if len(kept) != 1:
+    identity = {"mixture": cell.mixture.identity.sha, "recipe": recipe_json(cell.recipe)}
+    models = [(key, facts) for key, facts in store.all_kept().items() if all(facts.get(k) == v for k, v in identity.items())]
+    models = (
+        [candidate for candidate in models if candidate[1].get("by") == computed_by(choose_device(device))]
+        if len(models) > 1
+        else models
+    )
+    if len(models) != 1:
         raise ValueError(
-            f"{folder} keeps {len(kept)} models of cell {cell.name!r}, expected one. Measure it with keep='rows' or keep='model', "
-            "of one parent."
+            f"{folder} keeps {len(models)} models of cell {cell.name!r}, expected one. Measure it with keep='rows' or "
+            "keep='model', of one parent."
         )
-    model = reopened(store, *kept[0], device)
+    model = reopened(store, *models[0], device)
     if model is None:
         raise ValueError(f"the model of cell {cell.name!r} in {folder} was altered. Measure it again with the same keep.")
     return model
@@ -214,5 +218,5 @@ def _check(cells: Sequence[Cell], keep: Keep) -> None:
     for cell in cells if keep == "rows" else ():
         recipe = cell.recipe
         if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):
-            what = f"scope {recipe.scope!r}, tie {recipe.tie!r}"
-            raise ValueError(f"cell {cell.name!r} has {what}, so more than input rows move. Use keep 'model' or 'nothing'.")
+            scope = f"scope {recipe.scope!r}, tie {recipe.tie!r}"
+            raise ValueError(f"cell {cell.name!r} has {scope}, so more than input rows move. Use keep 'model' or 'nothing'.")

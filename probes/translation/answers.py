@@ -184,8 +184,8 @@ def _as_it_stands(task: ParallelTask) -> Template:
 def _prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
     examples = [Example(item, prompt, "", answers[0], code, code, item)
                 for item, prompt, answers in zip(task.ids, task.prompts[code], task.answers[code], strict=True)]  # fmt: skip
-    shown = [shape.prompt(each) + shape.answer(each) for each in examples[:shots]]
-    return ["\n".join([*shown, shape.prompt(each)]) for each in examples[shots:]]
+    shown = [shape.prompt(example) + shape.answer(example) for example in examples[:shots]]
+    return ["\n".join([*shown, shape.prompt(example)]) for example in examples[shots:]]
 
 
 def _questions(task: ParallelTask, code: str, shots: int) -> pd.DataFrame:
@@ -202,12 +202,12 @@ def _chosen(
     options: Sequence[Sequence[str]],
     accepted: Sequence[Sequence[str]],
 ) -> dict[str, list[str] | list[float]]:
-    indices = choose(model, prompts, [[shape.joint + option for option in each] for each in options])
-    right = [[one in golds for one in each] for each, golds in zip(options, accepted, strict=True)]
+    indices = choose(model, prompts, [[shape.joint + option for option in row] for row in options])
+    right = [[text in golds for text in row] for row, golds in zip(options, accepted, strict=True)]
     return {
-        "chosen": [each[index] for each, index in zip(options, indices, strict=True)],
-        "choice": [float(each[index]) for each, index in zip(right, indices, strict=True)],
-        "choice_baseline": [sum(each) / len(each) for each in right],
+        "chosen": [row[index] for row, index in zip(options, indices, strict=True)],
+        "choice": [float(row[index]) for row, index in zip(right, indices, strict=True)],
+        "choice_baseline": [sum(row) / len(row) for row in right],
     }
 
 

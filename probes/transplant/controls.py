@@ -82,31 +82,31 @@ def left_out(task: ParallelTask, source_site: Place, target_site: Place, control
 
 def conditions(setup: Setup, donors: tuple[str, ...], code: str) -> Iterator[Condition]:
     """The grids of one pair: the transplant itself, then each control."""
-    asked = questions(setup.task, code)
+    items = questions(setup.task, code)
     prompts = prompts_of(setup, donors)
-    yield Condition("transplant", setup, prompts, asked)
+    yield Condition("transplant", setup, prompts, items)
     for control in setup.controls:
         if control == "shuffled":
-            yield Condition(control, setup, [prompts[item] for item in derangement(len(prompts), setup.seed)], asked)
+            yield Condition(control, setup, [prompts[item] for item in derangement(len(prompts), setup.seed)], items)
         elif control == "same_language":
-            yield Condition(control, setup, [question.prompt for question in asked], asked)
+            yield Condition(control, setup, [question.prompt for question in items], items)
         elif control == "random":
-            yield Condition(control, setup, _directions(setup, prompts), asked)
+            yield Condition(control, setup, _directions(setup, prompts), items)
         elif control == "norm_matched":
-            yield Condition(control, replace(setup, norm_match=True), prompts, asked)
+            yield Condition(control, replace(setup, norm_match=True), prompts, items)
         else:
             yield Condition(control, setup, prompts, questions(setup.task, code, shift=1))
 
 
 def source_run(setup: Setup, code: str) -> Condition:
     """The donor's prompts by themselves: how well the donor language answers without a transplant."""
-    asked = questions(setup.task, code)
-    return Condition("source_run", replace(setup, sources=(0,), targets=(0,)), [one.prompt for one in asked], asked)
+    items = questions(setup.task, code)
+    return Condition("source_run", replace(setup, sources=(0,), targets=(0,)), [question.prompt for question in items], items)
 
 
 def prompts_of(setup: Setup, donors: Sequence[str]) -> list[list[str]]:
     """The prompts of each item in the donor languages."""
-    return [list(given) for given in zip(*(setup.task.prompts[donor] for donor in donors), strict=True)]
+    return [list(prompts) for prompts in zip(*(setup.task.prompts[donor] for donor in donors), strict=True)]
 
 
 def derangement(n: int, seed: int) -> list[int]:

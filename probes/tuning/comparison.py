@@ -138,10 +138,10 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
     if type(before) is not type(after):
         raise ValueError(f"got {type(before).__name__} and {type(after).__name__}, expected two reports of one kind.")
     values = before.item_values(), after.item_values()
-    for field, (one, other) in before.signature.differences(after.signature).items():
+    for field, (old, new) in before.signature.differences(after.signature).items():
         if field not in _MAY_DIFFER:
             raise ValueError(
-                f"the reports differ in more than the model: {field} is {one!r} before and {other!r} after. "
+                f"the reports differ in more than the model: {field} is {old!r} before and {new!r} after. "
                 f"Run both with the same {field}."
             )
     table, unpaired = _pair(*values)
@@ -170,7 +170,9 @@ def join_changes(reports: Mapping[str, ChangeReport]) -> ChangeReport:
     signed = {"before": first.signature.settings["before"], "with": "+".join(reports), "flips": first.settings["flips"]}
     return ChangeReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("change", first.signature.model, _joined([each.signature.corpus for each in reports.values()]), signed),
+        signature=Signature(
+            "change", first.signature.model, _joined([change.signature.corpus for change in reports.values()]), signed
+        ),
         settings=first.settings,
         notes=tuple(dict.fromkeys(note for report in reports.values() for note in report.notes)),
     )
@@ -181,21 +183,21 @@ def _joined(corpora: Sequence[CorpusIdentity]) -> CorpusIdentity:
     distinct = list(dict.fromkeys(corpora))
     if len(distinct) == 1:
         return distinct[0]
-    digest = hashlib.sha256("".join(each.sha for each in distinct).encode()).hexdigest()
-    return CorpusIdentity("+".join(each.name for each in distinct), digest, min(each.n for each in distinct))
+    digest = hashlib.sha256("".join(corpus.sha for corpus in distinct).encode()).hexdigest()
+    return CorpusIdentity("+".join(corpus.name for corpus in distinct), digest, min(corpus.n for corpus in distinct))
 
 
 def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The values that stand in both, side by side, and a note on those that stand in one only (empty where there are none)."""
     keys = [*CELL, "item"]
-    both = before.rename(columns={"value": "before"}).merge(after[[*keys, "value"]].rename(columns={"value": "after"}), on=keys)
-    if both.empty:
+    paired = before.rename(columns={"value": "before"}).merge(after[[*keys, "value"]].rename(columns={"value": "after"}), on=keys)
+    if paired.empty:
         raise ValueError(
             "the reports have no item in common, expected the same items, layers and languages. Run both on one corpus."
         )
-    unpaired = len(before) + len(after) - 2 * len(both)
+    unpaired = len(before) + len(after) - 2 * len(paired)
     note = f"{unpaired} values stand in one report only (items that one model could not be asked) and are left out"
-    return both.assign(value=both["after"] - both["before"]), note if unpaired else ""
+    return paired.assign(value=paired["after"] - paired["before"]), note if unpaired else ""
 
 
 def _curve_names(frame: pd.DataFrame) -> pd.Series:

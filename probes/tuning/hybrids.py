@@ -233,9 +233,11 @@ def _data(base: TransformerBridge, tuned: TransformerBridge, mixture: Mixture, f
     data = encode_examples(base.tokenizer, mixture.examples, template(form), context_limit(base) or 10**6)
     end = base.tokenizer.eos_token_id
     data = replace(data, labels=tuple((*labels[:-1], IGNORED) if labels[-1] == end else labels for labels in data.labels))
-    examples = {each.id: each for each in mixture.examples}
-    kept = [examples[name] for name in data.kept]
-    return data, pd.DataFrame({"item": [each.item for each in kept], "language": [f"{each.source}>{each.target}" for each in kept]})
+    examples = {example.id: example for example in mixture.examples}
+    encoded = [examples[name] for name in data.kept]
+    return data, pd.DataFrame(
+        {"item": [example.item for example in encoded], "language": [f"{example.source}>{example.target}" for example in encoded]}
+    )
 
 
 def _report(
@@ -243,8 +245,8 @@ def _report(
     items: pd.DataFrame, cells: Mapping[tuple[str, str], np.ndarray], signed: Mapping[str, object],
     sizes: Mapping[str, int] | None = None,
 ) -> _Kind:  # fmt: skip
-    whole = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
-    frames = [items.assign(line=line, place=place, loss=losses, **whole) for (line, place), losses in cells.items()]
+    whole_models = {"base": answer_losses(base, data), "tuned": answer_losses(tuned, data)}
+    frames = [items.assign(line=line, place=place, loss=losses, **whole_models) for (line, place), losses in cells.items()]
     return kind(
         table=pd.concat(frames, ignore_index=True),
         signature=Signature(kind.measure, identify(tuned), mixture.identity, {**signed, "before": str(identify(base))}),

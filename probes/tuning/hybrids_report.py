@@ -41,17 +41,17 @@ class HybridReport(Report):
         cells = list(self.table.groupby(["line", "place"], sort=False))
         first = cells[0][1]
         weights = draws(len(first), self.settings["resamples"], self.settings["seed"], first["item"].to_numpy())
-        whole = (first["base"] - first["tuned"]).to_numpy()
-        whole_resampled = mean(whole, weights)
-        significant = np.quantile(whole_resampled, 0.025) > 0
+        total_gain = (first["base"] - first["tuned"]).to_numpy()
+        total_resampled = mean(total_gain, weights)
+        significant = np.quantile(total_resampled, 0.025) > 0
         rows = []
         for (line, place), part in cells:
             gain = (part["base"] - part["loss"]).to_numpy()
             resampled = mean(gain, weights)
             lower, upper = np.quantile(resampled, [0.025, 0.975])
-            low, high = np.quantile(resampled / whole_resampled, [0.025, 0.975]) if significant else (np.nan, np.nan)
+            low, high = np.quantile(resampled / total_resampled, [0.025, 0.975]) if significant else (np.nan, np.nan)
             rows.append({"line": line, "place": place, "estimate": gain.mean(), "lower": lower, "upper": upper, "n": len(part),
-                         "baseline": 0.0, "share": gain.mean() / whole.mean() if significant else np.nan, "share_lower": low,
+                         "baseline": 0.0, "share": gain.mean() / total_gain.mean() if significant else np.nan, "share_lower": low,
                          "share_upper": high})  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -112,9 +112,9 @@ class BlocksReport(HybridReport):
         added, removed = rows[rows["line"] == line], rows[rows["line"] == "tuned - part"]
         best, worst = added.loc[added["share"].idxmax()], removed.loc[removed["share"].idxmin()]
         share = f"{best['share']:.0%} [{best['share_lower']:.0%}, {best['share_upper']:.0%}]"
-        kept = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
+        remaining = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
         alone = f"The change of {best['place']} alone ({line}) brings {share} of the gain"
-        return f"{alone}; without that of {worst['place']} {kept} is left."
+        return f"{alone}; without that of {worst['place']} {remaining} is left."
 
 
 class RowsReport(HybridReport):
