@@ -157,7 +157,7 @@ def take_share(settings: Settings, shard: Shard, locks: ExitStack) -> str:
         Settings of the command.
     shard
         Which of the processes this is.
-    held
+    locks
         Receives the exclusive lock on the run folder if all parts are done and this process must write the report.
 
     Returns

@@ -41,7 +41,7 @@ class Fitted:
     history: tuple[dict[str, float | int], ...]
 
 
-def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
+def fit(model: Any, data: Encoded, held_out: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None) -> Fitted:
     """Train `model` in place.
 
     Parameters
@@ -50,7 +50,7 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
         The model, or a peft model.
     data
         The training examples.
-    held
+    held_out
         Held-out examples, whose loss is in the history. None for none.
     recipe
         How to tune.
@@ -73,7 +73,7 @@ def fit(model: Any, data: Encoded, held: Encoded | None, recipe: Recipe, folder:
         train_dataset=[*examples, _WITHOUT_LOSS] if together else examples,
         data_collator=collate,
         compute_loss_func=answer_loss,
-        callbacks=[_Watch(held, total)],
+        callbacks=[_Watch(held_out, total)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.trained, trainer.folder = model, folder
@@ -239,8 +239,8 @@ class _Trainer(Trainer):
 class _Watch(TrainerCallback):
     """Marks whole checkpoints, scores the held-out examples now and then, and shows how far training is."""
 
-    def __init__(self, held: Encoded | None, total: int) -> None:
-        self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
+    def __init__(self, held_out: Encoded | None, total: int) -> None:
+        self.held_out, self.every = held_out, max(1, total // _HELD_OUT_POINTS)
         self.bar = tqdm(total=total, desc="tune", unit="step", disable=True)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -248,8 +248,8 @@ class _Watch(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self.bar.update()
-        if self.held is not None and state.is_world_process_zero and state.global_step % self.every == 0:
-            loss = float(example_losses(model, self.held).mean())
+        if self.held_out is not None and state.is_world_process_zero and state.global_step % self.every == 0:
+            loss = float(example_losses(model, self.held_out).mean())
             state.log_history.append({"step": state.global_step, "held_out_loss": loss})
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -114,12 +114,12 @@ def tune(
     longest = min(recipe.max_length, context_limit(bridge) or recipe.max_length)
     del bridge  # it holds the weights as they were
     splits = held_out is None and recipe.held_out > 0
-    train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
+    train, held_out_part = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
     if (folder / MANIFEST).is_file() and (finished := _finished(folder, identity, train.identity, recipe, by, state)):
         return finished
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
-    tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
+    tested = encode_examples(tokenizer, held_out_part.examples, form, longest, recipe.mask) if held_out_part else None
     with locked(folder / FOLDER) if state.is_main_process else nullcontext():
         if state.is_main_process:
             start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe), **by}, resume)
@@ -133,7 +133,7 @@ def tune(
             TunedModel(folder, identity, recipe, recipe.scope, train.identity, fitted.steps, fitted.loss, {
                 **facts, "max_length": longest, "directions": train.counts(), "history": list(fitted.history),
                 "truncated": data.truncated, "dropped": list(data.dropped), "seams": data.seams, "processes": state.num_processes,
-                "held_out": _held_out(held, tested, before, after), "device": str(state.device), "made_by": by,
+                "held_out": _held_out(held_out_part, tested, before, after), "device": str(state.device), "made_by": by,
                 "environment": began, "files": files,
             }).save()  # fmt: skip
             clear(folder)
@@ -193,11 +193,11 @@ def _open(
     return read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"}), tokenizer or read_tokenizer(name, None)
 
 
-def _held_out(held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, Any]:
+def _held_out(held_out: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]) -> dict[str, Any]:
     """The held-out examples with their losses before and after, in nats a token."""
-    if held is None or tested is None:
+    if held_out is None or tested is None:
         return {}
-    by_id = {example.id: example for example in held.examples}
+    by_id = {example.id: example for example in held_out.examples}
     examples = [by_id[name] for name in tested.kept]
     columns = {name: [getattr(example, name) for example in examples] for name in ("item", "source", "target")}
     return {"id": list(tested.kept), **columns, "before": before, "after": after}

@@ -119,8 +119,8 @@ def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
     parameters = columns.shape[1] + (form == "ceiling")
     if len(points.scores) <= parameters or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise ValueError(
-            f"{len(points.scores)} points of {len(points.names)} languages cannot fit the {parameters} parameters of form {form!r}. "
-            "Measure more sizes a language, or choose a form with fewer parameters."
+            f"form {form!r}: got {len(points.scores)} points of {len(points.names)} languages for its {parameters} parameters, "
+            "expected more. Measure more sizes of each language, or choose a form with fewer parameters."
         )
     if form == "loglinear":
         return

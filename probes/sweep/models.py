@@ -63,7 +63,7 @@ class Models:
     folder: Path
     keep: Keep
     device: str | None
-    held: dict[str, tuple[TransformerBridge, dict[str, Any]]] = field(default_factory=dict)
+    loaded: dict[str, tuple[TransformerBridge, dict[str, Any]]] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:
@@ -92,12 +92,12 @@ class Models:
     def open(self, cell: Cell) -> tuple[TransformerBridge, dict[str, Any]]:
         """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
         key = self.key(cell)
-        if key not in self.held:
-            self.held.clear()
-            self.held[key] = self._opened(cell, key)
+        if key not in self.loaded:
+            self.loaded.clear()
+            self.loaded[key] = self._opened(cell, key)
             if (self.store.kept(key) or {}).get("kept") != "model":
                 self.store.clear(key)
-        return self.held[key]
+        return self.loaded[key]
 
     def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, dict[str, Any]]:
         if cell.mixture is None or cell.recipe is None:

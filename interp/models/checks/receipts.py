@@ -46,7 +46,7 @@ class _Collector:
     chance: random.Random
     calls: Counter[str] = field(default_factory=Counter)
     n: Counter[str] = field(default_factory=Counter)
-    found: list[Receipt] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     outer: _Collector | None = None
 
 
@@ -68,7 +68,7 @@ def collected(seed: int = 0) -> Iterator[list[Receipt]]:
     own = _Collector(random.Random(seed)) if outer is None else _Collector(outer.chance, outer.calls, outer.n, outer=outer)
     token = _OPEN.set(own)
     try:
-        yield own.found
+        yield own.receipts
     finally:
         _OPEN.reset(token)
 
@@ -130,7 +130,7 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
     run.n[what] += len(differences)
     receipt = Receipt(what, len(differences), max(differences), tolerance, near_ties)
     while run is not None:
-        run.found.append(receipt)
+        run.receipts.append(receipt)
         run = run.outer
 
 

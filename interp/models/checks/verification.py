@@ -198,7 +198,7 @@ class _Sites(NamedTuple):
     block: int
     written: list[EditSite]
     added: dict[EditSite, Tensor]
-    held: dict[str, Tensor]
+    recorded: dict[str, Tensor]
 
 
 def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
@@ -233,9 +233,9 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
     differences = []
     for block in range(model.cfg.n_layers):
         names = {site: hook_name(site, block) for site in _STREAM}
-        if missing := [name for site, name in names.items() if name not in sites.held and site != "residual_mid"]:
+        if missing := [name for site, name in names.items() if name not in sites.recorded and site != "residual_mid"]:
             raise CannotAskError(f"the architecture has no {missing[0]}")
-        states = {site: sites.held[name][0].double().cpu() for site, name in names.items() if name in sites.held}
+        states = {site: sites.recorded[name][0].double().cpu() for site, name in names.items() if name in sites.recorded}
         middle = states["residual_pre"] + states["attention"]
         differences.append(share_of_largest(middle + states["mlp"], states["residual_post"]))
         if "residual_mid" in states:  # parallel halves have no middle
@@ -246,7 +246,7 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
 def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
     """How much an edit changes what it must not: the row beside it, the tokens and blocks before it. At the MLP also how far the
     change of the residual stream is from the edit."""
-    recorded, block = sites.held, sites.block
+    recorded, block = sites.recorded, sites.block
     logits, stream = recorded["logits"], recorded[hook_name("residual_post", block)].float()
     before = clean[:, :_WRITTEN].expand(len(sites.written), -1, -1)
     moved = [share_of_largest(logits[:1], clean), share_of_largest(logits[1:, :_WRITTEN], before)]
