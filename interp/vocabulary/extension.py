@@ -37,6 +37,15 @@ def extended(tokenizer: Any, pieces: Pieces) -> Any:
         A fast Hugging Face tokenizer. It is not changed.
     pieces
         The pieces, from `learn_pieces`.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.new_pieces import learn_pieces
+    >>> larger = extended(tokenizer, learn_pieces(tokenizer, ["Ὀδυσσεύς", "Ὀδυσσεύς"], size=3))
+    >>> len(larger) - len(tokenizer), len(larger("Ὀδυσσεύς").input_ids) < len(tokenizer("Ὀδυσσεύς").input_ids)
+    (3, True)
     """
     own = copy.deepcopy(tokenizer)
     state = json.loads(own.backend_tokenizer.to_str())
@@ -124,6 +133,14 @@ def new_rows(
         Random seed (`random` only).
     width
         Standard deviation of `random` rows. Default: that of the old table.
+
+    Example
+    -------
+    A new piece begins as the mean of the rows that spelled it:
+
+    >>> import torch
+    >>> new_rows(torch.tensor([[0.0, 2.0], [2.0, 0.0], [9.0, 9.0]]), parts=[[0, 1]], init="subword")
+    tensor([[1., 1.]])
     """
     full = old.detach().float()
     if init == "subword":

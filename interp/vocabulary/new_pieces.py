@@ -65,6 +65,14 @@ def learn_pieces(tokenizer: Any, texts: Sequence[str], size: int, keep: Sequence
     -----
     When it misleads: text that is not in `keep` may be segmented differently, so put much of the other languages in it. If they
     share a script with the new language, few pairs are left to merge.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> pieces = learn_pieces(tokenizer, ["Ὀδυσσεύς", "Ὀδυσσεύς"], size=3)
+    >>> len(pieces)
+    3
     """
     if size < 1:
         raise ValueError(f"learn_pieces: got size {size}, expected at least 1.")

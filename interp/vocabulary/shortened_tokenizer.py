@@ -50,6 +50,16 @@ def shortened(tokenizer: PreTrainedTokenizerBase, shortening: Shortening) -> Pre
     ------
     ValueError
         The tokenizer is slow, or shortened already.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.shortening import plan_shortening
+    >>> short = shortened(tokenizer, plan_shortening(tokenizer, ["ባባባ", "በበበ"]))
+    >>> ids = short("ባባባ").input_ids
+    >>> len(ids) < len(tokenizer("ባባባ").input_ids), short.decode(ids, skip_special_tokens=True)
+    (True, 'ባባባ')
     """
     if not tokenizer.is_fast:
         raise ValueError(f"got the slow tokenizer {type(tokenizer).__name__}, expected a fast one to shorten.")
@@ -78,6 +88,15 @@ def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str 
     ------
     ValueError
         `shortening.json` is not readable.
+
+    Example
+    -------
+    A model without the file keeps its tokenizer:
+
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> read_shortened(tokenizer, str(interp.models.checkpoints.parts.BUNDLED)) is tokenizer
+    True
     """
     quiet = {f"_raise_exceptions_for_{kind}": False for kind in ("missing_entries", "connection_errors", "gated_repo")}
     path = cached_file(name, SHORTENING, revision=revision, **quiet)

@@ -167,6 +167,14 @@ def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1)
     ------
     ValueError
         There is nothing to shorten, the tokens do not separate the bytes, or the tokenizer is shortened already.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> plan = plan_shortening(tokenizer, ["ባባባ", "በበበ"])
+    >>> plan.prefix.hex(), plan.before > plan.after
+    ('e1', True)
     """
     if hasattr(tokenizer, "shortening"):
         raise ValueError(
@@ -199,7 +207,16 @@ def plan_shortening(tokenizer: Any, texts: Sequence[str], drop: Drop | None = 1)
 
 
 def split_characters(vocabulary: Vocabulary, ids: Sequence[int]) -> list[Split]:
-    """The characters of `ids` that take several tokens, in order. A beginning must start at the start of a token."""
+    """The characters of `ids` that take several tokens of the `vocabulary`, in order.
+
+    A beginning must start at the start of a token.
+
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.spelling import read_vocabulary
+    >>> len(split_characters(read_vocabulary(tokenizer), tokenizer("aባ").input_ids))
+    1
+    """
     starts: dict[int, int] = {}
     text = bytearray()
     for index, token in enumerate(ids):
@@ -217,7 +234,11 @@ def split_characters(vocabulary: Vocabulary, ids: Sequence[int]) -> list[Split]:
 
 
 def character_length(lead: int) -> int:
-    """The number of bytes of the character that begins with this byte."""
+    """The number of bytes in UTF-8 of the character that begins with the byte `lead`.
+
+    >>> character_length("日".encode()[0])
+    3
+    """
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 

@@ -147,6 +147,14 @@ def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
     ------
     ValueError
         The tokens do not spell the text (WordPiece, lower-casing tokenizers).
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> vocabulary = read_vocabulary(tokenizer)
+    >>> len(vocabulary) == len(tokenizer)
+    True
     """
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     probe = tokenizer.convert_ids_to_tokens(tokenizer(_PROBE, add_special_tokens=False)["input_ids"])
@@ -168,7 +176,11 @@ def read_vocabulary(tokenizer: Any, size: int | None = None) -> Vocabulary:
 
 
 def scripts_of(spelling: str) -> frozenset[str]:
-    """The script classes that a language is written in: `Hani` for Chinese, three for Japanese."""
+    """The script classes that a language, in any `spelling`, is written in: `Hani` for Chinese, three for Japanese.
+
+    >>> sorted(scripts_of("ja"))
+    ['Hani', 'Hira', 'Kana']
+    """
     script = language(spelling).script
     return frozenset(_WRITTEN_WITH.get(script, {script}))
 
@@ -231,6 +243,12 @@ def keep_apart(
     ------
     ValueError
         Words share a token and `on_collision` is `raise`.
+
+    Example
+    -------
+    >>> ids = [{"eng": frozenset({1}), "deu": frozenset({2})}, {"eng": frozenset({3}), "deu": frozenset({3, 4})}]
+    >>> keep_apart(ids, "eng", "deu")
+    [0]
     """
     rows = [row for row, words in enumerate(sets) if not words[first] & words[second]]
     if on_collision == "raise" and len(rows) < len(sets):

@@ -38,6 +38,15 @@ class AtlasReport(Report):
 
     `table` has one row per `layer`, `language` and sentence (`item`): `pca1, pca2`, the joint PCA coordinates; `umap1, umap2`, at
     the drawn layers only; `random_init`, the first PCA coordinate in a randomly initialised model; `length`, in tokens.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=12)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> report = probes.measure_atlas(acts, umap=False, resamples=20)
+    >>> report.languages, report.table.shape[0]
+    (['eng_Latn', 'deu_Latn'], 24)
     """
 
     question: ClassVar[str] = "What do the sentences look like at each layer, and does length alone explain it?"

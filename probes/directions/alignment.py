@@ -24,9 +24,21 @@ PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
 
 
 class PairAlignmentReport(Report):
-    """Alignment of pairs of languages by layer: one row a class of pairs, layer and sentence, `before`, `after`, `value` (change).
+    """Alignment of pairs of languages by layer before and after tuning, as `measure_pair_alignment` measures it.
 
-    Every number is the mean over the pairs of a class. A change is of the same sentences in both models.
+    `table` has one row per `class` of pairs (what tuning knew of them), `layer` and `sentence`: the alignment `before` and `after`,
+    the change `value`, the same of shuffled pairs (`before_baseline`, `after_baseline`), and the number of `pairs`. Every number is
+    the mean over the pairs of a class. A change is of the same sentences in both models.
+
+    Example
+    -------
+    >>> import torch, interp, probes
+    >>> arrays = {code: torch.eye(8).expand(2, 8, 8) for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    >>> states = interp.Activations.from_arrays(arrays, layers=["0", "1"])
+    >>> roles = probes.Roles(mix=("eng_Latn", "deu_Latn"), read_only=("fra_Latn",))
+    >>> report = probes.measure_pair_alignment(states, states, roles, resamples=10)
+    >>> report.table.groupby("class", sort=False)["pairs"].first().tolist()
+    [3]
     """
 
     question = "Does tuning on some directions draw the languages of the others together?"

@@ -33,7 +33,25 @@ _NAMES = {"similarity": "similarity to English", "share": "log pre-training shar
 
 
 class FactorReport(Report):
-    """One row a language and side: its mean `score`, and its factors (`similarity`; `share`, a natural logarithm)."""
+    """Correlations of a language's score with what is known of the language, as `measure_factors` measures them.
+
+    `table` has one row per `language` and `side` ("source" or "target"): its mean `score` over the directions in which it has that
+    side, and its factors (`similarity` to the pivot; `share`, the natural logarithm of its share of the pretraining text).
+
+    Example
+    -------
+    >>> import probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> import pandas as pd
+    >>> made_by = Signature("directions", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> codes = ["deu_Latn", "nld_Latn", "swe_Latn", "rus_Cyrl", "zho_Hans", "hin_Deva", "swh_Latn"]
+    >>> similarity = dict(zip(codes, [0.3, 0.1, 0.8, 0.5, 0.9, 0.2, 0.4], strict=True))
+    >>> rows = [(a, b, similarity[a] + similarity[b]) for a in codes for b in codes if a != b]
+    >>> scores = pd.DataFrame(rows, columns=["source", "target", "score"])
+    >>> report = probes.measure_factors(scores, {"similarity": similarity}, made_by, metric="chrf", resamples=20)
+    >>> report.table.groupby("side").size().to_dict()
+    {'source': 7, 'target': 7}
+    """
 
     question = "Is a language translated well because it is like English, or because the model saw much of it?"
 

@@ -24,14 +24,35 @@ RULES = ("published", "corrected")
 
 
 class DirectionReport(Report):
-    """One row a system, direction and item: text, reference, hypothesis, scores, errors.
+    """Translation in seen and unseen directions after tuning on some, as `DirectionStudy` measures it.
 
-    `system` "tuned" has a row for each role rotation and seed; the others (base, few-shot, copy, shuffled, all) are what it is
-    held against. `corrected_repeats` to `corrected_long`, and `published_...`, say which error rules hold; `corrected` and
-    `published` which is the first. The roles of each rotation are in `settings["roles"]`.
+    `table` is that of `measure_cells`: one row per `system`, direction (`source`, `target`) and `item`: `text`, `reference`,
+    `hypothesis`, each metric beside its `<metric>_baseline`, and errors. `system` "tuned" has a row for each role `rotation` and
+    `seed`; the others ("base", "few-shot", "copy", "shuffled", "all") are what it is compared with. `corrected_repeats` to
+    `corrected_long`, and `published_...`, say which error rules hold; `corrected` and `published` say which is the first. The roles
+    of each rotation are in `settings["roles"]`.
 
     When it misleads: "unseen" is unseen in tuning; the model has read every language it can translate. Classes hold other
     languages, which rotations average out. A prompt that the untuned model does not know makes base and few-shot fail at it.
+
+    Example
+    -------
+    >>> from dataclasses import asdict
+    >>> import pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> from probes.directions.cells import with_errors
+    >>> roles = probes.Roles(mix=("eng_Latn", "deu_Latn"), read_only=("fra_Latn",), write_only=("spa_Latn",), unseen=("fin_Latn",))
+    >>> rows = [(source, target, item) for source, target in roles.directions for item in range(3)]
+    >>> table = pd.DataFrame(rows, columns=["source", "target", "item"]).assign(exact_baseline=0.0, seed=0, rotation=0)
+    >>> table = with_errors(table.assign(text="bridge", reference="Brücke", hypothesis="Brücke"))
+    >>> tuned, base = (table.assign(system=name, cell=name, exact=score) for name, score in (("tuned", 0.75), ("base", 0.25)))
+    >>> table = pd.concat([tuned, base.assign(seed=-1, rotation=-1)], ignore_index=True)
+    >>> made_by = Signature("directions", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 3))
+    >>> settings = {"metrics": ["exact"], "roles": [asdict(roles)], "resamples": 20, "seed": 0}
+    >>> report = probes.DirectionReport(table, made_by, settings=settings)
+    >>> summary = report.summary()
+    >>> summary[(summary["class"] == "seen") & (summary["against"] == "base")]["estimate"].tolist()
+    [0.5]
     """
 
     question = "Does tuning on some directions carry to unseen ones?"

@@ -29,7 +29,29 @@ _ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were 
 
 
 class QuadrantReport(Report):
-    """The table is the sweep's, item by item; `classes()` is what is read from it: a row a tuned model and baseline."""
+    """Gains of tuning on one language, for itself and for others, as `QuadrantStudy` measures them (arXiv 2311.09071).
+
+    `table` is that of `measure_cells`: one row per tuned model (`language` it was tuned on, `method`, `size`, `seed`), `target`
+    language and `item`, with the output and each metric beside its `<metric>_baseline`. `arrays["scores"]` has the score of every
+    model and target, once and in each resample. `classes()` is read from them: one row per tuned model and baseline, with both
+    gains and the quadrant.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> models = [("base", "", "", 0), ("tuned", "deu_Latn", "full", 100)]
+    >>> rows = [(*model, target, item) for model in models for target in ("deu_Latn", "nld_Latn") for item in range(4)]
+    >>> table = pd.DataFrame(rows, columns=["role", "language", "method", "size", "target", "item"])
+    >>> table = table.assign(cell=table["role"], seed=0, source="eng_Latn", exact=0.25, exact_baseline=0.0, final_loss=1.0)
+    >>> table.loc[table["role"] == "tuned", "exact"] = 0.75
+    >>> made_by = Signature("quadrants", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> settings = {"metric": "exact", "resamples": 20, "seed": 0, "probes": ["nld_Latn"], "against": ["base"], "threshold": 0.0,
+    ...             "relative": False, "level": 0.95, "methods": ["full"], "tie": "none"}
+    >>> report = report_quadrants(table, made_by, settings)
+    >>> report.classes()[["language", "bilingual", "multilingual", "quadrant"]].values.tolist()
+    [['deu_Latn', 50.0, 50.0, 'reciprocal']]
+    """
 
     question = "Which languages profit from tuning on one, itself and others?"
 

@@ -24,9 +24,26 @@ _ALL = {"sum": "mean", "weighted": "weighted mean", "maxmin": "lowest"}
 
 
 class AllocationReport(Report):
-    """Scores of models tuned on divisions of one budget: one row an arm, seed, language and item.
+    """Scores of models tuned on divisions of one budget, as `measure_allocations` measures them.
 
-    Arms share sentences and seeds, so differences are paired. Random divisions are drawn anew for every seed.
+    `table` is that of `measure_cells`: one row per `arm` ("uniform", "planned" or "random"), `seed`, `language` and `item`, with
+    the output and each metric beside its `<metric>_baseline`. Arms share sentences and seeds, so differences are paired. Random
+    divisions are drawn anew for every seed.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> from itertools import product
+    >>> cells = product(ARMS, (0, 1), ("deu_Latn", "fin_Latn"), range(4))
+    >>> table = pd.DataFrame(cells, columns=["arm", "seed", "language", "item"]).assign(source="eng_Latn", exact=0.5)
+    >>> table = table.assign(cell=table["arm"] + "/" + table["seed"].astype(str), target=table["language"], exact_baseline=0.0)
+    >>> table.loc[table["arm"] == "planned", "exact"] = 0.75
+    >>> made_by = Signature("allocation", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> settings = {"metric": "exact", "objective": "sum", "weights": None, "promised": 20.0, "resamples": 20, "seed": 0}
+    >>> summary = AllocationReport(table, made_by, settings=settings).summary()
+    >>> summary[summary["arm"] == "planned"][["language", "difference"]].values.tolist()  # points of exact match
+    [['deu_Latn', 25.0], ['fin_Latn', 25.0], ['mean', 25.0]]
     """
 
     question = "Does the planned division of the budget translate better than a uniform one?"

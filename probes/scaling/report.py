@@ -30,10 +30,27 @@ _REDRAWN = 100
 
 
 class ScalingReport(Report):
-    """Translation into each language after tuning on so many pairs of it, and the law of its growth.
+    """Translation into each language after tuning on so many pairs of it, and the law of its growth, as `measure_scaling` fits it.
 
-    One row a language, size, seed and item, as `measure_cells` gives it (`size` 0 is the untuned model). S is the corpus score
-    of a direction, 0 to 100, averaged over seeds; draws are of sentences and seeds together.
+    `table` is that of `measure_cells`: one row per `language`, `size` (number of pairs; 0 is the untuned model), `seed` and `item`,
+    with the output and each metric beside its `<metric>_baseline`. S in the law is the score of a direction, 0 to 100, averaged
+    over seeds; resamples are of sentences and seeds together.
+
+    Example
+    -------
+    >>> import pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity
+    >>> cells = [(size, seed, item) for size in (50, 100, 200) for seed in (0, 1) for item in range(8)]
+    >>> table = pd.DataFrame({
+    ...     "cell": [f"{size}/{seed}" for size, seed, _ in cells], "language": "deu_Latn",
+    ...     "size": [size for size, _, _ in cells], "seed": [seed for _, seed, _ in cells], "source": "eng_Latn",
+    ...     "target": "deu_Latn", "item": [str(item) for *_, item in cells],
+    ...     "exact": [float(item < 2 + size // 50) for size, _, item in cells], "exact_baseline": 0.0,
+    ... })
+    >>> model, text = ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 8)
+    >>> report = probes.measure_scaling(table, model, text, metric="exact", resamples=20)
+    >>> report.points.scores.tolist()  # exact match, 0 to 100, at 50, 100 and 200 pairs
+    [37.5, 50.0, 75.0]
     """
 
     question = "How does translation into a language grow with the pairs it was tuned on?"

@@ -31,10 +31,20 @@ _LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1
 
 
 class AnswerReport(Report):
-    """One row a language and item: question, reference, what was written or chosen, and each metric beside its baseline.
+    """Answers to questions and their scores, as `measure_answers` measures them.
 
-    The baseline of a choice is the share of options that are right. The baseline of a written answer scores what the model wrote
-    for another question: what it gets by knowing the format and the kind of answer alone.
+    `table` has one row per `language` and `item`: the `question`, its `reference`, what was written (`hypothesis`) or `chosen`,
+    and each metric beside its `<metric>_baseline`. The baseline of a choice is the share of options that are right. The baseline
+    of a written answer scores what the model wrote for another question: what it gets by knowing the format and the kind of
+    answer alone.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_answers(interp.load("bundled"), task, resamples=10)
+    >>> report.summary()["n"].unique().tolist()
+    [3]
     """
 
     question = "How well does the model answer, in each language?"

@@ -23,13 +23,25 @@ _MAY_DIFFER = frozenset({"model"})
 
 
 class ChangeReport(Report):
-    """One row an item and cell: `before`, `after` and their difference `value`.
+    """What differs between two reports of one kind on two models, as `compare_reports` pairs them.
 
-    A cell is a measure, a language (or pair), a series and a layer; `layer` is empty for a report without layers. Each item
-    (sentence, question) is paired with itself in the other model.
+    `table` has one row per item and cell: its value `before` and `after`, and their difference `value`. A cell is a `measure`, a
+    `language` (or pair), a `series` and a `layer`; `layer` is empty for a report without layers. Each item (sentence, question) is
+    paired with itself in the other model.
 
     A gain from learning the prompt's format is in here too, so compare with a format-tuned control as well. chrF++ and BLEU
     are differences of items' own scores here, not of corpus scores.
+
+    Example
+    -------
+    >>> import numpy as np, probes
+    >>> from interp.activations.store import Activations
+    >>> noise = np.random.default_rng(0)
+    >>> states = {code: noise.normal(size=(2, 20, 8)).astype("float32") for code in ("eng_Latn", "deu_Latn")}
+    >>> report = probes.measure_alignment(Activations.from_arrays(states), "eng_Latn", ("mexa",))
+    >>> change = probes.compare_reports(report, report)
+    >>> float(change.table["value"].abs().max())
+    0.0
     """
 
     question = "What did tuning change?"

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 
 
 class HybridReport(Report):
-    """One row an item, line and place: the loss of the hybrid, the base and the tuned model, in nats a token of the answer.
+    """Losses of hybrids of a base and a tuned model, as `measure_entry`, `measure_blocks` and `measure_rows` measure them.
 
-    `place` is a layer, a part or a dose. The gain of a hybrid is the base's loss minus its own. Its `share` is that divided by the
+    `table` has one row per example (`item` and its direction, `language`), `line` (a kind of hybrid) and `place` (the layer, part
+    or share of weights at which the two are joined): the `loss` of the hybrid, of the `base` and of the `tuned` model, in nats per
+    token of the answer. The gain of a hybrid is the base's loss minus its own. Its `share` in the summary is that divided by the
     tuned model's gain: 0 is the base, 1 the tuned model.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.tuning import translations
+    >>> model = interp.load("bundled", dtype="float32")
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=2, seed=0)
+    >>> report = probes.measure_blocks(model, model, translations(corpus, [("eng_Latn", "deu_Latn")]), alphas=(1.0,), resamples=10)
+    >>> report.table["place"].unique().tolist()
+    ['embed', '0', '1', '2', '3', '4', '5', '6', '7', 'head']
     """
 
     measure: ClassVar[str] = "hybrid"
