@@ -1,4 +1,4 @@
-"""`interp atlas`: what do the sentences look like at each layer?"""
+"""`interp atlas`: what do the sentences look like at each layer, and does sentence length alone explain it?"""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class AtlasSettings(Settings):
     template: str | None = None
     """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     umap: bool = True
-    """Also draw UMAP, which takes most of the time."""
+    """Also draw UMAP, which takes most of the time; --no-umap: do not."""
     neighbours: int = 15
     """Number of neighbours of UMAP (n_neighbors)."""
     random_init: bool = True
-    """Also correlate in a randomly initialised model of the same architecture."""
+    """Also correlate in a randomly initialised model of the same architecture; --no-random-init: do not."""
 
 
 def run(settings: AtlasSettings) -> AtlasReport:

@@ -1,4 +1,4 @@
-"""`interp compare`: what did tuning change, in behaviour, in representations and in weights?"""
+"""`interp compare`: what did tuning change, in behaviour, representations and weights?"""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ _HYBRIDS = ("entry", "blocks", "rows")
 
 @dataclass(frozen=True)
 class CompareSettings(Settings):
-    """What did tuning change?
+    """What did tuning change, in behaviour, representations and weights?
 
     Runs the same commands on two models, or takes two finished runs of one command, and pairs them item by item: mean
     differences with 95 % confidence intervals, and Holm-corrected p. Runs that differ in more than the model are refused.
     """
 
     before: str = ""
-    """The model before tuning, or a finished run on it; by default --model."""
+    """The model before tuning, or a finished run on it. Default: --model."""
     after: str = ""
     """The tuned model, or a finished run on it."""
     instruments: Annotated[tuple[Instrument, ...], tyro.conf.arg(name="with")] = ("align", "weights")
-    """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights that
-    moved (weights); the layer at which the gain enters (entry); the part whose weights carry it (blocks); the number of embedding
-    rows that carry it (rows)."""
+    """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights
+    that moved (weights); the layer at which the gain of tuning arises (entry); the part whose weights make it (blocks); the
+    number of embedding rows that make it (rows).
+    """
     split: str | None = None
-    """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""
+    """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
     """The prompt template of translations (for translate, weights, entry, blocks, rows)."""
     flips: int = 10_000
-    """Sign flips of the paired permutation test; no p is below 1 / (flips + 1)."""
+    """Number of sign flips of the paired permutation test. No p is below 1 / (flips + 1)."""
     output: Path = Path("runs/compare")
     """The run folder to write; the runs of each command on both models are inside it."""
 

@@ -40,7 +40,7 @@ class NeuronsSettings(Settings):
     shards: int = 8
     """Number of groups of sentences counted separately, for the split-half agreement and the permutation test."""
     random_init: bool = True
-    """Also count a randomly initialised model of the same architecture."""
+    """Also count a randomly initialised model of the same architecture; --no-random-init: do not."""
 
 
 class _Inputs(NamedTuple):

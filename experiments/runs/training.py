@@ -17,27 +17,29 @@ class Tuning(Settings):
     """How a model is tuned: settings of `interp tune` and of every study that tunes models."""
 
     tie: Literal["refuse", "untie", "both"] = "refuse"
-    """Embeddings of a model that reads and writes with one table: refuse, give the output its own copy, or move both."""
+    """For a model whose input and output embeddings are one table: refuse to tune it, untie them (the output keeps a copy), or
+    train both.
+    """
     rank: int = 8
     """LoRA: rank of the update."""
     alpha: int = 16
     """LoRA: the update is scaled by alpha / rank."""
     template: str = "quoted"
-    """The prompt format to train and to ask in, one of interp.tuning.TEMPLATES."""
+    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES."""
     learning_rate: float = 1e-3
     """Largest learning rate."""
     epochs: float = 4.0
     """Passes over the training text."""
     steps: int | None = None
-    """Updates of every model, instead of epochs."""
+    """Number of updates of every model, instead of epochs."""
     batch: int = 16
-    """Examples of one update, over all devices."""
+    """Number of examples of one update, over all devices."""
     device_batch: int = 16
-    """Examples on a device at once; the rest of the batch is accumulated."""
+    """Number of examples on a device at once; gradients of the rest of the batch are accumulated."""
     max_length: int = 512
-    """Tokens of one example at most; never more than the model reads."""
+    """Maximum number of tokens of an example; never more than the context length of the model."""
     checkpoints: int = 0
-    """How often to save a model on the way; what was killed goes on from the last with --resume."""
+    """Number of checkpoints during training. With --resume a killed run continues from the last one."""
     recompute: bool = False
     """Gradient checkpointing: less memory, more time."""
 
@@ -59,7 +61,7 @@ class Scoped:
     """The one setting of `Tuning` that quadrants lack, as they have methods instead."""
 
     scope: Literal["embeddings", "full", "lora"] = "full"
-    """What may move: the seen rows of the input embedding, everything, or a low-rank adapter."""
+    """Weights to train: the input embedding rows of tokens in the data, all weights, or a low-rank adapter (LoRA)."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,15 @@ class Training(Tuning):
     split: str | None = "train"
     """The part of --corpus to train on."""
     test_corpus: str | None = None
-    """Parallel text to test on; none given means --corpus."""
+    """Parallel text to test on. Default: --corpus."""
     test_split: str | None = "heldout"
-    """The part of it, one that training never sees; --limit says how many items."""
+    """Split of the test corpus, which must not be trained on. --limit sets the number of items."""
     seeds: int = 2
-    """Models of each kind, tuned in as many orders, from --seed on; intervals are over them, too."""
+    """Number of models of each kind, tuned with different seeds from --seed on. Confidence intervals include the seeds."""
     beams: int = 1
-    """Beam search with so many beams; 1 is greedy."""
+    """Number of beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """How long an answer may be; none given means twice the longest reference."""
+    """Maximum number of tokens of an output. Default: twice the longest reference."""
 
     def recipe(self, **changes: Any) -> Recipe:
         """How a model is tuned; nothing is held out of its text, as it is tested on other text."""

@@ -49,7 +49,7 @@ class AtlasReport(Report):
     (['eng_Latn', 'deu_Latn'], 24)
     """
 
-    question: ClassVar[str] = "What do the sentences look like at each layer, and does length alone explain it?"
+    question: ClassVar[str] = "What do the sentences look like at each layer, and does sentence length alone explain it?"
 
     def summary(self) -> pd.DataFrame:
         """One row per layer and pair of languages: `estimate, lower, upper, n, baseline` and the controls.

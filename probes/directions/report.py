@@ -55,7 +55,7 @@ class DirectionReport(Report):
     [0.5]
     """
 
-    question = "Does tuning on some directions carry to unseen ones?"
+    question = "Does tuning on some translation directions transfer to unseen ones?"
 
     @property
     def metrics(self) -> tuple[str, ...]:

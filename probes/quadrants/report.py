@@ -53,7 +53,7 @@ class QuadrantReport(Report):
     [['deu_Latn', 50.0, 50.0, 'reciprocal']]
     """
 
-    question = "Which languages profit from tuning on one, itself and others?"
+    question = "Does tuning on one language improve that language, others, both or neither?"
 
     @cached_property
     def scores(self) -> Scores:
