@@ -233,7 +233,7 @@ def _join(settings: Settings, own_folder: Path) -> bool:
         write_text(folder / CONFIG, settings.to_yaml())
         write_started(settings)
     elif not (folder / CONFIG).is_file():
-        raise RuntimeError(f"{folder} is in use by a process that has not begun yet. Try again.")
+        raise RuntimeError(f"{folder} is in use by a process that is just starting. Try again.")
     check_same(folder, settings)
     if not settings.resume and (own_folder.is_dir() or is_whole(folder) or not _shared_alike(folder, own_folder)):
         raise taken(folder)

@@ -74,7 +74,7 @@ def check_started(settings: Settings, finished: bool) -> None:
     """
     folder, now = settings.output, provenance.environment()
     if not (folder / STARTED).is_file():
-        raise ValueError(f"{folder} does not say what computed it: {STARTED} is missing. Choose another --output.")
+        raise ValueError(f"{folder} does not record the versions that computed it: {STARTED} is missing. Choose another --output.")
     try:
         started = read_sealed(safe_path(folder, STARTED))
     except ValueError as error:

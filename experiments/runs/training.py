@@ -93,7 +93,7 @@ class Training(Tuning):
         if (source, self.test_split) == (self.corpus, self.split):
             where = f"{source}/{self.split}" if self.split else source
             raise ValueError(
-                f"{where} is to be trained on and tested on, expected two texts. Give another --test-split or --test-corpus."
+                f"got {where} to train on and to test on, expected two texts. Give another --test-split or --test-corpus."
             )
         return interp.read(source, languages=self.wanted, split=self.test_split).select(limit=self.limit, seed=self.seed)
 

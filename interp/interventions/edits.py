@@ -152,7 +152,9 @@ def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " 
         )
     lengths = mask.sum(1)
     if not bool(((position < lengths) & (position >= -lengths)).all()):
-        raise ValueError(f"got position {position}, but the shortest prompt of the batch has {int(lengths.min())} tokens.")
+        raise ValueError(
+            f"got position {position}, expected one of the {int(lengths.min())} tokens of the batch's shortest prompt."
+        )
     return (position % lengths) + (mask.shape[1] - lengths)
 
 

@@ -130,7 +130,7 @@ def _check_kept(before: Any, after: Any, keep: Sequence[str]) -> None:
     pairs = zip(texts, before(texts)["input_ids"], after(texts)["input_ids"], strict=True)
     if changed := [text for text, old, new in pairs if old != new]:
         raise RuntimeError(
-            f"{len(changed)} of {len(texts)} texts to be kept have other ids with the new pieces, {changed[0]!r} first."
+            f"got other ids for {len(changed)} of {len(texts)} texts to keep, {changed[0]!r} first, expected the same ids."
         )
 
 

@@ -70,7 +70,7 @@ class PairAlignmentReport(Report):
             before = part[part["series"] == "before"]
             peak = before.loc[before["estimate"].idxmax()]
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
-            note = "" if change["lower"] > 0 or change["upper"] < 0 else ", nothing clear"
+            note = "" if change["lower"] > 0 or change["upper"] < 0 else ", not distinguishable from none"
             clauses.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
                         f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{note}")  # fmt: skip
         return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."

@@ -110,7 +110,8 @@ class QuadrantReport(Report):
         spelling = self.settings.get("tokenization")
         if not spelling:
             raise ValueError(
-                "how the tokenizer splits the languages was not measured. Give tokenization= to QuadrantStudy, or --survey."
+                "got a report without a survey of the tokenizer, expected one with it. "
+                "Give tokenization= to QuadrantStudy, or --survey."
             )
         return regress(
             self.main_classes(against), pd.DataFrame(spelling), resamples=self.settings["resamples"], seed=self.settings["seed"]

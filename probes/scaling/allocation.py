@@ -179,10 +179,12 @@ def _by_language(
 ) -> Float[np.ndarray, " language"]:
     """A value a language; shares (no default) sum to 1."""
     if unknown := set(table or {}) - set(law.languages):
-        raise ValueError(f"{quantity} for {', '.join(sorted(unknown))}, but the law is of {', '.join(law.languages)}.")
+        raise ValueError(
+            f"{quantity}: got {', '.join(sorted(unknown))}, expected languages of the law: {', '.join(law.languages)}."
+        )
     missing = [name for name in law.languages if table is not None and default is None and name not in table]
     if missing:
-        raise ValueError(f"{quantity}: none for {', '.join(missing)}. Give one for every language.")
+        raise ValueError(f"{quantity}: got none for {', '.join(missing)}, expected one for every language.")
     values = np.array([(table or {}).get(name, 1.0 if default is None else default) for name in law.languages], dtype=float)
     if not (values > 0).all():
         raise ValueError(

@@ -88,7 +88,7 @@ class AllocationReport(Report):
             clauses.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
         metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()
         scope = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
-        return f"In {scope}: {'; '.join(clauses)}. The plan had promised {self.settings['promised']:+.2f}."
+        return f"In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
 
     def figures(self) -> dict[str, Figure]:
         return {"arms": arm_dots(self._summary, self.question[:-1], METRICS[self.settings["metric"]], str(self.signature))}

@@ -67,7 +67,7 @@ def fit_law(
     names = points.names
     reference = reference or names[0]
     if reference not in names:
-        raise ValueError(f"reference {reference!r} is not among {', '.join(names)}.")
+        raise ValueError(f"got reference {reference!r}, expected one of {', '.join(names)}.")
     columns = _columns(points, form, similarity)
     _check(points, form, columns, least_sizes)
     best = _solve(points.scores, points.noise, columns, form, None)
@@ -102,11 +102,13 @@ def _columns(points: Points, form: Form, similarity: Mapping[str, float] | None)
 def _given(names: Sequence[str], similarity: Mapping[str, float] | None) -> Float[np.ndarray, " language"]:
     if similarity is None or (lost := [name for name in names if name not in similarity]):
         whom = ", ".join(names if similarity is None else lost)
-        raise ValueError(f"form 'given' needs a measured similarity of {whom}. Give similarity=.")
+        raise ValueError(f"form 'given': got no similarity of {whom}, expected one for every language. Give similarity=.")
     gammas = np.array([similarity[name] for name in names], dtype=float)
     if not (gammas > 0).all() or not np.isfinite(gammas).all():
         worst = names[int(np.nanargmin(gammas))]
-        raise ValueError(f"similarity of {worst} is {similarity[worst]:g}, expected above 0, as gamma is taken to a power.")
+        raise ValueError(
+            f"got similarity {similarity[worst]:g} of {worst}, expected a number above 0, as gamma is taken to a power."
+        )
     return gammas
 
 
@@ -128,7 +130,7 @@ def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
     for row, name in enumerate(points.names):
         if full[points.rows == row].all():
             raise ValueError(
-                f"{name} is within one standard error of 100 at every size, so its curve cannot be seen. "
+                f"{name} is within one standard error of 100 at every size, so no curve can be fitted to it. "
                 "Leave it out, measure smaller sizes, or score it by a harder metric."
             )
 

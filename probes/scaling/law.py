@@ -54,7 +54,9 @@ class Points:
             if not np.isfinite(values).all() or (name != "scores" and values.min(initial=0.0) < 0):
                 raise ValueError(f"{name}: got numbers that are negative or not finite. Leave out what was not measured.")
         if (self.sizes <= 0).any():
-            raise ValueError("a point has size 0. The law begins at one pair: keep the untuned model as a baseline beside it.")
+            raise ValueError(
+                "got a point of size 0, expected one pair or more. Leave out the untuned model, which is the baseline."
+            )
         if ((self.scores < 0) | (self.scores > FULL)).any():
             raise ValueError(
                 f"got scores from {self.scores.min():g} to {self.scores.max():g}, expected 0 to 100, as chrF or per cent."

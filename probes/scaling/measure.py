@@ -96,7 +96,7 @@ def measure_scaling(
         raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")
     missing = {"language", "size", "seed"} - set(table)
     if missing:
-        raise ValueError(f"the sweep has no column {', '.join(sorted(missing))}. Tag its cells with language, size and seed.")
+        raise ValueError(f"got a sweep without {', '.join(sorted(missing))}, expected cells tagged with language, size and seed.")
     plan_settings = None if plan is None else {"caps": None, "objective": "sum", "weights": None, **plan}
     form = form or ("power" if similarity is None else "given")
     settings = {"metric": metric, "form": form, "reference": reference, "similarity": dict(similarity) if similarity else None,

@@ -148,7 +148,9 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     ('1', 0.6, True)
     """
     if len(values) < 2 or len(layers) < 3:
-        raise ValueError(f"{len(values)} items and {len(layers)} layers: a peak needs two items and an intermediate layer.")
+        raise ValueError(
+            f"got {len(values)} items and {len(layers)} layers, expected two items and an intermediate layer, or more."
+        )
     difference = values - baseline
     unknown = bool(np.isnan(_inner(difference.T)).all())
     difference = values if unknown else difference  # nothing to hold it against: the highest layer, with p NaN

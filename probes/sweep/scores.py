@@ -28,7 +28,7 @@ def direction_scores(
     column = metric + ("_baseline" if baseline else "")
     if column not in table:
         measured = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
-        raise ValueError(f"metric {metric!r} was not measured. Measured: {', '.join(measured)}.")
+        raise ValueError(f"got metric {metric!r}, expected one that was measured: {', '.join(measured)}.")
     first, rows = None, {}
     for key, part in table.groupby(_KEYS, sort=False):
         part = part.sort_values("item")

@@ -55,7 +55,7 @@ def questions(task: ParallelTask, code: str, shift: int = 0) -> list[Question]:
             items.append(_listed(prompt, answers, shift))
         elif shift:
             raise ValueError(
-                f"task {task.name!r}: no options are listed in {prompt[:60]!r}..., so they cannot be listed in another order."
+                f"task {task.name!r}: got prompt {prompt[:60]!r}... without listed options, expected options that can be reordered."
             )
         elif choices:
             items.append(Question(prompt, choices, choices.index(answers[0]), answers))

@@ -96,9 +96,11 @@ class HybridReport(Report):
 
 
 class EntryReport(HybridReport):
-    """The gain left when base and tuned model are joined at each layer of the residual stream."""
+    """The gain of hybrids that read with one model up to a layer of the residual stream and continue with the other. See
+    `HybridReport`.
+    """
 
-    question = "At which layer does the gain enter?"
+    question = "At which layer does the gain of tuning arise?"
     measure = "entry"
     axis = "layer of the residual stream at which the models are joined"
 
@@ -106,16 +108,16 @@ class EntryReport(HybridReport):
         below = rows[rows["line"] == "tuned below"]
         enough = below[below["share"] >= 0.5]
         if enough.empty:
-            return "At no layer of the residual stream has the base half of the gain: the tuned layers above are needed too."
-        row = enough.iloc[0]
-        share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
-        return f"Half of the gain is in the residual stream at {row['place']}: the base that goes on from there has {share} of it."
+            return "The base model, continued from no layer of the tuned model, has half of the gain: the tuned layers above are
+            needed too." row = enough.iloc[0] share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
+            return f"Half of the gain is in the residual stream at {row['place']}: the base model, continued from there, has
+            {share}."
 
 
 class BlocksReport(HybridReport):
-    """The gain that each part's weights bring to the base, and that is left without their change."""
+    """The gain of the base model with the tuned weights of one part, and of the tuned model without them. See `HybridReport`."""
 
-    question = "Which part's weights carry the gain?"
+    question = "Which part's weights make the gain of tuning?"
     measure = "blocks"
     axis = "part whose weights are exchanged"
 
@@ -125,14 +127,14 @@ class BlocksReport(HybridReport):
         best, worst = added.loc[added["share"].idxmax()], removed.loc[removed["share"].idxmin()]
         share = f"{best['share']:.0%} [{best['share_lower']:.0%}, {best['share_upper']:.0%}]"
         remaining = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
-        alone = f"The change of {best['place']} alone ({line}) brings {share} of the gain"
-        return f"{alone}; without that of {worst['place']} {remaining} is left."
+        alone = f"The change of {best['place']} alone ({line}) gives {share} of the gain"
+        return f"{alone}; without the change of {worst['place']}, {remaining} remains."
 
 
 class RowsReport(HybridReport):
-    """The gain that nested sets of tuned embedding rows bring to the base."""
+    """The gain of the base model with nested sets of tuned embedding rows. See `HybridReport`."""
 
-    question = "How many embedding rows carry the gain?"
+    question = "How many embedding rows make the gain of tuning?"
     measure = "rows"
     axis = "share of the moved rows of this text"
 
@@ -150,4 +152,4 @@ class RowsReport(HybridReport):
         row = frequent.iloc[-1] if half.empty else half.iloc[0]
         n = sizes[f"most frequent|{row['place']}"]
         share, control = f"{row['share']:.0%}", f"{random.loc[row['place'], 'share']:.0%}"
-        return f"The {n} most frequent moved rows bring {share} of the gain, {n} random ones {control}; by group: {by_group}."
+        return f"The {n} most frequent moved rows give {share} of the gain, {n} random ones {control}; by group: {by_group}."

@@ -211,7 +211,7 @@ def read_weights(name: str, revision: str | None, kind: Any, options: dict[str, 
     except Exception as error:
         if isinstance(error, ImportError) and (method := quantisation(options.get("config"))):
             raise ValueError(
-                f"model {name!r} is quantised by {method}, and what reads that is not here: {_brief(error)}"
+                f"model {name!r} is quantised by {method}, but the library that reads it is not installed: {_brief(error)}"
             ) from error
         raise _unreachable(name, revision, error) or ValueError(
             f"model {name!r}: its weights cannot be read ({_brief(error)}). Use safetensors that match its config.json."

@@ -244,7 +244,7 @@ def test_scores_of_directions_are_corpus_scores_and_their_draws_are_paired(done)
 
 def test_what_cannot_be_swept_is_named(parent, tmp_path):
     cell = _cells()[1]
-    with pytest.raises(ValueError, match="stand twice"):
+    with pytest.raises(ValueError, match="cell names twice"):
         measure_cells(parent, [cell, cell], TEST, tmp_path, **HOW)
     with pytest.raises(ValueError, match="no cell"):
         measure_cells(parent, [], TEST, tmp_path, **HOW)
