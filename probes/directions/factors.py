@@ -97,8 +97,8 @@ class FactorReport(Report):
             note = "" if row.p_holm < 0.05 else ", which may be chance"
             clauses.append(f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} [{row.lower:+.2f}, {row.upper:+.2f}]{note}")
         kind = "partial correlation with a language's score" if len(self.factors) > 1 else "correlation with a language's score"
-        return f"{kind} over {n} languages: {'; '.join(clauses)}. By chance alone, a correlation over so few languages reaches
-        ±{reach:.2f}."
+        chance = f"By chance alone, a correlation over so few languages reaches ±{reach:.2f}."
+        return f"{kind} over {n} languages: {'; '.join(clauses)}. {chance}"
 
     def figures(self) -> dict[str, Figure]:
         """Each side's score against each factor, the other factors taken out of both."""

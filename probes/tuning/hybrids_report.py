@@ -96,9 +96,7 @@ class HybridReport(Report):
 
 
 class EntryReport(HybridReport):
-    """The gain of hybrids that read with one model up to a layer of the residual stream and continue with the other. See
-    `HybridReport`.
-    """
+    """The gain of reading with one model up to a layer and continuing with the other. See `HybridReport`."""
 
     question = "At which layer does the gain of tuning arise?"
     measure = "entry"
@@ -108,10 +106,10 @@ class EntryReport(HybridReport):
         below = rows[rows["line"] == "tuned below"]
         enough = below[below["share"] >= 0.5]
         if enough.empty:
-            return "The base model, continued from no layer of the tuned model, has half of the gain: the tuned layers above are
-            needed too." row = enough.iloc[0] share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
-            return f"Half of the gain is in the residual stream at {row['place']}: the base model, continued from there, has
-            {share}."
+            return "At no layer of the residual stream is half of the gain reached: the tuned layers above are needed too."
+        row = enough.iloc[0]
+        share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
+        return f"Half of the gain is in the residual stream at {row['place']}: the base model, continued from there, has {share}."
 
 
 class BlocksReport(HybridReport):
