@@ -67,6 +67,16 @@ def tidy_values(table: pd.DataFrame, columns: ItemColumns, metrics: Sequence[str
     ------
     KeyError
         Where the table lacks a column.
+
+    Example
+    -------
+    Where each part of a report is, for a table with one value column:
+
+    >>> import pandas as pd
+    >>> columns = ItemColumns("item", ("language",), value="score", measure=None, layer=None)
+    >>> table = pd.DataFrame({"language": ["deu_Latn"], "item": ["1"], "score": [0.5]})
+    >>> tidy_values(table, columns)[["language", "item", "value"]].values.tolist()
+    [['deu_Latn', '1', 0.5]]
     """
     for column, required in columns.only.items():
         table = table[table[column].astype(str) == required]

@@ -33,6 +33,15 @@ def name_points(
         Label and colour of each point.
     size
         Font size.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> from probes.figures.style import blank
+    >>> axes = blank((4, 3)).subplots()
+    >>> name_points(axes, np.array([[0.2, 0.2], [0.2, 0.21]]), ["deu", "nld"], ["black", "black"])
+    >>> [text.get_text() for text in axes.texts]
+    ['deu', 'nld']
     """
     figure: Any = axes.get_figure(root=True)
     figure.draw_without_rendering()

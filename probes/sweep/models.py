@@ -127,7 +127,10 @@ class Models:
 
 
 def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | None) -> TransformerBridge | None:
-    """A kept model; None, with a warning, where it no longer has the weights that were measured."""
+    """The model that `store` kept under `key` with these `facts`, on a `device`.
+
+    None, with a warning, where it no longer has the weights that were measured.
+    """
     try:
         if facts["kept"] == "rows":
             model = put_rows(load(facts["parent"], device=device), store.rows(key))
@@ -143,7 +146,12 @@ def reopened(store: Store, key: str, facts: Mapping[str, Any], device: str | Non
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON has it."""
+    """A `recipe` as plain JSON values.
+
+    >>> from interp.tuning import Recipe
+    >>> recipe_json(Recipe(steps=5))["steps"]
+    5
+    """
     return json.loads(json.dumps(asdict(recipe)))
 
 

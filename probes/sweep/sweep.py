@@ -122,7 +122,11 @@ def missing(
     keep: Keep = "nothing",
     device: str | None = None,
 ) -> list[Cell]:
-    """The cells that `measure_cells`, given the same, would still have to compute, in order. All others can be read now."""
+    """The `cells` that `measure_cells` would still have to compute, in order; all others can be read now.
+
+    `parent`, `corpus`, `folder`, `form`, `metrics`, `shots`, `beams`, `max_new_tokens`, `keep` and `device` are as in
+    `measure_cells`.
+    """
     sweep = _Sweep(Models(str(parent), Path(folder), keep, device), corpus, _scoring(form, metrics, shots, beams, max_new_tokens))
     _check(cells, keep)
     return [cell for cell in cells if sweep.finished(cell) is None]

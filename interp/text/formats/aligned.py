@@ -87,6 +87,12 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
     ------
     ValueError
         An id is missing in a language or occurs twice, or there is no item.
+
+    Example
+    -------
+    >>> rows = {code: iter([Row(f"{code}:1", {"id": "1"})]) for code in ("eng_Latn", "deu_Latn")}
+    >>> align("corpus", rows, limit=None)["deu_Latn"]["1"].where
+    'deu_Latn:1'
     """
     first, *others = given
     head = next(given[first], None)
@@ -112,7 +118,14 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
 
 
 def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:
-    """The rows whose field `split` or `part` is `split`; all rows if it is None. Raises `ValueError` if there are none."""
+    """The `rows` whose field `split` or `part` is `split`; all rows if it is None.
+
+    `source` names them in the `ValueError` that is raised if there are none.
+
+    >>> rows = [Row("a.jsonl:1", {"split": "train"}), Row("a.jsonl:2", {"split": "test"})]
+    >>> [row.where for row in select(rows, "test", "a.jsonl")]
+    ['a.jsonl:2']
+    """
     count = 0
     for row in rows:
         if split is None or split in (row.values.get("split"), row.values.get("part")):
@@ -126,7 +139,11 @@ def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]
 
 
 def value(row: Row, field: str) -> Any:
-    """A field of a row. Raises `ValueError`, with the fields that it has, if it is missing."""
+    """The value of a `field` of a `row`. Raises `ValueError`, with the fields that it has, if it is missing.
+
+    >>> value(Row("a.jsonl:1", {"sentence": "Hello"}), "sentence")
+    'Hello'
+    """
     if field not in row.values:
         raise ValueError(
             f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them. "
@@ -136,7 +153,11 @@ def value(row: Row, field: str) -> Any:
 
 
 def labels(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
-    """The labels of the items, from the rows of one language."""
+    """The labels of the items, by field, from the `rows` of one language: the known label fields that every row has.
+
+    >>> labels([Row("a.jsonl:1", {"sentence": "Hello"})])
+    {}
+    """
     table = list(rows)
     complete = [field for field in LABEL_FIELDS if all(field in row.values for row in table)]
     return {field: tuple(label(row.values[field]) for row in table) for field in complete}
@@ -181,7 +202,14 @@ def _id_of(row: Row, field: str) -> str:
 
 
 def shared(name: str, tables: Mapping[str, Mapping[str, Row]]) -> dict[str, dict[str, Row]]:
-    """Keep the items (rows by id, by language) that every language has, in the order of the first. Logs how many are left out."""
+    """Keep the items that every language has, in the order of the first language. Logs how many are left out.
+
+    `tables` are rows by id, by language; `name` is the corpus in messages. Raises `ValueError` if no item is shared.
+
+    >>> row = Row("a.jsonl:1", {})
+    >>> list(shared("a", {"eng_Latn": {"1": row, "2": row}, "deu_Latn": {"2": row}})["eng_Latn"])
+    ['2']
+    """
     first, *others = tables
     ids = [i for i in tables[first] if all(i in tables[code] for code in others)]
     if not ids:

@@ -56,6 +56,17 @@ def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit:
     ------
     ValueError
         The files are not parallel, or the folder has no corpus or several.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for code, text in (("eng_Latn", "Hello"), ("deu_Latn", "Hallo")):
+    ...         _ = Path(folder, f"{code}.txt").write_text(text + "\\n")
+    ...     corpus = read_folder(Path(folder), "greetings", None, None, None)
+    >>> corpus["de"]
+    ('Hallo',)
     """
     inner = {entry.name: entry for entry in folder.iterdir() if entry.is_dir()}
     if split in inner:
@@ -76,7 +87,7 @@ def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit:
 
 
 def read_one(path: Path, code: str, name: str, limit: int | None, split: str | None) -> ParallelCorpus:
-    """Read a corpus from one file of one language (`code`). Other parameters: `read_folder`."""
+    """Read a corpus from one file `path` of one language `code`. `name`, `limit` and `split` are as in `read_folder`."""
     if path.suffix[1:] in ROW_ENDINGS:
         return read_aligned({code: path}, name, limit, split)
     return ParallelCorpus(name, read_lines(name, {code: path}, limit))
@@ -136,9 +147,9 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None) -> 
 
 
 def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
-    """Group the files of a folder by the parts of their names that are no language, and list the files without a language.
+    """Group the files of a `folder` by the parts of their names that are no language, and list the files without a language.
 
-    Raises `ValueError` for a broken link, and for two files of one language. `split`: an additional file ending.
+    `split` is an additional file ending. Raises `ValueError` for a broken link, and for two files of one language.
     """
     grouped: dict[tuple[str, str], dict[str, Path]] = {}
     unnamed: list[Path] = []
@@ -158,7 +169,11 @@ def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
 
 
 def pairs(folder: Path) -> tuple[dict[frozenset[str], Path], dict[frozenset[str], dict[str, Path]]]:
-    """By pair of languages: two-column tables (`bul_Cyrl-cat_Latn.tsv`) and pairs of text files (`x.af-en.af`, `afr.eng.txt`)."""
+    """The files of a `folder` by pair of languages: tables and pairs of text files.
+
+    A table has two columns (`bul_Cyrl-cat_Latn.tsv`); a pair of text files is `x.af-en.af` and `x.af-en.en`, or `afr.eng.txt` and
+    `eng.afr.txt`.
+    """
     tables: dict[frozenset[str], Path] = {}
     halves: dict[frozenset[str], dict[str, Path]] = {}
     alone: dict[str, Path] = {}
@@ -176,7 +191,10 @@ def pairs(folder: Path) -> tuple[dict[frozenset[str], Path], dict[frozenset[str]
 
 
 def wanted(folder: Path, name: str, files: Mapping[str, T], languages: Sequence[str] | None) -> dict[str, T]:
-    """The files (or readers) of `languages`, in that order; all if it is None. Raises `ValueError` for a language without one."""
+    """The `files` (or readers), by code, of `languages` in that order; all if it is None.
+
+    `folder` and `name` (of the corpus) are for the `ValueError` that is raised for a language without a file.
+    """
     if languages is None:
         return dict(files)
     chosen = resolve_all(languages)

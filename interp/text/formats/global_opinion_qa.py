@@ -17,7 +17,7 @@ from interp.text.templates import Wording, fill
 
 
 def is_opinion(sample: Row) -> bool:
-    """Whether a row is a survey question with the share of each answer."""
+    """Whether a row `sample` is a survey question with the share of each answer."""
     return isinstance(sample.values.get("label"), list) and PIVOT in sample.values
 
 

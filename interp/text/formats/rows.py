@@ -37,6 +37,15 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     ------
     ValueError
         A row is malformed, or the file has another ending.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.tsv").write_text("en\\tde\\nHello\\tHallo\\n")
+    ...     [row.values for row in rows(Path(folder, "a.tsv"))]
+    [{'en': 'Hello', 'de': 'Hallo'}]
     """
     if path.suffix == ".jsonl":
         return _json_lines(path)

@@ -66,7 +66,33 @@ def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: in
 def corpus_of_rows(
     name: str, source: str, rows: Iterable[Row], languages: Sequence[str] | None, limit: int | None
 ) -> ParallelCorpus:
-    """A corpus from rows with the same columns, up to `limit` of them. `source` names them in messages. Raises as `read_table`."""
+    """A corpus from rows with the same columns.
+
+    Parameters
+    ----------
+    name
+        Name of the corpus.
+    source
+        The file or dataset, for messages.
+    rows
+        The rows, each with a column for every language.
+    languages
+        Languages in any spelling. Default: all columns, each of which must then be a language, an id, a document or a known label.
+    limit
+        Read at most so many items.
+
+    Raises
+    ------
+    ValueError
+        A column or row is malformed, or a language is missing.
+
+    Example
+    -------
+    >>> from interp.text.formats.rows import Row
+    >>> rows = [Row("a.tsv:2", {"en": "Hello", "de": "Hallo"})]
+    >>> corpus_of_rows("greetings", "a.tsv", rows, languages=None, limit=None)["deu_Latn"]
+    ('Hallo',)
+    """
     layout: Layout | None = None
     texts: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}
@@ -101,7 +127,14 @@ def corpus_of_rows(
 
 
 def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) -> Layout:
-    """The role of each column. If `languages` is None, every column must be a language, an id, a document or a known label."""
+    """The role of each of the `columns`: the text of a language, the id, the document or a label.
+
+    If `languages` is None, every column must be one of these. `where` is the file and line in the `ValueError` that is raised
+    for an unknown column, and for a language without a column or with two.
+
+    >>> plan(["id", "en", "de"], None, "a.tsv:1").texts
+    {'eng_Latn': 'en', 'deu_Latn': 'de'}
+    """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
     id_column = next((column for column in ID_COLUMNS if column in columns), None)
@@ -134,14 +167,22 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
 
 
 def identifier(value: object, where: str) -> str:
-    """The id of an item as text. Raises `ValueError`, with the place `where`, if it is no text or whole number."""
+    """The id of an item, `value`, as text. Raises `ValueError`, which names the place `where`, if it is no text or whole number.
+
+    >>> identifier(7, "a.tsv:2")
+    '7'
+    """
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
     return text_of(str(value), f"{where}, id")
 
 
 def label(value: object) -> str:
-    """A label of an item as text; JSON if it is no string."""
+    """A label `value` of an item as text; JSON if it is no string.
+
+    >>> label("news"), label([1, 2])
+    ('news', '[1, 2]')
+    """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -20,7 +20,7 @@ _KEY, _WORD, _SENTENCE = "word_original", "word_translation", "blank_prompt_tran
 
 
 def is_word_list(source: str | Path) -> bool:
-    """Whether a folder has word lists with cloze sentences."""
+    """Whether the folder `source` has word lists with cloze sentences."""
     files = [path for path in sorted(Path(source).glob("*.csv")) if parse_file_name(path)]
     first = next(rows(files[0]), None) if files else None
     return first is not None and _SENTENCE in first.values
