@@ -128,7 +128,7 @@ def name_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
 
 
 def separate_labels(axes: Axes, heights: Sequence[float]) -> list[float]:
-    """Move `heights` apart so that labels do not overlap: upwards first, then down. They are in data coordinates of `axes`, rising."""
+    """Move rising `heights`, in data coordinates of `axes`, apart so that labels do not overlap: upwards first, then down."""
     low, high = axes.get_ylim()
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -28,7 +28,7 @@ class FileName(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def language_code(name: str) -> str | None:
-    """The FLORES-200 code of a name that clearly means a language, or None.
+    """The FLORES-200 code of a `name` that clearly means a language, or None.
 
     A name is clear if it includes the script ("xal_Cyrl"), or means a language of FLORES-200 or CLDR. "key", "doc" and "ids" are
     also ISO 639-3 codes of small languages, but are not taken as such here.
