@@ -237,7 +237,7 @@ def test_scores_of_directions_are_corpus_scores_and_their_draws_are_paired(done)
     assert direction_scores(table, "chrf", weights, baseline=True).groupby("target").nunique().eq(1).all(axis=None)
     with pytest.raises(ValueError, match="other items"):
         direction_scores(table.drop(index=table.index[-1]), "exact")
-    with pytest.raises(ValueError, match="Measured: exact, chrf"):
+    with pytest.raises(ValueError, match="was measured: exact, chrf"):
         direction_scores(table, "bleu")
     assert np.isfinite(direction_scores(table, "chrf", weights)).all(axis=None)
 
