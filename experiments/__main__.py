@@ -38,14 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"interp {command}", str(error) or "the memory ran out: ask for less at a time, by --limit or fewer --languages."
         )
     except KeyboardInterrupt:
-        again = args if "--resume" in args else [*args, "--resume"]
-        print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *again])}", file=sys.stderr)
+        arguments = args if "--resume" in args else [*args, "--resume"]
+        print(f"interp {command}: stopped. Continue with: {shlex.join(['interp', command, *arguments])}", file=sys.stderr)
         return 130
     except Exception as error:
         if "--debug" in args:
             raise
-        what = f"a fault of this program: {type(error).__name__}: {error}"
-        return _complain(f"interp {command}", f"{what[:400]} The traceback is in {_traceback_of(error)}; --debug shows it.", 1)
+        message = f"a fault of this program: {type(error).__name__}: {error}"
+        return _complain(f"interp {command}", f"{message[:400]} The traceback is in {_traceback_of(error)}; --debug shows it.", 1)
     return 0
 
 
@@ -74,10 +74,10 @@ def _traceback_of(error: Exception) -> str:
     return file.name
 
 
-def _complain(who: str, what: str, code: int = 2) -> int:
+def _complain(who: str, message: str, code: int = 2) -> int:
     from experiments.runs.terminal import printable
 
-    print(f"{who}: error: {printable(' '.join(what.split()))}", file=sys.stderr)
+    print(f"{who}: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

@@ -1,4 +1,4 @@
-"""`interp answer`: how well does the model answer questions, in each language?"""
+"""`interp answer`: how well does the model answer, in each language?"""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class AnswerSettings(Settings):
     corpus: str = "cldr:facts"
     """Parallel questions: "cldr:facts", or a folder of them (XQuAD, XNLI, XCOPA, MGSM, ...)."""
     split: str | None = None
-    """The part of the questions to ask, as their source names it (validation, test)."""
+    """Split of the questions (validation, test)."""
     template: str | None = None
-    """The wording of a question, with field names of the source in braces."""
+    """Template of a question, with the field names of the source in braces."""
     form: str | None = None
-    """The prompt template around the question, one of interp.tuning.TEMPLATES; by default the question as it stands."""
+    """Prompt template around the question, one of interp.tuning.TEMPLATES. Default: the question alone."""
     shots: int = 0
-    """Questions to show first with their answers; they are not tested."""
+    """Number of few-shot examples. They are not tested."""
     written: bool = True
-    """Let the model write its answer too where there are options."""
+    """Where there are options, also let the model write its answer; --no-written: only choose."""
     beams: int = 1
-    """Beams of beam search; 1 is greedy."""
+    """Number of beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """Most tokens of a written answer; by default twice the longest reference."""
+    """Maximum number of tokens of a written answer. Default: twice the longest reference."""
     output: Path = Path("runs/answer")
     """The run folder to write."""
 

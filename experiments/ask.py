@@ -56,10 +56,10 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     stand_alone()
     settings = settings.resolved()
     check_ours(settings.output)
-    with ExitStack() as held:
+    with ExitStack() as locks:
         # A share that a plain forward contradicts is refused here already.
         with computing(settings, is_whole(settings.output)), collected(settings.seed):
-            waiting = take_share(settings, shard, held)
+            waiting = take_share(settings, shard, locks)
         if waiting:
             print(waiting)
             return

@@ -1,4 +1,4 @@
-"""`interp atlas`: what do the sentences look like at each layer?"""
+"""`interp atlas`: what do the sentences look like at each layer, and does sentence length alone explain it?"""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class AtlasSettings(CaptureSettings):
     depths: tuple[str, ...] = ()
     """Layers to draw, as `embed` or a block index. Default: the first, middle and last."""
     umap: bool = True
-    """Also draw UMAP, which takes most of the time."""
+    """Also draw UMAP, which takes most of the time; --no-umap: do not."""
     neighbours: int = 15
     """Number of neighbours of UMAP (n_neighbors)."""
     random_init: bool = True
-    """Also correlate in a randomly initialised model of the same architecture."""
+    """Also correlate in a randomly initialised model of the same architecture; --no-random-init: do not."""
 
 
 def run(settings: AtlasSettings) -> AtlasReport:

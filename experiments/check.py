@@ -1,4 +1,4 @@
-"""`interp check`: does this model compute what plain Hugging Face computes, and what should a user know about it?"""
+"""`interp check`: is this model computed as its checkpoint says?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """Check a model before you rely on its numbers.
+    """Is this model computed as its checkpoint says?
 
     Compares every fast computation with plain forward passes and with plain Hugging Face, checks the tokenizer, and reports
     attention sinks and the effect of half precision. The exit status is 1 if a check fails.

@@ -1,4 +1,4 @@
-"""`interp compare`: what did tuning change, in behaviour, in representations and in weights?"""
+"""`interp compare`: what did tuning change, in behaviour, representations and weights?"""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ _HYBRIDS = ("entry", "blocks", "rows")
 
 @dataclass(frozen=True)
 class CompareSettings(Settings):
-    """What did tuning change?
+    """What did tuning change, in behaviour, representations and weights?
 
     Runs the same commands on two models, or takes two finished runs of one command, and pairs them item by item: mean
     differences with 95 % confidence intervals, and Holm-corrected p. Runs that differ in more than the model are refused.
     """
 
     before: str = ""
-    """The model before tuning, or a finished run on it; by default --model."""
+    """The model before tuning, or a finished run on it. Default: --model."""
     after: str = ""
     """The tuned model, or a finished run on it."""
     instruments: Annotated[tuple[Instrument, ...], tyro.conf.arg(name="with")] = ("align", "weights")
-    """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights that
-    moved (weights); the layer at which the gain enters (entry); the part whose weights carry it (blocks); the number of embedding
-    rows that carry it (rows)."""
+    """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights
+    that moved (weights); the layer at which the gain of tuning arises (entry); the part whose weights make it (blocks); the
+    number of embedding rows that make it (rows).
+    """
     split: str | None = None
-    """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""
+    """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
     """The prompt template of translations (for translate, weights, entry, blocks, rows)."""
     flips: int = 10_000
-    """Sign flips of the paired permutation test; no p is below 1 / (flips + 1)."""
+    """Number of sign flips of the paired permutation test. No p is below 1 / (flips + 1)."""
     output: Path = Path("runs/compare")
     """The run folder to write; the runs of each command on both models are inside it."""
 
@@ -62,8 +63,8 @@ def run(settings: CompareSettings) -> Report:
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
-            one, other = (_measure(settings, name, *each) for each in ((before, "before"), (after, "after")))
-            changes[name] = compare_reports(Report.load(one), Report.load(other), flips=settings.flips, seed=settings.seed)
+            old, new = (_measure(settings, name, *side) for side in ((before, "before"), (after, "after")))
+            changes[name] = compare_reports(Report.load(old), Report.load(new), flips=settings.flips, seed=settings.seed)
     reports = _about_weights(settings, before, after)
     if not changes:
         first, *rest = reports
@@ -90,16 +91,16 @@ def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Pat
     from experiments.runs.settings import settings_of
 
     own = settings_of(import_module(f"experiments.{name}"))
-    shared = {each.name for each in fields(CompareSettings)} & {each.name for each in fields(own)}
+    shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}
     shared -= {"output", "model", "config", "page", "resume"}
-    given = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
-    return answer(own(**{**given, "model": model, "output": settings.output / name / side, "resume": True}))
+    changed = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
+    return answer(own(**{**changed, "model": model, "output": settings.output / name / side, "resume": True}))
 
 
 def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[str, Report]:
     """The reports about weights, in the order they were asked for."""
-    wanted = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
-    if not wanted:
+    names = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
+    if not names:
         return {}
     import interp
     from interp.tuning import translations
@@ -118,7 +119,7 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
         "blocks": lambda: measure_blocks(base, tuned, mixture, form=settings.form, seed=settings.seed),
         "rows": lambda: measure_rows(base, tuned, mixture, form=settings.form, seed=settings.seed),
     }
-    return {name: measures[name]() for name in wanted}
+    return {name: measures[name]() for name in names}
 
 
 def _load(settings: CompareSettings, name: str) -> TransformerBridge:

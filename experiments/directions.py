@@ -1,4 +1,4 @@
-"""`interp directions`: does tuning on some translation directions carry to unseen ones?"""
+"""`interp directions`: does tuning on some translation directions transfer to unseen ones?"""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DirectionsSettings(Scoped, Training):
-    """Does tuning on some directions carry to unseen ones?
+    """Does tuning on some translation directions transfer to unseen ones?
 
     Tunes the model on the directions that the roles of the languages allow and scores every direction: seen, reversed, one side
-    reversed, source, target or both unseen (in tuning: pre-training may have seen them). Beside it the model before tuning,
-    with a few examples shown, and tuned controls. What goes wrong, by published and by corrected rules; whether scores go with
-    similarity to English and pre-training share; whether languages draw together inside.
+    reversed, source, target or both unseen (in tuning: pre-training may have seen them). It is compared with the untuned model,
+    zero-shot and few-shot, and with tuned controls. Also reported: types of errors, by published and by corrected rules;
+    correlation of scores with similarity to English and pre-training share; change of alignment.
     """
 
     corpus: str = "cldr:dates"
-    """Parallel text to tune on; "{source}" and "{target}" in its name stand for codes, where each pair has text of its own."""
+    """Parallel text to tune on. "{source}" and "{target}" in its name are replaced by codes, if each pair has a corpus of its
+    own.
+    """
     languages: tuple[str, ...] = ("tur_Latn", "arb_Arab", "spa_Latn", "jpn_Jpan")
     """More languages; those without a role are unseen."""
     mix: tuple[str, ...] = ("eng_Latn", "rus_Cyrl")
@@ -40,40 +42,41 @@ class DirectionsSettings(Scoped, Training):
     write_only: tuple[str, ...] = ("fra_Latn", "hin_Deva")
     """Languages only written in tuning."""
     rotations: int = 1
-    """How many times to tune with the roles turned over the languages, so that a class does not stand for its languages."""
+    """Number of tunings with the roles rotated over the languages, so that a class of directions is not a few fixed languages."""
     seeds: int = 1
     samples: int | None = 100
-    """Examples of each seen direction; none given means all."""
+    """Number of examples of each seen direction. Default: all."""
     shots: int = 4
-    """Examples shown to the untuned model; 0 leaves few-shot out. They are then tested by nobody."""
+    """Number of few-shot examples for the untuned model; 0: no few-shot. Their items are not tested."""
     controls: tuple[Literal["copy", "shuffled", "all"], ...] = ("copy",)
-    """Other tunings with as many updates: repeating the pivot (the format), shuffled answers, every direction (what can be had)."""
+    """Control models with as many updates. copy: repeating the pivot (the format alone). shuffled: shuffled answers. all: every
+    direction (an upper bound)."""
     metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "script"], ...] = ("exact", "chrf")
-    """What to score; the first is the main one."""
+    """Metrics. The verdict is about the first."""
     judge: Literal["learned", "script"] = "learned"
-    """Who says whether an output is off target: languages learned from the tuning text, or scripts."""
+    """How the language of an output is judged: by a classifier learned from the tuning text, or by script."""
     shares: dict[str, float] = field(default_factory=dict)
-    """What pre-training had of each language (tokens or percent), where it is known."""
+    """Amount of each language in the pre-training text (tokens or percent), where known."""
     similarity: dict[str, float] = field(default_factory=dict)
-    """How like English each language is; none given means alignment measured in the untuned model."""
+    """Similarity of each language to English. Default: alignment measured in the untuned model."""
     align: bool = True
-    """Also measure the alignment of all pairs of languages before and after."""
+    """Also measure the alignment of all pairs of languages before and after; --no-align: do not."""
     align_corpus: str | None = None
-    """Parallel text to measure it on, and similarity to English; none given means what is translated."""
+    """Parallel text to measure alignment, and similarity to English, on. Default: the test sentences."""
     align_limit: int | None = 200
-    """At most so many items of it."""
+    """Maximum number of items to measure alignment on."""
     align_metric: Literal["mexa", "mexa_centred", "p_at_1", "cka_debiased"] = "mexa"
-    """How it is measured."""
+    """Metric of alignment."""
     align_template: str | None = None
-    """Words around each sentence when alignment is measured, with {sentence}, {language} and {autonym}."""
+    """Template around every sentence when alignment is measured, with {sentence}, {language} and {autonym}."""
     align_pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """Which tokens alignment looks at."""
+    """How tokens become one vector when alignment is measured."""
     template: str = "mfti-own"
-    """The prompt format to train and to ask in, one of interp.tuning.TEMPLATES."""
+    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "all"
-    """Which tokens carry loss; the published setting is all of the line."""
+    """Tokens that the loss is computed on. Published setting: all."""
     schedule: Literal["cosine", "linear", "constant"] = "linear"
-    """How the learning rate falls after warming up."""
+    """Schedule of the learning rate after warm-up."""
     learning_rate: float = 3e-4
     epochs: float = 1.0
     steps: int | None = 100
@@ -92,9 +95,9 @@ class DirectionsSettings(Scoped, Training):
         from interp.languages import languages
         from probes.directions.roles import Roles
 
-        given = Roles(self.mix, self.read_only, self.write_only)
-        every = (each.code for each in languages((self.pivot, *self.languages)))
-        return replace(given, unseen=tuple(code for code in dict.fromkeys(every) if code not in given.of))
+        named = Roles(self.mix, self.read_only, self.write_only)
+        every = (lang.code for lang in languages((self.pivot, *self.languages)))
+        return replace(named, unseen=tuple(code for code in dict.fromkeys(every) if code not in named.of))
 
     def study(self) -> DirectionStudy:
         """The study that these settings ask for."""

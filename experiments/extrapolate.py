@@ -1,4 +1,4 @@
-"""`interp extrapolate`: does tuning carry what a model can do in English into other languages?"""
+"""`interp extrapolate`: does tuning carry what the model can do in English into other languages?"""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ if TYPE_CHECKING:
 class ExtrapolateSettings(Scoped, Training):
     """Does tuning carry what the model can do in English into other languages?
 
-    Tunes on English instructions alone, on English, one more language and translation into it (CoIT, a model a language), and
-    on all languages at once (MuIT). Asks every model questions and translations, and measures how its layers align with English.
+    Tunes on English instructions alone; on English, one more language and translation into it (CoIT, one model for each
+    language); and on all languages at once (MuIT). Every model is tested on questions and translation, and its alignment with
+    English is measured.
     """
 
     output: Path = Path("runs/extrapolate")
     """The run folder to write."""
     arms: tuple[Literal["english", "coit", "muit"], ...] = ("english", "coit", "muit")
-    """What to tune on; the untuned model is always beside them."""
+    """What to tune on. The untuned model is always measured too."""
     general: str = "cldr:facts"
     """General instructions: questions with answers (cldr:facts, or a folder), or an instruction .jsonl file with languages."""
     general_split: str | None = None
-    """A part of the general instructions that their source names."""
+    """Split of the general instructions."""
     questions: str = "cldr:facts"
     """Questions to test with."""
     question_split: str | None = None
-    """A part of the questions that their source names."""
+    """Split of the questions."""
     held_out: float = 0.5
-    """Where both are the same text: the share of it that is tested and never trained on."""
+    """If both are the same text: share of it that is tested and not trained on."""
     text: str = "cldr:phrases"
-    """Parallel sentences to align in the layers, best not those of --corpus."""
+    """Parallel sentences to measure alignment on, preferably not those of --corpus."""
     text_split: str | None = None
-    """A part of the sentences that their source names."""
+    """Split of the sentences."""
     wording: str | None = None
-    """Words around every sentence, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled."""
+    """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
-    """How the states of a sentence's tokens become one."""
+    """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
     answer: Literal["exact", "f1", "contains", "choice"] = "exact"
-    """How an answer is judged."""
+    """Metric of an answer."""
     samples: int | None = None
-    """Examples of each kind and language, the first so many of one shuffled order; none given means all."""
+    """Number of examples of each kind and language, drawn with --seed. Default: all."""
 
     def study(self) -> ExtrapolationStudy:
         """The study that these settings ask for."""

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 class InstructionSettings(Settings):
     """At which layer does the model read the target-language tag?
 
-    The target's name in a translation prompt is swapped, masked and deleted: which language is then written? And the residual
-    stream at that name is patched from a prompt for another language, layer by layer: up to which layer does that change the
-    answer? For any model that translates, tuned or not; take the template of its tuning for a tuned one.
+    Swaps, masks and deletes the name of the target language in a translation prompt, and measures which language is written. Then
+    patches the residual stream at that name from a prompt for another language, layer by layer, and measures up to which layer this
+    changes the answer. For a tuned model, take the template it was tuned with.
     """
 
     corpus: str = "cldr:names"
     """Parallel text to translate."""
     split: str | None = "train"
-    """The part of the corpus. The question is about the language, not the words: take words that the model knows."""
+    """Split of the corpus. Choose words that the model knows: the question is about the language, not the words."""
     languages: tuple[str, ...] = ("deu_Latn", "rus_Cyrl", "zho_Hans")
     """Target languages; each is patched with the next one."""
     form: str = "quoted"
-    """The prompt template, one of interp.tuning.TEMPLATES that names the target language."""
+    """Prompt template, one of interp.tuning.TEMPLATES, that names the target language."""
     mask: str = "..."
     """Text in place of a masked name."""
     judge: Literal["learned", "script"] = "learned"
     """How the language of an output is judged: by a classifier learned from the corpus, or by script."""
     limit: int | None = 30
-    """Use at most this many items, drawn by --seed and kept in order."""
+    """Use at most this many items: a random subset drawn with --seed, in corpus order."""
     output: Path = Path("runs/instruction")
     """The run folder to write."""
 

@@ -58,7 +58,7 @@ class LensSettings(Settings):
     lens_steps: int = 250
     """Number of training steps of the tuned lens."""
     controls: bool = True
-    """Also read a randomly initialised model of the same architecture."""
+    """Also read a randomly initialised model of the same architecture; --no-controls: do not."""
 
     @property
     def wanted(self) -> tuple[str, ...] | None:

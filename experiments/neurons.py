@@ -40,7 +40,7 @@ class NeuronsSettings(Settings):
     shards: int = 8
     """Number of groups of sentences counted separately, for the split-half agreement and the permutation test."""
     random_init: bool = True
-    """Also count a randomly initialised model of the same architecture."""
+    """Also count a randomly initialised model of the same architecture; --no-random-init: do not."""
 
 
 class _Inputs(NamedTuple):
@@ -62,8 +62,8 @@ def run(settings: NeuronsSettings) -> NeuronReport:
 def share(settings: NeuronsSettings, shard: Shard) -> None:
     """Count in the languages of this shard; once all shards have counted, switch off this shard's share of the neurons."""
     inputs = _open(settings)
-    if mine := shard.mine(inputs.first.languages):
-        _count(settings, inputs, only=mine)
+    if own_languages := shard.mine(inputs.first.languages):
+        _count(settings, inputs, only=own_languages)
     if settings.modes and meet(settings, shard, "counted"):
         study = _ablation(settings, inputs, _find(settings, inputs, only=inputs.first.languages))  # all shards read at once
         study.share(settings.output / "damage", shard.index, shard.count)

@@ -1,4 +1,4 @@
-"""`interp probe`: what can a linear probe read, and does it transfer to other languages?"""
+"""`interp probe`: what can a linear probe read at each layer, and does it transfer to other languages?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ProbeSettings(CaptureSettings):
     folds: int = 5
     """Number of cross-validation folds. A sentence and its translations are always in the same fold."""
     random_init: bool = True
-    """Also probe a randomly initialised model of the same architecture."""
+    """Also probe a randomly initialised model of the same architecture; --no-random-init: do not."""
 
 
 def run(settings: ProbeSettings) -> ProbeReport:

@@ -1,4 +1,4 @@
-"""`interp quadrants`: which languages profit from tuning on one of them: itself, others, both or none?"""
+"""`interp quadrants`: does tuning on one language improve that language, others, both or neither?"""
 
 from __future__ import annotations
 
@@ -21,63 +21,67 @@ Method = Literal["embeddings", "full", "lora", "shorten", "extend"]
 
 @dataclass(frozen=True)
 class QuadrantsSettings(Training):
-    """Which languages profit from tuning on one of them: the language itself, others, both or none?
+    """Does tuning on one language improve that language, others, both or neither?
 
-    Tunes a model on pairs from the pivot into each language by itself, asks it for that language and for the probe languages,
-    and tells reciprocal, altruistic, selfish and stagnant languages, against the raw base and against one that was tuned to
-    the prompt's format alone. Every language is computed once: a run that was killed, or grew, goes on with --resume.
+    Tunes one model for each language, on pairs from the pivot into it, and scores translation into that language and into the probe
+    languages. A language is reciprocal (both improve), altruistic (others), selfish (itself) or stagnant (neither), compared with
+    the untuned model and with a model tuned on the prompt's format alone. With --resume, models that exist are not tuned again.
     """
 
     corpus: str = "cldr:dates"
-    """Parallel text to tune on; "{language}" in its name stands for each language's code, where each has text of its own."""
+    """Parallel text to tune on. "{language}" in its name is replaced by each language's code, if each has a corpus of its own."""
     probes: tuple[str, ...] = ("afr_Latn", "ron_Latn")
-    """The other languages that are asked for: the multilingual gain is the mean over them."""
+    """Probe languages: the multilingual gain is the mean over them."""
     methods: tuple[Method, ...] = ("embeddings",)
-    """What may move: seen embedding rows, everything, an adapter; or everything after shortening a language's byte-spelled text,
-    or after new pieces for it. Quadrants are reported for the first, the others check the guideline."""
+    """Weights to train: seen embedding rows, all, or a LoRA adapter; or all after shortening the language's byte-spelled text
+    (shorten) or adding tokens for it (extend). Quadrants are reported for the first; the others check the guideline."""
     sizes: tuple[int, ...] = ()
-    """Pairs to tune on, the smaller sets inside the larger; none given means as many as the language with fewest has."""
+    """Numbers of pairs to tune on; smaller sets are part of larger ones. Default: all pairs of the language with fewest."""
     seeds: int = 1
     controls: tuple[Literal["format", "shuffled"], ...] = ("format",)
-    """More baselines: the pivot copied in the same prompt with as many updates; each language's pairs with answers shuffled."""
+    """More baselines with as many updates. format: copying the pivot in the same prompt. shuffled: the pairs with answers
+    shuffled.
+    """
     metric: Literal["chrf", "exact", "bleu", "spbleu"] = "chrf"
-    """The score whose gain is measured."""
+    """Metric of the gains."""
     threshold: float = 0.0
-    """A gain is one above this."""
+    """A change above this counts as a gain."""
     relative: bool = False
     """Gains in percent of the baseline's score instead of points."""
     level: float = 0.95
-    """The share of bootstrap draws that must agree on a quadrant; below it a language is undetermined."""
+    """Share of bootstrap resamples that must agree on a quadrant; otherwise the language is undetermined."""
     survey: str | None = None
-    """Parallel text to measure the tokenizer on, for the regression of the gains; none given leaves it out."""
+    """Parallel text to measure the tokenizer on, for the regression of the gains. Default: no regression."""
     drop: Literal[1, 2] | None = 1
-    """Method "shorten": the lead byte, or the lead and the second byte; None for whatever saves most."""
+    """Method "shorten": drop the lead byte, or the lead and the second byte. None: whichever saves most tokens."""
     pieces: int = 3000
-    """Method "extend": new pieces for a language."""
+    """Method "extend": number of new tokens for a language."""
     init: Literal["subword", "mean", "random"] = "subword"
-    """Method "extend": what the new rows begin as."""
+    """Method "extend": initialisation of the new rows."""
     template: str = "named"
-    """The prompt format to tune and to ask in, one of interp.tuning.TEMPLATES; best one that the base does not know."""
+    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES, preferably one that the untuned model does not
+    know.
+    """
     learning_rate: float = 1e-2
     rates: dict[str, float] = field(default_factory=lambda: {"full": 3e-4, "shorten": 3e-4, "extend": 3e-4, "lora": 3e-3})
-    """Learning rates of methods that have their own."""
+    """Learning rate of each other method."""
     epochs: float = 3.0
     keep: Literal["nothing", "rows", "model"] = "rows"
-    """What to keep of each tuned model: the embedding rows that moved (of method "embeddings"), its whole folder, or nothing."""
+    """What to keep of each tuned model: the embedding rows that changed (method "embeddings"), the whole folder, or nothing."""
     output: Path = Path("runs/quadrants")
     """The run folder to write."""
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
         """The languages to read: the pivot, those to tune on, those to ask for; None means all that the corpus has."""
-        named = super().wanted
-        return named and tuple(dict.fromkeys((*named, *self.probes)))
+        chosen = super().wanted
+        return chosen and tuple(dict.fromkeys((*chosen, *self.probes)))
 
     def resolved(self) -> QuadrantsSettings:
         """The same settings with every language under its one code."""
         from interp.languages import languages
 
-        return replace(super().resolved(), probes=tuple(each.code for each in languages(self.probes)))
+        return replace(super().resolved(), probes=tuple(lang.code for lang in languages(self.probes)))
 
     def recipes(self) -> dict[Method, Recipe]:
         """How the models of each method are tuned."""

@@ -1,4 +1,4 @@
-"""`interp scale`: how does translation grow with parallel data, and how should a budget of it be divided over languages?"""
+"""`interp scale`: how does translation improve with parallel data, and how should a budget of it be divided over languages?"""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScaleSettings(Scoped, Training):
-    """How does translation into a language grow with the pairs it was tuned on?
+    """How does translation improve with parallel data, and how should a budget of it be divided over languages?
 
     Tunes a model on more and more pairs of each language, the smaller sets inside the larger, fits the scaling law
     S = 100 - alpha (gamma X)^beta and its rivals, and divides a --budget of pairs over the languages by it.
     """
 
     corpus: str = "cldr:dates"
-    """Parallel text to train on; "{language}" in its name stands for each language's code, where each has text of its own."""
+    """Parallel text to tune on. "{language}" in its name is replaced by each language's code, if each has a corpus of its own."""
     output: Path = Path("runs/scale")
     """The run folder to write."""
     sizes: tuple[int, ...] = (32, 64, 128, 256)
-    """Pairs to tune on, three sizes or more."""
+    """Numbers of pairs to tune on, at least three."""
     metric: Literal["chrf", "exact", "bleu", "spbleu"] = "chrf"
-    """The score that is to grow."""
+    """Metric to fit the law to."""
     gamma: Literal["free", "alignment", "overlap"] = "free"
-    """How near a language is to the pivot: fitted, or measured before tuning by MEXA or by shared tokens, and then tested."""
+    """Similarity gamma of a language to the pivot: fitted, or measured before tuning by MEXA or by shared tokens."""
     reference: str | None = None
-    """The language with gamma 1; none given means the one that scores best."""
+    """Language with gamma 1. Default: the one that scores best."""
     budget: int | None = None
-    """Pairs to divide over the languages."""
+    """Number of pairs to divide over the languages. Default: no plan."""
     caps: dict[str, int] = field(default_factory=dict)
-    """The most that a language may get; none given means the pairs there are."""
+    """Maximum number of pairs of a language. Default: as many as the corpus has."""
     objective: Literal["sum", "weighted", "maxmin"] = "sum"
-    """What the division is to make highest: the mean score, the weighted mean, or the lowest score."""
+    """Objective to maximise: the mean score, the weighted mean, or the lowest score."""
     weights: dict[str, float] = field(default_factory=dict)
-    """What a point of each language's score is worth, for the objective "weighted"."""
+    """Weight of each language's score, for the objective "weighted"."""
     validate: bool = False
-    """Also tune models on the planned, a uniform and random divisions of the budget, and compare them."""
+    """Also tune models on the planned, a uniform and random divisions of the budget, and compare their scores."""
 
     def resolved(self) -> ScaleSettings:
         """The same settings with every language under its one code."""

@@ -42,8 +42,8 @@ def run(settings: SteerSettings) -> SubspaceReport:
     from probes.statistics.folds import halves
     from probes.steering.measure import measure_steering
 
-    wanted = replace(settings, languages=settings.languages or (settings.target,))
-    model, (first, second) = settings.load_model(), halves(wanted.read_corpus(), settings.seed)
+    chosen = replace(settings, languages=settings.languages or (settings.target,))
+    model, (first, second) = settings.load_model(), halves(chosen.read_corpus(), settings.seed)
     return measure_steering(
         model,
         interp.capture(model, first, folder=settings.output / "activations"),

@@ -1,4 +1,4 @@
-"""`interp translate`: how well does the model translate, in each direction?"""
+"""`interp translate`: how well does the model translate?"""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 class TranslateSettings(Settings):
     """How well does the model translate?
 
-    Every sentence in every direction, with its hypothesis kept: exact match, chrF++, BLEU, the likelihood of the reference,
-    and whether the output is in the target's script, each beside the untranslated source as baseline.
+    Translates every sentence in every direction, and scores exact match, chrF++, BLEU, the likelihood of the reference, and
+    whether the output is in the target's script. The baseline of each is the untranslated source. The outputs are in the table.
     """
 
     directions: Literal["from", "into", "all"] = "from"
-    """Which directions: from the pivot, into it, or all ordered pairs of languages."""
+    """Directions: from the pivot, into it, or all ordered pairs of languages."""
     split: str | None = None
-    """The part of the corpus to measure on, best one that tuning never saw (cldr: heldout)."""
+    """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
-    """The prompt template, one of interp.tuning.TEMPLATES; for a tuned model that of its tuning."""
+    """Prompt template, one of interp.tuning.TEMPLATES. For a tuned model, take the one it was tuned with."""
     metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "nll", "script"], ...] = ("exact", "chrf", "bleu", "nll", "script")
-    """What to score, the main metric first."""
+    """Metrics. The verdict is about the first."""
     shots: int = 0
-    """Translations to show first; their items are not tested."""
+    """Number of few-shot examples. Their items are not tested."""
     beams: int = 1
-    """Beams of beam search; 1 is greedy."""
+    """Number of beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """Most tokens of an output; by default twice the longest reference."""
+    """Maximum number of tokens of an output. Default: twice the longest reference."""
     output: Path = Path("runs/translate")
     """The run folder to write."""
 

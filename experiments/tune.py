@@ -1,4 +1,4 @@
-"""`interp tune`: what changes inside a model when it is tuned begins with a tuned model that proves what moved."""
+"""`interp tune`: what did the model learn from its tuning data?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TuneSettings(Mixing, Scoped, Tuning):
     """What did the model learn from its tuning data?
 
     Tunes a model on a mixture and writes an ordinary Hugging Face folder into --output: `--model` takes it everywhere.
-    Which tensors and embedding rows moved is checked at the end and written down. Several devices or machines:
+    Which tensors and embedding rows changed is checked at the end and recorded. Several devices or machines:
     `accelerate launch --multi_gpu --num_processes 4 -m experiments tune ...` with the same options, and the same weights.
     """
 
@@ -31,26 +31,26 @@ class TuneSettings(Mixing, Scoped, Tuning):
     """Arithmetic of training: bfloat16, or float32 (on a GPU that has it, bfloat16 too). With either, weights are trained in
     float32, and the tuned model is saved in the checkpoint's own dtype."""
     targets: tuple[str, ...] = ()
-    """LoRA: the linear maps it sits on; none given means query and value."""
+    """LoRA: the linear layers to adapt. Default: query and value."""
     template: str = "parrot"
-    """The prompt format, one of interp.tuning.TEMPLATES."""
+    """Prompt template, one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "answer"
-    """Which tokens carry loss."""
+    """Tokens that the loss is computed on."""
     max_length: int = 1024
     learning_rate: float = 2e-5
     epochs: float = 3.0
     batch: int = 128
     device_batch: int = 8
     warmup: float = 0.03
-    """Share of the updates with a rising learning rate."""
+    """Share of the updates in which the learning rate rises."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate falls after that."""
+    """Schedule of the learning rate after warm-up."""
     weight_decay: float = 0.0
     """Weight decay of AdamW."""
     clip: float = 1.0
-    """The largest norm of a gradient."""
+    """Gradients are clipped to this norm."""
     held_out: float = 0.05
-    """Share of the items never trained on, scored before and after."""
+    """Share of the items that are held out and scored before and after tuning."""
     checkpoints: int = 4
 
 

@@ -123,12 +123,12 @@ def language(spelling: str | Language) -> Language:
     """
     if isinstance(spelling, Language):
         return spelling
-    wanted = spelling.strip()
-    if len(wanted) > _LONGEST:
-        raise ValueError(f"unknown language {wanted[:40]!r}...: got {len(wanted)} characters, expected at most {_LONGEST}.")
-    code = resolve(wanted)
+    stripped = spelling.strip()
+    if len(stripped) > _LONGEST:
+        raise ValueError(f"unknown language {stripped[:40]!r}...: got {len(stripped)} characters, expected at most {_LONGEST}.")
+    code = resolve(stripped)
     if code is None:
-        raise ValueError(_unknown(wanted))
+        raise ValueError(_unknown(stripped))
     return Language(code)
 
 
@@ -137,26 +137,27 @@ def resolve(spelling: str) -> str | None:
 
     It does not search for the nearest language, so it is fast enough to look up every column of a table.
     """
-    wanted = _FLORES101.get(spelling, spelling)
-    if wanted in FLORES200:
-        return wanted
-    if len(wanted) > _LONGEST:
+    code_or_name = _FLORES101.get(spelling, spelling)
+    if code_or_name in FLORES200:
+        return code_or_name
+    if len(code_or_name) > _LONGEST:
         return None
-    parts = _TAG.fullmatch(wanted.replace("_", "-"))
+    parts = _TAG.fullmatch(code_or_name.replace("_", "-"))
     code = _of_tag(*parts.groups()) if parts else None
-    return code or _names().get(wanted.casefold()) or _of_name(wanted)
+    return code or _names().get(code_or_name.casefold()) or _of_name(code_or_name)
 
 
 def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
     """Resolve several spellings, in their order. Raises `ValueError` if one is unknown, or if two mean the same language."""
     spelled: dict[Language, str | Language] = {}
     for spelling in spellings:
-        one = language(spelling)
-        if one in spelled:
+        resolved = language(spelling)
+        if resolved in spelled:
             raise ValueError(
-                f"languages {str(spelled[one])!r} and {str(spelling)!r} both mean {one.code} ({one.name}). Give each language once."
+                f"languages {str(spelled[resolved])!r} and {str(spelling)!r} both mean {resolved.code} ({resolved.name}). "
+                "Give each language once."
             )
-        spelled[one] = spelling
+        spelled[resolved] = spelling
     return tuple(spelled)
 
 
@@ -177,8 +178,8 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> str:
     >>> nearest("aling", ["align", "lens", "probe"])
     ' Did you mean align?'
     """
-    near = difflib.get_close_matches(word[:_LONGEST], list(known), n=n, cutoff=0.5)
-    return f" Did you mean {', '.join(near)}?" if near else ""
+    matches = difflib.get_close_matches(word[:_LONGEST], list(known), n=n, cutoff=0.5)
+    return f" Did you mean {', '.join(matches)}?" if matches else ""
 
 
 def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
@@ -218,8 +219,8 @@ def _scripts() -> dict[str, str]:
     """ISO 15924 code by casefolded English name, "cyrillic" -> "Cyrl", for scripts that text is written in."""
     from babel import Locale
 
-    named = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
-    return named | {"simplified": "Hans", "traditional": "Hant"}
+    by_name = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
+    return by_name | {"simplified": "Hans", "traditional": "Hant"}
 
 
 @lru_cache(maxsize=1)
@@ -232,10 +233,10 @@ def _likely(subtag: str, region: str | None) -> str | None:
     """The likely script of a language by CLDR, "Latn"; None if CLDR does not know the language."""
     from babel.core import get_global
 
-    known = get_global("likely_subtags")
+    likely = get_global("likely_subtags")
     for key in (f"{subtag}_{(region or '').upper()}", subtag):
-        if key in known:
-            return known[key].split("_")[1]
+        if key in likely:
+            return likely[key].split("_")[1]
     return None
 
 
@@ -253,11 +254,11 @@ def _subtag(alpha3: str) -> str:
     return short if back == alpha3 else alpha3
 
 
-def _langcode(one: Language) -> langcodes.Language:
-    alpha3 = one.code[:3]
-    usual = one.script == _usual(alpha3, None) and one.script not in ("Hans", "Hant")
+def _langcode(lang: Language) -> langcodes.Language:
+    alpha3 = lang.code[:3]
+    usual = lang.script == _usual(alpha3, None) and lang.script not in ("Hans", "Hant")
     subtag = "qu" if alpha3 == "que" else _subtag(alpha3)
-    return langcodes.Language.make(language=subtag, script=None if usual else one.script)
+    return langcodes.Language.make(language=subtag, script=None if usual else lang.script)
 
 
 def _unknown(spelling: str) -> str:
@@ -269,8 +270,8 @@ def _unknown(spelling: str) -> str:
             f"got language {spelling!r}, whose script is not known, expected a code with the script, such as "
             f"{names.get(spelling, spelling)}_Latn."
         )
-    near = nearest(spelling, [*FLORES200, *names, *names.values()])
+    suggestion = nearest(spelling, [*FLORES200, *names, *names.values()])
     return (
         f"unknown language {spelling!r}: expected a FLORES-200 code (deu_Latn), a BCP 47 tag (de, zh-CN), with the script for a "
-        f"rare language (xal-Cyrl), or an English name (German).{near}"
+        f"rare language (xal-Cyrl), or an English name (German).{suggestion}"
     )

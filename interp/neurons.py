@@ -213,9 +213,9 @@ def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: T
     sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, total)
 
 
-def _keep(kept: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
+def _keep(recorded: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
     """What one sentence of a batch holds at its own tokens, `[token neuron]`, by the name of the hook."""
-    kept[name] = x[row, counted[row].to(x.device)].float().cpu()
+    recorded[name] = x[row, counted[row].to(x.device)].float().cpu()
 
 
 def _check_sentences(
@@ -226,36 +226,36 @@ def _check_sentences(
 ) -> None:
     """Run some sentences again, each alone. Raises `ReceiptError` where what was counted of one is another than it holds there."""
     off = []
-    for item, kept in counted.items():
+    for item, recorded in counted.items():
         batch, (start, stop) = pad(model, [sequences[item]]), (tokenized[item].start, tokenized[item].stop)
-        _, held = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(kept), use_cache=False)
-        plain = {name: held[name][0, start:stop].float().cpu() for name in kept}
-        off.append(max(share_of_largest(kept[name], plain[name]) for name in kept))
+        _, cache = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(recorded), use_cache=False)
+        plain = {name: cache[name][0, start:stop].float().cpu() for name in recorded}
+        off.append(max(share_of_largest(recorded[name], plain[name]) for name in recorded))
     receipts.record_differences(_WHAT, off, tolerance_of(model))
 
 
 def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:
-    seen = tokens.clamp(min=1)[:, None, None]
+    counted = tokens.clamp(min=1)[:, None, None]
     rate, mean, square = (
-        torch.stack([sums[f"{kind}.{b}"] for b in range(blocks)], 1) / seen for kind in ("fires", "sum", "square")
+        torch.stack([sums[f"{kind}.{b}"] for b in range(blocks)], 1) / counted for kind in ("fires", "sum", "square")
     )
     variance = (square - mean.square()).clamp(min=0)
     return {"rate": rate.float(), "mean": mean.float(), "variance": variance.float(), "tokens": tokens}
 
 
 def _resume(
-    cache: Cache[dict[str, Tensor]], code: str, asked: Facts, count: Callable[[], dict[str, Tensor]], together: bool
+    cache: Cache[dict[str, Tensor]], code: str, facts: Facts, count: Callable[[], dict[str, Tensor]], together: bool
 ) -> dict[str, Tensor]:
     """The counts of one language, in a folder that holds those of one model and text."""
     folder = cache.folder
     with locked(folder, shared=together):
         before = _asked_before(folder / _COUNTS)
-        if before is not None and (other := differences(before, asked)):
+        if before is not None and (other := differences(before, facts)):
             raise ValueError(
                 f"{folder} holds counts of {describe_differences(dict([next(iter(other.items()))]))}. Choose another folder."
             )
-        write_sealed(folder / _COUNTS, asked)
-        path, of = folder / f"{code}.safetensors", {**asked, "language": code}
+        write_sealed(folder / _COUNTS, facts)
+        path, of = folder / f"{code}.safetensors", {**facts, "language": code}
         if (saved := cache.find(of, path)) is not None:
             _log.info("neurons: %s is already counted in %s", code, folder)
             return saved

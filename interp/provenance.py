@@ -65,9 +65,9 @@ class Signature:
 
     def differences(self, other: Signature) -> dict[str, tuple[str, str]]:
         """The fields in which this signature and `other` differ, with both values. Empty if the numbers are comparable."""
-        mine, theirs = self.fields(), other.fields()
-        keys = [*mine, *(key for key in theirs if key not in mine)]
-        return {key: (mine.get(key, ""), theirs.get(key, "")) for key in keys if mine.get(key) != theirs.get(key)}
+        own, others = self.fields(), other.fields()
+        keys = [*own, *(key for key in others if key not in own)]
+        return {key: (own.get(key, ""), others.get(key, "")) for key in keys if own.get(key) != others.get(key)}
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON, for `from_dict`."""

@@ -67,9 +67,19 @@ def tidy_values(table: pd.DataFrame, columns: ItemColumns, metrics: Sequence[str
     ------
     KeyError
         Where the table lacks a column.
+
+    Example
+    -------
+    Where each part of a report is, for a table with one value column:
+
+    >>> import pandas as pd
+    >>> columns = ItemColumns("item", ("language",), value="score", measure=None, layer=None)
+    >>> table = pd.DataFrame({"language": ["deu_Latn"], "item": ["1"], "score": [0.5]})
+    >>> tidy_values(table, columns)[["language", "item", "value"]].values.tolist()
+    [['deu_Latn', '1', 0.5]]
     """
-    for column, wanted in columns.only.items():
-        table = table[table[column].astype(str) == wanted]
+    for column, required in columns.only.items():
+        table = table[table[column].astype(str) == required]
 
     def text(column: str | None) -> pd.Series:
         return table[column].astype(str) if column else pd.Series("", table.index)
@@ -83,8 +93,8 @@ def tidy_values(table: pd.DataFrame, columns: ItemColumns, metrics: Sequence[str
     if "document" in table:
         shared["document"] = text("document")
     if columns.one_column_a_metric:
-        named = {name: name for name in metrics}
+        measures = {name: name for name in metrics}
     else:
-        named = {columns.value: text(columns.measure) if columns.measure else columns.value}
-    frames = [shared.assign(measure=measure, value=table[column].astype(float)) for column, measure in named.items()]
+        measures = {columns.value: text(columns.measure) if columns.measure else columns.value}
+    frames = [shared.assign(measure=measure, value=table[column].astype(float)) for column, measure in measures.items()]
     return pd.concat(frames, ignore_index=True)[[*CELL, "item", "value", *(["document"] if "document" in table else [])]]

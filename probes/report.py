@@ -246,9 +246,9 @@ def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
     @wraps(measure)
     def measured(*args: _Asked.args, **kwargs: _Asked.kwargs) -> _Made:
         seed = kwargs.get("seed", getattr(args[0], "seed", 0) if args else 0)
-        with collected(int(seed)) as found:  # type: ignore[call-overload]
+        with collected(int(seed)) as receipts:  # type: ignore[call-overload]
             report = measure(*args, **kwargs)
-        return replace(report, receipts=merge_receipts(found))
+        return replace(report, receipts=merge_receipts(receipts))
 
     return measured
 
@@ -262,8 +262,8 @@ def read_manifest(folder: str | Path) -> Manifest:
         plain = read_sealed(safe_path(Path(folder), MANIFEST))
         validate(_Manifest, plain, path)
         manifest = cast(Manifest, plain)  # validated just now
-        needed = {_TABLE, _SUMMARY, *(figure_file(index, name) for index, name in enumerate(manifest["figures"]))}
-        if missing := needed - manifest["files"].keys():
+        required = {_TABLE, _SUMMARY, *(figure_file(index, name) for index, name in enumerate(manifest["figures"]))}
+        if missing := required - manifest["files"].keys():
             raise ValueError(f"{path} names no {min(missing)}")
     except ValueError as error:
         raise ValueError(f"{str(error).removesuffix('.')}. Not readable as a manifest; run the command again.") from None
@@ -272,7 +272,7 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 def receipts_of(manifest: Manifest) -> tuple[Receipt, ...]:
     """The receipts in a manifest; none where it was written before there were any."""
-    return tuple(Receipt(**each) for each in manifest.get("receipts", ()))
+    return tuple(Receipt(**entry) for entry in manifest.get("receipts", ()))
 
 
 def check_files(folder: Path, manifest: Manifest, names: Iterable[str] | None = None) -> None:
@@ -309,8 +309,8 @@ def _read(reader: Callable[[Path], _Read], path: Path) -> _Read:
 
 def _kind(name: str) -> type[Report] | None:
     """The report class of that name: one that is defined already, else one of `probes.__all__`."""
-    known = {kind.__name__: kind for kind in _subclasses(Report)}
-    return known[name] if name in known else getattr(probes, name) if name in probes.__all__ else None
+    defined = {kind.__name__: kind for kind in _subclasses(Report)}
+    return defined[name] if name in defined else getattr(probes, name) if name in probes.__all__ else None
 
 
 def _has_item_values(kind: type[Report]) -> bool:
@@ -323,4 +323,4 @@ def _paired_kinds() -> list[str]:
 
 
 def _subclasses(kind: type[Report]) -> list[type[Report]]:
-    return [each for child in kind.__subclasses__() for each in (child, *_subclasses(child))]
+    return [subclass for child in kind.__subclasses__() for subclass in (child, *_subclasses(child))]

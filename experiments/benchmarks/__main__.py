@@ -18,12 +18,12 @@ BENCHMARKS = {
 
 def main(arguments: list[str]) -> int:
     """Run the benchmark named by the first of `arguments` with the others; returns the exit code."""
-    name, *rest = arguments or ["--help"]
+    name, *options = arguments or ["--help"]
     if name not in BENCHMARKS:
-        lines = "\n".join(f"  {each:12} {what}" for each, what in BENCHMARKS.items())
+        lines = "\n".join(f"  {benchmark:12} {question}" for benchmark, question in BENCHMARKS.items())
         print(f"python -m experiments.benchmarks NAME [--help]\n\n{lines}")
         return 0 if name in ("-h", "--help") else 2
-    import_module(f"experiments.benchmarks.{name}").main(rest)
+    import_module(f"experiments.benchmarks.{name}").main(options)
     return 0
 
 

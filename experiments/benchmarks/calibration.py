@@ -37,14 +37,14 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
     for heading in ("check", "measured", "promised", ""):
         table.add_column(heading, justify="right" if heading == "measured" else "left")
-    kept = []
+    results = []
     for check in (_coverage, _coverage_of_measures, _paired_tests, _families, _alignment, _few_sentences):
         for name, measured, promised, good in check(options.simulations, options.seed):
             table.add_row(name, f"{measured:.3f}", promised, "ok" if good else "BROKEN")
-            kept.append(good)
+            results.append(good)
         table.add_section()
     Console().print(table)
-    if not all(kept):
+    if not all(results):
         raise SystemExit(1)
 
 
@@ -62,8 +62,8 @@ def _coverage(simulations: int, seed: int) -> Iterator[Row]:
     }
     for name, (values, truth, clusters) in samples.items():
         lower, upper = bootstrap(values, 1000, seed, clusters)
-        held = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % interval, {name}", held, "0.93 to 0.97", 0.93 <= held <= 0.97
+        coverage = float(((lower <= truth) & (truth <= upper)).mean())
+        yield f"95 % interval, {name}", coverage, "0.93 to 0.97", 0.93 <= coverage <= 0.97
 
 
 def _paired_tests(simulations: int, seed: int) -> Iterator[Row]:
@@ -99,8 +99,8 @@ def _coverage_of_measures(simulations: int, seed: int) -> Iterator[Row]:
     for metric, (values, _) in _measured(simulations, 100, 0.5, seed).items():
         lower, upper = bootstrap(values.T, 500, seed)
         truth = values.mean()
-        held = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % interval, {metric}", held, "0.90 or more", held >= 0.90
+        coverage = float(((lower <= truth) & (truth <= upper)).mean())
+        yield f"95 % interval, {metric}", coverage, "0.90 or more", coverage >= 0.90
 
 
 def _alignment(simulations: int, seed: int) -> Iterator[Row]:
@@ -128,7 +128,7 @@ def _measured(
     for start in range(0, simulations, _AT_ONCE):
         layers = min(_AT_ONCE, simulations - start)
         shared, *own = (torch.randn(layers, n, 16, generator=rng) for _ in range(3))
-        pair = Pair(*(Cloud(share**0.5 * shared + (1 - share) ** 0.5 * each, folds, same) for each in own))
+        pair = Pair(*(Cloud(share**0.5 * shared + (1 - share) ** 0.5 * part, folds, same) for part in own))
         for metric in metrics:
             scores = measure(pair, metric)
             results[metric].append((scores.values.numpy(), scores.p))

@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] = ()) -> None:
     if options.peak:
         print(json.dumps(_peak(options)))
         return
-    for what, shortest, longest in (("sentences", 4, 60), ("names", 2, 8)):
+    for kind, shortest, longest in (("sentences", 4, 60), ("names", 2, 8)):
         runs = _runs(options, shortest, longest)
         expected = runs["capture"]()[:-1]
         for name, run in runs.items():  # the last row is after the final norm in Hugging Face, before it in capture
             assert torch.allclose(run()[:-1], expected, atol=1e-4), f"{name} pools other states"
-        title = f"{options.texts} {what} of {shortest}-{longest} tokens, {options.layers} layers x {options.width}"
+        title = f"{options.texts} {kind} of {shortest}-{longest} tokens, {options.layers} layers x {options.width}"
         Console().print(
             _speeds(
                 _alternate(runs, options.rounds), f"{title}, {options.threads} thread(s), {options.rounds} rounds", options.texts
@@ -124,9 +124,9 @@ def _speeds(seconds: dict[str, list[float]], title: str, n: int) -> Table:
     table = Table(title=title)
     for heading in ("loop", "texts / CPU s", "capture is faster by", "lowest - highest round"):
         table.add_column(heading, justify="left" if heading == "loop" else "right")
-    for name, each in seconds.items():
-        ratios = [theirs / ours for theirs, ours in zip(each, seconds["capture"], strict=True)]
-        table.add_row(name, f"{n / median(each):.1f}", f"{median(ratios):.2f} x", f"{min(ratios):.2f} - {max(ratios):.2f}")
+    for name, own_seconds in seconds.items():
+        ratios = [loop / capture for loop, capture in zip(own_seconds, seconds["capture"], strict=True)]
+        table.add_row(name, f"{n / median(own_seconds):.1f}", f"{median(ratios):.2f} x", f"{min(ratios):.2f} - {max(ratios):.2f}")
     return table
 
 

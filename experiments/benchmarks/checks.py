@@ -59,10 +59,10 @@ def main(arguments: Sequence[str] = ()) -> None:
     table = Table(title=f"{options.model}, {options.items} items of cldr:facts, English into German, all controls")
     for heading in ("what", "whole, CPU s", "checks, CPU s", "share"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
-    model, whole, checks = _load(options)
-    table.add_row("load check in interp.load", f"{whole:.2f}", f"{checks:.2f}", f"{checks / whole:.1%}")
-    whole, checks = _transplant(model, options)
-    table.add_row("receipts in measure_transplant", f"{whole:.2f}", f"{checks:.2f}", f"{checks / whole:.1%}")
+    model, total, checks = _load(options)
+    table.add_row("load check in interp.load", f"{total:.2f}", f"{checks:.2f}", f"{checks / total:.1%}")
+    total, checks = _transplant(model, options)
+    table.add_row("receipts in measure_transplant", f"{total:.2f}", f"{checks:.2f}", f"{checks / total:.1%}")
     Console().print(table)
 
 

@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] = ()) -> None:
                 attempts = list(_round(_flags(command, folder, options), folder, straight.seconds, rng))
                 same = _compare(undisturbed, folder)
                 good &= same.startswith("yes")
-                lost = sum(each.seconds for each in attempts) - straight.seconds
-                kills = sum(each.code < 0 for each in attempts)
+                lost = sum(attempt.seconds for attempt in attempts) - straight.seconds
+                kills = sum(attempt.code < 0 for attempt in attempts)
                 table.add_row(command, f"{straight.seconds:.1f}", str(kills), f"{lost:.1f}", same)
     Console().print(table)
     if not good:

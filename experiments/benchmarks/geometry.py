@@ -71,9 +71,9 @@ def _loop_seconds(x: np.ndarray, y: np.ndarray, rows: int) -> float:
         hits = []
         for i in range(rows):
             own = 1 - cosine(x[0, i], y[0, i])
-            there = max(1 - cosine(x[0, i], y[0, j]) for j in range(x.shape[1]) if j != i)
-            back = max(1 - cosine(x[0, j], y[0, i]) for j in range(x.shape[1]) if j != i)
-            hits.append(own > max(there, back))
+            forward = max(1 - cosine(x[0, i], y[0, j]) for j in range(x.shape[1]) if j != i)
+            backward = max(1 - cosine(x[0, j], y[0, i]) for j in range(x.shape[1]) if j != i)
+            hits.append(own > max(forward, backward))
         return hits
 
     pair = _pair(torch.from_numpy(x[:1]), torch.from_numpy(y[:1]))

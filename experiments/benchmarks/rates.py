@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     options = _parse(arguments)
     torch.set_num_threads(1)
     for name, model in (("bundled", interp.load("bundled", device="cpu", dtype="float32")), ("random", _llama(options.millions))):
-        millions = sum(each.numel() for each in model.original_model.parameters()) / 1e6
+        millions = sum(parameter.numel() for parameter in model.original_model.parameters()) / 1e6
         peak = _matmul(model, options.tokens)
         table = Table(title=f"{name}: {millions:.0f}M parameters; a plain matrix product reaches {peak / 1e9:.1f} GFLOP/s")
         for heading in ("work", "seconds", "rate", "GFLOP/s", "share of the product"):
@@ -97,7 +97,7 @@ def _llama(millions: int) -> TransformerBridge:
 
 def forward_flop(model: TransformerBridge, tokens: float, length: float, heads: float = 0) -> float:
     """FLOP of a forward pass of `model` over `tokens` tokens in sequences of `length`, with logits at `heads` of them."""
-    blocks = sum(each.numel() for name, each in model.original_model.named_parameters() if "layers." in name)
+    blocks = sum(parameter.numel() for name, parameter in model.original_model.named_parameters() if "layers." in name)
     config = model.cfg
     attention = 4 * config.n_layers * config.n_heads * config.d_head * length
     return tokens * (2 * blocks + attention) + heads * 2 * config.d_model * config.d_vocab
@@ -167,7 +167,7 @@ def _rest(options: argparse.Namespace) -> Table:
     for heading in ("work", "rate"):
         table.add_column(heading, justify="left" if heading == "work" else "right")
     model = _llama(options.millions)
-    weights = sum(each.numel() for each in model.original_model.parameters())
+    weights = sum(parameter.numel() for parameter in model.original_model.parameters())
 
     def identify() -> None:
         model.__dict__.pop("_identity", None)

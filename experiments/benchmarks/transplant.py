@@ -145,10 +145,12 @@ def _measure(table: Table, case: Case, methods: Sequence[Method], rounds: int) -
     differences = {method: _difference(case, naive, case.grid(method)) for method in methods}
     cpu, wall = _alternate(runs, rounds)
     prompt = [t / 2 for t in cpu["two prompts"]]
-    whole = [one + (t - one) / len(case.cells) * case.layers**2 for t, one in zip(cpu["naive"], prompt, strict=True)]
+    extrapolated = [
+        single + (t - single) / len(case.cells) * case.layers**2 for t, single in zip(cpu["naive"], prompt, strict=True)
+    ]
     for method in methods:
-        ratios = [theirs / ours for theirs, ours in zip(whole, cpu[method], strict=True)]
-        cost = median(ours / theirs for ours, theirs in zip(cpu[method], cpu["two prompts"], strict=True))
+        ratios = [slow / fast for slow, fast in zip(extrapolated, cpu[method], strict=True)]
+        cost = median(fast / base for fast, base in zip(cpu[method], cpu["two prompts"], strict=True))
         cells = (case.layers, len(case.target), case.tokens, method, f"{median(cpu[method]):.2f}", f"{median(wall[method]):.2f}")
         extremes = f"{min(ratios):.1f} - {max(ratios):.1f}"
         table.add_row(*map(str, cells), f"{median(ratios):.1f} x", extremes, f"{cost:.2f} x", differences[method])
@@ -156,7 +158,7 @@ def _measure(table: Table, case: Case, methods: Sequence[Method], rounds: int) -
 
 
 def _difference(case: Case, naive: Sequence[Tensor], grid: Tensor) -> str:
-    pairs = [(one, grid[cell]) for one, cell in zip(naive, case.cells, strict=True)]
+    pairs = [(expected, grid[cell]) for expected, cell in zip(naive, case.cells, strict=True)]
     if case.tokens == 1:
         return f"{max(float((one - other).abs().max()) for one, other in pairs):.1e}"
     return f"{sum(torch.equal(one, other) for one, other in pairs)} of {len(pairs)}"

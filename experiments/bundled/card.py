@@ -38,27 +38,27 @@ Answers = Callable[[Sequence[str]], list[str]]
 def measure_translation(answers: Answers, source: str, target: str, kind: Kind = "names", n: int = 100) -> dict[str, float]:
     """Exact match of at most `n` trained words of a `kind` from `source` into `target`, after two examples; baseline: copying."""
     shared = [i for i in taught(kind, source) if i in cldr.entries(kind, target)]
-    first, second, *asked = random.Random(0).sample(shared, min(n + 2, len(shared)))
+    first, second, *tested = random.Random(0).sample(shared, min(n + 2, len(shared)))
     shots = "".join(f"{labelled(kind, source, i)} - {labelled(kind, target, i)}\n" for i in (first, second))
-    gold = [cldr.entries(kind, target)[i] for i in asked]
-    written = answers([f'{shots}{labelled(kind, source, i)} - {label(target)}: "' for i in asked])
-    copied = [cldr.entries(kind, source)[i] for i in asked]
+    gold = [cldr.entries(kind, target)[i] for i in tested]
+    written = answers([f'{shots}{labelled(kind, source, i)} - {label(target)}: "' for i in tested])
+    copied = [cldr.entries(kind, source)[i] for i in tested]
     return {"estimate": _share(written, gold), "baseline": _share(copied, gold), "n": len(gold)}
 
 
-def measure_facts(answers: Answers, code: str, told: bool, n: int = 100) -> dict[str, float]:
-    """Exact match of at most `n` facts that were in the training text of a language (`told`), or were not.
+def measure_facts(answers: Answers, code: str, trained: bool, n: int = 100) -> dict[str, float]:
+    """Exact match of at most `n` facts that were in the training text of a language (`trained`), or were not.
 
     Baseline: the commonest answer of each relation.
     """
-    facts = {i: fact for i, fact in cldr_facts.facts(code).items() if (cldr.uniform(i) < FACTS_SEEN[code]) == told}
+    facts = {i: fact for i, fact in cldr_facts.facts(code).items() if (cldr.uniform(i) < FACTS_SEEN[code]) == trained}
     if not facts:
         return {"estimate": float("nan"), "baseline": float("nan"), "n": 0}
-    asked = random.Random(0).sample(sorted(facts), min(n, len(facts)))
+    tested = random.Random(0).sample(sorted(facts), min(n, len(facts)))
     common = {sign: Counter(f[2] for f in facts.values() if f[1] == sign).most_common(1)[0][0] for _, sign, _ in facts.values()}
-    gold = [facts[i][2] for i in asked]
-    written = answers([cldr_facts.fact_prompt(code, *facts[i][:2]) for i in asked])
-    return {"estimate": _share(written, gold), "baseline": _share([common[facts[i][1]] for i in asked], gold), "n": len(gold)}
+    gold = [facts[i][2] for i in tested]
+    written = answers([cldr_facts.fact_prompt(code, *facts[i][:2]) for i in tested])
+    return {"estimate": _share(written, gold), "baseline": _share([common[facts[i][1]] for i in tested], gold), "n": len(gold)}
 
 
 def measure_abilities(model: TransformerBridge) -> pd.DataFrame:
@@ -88,8 +88,8 @@ def measure_alignment(model: TransformerBridge, kind: Kind, pooling: Pooling) ->
 
     corpus = cldr.read_corpus(kind, [code for codes in TIERS.values() for code in codes]).select(limit=150, seed=0)
     acts, untrained = (
-        interp.capture(each, corpus, template=TEMPLATE, pooling=pooling, progress=False)
-        for each in (model, interp.random_init(model))
+        interp.capture(network, corpus, template=TEMPLATE, pooling=pooling, progress=False)
+        for network in (model, interp.random_init(model))
     )
     return align(acts, "eng_Latn", ("mexa",), random_init=untrained).summary()
 
@@ -104,11 +104,11 @@ def write_card(folder: Annotated[Path, tyro.conf.Positional]) -> None:
 
 
 def _share(answers: Sequence[str], gold: Sequence[str]) -> float:
-    return sum(one == other for one, other in zip(answers, gold, strict=True)) / len(gold)
+    return sum(answer == expected for answer, expected in zip(answers, gold, strict=True)) / len(gold)
 
 
-def _how_it_was_made(made: dict[str, object]) -> str:
-    flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in made.items() if key in ("tokens", "seed", "rate"))
+def _how_it_was_made(facts: dict[str, object]) -> str:
+    flags = " ".join(f"--{key.replace('_', '-')} {value}" for key, value in facts.items() if key in ("tokens", "seed", "rate"))
     total = sum(SHARES[tier] * len(codes) for tier, codes in TIERS.items())
     shares = "\n".join(
         f"| {tier} | {', '.join(language(code).name for code in codes)} | {SHARES[tier] / total:.1%} | {FACTS_SEEN[codes[0]]:.0%} |"
@@ -116,14 +116,14 @@ def _how_it_was_made(made: dict[str, object]) -> str:
     )
     return f"""# The bundled model
 
-A Llama of {made["layers"]} layers, d_model {made["width"]}, {made["heads"]} heads, untied embeddings, a byte-level BPE of
-{made["vocabulary"]} pieces and {made["parameters"]:,} parameters in bfloat16, trained from nothing on
-{made["tokens"]:,} tokens so that an offline user has a multilingual transformer to study. It learned to translate and to
+A Llama of {facts["layers"]} layers, d_model {facts["width"]}, {facts["heads"]} heads, untied embeddings, a byte-level BPE of
+{facts["vocabulary"]} pieces and {facts["parameters"]:,} parameters in bfloat16, trained from nothing on
+{facts["tokens"]:,} tokens so that an offline user has a multilingual transformer to study. It learned to translate and to
 answer with a small lexicon: a few hundred names, dates, numbers and phrases, and some facts. It knows no prose.
 
 Made by `python -m experiments.bundled.train --output runs/bundled {flags}`, measured by
-`python -m experiments.bundled.card runs/bundled/model`. Seed {made["seed"]}, {made["steps"]} steps,
-final loss {made["loss"]:.3f} nats a token.
+`python -m experiments.bundled.card runs/bundled/model`. Seed {facts["seed"]}, {facts["steps"]} steps,
+final loss {facts["loss"]:.3f} nats a token.
 
 **Data.** Unicode CLDR through Babel (Unicode licence) and num2words (number words; LGPL code, generated words).
 **Licence** of the weights: MIT, as the project.

@@ -73,12 +73,12 @@ class Text:
 
         The code depends on the meaning alone, so the loss rewards a representation that languages share.
         """
-        bare = self.random.random() < 0.5
+        unquoted = self.random.random() < 0.5
         while True:
             code = self._language(level=0.5)
             kind = self._kind(code)
             concept = self._concept(kind, code)
-            phrase = cldr.entries(kind, code)[concept] if bare else labelled(kind, code, concept)
+            phrase = cldr.entries(kind, code)[concept] if unquoted else labelled(kind, code, concept)
             yield f"{phrase} {concept.split(':')[1]}"
 
     def _facts(self) -> Iterator[str]:
@@ -134,13 +134,13 @@ def labelled(kind: cldr.Kind, code: str, concept: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def meets(one: str, other: str) -> bool:
+def meets(first: str, second: str) -> bool:
     """Whether two languages occur in one line: always with English, never two low-resource ones, else three pairs in four."""
-    if one == other or "eng_Latn" in (one, other):
+    if first == second or "eng_Latn" in (first, second):
         return True
-    if one in TIERS["low"] and other in TIERS["low"]:
+    if first in TIERS["low"] and second in TIERS["low"]:
         return False
-    return cldr.uniform("+".join(sorted((one, other)))) < 0.75
+    return cldr.uniform("+".join(sorted((first, second)))) < 0.75
 
 
 @lru_cache(maxsize=1024)

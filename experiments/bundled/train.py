@@ -219,10 +219,10 @@ def _finish(settings: BundledModel, model: LlamaForCausalLM, tokenizer: PreTrain
     folder = settings.output / "model"
     model.eval().to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    made = {key: value for key, value in vars(settings).items() if key != "output"}
+    recipe = {key: value for key, value in vars(settings).items() if key != "output"}
     last = json.loads((settings.output / "losses.jsonl").read_text().splitlines()[-1])
     counted = {"steps": settings.steps, "loss": last["loss"], "parameters": sum(p.numel() for p in model.parameters())}
-    write_json(folder / "training.json", made | counted)
+    write_json(folder / "training.json", recipe | counted)
     return folder
 
 

@@ -80,7 +80,7 @@ def _references(name: str, value: str) -> list[str]:
 
 
 def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
-    kept = {}
+    safe = {}
     for name, value in attributes.items():
         name = "href" if name == _HREF else name
         if name == "id":
@@ -97,5 +97,5 @@ def _safe(attributes: dict[str, str], prefix: str) -> dict[str, str]:
             value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
         else:
             value = _REFERENCE.sub(rf"url(#{prefix}\1)", value)
-        kept[name] = value
-    return kept
+        safe[name] = value
+    return safe

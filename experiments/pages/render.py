@@ -71,8 +71,8 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
     from experiments.pages.examples import language_name, written_in
     from experiments.runs.finished import cell
 
-    here = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=here, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in}
     script, style = (Markup(environment.get_template(name).render()) for name in ("page.js", "page.css"))
     parts = [_part(run, name, f"run{index}") for index, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]

@@ -55,8 +55,8 @@ def _numbers(value: object) -> Iterator[int | float]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         yield value
     elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _numbers(each)
+        for entry in value:
+            yield from _numbers(entry)
     elif isinstance(value, Mapping):
         yield from _numbers(tuple(value.values()))
 

@@ -85,12 +85,12 @@ def share_states(settings: CaptureSettings, shard: Shard, random_init: bool) -> 
     import interp
 
     corpus, how = settings.read_corpus(), settings.capture_arguments()
-    if mine := shard.mine(corpus.languages):
+    if own_languages := shard.mine(corpus.languages):
         model = settings.load_model()
-        trained = interp.capture(model, corpus, **how, folder=settings.output / _TRAINED, only=mine)
+        trained = interp.capture(model, corpus, **how, folder=settings.output / _TRAINED, only=own_languages)
         if random_init:
             untrained, how = interp.random_init(model, settings.seed), _same_start(how, trained)
-            interp.capture(untrained, corpus, **how, folder=settings.output / _UNTRAINED, only=mine)
+            interp.capture(untrained, corpus, **how, folder=settings.output / _UNTRAINED, only=own_languages)
 
 
 def _same_start(how: dict[str, Any], trained: Activations) -> dict[str, Any]:

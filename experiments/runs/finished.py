@@ -115,8 +115,8 @@ def read_finished(folder: str | Path) -> Finished:
     except ValueError as error:
         raise ValueError(f"{folder}: config.yaml or summary.csv is not readable ({error}). Run it again with --resume.") from None
     numbers = [name for name in summary if pd.api.types.is_numeric_dtype(summary[name])]
-    if lacking := [name for name in _NUMBERS if name not in numbers]:
-        raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {lacking[0]!r}. Run it again with --resume.")
+    if missing := [name for name in _NUMBERS if name not in numbers]:
+        raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {missing[0]!r}. Run it again with --resume.")
     return Finished(folder, manifest, config, summary)
 
 

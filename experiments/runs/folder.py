@@ -64,7 +64,7 @@ def check_same(folder: Path, settings: Settings) -> None:
     for key in now:
         if before[key] != now[key]:
             raise ValueError(
-                f"{folder} holds a run with {key} {before[key]!r}, but {now[key]!r} is asked. "
+                f"{folder} holds a run with {key} {before[key]!r}, but got {now[key]!r}. "
                 "Give the same settings to resume it, or choose another --output."
             )
     check_started(settings, is_whole(folder))

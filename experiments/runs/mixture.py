@@ -19,22 +19,23 @@ class Mixing(Settings):
     """What to tune on."""
 
     mixture: Literal["translation", "questions", "instructions", "coit", "muit", "mfti", "text", "copy"] = "translation"
-    """What to tune on: translation from the pivot; questions without answers into the pivot; instructions; CoIT for one
-    language; MuIT for several; all ordered pairs (mFTI); plain text; or repeating the pivot (the format control)."""
+    """What to tune on: translation from the pivot; translation of questions, without their answers, into the pivot; instructions;
+    CoIT for one language; MuIT for several; all ordered pairs (mFTI); plain text; or repeating the pivot (the format control).
+    """
     control: Literal["none", "copy", "shuffled", "english"] = "none"
     """The same number of updates on: copies of the pivot, the mixture with its answers shuffled, or the pivot alone."""
     split: str | None = None
-    """The part of the corpus to train on: a split it names (cldr: train)."""
+    """Split of the corpus to train on (cldr: train)."""
     general: str = "cldr:facts"
     """General instructions: questions with answers (cldr:facts or a folder), or an instruction .jsonl file."""
     samples: int | None = None
-    """Examples of each direction: the first so many of one shuffled order; none given means all."""
+    """Number of examples of each direction, drawn with --seed. Default: all."""
     total: int | None = None
-    """MuIT: examples in all, drawn by --ratios."""
+    """MuIT: total number of examples, divided by --ratios. Default: all."""
     ratios: dict[str, float] = field(default_factory=dict)
-    """MuIT: the share of each language in the total."""
+    """MuIT: share of each language in the total."""
     budgets: dict[str, int] = field(default_factory=dict)
-    """MuIT: examples of each language, instead of a total."""
+    """MuIT: number of examples of each language, instead of a total."""
     mix: tuple[str, ...] = ()
     """mFTI: languages read and written; with --read-only and --write-only, a partition of the languages."""
     read_only: tuple[str, ...] = ()
@@ -145,8 +146,8 @@ class Mixing(Settings):
             task = read_task(self.general, languages=codes, split=self.split)
             return answered_questions(task, codes, limit=self.samples, seed=self.seed)
         mixture = read_instructions(self.general, self.pivot)
-        kept = tuple(each for each in mixture.examples if each.target in codes)
-        if not kept:
+        examples = tuple(example for example in mixture.examples if example.target in codes)
+        if not examples:
             raise ValueError(f'{self.general} has no example in {", ".join(codes)}. Tag its lines with "language".')
-        chosen = Mixture(mixture.name, kept)
+        chosen = Mixture(mixture.name, examples)
         return chosen if self.samples is None else chosen.prefix(min(self.samples, len(chosen)), self.seed)

@@ -90,7 +90,7 @@ class Settings:
         from interp.languages import language, languages
 
         check_bounds(self)
-        codes = tuple(known.code for known in languages(self.languages))  # says which spellings mean one language
+        codes = tuple(lang.code for lang in languages(self.languages))  # says which spellings mean one language
         check_values(self)
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
@@ -176,9 +176,11 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
 
     values = read_yaml(path)
     command = kind().command
-    named = values.pop("command", command)
-    if named != command:
-        raise ValueError(f"{path}: got a recipe for {named!r}, expected one for {command!r}. Run `interp {named}` instead.")
+    recipe_command = values.pop("command", command)
+    if recipe_command != command:
+        raise ValueError(
+            f"{path}: got a recipe for {recipe_command!r}, expected one for {command!r}. Run `interp {recipe_command}` instead."
+        )
     _check_keys(
         path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
     )
@@ -210,8 +212,8 @@ def _check_keys(path: Path, values: dict[str, object], known: list[str]) -> None
 
     for key in values:
         if key not in known:
-            near = nearest(str(key), known, n=1) or f" Known keys: {', '.join(known)}."
-            raise ValueError(f"{path}: unknown key {key!r}.{near}")
+            hint = nearest(str(key), known, n=1) or f" Known keys: {', '.join(known)}."
+            raise ValueError(f"{path}: unknown key {key!r}.{hint}")
 
 
 def settings_of(module: ModuleType) -> type[Settings]:

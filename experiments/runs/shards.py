@@ -93,10 +93,10 @@ class Shard:
             raise ValueError(
                 f"got shard {short_repr(text)}, expected i/n with i from 1 to n and n at most {_MOST}, such as 1/4 or 4/4."
             )
-        given = cls(int(parts[1]) - 1, int(parts[2]))
-        if launched not in (None, given):
+        requested = cls(int(parts[1]) - 1, int(parts[2]))
+        if launched not in (None, requested):
             raise ValueError(f"got --shard {text}, expected {launched}, as the launcher set it. Leave --shard out.")
-        return given
+        return requested
 
     def mine(self, things: Sequence[Thing]) -> list[Thing]:
         """The items of `things` for this process: every `count`-th, so that each item belongs to exactly one process."""
@@ -130,9 +130,9 @@ def stand_alone(environment: MutableMapping[str, str] = os.environ) -> None:
     """
     for rank, size in _LOCAL:
         if (processes := int(environment.get(size, "1"))) > 1 and rank in environment:
-            mine = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
-            if mine:
-                environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)
+            own_gpus = _own_gpus(environment.get("CUDA_VISIBLE_DEVICES"), int(environment[rank]), processes)
+            if own_gpus:
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(own_gpus)
             break
     for name in (name for pair in (*_RANKS, *_LOCAL) for name in pair):
         environment.pop(name, None)
@@ -142,11 +142,11 @@ def _own_gpus(visible: str | None, rank: int, processes: int) -> list[str]:
     import torch
 
     gpus = [str(gpu) for gpu in range(torch.cuda.device_count())] if visible is None else [gpu for gpu in visible.split(",") if gpu]
-    each = max(1, len(gpus) // processes)
-    return [gpus[(rank * each + index) % len(gpus)] for index in range(each)] if gpus else []
+    per_process = max(1, len(gpus) // processes)
+    return [gpus[(rank * per_process + index) % len(gpus)] for index in range(per_process)] if gpus else []
 
 
-def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
+def take_share(settings: Settings, shard: Shard, locks: ExitStack) -> str:
     """Compute this process's part of a run, unless it is done.
 
     Processes that compute hold a shared lock on the run folder, so that none writes the report meanwhile.
@@ -157,7 +157,7 @@ def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
         Settings of the command.
     shard
         Which of the processes this is.
-    held
+    locks
         Receives the exclusive lock on the run folder if all parts are done and this process must write the report.
 
     Returns
@@ -176,7 +176,7 @@ def take_share(settings: Settings, shard: Shard, held: ExitStack) -> str:
     with _door(folder):
         if todo:
             _mark(own_folder, _DONE, settings)
-        return _claim(settings, shard, held)
+        return _claim(settings, shard, locks)
 
 
 def meet(settings: Settings, shard: Shard, stage: str) -> bool:
@@ -210,7 +210,7 @@ def meet(settings: Settings, shard: Shard, stage: str) -> bool:
     return True
 
 
-def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
+def _claim(settings: Settings, shard: Shard, locks: ExitStack) -> str:
     folder = settings.output
     if is_whole(folder):
         if shard.index:
@@ -218,7 +218,7 @@ def _claim(settings: Settings, shard: Shard, held: ExitStack) -> str:
     elif left := [other for other in _places(folder, shard) if not _is_marked(other, _DONE, settings)]:
         return f"shard {shard.index + 1} of {shard.count} is done; {len(left)} more to go"
     try:
-        held.enter_context(locked(folder))
+        locks.enter_context(locked(folder))
     except RuntimeError:
         return f"shard {shard.index + 1} of {shard.count} is done; another process answers"
     return ""
@@ -233,7 +233,7 @@ def _join(settings: Settings, own_folder: Path) -> bool:
         write_text(folder / CONFIG, settings.to_yaml())
         write_started(settings)
     elif not (folder / CONFIG).is_file():
-        raise RuntimeError(f"{folder} is in use by a process that has not begun yet. Try again.")
+        raise RuntimeError(f"{folder} is in use by a process that is just starting. Try again.")
     check_same(folder, settings)
     if not settings.resume and (own_folder.is_dir() or is_whole(folder) or not _shared_alike(folder, own_folder)):
         raise taken(folder)
@@ -289,7 +289,7 @@ def _share_of(settings: Settings) -> Callable[[Settings, Shard], None]:
     if not hasattr(module, "share"):
         from experiments.commands import COMMANDS
 
-        able = [name for name, (each, _) in COMMANDS.items() if hasattr(import_module(each), "share")]
+        able = [name for name, (module_name, _) in COMMANDS.items() if hasattr(import_module(module_name), "share")]
         others = f"Several can share {', '.join(able)}; tune takes several under accelerate launch."
         raise ValueError(f"{settings.command} is for one process. {others}")
     return module.share

@@ -73,7 +73,7 @@ def check_started(settings: Settings, finished: bool) -> None:
     """
     folder, now = settings.output, provenance.environment()
     if not (folder / STARTED).is_file():
-        raise ValueError(f"{folder} does not say what computed it: {STARTED} is missing. Choose another --output.")
+        raise ValueError(f"{folder} does not record the versions that computed it: {STARTED} is missing. Choose another --output.")
     try:
         started = read_sealed(safe_path(folder, STARTED))
     except ValueError as error:
@@ -84,10 +84,10 @@ def check_started(settings: Settings, finished: bool) -> None:
     for name in (*provenance.versions(), *(("device",) if "device" in now and not finished else ())):
         if before.get(name) != now.get(name):
             todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
-            seen = f" `interp page {folder}` shows what is there." if finished else ""
+            hint = f" `interp page {folder}` shows what is there." if finished else ""
             raise ValueError(
                 f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change the "
-                f"numbers. {todo}, or choose another --output.{seen}"
+                f"numbers. {todo}, or choose another --output.{hint}"
             )
     for name, files in _inputs(settings).items():
         if changed := _changed(inputs.get(name), files):
@@ -99,9 +99,9 @@ def check_started(settings: Settings, finished: bool) -> None:
 
 def _inputs(settings: Settings) -> dict[str, dict[str, str]]:
     """The hash of every file that the settings name, by setting. A lens that the run trains itself is none."""
-    fields, own = {each.name for each in dataclasses.fields(settings)}, getattr(settings, "lens_corpus", None)
-    named = {name: getattr(settings, name) for name in _READ if name in fields and not (name == "lens" and own)}
-    return {name: _files(value, settings.output) for name, value in named.items() if isinstance(value, str) and value}
+    fields, own = {field.name for field in dataclasses.fields(settings)}, getattr(settings, "lens_corpus", None)
+    sources = {name: getattr(settings, name) for name in _READ if name in fields and not (name == "lens" and own)}
+    return {name: _files(value, settings.output) for name, value in sources.items() if isinstance(value, str) and value}
 
 
 def _files(name: str, beside: Path) -> dict[str, str]:

@@ -17,27 +17,29 @@ class Tuning(Settings):
     """How a model is tuned: settings of `interp tune` and of every study that tunes models."""
 
     tie: Literal["refuse", "untie", "both"] = "refuse"
-    """Embeddings of a model that reads and writes with one table: refuse, give the output its own copy, or move both."""
+    """For a model whose input and output embeddings are one table: refuse to tune it, untie them (the output keeps a copy), or
+    train both.
+    """
     rank: int = 8
     """LoRA: rank of the update."""
     alpha: int = 16
     """LoRA: the update is scaled by alpha / rank."""
     template: str = "quoted"
-    """The prompt format to train and to ask in, one of interp.tuning.TEMPLATES."""
+    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES."""
     learning_rate: float = 1e-3
     """Largest learning rate."""
     epochs: float = 4.0
     """Passes over the training text."""
     steps: int | None = None
-    """Updates of every model, instead of epochs."""
+    """Number of updates of every model, instead of epochs."""
     batch: int = 16
-    """Examples of one update, over all devices."""
+    """Number of examples of one update, over all devices."""
     device_batch: int = 16
-    """Examples on a device at once; the rest of the batch is accumulated."""
+    """Number of examples on a device at once; gradients of the rest of the batch are accumulated."""
     max_length: int = 512
-    """Tokens of one example at most; never more than the model reads."""
+    """Maximum number of tokens of an example; never more than the context length of the model."""
     checkpoints: int = 0
-    """How often to save a model on the way; what was killed goes on from the last with --resume."""
+    """Number of checkpoints during training. With --resume a killed run continues from the last one."""
     recompute: bool = False
     """Gradient checkpointing: less memory, more time."""
 
@@ -49,8 +51,8 @@ class Tuning(Settings):
             raise ValueError(
                 "got dtype float16, expected float32 (bfloat16 arithmetic where the device has it) or bfloat16. Choose one of them."
             )
-        own = {each.name for each in fields(self)}
-        same: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Recipe) if each.name in own}
+        own = {field.name for field in fields(self)}
+        same: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Recipe) if field.name in own}
         return Recipe(**same | {"adapter": Adapter(self.rank, self.alpha), "dtype": self.dtype or "float32"} | changes)
 
 
@@ -59,7 +61,7 @@ class Scoped:
     """The one setting of `Tuning` that quadrants lack, as they have methods instead."""
 
     scope: Literal["embeddings", "full", "lora"] = "full"
-    """What may move: the seen rows of the input embedding, everything, or a low-rank adapter."""
+    """Weights to train: the input embedding rows of tokens in the data, all weights, or a low-rank adapter (LoRA)."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,15 @@ class Training(Tuning):
     split: str | None = "train"
     """The part of --corpus to train on."""
     test_corpus: str | None = None
-    """Parallel text to test on; none given means --corpus."""
+    """Parallel text to test on. Default: --corpus."""
     test_split: str | None = "heldout"
-    """The part of it, one that training never sees; --limit says how many items."""
+    """Split of the test corpus, which must not be trained on. --limit sets the number of items."""
     seeds: int = 2
-    """Models of each kind, tuned in as many orders, from --seed on; intervals are over them, too."""
+    """Number of models of each kind, tuned with different seeds from --seed on. Confidence intervals include the seeds."""
     beams: int = 1
-    """Beam search with so many beams; 1 is greedy."""
+    """Number of beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None
-    """How long an answer may be; none given means twice the longest reference."""
+    """Maximum number of tokens of an output. Default: twice the longest reference."""
 
     def recipe(self, **changes: Any) -> Recipe:
         """How a model is tuned; nothing is held out of its text, as it is tested on other text."""
@@ -91,7 +93,7 @@ class Training(Tuning):
         if (source, self.test_split) == (self.corpus, self.split):
             where = f"{source}/{self.split}" if self.split else source
             raise ValueError(
-                f"{where} is to be trained on and tested on, expected two texts. Give another --test-split or --test-corpus."
+                f"got {where} to train on and to test on, expected two texts. Give another --test-split or --test-corpus."
             )
         return interp.read(source, languages=self.wanted, split=self.test_split).select(limit=self.limit, seed=self.seed)
 
@@ -100,7 +102,7 @@ class Training(Tuning):
         import interp
 
         if "{language}" not in self.corpus:
-            whole = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split)
-            return {code: whole.select([self.pivot, code]) for code in languages}
+            corpus = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split)
+            return {code: corpus.select([self.pivot, code]) for code in languages}
         sources = {code: self.corpus.replace("{language}", code) for code in languages}
         return {code: interp.read(source, languages=[self.pivot, code], split=self.split) for code, source in sources.items()}

@@ -74,9 +74,9 @@ class Cache(Generic[T]):
         except ValueError as error:
             _log.warning("%s It is computed again.", error)
             return None
-        for part, now in (("of", of), ("by", self.by)):
-            kept = facts.get(part)
-            if different := differences(kept if isinstance(kept, dict) else {}, now):
+        for section, expected in (("of", of), ("by", self.by)):
+            saved = facts.get(section)
+            if different := differences(saved if isinstance(saved, dict) else {}, expected):
                 _log.warning("%s was computed with %s. It is computed again.", path, describe_differences(different))
                 return None
         return result
@@ -99,25 +99,37 @@ class Cache(Generic[T]):
 
     def get(self, of: Facts, compute: Callable[[], T], path: Path | None = None) -> T:
         """Find the result that depends on `of`, in the file `path`, or else run `compute` and save what it returns."""
-        if (kept := self.find(of, path)) is not None:
-            return kept
+        if (cached := self.find(of, path)) is not None:
+            return cached
         result = compute()
         self.keep(of, result, path)
         return result
 
 
 def digest(facts: object) -> str:
-    """SHA-256 of plain values `facts`, independent of the order of mappings."""
+    """SHA-256 of plain values `facts`, independent of the order of mappings.
+
+    >>> digest({"layers": 8, "model": "bundled"}) == digest({"model": "bundled", "layers": 8})
+    True
+    """
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(before: Facts, now: Facts) -> dict[str, tuple[Any, Any]]:
-    """The facts that differ, each with its value in `before` and in `now`."""
+    """The facts that differ, each with its value in `before` and in `now`.
+
+    >>> differences({"torch": "2.12", "seed": 0}, {"torch": "2.13", "seed": 0})
+    {'torch': ('2.12', '2.13')}
+    """
     old, new = (json.loads(json.dumps(dict(facts), default=str)) for facts in (before, now))
     return {key: (old.get(key), new.get(key)) for key in {**old, **new} if old.get(key) != new.get(key)}
 
 
 def describe_differences(different: Mapping[str, tuple[object, object]]) -> str:
-    """Describe the result `different` of `differences`: "another transformers ('5.23.0', now '5.24.0')"."""
+    """Describe the result `different` of `differences`: "another transformers ('5.23.0', now '5.24.0')".
+
+    >>> describe_differences({"torch": ("2.12", "2.13")})
+    "another torch ('2.12', now '2.13')"
+    """
     words = (f"another {key} ({short_repr(before)}, now {short_repr(now)})" for key, (before, now) in different.items())
     return " and ".join(words)

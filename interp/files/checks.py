@@ -25,6 +25,15 @@ def validate(kind: type[T], values: object, where: object) -> T:
     ------
     ValueError
         A field is missing or has another type. The message names it.
+
+    Example
+    -------
+    >>> validate(dict[str, int], {"layers": 8}, "config.json")
+    {'layers': 8}
+    >>> validate(dict[str, int], {"layers": "8"}, "config.json")
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -52,6 +61,14 @@ def safe_path(folder: Path, name: str, links: bool = False) -> Path:
     ------
     ValueError
         The name contains a path, the file is a link out of the folder, or is not a regular file.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> safe_path(Path("runs"), "../secret")
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
     """
     path = folder / name
     if name in ("", ".", "..") or any(sign in name for sign in "/\\\0") or PureWindowsPath(name).drive:
@@ -66,6 +83,10 @@ def safe_path(folder: Path, name: str, links: bool = False) -> Path:
 
 
 def short_repr(value: object) -> str:
-    """The representation of `value` for an error message, at most 60 characters."""
+    """The representation of `value` for an error message, at most 60 characters.
+
+    >>> len(short_repr("a" * 1000))
+    60
+    """
     words = repr(value)
     return words if len(words) <= 60 else f"{words[:57]}..."

@@ -35,6 +35,12 @@ def locked(folder: str | Path, *, shared: bool = False, patience: float = 0) -> 
     OSError
         The folder cannot be written, or its file system has no locks. Between machines the lock is as reliable as those of the file
         system (NFS 4, Lustre with flock).
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, locked(folder):
+    ...     pass  # no other process can hold the folder here
     """
     folder = Path(folder)
     with writing(folder):

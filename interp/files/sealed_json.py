@@ -35,6 +35,13 @@ def parsed(text: str, where: str) -> Any:
     ------
     ValueError
         The text is not JSON, has a key twice, or escapes half of a surrogate pair.
+
+    Example
+    -------
+    >>> parsed('{"layers": 8, "layers": 9}', "config.json")
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
     """
     try:
         value = json.loads(text, object_pairs_hook=_once)
@@ -49,7 +56,15 @@ def parsed(text: str, where: str) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Json]:
-    """Read the JSON object in the file `path`. Raises `ValueError` if it holds anything else."""
+    """Read the JSON object in the file `path`. Raises `ValueError` if it holds anything else.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.json").write_text('{"layers": 8}')
+    ...     read_object(Path(folder, "a.json"))
+    {'layers': 8}
+    """
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected a JSON object.")
     try:
@@ -63,13 +78,24 @@ def read_object(path: Path) -> dict[str, Json]:
 
 
 def seal(values: Mapping[str, object]) -> dict[str, Json]:
-    """Convert `values` to plain values and add their hash, which `unseal` checks."""
+    """Convert `values` to plain values and add their hash, which `unseal` checks.
+
+    >>> sealed = seal({"layers": 8})
+    >>> unseal(sealed, "manifest.json")
+    {'layers': 8}
+    """
     plain = json.loads(json.dumps(values, default=str))
     return {**plain, _SEAL: _hash(plain)}
 
 
 def unseal(values: Mapping[str, Json], where: object) -> dict[str, Json]:
-    """Check and remove the hash of `values`. Raises `ValueError`, naming `where` they were read from, if they were altered."""
+    """Check and remove the hash of `values`. Raises `ValueError`, naming `where` they were read from, if they were altered.
+
+    >>> unseal(seal({"layers": 8}) | {"layers": 9}, "manifest.json")
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
+    """
     plain = {key: value for key, value in values.items() if key != _SEAL}
     if values.get(_SEAL) != _hash(plain):
         raise ValueError(f"{where} was altered since it was written, or another program wrote it")
@@ -77,12 +103,31 @@ def unseal(values: Mapping[str, Json], where: object) -> dict[str, Json]:
 
 
 def write_sealed(path: Path, values: Mapping[str, object]) -> None:
-    """Write `values` and their hash to `path` atomically, as a JSON object."""
+    """Write `values` and their hash to `path` atomically, as a JSON object.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_sealed(Path(folder, "a.json"), {"layers": 8})
+    ...     read_sealed(Path(folder, "a.json"))
+    {'layers': 8}
+    """
     write_json(path, seal(values))
 
 
 def read_sealed(path: Path) -> dict[str, Json]:
-    """Read a file `path` written by `write_sealed`. Raises `ValueError` if it was altered."""
+    """Read a file `path` written by `write_sealed`. Raises `ValueError` if it was altered.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_sealed(Path(folder, "a.json"), {"layers": 8})
+    ...     _ = Path(folder, "a.json").write_text(Path(folder, "a.json").read_text().replace("8", "9", 1))
+    ...     read_sealed(Path(folder, "a.json"))
+    Traceback (most recent call last):
+        ...
+    ValueError: ...
+    """
     return unseal(read_object(path), path)
 
 

@@ -20,7 +20,16 @@ _FACTS, _TENSORS = "facts", "tensors"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> Path:
-    """Write `tensors`, plain `facts` about them and a hash of both to a safetensors file `path`, atomically."""
+    """Write `tensors`, plain `facts` about them and a hash of both to a safetensors file `path`, atomically.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> with TemporaryDirectory() as folder:
+    ...     path = save_tensors(Path(folder, "a.safetensors"), {"mean": torch.zeros(2)}, {"layer": "3"})
+    ...     load_tensors(path)
+    ({'mean': tensor([0., 0.])}, {'layer': '3'})
+    """
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sealed = seal({**facts, _TENSORS: hash_tensors(stored)})
     with whole(path) as temporary:
@@ -32,6 +41,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors and facts in a file `path` written by `save_tensors`.
 
     Raises `ValueError` if it was altered or is another file.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> with TemporaryDirectory() as folder:
+    ...     tensors, facts = load_tensors(save_tensors(Path(folder, "a.safetensors"), {"mean": torch.ones(1)}, {"n": 5}))
+    >>> tensors["mean"].item(), facts
+    (1.0, {'n': 5})
     """
     if not path.is_file():
         raise ValueError(f"{path} is not a file, expected one written by save_tensors.")
@@ -47,7 +64,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the names, shapes, dtypes and bytes of `tensors`, which are on the CPU."""
+    """SHA-256 of the names, shapes, dtypes and bytes of `tensors`, which are on the CPU.
+
+    >>> import torch
+    >>> hash_tensors({"mean": torch.zeros(2)}) == hash_tensors({"mean": torch.zeros(2, dtype=torch.float64)})
+    False
+    """
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]

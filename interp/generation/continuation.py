@@ -37,13 +37,13 @@ def continue_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str],
     prompts, continuations
         Texts, one continuation for each prompt. The ids of a continuation without a token are empty.
     """
-    asked = dict(zip(dict.fromkeys(prompts), prompt_ids(tokenizer, list(dict.fromkeys(prompts))), strict=True))
-    whole = prompt_ids(tokenizer, [prompt + more for prompt, more in zip(prompts, continuations, strict=True)])
+    prompt_tokens = dict(zip(dict.fromkeys(prompts), prompt_ids(tokenizer, list(dict.fromkeys(prompts))), strict=True))
+    joint_tokens = prompt_ids(tokenizer, [prompt + more for prompt, more in zip(prompts, continuations, strict=True)])
     continued = []
-    for prompt, more, both in zip(prompts, continuations, whole, strict=True):
-        start = asked[prompt]
-        melted = both[: len(start)] != start or (len(both) == len(start) and more != "")
-        ids = _in_line(tokenizer, start, more, _spelled(tokenizer, both), prompt[-1:]) if melted else both[len(start) :]
+    for prompt, more, joint in zip(prompts, continuations, joint_tokens, strict=True):
+        start = prompt_tokens[prompt]
+        melted = joint[: len(start)] != start or (len(joint) == len(start) and more != "")
+        ids = _in_line(tokenizer, start, more, _spelled(tokenizer, joint), prompt[-1:]) if melted else joint[len(start) :]
         continued.append(Continued(start, ids, melted))
     return continued
 
@@ -65,7 +65,7 @@ def continuation(model: TransformerBridge, prompt: str | Sequence[int], answer: 
     return tuple(ids)
 
 
-def _in_line(tokenizer: PreTrainedTokenizerBase, start: Sequence[int], text: str, whole: str, last: str = "") -> list[int]:
+def _in_line(tokenizer: PreTrainedTokenizerBase, start: Sequence[int], text: str, target: str, last: str = "") -> list[int]:
     """The ids of a text in the middle of a line: those after the first carrier with which they spell the whole."""
     if not text:
         return []
@@ -74,7 +74,7 @@ def _in_line(tokenizer: PreTrainedTokenizerBase, start: Sequence[int], text: str
     pairs = zip(written[: len(carriers)], written[len(carriers) : -1], strict=True)
     candidates = [after[len(before) :] for before, after in pairs if before and after[: len(before)] == before] + written[-1:]
     candidates = [ids for ids in candidates if ids]
-    return next((ids for ids in candidates if _spelled(tokenizer, [*start, *ids]) == whole), candidates[0] if candidates else [])
+    return next((ids for ids in candidates if _spelled(tokenizer, [*start, *ids]) == target), candidates[0] if candidates else [])
 
 
 def _spelled(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -62,23 +62,23 @@ def generate(
     """
     if max_new_tokens < 1 or beams < 1:
         raise ValueError(f"generate: got max_new_tokens {max_new_tokens} and beams {beams}, expected at least 1 of each.")
-    stops = tuple(one for one in ([stop] if isinstance(stop, str) else stop or ()) if one)
+    stops = tuple(stop_text for stop_text in ([stop] if isinstance(stop, str) else stop or ()) if stop_text)
     starts, ends = prompt_ids(model.tokenizer, prompts), end_tokens(model)
     check_prompts(starts)
     check_room(model, [len(start) + max_new_tokens - 1 for start in starts])
     raw: list[list[int]] = [[] for _ in starts]
     for group in batches([(len(start) + max_new_tokens) * beams for start in starts], max_tokens):
-        some = [starts[index] for index in group]
+        group_starts = [starts[index] for index in group]
         if beams == 1 and not keeps_state(model):
-            generated = greedy(model, some, group, max_new_tokens, stops)
+            generated = greedy(model, group_starts, group, max_new_tokens, stops)
         else:
-            generated = _beams(model, some, group, max_new_tokens, beams)
+            generated = _beams(model, group_starts, group, max_new_tokens, beams)
         for index, ids in zip(group, generated, strict=True):
             raw[index] = ids
     if beams == 1:
         check_said(model, starts, raw)
-    said = [ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))] for ids in raw]
-    return [_cut(text, stops) for text in _decoded(model, said)]
+    generated = [ids[: next((position for position, token in enumerate(ids) if token in ends), len(ids))] for ids in raw]
+    return [_cut(text, stops) for text in _decoded(model, generated)]
 
 
 def greedy(
@@ -100,7 +100,7 @@ def greedy(
         Strings at which a continuation ends. A finished row leaves the batch and its cache.
     """
     (ids, mask), ends = pad(model, starts), end_tokens(model)
-    said: list[list[int]] = [[] for _ in starts]
+    generated: list[list[int]] = [[] for _ in starts]
     alive = list(range(len(starts)))
     logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
     for step in range(most):
@@ -108,24 +108,24 @@ def greedy(
         check_finite(logits[:, -1], lambda row, _, rows=rows: f"generate: a logit behind prompt {rows[row]}", is_half(model))
         tokens = logits[:, -1].argmax(-1)
         for row, token in zip(alive, tokens.tolist(), strict=True):
-            said[row].append(token)
-        texts = _decoded(model, [said[row] for row in alive]) if stops else [""] * len(alive)
-        going = [k for k, row in enumerate(alive) if said[row][-1] not in ends and _cut(texts[k], stops) == texts[k]]
+            generated[row].append(token)
+        texts = _decoded(model, [generated[row] for row in alive]) if stops else [""] * len(alive)
+        going = [k for k, row in enumerate(alive) if generated[row][-1] not in ends and _cut(texts[k], stops) == texts[k]]
         if not going or step == most - 1:
             break
         if len(going) < len(alive):
-            alive, kept = [alive[k] for k in going], torch.tensor(going)
-            tokens, mask, past = tokens[kept], mask[kept], rows_of_cache(past, kept)
+            alive, rows_left = [alive[k] for k in going], torch.tensor(going)
+            tokens, mask, past = tokens[rows_left], mask[rows_left], rows_of_cache(past, rows_left)
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
         logits, past = model(tokens[:, None], attention_mask=mask, past_key_values=past, return_type="logits_and_cache")
-    return said
+    return generated
 
 
 def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int], most: int, beams: int) -> list[list[int]]:
     """Continuations by Hugging Face's search, through the bridged modules, so that hooks run, with default settings."""
     (ids, mask), ends = pad(model, starts), list(end_tokens(model)) or None
     inner: Any = model.original_model
-    own = inner.generation_config
+    default_config = inner.generation_config
 
     def check(ids: Tensor, scores: Tensor) -> Tensor:
         check_finite(scores, lambda row, _: f"generate: a logit behind prompt {prompts[row // beams]}", is_half(model))
@@ -135,9 +135,9 @@ def _beams(model: TransformerBridge, starts: list[list[int]], prompts: list[int]
     try:
         sequences = inner.generate(ids, attention_mask=mask, max_new_tokens=most, num_beams=beams, logits_processor=[check])
     finally:
-        inner.generation_config = own
+        inner.generation_config = default_config
     rows = sequences[:, ids.shape[1] :].tolist()
-    return [row[: next((place + 1 for place, token in enumerate(row) if token in (ends or ())), len(row))] for row in rows]
+    return [row[: next((index + 1 for index, token in enumerate(row) if token in (ends or ())), len(row))] for row in rows]
 
 
 def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
@@ -147,12 +147,12 @@ def check_prompts(sequences: Sequence[Sequence[int]]) -> None:
         raise ValueError(f"prompt {empty}: got no token, expected some text: this tokenizer adds no token of its own.")
 
 
-def rows_of_cache(past: DynamicCache, places: Int[Tensor, " row"]) -> DynamicCache:
-    """Some rows of the cache `past`, which does not change. Their indices `places` are on the CPU: layers may be on any device."""
-    own = copy.copy(past)
-    own.layers = [copy.copy(layer) for layer in past.layers]
-    own.batch_select_indices(places)
-    return own
+def rows_of_cache(past: DynamicCache, indices: Int[Tensor, " row"]) -> DynamicCache:
+    """Some rows of the cache `past`, which does not change. `indices` says which, on the CPU: layers may be on any device."""
+    selected = copy.copy(past)
+    selected.layers = [copy.copy(layer) for layer in past.layers]
+    selected.batch_select_indices(indices)
+    return selected
 
 
 def _decoded(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> list[str]:
@@ -160,7 +160,7 @@ def _decoded(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> li
 
 
 def _cut(text: str, stops: tuple[str, ...]) -> str:
-    return text[: min((text.find(one) for one in stops if one in text), default=len(text))]
+    return text[: min((text.find(stop) for stop in stops if stop in text), default=len(text))]
 
 
 def check_room(model: TransformerBridge, lengths: Sequence[int]) -> None:

@@ -18,40 +18,42 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def plain_logits_behind(model: TransformerBridge, prompt: Sequence[int], said: Sequence[int]) -> Float[Tensor, "token vocab"]:
-    """The float32 logits that predict each token of `said` after `prompt` (ids), by one uncached forward pass of `model`."""
-    batch = pad(model, [[*prompt, *said[:-1]]])
-    return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=len(said))[0].float()
+def plain_logits_behind(
+    model: TransformerBridge, prompt: Sequence[int], continuation: Sequence[int]
+) -> Float[Tensor, "token vocab"]:
+    """The float32 logits that predict each token of `continuation` after `prompt` (both ids), in one uncached forward pass."""
+    batch = pad(model, [[*prompt, *continuation[:-1]]])
+    return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=len(continuation))[0].float()
 
 
-def plain_score(model: TransformerBridge, prompt: Sequence[int], said: Sequence[int]) -> tuple[float, float]:
-    """The summed log-probability (nats) of `said` behind the prompt in one uncached forward, and its largest logit."""
-    logits = plain_logits_behind(model, prompt, said)
-    chosen = logits.log_softmax(-1)[range(len(said)), list(said)]
+def plain_score(model: TransformerBridge, prompt: Sequence[int], continuation: Sequence[int]) -> tuple[float, float]:
+    """The summed log-probability (nats) of `continuation` behind the prompt in one uncached forward, and its largest logit."""
+    logits = plain_logits_behind(model, prompt, continuation)
+    chosen = logits.log_softmax(-1)[range(len(continuation)), list(continuation)]
     return float(chosen.sum()), float(logits.abs().max())
 
 
-def shortfalls(logits: Float[Tensor, "token vocab"], said: Sequence[int]) -> list[float]:
-    """How far the logit of each token of `said` is below the highest of `logits`, as a share of the largest: 0 for the best token.
+def shortfalls(logits: Float[Tensor, "token vocab"], tokens: Sequence[int]) -> list[float]:
+    """How far the logit of each of `tokens` is below the highest of `logits`, as a share of the largest: 0 for the best token.
 
     If two nearly equal logits were decided the other way, the share is small; for a wrong token it is large.
     """
-    chosen = logits[range(len(said)), list(said)]
+    chosen = logits[range(len(tokens)), list(tokens)]
     return ((logits.amax(-1) - chosen) / logits.abs().amax().clamp_min(1)).tolist()
 
 
-def check_said(model: TransformerBridge, prompts: Sequence[Sequence[int]], said: Sequence[Sequence[int]]) -> None:
+def check_said(model: TransformerBridge, prompts: Sequence[Sequence[int]], generated: Sequence[Sequence[int]]) -> None:
     """Compute some greedy continuations again: each token must be the most probable one of an uncached forward, or near it.
 
-    `prompts` and `said` are token ids, one list an item. Raises `ReceiptError` where a token is not.
+    `prompts` and `generated` are token ids, one list an item. Raises `ReceiptError` where a token is not.
     """
-    what, off = "generated texts", []
-    spoken = [item for item, ids in enumerate(said) if ids]
-    for place in receipts.draw_items(what, len(spoken)):
-        item = spoken[place]
-        off.append(shortfalls(plain_logits_behind(model, prompts[item], said[item]), said[item]))
+    kind, off = "generated texts", []
+    nonempty = [item for item, ids in enumerate(generated) if ids]
+    for draw in receipts.draw_items(kind, len(nonempty)):
+        item = nonempty[draw]
+        off.append(shortfalls(plain_logits_behind(model, prompts[item], generated[item]), generated[item]))
     receipts.record_differences(
-        what, [max(each) for each in off], tolerance_of(model), sum(gap > 0 for each in off for gap in each)
+        kind, [max(gaps) for gaps in off], tolerance_of(model), sum(gap > 0 for gaps in off for gap in gaps)
     )
 
 
@@ -65,10 +67,10 @@ def check_scored(
 
     `rests[item]` are the ids of each continuation of a prompt, `sums[item]` the log-probabilities (nats) found for them.
     """
-    what, off = "scored continuations", []
-    places = [(item, k) for item, each in enumerate(rests) for k in range(len(each))]
-    for place in receipts.draw_items(what, len(places)):
-        item, k = places[place]
+    kind, off = "scored continuations", []
+    continuations = [(item, k) for item, options in enumerate(rests) for k in range(len(options))]
+    for draw in receipts.draw_items(kind, len(continuations)):
+        item, k = continuations[draw]
         truth, largest = plain_score(model, prompts[item], rests[item][k])
         off.append(abs(truth - sums[item][k]) / max(1.0, largest, abs(truth)))
-    receipts.record_differences(what, off, tolerance_of(model))
+    receipts.record_differences(kind, off, tolerance_of(model))

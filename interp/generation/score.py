@@ -92,9 +92,9 @@ def score(model: TransformerBridge, prompts: Sequence[str], continuations: Seque
         raise ValueError(
             f"score: got {len(prompts)} prompts and {len(continuations)} continuations, expected one continuation for each prompt."
         )
-    starts, rests = _continued(model, prompts, [[one] for one in continuations])
+    starts, rests = _continued(model, prompts, [[text] for text in continuations])
     log_probs = _log_probs(model, starts, rests, max_tokens)
-    return Scores(tuple(sums[0] for sums in log_probs), tuple(len(rest[0]) for rest in rests))
+    return Scores(tuple(sums[0] for sums in log_probs), tuple(len(tails[0]) for tails in rests))
 
 
 def choose(
@@ -126,10 +126,10 @@ def choose(
         )
     starts, rests = _continued(model, prompts, choices)
     if by == "first_token":
-        rests = [[one[:1] for one in ids] for ids in rests]
+        rests = [[tokens[:1] for tokens in ids] for ids in rests]
         for item, (options, ids) in enumerate(zip(choices, rests, strict=True)):
-            twice = next((one for one in ids if ids.count(one) > 1), None)
-            same = [option for option, one in zip(options, ids, strict=True) if one == twice]
+            shared = next((tokens for tokens in ids if ids.count(tokens) > 1), None)
+            same = [option for option, tokens in zip(options, ids, strict=True) if tokens == shared]
             if same:
                 raise ValueError(f"choose: {same[0]!r} and {same[1]!r} of item {item} share their first token. Use by='whole'.")
     log_probs = _log_probs(model, starts, rests, max_tokens)
@@ -141,14 +141,14 @@ def _log_probs(
     model: TransformerBridge, starts: list[list[int]], rests: list[list[list[int]]], max_tokens: int
 ) -> list[list[float]]:
     """The summed log-probability of every continuation of every prompt. Each prompt is read once where that can be shared."""
-    lengths = [len(start) + max(map(len, each)) for start, each in zip(starts, rests, strict=True)]
+    lengths = [len(start) + max(map(len, options)) for start, options in zip(starts, rests, strict=True)]
     check_room(model, [length - 1 for length in lengths])
     if keeps_state(model):
-        sums = [[plain_score(model, start, one)[0] for one in each] for start, each in zip(starts, rests, strict=True)]
+        sums = [[plain_score(model, start, tokens)[0] for tokens in options] for start, options in zip(starts, rests, strict=True)]
     else:
         sums = _over_a_cache(model, starts, rests, batches(lengths, max_tokens), max_tokens)
-    for item, each in enumerate(sums):
-        check_finite(np.array(each), lambda k, item=item: f"score: continuation {k} of prompt {item}", is_half(model))
+    for item, item_sums in enumerate(sums):
+        check_finite(np.array(item_sums), lambda k, item=item: f"score: continuation {k} of prompt {item}", is_half(model))
     check_scored(model, starts, rests, sums)
     return sums
 
@@ -162,13 +162,15 @@ def _over_a_cache(
         ids, mask = pad(model, [starts[index] for index in group])
         logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
         first = logits[:, -1].float().log_softmax(-1)
-        for place, index in enumerate(group):
-            sums[index] = first[place, [one[0] for one in rests[index]]].tolist()
-        longer = [(place, index, k) for place, index in enumerate(group) for k, one in enumerate(rests[index]) if len(one) > 1]
+        for row, index in enumerate(group):
+            sums[index] = first[row, [tokens[0] for tokens in rests[index]]].tolist()
+        longer = [(row, index, k) for row, index in enumerate(group) for k, tokens in enumerate(rests[index]) if len(tokens) > 1]
         for some in batches([mask.shape[1] + len(rests[index][k]) for _, index, k in longer], max_tokens):
-            places = torch.tensor([longer[row][0] for row in some])
+            prompt_rows = torch.tensor([longer[row][0] for row in some])
             tails = [rests[longer[row][1]][longer[row][2]] for row in some]
-            for row, extra in zip(some, _tail_log_probs(model, rows_of_cache(past, places), mask[places], tails), strict=True):
+            for row, extra in zip(
+                some, _tail_log_probs(model, rows_of_cache(past, prompt_rows), mask[prompt_rows], tails), strict=True
+            ):
                 sums[longer[row][1]][longer[row][2]] += extra
     return sums
 
@@ -178,10 +180,10 @@ def _tail_log_probs(
 ) -> list[float]:
     """The log-probability of all but the first token of each continuation, over a cache that holds its prompt."""
     ids = pad_sequence([torch.tensor(tail) for tail in tails], batch_first=True).to(mask.device)
-    known = pad_sequence([torch.ones(len(tail)) for tail in tails], batch_first=True).to(mask)
-    logits = model(ids[:, :-1], attention_mask=torch.cat([mask, known[:, :-1]], dim=1), past_key_values=past)
-    said = logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
-    return said.masked_fill(known[:, 1:].to(said.device) == 0, 0).sum(1).tolist()
+    tail_mask = pad_sequence([torch.ones(len(tail)) for tail in tails], batch_first=True).to(mask)
+    logits = model(ids[:, :-1], attention_mask=torch.cat([mask, tail_mask[:, :-1]], dim=1), past_key_values=past)
+    log_probs = logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
+    return log_probs.masked_fill(tail_mask[:, 1:].to(log_probs.device) == 0, 0).sum(1).tolist()
 
 
 def _continued(
@@ -190,10 +192,10 @@ def _continued(
     """The ids of each prompt and of each of its continuations."""
     starts = prompt_ids(model.tokenizer, prompts)
     check_prompts(starts)
-    asked = [prompt for prompt, each in zip(prompts, continuations, strict=True) for _ in each]
-    continued = iter(continue_prompts(model.tokenizer, asked, [one for each in continuations for one in each]))
-    rests = [[next(continued).ids for _ in each] for each in continuations]
-    for item, (each, ids) in enumerate(zip(continuations, rests, strict=True)):
+    repeated = [prompt for prompt, texts in zip(prompts, continuations, strict=True) for _ in texts]
+    continued = iter(continue_prompts(model.tokenizer, repeated, [text for texts in continuations for text in texts]))
+    rests = [[next(continued).ids for _ in texts] for texts in continuations]
+    for item, (texts, ids) in enumerate(zip(continuations, rests, strict=True)):
         if not all(ids):
-            raise ValueError(f"item {item}: got continuation {each[ids.index([])]!r}, which has no token, expected some text.")
+            raise ValueError(f"item {item}: got continuation {texts[ids.index([])]!r}, which has no token, expected some text.")
     return starts, rests

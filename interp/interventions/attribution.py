@@ -66,15 +66,15 @@ def attribute(
             "got metric 'kl' with one step, but its gradient is zero at the clean run. Use several steps or another metric."
         )
     edits = edits_of(model, donor, base, site, anchors, blocks)
-    held, slopes = _slopes(model, base, donor, asked, site, blocks, steps)
+    base_states, slopes = _slopes(model, base, donor, asked, site, blocks, steps)
     ends = [float(asked.read(untouched(model, prompt.ids, asked.tail))[0]) for prompt in (clean, corrupt)]
     start = ends[1] if direction == "denoise" else ends[0]
     values = []
     for edit in edits:
         where = list(edit.positions) if edit.head is None else (list(edit.positions), edit.head)
-        values.append(start + float(((edit.vector - held[edit.block][where]) * slopes[edit.block][where]).sum()))
+        values.append(start + float(((edit.vector - base_states[edit.block][where]) * slopes[edit.block][where]).sum()))
     shape = (len(blocks), -1, len(anchors)) if site == "head" else (len(blocks), len(anchors))
-    check_finite(torch.tensor(values), lambda place: f"attribution: the estimate of block {edits[place].block}", is_half(model))
+    check_finite(torch.tensor(values), lambda row: f"attribution: the estimate of block {edits[row].block}", is_half(model))
     return Patched(torch.tensor(values).reshape(shape), *ends)
 
 
@@ -86,23 +86,23 @@ def _slopes(
     along = torch.tensor([(step + 0.5) / steps for step in range(steps)] if steps > 1 else [0.0], device=embedded[0].device)
     inputs = torch.lerp(embedded[0], embedded[1], along.to(embedded[0].dtype)[:, None, None])
     ids = pad(model, [[*base.ids, *asked.tail[:-1]]]).ids.expand(len(inputs), -1)
-    kept: dict[int, Tensor] = {}
+    states: dict[int, Tensor] = {}
     hooks: Hooks = [(hook_name("residual_pre", 0), lambda activation, hook: inputs.detach().requires_grad_(True))]
-    hooks += [(hook_name(site, block), _keep_graph(kept, block)) for block in blocks]
+    hooks += [(hook_name(site, block), _keep_graph(states, block)) for block in blocks]
     with torch.enable_grad():
         logits = model.run_with_hooks(ids, attention_mask=torch.ones_like(ids), fwd_hooks=hooks, use_cache=False)
         keep = len(base.ids) - 1
-        slopes = torch.autograd.grad(asked.read(logits[:, keep:]).sum(), [kept[block] for block in blocks])
+        slopes = torch.autograd.grad(asked.read(logits[:, keep:]).sum(), [states[block] for block in blocks])
     if steps > 1:
-        held = _slopes(model, base, base, asked, site, blocks, 1)[0]
+        base_states = _slopes(model, base, base, asked, site, blocks, 1)[0]
     else:
-        held = {block: kept[block][0].detach() for block in blocks}
-    return held, {block: slope.mean(0) for block, slope in zip(blocks, slopes, strict=True)}
+        base_states = {block: states[block][0].detach() for block in blocks}
+    return base_states, {block: slope.mean(0) for block, slope in zip(blocks, slopes, strict=True)}
 
 
-def _keep_graph(kept: dict[int, Tensor], block: int) -> Hook:
+def _keep_graph(states: dict[int, Tensor], block: int) -> Hook:
     def hook(activation: Tensor, hook: object) -> Tensor:
-        kept[block] = activation
+        states[block] = activation
         return activation
 
     return hook
@@ -111,10 +111,10 @@ def _keep_graph(kept: dict[int, Tensor], block: int) -> Hook:
 @torch.no_grad()
 def _embedded(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int]) -> Tensor:
     """What enters block 0, `[1 token d_model]`."""
-    batch, kept = pad(model, [[*ids, *tail[:-1]]]), []
-    keep = (hook_name("residual_pre", 0), lambda activation, hook: kept.append(activation.clone()))
+    batch, embedded = pad(model, [[*ids, *tail[:-1]]]), []
+    keep = (hook_name("residual_pre", 0), lambda activation, hook: embedded.append(activation.clone()))
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=[keep], stop_at_layer=1, use_cache=False)
-    return kept[0]
+    return embedded[0]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def calibrate(exact: np.ndarray, estimated: np.ndarray, top: float = 0.1) -> Cal
     if len(exact) < 3 or exact.shape != estimated.shape:
         raise ValueError(f"got {len(exact)} exact and {len(estimated)} estimated values, expected the same number, at least three.")
     for name, values in (("exact", exact), ("estimated", estimated)):
-        check_finite(values, lambda place, name=name: f"the {name} value of place {place}")
+        check_finite(values, lambda index, name=name: f"the {name} value of place {index}")
     k = max(1, round(top * len(exact)))
     largest = [set(np.argsort(-np.abs(values - np.median(values)), kind="stable")[:k].tolist()) for values in (exact, estimated)]
     return Calibration(float(stats.spearmanr(exact, estimated).statistic), len(largest[0] & largest[1]) / k, len(exact))

@@ -130,13 +130,13 @@ def tokens_of(model: TransformerBridge, prompt: str | Sequence[int] | Int[Tensor
     return ids
 
 
-def check_blocks(model: TransformerBridge, blocks: Sequence[int] | range | None, what: str) -> list[int]:
-    """The `blocks`, or all. Raises `ValueError`, naming `what` they are, if `model` lacks one or one is repeated."""
+def check_blocks(model: TransformerBridge, blocks: Sequence[int] | range | None, name: str) -> list[int]:
+    """The `blocks`, or all. Raises `ValueError`, which calls them `name`, if `model` lacks one or one is repeated."""
     n = model.cfg.n_layers
     chosen = list(range(n)) if blocks is None else [int(block) for block in blocks]
-    wrong = [block for block in chosen if not 0 <= block < n]
-    if wrong or not chosen or len(set(chosen)) != len(chosen):
-        raise ValueError(f"got {what} {wrong or chosen}, expected at least one block of 0 to {n - 1}, each once.")
+    outside = [block for block in chosen if not 0 <= block < n]
+    if outside or not chosen or len(set(chosen)) != len(chosen):
+        raise ValueError(f"got {name} {outside or chosen}, expected at least one block of 0 to {n - 1}, each once.")
     return chosen
 
 
@@ -152,7 +152,9 @@ def token_rows(mask: Int[Tensor, "item token"], position: int) -> Int[Tensor, " 
         )
     lengths = mask.sum(1)
     if not bool(((position < lengths) & (position >= -lengths)).all()):
-        raise ValueError(f"got position {position}, but the shortest prompt of the batch has {int(lengths.min())} tokens.")
+        raise ValueError(
+            f"got position {position}, expected one of the {int(lengths.min())} tokens of the batch's shortest prompt."
+        )
     return (position % lengths) + (mask.shape[1] - lengths)
 
 
@@ -182,11 +184,11 @@ def record(
     """
     batch = pad(model, prompts)
     where = (torch.arange(len(prompts), device=batch.ids.device), token_rows(batch.mask, position))
-    kept: dict[int, Tensor] = {}
+    recorded: dict[int, Tensor] = {}
 
     def keep(block: int) -> Callable[[Tensor, object], None]:
         def hook_fn(activation: Tensor, hook: object) -> None:
-            kept[block] = at(activation, place)[beside(activation, where)].clone()
+            recorded[block] = at(activation, place)[beside(activation, where)].clone()
 
         return hook_fn
 
@@ -199,6 +201,6 @@ def record(
         use_cache=False,
         logits_to_keep=1,
     )
-    states = torch.stack([kept[block].to(model.cfg.device) for block in blocks], dim=1)
+    states = torch.stack([recorded[block].to(model.cfg.device) for block in blocks], dim=1)
     check_finite(states, lambda item, row, _: f"donor {item}: what block {blocks[row]} holds at {place!r}", is_half(model))
     return states

@@ -77,13 +77,13 @@ def run_edits(
         )
     else:
         first = 0
-    rest, parts = batch.ids[:, first:], []
+    remaining, parts = batch.ids[:, first:], []
     keep = batch.ids.shape[1] - len(ids) + 1
-    size = _rows_at_a_time(model, batch.ids.shape[1], rest.shape[1])
+    size = _rows_at_a_time(model, batch.ids.shape[1], remaining.shape[1])
     for start in range(0, len(edits), size):
         part = edits[start : start + size]
         logits = model.run_with_hooks(
-            rest.expand(len(part), -1),
+            remaining.expand(len(part), -1),
             attention_mask=batch.mask.expand(len(part), -1),
             past_key_values=fork(past, len(part)) if shared else None,
             use_cache=shared,
@@ -98,17 +98,17 @@ def run_edits(
 
 def _check(model: TransformerBridge, ids: Tensor, edits: Sequence[Edit], site: EditSite, keep: int, logits: Tensor) -> None:
     """Repeat some edits, each in a forward pass of the whole prompt. Raises `ReceiptError` if the logits differ."""
-    what, off = "patched runs", []
-    for row in receipts.draw_items(what, len(edits), 1):
+    kind, off = "patched runs", []
+    for row in receipts.draw_items(kind, len(edits), 1):
         hooks, mask = _hooks([edits[row]], site, 0), torch.ones_like(ids)
         plain = model.run_with_hooks(ids, attention_mask=mask, use_cache=False, fwd_hooks=hooks, logits_to_keep=keep)
         off.append(share_of_largest(logits[row], plain[0]))
-    receipts.record_differences(what, off, tolerance_of(model))
+    receipts.record_differences(kind, off, tolerance_of(model))
 
 
-def _rows_at_a_time(model: TransformerBridge, length: int, rest: int) -> int:
+def _rows_at_a_time(model: TransformerBridge, length: int, remaining: int) -> int:
     config = model.cfg
-    row = 8 * config.n_layers * config.d_model * length + 16 * config.n_heads * rest * length + 12 * config.d_vocab
+    row = 8 * config.n_layers * config.d_model * length + 16 * config.n_heads * remaining * length + 12 * config.d_vocab
     return max(1, int(free_memory(config.device) / 4 / row))
 
 
@@ -134,16 +134,16 @@ def _writer(edits: Sequence[Edit], rows: Sequence[int], site: EditSite, first: i
 def activations(model: TransformerBridge, ids: Sequence[int], site: EditSite, blocks: Sequence[int]) -> dict[int, Tensor]:
     """The activations of a `site` at every token of a prompt (`ids`) in some `blocks` of `model`: `[token d]`, for heads
     `[token head d]`."""
-    kept: dict[int, Tensor] = {}
+    recorded: dict[int, Tensor] = {}
     batch = pad(model, [ids])
-    hooks: Hooks = [(hook_name(site, block), _keeper(kept, block)) for block in blocks]
+    hooks: Hooks = [(hook_name(site, block), _keeper(recorded, block)) for block in blocks]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
-    return kept
+    return recorded
 
 
-def _keeper(kept: dict[int, Tensor], block: int) -> Hook:
+def _keeper(recorded: dict[int, Tensor], block: int) -> Hook:
     def keep(activation: Tensor, hook: object) -> None:
-        kept[block] = activation[0].clone()
+        recorded[block] = activation[0].clone()
 
     return keep
 
@@ -211,16 +211,16 @@ def edits_of(
     model: TransformerBridge, donor: Prompt, base: Prompt, site: EditSite, anchors: Sequence[Anchor], blocks: Sequence[int]
 ) -> list[Edit]:
     """The edits that put the activations of `donor` into `base`, for each of `blocks`, each head and each of `anchors`."""
-    held = activations(model, donor.ids, site, blocks)
+    donor_states = activations(model, donor.ids, site, blocks)
     heads = range(model.cfg.n_heads) if site == "head" else [None]
     return [
-        Edit(block, base.positions(anchor), _read(held[block], donor.positions(anchor), head), head)
+        Edit(block, base.positions(anchor), _read(donor_states[block], donor.positions(anchor), head), head)
         for block in blocks
         for head in heads
         for anchor in anchors
     ]
 
 
-def _read(held: Tensor, positions: tuple[int, ...], head: int | None) -> Tensor:
-    mean = held[list(positions)].mean(0)
+def _read(states: Tensor, positions: tuple[int, ...], head: int | None) -> Tensor:
+    mean = states[list(positions)].mean(0)
     return mean if head is None else mean[head]

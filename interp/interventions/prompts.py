@@ -59,14 +59,14 @@ def marked(model: TransformerBridge, text: str) -> Prompt:
     if not spans:
         return Prompt(plain, ids)
     if not model.tokenizer.is_fast:
-        raise ValueError("a marked span needs a fast tokenizer, which knows the characters of each token.")
+        raise ValueError("got a slow tokenizer, expected a fast one, which knows the characters of each token. Or mark no span.")
     first = text.index("[[")
     last = first + len(spans[0])
     (read,) = read_texts(model.tokenizer, [plain], offsets=True)
     offsets = read.offsets or []
     span = tuple(token for token in range(read.start, read.stop) if offsets[token][0] < last and offsets[token][1] > first)
     if not span:
-        raise ValueError(f"the marked span {spans[0]!r} has no token of its own in {plain!r}.")
+        raise ValueError(f"got marked span {spans[0]!r}, which has no token in {plain!r}, expected text. Mark a whole word.")
     return Prompt(plain, ids, span)
 
 
@@ -85,12 +85,12 @@ class Question:
         check_finite(logits.detach(), lambda row, token, _: f"patch: a logit of run {row} at token {token} behind the prompt")
         if self.metric == "logit_difference":
             return logits[:, 0, self.answer[0]] - logits[:, 0, self.wrong[0]]
-        said = logits.float().log_softmax(-1)
+        log_probs = logits.float().log_softmax(-1)
         if self.metric == "logprob":
-            return said[:, range(len(self.answer)), list(self.answer)].sum(1)
+            return log_probs[:, range(len(self.answer)), list(self.answer)].sum(1)
         assert self.clean is not None
         clean = self.clean.float().log_softmax(-1)
-        return (clean.exp() * (clean - said[:, 0])).sum(-1)
+        return (clean.exp() * (clean - log_probs[:, 0])).sum(-1)
 
     @property
     def tail(self) -> tuple[int, ...]:

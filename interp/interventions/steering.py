@@ -40,9 +40,9 @@ def edited(model: TransformerBridge, edits: Mapping[str, Edit], site: Site = "re
     ValueError
         The site has no such layer.
     """
-    known = layer_names(site, model.cfg.n_layers)
-    if unknown := [layer for layer in edits if layer not in known]:
-        raise ValueError(f"got layer {unknown[0]!r} of site {site!r}, expected one of {', '.join(known)}.")
+    layers = layer_names(site, model.cfg.n_layers)
+    if unknown := [layer for layer in edits if layer not in layers]:
+        raise ValueError(f"got layer {unknown[0]!r} of site {site!r}, expected one of {', '.join(layers)}.")
     hooks = [(row_hook(site, layer), partial(_apply, edit=edit)) for layer, edit in edits.items()]
     with model.hooks(fwd_hooks=hooks):
         yield model

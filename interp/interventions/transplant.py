@@ -130,8 +130,8 @@ def _vector(model: TransformerBridge, donor: Donor, source: int, transplant: Tra
 
 
 def _where(args: tuple, kwargs: Arguments, position: int) -> tuple[Tensor, Tensor]:
-    given: Any = kwargs["input_ids"] if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
-    ids: Tensor = args[0] if args else given
+    named_input: Any = kwargs["input_ids"] if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
+    ids: Tensor = args[0] if args else named_input
     mask = kwargs.get("attention_mask")
     if mask is None or mask.ndim != 2:
         mask = torch.ones(ids.shape[:2], dtype=torch.long, device=ids.device)

@@ -53,8 +53,8 @@ def _of_peft(module: nn.Module) -> bool:
 
 def _own(base: nn.Module) -> None:
     """Weights of its own for a layer, so that what is written to it reaches no other layer and no other model."""
-    for part in base.modules():
-        part._parameters.update({name: copy.deepcopy(each) for name, each in part._parameters.items()})
+    for module in base.modules():
+        module._parameters.update({name: copy.deepcopy(parameter) for name, parameter in module._parameters.items()})
 
 
 def _unwrap(parent: nn.Module) -> None:
@@ -81,11 +81,11 @@ def _plain(layer: Any) -> nn.Module:
         layer = layer.token_adapter
     if not hasattr(layer, "base_layer"):  # a copy of the whole layer, trained and kept beside it
         return layer.original_module if layer.disable_adapters else layer.unload_and_optionally_merge_module(True, False, None)
-    for each in _chain(layer):
-        if each.disable_adapters and each.merged:
-            each.unmerge()
-        elif not each.disable_adapters and not each.merged:
-            each.merge()
+    for wrapped in _chain(layer):
+        if wrapped.disable_adapters and wrapped.merged:
+            wrapped.unmerge()
+        elif not wrapped.disable_adapters and not wrapped.merged:
+            wrapped.merge()
     return layer.get_base_layer()
 
 

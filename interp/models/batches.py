@@ -71,8 +71,8 @@ def pad(model: TransformerBridge, sequences: Sequence[Sequence[int]]) -> Batch:
         )
     filler = model.tokenizer.pad_token_id
     filler = 0 if filler is None else filler
-    ids = torch.tensor([[filler] * (longest - len(one)) + list(one) for one in sequences])
-    mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in sequences])
+    ids = torch.tensor([[filler] * (longest - len(tokens)) + list(tokens) for tokens in sequences])
+    mask = torch.tensor([[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens in sequences])
     return Batch(ids.to(model.cfg.device), mask.to(model.cfg.device))
 
 

@@ -24,10 +24,10 @@ def rename_cache_argument(model: TransformerBridge) -> None:
     """Let the model, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
     top = model.original_model
     if NEW in inspect.signature(type(top).forward).parameters:
-        top.register_forward_pre_hook(partial(_renamed, given=OLD, wanted=NEW), with_kwargs=True)
+        top.register_forward_pre_hook(partial(_renamed, passed=OLD, accepted=NEW), with_kwargs=True)
     for module in model.modules():
         if isinstance(module, AttentionBridge) and type(module).forward is not AttentionBridge.forward:
-            module.register_forward_pre_hook(partial(_renamed, given=NEW, wanted=OLD), with_kwargs=True)
+            module.register_forward_pre_hook(partial(_renamed, passed=NEW, accepted=OLD), with_kwargs=True)
 
 
 def find_cache(arguments: Arguments) -> Cache | None:
@@ -36,7 +36,7 @@ def find_cache(arguments: Arguments) -> Cache | None:
     return arguments.get(NEW) if cache is None else cache
 
 
-def _renamed(module: nn.Module, args: tuple, kwargs: Arguments, *, given: str, wanted: str) -> tuple[tuple, Arguments] | None:
-    if given not in kwargs or kwargs.get(wanted) is not None or (wanted == OLD and kwargs[given] is None):
+def _renamed(module: nn.Module, args: tuple, kwargs: Arguments, *, passed: str, accepted: str) -> tuple[tuple, Arguments] | None:
+    if passed not in kwargs or kwargs.get(accepted) is not None or (accepted == OLD and kwargs[passed] is None):
         return None
-    return args, {wanted: kwargs[given], **{name: value for name, value in kwargs.items() if name not in (given, wanted)}}
+    return args, {accepted: kwargs[passed], **{name: value for name, value in kwargs.items() if name not in (passed, accepted)}}

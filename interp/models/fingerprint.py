@@ -30,8 +30,8 @@ def fingerprint(name: str | Path, beside: Path | None = None) -> dict[str, str]:
     if not path.is_dir():
         return _commit(str(name))
     if (path / "config.json").is_file():
-        model = [each for each in path.iterdir() if each.suffix in _MODEL and each.name not in _RUN and each.is_file()]
-        return {each.name: checksum(each) for each in sorted(model)}
+        model = [entry for entry in path.iterdir() if entry.suffix in _MODEL and entry.name not in _RUN and entry.is_file()]
+        return {entry.name: checksum(entry) for entry in sorted(model)}
     if (path / "manifest.json").is_file():
         return {"manifest.json": checksum(path / "manifest.json")}
     text = {file: file.relative_to(path) for file in islice(path.rglob("*"), _MOST + 1)}
@@ -39,7 +39,7 @@ def fingerprint(name: str | Path, beside: Path | None = None) -> dict[str, str]:
         return {}
     shown = [file for file, inside in text.items() if not any(part.startswith(".") for part in inside.parts)]
     shown = [file for file in shown if beside is None or not file.resolve().is_relative_to(beside.resolve())]
-    return {text[file].as_posix(): known for file, known in _known(sorted(filter(Path.is_file, shown))).items()}
+    return {text[file].as_posix(): sha for file, sha in _known(sorted(filter(Path.is_file, shown))).items()}
 
 
 def _known(files: list[Path]) -> dict[Path, str]:

@@ -32,19 +32,21 @@ def hooks_in_force(model: TransformerBridge) -> dict[str, str]:
     Counts permanent hooks and those of a `with` block, of TransformerLens and of PyTorch. A hook is named by its position, not by
     what it does.
     """
-    named: dict[int, str] = {}
+    name_of: dict[int, str] = {}
     for name, point in model.hook_dict.items():
-        if _set_by_others(point) and (id(point) not in named or _rank(name) < _rank(named[id(point)])):
-            named[id(point)] = name
-    names = sorted({*named.values(), *_on_modules(model)})
+        if _set_by_others(point) and (id(point) not in name_of or _rank(name) < _rank(name_of[id(point)])):
+            name_of[id(point)] = name
+    names = sorted({*name_of.values(), *_on_modules(model)})
     return {"hooks": ",".join(names)} if names else {}
 
 
 def _set_by_others(point: HookPoint) -> bool:
     """Whether a hook point has a hook that the bridge did not set when it was made."""
     functions = [point._forward_hooks.get(handle.hook.id) for handle in point.fwd_hooks]
-    given = [getclosurevars(each).nonlocals.get("hook", each) if isfunction(each) else each for each in functions]
-    return any(_home(each) != _SETUP for each in given)
+    originals = [
+        getclosurevars(function).nonlocals.get("hook", function) if isfunction(function) else function for function in functions
+    ]
+    return any(_home(function) != _SETUP for function in originals)
 
 
 def _rank(name: str) -> tuple[int, bool, int]:

@@ -101,7 +101,7 @@ def entries(kind: str, code: str) -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=1024)
-def _locale(one: Language) -> Locale:
+def _locale(lang: Language) -> Locale:
     """A locale that shares no data with another one.
 
     Babel writes resolved aliases into data that all locales share: without this, Italian weekdays are in Swahili if Swahili was
@@ -109,12 +109,12 @@ def _locale(one: Language) -> Locale:
     """
     localedata._cache.clear()
     try:
-        locale = Locale.parse(one.tag, sep="-")
+        locale = Locale.parse(lang.tag, sep="-")
         assert locale._data is not None
         return locale
     except (UnknownLocaleError, ValueError):
         raise ValueError(
-            f"cldr has no data for {one.code} ({one.name}). interp.text.cldr.available() lists its languages."
+            f"cldr has no data for {lang.code} ({lang.name}). interp.text.cldr.available() lists its languages."
         ) from None
 
 
@@ -141,22 +141,22 @@ def currency_of(territory: str) -> str:
     return currencies[0] if currencies else ""
 
 
-def _names(one: Language) -> dict[str, str]:
-    locale, known = _locale(one), concepts()
-    named = {f"territory:{code}": locale.territories.get(code, "") for code in known["territory"]}
-    named |= {f"language:{tag}": locale.languages.get(tag, "") for tag in known["language"]}
-    named |= {f"currency:{code}": locale.currencies.get(code, "") for code in known["currency"]}
-    named |= {f"month:{number}": text for number, text in locale.months["stand-alone"]["wide"].items()}
-    named |= {f"weekday:{number}": text for number, text in locale.days["stand-alone"]["wide"].items()}
+def _names(lang: Language) -> dict[str, str]:
+    locale, ids = _locale(lang), concepts()
+    names = {f"territory:{code}": locale.territories.get(code, "") for code in ids["territory"]}
+    names |= {f"language:{tag}": locale.languages.get(tag, "") for tag in ids["language"]}
+    names |= {f"currency:{code}": locale.currencies.get(code, "") for code in ids["currency"]}
+    names |= {f"month:{number}": text for number, text in locale.months["stand-alone"]["wide"].items()}
+    names |= {f"weekday:{number}": text for number, text in locale.days["stand-alone"]["wide"].items()}
     display = locale._data["unit_display_names"]
     for unit, short in UNITS.items():
         forms = display.get(unit, {})
-        named[f"unit:{short}"] = forms.get("long") or forms.get("short") or ""
-    return {i: text for i, text in named.items() if text != i.split(":")[1]}
+        names[f"unit:{short}"] = forms.get("long") or forms.get("short") or ""
+    return {i: text for i, text in names.items() if text != i.split(":")[1]}
 
 
-def _dates(one: Language) -> dict[str, str]:
-    locale = _locale(one)
+def _dates(lang: Language) -> dict[str, str]:
+    locale = _locale(lang)
     days = [date(2024, 1, 1) + timedelta(days=offset) for offset in range(366)]
     dated = {f"date:{day:%m-%d}": format_skeleton("MMMMd", day, locale=locale) for day in days}
     for unit, seconds in _SECONDS.items():
@@ -167,15 +167,15 @@ def _dates(one: Language) -> dict[str, str]:
     return dated
 
 
-def _numbers(one: Language) -> dict[str, str]:
-    converter = num2words.CONVERTER_CLASSES.get(_NUM2WORDS.get(one.code[:3], one.tag.split("-")[0]))
-    if converter is None or one.script != language(one.tag.split("-")[0]).script:
+def _numbers(lang: Language) -> dict[str, str]:
+    converter = num2words.CONVERTER_CLASSES.get(_NUM2WORDS.get(lang.code[:3], lang.tag.split("-")[0]))
+    if converter is None or lang.script != language(lang.tag.split("-")[0]).script:
         return {}
     return {f"number:{number}": str(converter.to_cardinal(number)) for number in range(101)}
 
 
-def _phrases(one: Language) -> dict[str, str]:
-    locale, names = _locale(one), _names(one)
+def _phrases(lang: Language) -> dict[str, str]:
+    locale, names = _locale(lang), _names(lang)
     phrases = {f"amount:{count} {short}": _amount(count, unit, locale) for unit, short in UNITS.items() for count in range(2, 13)}
     territories = [i for i in names if i.startswith("territory:") and not i[-1].isdigit()]
     for index, first in enumerate(territories):
@@ -200,16 +200,16 @@ def _shared(tables: Mapping[str, Mapping[str, str]]) -> list[str]:
     first, *others = tables.values()
     ids = [i for i in first if all(i in table for table in others)]
     for table in tables.values():
-        seen: dict[str, str] = {}
+        first_id: dict[str, str] = {}
         for i in ids:
-            seen.setdefault(table[i].casefold(), i)
-        ids = [i for i in ids if seen[table[i].casefold()] == i]
+            first_id.setdefault(table[i].casefold(), i)
+        ids = [i for i in ids if first_id[table[i].casefold()] == i]
     return ids
 
 
 def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
     """The codes of languages in any spelling, or of all. Raises `ValueError` if one has no items of the kind."""
-    codes = [one.code for one in languages(spellings)] if spellings is not None else list(_available())
+    codes = [lang.code for lang in languages(spellings)] if spellings is not None else list(_available())
     if spellings is None:
         return [code for code in codes if entries(kind, code)]
     for code in codes:
@@ -224,13 +224,13 @@ def _available() -> tuple[str, ...]:
     codes = set()
     for tag in sorted(locale_identifiers()):
         try:
-            one = language(tag)
-            if one.tag != tag.replace("_", "-") or one.code in codes:
+            lang = language(tag)
+            if lang.tag != tag.replace("_", "-") or lang.code in codes:
                 continue
-            table = entries("names", one.code)
+            table = entries("names", lang.code)
         except (ValueError, KeyError):
             continue
-        own = [i for i in english if i in table and (one.code == "eng_Latn" or table[i] != english[i])]
-        if len(table) >= 0.9 * len(english) and len(own) >= 0.4 * len(english):
-            codes.add(one.code)
+        translated = [i for i in english if i in table and (lang.code == "eng_Latn" or table[i] != english[i])]
+        if len(table) >= 0.9 * len(english) and len(translated) >= 0.4 * len(english):
+            codes.add(lang.code)
     return tuple(sorted(codes))

@@ -25,9 +25,9 @@ RELATIONS = {"currency-of": "¤", "language-of": "💬", "continent-of": "🌍",
 @lru_cache(maxsize=1024)
 def facts(code: str) -> Mapping[str, tuple[str, str, str]]:
     """All facts with names in one language (a FLORES-200 `code`): (subject, symbol of the relation, answer) by id."""
-    named = cldr.entries("names", code)
-    pairs = {i: (subject, answer) for i, (subject, answer) in _fact_ids().items() if subject in named and answer in named}
-    return {i: (named[subject], RELATIONS[i.split(":")[0]], named[answer]) for i, (subject, answer) in pairs.items()}
+    names = cldr.entries("names", code)
+    pairs = {i: (subject, answer) for i, (subject, answer) in _fact_ids().items() if subject in names and answer in names}
+    return {i: (names[subject], RELATIONS[i.split(":")[0]], names[answer]) for i, (subject, answer) in pairs.items()}
 
 
 @lru_cache(maxsize=1)
@@ -83,8 +83,8 @@ def read_task(
         raise ValueError(f"got split {split!r} of cldr:facts, expected one of {', '.join(get_args(cldr.Split))}.")
     codes = cldr.wanted_codes("names", languages)
     tables = {code: facts(code) for code in codes}
-    kept = set(relations)
-    ids = [i for i in _fact_ids() if i.split(":")[0] in kept and all(i in table for table in tables.values())]
+    chosen_relations = set(relations)
+    ids = [i for i in _fact_ids() if i.split(":")[0] in chosen_relations and all(i in table for table in tables.values())]
     if split != "all":
         shares = [FACTS_SEEN.get(code, 0.0) for code in codes if code != "eng_Latn"] or [1.0]
         ids = [i for i in ids if (cldr.uniform(i) >= max(shares) if split == "heldout" else cldr.uniform(i) < min(shares))]
@@ -113,5 +113,7 @@ def _answers_like(identifier: str, ids: Sequence[str]) -> list[str]:
 
 def _options(identifier: str, answers: Sequence[str], n: int) -> list[str]:
     gold = _fact_ids()[identifier][1]
-    wrong = sorted((answer for answer in answers if answer != gold), key=lambda answer: cldr.uniform(f"{identifier}|{answer}"))
-    return sorted([gold, *wrong[: n - 1]], key=lambda answer: cldr.uniform(f"{answer}|{identifier}"))
+    distractors = sorted(
+        (answer for answer in answers if answer != gold), key=lambda answer: cldr.uniform(f"{identifier}|{answer}")
+    )
+    return sorted([gold, *distractors[: n - 1]], key=lambda answer: cldr.uniform(f"{answer}|{identifier}"))

@@ -207,12 +207,12 @@ ParallelData = ParallelCorpus | ParallelTask
 
 def _freeze(data: ParallelData, part: str) -> None:
     columns: dict[str, tuple] = {}
-    for one, (spelling, values) in zip(languages(getattr(data, part)), getattr(data, part).items(), strict=True):
+    for lang, (spelling, values) in zip(languages(getattr(data, part)), getattr(data, part).items(), strict=True):
         nested = part in ("answers", "choices")
         if isinstance(values, str) or (nested and any(isinstance(value, str) for value in values)):
             expected = "a sequence of strings per item" if nested else "a sequence with one string per item"
             raise ValueError(f"{data.name!r}: got a single string for {part} in {spelling}, expected {expected}.")
-        columns[one.code] = tuple(map(tuple, values)) if nested else tuple(values)
+        columns[lang.code] = tuple(map(tuple, values)) if nested else tuple(values)
     object.__setattr__(data, part, MappingProxyType(columns))
 
 
@@ -251,10 +251,10 @@ def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple]) 
 def _describe(data: ParallelData) -> None:
     """Check and freeze the documents and labels, one per item."""
     columns = dict(data.labels) if data.documents is None else {**data.labels, "documents": data.documents}
-    for what, values in columns.items():
+    for column, values in columns.items():
         if len(values) != len(data.ids):
             raise ValueError(
-                f"{data.name!r}: got {len(values)} values of {what!r} for {len(data.ids)} items, expected one per item."
+                f"{data.name!r}: got {len(values)} values of {column!r} for {len(data.ids)} items, expected one per item."
             )
     object.__setattr__(data, "documents", None if data.documents is None else tuple(data.documents))
     object.__setattr__(data, "labels", MappingProxyType({name: tuple(values) for name, values in data.labels.items()}))
@@ -281,19 +281,19 @@ def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple]:
 
 
 def _find_language(name: str, columns: Mapping[str, tuple], spelling: str | Language) -> Language:
-    one = language(spelling)
-    if one.code not in columns:
-        near = nearest(one.code, columns, n=5)
-        raise ValueError(f"corpus {name!r} has no {one.code} ({one.name}); it has {', '.join(sorted(columns))}.{near}")
-    return one
+    lang = language(spelling)
+    if lang.code not in columns:
+        suggestion = nearest(lang.code, columns, n=5)
+        raise ValueError(f"corpus {name!r} has no {lang.code} ({lang.name}); it has {', '.join(sorted(columns))}.{suggestion}")
+    return lang
 
 
-def _codes(name: str, columns: Mapping[str, tuple], wanted: Sequence[str] | None) -> list[str]:
-    if wanted is None:
+def _codes(name: str, columns: Mapping[str, tuple], spellings: Sequence[str] | None) -> list[str]:
+    if spellings is None:
         return list(columns)
-    if isinstance(wanted, str):
-        raise ValueError(f"got languages={wanted!r}, expected a list: languages=[{wanted!r}].")
-    return [_find_language(name, columns, one).code for one in languages(wanted)]
+    if isinstance(spellings, str):
+        raise ValueError(f"got languages={spellings!r}, expected a list: languages=[{spellings!r}].")
+    return [_find_language(name, columns, lang).code for lang in languages(spellings)]
 
 
 def _rows(n: int, limit: int | None, seed: int | None) -> range | list[int]:

@@ -59,12 +59,12 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
     own_templates = (folder / "templates.json").is_file()
     from_file = _read_templates(folder / "templates.json") if own_templates else {}
     usual = next((text for fields, text in _USUAL if all(field in sample.values for field in fields)), None)
-    given = _keyed(template, "template") if isinstance(template, Mapping) else {}
+    by_language = _keyed(template, "template") if isinstance(template, Mapping) else {}
     chosen: dict[str, Wording] = {}
     for code in codes:
         own: object = (from_file[code].template if code in from_file else None) if own_templates else usual
         if template is not None:
-            own = template if isinstance(template, str) else given.get(code)
+            own = template if isinstance(template, str) else by_language.get(code)
         if not isinstance(own, str) or not _FIELD.search(own):
             raise ValueError(
                 f"{sample.where}: got {'no template' if own is None else f'template {short_repr(own)}'} for {code}, expected text "
@@ -111,6 +111,6 @@ def _keyed(content: object, where: str) -> dict[str, object]:
     if not isinstance(content, Mapping):
         raise ValueError(f"{where}: got {short_repr(content)}, expected a template for each language.")
     try:
-        return {one.code: own for one, own in zip(resolve_all(content), content.values(), strict=True)}
+        return {lang.code: text for lang, text in zip(resolve_all(content), content.values(), strict=True)}
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None

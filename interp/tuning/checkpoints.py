@@ -33,9 +33,9 @@ def start_run(folder: Path, run: Mapping[str, object], resume: bool) -> None:
     if (checkpoints / _RUN).is_file():
         if not resume:
             raise ValueError(f"{checkpoints} holds an unfinished run. Go on with --resume, or choose another --output.")
-        for key, (theirs, ours) in differences(read_object(checkpoints / _RUN), run).items():
+        for key, (saved, expected) in differences(read_object(checkpoints / _RUN), run).items():
             raise ValueError(
-                f"{checkpoints} belongs to another run: its {key} is {theirs}, this one's is {ours}. "
+                f"{checkpoints} belongs to another run: its {key} is {saved}, this one's is {expected}. "
                 "Resuming needs the same model, data, recipe and versions. Choose another --output, or delete the folder."
             )
     write_json(checkpoints / _RUN, run)
@@ -49,8 +49,8 @@ def mark_whole(checkpoint: Path) -> None:
 
 def last_whole(folder: Path) -> Path | None:
     """The latest checkpoint whose every file is what it was when it was marked; None where there is none."""
-    found = [(int(path.name.rpartition("-")[2]), path) for path in (folder / FOLDER).glob("checkpoint-*[0-9]")]
-    return next((path for _, path in sorted(found, reverse=True) if _is_whole(path)), None)
+    checkpoints = [(int(path.name.rpartition("-")[2]), path) for path in (folder / FOLDER).glob("checkpoint-*[0-9]")]
+    return next((path for _, path in sorted(checkpoints, reverse=True) if _is_whole(path)), None)
 
 
 def clear(folder: Path) -> None:
@@ -64,10 +64,10 @@ def _is_whole(checkpoint: Path) -> bool:
         return False
     try:
         recorded = read_sealed(checkpoint / _WHOLE)
-        wrong = next((name for name, sha in recorded.items() if checksum(safe_path(checkpoint, name)) != sha), "")
-        wrong = wrong if recorded else "no file is listed"
+        fault = next((name for name, sha in recorded.items() if checksum(safe_path(checkpoint, name)) != sha), "")
+        fault = fault if recorded else "no file is listed"
     except (OSError, ValueError) as error:
-        wrong = str(error)
-    if wrong:
-        _log.warning("%s was altered since it was written (%s): training goes on from an earlier one.", checkpoint, wrong)
-    return not wrong
+        fault = str(error)
+    if fault:
+        _log.warning("%s was altered since it was written (%s): training goes on from an earlier one.", checkpoint, fault)
+    return not fault

@@ -45,7 +45,7 @@ class Fitted:
 
 
 def fit(
-    model: PreTrainedModel | PeftModel, data: Encoded, held: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None
+    model: PreTrainedModel | PeftModel, data: Encoded, held_out: Encoded | None, recipe: Recipe, folder: Path, go_on: Path | None
 ) -> Fitted:
     """Train `model` in place.
 
@@ -55,7 +55,7 @@ def fit(
         The model, or a peft model.
     data
         The training examples.
-    held
+    held_out
         Held-out examples, whose loss is in the history. None for none.
     recipe
         How to tune.
@@ -78,7 +78,7 @@ def fit(
         train_dataset=[*examples, _WITHOUT_LOSS] if together else examples,
         data_collator=collate,
         compute_loss_func=answer_loss,
-        callbacks=[_Watch(held, total)],
+        callbacks=[_Watch(held_out, total)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.trained, trainer.folder = model, folder
@@ -89,9 +89,9 @@ def fit(
         raise ValueError(f"{go_on} holds Python objects, which could run code. Delete it, or choose another --output.") from None
     trainer.check_finite()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    kept = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
+    logged_keys = ("step", "loss", "held_out_loss", "learning_rate", "grad_norm")
     logged = [entry for entry in trainer.state.log_history if "train_loss" not in entry]
-    history = tuple({key: entry[key] for key in kept if key in entry} for entry in logged)
+    history = tuple({key: entry[key] for key in logged_keys if key in entry} for entry in logged)
     return Fitted(trainer.state.global_step, losses[-1], history)
 
 
@@ -149,13 +149,13 @@ def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
 def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
     state = PartialState()
     processes, on_cpu = state.num_processes, state.device.type == "cpu"
-    each = min(recipe.device_batch, max(1, recipe.batch // processes))
-    if recipe.batch % (each * processes):
-        split = f"{each} examples x {processes} processes"
+    per_device = min(recipe.device_batch, max(1, recipe.batch // processes))
+    if recipe.batch % (per_device * processes):
+        split = f"{per_device} examples x {processes} processes"
         raise ValueError(f"recipe: got batch {recipe.batch}, expected a multiple of {split}. Change device_batch.")
     arguments = TrainingArguments(
-        output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=each,
-        gradient_accumulation_steps=recipe.batch // (each * processes), learning_rate=recipe.learning_rate,
+        output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=per_device,
+        gradient_accumulation_steps=recipe.batch // (per_device * processes), learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule, warmup_steps=math.ceil(recipe.warmup * total), weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.clip, optim="adamw_torch", seed=recipe.seed, data_seed=recipe.seed, use_cpu=on_cpu,
         bf16=recipe.dtype == "bfloat16" or (not on_cpu and torch.cuda.is_bf16_supported()),
@@ -234,18 +234,18 @@ class _Trainer(Trainer):
             if parameter.requires_grad and not torch.isfinite(parameter).all():
                 self._stop(f"{name} is not finite after step {self.state.global_step}")
 
-    def _stop(self, what: str) -> None:
+    def _stop(self, message: str) -> None:
         good = last_whole(self.folder)
         raise FloatingPointError(
-            f"{what}. Last good checkpoint: {good or 'none'}. Lower the learning rate, clip harder, or train in float32."
+            f"{message}. Last good checkpoint: {good or 'none'}. Lower the learning rate, clip harder, or train in float32."
         )
 
 
 class _Watch(TrainerCallback):
     """Marks whole checkpoints, scores the held-out examples now and then, and shows how far training is."""
 
-    def __init__(self, held: Encoded | None, total: int) -> None:
-        self.held, self.every = held, max(1, total // _HELD_OUT_POINTS)
+    def __init__(self, held_out: Encoded | None, total: int) -> None:
+        self.held_out, self.every = held_out, max(1, total // _HELD_OUT_POINTS)
         self.bar = tqdm(total=total, desc="tune", unit="step", disable=True)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
@@ -255,8 +255,8 @@ class _Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: object
     ) -> None:
         self.bar.update()
-        if self.held is not None and state.is_world_process_zero and state.global_step % self.every == 0:
-            loss = float(example_losses(model, self.held).mean())
+        if self.held_out is not None and state.is_world_process_zero and state.global_step % self.every == 0:
+            loss = float(example_losses(model, self.held_out).mean())
             state.log_history.append({"step": state.global_step, "held_out_loss": loss})
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:

@@ -65,14 +65,14 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
     hooks = [row_hook("residual", layer) for layer in layer_names("residual", upper.cfg.n_layers)]
     losses = np.empty((len(hooks), len(data)))
     for rows, ids, mask, labels in _batches(lower, data):
-        held: dict[str, Tensor] = {}
-        keep: Hooks = [(hook, partial(_keep, held=held, name=hook)) for hook in hooks]
+        states: dict[str, Tensor] = {}
+        keep: Hooks = [(hook, partial(_keep, states=states, name=hook)) for hook in hooks]
         lower.run_with_hooks(ids, fwd_hooks=keep, attention_mask=mask, use_cache=False)
-        for place, hook in enumerate(hooks):
-            swap: Hooks = [(hook, partial(_swap, other=held[hook]))]
+        for index, hook in enumerate(hooks):
+            swap: Hooks = [(hook, partial(_swap, other=states[hook]))]
             logits = upper.run_with_hooks(ids, fwd_hooks=swap, attention_mask=mask, use_cache=False)
-            losses[place, rows] = _mean_losses(logits, labels)
-    check_finite(losses, lambda place, row: f"the loss of example {data.kept[row]!r} stitched at {hooks[place]}", is_half(upper))
+            losses[index, rows] = _mean_losses(logits, labels)
+    check_finite(losses, lambda index, item: f"the loss of example {data.kept[item]!r} stitched at {hooks[index]}", is_half(upper))
     return losses
 
 
@@ -81,14 +81,14 @@ def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha
     """`model` with one part moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
     if part not in parts(model):
         raise ValueError(f"got part {part!r}, expected one of {', '.join(parts(model))}.")
-    theirs = dict(other.original_model.named_modules())
+    other_modules = dict(other.original_model.named_modules())
     members = {id(module) for root in _roots(model, part) for module in root.modules()}
     changed: list[tuple[nn.Module, str, nn.Parameter]] = []
     try:
         for name, module in model.original_model.named_modules():
             if id(module) in members:
                 for own, weight in list(module.named_parameters(recurse=False)):
-                    goal = getattr(theirs[name], own).detach().to(weight)
+                    goal = getattr(other_modules[name], own).detach().to(weight)
                     changed.append((module, own, weight))
                     setattr(module, own, nn.Parameter(torch.lerp(weight.detach(), goal, alpha), requires_grad=False))
         yield model
@@ -101,14 +101,14 @@ def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha
 def with_rows(model: TransformerBridge, other: TransformerBridge, tokens: Iterable[int]) -> Iterator[TransformerBridge]:
     """`model` reading some tokens with `other`'s input embedding rows. The output layer stays, also where the two are tied."""
     table, rows = model.embed.original_component, torch.as_tensor(sorted(set(tokens)), dtype=torch.long)
-    mine = table.weight
-    mixed = mine.detach().clone()
+    original = table.weight
+    mixed = original.detach().clone()
     mixed[rows] = input_table(other)[rows].to(mixed)
     try:
         table.weight = nn.Parameter(mixed, requires_grad=False)
         yield model
     finally:
-        table.weight = mine
+        table.weight = original
 
 
 def input_table(model: TransformerBridge) -> Float[Tensor, "vocab d_model"]:
@@ -121,15 +121,15 @@ def weights(model: TransformerBridge) -> dict[str, tuple[str, Tensor]]:
 
     A table that is also the output layer stands twice, once in `embed` and once in `head`.
     """
-    found: dict[str, tuple[str, Tensor]] = {}
+    named: dict[str, tuple[str, Tensor]] = {}
     for part in parts(model):
         members = {id(module) for root in _roots(model, part) for module in root.modules()}
         for path, module in model.original_model.named_modules():
             name = path.replace("._original_component", "")
             if id(module) in members and not name.endswith(".qkv"):
                 own = module.named_parameters(recurse=False)
-                found |= {f"{name}.{kind}": (part, weight.detach()) for kind, weight in own}
-    return found
+                named |= {f"{name}.{kind}": (part, weight.detach()) for kind, weight in own}
+    return named
 
 
 def _roots(model: TransformerBridge, part: str) -> list[nn.Module]:
@@ -140,7 +140,7 @@ def _roots(model: TransformerBridge, part: str) -> list[nn.Module]:
     if part != "embed":
         return [model.blocks[int(part)]]
     others = {id(module) for root in (*model.blocks, *head) for module in root.modules()}
-    return [each for each in model.original_model.modules() if id(each) not in others and not list(each.children())]
+    return [leaf for leaf in model.original_model.modules() if id(leaf) not in others and not list(leaf.children())]
 
 
 def _batches(model: TransformerBridge, data: Encoded) -> Iterator[tuple[list[int], Tensor, Tensor, Tensor]]:
@@ -160,8 +160,8 @@ def _mean_losses(logits: Tensor, labels: Tensor) -> np.ndarray:
     return (sums / learned).double().cpu().numpy()
 
 
-def _keep(x: Tensor, hook: object, held: dict[str, Tensor], name: str) -> None:
-    held[name] = x.detach().clone()
+def _keep(x: Tensor, hook: object, states: dict[str, Tensor], name: str) -> None:
+    states[name] = x.detach().clone()
 
 
 def _swap(x: Tensor, hook: object, other: Tensor) -> Tensor:

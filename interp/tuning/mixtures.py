@@ -89,7 +89,7 @@ class Mixture:
         object.__setattr__(self, "examples", tuple(self.examples))
         if not self.examples:
             raise ValueError(f"mixture {self.name!r} is empty, expected at least one example. Check its languages and limits.")
-        twice = next((name for name, n in Counter(each.id for each in self.examples).items() if n > 1), None)
+        twice = next((name for name, n in Counter(example.id for example in self.examples).items() if n > 1), None)
         if twice:
             raise ValueError(f"mixture {self.name!r} has id {twice!r} more than once, expected unique ids.")
 
@@ -100,13 +100,13 @@ class Mixture:
     def identity(self) -> CorpusIdentity:
         """Name, size and a hash over all examples in order: equal for equal training data."""
         digest = hashlib.sha256()
-        for each in self.examples:
-            digest.update(repr(each).encode())
+        for example in self.examples:
+            digest.update(repr(example).encode())
         return CorpusIdentity(self.name, digest.hexdigest(), len(self))
 
     def counts(self) -> dict[str, int]:
         """Number of examples by direction ("eng_Latn>deu_Latn")."""
-        return dict(Counter(f"{each.source}>{each.target}" for each in self.examples))
+        return dict(Counter(f"{example.source}>{example.target}" for example in self.examples))
 
     def shuffled(self, seed: int) -> Mixture:
         """The same examples in the random order of `seed`."""
@@ -127,17 +127,17 @@ class Mixture:
 
         `fraction` is the share of items to hold out, drawn with `seed`. Raises `ValueError` if a part would be empty.
         """
-        items = sorted({each.item for each in self.examples})
+        items = sorted({example.item for example in self.examples})
         count = round(fraction * len(items))
         if not 0 < count < len(items):
             raise ValueError(
                 f"mixture {self.name!r}: got {fraction:g} of {len(items)} items to hold out, which is {count}, "
                 f"expected 1 to {len(items) - 1}."
             )
-        out = set(random.Random(seed).sample(items, count))
+        held_out = set(random.Random(seed).sample(items, count))
         return (
-            replace(self, examples=tuple(each for each in self.examples if each.item not in out)),
-            Mixture(f"{self.name}/held-out", tuple(each for each in self.examples if each.item in out)),
+            replace(self, examples=tuple(example for example in self.examples if example.item not in held_out)),
+            Mixture(f"{self.name}/held-out", tuple(example for example in self.examples if example.item in held_out)),
         )
 
 
@@ -159,7 +159,7 @@ def union(name: str, mixtures: Iterable[Mixture]) -> Mixture:
     >>> len(union("both", [copies(corpus), translations(corpus, [("eng_Latn", "deu_Latn")])]))
     8
     """
-    return Mixture(name, tuple(each for mixture in mixtures for each in mixture.examples))
+    return Mixture(name, tuple(example for mixture in mixtures for example in mixture.examples))
 
 
 def sampled(
@@ -210,7 +210,7 @@ def sampled(
         mass = sum(weights[name] for name in open_parts)
         shares = {name: left * weights[name] / mass for name in parts if name in open_parts}
         grant = {name: int(share) for name, share in shares.items()}
-        for name in sorted(shares, key=lambda each: grant[each] - shares[each])[: left - sum(grant.values())]:
+        for name in sorted(shares, key=lambda key: grant[key] - shares[key])[: left - sum(grant.values())]:
             grant[name] += 1
         for name, n in grant.items():
             counts[name] = min(counts[name] + n, len(parts[name]))
@@ -239,8 +239,8 @@ def shuffle_answers(mixture: Mixture, seed: int) -> Mixture:
     False
     """
     rows: dict[str, list[int]] = {}
-    for row, each in enumerate(mixture.examples):
-        rows.setdefault(f"{each.source}>{each.target}", []).append(row)
+    for row, example in enumerate(mixture.examples):
+        rows.setdefault(f"{example.source}>{example.target}", []).append(row)
     answers = [""] * len(mixture)
     for direction, members in rows.items():
         if len(members) < 2:
@@ -248,5 +248,5 @@ def shuffle_answers(mixture: Mixture, seed: int) -> Mixture:
         order = random.Random(seed).sample(members, len(members))
         for row, other in zip(order, [*order[1:], order[0]], strict=True):
             answers[row] = mixture.examples[other].answer
-    examples = [replace(each, answer=answer) for each, answer in zip(mixture.examples, answers, strict=True)]
+    examples = [replace(example, answer=answer) for example, answer in zip(mixture.examples, answers, strict=True)]
     return Mixture(f"{mixture.name}/shuffled", tuple(examples))

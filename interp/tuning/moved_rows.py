@@ -32,13 +32,13 @@ def save_moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor,
 
 def put_rows(parent: TransformerBridge, path: str | Path) -> TransformerBridge:
     """The tuned model again: `parent` itself, from now on reading the tokens of the file with its rows. The output layer stays."""
-    kept = load_file(path)
+    saved = load_file(path)
     reader = parent.embed.original_component
     table = reader.weight.detach().clone()
-    if len(kept["tokens"]) and int(kept["tokens"].max()) >= len(table):
+    if len(saved["tokens"]) and int(saved["tokens"].max()) >= len(table):
         raise ValueError(
-            f"{path} has a row for token {int(kept['tokens'].max())}, but the model has {len(table)}. Load it into its parent."
+            f"{path} has a row for token {int(saved['tokens'].max())}, but the model has {len(table)}. Load it into its parent."
         )
-    table[kept["tokens"].to(table.device)] = kept["rows"].to(table)
+    table[saved["tokens"].to(table.device)] = saved["rows"].to(table)
     reader.weight = nn.Parameter(table, requires_grad=False)
     return parent

@@ -83,45 +83,48 @@ def extended_parent(
         pieces = learn_pieces(tokenizer, texts, size, keep)
         if len(pieces) < size:
             _log.warning("%d new pieces instead of %d: these texts hold no more that leave the kept ones alone", len(pieces), size)
-        own, first = extended(tokenizer, pieces), len(tokenizer)
+        new_tokenizer, first = extended(tokenizer, pieces), len(tokenizer)
         grow(model, pieces, first, init, seed)
-        _check_kept(tokenizer, own, keep)
-        counts = {name: sum(map(len, each(list(texts))["input_ids"])) for name, each in (("before", tokenizer), ("after", own))}
-        return own, {"first": first, "pieces": {piece: list(ids) for piece, ids in pieces.parts.items()}, **counts}
+        _check_kept(tokenizer, new_tokenizer, keep)
+        counts = {
+            name: sum(map(len, encode(list(texts))["input_ids"]))
+            for name, encode in (("before", tokenizer), ("after", new_tokenizer))
+        }
+        return new_tokenizer, {"first": first, "pieces": {piece: list(ids) for piece, ids in pieces.parts.items()}, **counts}
 
-    asked = {"method": "extend", "size": size, "init": init, "seed": seed, "texts": _digest(texts), "keep": _digest(keep)}
-    return _made(parent, Path(folder), asked, make)
+    settings = {"method": "extend", "size": size, "init": init, "seed": seed, "texts": _digest(texts), "keep": _digest(keep)}
+    return _made(parent, Path(folder), settings, make)
 
 
-def _made(parent: str | Path, folder: Path, asked: dict[str, object], make: _Make) -> Path:
+def _made(parent: str | Path, folder: Path, settings: dict[str, object], make: _Make) -> Path:
     """The finished folder: made now, or found as it was made before. One process makes it, the others wait."""
     name = locate(parent, None)
-    asked = {"parent": digest(fingerprint(name) or name), **asked, **versions()}
+    settings = {"parent": digest(fingerprint(name) or name), **settings, **versions()}
     with locked(folder, patience=_WAIT):
-        if _found(folder, asked):
+        if _found(folder, settings):
             return folder
-        write_json(folder / PARENT, {"asked": asked, "finished": False})
+        write_json(folder / PARENT, {"asked": settings, "finished": False})
         tokenizer = read_tokenizer(name, None)
         model = read_weights(name, None, AutoModelForCausalLM, {"dtype": "auto"})
-        own, facts = make(model, tokenizer)
+        new_tokenizer, facts = make(model, tokenizer)
         model.save_pretrained(folder)
-        own.save_pretrained(folder)
-        made = {"finished": True, "made_from": Path(name).name, **facts, "environment": environment()}
-        write_json(folder / PARENT, {"asked": asked, **made})
+        new_tokenizer.save_pretrained(folder)
+        finished = {"finished": True, "made_from": Path(name).name, **facts, "environment": environment()}
+        write_json(folder / PARENT, {"asked": settings, **finished})
     return folder
 
 
-def _found(folder: Path, asked: dict[str, object]) -> bool:
+def _found(folder: Path, settings: dict[str, object]) -> bool:
     """Whether `folder` holds this parent, complete. Raises `ValueError` if it holds something else."""
     if not (folder / PARENT).is_file():
         if any(folder.glob("*.safetensors")) or any(folder.glob("*.json")):
             raise ValueError(f"{folder} holds a model already. Choose another folder.")
         return False
-    before = json.loads((folder / PARENT).read_text(encoding="utf-8"))
-    for key, value in asked.items():
-        if (theirs := before["asked"].get(key)) != value:
-            raise ValueError(f"{folder} holds a parent made with {key} {theirs!r}, expected {value!r}. Choose another folder.")
-    return bool(before["finished"])
+    manifest = json.loads((folder / PARENT).read_text(encoding="utf-8"))
+    for key, value in settings.items():
+        if (saved := manifest["asked"].get(key)) != value:
+            raise ValueError(f"{folder} holds a parent made with {key} {saved!r}, expected {value!r}. Choose another folder.")
+    return bool(manifest["finished"])
 
 
 def _check_kept(before: PreTrainedTokenizerBase, after: PreTrainedTokenizerBase, keep: Sequence[str]) -> None:
@@ -131,7 +134,7 @@ def _check_kept(before: PreTrainedTokenizerBase, after: PreTrainedTokenizerBase,
     pairs = zip(texts, before(texts)["input_ids"], after(texts)["input_ids"], strict=True)
     if changed := [text for text, old, new in pairs if old != new]:
         raise RuntimeError(
-            f"{len(changed)} of {len(texts)} texts to be kept have other ids with the new pieces, {changed[0]!r} first."
+            f"got other ids for {len(changed)} of {len(texts)} texts to keep, {changed[0]!r} first, expected the same ids."
         )
 
 

@@ -213,7 +213,7 @@ def encode_examples(
         )
     if not examples:
         raise ValueError("got an empty mixture, expected at least one example to tune on.")
-    prompts, answers = [form.prompt(each) for each in examples], [form.answer(each) for each in examples]
+    prompts, answers = [form.prompt(example) for example in examples], [form.answer(example) for example in examples]
     ids, labels, kept, dropped, truncated, seams = [], [], [], [], 0, 0
     for example, (question, reply, melted) in zip(examples, continue_prompts(tokenizer, prompts, answers), strict=True):
         start = len(question)

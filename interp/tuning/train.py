@@ -116,12 +116,12 @@ def tune(
     longest = min(recipe.max_length, context_limit(bridge) or recipe.max_length)
     del bridge  # it holds the weights as they were
     splits = held_out is None and recipe.held_out > 0
-    train, held = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
+    train, held_out_part = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
     if (folder / MANIFEST).is_file() and (finished := _finished(folder, identity, train.identity, recipe, by, state)):
         return finished
     form = template(recipe.template)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
-    tested = encode_examples(tokenizer, held.examples, form, longest, recipe.mask) if held else None
+    tested = encode_examples(tokenizer, held_out_part.examples, form, longest, recipe.mask) if held_out_part else None
     with locked(folder / FOLDER) if state.is_main_process else nullcontext():
         if state.is_main_process:
             start_run(folder, {"parent": identity.sha, "data": train.identity.sha, "recipe": asdict(recipe), **by}, resume)
@@ -135,7 +135,7 @@ def tune(
             TunedModel(folder, identity, recipe, recipe.scope, train.identity, fitted.steps, fitted.loss, {
                 **facts, "max_length": longest, "directions": train.counts(), "history": list(fitted.history),
                 "truncated": data.truncated, "dropped": list(data.dropped), "seams": data.seams, "processes": state.num_processes,
-                "held_out": _held_out(held, tested, before, after), "device": str(state.device), "made_by": by,
+                "held_out": _held_out(held_out_part, tested, before, after), "device": str(state.device), "made_by": by,
                 "environment": began, "files": files,
             }).save()  # fmt: skip
             clear(folder)
@@ -167,8 +167,8 @@ def _train(
     rows = moved_rows(table, model.get_input_embeddings().get_parameter("weight").detach().cpu()).nonzero().flatten().tolist()
     if recipe.scope == "embeddings" and (strays := set(rows) - set(seen)):
         raise RuntimeError(f"{len(strays)} embedding rows changed of tokens that are not in the data, {min(strays)} among them.")
-    rows_told = {"moved_rows": len(rows), "seen_rows": len(seen), "rows": len(table)}
-    return model, fitted, {**facts, "moved": list(moved), **rows_told, "before": losses}
+    row_counts = {"moved_rows": len(rows), "seen_rows": len(seen), "rows": len(table)}
+    return model, fitted, {**facts, "moved": list(moved), **row_counts, "before": losses}
 
 
 def _free(model: Any, seen: Sequence[int], recipe: Recipe) -> tuple[Any, set[str], dict[str, object]]:
@@ -198,15 +198,15 @@ def _open(
 
 
 def _held_out(
-    held: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
+    held_out: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
 ) -> dict[str, list[str] | list[float]]:
     """The held-out examples with their losses before and after, in nats a token."""
-    if held is None or tested is None:
+    if held_out is None or tested is None:
         return {}
-    known = {each.id: each for each in held.examples}
-    kept = [known[name] for name in tested.kept]
-    return {"id": list(tested.kept), "item": [each.item for each in kept], "source": [each.source for each in kept],
-            "target": [each.target for each in kept], "before": before, "after": after}  # fmt: skip
+    by_id = {example.id: example for example in held_out.examples}
+    examples = [by_id[name] for name in tested.kept]
+    columns = {name: [getattr(example, name) for example in examples] for name in ("item", "source", "target")}
+    return {"id": list(tested.kept), **columns, "before": before, "after": after}
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> dict[str, str]:
@@ -229,12 +229,14 @@ def _finished(
 ) -> TunedModel | None:
     """The finished model in `folder`; None, with a warning, if a file of it was altered. Raises if it was made otherwise."""
     tuned = TunedModel.load(folder)
-    for what, theirs, ours in (("parent", tuned.parent.sha, parent.sha), ("data", tuned.data.sha, data.sha),
+    for name, saved, expected in (("parent", tuned.parent.sha, parent.sha), ("data", tuned.data.sha, data.sha),
                                ("recipe", tuned.recipe, recipe)):  # fmt: skip
-        if theirs != ours:
-            raise ValueError(f"{folder} holds a model tuned with {what} {theirs}, expected {ours}. Choose another --output.")
-    for what, (theirs, ours) in differences(tuned.details.get("made_by", {}), by).items():
-        raise ValueError(f"{folder} holds a model tuned with {what} {theirs!r}, and now it is {ours!r}. Choose another --output.")
+        if saved != expected:
+            raise ValueError(f"{folder} holds a model tuned with {name} {saved}, expected {expected}. Choose another --output.")
+    for name, (saved, expected) in differences(tuned.details.get("made_by", {}), by).items():
+        raise ValueError(
+            f"{folder} holds a model tuned with {name} {saved!r}, and now it is {expected!r}. Choose another --output."
+        )
     fault = tuned.fault()
     state.wait_for_everyone()
     if state.is_main_process:

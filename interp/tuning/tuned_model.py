@@ -65,12 +65,12 @@ class TunedModel:
         if not path.is_file():
             raise ValueError(f"{folder} holds no finished tuned model: {MANIFEST} is missing. Finish it with --resume.")
         try:
-            plain = read_sealed(safe_path(path.parent, path.name))
+            values = read_sealed(safe_path(path.parent, path.name))
         except ValueError as error:
             raise ValueError(f"{error}. Delete it to tune again with --resume, or choose another --output.") from None
-        facts = validate(_Facts, plain, path)
-        own = {each.name: getattr(facts, each.name) for each in fields(cls) if each.name not in _ELSEWHERE}
-        return cls(folder=path.parent, **own, details={name: value for name, value in plain.items() if name not in own})
+        facts = validate(_Facts, values, path)
+        own = {field.name: getattr(facts, field.name) for field in fields(cls) if field.name not in _ELSEWHERE}
+        return cls(folder=path.parent, **own, details={name: value for name, value in values.items() if name not in own})
 
     def fault(self) -> str:
         """The first file that is missing or was altered, in words; empty if there is none."""

@@ -40,6 +40,15 @@ def extended(tokenizer: PreTrainedTokenizerBase, pieces: Pieces) -> PreTrainedTo
         A fast Hugging Face tokenizer. It is not changed.
     pieces
         The pieces, from `learn_pieces`.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.new_pieces import learn_pieces
+    >>> larger = extended(tokenizer, learn_pieces(tokenizer, ["Ὀδυσσεύς", "Ὀδυσσεύς"], size=3))
+    >>> len(larger) - len(tokenizer), len(larger("Ὀδυσσεύς").input_ids) < len(tokenizer("Ὀδυσσεύς").input_ids)
+    (3, True)
     """
     own = copy.deepcopy(tokenizer)
     state = json.loads(own.backend_tokenizer.to_str())
@@ -63,7 +72,7 @@ def _into_unigram(model: dict[str, Any], added: dict[str, int], pieces: Pieces) 
     scores = dict(model["vocab"])
     worst = min(scores.values())
     model["vocab"] += [
-        [content, worst - _NEVER] for content in sorted(added, key=lambda each: added[each]) if content not in scores
+        [content, worst - _NEVER] for content in sorted(added, key=lambda text: added[text]) if content not in scores
     ]
     for piece in pieces.parts:
         scores.setdefault(piece, worst)
@@ -127,6 +136,14 @@ def new_rows(
         Random seed (`random` only).
     width
         Standard deviation of `random` rows. Default: that of the old table.
+
+    Example
+    -------
+    A new piece begins as the mean of the rows that spelled it:
+
+    >>> import torch
+    >>> new_rows(torch.tensor([[0.0, 2.0], [2.0, 0.0], [9.0, 9.0]]), parts=[[0, 1]], init="subword")
+    tensor([[1., 1.]])
     """
     full = old.detach().float()
     if init == "subword":

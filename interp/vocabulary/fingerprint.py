@@ -14,7 +14,15 @@ _CALLS = ("padding", "truncation")
 
 
 def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 in hexadecimal of the vocabulary, merges, special tokens and shortening: one model with two tokenizers is two."""
+    """SHA-256 of everything in `tokenizer` that decides the ids of a text: vocabulary, merges, special tokens and shortening.
+
+    So one model with two tokenizers counts as two models.
+
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> fingerprint_tokenizer(tokenizer) == fingerprint_tokenizer(interp.load("bundled").tokenizer)
+    True
+    """
     if tokenizer.is_fast:
         own = json.loads(tokenizer.backend_tokenizer.to_str())
         own = {key: value for key, value in own.items() if key not in _CALLS}

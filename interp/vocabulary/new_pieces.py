@@ -68,6 +68,14 @@ def learn_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], size:
     -----
     When it misleads: text that is not in `keep` may be segmented differently, so put much of the other languages in it. If they
     share a script with the new language, few pairs are left to merge.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> pieces = learn_pieces(tokenizer, ["Ὀδυσσεύς", "Ὀδυσσεύς"], size=3)
+    >>> len(pieces)
+    3
     """
     if size < 1:
         raise ValueError(f"learn_pieces: got size {size}, expected at least 1.")
@@ -75,13 +83,13 @@ def learn_pieces(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], size:
     if reader.kind not in ("BPE", "Unigram"):
         pieces = _whole_words(reader, texts, size, keep)
     else:
-        words, kept = reader.words(texts), reader.words(keep)
-        parts = _letters(reader, words, kept, size)
+        words, kept_words = reader.words(texts), reader.words(keep)
+        parts = _letters(reader, words, kept_words, size)
         fragments = _fragments(words, {*reader.vocabulary, *parts})
         pieces, more = Pieces(parts, ()), size - len(parts)
         while more > 0:
             trained = _train(fragments, more)
-            pieces = _accept(trained, parts, reader, kept, size)
+            pieces = _accept(trained, parts, reader, kept_words, size)
             more = 2 * more if len(pieces) < size and len(trained) == more else 0
     if not pieces.parts:
         raise ValueError(
@@ -146,22 +154,22 @@ class Reader:
                 yield (None if number in self.added else token), (number,), index
 
 
-def _letters(reader: Reader, words: Counter[Word], kept: Counter[Word], size: int) -> dict[str, tuple[int, ...]]:
+def _letters(reader: Reader, words: Counter[Word], kept_words: Counter[Word], size: int) -> dict[str, tuple[int, ...]]:
     """The most frequent characters without a piece that do not occur in the texts to keep."""
     counts: Counter[str] = Counter()
     for word, n in words.items():
         for symbol in word:
             counts[symbol] += n
-    present = {symbol for word in kept for symbol in word}
+    present = {symbol for word in kept_words for symbol in word}
     new = [symbol for symbol, _ in counts.most_common() if symbol not in reader.vocabulary and symbol not in present]
     return {symbol: reader.parts[symbol] for symbol in new[:size]}
 
 
-def _fragments(words: Counter[Word], known: set[str]) -> Counter[Word]:
+def _fragments(words: Counter[Word], symbols: set[str]) -> Counter[Word]:
     """The parts of words that consist of known symbols, between unknown ones."""
     fragments: Counter[Word] = Counter()
     for word, n in words.items():
-        cuts = [-1, *(index for index, symbol in enumerate(word) if symbol not in known), len(word)]
+        cuts = [-1, *(index for index, symbol in enumerate(word) if symbol not in symbols), len(word)]
         for left, right in pairwise(cuts):
             if right - left > _TWICE:
                 fragments[word[left + 1 : right]] += n
@@ -187,7 +195,11 @@ def _read(signs: str, symbols: Sequence[str]) -> Word:
 
 
 def _accept(
-    trained: Sequence[tuple[Word, Word]], letters: Mapping[str, tuple[int, ...]], reader: Reader, kept: Counter[Word], size: int
+    trained: Sequence[tuple[Word, Word]],
+    letters: Mapping[str, tuple[int, ...]],
+    reader: Reader,
+    kept_words: Counter[Word],
+    size: int,
 ) -> Pieces:
     """The trained merges that make a new piece and change no text to keep.
 
@@ -195,10 +207,10 @@ def _accept(
     text to keep contains is accepted, with all merges, because a piece is scored by its halves.
     """
     scored = reader.kind == "Unigram"
-    pairs = {pair for word in kept for pair in pairwise(word)}
-    whole = {"".join(word) for word in kept} if reader.model.get("ignore_merges") else set()
-    running = "\0".join("".join(word) for word in kept)
-    parts, made = dict(letters), set()
+    pairs = {pair for word in kept_words for pair in pairwise(word)}
+    whole_words = {"".join(word) for word in kept_words} if reader.model.get("ignore_merges") else set()
+    running = "\0".join("".join(word) for word in kept_words)
+    parts, new_pieces = dict(letters), set()
     merges: dict[tuple[str, str], None] = {}
     for left, right in trained:
         halves, piece = ("".join(left), "".join(right)), "".join(left + right)
@@ -208,9 +220,11 @@ def _accept(
             merges[halves] = None
             refused = piece in running
         else:
-            refused = halves in pairs or piece in whole or any(len(half) > 1 and half not in made for half in (left, right))
+            refused = (
+                halves in pairs or piece in whole_words or any(len(half) > 1 and half not in new_pieces for half in (left, right))
+            )
         if not refused and piece not in reader.vocabulary:
-            made.add(left + right)
+            new_pieces.add(left + right)
             merges[halves] = None
             parts.setdefault(piece, tuple(number for symbol in left + right for number in reader.parts[symbol]))
     return Pieces(parts, tuple(merges))

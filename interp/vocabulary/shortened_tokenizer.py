@@ -51,6 +51,16 @@ def shortened(tokenizer: PreTrainedTokenizerBase, shortening: Shortening) -> Pre
     ------
     ValueError
         The tokenizer is slow, or shortened already.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.shortening import plan_shortening
+    >>> short = shortened(tokenizer, plan_shortening(tokenizer, ["ባባባ", "በበበ"]))
+    >>> ids = short("ባባባ").input_ids
+    >>> len(ids) < len(tokenizer("ባባባ").input_ids), short.decode(ids, skip_special_tokens=True)
+    (True, 'ባባባ')
     """
     if not tokenizer.is_fast:
         raise ValueError(f"got the slow tokenizer {type(tokenizer).__name__}, expected a fast one to shorten.")
@@ -79,8 +89,17 @@ def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str 
     ------
     ValueError
         `shortening.json` is not readable.
+
+    Example
+    -------
+    A model without the file keeps its tokenizer:
+
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> read_shortened(tokenizer, str(interp.models.checkpoints.parts.BUNDLED)) is tokenizer
+    True
     """
-    quiet = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "connection_errors", "gated_repo")}
+    quiet = {f"_raise_exceptions_for_{kind}": False for kind in ("missing_entries", "connection_errors", "gated_repo")}
     path = cached_file(name, SHORTENING, revision=revision, **quiet)
     if path is None:
         return tokenizer
@@ -122,14 +141,17 @@ class _Shortened(PreTrainedTokenizerBase):
         encoding = super()._encode_plus(text, text_pair, **how)
         nested = bool(encoding["input_ids"]) and isinstance(encoding["input_ids"][0], list)
         table = {key: encoding[key] if nested else [encoding[key]] for key in _BY_TOKEN if key in encoding}
-        kept = [self.shortening.kept(ids) for ids in table["input_ids"]]
+        kept_indices = [self.shortening.kept(ids) for ids in table["input_ids"]]
         if truncation_strategy != TruncationStrategy.DO_NOT_TRUNCATE and max_length is not None:
-            kept = [indices[:max_length] if self.truncation_side == "right" else indices[-max_length:] for indices in kept]
+            kept_indices = [
+                indices[:max_length] if self.truncation_side == "right" else indices[-max_length:] for indices in kept_indices
+            ]
         values: dict[str, list] = {
-            key: [[row[index] for index in indices] for row, indices in zip(rows, kept, strict=True)] for key, rows in table.items()
+            key: [[row[index] for index in indices] for row, indices in zip(rows, kept_indices, strict=True)]
+            for key, rows in table.items()
         }
         if "length" in encoding:
-            values["length"] = [len(indices) for indices in kept]
+            values["length"] = [len(indices) for indices in kept_indices]
         if not nested and return_tensors is None:
             values = {key: row[0] for key, row in values.items()}
         return self.pad(

@@ -66,10 +66,10 @@ class Shortening:
     begun: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        known = [self.spelling[token] if 0 <= token < len(self.spelling) else None for token in self.dropped]
-        if not known or None in known or b"".join(part or b"" for part in known) != self.prefix:
+        spelled = [self.spelling[token] if 0 <= token < len(self.spelling) else None for token in self.dropped]
+        if not spelled or None in spelled or b"".join(part or b"" for part in spelled) != self.prefix:
             raise ValueError(
-                f"shortening: got a tokenizer whose tokens {list(self.dropped)} spell {known}, expected "
+                f"shortening: got a tokenizer whose tokens {list(self.dropped)} spell {spelled}, expected "
                 f"{self.prefix.hex().upper()}. Use the tokenizer it was planned for."
             )
         if not 0 < len(self.prefix) < character_length(self.prefix[0]):
@@ -110,22 +110,22 @@ class Shortening:
                 f"got ids with a bare continuation byte at index {index} ({list(ids[max(0, index - 3) : index + 1])}), expected "
                 "the ids of a text that is not shortened yet."
             )
-        kept, missing, index, first = [], 0, 0, self.dropped[0]
+        indices, missing, index, first = [], 0, 0, self.dropped[0]
         while index < len(ids):
             after = index + n
             starts = missing == 0 and after < len(ids) and ids[index] == first
             if starts and effects[after][0] and tuple(ids[index:after]) == self.dropped:
                 missing, index = self._rest, after
-            kept.append(index)
+            indices.append(index)
             _, length, fixed = effects[index]
             missing = max(0, missing - length) if fixed is None else fixed
             index += 1
-        return kept
+        return indices
 
     def spell(self, ids: Sequence[int]) -> list[bytes]:
         """The bytes of each token of a shortened text, including the bytes dropped before it."""
-        known = [self.spelling[token] if token < len(self.spelling) else None for token in ids]
-        return [(self.prefix if bare else b"") + (spelled or b"") for spelled, bare in zip(known, self._bare(ids), strict=True)]
+        spellings = [self.spelling[token] if token < len(self.spelling) else None for token in ids]
+        return [(self.prefix if bare else b"") + (spelled or b"") for spelled, bare in zip(spellings, self._bare(ids), strict=True)]
 
     def bytes_of(self, text: str) -> bytes:
         """The bytes of a text without the dropped ones."""
@@ -170,6 +170,14 @@ def plan_shortening(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], dr
     ------
     ValueError
         There is nothing to shorten, the tokens do not separate the bytes, or the tokenizer is shortened already.
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> plan = plan_shortening(tokenizer, ["ባባባ", "በበበ"])
+    >>> plan.prefix.hex(), plan.before > plan.after
+    ('e1', True)
     """
     if hasattr(tokenizer, "shortening"):
         raise ValueError(
@@ -178,19 +186,19 @@ def plan_shortening(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], dr
         )
     vocabulary = read_vocabulary(tokenizer)
     sequences = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-    characters = [each for ids in sequences for each in split_characters(vocabulary, ids)]
+    characters = [character for ids in sequences for character in split_characters(vocabulary, ids)]
     if not characters:
         raise ValueError(f"got {len(texts)} texts in which no character takes several tokens, so there is nothing to shorten.")
-    lead = Counter(each.character[0] for each in characters).most_common(1)[0][0]
-    own = [each for each in characters if each.character[0] == lead]
-    runs = Counter(run for each in own for run in each.beginnings)
+    lead = Counter(character.character[0] for character in characters).most_common(1)[0][0]
+    own = [character for character in characters if character.character[0] == lead]
+    runs = Counter(run for character in own for run in character.beginnings)
     gains = {run: n * len(run) for run, n in runs.items() if len(_spelled(vocabulary, run)) <= 2}
     fit = [run for run in gains if drop is None or len(_spelled(vocabulary, run)) == drop]
     if not fit:
         raise ValueError(_unfit(vocabulary, lead, gains, drop))
     best = max(fit, key=lambda run: (gains[run], [-token for token in run]))
     prefix = _spelled(vocabulary, best)
-    begun = sum(each.character.startswith(prefix) for each in characters)
+    begun = sum(character.character.startswith(prefix) for character in characters)
     plan = Shortening(prefix, best, vocabulary.spelling)
     after = 0
     for text, ids in zip(texts, sequences, strict=True):
@@ -202,7 +210,16 @@ def plan_shortening(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], dr
 
 
 def split_characters(vocabulary: Vocabulary, ids: Sequence[int]) -> list[Split]:
-    """The characters of `ids` that take several tokens, in order. A beginning must start at the start of a token."""
+    """The characters of `ids` that take several tokens of the `vocabulary`, in order.
+
+    A beginning must start at the start of a token.
+
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> from interp.vocabulary.spelling import read_vocabulary
+    >>> len(split_characters(read_vocabulary(tokenizer), tokenizer("aባ").input_ids))
+    1
+    """
     starts: dict[int, int] = {}
     text = bytearray()
     for index, token in enumerate(ids):
@@ -220,7 +237,11 @@ def split_characters(vocabulary: Vocabulary, ids: Sequence[int]) -> list[Split]:
 
 
 def character_length(lead: int) -> int:
-    """The number of bytes of the character that begins with this byte."""
+    """The number of bytes in UTF-8 of the character that begins with the byte `lead`.
+
+    >>> character_length("日".encode()[0])
+    3
+    """
     return 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
@@ -240,8 +261,8 @@ def _spelled(vocabulary: Vocabulary, run: Sequence[int]) -> bytes:
 
 
 def _unfit(vocabulary: Vocabulary, lead: int, gains: dict[tuple[int, ...], int], drop: int | None) -> str:
-    what = {1: "the lead", 2: "the first two bytes", None: "a beginning"}[drop]
-    problem = f"no run of tokens spells {what} of the characters that begin with {lead:02X} and nothing else"
+    beginning = {1: "the lead", 2: "the first two bytes", None: "a beginning"}[drop]
+    problem = f"no run of tokens spells {beginning} of the characters that begin with {lead:02X} and nothing else"
     if not gains:
         return f"{problem}: it is merged with its neighbours. Shortening is not possible here; use a vocabulary extension."
     best = max(gains, key=lambda run: gains[run])

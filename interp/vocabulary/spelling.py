@@ -73,22 +73,24 @@ class Vocabulary:
     def _prefixes(self, word: str) -> frozenset[int]:
         shortening = getattr(self.tokenizer, "shortening", None)
         forms = {word.encode(), shortening.bytes_of(word) if shortening else word.encode()}
-        whole = [space + form for form in forms for space in (b"", b" ")]
-        return frozenset(token for text in whole for n in range(1, len(text) + 1) for token in self._by_spelling.get(text[:n], ()))
+        spaced_forms = [space + form for form in forms for space in (b"", b" ")]
+        return frozenset(
+            token for text in spaced_forms for n in range(1, len(text) + 1) for token in self._by_spelling.get(text[:n], ())
+        )
 
     def _first(self, word: str) -> frozenset[int]:
-        bare, spaced = self._at_start(word), self._at_start(" " + word)
-        return frozenset(token for token in (bare, spaced) if token is not None)
+        unspaced, spaced = self._at_start(word), self._at_start(" " + word)
+        return frozenset(token for token in (unspaced, spaced) if token is not None)
 
     def _at_start(self, text: str) -> int | None:
         """The first token of a text that spells more than space, after a quote or a line end if the tokens separate there."""
         for carrier in _CARRIERS:
             ids = self.tokenizer(carrier + text, add_special_tokens=False)["input_ids"]
             spelled = self._spell(ids)
-            whole = b"".join(spelled)
-            if not whole.endswith(text.encode()):
+            joined = b"".join(spelled)
+            if not joined.endswith(text.encode()):
                 continue  # an unknown character
-            end, starts = 0, len(whole) - len(text.encode()) if carrier else 0
+            end, starts = 0, len(joined) - len(text.encode()) if carrier else 0
             for token, part in zip(ids, spelled, strict=True):
                 at, end = end, end + len(part)
                 if at < starts < end:
@@ -148,6 +150,14 @@ def read_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int | None = None)
     ------
     ValueError
         The tokens do not spell the text (WordPiece, lower-casing tokenizers).
+
+    Example
+    -------
+    >>> import interp
+    >>> tokenizer = interp.load("bundled").tokenizer
+    >>> vocabulary = read_vocabulary(tokenizer)
+    >>> len(vocabulary) == len(tokenizer)
+    True
     """
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     probe = tokenizer.convert_ids_to_tokens(tokenizer(_PROBE, add_special_tokens=False)["input_ids"])
@@ -169,7 +179,11 @@ def read_vocabulary(tokenizer: PreTrainedTokenizerBase, size: int | None = None)
 
 
 def scripts_of(spelling: str) -> frozenset[str]:
-    """The script classes that a language is written in: `Hani` for Chinese, three for Japanese."""
+    """The script classes that a language, in any `spelling`, is written in: `Hani` for Chinese, three for Japanese.
+
+    >>> sorted(scripts_of("ja"))
+    ['Hani', 'Hira', 'Kana']
+    """
     script = language(spelling).script
     return frozenset(_WRITTEN_WITH.get(script, {script}))
 
@@ -232,13 +246,19 @@ def keep_apart(
     ------
     ValueError
         Words share a token and `on_collision` is `raise`.
+
+    Example
+    -------
+    >>> ids = [{"eng": frozenset({1}), "deu": frozenset({2})}, {"eng": frozenset({3}), "deu": frozenset({3, 4})}]
+    >>> keep_apart(ids, "eng", "deu")
+    [0]
     """
-    kept = [row for row, words in enumerate(sets) if not words[first] & words[second]]
-    if on_collision == "raise" and len(kept) < len(sets):
-        row = next(row for row in range(len(sets)) if row not in set(kept))
+    rows = [row for row, words in enumerate(sets) if not words[first] & words[second]]
+    if on_collision == "raise" and len(rows) < len(sets):
+        row = next(row for row in range(len(sets)) if row not in set(rows))
         raise ValueError(
             f"item {row}: got words in {first} and {second} that share tokens "
             f"{sorted(sets[row][first] & sets[row][second])[:5]}, expected words that begin differently. "
             "Use on_collision='drop' to leave such items out."
         )
-    return kept
+    return rows

@@ -83,8 +83,8 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     if part[columns[0]].isna().all():
         axes.text(0.5, 0.5, "all activations are equal", transform=axes.transAxes, ha="center", fontsize=8.5, color=FAINT)
     mean = part.groupby("item")[columns].transform("mean")
-    kept = part["item"].isin(joined).to_numpy()
-    ends = np.stack([part[columns].to_numpy()[kept], mean.to_numpy()[kept]], axis=1)
+    joined_rows = part["item"].isin(joined).to_numpy()
+    ends = np.stack([part[columns].to_numpy()[joined_rows], mean.to_numpy()[joined_rows]], axis=1)
     axes.add_collection(LineCollection(list(ends), colors="#9A9A9A", linewidths=0.4, alpha=0.45, zorder=1))
     size = 14 if len(part) < 1500 else 6
     for code, index in style_indices(codes).items():

@@ -39,9 +39,18 @@ class AtlasReport(Report):
 
     `table` has one row per `layer`, `language` and sentence (`item`): `pca1, pca2`, the joint PCA coordinates; `umap1, umap2`, at
     the drawn layers only; `random_init`, the first PCA coordinate in a randomly initialised model; `length`, in tokens.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"], limit=12)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> report = probes.measure_atlas(acts, umap=False, resamples=20)
+    >>> report.languages, report.table.shape[0]
+    (['eng_Latn', 'deu_Latn'], 24)
     """
 
-    question: ClassVar[str] = "What do the sentences look like at each layer, and does length alone explain it?"
+    question: ClassVar[str] = "What do the sentences look like at each layer, and does sentence length alone explain it?"
 
     def summary(self) -> pd.DataFrame:
         """One row per layer and pair of languages: `estimate, lower, upper, n, baseline` and the controls.
@@ -51,22 +60,26 @@ class AtlasReport(Report):
         lengths T, with its own bounds. `random_init` and `random_init_partialled` are the same in a randomly initialised model.
         """
         layers = [(str(layer), at.set_index("language")) for layer, at in self.table.groupby("layer", sort=False)]
-        cells = [(layer, *pair, at) for layer, at in layers for pair in combinations(self.languages, 2)]
+        pairs_of_layers = [(layer, *pair, at) for layer, at in layers for pair in combinations(self.languages, 2)]
         features = [
-            _length_features(at.loc[one, "length"].to_numpy(), at.loc[other, "length"].to_numpy()) for _, one, other, at in cells
+            _length_features(at.loc[first, "length"].to_numpy(), at.loc[second, "length"].to_numpy())
+            for _, first, second, at in pairs_of_layers
         ]
         values: dict[str, np.ndarray] = {}
         for name, column in {"": "pca1", "random_init": "random_init"}.items():
-            raw = np.stack([np.stack([at.loc[one, column], at.loc[other, column]], axis=1) for _, one, other, at in cells], axis=1)
-            partialled = np.stack([_residuals(raw[:, cell], features[cell]) for cell in range(len(cells))], axis=1)
+            raw = np.stack(
+                [np.stack([at.loc[first, column], at.loc[second, column]], axis=1) for _, first, second, at in pairs_of_layers],
+                axis=1,
+            )
+            partialled = np.stack([_residuals(raw[:, cell], features[cell]) for cell in range(len(pairs_of_layers))], axis=1)
             values |= {name or "estimate": raw, f"{name}_partialled".strip("_"): partialled}
-        columns = {name: _correlation(each, np.ones((1, len(each))))[0] for name, each in values.items()}
+        columns = {name: _correlation(pair_values, np.ones((1, len(pair_values))))[0] for name, pair_values in values.items()}
         for name, prefix in {"estimate": "", "partialled": "partialled_"}.items():
             ends = bootstrap(values[name], self.settings["resamples"], self.settings["seed"], self._clusters(), _correlation)
             columns |= dict(zip((f"{prefix}lower", f"{prefix}upper"), ends, strict=True))
         order = np.random.default_rng(self.settings["seed"]).permutation(len(values["estimate"]))
-        baseline = [_shuffled(*each.T) for each in values["estimate"][order].swapaxes(0, 1)]
-        keys = pd.DataFrame([cell[:3] for cell in cells], columns=["layer", "language", "other"])
+        baseline = [_shuffled(*pair_values.T) for pair_values in values["estimate"][order].swapaxes(0, 1)]
+        keys = pd.DataFrame([cell[:3] for cell in pairs_of_layers], columns=["layer", "language", "other"])
         return keys.assign(**columns, n=len(order), baseline=baseline)
 
     def curves(self) -> pd.DataFrame:

@@ -24,9 +24,21 @@ PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
 
 
 class PairAlignmentReport(Report):
-    """Alignment of pairs of languages by layer: one row a class of pairs, layer and sentence, `before`, `after`, `value` (change).
+    """Alignment of pairs of languages by layer before and after tuning, as `measure_pair_alignment` measures it.
 
-    Every number is the mean over the pairs of a class. A change is of the same sentences in both models.
+    `table` has one row per `class` of pairs (what tuning knew of them), `layer` and `sentence`: the alignment `before` and `after`,
+    the change `value`, the same of shuffled pairs (`before_baseline`, `after_baseline`), and the number of `pairs`. Every number is
+    the mean over the pairs of a class. A change is of the same sentences in both models.
+
+    Example
+    -------
+    >>> import torch, interp, probes
+    >>> arrays = {code: torch.eye(8).expand(2, 8, 8) for code in ("eng_Latn", "deu_Latn", "fra_Latn")}
+    >>> states = interp.Activations.from_arrays(arrays, layers=["0", "1"])
+    >>> roles = probes.Roles(mix=("eng_Latn", "deu_Latn"), read_only=("fra_Latn",))
+    >>> report = probes.measure_pair_alignment(states, states, roles, resamples=10)
+    >>> report.table.groupby("class", sort=False)["pairs"].first().tolist()
+    [3]
     """
 
     question = "Does tuning on some directions draw the languages of the others together?"
@@ -53,24 +65,24 @@ class PairAlignmentReport(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
-        frame, said = self._summary, []
+        frame, clauses = self._summary, []
         for kind, part in frame.groupby("class", sort=False):
             before = part[part["series"] == "before"]
             peak = before.loc[before["estimate"].idxmax()]
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
-            clear = "" if change["lower"] > 0 or change["upper"] < 0 else ", nothing clear"
-            said.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
-                        f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{clear}")  # fmt: skip
-        return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(said)}."
+            note = "" if change["lower"] > 0 or change["upper"] < 0 else ", not distinguishable from none"
+            clauses.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
+                        f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{note}")  # fmt: skip
+        return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
 
     def figures(self) -> dict[str, Figure]:
         """Before and after over layers, a panel a class of pairs."""
         frame = self._summary[self._summary["series"] != "change"]
-        named = frame.assign(panel=frame["class"] + " (" + frame["pairs"].astype(str) + ")")
+        panels = frame.assign(panel=frame["class"] + " (" + frame["pairs"].astype(str) + ")")
         metric = self.settings["metric"]
         return {
             "pairs": line_curves(
-                named,
+                panels,
                 "series",
                 self.question,
                 metric,
@@ -135,8 +147,8 @@ def measure_pair_alignment(
     )
 
 
-def _kind(roles: Roles, one: str, other: str) -> str:
-    unseen = (one in roles.unseen) + (other in roles.unseen)
+def _kind(roles: Roles, source: str, target: str) -> str:
+    unseen = (source in roles.unseen) + (target in roles.unseen)
     if unseen:
         return PAIR_CLASSES[1 + unseen]
-    return PAIR_CLASSES["seen" not in (roles.kind(one, other), roles.kind(other, one))]
+    return PAIR_CLASSES["seen" not in (roles.kind(source, target), roles.kind(target, source))]

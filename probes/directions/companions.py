@@ -100,5 +100,5 @@ def _factors(report: DirectionReport, companions: Companions, before: Activation
     similarity = companions.similarity
     if not similarity and before is not None:
         similarity = similarity_to(pivot, before, companions.metric, seed)
-    known = {"similarity": similarity} | ({"share": companions.shares} if companions.shares else {})
-    return measure_factors(scores, known, report.signature, metric=metric, pivot=pivot, seed=seed)
+    factors = {"similarity": similarity} | ({"share": companions.shares} if companions.shares else {})
+    return measure_factors(scores, factors, report.signature, metric=metric, pivot=pivot, seed=seed)

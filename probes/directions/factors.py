@@ -33,7 +33,25 @@ _NAMES = {"similarity": "similarity to English", "share": "log pre-training shar
 
 
 class FactorReport(Report):
-    """One row a language and side: its mean `score`, and its factors (`similarity`; `share`, a natural logarithm)."""
+    """Correlations of a language's score with what is known of the language, as `measure_factors` measures them.
+
+    `table` has one row per `language` and `side` ("source" or "target"): its mean `score` over the directions in which it has that
+    side, and its factors (`similarity` to the pivot; `share`, the natural logarithm of its share of the pretraining text).
+
+    Example
+    -------
+    >>> import probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> import pandas as pd
+    >>> made_by = Signature("directions", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> codes = ["deu_Latn", "nld_Latn", "swe_Latn", "rus_Cyrl", "zho_Hans", "hin_Deva", "swh_Latn"]
+    >>> similarity = dict(zip(codes, [0.3, 0.1, 0.8, 0.5, 0.9, 0.2, 0.4], strict=True))
+    >>> rows = [(a, b, similarity[a] + similarity[b]) for a in codes for b in codes if a != b]
+    >>> scores = pd.DataFrame(rows, columns=["source", "target", "score"])
+    >>> report = probes.measure_factors(scores, {"similarity": similarity}, made_by, metric="chrf", resamples=20)
+    >>> report.table.groupby("side").size().to_dict()
+    {'source': 7, 'target': 7}
+    """
 
     question = "Is a language translated well because it is like English, or because the model saw much of it?"
 
@@ -74,12 +92,13 @@ class FactorReport(Report):
     def verdict(self) -> str:
         n = int(self._summary["n"].iloc[0])
         reach = float(np.tanh(1.96 / np.sqrt(max(n - 2 - len(self.factors), 1))))
-        said = []
+        clauses = []
         for row in self._summary.itertuples():
-            sure = "" if row.p_holm < 0.05 else ", which may be chance"
-            said.append(f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} [{row.lower:+.2f}, {row.upper:+.2f}]{sure}")
+            note = "" if row.p_holm < 0.05 else ", which may be chance"
+            clauses.append(f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} [{row.lower:+.2f}, {row.upper:+.2f}]{note}")
         kind = "partial correlation with a language's score" if len(self.factors) > 1 else "correlation with a language's score"
-        return f"{kind} over {n} languages: {'; '.join(said)}. Without any relation, one of so few languages reaches ±{reach:.2f}."
+        chance = f"By chance alone, a correlation over so few languages reaches ±{reach:.2f}."
+        return f"{kind} over {n} languages: {'; '.join(clauses)}. {chance}"
 
     def figures(self) -> dict[str, Figure]:
         """Each side's score against each factor, the other factors taken out of both."""
@@ -92,8 +111,8 @@ class FactorReport(Report):
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
         title = "Score of a language against what is known of it"
-        named = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
-        return {"factors": factor_scatter(pd.concat(frames), named, LABELS[self.settings["metric"]], title, str(self.signature))}
+        labelled = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
+        return {"factors": factor_scatter(pd.concat(frames), labelled, LABELS[self.settings["metric"]], title, str(self.signature))}
 
 
 def measure_factors(
@@ -145,9 +164,9 @@ def measure_factors(
     [1.0, 1.0]
     """
     codes = [code for code in dict.fromkeys([*scores["source"], *scores["target"]]) if code != pivot]
-    known = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
-    kept = [code for code in codes if all(code in values for values in known.values())]
-    if not known or len(kept) < FEWEST:
+    used = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
+    complete = [code for code in codes if all(code in values for values in used.values())]
+    if not used or len(complete) < FEWEST:
         counts = ", ".join(f"{name} of {len(set(codes) & set(values))}" for name, values in factors.items()) or "nothing"
         raise ValueError(f"got {counts} of {len(codes)} languages beside {pivot}, expected a factor of at least {FEWEST}.")
     rows = []
@@ -155,14 +174,14 @@ def measure_factors(
         means = scores.groupby(side)["score"].mean()
         rows += [
             {"language": code, "side": side, "score": float(means[code])}
-            | {name: float(np.log(values[code]) if name == "share" else values[code]) for name, values in known.items()}
-            for code in kept
+            | {name: float(np.log(values[code]) if name == "share" else values[code]) for name, values in used.items()}
+            for code in complete
             if code in means
         ]
-    left = [f"{name} is known of too few languages and left out" for name in factors if name not in known]
-    left += [f"{', '.join(sorted(set(codes) - set(kept)))}: a factor is not known"] if len(kept) < len(codes) else []
-    how = {"factors": list(known), "metric": metric, "resamples": resamples, "seed": seed}
-    return FactorReport(pd.DataFrame(rows), signature, settings=how, notes=tuple(left))
+    notes = [f"{name} is known of too few languages and left out" for name in factors if name not in used]
+    notes += [f"{', '.join(sorted(set(codes) - set(complete)))}: a factor is not known"] if len(complete) < len(codes) else []
+    settings = {"factors": list(used), "metric": metric, "resamples": resamples, "seed": seed}
+    return FactorReport(pd.DataFrame(rows), signature, settings=settings, notes=tuple(notes))
 
 
 def partial_correlations(
@@ -186,14 +205,14 @@ def partial_correlations(
 def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
     """One factor and the scores, each without what the other factors say of it."""
     others = np.column_stack([np.ones(len(scores)), np.delete(values, column, axis=1)])
-    both = np.column_stack([values[:, column], scores])
-    left = both - others @ np.linalg.lstsq(others, both, rcond=None)[0]
-    return left[:, 0], left[:, 1]
+    columns = np.column_stack([values[:, column], scores])
+    residuals = columns - others @ np.linalg.lstsq(others, columns, rcond=None)[0]
+    return residuals[:, 0], residuals[:, 1]
 
 
 def _resampled(n: int, resamples: int, seed: int) -> list[np.ndarray]:
     """The places drawn in each bootstrap resample of n languages."""
-    return [np.repeat(np.arange(n), one.astype(int)) for one in draws(n, resamples, seed)]
+    return [np.repeat(np.arange(n), counts.astype(int)) for counts in draws(n, resamples, seed)]
 
 
 def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:

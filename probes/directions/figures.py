@@ -106,13 +106,13 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
     grid = figure.subplots(len(sides), len(factors), squeeze=False)
     for (row, column), axes in np.ndenumerate(grid):
         part = points[(points["side"] == sides[row]) & (points["factor"] == factors[column])]
-        one = correlations[(correlations["side"] == sides[row]) & (correlations["factor"] == factors[column])].iloc[0]
+        correlation = correlations[(correlations["side"] == sides[row]) & (correlations["factor"] == factors[column])].iloc[0]
         axes.plot(part["x"], part["score"], "o", color=PALETTE[row], markersize=3.5, alpha=0.5)
         for point in part.itertuples():
             axes.annotate(
                 str(point.language)[:3], (point.x, point.score), (3, 2), textcoords="offset points", fontsize=7, color=INK
             )
-        text = f"as {sides[row]}: r = {one['estimate']:+.2f} [{one['lower']:+.2f}, {one['upper']:+.2f}]"
+        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} [{correlation['lower']:+.2f}, {correlation['upper']:+.2f}]"
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
         finish(axes, f"{factors[column]}, beyond the rest" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)

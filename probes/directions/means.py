@@ -66,8 +66,8 @@ class DirectionMeans:
             values, beside = (self._by_item(part, name) for name in (metric, untouched if untouched in part else metric))
             once, drawn, below = values.mean(axis=1), mean(values.T, self._items), beside.mean(axis=1)
             below = below if untouched in part else np.full(len(below), np.nan)
-        places = self._places[system]
-        return Scores(once[places], drawn[:, places], below[places])
+        cell_order = self._places[system]
+        return Scores(once[cell_order], drawn[:, cell_order], below[cell_order])
 
     def levels(self, metric: str, differences: bool = True) -> Iterator[dict[str, object]]:
         """Every class of every system; with `differences` each class less the seen one, and the tuned system less each other."""
@@ -78,7 +78,7 @@ class DirectionMeans:
             if kind not in (ALL, "seen"):
                 yield self._row(metric, (TUNED, kind, "seen"), kinds[kind], scores[TUNED], beside=kinds["seen"])
         for other in self.systems[1:] if differences else ():
-            gap = Scores(*(mine - theirs for mine, theirs in zip(scores[TUNED], scores[other], strict=True)))
+            gap = Scores(*(own - others for own, others in zip(scores[TUNED], scores[other], strict=True)))
             yield from self._system(metric, (TUNED, other), gap, kinds)
         for other in self.systems[1:]:
             yield from self._system(metric, (other, ""), scores[other], kinds)
@@ -148,11 +148,11 @@ class DirectionMeans:
 
     def _counterparts(self, heads: pd.DataFrame) -> np.ndarray:
         keys = heads[["rotation", "seed", "source", "target"]].itertuples(index=False, name=None)
-        known = {key: row for row, key in enumerate(keys)}
+        row_of = {key: row for row, key in enumerate(keys)}
         rows = []
         for row in self.cells.itertuples():
             tried = [(turn, seed, row.source, row.target) for turn in (row.rotation, -1) for seed in (row.seed, -1)]
-            rows.append(next(known[key] for key in tried if key in known))
+            rows.append(next(row_of[key] for key in tried if key in row_of))
         return np.array(rows)
 
 

@@ -24,17 +24,38 @@ RULES = ("published", "corrected")
 
 
 class DirectionReport(Report):
-    """One row a system, direction and item: text, reference, hypothesis, scores, errors.
+    """Translation in seen and unseen directions after tuning on some, as `DirectionStudy` measures it.
 
-    `system` "tuned" has a row for each role rotation and seed; the others (base, few-shot, copy, shuffled, all) are what it is
-    held against. `corrected_repeats` to `corrected_long`, and `published_...`, say which error rules hold; `corrected` and
-    `published` which is the first. The roles of each rotation are in `settings["roles"]`.
+    `table` is that of `measure_cells`: one row per `system`, direction (`source`, `target`) and `item`: `text`, `reference`,
+    `hypothesis`, each metric beside its `<metric>_baseline`, and errors. `system` "tuned" has a row for each role `rotation` and
+    `seed`; the others ("base", "few-shot", "copy", "shuffled", "all") are what it is compared with. `corrected_repeats` to
+    `corrected_long`, and `published_...`, say which error rules hold; `corrected` and `published` say which is the first. The roles
+    of each rotation are in `settings["roles"]`.
 
     When it misleads: "unseen" is unseen in tuning; the model has read every language it can translate. Classes hold other
     languages, which rotations average out. A prompt that the untuned model does not know makes base and few-shot fail at it.
+
+    Example
+    -------
+    >>> from dataclasses import asdict
+    >>> import pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> from probes.directions.cells import with_errors
+    >>> roles = probes.Roles(mix=("eng_Latn", "deu_Latn"), read_only=("fra_Latn",), write_only=("spa_Latn",), unseen=("fin_Latn",))
+    >>> rows = [(source, target, item) for source, target in roles.directions for item in range(3)]
+    >>> table = pd.DataFrame(rows, columns=["source", "target", "item"]).assign(exact_baseline=0.0, seed=0, rotation=0)
+    >>> table = with_errors(table.assign(text="bridge", reference="Brücke", hypothesis="Brücke"))
+    >>> tuned, base = (table.assign(system=name, cell=name, exact=score) for name, score in (("tuned", 0.75), ("base", 0.25)))
+    >>> table = pd.concat([tuned, base.assign(seed=-1, rotation=-1)], ignore_index=True)
+    >>> made_by = Signature("directions", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 3))
+    >>> settings = {"metrics": ["exact"], "roles": [asdict(roles)], "resamples": 20, "seed": 0}
+    >>> report = probes.DirectionReport(table, made_by, settings=settings)
+    >>> summary = report.summary()
+    >>> summary[(summary["class"] == "seen") & (summary["against"] == "base")]["estimate"].tolist()
+    [0.5]
     """
 
-    question = "Does tuning on some directions carry to unseen ones?"
+    question = "Does tuning on some translation directions transfer to unseen ones?"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -90,16 +111,16 @@ class DirectionReport(Report):
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        said = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
+        levels_text = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
         below = own[own["against"] == "seen"]
-        parts = [f"{label} after tuning: {', '.join(said)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
+        parts = [f"{label} after tuning: {', '.join(levels_text)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
         for other in self.means.systems[1:]:
-            rest = own[own["against"] == other]
-            parts.append(f"clearly above {other} in {_names(rest[rest['lower'] > 0])}")
-        wrong = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
-        wrong = wrong[wrong["class"].str.contains("unseen")]
-        if len(wrong) and wrong["estimate"].max() > 0:
-            top = wrong.loc[wrong["estimate"].idxmax()]
+            gap = own[own["against"] == other]
+            parts.append(f"clearly above {other} in {_names(gap[gap['lower'] > 0])}")
+        errors = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
+        errors = errors[errors["class"].str.contains("unseen")]
+        if len(errors) and errors["estimate"].max() > 0:
+            top = errors.loc[errors["estimate"].idxmax()]
             name = top["metric"].removeprefix("corrected_")
             parts.append(f"the commonest error in unseen ones is {name}, {top['estimate']:.0%} of {top['class']}")
         return "; ".join(parts) + "."
@@ -109,7 +130,7 @@ class DirectionReport(Report):
         figures, line = {}, str(self.signature)
         roles, seeds = self.means.roles, self.means.cells.loc[self.means.cells["rotation"] == 0, "seed"].nunique()
         kinds = roles[0].classes() | {(code, code): roles[0].kind(code, code) for code in roles[0].languages}
-        kinds = dict(sorted(kinds.items(), key=lambda each: CLASSES.index(each[1])))
+        kinds = dict(sorted(kinds.items(), key=lambda item: CLASSES.index(item[1])))
         which = "the roles as given" if len(roles) > 1 else "one partition"
         for metric in self.metrics:
             title = f"{self.question[:-1]}: {LABELS[metric]}"

@@ -98,11 +98,11 @@ class Roles:
         """Every ordered direction with its class."""
         return {pair: self.kind(*pair) for pair in self.directions}
 
-    def rotated(self, places: int) -> Roles:
-        """The same partition with every language `places` further on, so that each comes to play another part."""
+    def rotated(self, steps: int) -> Roles:
+        """The same partition with every language `steps` further on, so that each comes to play another part."""
         codes, sizes = self.languages, [len(getattr(self, role)) for role in ROLES]
-        places %= len(codes)
-        turned, parts = (*codes[places:], *codes[:places]), []
+        steps %= len(codes)
+        turned, parts = (*codes[steps:], *codes[:steps]), []
         for size in sizes:
             parts.append(turned[:size])
             turned = turned[size:]

@@ -45,6 +45,14 @@ def curves(
         Rows with the same columns, drawn as thin grey lines without intervals.
     signature
         Line under the figure.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"language": "deu_Latn", "layer": ["embed", "0"], "estimate": [0.1, 0.8], "lower": [0.0, 0.7],
+    ...                       "upper": [0.2, 0.9], "baseline": [0.1, 0.1]})
+    >>> [axes.get_ylabel() for axes in curves(frame, ylabel="MEXA").axes]
+    ['MEXA']
     """
     panels = [None] if panel is None else list(pd.unique(frame[panel]))
     columns = 2 if len(panels) == 4 else min(len(panels), 4 if len(panels) > 6 else 3)

@@ -21,8 +21,12 @@ def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Fi
     ----------
     frame
         Columns `arm, language, estimate, lower, upper`.
-    title, xlabel, signature
-        Title, label of the horizontal axis, and line under the figure.
+    title
+        Title of the figure.
+    xlabel
+        Label of the horizontal axis.
+    signature
+        Line under the figure.
     """
     names, arms = list(frame["language"].unique()), list(frame["arm"].unique())
     figure = blank((7.0, 1.8 + 0.5 * len(names)))

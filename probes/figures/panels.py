@@ -49,9 +49,10 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
 
 
 def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
-    """Label the layers, start values at zero and add a light grid. Call it when all panels that share an axis are drawn.
+    """Label the `layers`, set the `title`, start values at zero and add a light grid.
 
-    `room`: the number of panels in a row, on which depends how many layers are labelled.
+    Call it when all panels that share an axis with `axes` are drawn. `room` is the number of panels in a row, on which depends how
+    many layers are labelled.
     """
     despine(axes)
     label_layers(axes, layers, room=room)
@@ -63,7 +64,12 @@ def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) 
 
 
 def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:
-    """A figure of `n` panels, at most three in a row, as pairs of axes: the panel and, with `strip`, a thin strip under it."""
+    """A figure of `n` panels, at most three in a row, as pairs of axes: the panel and, with `strip`, a thin strip under it.
+
+    >>> figure, pairs = panels(4)
+    >>> len(pairs)
+    4
+    """
     columns = 2 if n in (2, 4) else min(n, 3)
     rows = -(-n // columns)
     size = (7.8, 4.4) if n == 1 else (2.2 + 2.9 * columns, 1.3 + 2.5 * rows)
@@ -84,7 +90,7 @@ def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]
 
 
 def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
-    """One legend for some panels, to their right: each line once, grey baselines last."""
+    """Add one legend to the `figure` for the panels `drawn`, to their right: each line once, grey baselines last."""
     entries: dict[str, Artist] = {}
     for axes in drawn:
         handles, labels = axes.get_legend_handles_labels()
@@ -97,7 +103,7 @@ def legend(figure: Figure, drawn: Sequence[Axes]) -> None:
 
 
 def name_axes(pairs: Sequence[tuple[Axes, Axes]], ylabel: str | None) -> None:
-    """Label the axes of the outer panels only."""
+    """Label the axes of the outer panels only. `pairs` are those of `panels`; `ylabel` is None for none."""
     lowest = {_grid_cell(lower).colspan.start: lower for _, lower in pairs}
     for lower in lowest.values():
         lower.set_xlabel("layer", fontsize=9, color=INK)

@@ -33,6 +33,15 @@ def name_points(
         Label and colour of each point.
     size
         Font size.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> from probes.figures.style import blank
+    >>> axes = blank((4, 3)).subplots()
+    >>> name_points(axes, np.array([[0.2, 0.2], [0.2, 0.21]]), ["deu", "nld"], ["black", "black"])
+    >>> [text.get_text() for text in axes.texts]
+    ['deu', 'nld']
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -40,12 +49,12 @@ def name_points(
     scale = size * figure.dpi / 72
     at = axes.transData.transform(points)
     bounds = axes.get_window_extent()
-    taken = [np.array([x - 0.3 * scale, y - 0.3 * scale, x + 0.3 * scale, y + 0.3 * scale]) for x, y in at]
-    crowded = [np.sum(np.hypot(*(at - each).T) < 6 * scale) for each in at]
+    boxes = [np.array([x - 0.3 * scale, y - 0.3 * scale, x + 0.3 * scale, y + 0.3 * scale]) for x, y in at]
+    crowded = [np.sum(np.hypot(*(at - point).T) < 6 * scale) for point in at]
     for index in np.argsort(crowded, kind="stable"):
         half = np.array([len(names[index]) * _LETTER * scale, _LINE * scale]) / 2
-        box, far = _free_box(at[index], half, np.array(taken), scale, (bounds.x0, bounds.y0, bounds.x1, bounds.y1))
-        taken.append(box)
+        box, far = _free_box(at[index], half, np.array(boxes), scale, (bounds.x0, bounds.y0, bounds.x1, bounds.y1))
+        boxes.append(box)
         centre = axes.transData.inverted().transform([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
         hair = {"arrowstyle": "-", "color": colours[index], "linewidth": 0.35, "alpha": 0.7, "shrinkA": 0, "shrinkB": 1.5}
         axes.annotate(
@@ -55,7 +64,7 @@ def name_points(
 
 
 def _free_box(
-    point: np.ndarray, half: np.ndarray, taken: np.ndarray, scale: float, bounds: tuple[float, float, float, float]
+    point: np.ndarray, half: np.ndarray, boxes: np.ndarray, scale: float, bounds: tuple[float, float, float, float]
 ) -> tuple[np.ndarray, bool]:
     """The nearest free box for a label, upper right first, and whether it is distant; the least covered box if none is free."""
     best, least = np.concatenate([point - half, point + half]), np.inf
@@ -66,8 +75,8 @@ def _free_box(
             centre = point + direction * (0.75 * distance * scale + half * np.abs(direction))
             box = np.concatenate([centre - half, centre + half])
             outside = box[0] < bounds[0] or box[1] < bounds[1] or box[2] > bounds[2] or box[3] > bounds[3]
-            wide = np.clip(np.minimum(box[2], taken[:, 2]) - np.maximum(box[0], taken[:, 0]), 0, None)
-            high = np.clip(np.minimum(box[3], taken[:, 3]) - np.maximum(box[1], taken[:, 1]), 0, None)
+            wide = np.clip(np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0]), 0, None)
+            high = np.clip(np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1]), 0, None)
             covered = float((wide * high).sum()) + (1e9 if outside else 0.0)
             if covered == 0:
                 return box, distance > _DISTANCES[1]

@@ -36,7 +36,11 @@ class LineStyle(TypedDict):
 
 
 def style(index: int) -> LineStyle:
-    """Colour and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different."""
+    """Colour and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different.
+
+    >>> style(0) == style(1)
+    False
+    """
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": DASHES[index // len(PALETTE) % len(DASHES)]}
 
 
@@ -51,6 +55,11 @@ def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[s
     fixed
         Names that always get their index in this sequence. Other names get an index that depends on their code, or the next free
         one.
+
+    Example
+    -------
+    >>> style_indices(["base", "tuned"])  # no language codes: numbered in their order
+    {'base': 0, 'tuned': 1}
     """
     names = list(dict.fromkeys(names))
     if fixed == _FIXED and not all(_CODE.fullmatch(part) for name in names for part in name.split(">")):
@@ -61,27 +70,31 @@ def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[s
             return dict(zip(names, style_indices(parts, fixed).values(), strict=True))
     indices = {name: fixed.index(name) for name in names if name in fixed}
     for name in sorted(set(names) - set(indices)):
-        start, taken = zlib.crc32(name.encode()), set(indices.values())
+        start, used = zlib.crc32(name.encode()), set(indices.values())
         candidates = (len(fixed) * (k // len(fixed)) + (start + k) % len(fixed) for k in itertools.count())
-        indices[name] = next(index for index in candidates if index not in taken)
+        indices[name] = next(index for index in candidates if index not in used)
     return {name: indices[name] for name in names}
 
 
 def blank(size: tuple[float, float]) -> Figure:
-    """An empty white figure of `size` (width and height in inches) with automatic layout."""
+    """An empty white figure of `size` (width and height in inches) with automatic layout.
+
+    >>> blank((4, 3)).get_size_inches().tolist()
+    [4.0, 3.0]
+    """
     from matplotlib.figure import Figure
 
     return Figure(size, layout="constrained", facecolor="white")
 
 
 def headline(figure: Figure, title: str) -> None:
-    """Set the title, at the upper left, wrapped to the width of the figure."""
+    """Set the `title` of the `figure`, at the upper left, wrapped to its width."""
     text = textwrap.fill(title, int(figure.get_figwidth() * 72 / 7.4))
     figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
 
 
 def sign(figure: Figure, signature: object, caption: str = "") -> None:
-    """Write the caption and the signature at the foot of the figure, wrapped between the fields of the signature."""
+    """Write the `caption` and the `signature` at the foot of the `figure`, wrapped between the fields of the signature."""
     width = int(figure.get_figwidth() * 72 / 3.9)
     lines = [caption] if caption else []
     lines += textwrap.wrap(str(signature).replace("|", "| ").replace("+", "+ "), width, break_on_hyphens=False)
@@ -90,9 +103,9 @@ def sign(figure: Figure, signature: object, caption: str = "") -> None:
 
 
 def label_layers(axes: Axes, layers: Sequence[str], room: int = 1) -> None:
-    """Label the layers on the horizontal axis, skipping some if there are too many to read.
+    """Label the `layers` on the horizontal axis of `axes`, skipping some if there are too many to read.
 
-    `room`: the number of panels in a row.
+    `room` is the number of panels in a row.
     """
     step = max(1, -(-len(layers) * room // 34))
     ticks = range(0, len(layers), step)
@@ -100,14 +113,17 @@ def label_layers(axes: Axes, layers: Sequence[str], room: int = 1) -> None:
 
 
 def despine(axes: Axes) -> None:
-    """Keep only the left and lower axis lines."""
+    """Keep only the left and lower lines of `axes`."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(FAINT)
     axes.tick_params(labelsize=8.5, color=FAINT, labelcolor=INK, length=3)
 
 
 def name_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
-    """Label lines at their right ends without overlap, with thin lines to the ends. `ends`: (height, name, colour) of each line."""
+    """Label the lines in `axes` at their right ends without overlap, with thin lines to the ends.
+
+    `ends` are the height, name and colour of each line.
+    """
     ordered = sorted(ends)
     begin, end = axes.get_xlim()
     beside = end * (end / begin) ** 0.03 if axes.get_xscale() == "log" else 1.03 * end + 0.1
@@ -119,7 +135,7 @@ def name_ends(axes: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
 
 
 def separate_labels(axes: Axes, heights: Sequence[float]) -> list[float]:
-    """Move heights, given in rising order, apart so that labels do not overlap: upwards first, then down from the top."""
+    """Move rising `heights`, in data coordinates of `axes`, apart so that labels do not overlap: upwards first, then down."""
     low, high = axes.get_ylim()
     figure = axes.get_figure(root=True)
     assert figure is not None

@@ -159,12 +159,12 @@ def _written(
     forms = {"as it is": shape, "swapped": shape, "masked": masked, "deleted": deleted}
     frames = []
     for change, form in forms.items():
-        prompts = [form.prompt(each) for each in (others if change == "swapped" else own)]
-        limit = room_for_answers(model, prompts, [shape.answer(each) for each in (*own, *others)])
+        prompts = [form.prompt(example) for example in (others if change == "swapped" else own)]
+        limit = room_for_answers(model, prompts, [shape.answer(example) for example in (*own, *others)])
         outputs = [output.strip() for output in generate(model, prompts, max_new_tokens=limit, stop=shape.stop)]
         judged = {name: judge(outputs, code) for name, code in (("in_target", target), ("in_other", other), ("in_source", source))}
         frames.append(pd.DataFrame({"kind": "written", "source": source, "target": target, "other": other, "change": change,
-                                    "item": [each.item for each in own], "hypothesis": outputs, **judged}))  # fmt: skip
+                                    "item": [example.item for example in own], "hypothesis": outputs, **judged}))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
 
@@ -175,47 +175,47 @@ def _patched(
     """The effect of patching every place and block in every item kept; and how many items were left out."""
     source, target, other = triple
     own, others = (_examples(corpus, source, code) for code in (target, other))
-    pairs = [_pair(model, one, another, shape) for one, another in zip(own, others, strict=True)]
+    pairs = [_pair(model, own_example, other_example, shape) for own_example, other_example in zip(own, others, strict=True)]
     layers = list(range(model.cfg.n_layers)) if blocks is None else list(blocks)
-    ends = [(_preference(model, each.prompt, each), _preference(model, each.other_prompt, each)) for each in pairs]
-    kept = [row for row, (before, after) in enumerate(ends) if keep == "all" or before < 0 < after]
+    ends = [(_preference(model, pair.prompt, pair), _preference(model, pair.other_prompt, pair)) for pair in pairs]
+    chosen = [row for row, (before, after) in enumerate(ends) if keep == "all" or before < 0 < after]
     rng, rows = np.random.default_rng(seed), []
-    for row in kept:
-        each, (before, after) = pairs[row], ends[row]
-        patched = _patched_preferences(model, each, _edits(model, each, pairs[(row + 1) % len(pairs)], layers, rng))
-        rows += [{"kind": "patched", "source": source, "target": target, "other": other, "item": each.item, "place": place,
+    for row in chosen:
+        pair, (before, after) = pairs[row], ends[row]
+        patched = _patched_preferences(model, pair, _edits(model, pair, pairs[(row + 1) % len(pairs)], layers, rng))
+        rows += [{"kind": "patched", "source": source, "target": target, "other": other, "item": pair.item, "place": place,
                   "layer": layer, "effect": (value - before) / (after - before), "flipped": float(value > 0)}
                  for place, values in patched for layer, value in zip(layers, values, strict=True)]  # fmt: skip
-    return pd.DataFrame(rows), len(pairs) - len(kept)
+    return pd.DataFrame(rows), len(pairs) - len(chosen)
 
 
 def _patched_preferences(
-    model: TransformerBridge, each: _Pair, edits: dict[Place, list[Edit]]
+    model: TransformerBridge, pair: _Pair, edits: dict[Place, list[Edit]]
 ) -> Iterator[tuple[Place, list[float]]]:
     """The preference under every edit, by place. Edits that leave the tokens before the tag as they are run together, so that
     the model reads that prefix once."""
-    start = min(each.prompt.span)
+    start = min(pair.prompt.span)
     for late in (True, False):
         places = [place for place, own in edits.items() if (min(own[0].positions) >= start) == late]
         if not places:
             continue
-        values = iter(_preferences(model, each.prompt, [edit for place in places for edit in edits[place]], each))
+        values = iter(_preferences(model, pair.prompt, [edit for place in places for edit in edits[place]], pair))
         for place in places:
             yield place, list(islice(values, len(edits[place])))
 
 
 def _edits(
-    model: TransformerBridge, each: _Pair, neighbour: _Pair, layers: Sequence[int], rng: np.random.Generator
+    model: TransformerBridge, pair: _Pair, neighbour: _Pair, layers: Sequence[int], rng: np.random.Generator
 ) -> dict[Place, list[Edit]]:
     """One edit a layer for every place. Tags of unequal length are aligned at their ends."""
-    tag, last = each.prompt.span, (len(each.prompt.ids) - 1,)
-    elsewhere = tuple(sorted(rng.choice(each.sentence, min(len(each.sentence), len(tag)), replace=False).tolist()))
+    tag, last = pair.prompt.span, (len(pair.prompt.ids) - 1,)
+    elsewhere = tuple(sorted(rng.choice(pair.sentence, min(len(pair.sentence), len(tag)), replace=False).tolist()))
     places: dict[Place, tuple[Prompt, tuple[int, ...], tuple[int, ...]]] = {
-        "tag": (each.other_prompt, tag, each.other_prompt.span),
-        "last": (each.other_prompt, last, (len(each.other_prompt.ids) - 1,)),
+        "tag": (pair.other_prompt, tag, pair.other_prompt.span),
+        "last": (pair.other_prompt, last, (len(pair.other_prompt.ids) - 1,)),
         "tag, other sentence": (neighbour.other_prompt, tag, neighbour.other_prompt.span),
         "tag, same language": (neighbour.prompt, tag, neighbour.prompt.span),
-        "tag, wrong place": (each.other_prompt, elsewhere, each.other_prompt.span),
+        "tag, wrong place": (pair.other_prompt, elsewhere, pair.other_prompt.span),
     }
     donors = {prompt.ids: activations(model, prompt.ids, "residual_post", layers) for prompt, _, _ in places.values()}
     return {
@@ -230,22 +230,22 @@ def _aligned(target: Sequence[int], source: Sequence[int]) -> list[int]:
 
 
 def _pair(model: TransformerBridge, own: Example, other: Example, shape: Template) -> _Pair:
-    prompt, other_prompt = (marked(model, _tagged(shape, "[[{}]]".format).prompt(each)) for each in (own, other))
-    answer, other_answer = (question(model, prompt, "logprob", shape.answer(each)) for each in (own, other))
+    prompt, other_prompt = (marked(model, _tagged(shape, "[[{}]]".format).prompt(example)) for example in (own, other))
+    answer, other_answer = (question(model, prompt, "logprob", shape.answer(example)) for example in (own, other))
     inside = marked(model, replace(shape, with_input=shape.with_input.replace("{input}", "[[{input}]]")).prompt(own))
     return _Pair(own.item, prompt, other_prompt, answer, other_answer, inside.span)
 
 
-def _preference(model: TransformerBridge, prompt: Prompt, each: _Pair) -> float:
+def _preference(model: TransformerBridge, prompt: Prompt, pair: _Pair) -> float:
     """The log-probability (nats) of the right answer in the other language minus that in the target language."""
-    other, own = (float(one.read(untouched(model, prompt.ids, one.tail))[0]) for one in (each.other_answer, each.answer))
+    other, own = (float(scored.read(untouched(model, prompt.ids, scored.tail))[0]) for scored in (pair.other_answer, pair.answer))
     return other - own
 
 
-def _preferences(model: TransformerBridge, prompt: Prompt, edits: list[Edit], each: _Pair) -> list[float]:
+def _preferences(model: TransformerBridge, prompt: Prompt, edits: list[Edit], pair: _Pair) -> list[float]:
     """The same under every edit."""
-    questions = (each.other_answer, each.answer)
-    other, own = (one.read(run_edits(model, prompt.ids, edits, "residual_post", one.tail)) for one in questions)
+    questions = (pair.other_answer, pair.answer)
+    other, own = (scored.read(run_edits(model, prompt.ids, edits, "residual_post", scored.tail)) for scored in questions)
     return (other - own).tolist()
 
 

@@ -26,12 +26,26 @@ _WRITTEN = {"in_target": "in the target", "in_other": "in the other", "in_source
 
 
 class InstructionReport(Report):
-    """Rows of two kinds. `written`: an output under a `change` of the tag, and whether it may be `in_target` (the language asked
-    for), `in_other` or `in_source`. `patched`: `effect` and `flipped` of one item, `place` and `layer`.
+    """The output when the target-language tag of the prompt is changed or patched, as `measure_instruction` measures it.
+
+    `table` has rows of two `kind`s, with the triple of languages (`source`, `target`, `other`) and the `item`. `written`: the
+    output (`hypothesis`) under a `change` of the tag, and whether it may be `in_target` (the language asked for), `in_other` or
+    `in_source`. `patched`: the `effect` of patching one `place` of the prompt after one `layer`, and whether it `flipped` the
+    preference.
 
     `effect` is 0 where the model answers as without patching, and 1 where it answers as with the other language's prompt.
     `flipped` is 1 where the right answer in the other language has become the more probable one. Layers are blocks, 0 to N-1: the
     residual stream after the block is patched.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "rus_Cyrl"]).select(limit=3, seed=0)
+    >>> triples = [("eng_Latn", "deu_Latn", "rus_Cyrl")]
+    >>> model = interp.load("bundled", dtype="float32")
+    >>> report = probes.measure_instruction(model, corpus, triples, blocks=[0], keep="all", resamples=10, progress=False)
+    >>> report.table["kind"].unique().tolist(), report.table["change"].dropna().unique().tolist()
+    (['written', 'patched'], ['as it is', 'swapped', 'masked', 'deleted'])
     """
 
     question = "At which layer does the model read the target-language tag?"
@@ -89,7 +103,10 @@ class InstructionReport(Report):
     def _intervals(self, wide: np.ndarray) -> list[dict[str, float]]:
         lower, upper = bootstrap(wide, self.settings["resamples"], self.settings["seed"])
         numbers = zip(np.nanmean(wide, axis=0), lower, upper, strict=True)
-        return [{"estimate": float(one), "lower": float(low), "upper": float(high), "n": len(wide)} for one, low, high in numbers]
+        return [
+            {"estimate": float(average), "lower": float(low), "upper": float(high), "n": len(wide)}
+            for average, low, high in numbers
+        ]
 
     def read_at(self) -> pd.DataFrame:
         """The block from which on half of the effect has left the tag, and from which on half is at the last token.

@@ -65,9 +65,9 @@ def lengths(acts: Activations, code: str) -> list[float]:
 
 def _label(acts: Activations, name: str) -> tuple[str, ...]:
     if name not in acts.labels:
-        known = ", ".join(["language", "length", *sorted(acts.labels)])
+        targets = ", ".join(["language", "length", *sorted(acts.labels)])
         raise ValueError(
-            f"got target {name!r}, expected one of {known} for corpus {acts.signature.corpus.name!r}, or the labels themselves."
+            f"got target {name!r}, expected one of {targets} for corpus {acts.signature.corpus.name!r}, or the labels themselves."
         )
     return acts.labels[name]
 

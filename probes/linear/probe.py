@@ -45,6 +45,15 @@ class ProbeReport(Report):
     the probe is right, else 0 (for a number, the contribution to R2, such that the mean over sentences is R2). `majority, shuffled,
     random_init, erased` are the scores of the same sentence under each control. Layers are rows of the residual stream ("embed",
     "0", ...) or blocks ("0", ...).
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=12)
+    >>> acts = interp.capture(interp.load("bundled"), corpus, layers=["4"])
+    >>> report = probes.measure_probes(acts, "language", erase=None, folds=2, resamples=20)
+    >>> report.peak()
+    '4'
     """
 
     question: ClassVar[str] = "What can a linear probe read at each layer, and does it transfer to other languages?"

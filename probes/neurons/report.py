@@ -28,6 +28,15 @@ class NeuronReport(Report):
     model there are `jaccard_random_init` and `count_random_init [language]`. After `measure_damage` there are `loss` and
     `random_loss` `[mode language text sentence]`, `clean_loss` and `text_tokens` `[text sentence]`, and `text_cluster [sentence]`.
     Losses are sums over the tokens of a sentence, in nats. `layer` is a block index, 0 to N - 1.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=8)
+    >>> counts = interp.count_neurons(interp.load("bundled"), corpus, shards=2)
+    >>> report = probes.find_neurons(counts, share=0.01, permutations=5, halves=2)
+    >>> report.languages, report.arrays["rate"].shape  # language, layer, neuron
+    (['eng_Latn', 'zho_Hans'], (2, 8, 512))
     """
 
     question: ClassVar[str] = "Which neurons are specific to a language, and what does switching them off do?"
@@ -55,10 +64,10 @@ class NeuronReport(Report):
     def overlap(self) -> pd.DataFrame:
         """Jaccard index of the neurons of every two languages: a row and a column per language, from 0 (disjoint) to 1."""
         sets = self.arrays["chosen"].reshape(len(self.languages), -1).astype(float)
-        both = sets @ sets.T
+        shared = sets @ sets.T
         size = sets.sum(1)
-        either = size[:, None] + size - both
-        return pd.DataFrame(np.divide(both, either, out=np.zeros_like(both), where=either > 0), self.languages, self.languages)
+        either = size[:, None] + size - shared
+        return pd.DataFrame(np.divide(shared, either, out=np.zeros_like(shared), where=either > 0), self.languages, self.languages)
 
     def histogram(self) -> pd.DataFrame:
         """The number of neurons of each language in each block: a row per block, a column per language."""

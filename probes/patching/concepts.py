@@ -57,6 +57,14 @@ class ConceptReport(Report):
     `table` has one row per `item` (the donor's concept; `asked` is the concept of the base prompt), `language`, `donor`, `layer`
     (block index, 0 to N - 1) and `readout` (which concept in which language), with the probability as `value`. The donor `none`, at
     layer -1, is the unpatched run.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=6, seed=0)
+    >>> report = probes.measure_concepts(interp.load("bundled"), task, "eng_Latn", donors=["both"], blocks=[7], resamples=10)
+    >>> sorted(report.table["layer"].unique().tolist())
+    [-1, 7]
     """
 
     question = "Is the concept represented separately from the language?"

@@ -23,6 +23,16 @@ class PatchReport(Report):
 
     `table` has one row per pair (`item`), `language`, `direction`, `layer` (block index, 0 to N - 1), `head` (-1 if heads are not
     patched separately) and `anchor`: the metric after patching (`value`), and in the unpatched runs (`clean`, `corrupt`).
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.patching.contrasts import Contrast
+    >>> pair = Contrast('English: "[[June]]" → English: "', 'English: "[[March]]" → English: "', "July", "April")
+    >>> model = interp.load("bundled")
+    >>> report = probes.measure_patching(model, [pair], keep="all", directions=["denoise"], blocks=[0, 7], resamples=10)
+    >>> report.table["layer"].unique().tolist(), report.best()["layer"].tolist()
+    ([0, 7], [7])
     """
 
     question = "Which component causes the answer?"

@@ -49,8 +49,8 @@ def agreement(gains: pd.DataFrame, seed: int = 0) -> Agreement:
         raise ValueError(
             f"got gains of {len(gains)} languages into {gains.shape[1]} targets, expected {_FEW} or more, into 2 or more."
         )
-    rng, known = np.random.default_rng(seed), gains.notna().to_numpy()
-    shuffled = [_share(_shuffled(gains.to_numpy(dtype=float), known, rng)) for _ in range(_SHUFFLES)]
+    rng, measured = np.random.default_rng(seed), gains.notna().to_numpy()
+    shuffled = [_share(_shuffled(gains.to_numpy(dtype=float), measured, rng)) for _ in range(_SHUFFLES)]
     ranks = {y: gains.drop(columns=y).mean(axis=1).corr(gains.mean(axis=1), method="spearman") for y in gains}
     return Agreement(
         gains.corr(), _share(gains.to_numpy(dtype=float)), float(np.quantile(shuffled, 0.95)), pd.Series(ranks), len(gains)
@@ -66,9 +66,9 @@ def _share(gains: Float[np.ndarray, "language target"]) -> float:
     return float(np.linalg.eigvalsh(standard.T @ standard)[-1] / gains.shape[1])
 
 
-def _shuffled(gains: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _shuffled(gains: np.ndarray, measured: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Every target's gains given to other languages; a missing one stays where it is."""
     shuffled = gains.copy()
     for column in range(gains.shape[1]):
-        shuffled[known[:, column], column] = rng.permutation(gains[known[:, column], column])
+        shuffled[measured[:, column], column] = rng.permutation(gains[measured[:, column], column])
     return shuffled

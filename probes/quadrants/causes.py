@@ -28,7 +28,9 @@ def spelling(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCorpus, pivot: 
     """
     report = survey_tokenization(tokenizer, corpus, pivot, resamples=0)
     shared = pd.DataFrame(report.arrays["overlap"], corpus.languages, corpus.languages)
-    means = {code: shared.loc[code, [each for each in probes if each in shared and each != code]].mean() for code in shared.index}
+    means = {
+        code: shared.loc[code, [probe for probe in probes if probe in shared and probe != code]].mean() for code in shared.index
+    }
     return by_language(report).assign(overlap_probes=pd.Series(means)).reset_index(names="language")
 
 
@@ -50,9 +52,9 @@ def regress(
     When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope is
     no cause. Columns that say nearly the same share one slope between them.
     """
-    known = tokenization.set_index("language") if "language" in tokenization else tokenization
-    columns = [name for name in (columns or COLUMNS) if name in known and known[name].std() > 0]
-    table = classes.set_index("language").join(known[columns], how="inner").dropna(subset=[*columns, *axes])
+    spelled = tokenization.set_index("language") if "language" in tokenization else tokenization
+    columns = [name for name in (columns or COLUMNS) if name in spelled and spelled[name].std() > 0]
+    table = classes.set_index("language").join(spelled[columns], how="inner").dropna(subset=[*columns, *axes])
     if len(table) < len(columns) + 3 or not columns:
         raise ValueError(f"got gains and columns {list(columns)} of {len(table)} languages, expected {len(columns) + 3} at least.")
     features, rows = _standard(table[columns].to_numpy(dtype=float)), []
@@ -62,12 +64,12 @@ def regress(
         slopes = _fit(features, gains)
         drawn = np.array([_fit(features, gains, weight) for weight in weights])
         lower, upper = np.nanquantile(drawn, [0.025, 0.975], axis=0)
-        alone = [spearmanr(column, gains) for column in features.T]
-        corrected = holm(np.array([each.pvalue for each in alone]))
+        correlations = [spearmanr(column, gains) for column in features.T]
+        corrected = holm(np.array([correlation.pvalue for correlation in correlations]))
         fits = {"explained": _r2(gains, features @ slopes), "predicted": _r2(gains, _left_out(features, gains)), "n": len(table)}
         rows += [
             {"axis": axis, "column": name, "slope": slopes[k], "lower": lower[k], "upper": upper[k],
-             "rank": alone[k].statistic, "p": corrected[k], **fits} for k, name in enumerate(columns)
+             "rank": correlations[k].statistic, "p": corrected[k], **fits} for k, name in enumerate(columns)
         ]  # fmt: skip
     return pd.DataFrame(rows)
 

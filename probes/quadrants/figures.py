@@ -46,11 +46,15 @@ def quadrant_scatter(
     headline(figure, title)
     sign(figure, signature, "\n".join(filter(None, ["cross: 95 % over items and seeds; hollow: undetermined", caption])))
     for axes, (_, frame) in drawn:
-        known = frame.dropna(subset=["bilingual", "multilingual"])
-        colours = [_COLOURS.get(quadrant, FAINT) for quadrant in known["quadrant"]]
-        size = 8.0 if len(known) <= _MANY else 6.2
+        measured = frame.dropna(subset=["bilingual", "multilingual"])
+        colours = [_COLOURS.get(quadrant, FAINT) for quadrant in measured["quadrant"]]
+        size = 8.0 if len(measured) <= _MANY else 6.2
         name_points(
-            axes, known[["bilingual", "multilingual"]].to_numpy(dtype=float), short_codes(list(known["language"])), colours, size
+            axes,
+            measured[["bilingual", "multilingual"]].to_numpy(dtype=float),
+            short_codes(list(measured["language"])),
+            colours,
+            size,
         )
     return figure
 
@@ -92,12 +96,12 @@ def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str
     figure = blank((1.6 + 2.6 * len(groups), 5.4))
     grid = figure.subplots(2, len(groups), squeeze=False, sharex=True, sharey="row")
     for column, group in enumerate(groups):
-        mine = classes[classes["language"].map(kind) == group]
+        members = classes[classes["language"].map(kind) == group]
         for row, axis in enumerate(("bilingual", "multilingual")):
             axes = grid[row, column]
             axes.axhline(0, color=FAINT, linewidth=0.8)
             for index, method in enumerate(methods):
-                _arm(axes, mine[mine["method"] == method], axis, sizes, index - (len(methods) - 1) / 2, index, method)
+                _arm(axes, members[members["method"] == method], axis, sizes, index - (len(methods) - 1) / 2, index, method)
             finish(axes, "pairs" if row else "", f"{axis} gain ({unit})" if column == 0 else "")
             axes.set_xticks(range(len(sizes)), [str(size) for size in sizes], fontsize=8)
             axes.set_xlim(-0.5, len(sizes) - 0.5)
@@ -133,9 +137,9 @@ def cause_dots(frame: pd.DataFrame, against: str, signature: str) -> Figure:
 
 def short_codes(codes: Sequence[str]) -> list[str]:
     """ISO codes alone, and with the script where a language comes in several."""
-    bare = [code.partition("_")[0] for code in codes]
-    often = Counter(bare)
-    return [code.replace("_", "-") if often[own] > 1 else own for code, own in zip(codes, bare, strict=True)]
+    iso = [code.partition("_")[0] for code in codes]
+    often = Counter(iso)
+    return [code.replace("_", "-") if often[short] > 1 else short for code, short in zip(codes, iso, strict=True)]
 
 
 def _crosses(axes: Axes, frame: pd.DataFrame, colours: Sequence[str]) -> None:

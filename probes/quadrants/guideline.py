@@ -65,10 +65,10 @@ def check_guideline(scores: Scores, classes: pd.DataFrame, probes: Sequence[str]
         rivals = [arm for arm in advice.than if (code, arm) in arms]
         for arm in [arm for arm in advice.arms if (code, arm) in arms and rivals]:
             size = min(arms[code, arm]) if advice.size == "smallest" else max(arms[code, arm])
-            held = _difference(scores, advice.axis, code, (arm, size), (rivals[0], max(arms[code, rivals[0]])), probes)
+            difference = _difference(scores, advice.axis, code, (arm, size), (rivals[0], max(arms[code, rivals[0]])), probes)
             rows.append(
                 {"language": code, "quadrant": row["nearest"], "sure": row["quadrant"] == row["nearest"], "axis": advice.axis,
-                 "arm": arm, "size": size, "than": rivals[0], **held}
+                 "arm": arm, "size": size, "than": rivals[0], **difference}
             )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -77,8 +77,8 @@ def _difference(
     scores: Scores, axis: str, language: str, arm: tuple[str, int], than: tuple[str, int], probes: Sequence[str]
 ) -> dict:
     targets = [language] if axis == "bilingual" else [code for code in probes if code != language]
-    ours, theirs = (gap(scores, "base", language, *each, targets)[0] for each in (arm, than))
-    drawn = ours - theirs
+    advised, rival = (gap(scores, "base", language, *option, targets)[0] for option in (arm, than))
+    drawn = advised - rival
     lower, upper = np.quantile(drawn[1:], [0.025, 0.975])
     holds = "yes" if lower > 0 else "no" if upper < 0 else "not told apart"
     return {"estimate": float(drawn[0]), "lower": float(lower), "upper": float(upper), "holds": holds}

@@ -29,9 +29,31 @@ _ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were 
 
 
 class QuadrantReport(Report):
-    """The table is the sweep's, item by item; `classes()` is what is read from it: a row a tuned model and baseline."""
+    """Gains of tuning on one language, for itself and for others, as `QuadrantStudy` measures them (arXiv 2311.09071).
 
-    question = "Which languages profit from tuning on one, itself and others?"
+    `table` is that of `measure_cells`: one row per tuned model (`language` it was tuned on, `method`, `size`, `seed`), `target`
+    language and `item`, with the output and each metric beside its `<metric>_baseline`. `arrays["scores"]` has the score of every
+    model and target, once and in each resample. `classes()` is read from them: one row per tuned model and baseline, with both
+    gains and the quadrant.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> models = [("base", "", "", 0), ("tuned", "deu_Latn", "full", 100)]
+    >>> rows = [(*model, target, item) for model in models for target in ("deu_Latn", "nld_Latn") for item in range(4)]
+    >>> table = pd.DataFrame(rows, columns=["role", "language", "method", "size", "target", "item"])
+    >>> table = table.assign(cell=table["role"], seed=0, source="eng_Latn", exact=0.25, exact_baseline=0.0, final_loss=1.0)
+    >>> table.loc[table["role"] == "tuned", "exact"] = 0.75
+    >>> made_by = Signature("quadrants", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> settings = {"metric": "exact", "resamples": 20, "seed": 0, "probes": ["nld_Latn"], "against": ["base"], "threshold": 0.0,
+    ...             "relative": False, "level": 0.95, "methods": ["full"], "tie": "none"}
+    >>> report = report_quadrants(table, made_by, settings)
+    >>> report.classes()[["language", "bilingual", "multilingual", "quadrant"]].values.tolist()
+    [['deu_Latn', 50.0, 50.0, 'reciprocal']]
+    """
+
+    question = "Does tuning on one language improve that language, others, both or neither?"
 
     @cached_property
     def scores(self) -> Scores:
@@ -85,13 +107,14 @@ class QuadrantReport(Report):
 
     def causes(self, against: str | None = None) -> pd.DataFrame:
         """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
-        known = self.settings.get("tokenization")
-        if not known:
+        spelling = self.settings.get("tokenization")
+        if not spelling:
             raise ValueError(
-                "how the tokenizer splits the languages was not measured. Give tokenization= to QuadrantStudy, or --survey."
+                "got a report without a survey of the tokenizer, expected one with it. "
+                "Give tokenization= to QuadrantStudy, or --survey."
             )
         return regress(
-            self.main_classes(against), pd.DataFrame(known), resamples=self.settings["resamples"], seed=self.settings["seed"]
+            self.main_classes(against), pd.DataFrame(spelling), resamples=self.settings["resamples"], seed=self.settings["seed"]
         )
 
     def routes(self) -> pd.DataFrame:
@@ -163,9 +186,9 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
     yield "The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here."
     method, size = report.main
     routes = report.routes()
-    mine = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
-    if len(mine):
-        often = mine["route"].value_counts()
+    main_routes = routes[(routes["against"] == report.control) & (routes["method"] == method) & (routes["size"] == size)]
+    if len(main_routes):
+        often = main_routes["route"].value_counts()
         yield "Languages without a bilingual gain: " + ", ".join(f"{n} {_ROUTES[name]}" for name, n in often.items()) + "."
     checked = report.guideline()
     if len(checked):
@@ -178,8 +201,8 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
 
 def _counted(classes: pd.DataFrame, against: str) -> str:
     counts: Mapping[str, int] = classes["quadrant"].value_counts().to_dict()
-    named = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
-    return f"against {against} {', '.join(named)} of {len(classes)} languages"
+    counts_text = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
+    return f"against {against} {', '.join(counts_text)} of {len(classes)} languages"
 
 
 def _shares(raw: pd.DataFrame, controlled: pd.DataFrame) -> str:

@@ -56,13 +56,15 @@ class Plan:
 
     def verdict(self) -> str:
         """What the plan is worth, in a sentence; "not distinguishable from uniform" where it is."""
-        what = {"sum": "the mean score", "weighted": "the weighted mean score", "maxmin": "the lowest score"}[self.objective]
-        gain = f"{self.gain:+.3g} points of {what} [{self.lower:.3g}, {self.upper:.3g}] over uniform"
-        apart = f"largest share {_apart(self.pairs):.3g} times the smallest"
+        objective = {"sum": "the mean score", "weighted": "the weighted mean score", "maxmin": "the lowest score"}[self.objective]
+        gain = f"{self.gain:+.3g} points of {objective} [{self.lower:.3g}, {self.upper:.3g}] over uniform"
+        spread = f"largest share {_apart(self.pairs):.3g} times the smallest"
         if self.distinguishable:
-            return f"The plan for {self.budget} pairs ({apart}) is expected to gain {gain}."
-        seen = f", and no gain below {self.detectable:.2g} could be distinguished from none" if self.gain <= self.detectable else ""
-        return f"The plan for {self.budget} pairs ({apart}) is not distinguishable from uniform: expected {gain}{seen}."
+            return f"The plan for {self.budget} pairs ({spread}) is expected to gain {gain}."
+        limit = (
+            f", and no gain below {self.detectable:.2g} could be distinguished from none" if self.gain <= self.detectable else ""
+        )
+        return f"The plan for {self.budget} pairs ({spread}) is not distinguishable from uniform: expected {gain}{limit}."
 
     def table(self) -> pd.DataFrame:
         """One row a language: `language, pairs, uniform, score, uniform_score`."""
@@ -173,18 +175,20 @@ def _growing(law: Law) -> Curves:
 
 
 def _by_language(
-    law: Law, given: Mapping[str, float] | Mapping[str, int] | None, default: float | None, what: str
+    law: Law, table: Mapping[str, float] | Mapping[str, int] | None, default: float | None, quantity: str
 ) -> Float[np.ndarray, " language"]:
     """A value a language; shares (no default) sum to 1."""
-    if unknown := set(given or {}) - set(law.languages):
-        raise ValueError(f"{what} for {', '.join(sorted(unknown))}, but the law is of {', '.join(law.languages)}.")
-    lost = [name for name in law.languages if given is not None and default is None and name not in given]
-    if lost:
-        raise ValueError(f"{what}: none for {', '.join(lost)}. Give one for every language.")
-    values = np.array([(given or {}).get(name, 1.0 if default is None else default) for name in law.languages], dtype=float)
+    if unknown := set(table or {}) - set(law.languages):
+        raise ValueError(
+            f"{quantity}: got {', '.join(sorted(unknown))}, expected languages of the law: {', '.join(law.languages)}."
+        )
+    missing = [name for name in law.languages if table is not None and default is None and name not in table]
+    if missing:
+        raise ValueError(f"{quantity}: got none for {', '.join(missing)}, expected one for every language.")
+    values = np.array([(table or {}).get(name, 1.0 if default is None else default) for name in law.languages], dtype=float)
     if not (values > 0).all():
         raise ValueError(
-            f"{what}: got {dict(given or {})}, expected numbers above 0. Leave a language out of the fit to give it nothing."
+            f"{quantity}: got {dict(table or {})}, expected numbers above 0. Leave a language out of the fit to give it nothing."
         )
     return values / values.sum() if default is None else np.floor(values)
 
@@ -217,11 +221,11 @@ def _lift(curves: Curves, most: np.ndarray, room: int) -> Float[np.ndarray, " la
     return _bisect(pairs, high, low, most, room)
 
 
-def _bisect(pairs: Callable[[float], np.ndarray], many: float, few: float, most: np.ndarray, room: int) -> np.ndarray:
+def _bisect(pairs: Callable[[float], np.ndarray], low_price: float, high_price: float, most: np.ndarray, room: int) -> np.ndarray:
     """The pairs at the price where they sum to `room`; all that exist where those are no more."""
     if most.sum() <= room:
         return most
-    return pairs(float(optimize.brentq(lambda price: np.log(pairs(price).sum() / room), many, few, xtol=1e-12)))
+    return pairs(float(optimize.brentq(lambda price: np.log(pairs(price).sum() / room), low_price, high_price, xtol=1e-12)))
 
 
 def _level(most: np.ndarray, room: int) -> float:
@@ -231,9 +235,9 @@ def _level(most: np.ndarray, room: int) -> float:
     return float(optimize.brentq(lambda level: np.minimum(most, level).sum() - room, 0.0, float(room), xtol=1e-9))
 
 
-def _whole(wanted: np.ndarray, most: np.ndarray, room: int, need: Scores) -> Int[np.ndarray, " language"]:
+def _whole(fractions: np.ndarray, most: np.ndarray, room: int, need: Scores) -> Int[np.ndarray, " language"]:
     """Whole pairs from fractions: rounded down, what is left over given one by one to the language in most need."""
-    pairs = np.clip(np.floor(wanted + 1e-6), 1, most)
+    pairs = np.clip(np.floor(fractions + 1e-6), 1, most)
     while pairs.sum() > room:
         pairs[np.argmax(pairs)] -= 1
     while pairs.sum() < room:
@@ -241,9 +245,9 @@ def _whole(wanted: np.ndarray, most: np.ndarray, room: int, need: Scores) -> Int
     return pairs.astype(int)
 
 
-def _exchanged(wanted: np.ndarray, most: np.ndarray, room: int, worth: Scores) -> Int[np.ndarray, " language"]:
+def _exchanged(fractions: np.ndarray, most: np.ndarray, room: int, worth: Scores) -> Int[np.ndarray, " language"]:
     """Whole pairs near the best fractions, a pair moved as long as that gains: for concave scores that is the whole optimum."""
-    pairs = _whole(wanted, most, room, lambda x: worth(x + 1) - worth(x)).astype(float)
+    pairs = _whole(fractions, most, room, lambda x: worth(x + 1) - worth(x)).astype(float)
     while True:
         up = np.where(pairs < most, worth(pairs + 1) - worth(pairs), -np.inf)
         down = np.where(pairs > 1, worth(pairs) - worth(np.maximum(pairs - 1, 1)), np.inf)

@@ -24,9 +24,26 @@ _ALL = {"sum": "mean", "weighted": "weighted mean", "maxmin": "lowest"}
 
 
 class AllocationReport(Report):
-    """Scores of models tuned on divisions of one budget: one row an arm, seed, language and item.
+    """Scores of models tuned on divisions of one budget, as `measure_allocations` measures them.
 
-    Arms share sentences and seeds, so differences are paired. Random divisions are drawn anew for every seed.
+    `table` is that of `measure_cells`: one row per `arm` ("uniform", "planned" or "random"), `seed`, `language` and `item`, with
+    the output and each metric beside its `<metric>_baseline`. Arms share sentences and seeds, so differences are paired. Random
+    divisions are drawn anew for every seed.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> from itertools import product
+    >>> cells = product(ARMS, (0, 1), ("deu_Latn", "fin_Latn"), range(4))
+    >>> table = pd.DataFrame(cells, columns=["arm", "seed", "language", "item"]).assign(source="eng_Latn", exact=0.5)
+    >>> table = table.assign(cell=table["arm"] + "/" + table["seed"].astype(str), target=table["language"], exact_baseline=0.0)
+    >>> table.loc[table["arm"] == "planned", "exact"] = 0.75
+    >>> made_by = Signature("allocation", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4))
+    >>> settings = {"metric": "exact", "objective": "sum", "weights": None, "promised": 20.0, "resamples": 20, "seed": 0}
+    >>> summary = AllocationReport(table, made_by, settings=settings).summary()
+    >>> summary[summary["arm"] == "planned"][["language", "difference"]].values.tolist()  # points of exact match
+    [['deu_Latn', 25.0], ['fin_Latn', 25.0], ['mean', 25.0]]
     """
 
     question = "Does the planned division of the budget translate better than a uniform one?"
@@ -43,8 +60,14 @@ class AllocationReport(Report):
         shape = (groups["arm"].nunique(), len(languages))
         estimates, draws = scores.reshape(shape), drawn.reshape(len(drawn), *shape)
         share = np.array([(how["weights"] or {}).get(name, 1.0) for name in languages])
-        whole = [each.min(-1) if how["objective"] == "maxmin" else each @ share / share.sum() for each in (estimates, draws)]
-        estimates, draws = (np.concatenate([each, one[..., None]], -1) for each, one in zip((estimates, draws), whole, strict=True))
+        whole = [
+            scores_of.min(-1) if how["objective"] == "maxmin" else scores_of @ share / share.sum()
+            for scores_of in (estimates, draws)
+        ]
+        estimates, draws = (
+            np.concatenate([per_language, overall[..., None]], -1)
+            for per_language, overall in zip((estimates, draws), whole, strict=True)
+        )
         arms, rows = list(groups["arm"].unique()), []
         base = arms.index("uniform")
         for (k, arm), (j, name) in ((a, b) for a in enumerate(arms) for b in enumerate([*languages, _ALL[how["objective"]]])):
@@ -57,15 +80,15 @@ class AllocationReport(Report):
 
     def verdict(self) -> str:
         rows = self._summary.set_index(["arm", "language"])
-        name, said = _ALL[self.settings["objective"]], []
+        name, clauses = _ALL[self.settings["objective"]], []
         for arm in (arm for arm in ARMS if arm != "uniform"):
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} [{row['difference_lower']:+.2f}, {row['difference_upper']:+.2f}]"
             clear = row["difference_lower"] > 0 or row["difference_upper"] < 0
-            said.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
+            clauses.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
         metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()
-        what = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
-        return f"In {what}: {'; '.join(said)}. The plan had promised {self.settings['promised']:+.2f}."
+        scope = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
+        return f"In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
 
     def figures(self) -> dict[str, Figure]:
         return {"arms": arm_dots(self._summary, self.question[:-1], METRICS[self.settings["metric"]], str(self.signature))}

@@ -30,17 +30,17 @@ def scaling_panels(
     scores, gaps, residuals = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
     ends = []
     for index, (name, part) in enumerate(curves.groupby("language", sort=False)):
-        mine, look = points[points["language"] == name], style(index)
+        own_points, look = points[points["language"] == name], style(index)
         mark = {"color": look["color"], "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
-        bars = np.abs(mine[["lower", "upper"]].to_numpy().T - mine["estimate"].to_numpy())
+        bars = np.abs(own_points[["lower", "upper"]].to_numpy().T - own_points["estimate"].to_numpy())
         scores.fill_between(part["size"], part["lower"], part["upper"], color=look["color"], alpha=0.15, linewidth=0)
         scores.plot(part["size"], part["estimate"], linewidth=1.6, **look)
-        scores.errorbar(mine["size"], mine["estimate"], bars, elinewidth=1, capsize=0, **mark)
+        scores.errorbar(own_points["size"], own_points["estimate"], bars, elinewidth=1, capsize=0, **mark)
         ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
         gaps.plot(part["size"], ceiling - part["estimate"], linewidth=1.4, **look)
-        seen = mine[mine["estimate"] < ceiling]
-        gaps.plot(seen["size"], ceiling - seen["estimate"], **mark)
-        residuals.plot(mine["size"], (mine["estimate"] - mine["fitted"]) / mine["error"], **mark)
+        below = own_points[own_points["estimate"] < ceiling]
+        gaps.plot(below["size"], ceiling - below["estimate"], **mark)
+        residuals.plot(own_points["size"], (own_points["estimate"] - own_points["fitted"]) / own_points["error"], **mark)
     for axes in (scores, gaps, residuals):
         axes.set_xscale("log")
     gaps.set_yscale("log")

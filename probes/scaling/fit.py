@@ -67,7 +67,7 @@ def fit_law(
     names = points.names
     reference = reference or names[0]
     if reference not in names:
-        raise ValueError(f"reference {reference!r} is not among {', '.join(names)}.")
+        raise ValueError(f"got reference {reference!r}, expected one of {', '.join(names)}.")
     columns = _columns(points, form, similarity)
     _check(points, form, columns, least_sizes)
     best = _solve(points.scores, points.noise, columns, form, None)
@@ -102,11 +102,13 @@ def _columns(points: Points, form: Form, similarity: Mapping[str, float] | None)
 def _given(names: Sequence[str], similarity: Mapping[str, float] | None) -> Float[np.ndarray, " language"]:
     if similarity is None or (lost := [name for name in names if name not in similarity]):
         whom = ", ".join(names if similarity is None else lost)
-        raise ValueError(f"form 'given' needs a measured similarity of {whom}. Give similarity=.")
+        raise ValueError(f"form 'given': got no similarity of {whom}, expected one for every language. Give similarity=.")
     gammas = np.array([similarity[name] for name in names], dtype=float)
     if not (gammas > 0).all() or not np.isfinite(gammas).all():
         worst = names[int(np.nanargmin(gammas))]
-        raise ValueError(f"similarity of {worst} is {similarity[worst]:g}, expected above 0, as gamma is taken to a power.")
+        raise ValueError(
+            f"got similarity {similarity[worst]:g} of {worst}, expected a number above 0, as gamma is taken to a power."
+        )
     return gammas
 
 
@@ -116,11 +118,11 @@ def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
         raise ValueError(
             f"got {len(sizes)} sizes ({', '.join(f'{s:g}' for s in sizes)}), expected at least {least} to see a curve."
         )
-    wanted = columns.shape[1] + (form == "ceiling")
-    if len(points.scores) <= wanted or np.linalg.matrix_rank(columns) < columns.shape[1]:
+    parameters = columns.shape[1] + (form == "ceiling")
+    if len(points.scores) <= parameters or np.linalg.matrix_rank(columns) < columns.shape[1]:
         raise ValueError(
-            f"{len(points.scores)} points of {len(points.names)} languages cannot carry the {wanted} parameters of form {form!r}. "
-            "Measure more sizes a language, or choose a form with fewer parameters."
+            f"form {form!r}: got {len(points.scores)} points of {len(points.names)} languages for its {parameters} parameters, "
+            "expected more. Measure more sizes of each language, or choose a form with fewer parameters."
         )
     if form == "loglinear":
         return
@@ -128,7 +130,7 @@ def _check(points: Points, form: Form, columns: np.ndarray, least: int) -> None:
     for row, name in enumerate(points.names):
         if full[points.rows == row].all():
             raise ValueError(
-                f"{name} is within one standard error of 100 at every size, so its curve cannot be seen. "
+                f"{name} is within one standard error of 100 at every size, so no curve can be fitted to it. "
                 "Leave it out, measure smaller sizes, or score it by a harder metric."
             )
 
@@ -147,7 +149,7 @@ def _solve(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, form: For
     begins = [np.r_[_start(scores, noise, columns, top), top] for top in tops] if start is None else [start]
     with np.errstate(divide="ignore", invalid="ignore"):  # scipy divides by a zero gradient where the ceiling is at its bound
         tried = [optimize.least_squares(residuals, begin, slopes, bounds=bounds) for begin in begins]
-    return min(tried, key=lambda one: one.cost).x
+    return min(tried, key=lambda fit: fit.cost).x
 
 
 def _residuals(values: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: np.ndarray, form: Form) -> np.ndarray:

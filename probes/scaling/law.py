@@ -54,7 +54,9 @@ class Points:
             if not np.isfinite(values).all() or (name != "scores" and values.min(initial=0.0) < 0):
                 raise ValueError(f"{name}: got numbers that are negative or not finite. Leave out what was not measured.")
         if (self.sizes <= 0).any():
-            raise ValueError("a point has size 0. The law begins at one pair: keep the untuned model as a baseline beside it.")
+            raise ValueError(
+                "got a point of size 0, expected one pair or more. Leave out the untuned model, which is the baseline."
+            )
         if ((self.scores < 0) | (self.scores > FULL)).any():
             raise ValueError(
                 f"got scores from {self.scores.min():g} to {self.scores.max():g}, expected 0 to 100, as chrF or per cent."
@@ -81,10 +83,10 @@ class Points:
         top = np.array([self.sizes[self.rows == row].max() for row in range(len(self.names))])
         return self.sizes == top[self.rows]
 
-    def take(self, kept: np.ndarray) -> Points:
-        names = tuple(name for name, keep in zip(self.languages, kept, strict=True) if keep)
-        drawn = None if self.drawn is None else self.drawn[:, kept]
-        return Points(names, self.sizes[kept], self.scores[kept], self.errors[kept], drawn)
+    def take(self, mask: np.ndarray) -> Points:
+        names = tuple(name for name, keep in zip(self.languages, mask, strict=True) if keep)
+        drawn = None if self.drawn is None else self.drawn[:, mask]
+        return Points(names, self.sizes[mask], self.scores[mask], self.errors[mask], drawn)
 
     def without_draws(self) -> Points:
         return replace(self, drawn=None)
@@ -122,8 +124,8 @@ class Law:
         if self.form in ("slopes", "loglinear"):
             return np.full(curves.offset.shape, np.nan)
         if self.form == "given":
-            given = np.array([self.similarity[name] for name in self.languages])
-            return np.broadcast_to(given / self.similarity[self.reference], curves.offset.shape)
+            similarity = np.array([self.similarity[name] for name in self.languages])
+            return np.broadcast_to(similarity / self.similarity[self.reference], curves.offset.shape)
         apart = curves.offset - curves.offset[..., [self.languages.index(self.reference)]]
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             return np.where(curves.slope < 0, np.exp(apart / curves.slope), np.nan)
@@ -139,16 +141,16 @@ class Law:
         Percentiles of the bootstrap draws, at the confidence `level`. The interval is that of the law, if the law holds: it does
         not cover the error of extrapolating beyond the sizes that were fitted.
         """
-        asked = np.asarray(sizes, dtype=float)
-        if asked.ndim != 1 or not (asked > 0).all():
+        new_sizes = np.asarray(sizes, dtype=float)
+        if new_sizes.ndim != 1 or not (new_sizes > 0).all():
             raise ValueError(f"got sizes {list(sizes)}, expected numbers of pairs above 0.")
-        scores = scores_at(self.form, self.estimate, asked[:, None])
+        scores = scores_at(self.form, self.estimate, new_sizes[:, None])
         intervals = np.full((2, *scores.shape), np.nan)
         if self.drawn is not None:
-            drawn = np.stack([scores_at(self.form, self.drawn, size) for size in asked], axis=1)
+            drawn = np.stack([scores_at(self.form, self.drawn, size) for size in new_sizes], axis=1)
             intervals = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return pd.DataFrame({
-            "language": np.repeat(self.languages, len(asked)), "size": np.tile(asked, len(self.languages)),
+            "language": np.repeat(self.languages, len(new_sizes)), "size": np.tile(new_sizes, len(self.languages)),
             "estimate": scores.T.ravel(), "lower": intervals[0].T.ravel(), "upper": intervals[1].T.ravel(),
         })  # fmt: skip
 

@@ -94,13 +94,13 @@ def measure_scaling(
     """
     if metric not in METRICS:
         raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")
-    lost = {"language", "size", "seed"} - set(table)
-    if lost:
-        raise ValueError(f"the sweep has no column {', '.join(sorted(lost))}. Tag its cells with language, size and seed.")
-    asked = None if plan is None else {"caps": None, "objective": "sum", "weights": None, **plan}
+    missing = {"language", "size", "seed"} - set(table)
+    if missing:
+        raise ValueError(f"got a sweep without {', '.join(sorted(missing))}, expected cells tagged with language, size and seed.")
+    plan_settings = None if plan is None else {"caps": None, "objective": "sum", "weights": None, **plan}
     form = form or ("power" if similarity is None else "given")
     settings = {"metric": metric, "form": form, "reference": reference, "similarity": dict(similarity) if similarity else None,
-                "similarity_of": similarity_of, "plan": asked, "resamples": resamples, "seed": seed}  # fmt: skip
+                "similarity_of": similarity_of, "plan": plan_settings, "resamples": resamples, "seed": seed}  # fmt: skip
     own = {"metric": metric, "law": form, "gamma": similarity_of if similarity else "free", "boot": resamples, "seed": seed}
     report = ScalingReport(table, Signature("scale", model, corpus, {**(how or {}), **own}), settings=settings)
     notes = _notes(report)
@@ -124,7 +124,7 @@ def language_similarity(acts: Activations, pivot: str, of: Similarity) -> dict[s
         rows = measure_alignment(acts, pivot, ("mexa",), resamples=1).table
         values = {str(code): part["value"].to_numpy(float) for code, part in rows.groupby("language", observed=True, sort=False)}
     n = len(acts.ids)
-    return {code: float((n * np.mean(each) + 0.5) / (n + 1)) for code, each in values.items()}
+    return {code: float((n * np.mean(similarities) + 0.5) / (n + 1)) for code, similarities in values.items()}
 
 
 def _notes(report: ScalingReport) -> tuple[str, ...]:

@@ -31,10 +31,27 @@ _REDRAWN = 100
 
 
 class ScalingReport(Report):
-    """Translation into each language after tuning on so many pairs of it, and the law of its growth.
+    """Translation into each language after tuning on so many pairs of it, and the law of its growth, as `measure_scaling` fits it.
 
-    One row a language, size, seed and item, as `measure_cells` gives it (`size` 0 is the untuned model). S is the corpus score
-    of a direction, 0 to 100, averaged over seeds; draws are of sentences and seeds together.
+    `table` is that of `measure_cells`: one row per `language`, `size` (number of pairs; 0 is the untuned model), `seed` and `item`,
+    with the output and each metric beside its `<metric>_baseline`. S in the law is the score of a direction, 0 to 100, averaged
+    over seeds; resamples are of sentences and seeds together.
+
+    Example
+    -------
+    >>> import pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity
+    >>> cells = [(size, seed, item) for size in (50, 100, 200) for seed in (0, 1) for item in range(8)]
+    >>> table = pd.DataFrame({
+    ...     "cell": [f"{size}/{seed}" for size, seed, _ in cells], "language": "deu_Latn",
+    ...     "size": [size for size, _, _ in cells], "seed": [seed for _, seed, _ in cells], "source": "eng_Latn",
+    ...     "target": "deu_Latn", "item": [str(item) for *_, item in cells],
+    ...     "exact": [float(item < 2 + size // 50) for size, _, item in cells], "exact_baseline": 0.0,
+    ... })
+    >>> model, text = ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 8)
+    >>> report = probes.measure_scaling(table, model, text, metric="exact", resamples=20)
+    >>> report.points.scores.tolist()  # exact match, 0 to 100, at 50, 100 and 200 pairs
+    [37.5, 50.0, 75.0]
     """
 
     question = "How does translation into a language grow with the pairs it was tuned on?"
@@ -63,15 +80,15 @@ class ScalingReport(Report):
     @cached_property
     def plan(self) -> Plan | None:
         """The budget divided by the law, where one was asked for."""
-        asked = self.settings["plan"]
-        if asked is None:
+        settings = self.settings["plan"]
+        if settings is None:
             return None
-        points, objective = self.points, asked["objective"]
-        caps, weights = ({name: given[name] for name in points.names if name in given} if given else None
-                         for given in (asked["caps"], asked["weights"]))  # fmt: skip
+        points, objective = self.points, settings["objective"]
+        caps, weights = ({name: table[name] for name in points.names if name in table} if table else None
+                         for table in (settings["caps"], settings["weights"]))  # fmt: skip
         shares = np.array([(weights or {}).get(name, 1.0) for name in points.names])
         noise = self._noise(objective, shares / shares.sum())
-        return allocate(self.law, asked["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
+        return allocate(self.law, settings["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
 
     def _noise(self, objective: str, shares: np.ndarray) -> float:
         """What one evaluation of an objective is off by: the deviation of its draws, and how far the points lie from the law."""
@@ -86,19 +103,19 @@ class ScalingReport(Report):
 
     def agreement(self) -> tuple[float, float]:
         """Rank correlation of the measured similarity with the free gammas, and its one-sided permutation p; NaN without one."""
-        given = self.settings["similarity"]
+        similarity = self.settings["similarity"]
         return (
-            rank_agreement(fit_law(self.points.without_draws(), "power"), given, self.settings["seed"])
-            if given
+            rank_agreement(fit_law(self.points.without_draws(), "power"), similarity, self.settings["seed"])
+            if similarity
             else (np.nan, np.nan)
         )
 
     @property
     def _reference(self) -> str:
         """The language with gamma 1: the one named, else the one that scores highest at its largest size."""
-        named = self.settings["reference"]
+        reference = self.settings["reference"]
         top = self.points.scores[self.points.largest()]
-        return named if named in self.points.names else self.points.names[int(top.argmax())]
+        return reference if reference in self.points.names else self.points.names[int(top.argmax())]
 
     def summary(self) -> pd.DataFrame:
         """One row a quantity: `beta`, `alpha`, `gamma` of each language, `left out` of each form, the plan, and every score.
@@ -142,8 +159,11 @@ class ScalingReport(Report):
             "n": len(plan.languages), "baseline": 0.0,
         }  # fmt: skip
         sides = zip(plan.languages, plan.pairs, plan.uniform, strict=True)
-        return [gain, *({"quantity": "pairs", "language": name, "estimate": float(mine), "n": plan.budget, "baseline": float(even)}
-                        for name, mine, even in sides)]  # fmt: skip
+        pairs = (
+            {"quantity": "pairs", "language": name, "estimate": float(planned), "n": plan.budget, "baseline": float(uniform)}
+            for name, planned, uniform in sides
+        )
+        return [gain, *pairs]
 
     def _scores(self) -> list[dict[str, object]]:
         untuned, n = self._untuned, self.table["item"].nunique()
@@ -173,37 +193,41 @@ class ScalingReport(Report):
             grows = f"{where}, by {_FORMS[self.law.form]}"
         off = np.sqrt(self.law.misfit)
         doubt = ", so it does not describe them" if off > 2 else ""
-        said = [f"{grows} (points lie {off:.2g} standard errors off the law{doubt})", self._preferred(), self._agrees()]
-        return " ".join(f"{each.rstrip('.')}." for each in (*said, self.plan.verdict() if self.plan else "") if each)
+        sentences = [f"{grows} (points lie {off:.2g} standard errors off the law{doubt})", self._preferred(), self._agrees()]
+        return " ".join(
+            f"{sentence.rstrip('.')}." for sentence in (*sentences, self.plan.verdict() if self.plan else "") if sentence
+        )
 
     def _preferred(self) -> str:
         forms = self.forms.set_index("form")
         by_aic, by_error = forms["aic"].idxmin(), forms["left_out"].idxmin() if forms["left_out"].notna().any() else None
-        mine = self.law.form
-        near = [name for name in forms.index if forms["behind"][name] < 2]
+        form = self.law.form
+        equal = [name for name in forms.index if forms["behind"][name] < 2]
         first = f"AIC prefers {_FORMS[by_aic]}"
-        if mine in near:
+        if form in equal:
             first = (
-                f"AIC has nothing better than {_FORMS[mine]}"
-                if len(near) == 1
-                else f"AIC cannot tell {' from '.join(_FORMS[name] for name in near)}"
+                f"AIC has nothing better than {_FORMS[form]}"
+                if len(equal) == 1
+                else f"AIC cannot tell {' from '.join(_FORMS[name] for name in equal)}"
             )
-        elif mine in forms.index:
-            first += f" ({forms['behind'][mine]:.1f} ahead of {_FORMS[mine]})"
+        elif form in forms.index:
+            first += f" ({forms['behind'][form]:.1f} ahead of {_FORMS[form]})"
         if by_error is None:
             return f"{first}; too few sizes to leave the largest out"
         flat = np.abs(last_known(self.points)).mean()
         errors = f"{forms['left_out'][by_error]:.2g} points" + (
-            f", {forms['left_out'][mine]:.2g} for {_FORMS[mine]}" if mine in forms.index and mine != by_error else "")  # fmt: skip
+            f", {forms['left_out'][form]:.2g} for {_FORMS[form]}" if form in forms.index and form != by_error else "")  # fmt: skip
         return f"{first}; the largest size, left out, is met best by {_FORMS[by_error]} ({errors}; {flat:.2g} for no growth)"
 
     def _agrees(self) -> str:
         rho, p = self.agreement()
         if not np.isfinite(rho):
             return ""
-        what = self.settings["similarity_of"]
-        held = "orders the languages as the free gammas do" if p < 0.05 else "is not shown to order the languages as free gammas do"
-        return f"Similarity measured by {what} {held} (Spearman {rho:.2f}, p {p:.3f}, {len(self.points.names)} languages)"
+        source = self.settings["similarity_of"]
+        result = (
+            "orders the languages as the free gammas do" if p < 0.05 else "is not shown to order the languages as free gammas do"
+        )
+        return f"Similarity measured by {source} {result} (Spearman {rho:.2f}, p {p:.3f}, {len(self.points.names)} languages)"
 
     def figures(self) -> dict[str, Figure]:
         law, points = self.law, self.points
@@ -230,10 +254,10 @@ def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> Points:
     groups, scores, drawn = _all_scores(table, how)
     points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), scores, drawn.std(0), drawn)
     full = points.scores >= FULL - points.noise
-    kept = np.array([not full[points.rows == row].all() for row in points.rows])
-    if not kept.any():
+    measurable = np.array([not full[points.rows == row].all() for row in points.rows])
+    if not measurable.any():
         raise ValueError("every language is at 100 at every size: there is no curve. Measure smaller sizes, or a harder metric.")
-    return points.take(kept)
+    return points.take(measurable)
 
 
 def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, object]:

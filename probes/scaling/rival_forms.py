@@ -22,9 +22,9 @@ def left_out(
     NaN where the other sizes are too few for the form.
     """
     top, names = points.largest(), points.names
-    rest = points.take(~top)
+    smaller = points.take(~top)
     try:
-        law = fit_law(rest, form, similarity=similarity, least_sizes=2)
+        law = fit_law(smaller, form, similarity=similarity, least_sizes=2)
         order = [law.languages.index(name) for name in names]
     except ValueError:
         return np.full(len(names), np.nan), None
@@ -43,9 +43,9 @@ def last_known(points: Points) -> Float[np.ndarray, " language"]:
     """What a forecast of no growth misses: each language's score at its largest size minus that at the one before."""
     changes = []
     for row in range(len(points.names)):
-        mine = points.rows == row
-        order = np.argsort(points.sizes[mine])
-        ordered = points.scores[mine][order]
+        own = points.rows == row
+        order = np.argsort(points.sizes[own])
+        ordered = points.scores[own][order]
         changes.append(ordered[-1] - ordered[-2] if len(ordered) > 1 else np.nan)
     return np.array(changes)
 
@@ -78,11 +78,11 @@ def rank_agreement(law: Law, similarity: Mapping[str, float], seed: int = 0) -> 
 
     Under five languages no p can be below 1/24, whatever the data.
     """
-    free, given = law.gamma, np.array([similarity[name] for name in law.languages], dtype=float)
-    if len(free) < 3 or not np.isfinite(free).all() or np.ptp(given) == 0:
+    free, measured = law.gamma, np.array([similarity[name] for name in law.languages], dtype=float)
+    if len(free) < 3 or not np.isfinite(free).all() or np.ptp(measured) == 0:
         return np.nan, np.nan
     test = stats.permutation_test(
-        (free,), lambda x: stats.spearmanr(x, given).statistic, permutation_type="pairings", alternative="greater",
+        (free,), lambda x: stats.spearmanr(x, measured).statistic, permutation_type="pairings", alternative="greater",
         n_resamples=9999, rng=np.random.default_rng(seed),
     )  # fmt: skip
     return float(test.statistic), float(test.pvalue)

@@ -1,4 +1,4 @@
-"""Where one curve overtakes another for good, and how sure that is. Pure numpy; rows of layers in, names of layers out."""
+"""Where one curve over layers overtakes another for good, and where it peaks, with confidence intervals. Pure numpy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ Curves = Float[np.ndarray, "item layer"]
 class Crossover:
     """The first layer from which the target stays ahead of a pivot that led before; None where that never happens.
 
-    `lower` and `upper` hold the layer in 95 of 100 resamples that cross at all; `share` of all resamples do.
+    `lower` and `upper` are the 95 % confidence interval of the layer, over the resamples that cross at all; `share` is the share
+    of resamples that do.
     """
 
     layer: str | None
@@ -27,7 +28,7 @@ class Crossover:
 
     @property
     def certain(self) -> bool:
-        """Whether 95 of 100 resamples cross at all."""
+        """Whether the curves cross in at least 95 % of the resamples."""
         return self.layer is not None and self.share >= 0.95
 
     def __str__(self) -> str:
@@ -37,17 +38,45 @@ class Crossover:
 
 
 def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Crossover:
-    """Where the mean of `target` overtakes the mean of `pivot` for good.
+    """Where the mean of one curve overtakes the mean of another for good.
 
     A crossover counts only where the pivot leads at its own highest intermediate layer, so that two curves near zero cross
-    nowhere. The interval resamples items. Items that are NaN at a layer are left out there; a layer without any item makes
-    it unknown (`share` NaN). Misleads where the curves touch more than once: only the last time counts.
+    nowhere.
+
+    Parameters
+    ----------
+    pivot, target
+        `[item layer]`, such as the probability of the English and of the target word. An item that is NaN at a layer is left out
+        there.
+    layers
+        Name of each layer, the embedding row first.
+    boot
+        Bootstrap resamples of the items behind the 95 % confidence interval.
+    seed
+        Random seed of the resamples.
+
+    Returns
+    -------
+    Crossover
+        Its `layer` is None where the curves do not cross, and its `share` NaN where a layer has no value.
+
+    Notes
+    -----
+    Misleads where the curves meet more than once: only the last time counts.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> noise = 0.05 * np.random.default_rng(0).normal(size=(2, 40, 5))
+    >>> english, german = noise + np.array([[[0, 0.6, 0.5, 0.2, 0.1]], [[0, 0.1, 0.3, 0.7, 0.9]]])
+    >>> print(find_crossover(english, german, ["embed", "0", "1", "2", "3"]))
+    layer 2 [2, 2]
     """
-    both = np.stack([pivot, target], axis=-1)
-    if not len(both) or np.isnan(both).all(0).any():
+    curves = np.stack([pivot, target], axis=-1)
+    if not len(curves) or np.isnan(curves).all(0).any():
         return Crossover(None, None, None, float("nan"))
-    observed = _crossing(_means(both))
-    resampled = np.array([_crossing(one) for one in mean(both, draws(len(both), boot, seed))])
+    observed = _crossing(_means(curves))
+    resampled = np.array([_crossing(sample) for sample in mean(curves, draws(len(curves), boot, seed))])
     crossings = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(crossings):
         return Crossover(None, None, None, float(len(crossings) / boot))
@@ -68,10 +97,11 @@ def _crossing(means: Float[np.ndarray, "layer 2"]) -> float:
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a curve stands out most from unrelated words: `layer`, its height with interval, what those get there, and p.
+    """The layer where a curve is furthest above its baseline.
 
-    The height is read on items that did not choose the layer. `p` says how often signs alone would lift any intermediate
-    layer so far above unrelated words as the clearest one is.
+    `layer` is its name; `estimate`, `lower` and `upper` are the height of the curve there with its 95 % confidence interval, and
+    `baseline` is the height of the baseline, all on items that did not choose the layer. `p` is the sign-flip p-value of the
+    clearest intermediate layer, corrected for the number of layers.
     """
 
     layer: str
@@ -86,14 +116,41 @@ class Peak:
 
 
 def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Peak:
-    """The intermediate layer, neither the embedding row nor the last one, where a mean curve is highest above its baseline.
+    """The intermediate layer (neither the embedding row nor the last one) where a mean curve is highest above its baseline.
 
-    Each half of the items chooses a layer, and its height is read on the other half, so that it is not the luck of the
-    choice. Items that are NaN at a layer are left out there; without any baseline `p` is NaN. Raises `ValueError` under two
-    items, where there is no intermediate layer, or no value at any of them.
+    Each half of the items chooses a layer, and the height is read on the other half, so that it is not inflated by the choice.
+
+    Parameters
+    ----------
+    values
+        `[item layer]`, such as the probability of the English word. An item that is NaN at a layer is left out there.
+    baseline
+        `[item layer]`, such as the probability of an unrelated word. Where all of it is NaN, the highest layer is taken, and p is
+        NaN.
+    layers
+        Name of each layer, the embedding row first.
+    boot
+        Bootstrap resamples of the items behind the 95 % confidence interval.
+    seed
+        Random seed of the halves, the resamples and the sign flips.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two items, no intermediate layer, or no value at any of them.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> values, baseline = 0.05 * np.random.default_rng(0).normal(size=(2, 40, 4))
+    >>> peak = find_peak(values + np.array([0, 0.2, 0.6, 0.9]), baseline, ["embed", "0", "1", "2"])
+    >>> peak.layer, round(peak.estimate, 1), peak.p < 0.001
+    ('1', 0.6, True)
     """
     if len(values) < 2 or len(layers) < 3:
-        raise ValueError(f"{len(values)} items and {len(layers)} layers: a peak needs two items and an intermediate layer.")
+        raise ValueError(
+            f"got {len(values)} items and {len(layers)} layers, expected two items and an intermediate layer, or more."
+        )
     difference = values - baseline
     unknown = bool(np.isnan(_inner(difference.T)).all())
     difference = values if unknown else difference  # nothing to hold it against: the highest layer, with p NaN

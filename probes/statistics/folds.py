@@ -1,4 +1,4 @@
-"""Which sentences are held out: always whole sentences in all their languages, never rows."""
+"""Training and test sets of sentences: a sentence is in one of them in all its languages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,38 @@ Parts = Sequence[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]
 
 
 def split(clusters: Sequence[str] | np.ndarray, folds: int, seed: int, labels: Sequence[str] | None = None) -> Parts:
-    """Train and test positions of SENTENCES, whole clusters (their ids, or documents) to a side.
+    """Split sentences into training and test sets for cross-validation; a sentence is in one of them in all its languages.
 
-    A position is a sentence in every language at once, so a translation of a training sentence cannot be in the test part.
-    Where `labels` are given, one a sentence, each part has them in like shares.
+    So a translation of a training sentence is never tested on.
+
+    Parameters
+    ----------
+    clusters
+        Label of each sentence: its id, or its document. Sentences with one label stay together.
+    folds
+        Number of folds, at least 2.
+    seed
+        Random seed.
+    labels
+        A class of each sentence. Where given, all parts have the classes in like shares.
+
+    Returns
+    -------
+    Sequence[tuple[np.ndarray, np.ndarray]]
+        Positions of the training and of the test sentences, for each fold. Every sentence is tested once.
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than 2 folds, or fewer clusters than folds.
+
+    Example
+    -------
+    >>> for train, test in split(["a", "a", "b", "b", "c", "c"], folds=3, seed=0):
+    ...     print(train, test)
+    [0 1 2 3] [4 5]
+    [0 1 4 5] [2 3]
+    [2 3 4 5] [0 1]
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -30,7 +58,28 @@ def split(clusters: Sequence[str] | np.ndarray, folds: int, seed: int, labels: S
 
 
 def halves(corpus: ParallelCorpus, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """Two corpora of other sentences (documents, where known): one to find something on, the other to try it on."""
+    """Two corpora with different sentences (or documents, where known): one to choose something on, the other to test it on.
+
+    Parameters
+    ----------
+    corpus
+        Parallel text.
+    seed
+        Random seed.
+
+    Raises
+    ------
+    ValueError
+        Where the corpus has fewer than two sentences (or documents).
+
+    Example
+    -------
+    >>> import interp
+    >>> corpus = interp.read("cldr:names", languages=["en", "de"]).select(limit=10, seed=0)
+    >>> first, second = halves(corpus, seed=0)
+    >>> len(first), len(second), set(first.ids) & set(second.ids)
+    (5, 5, set())
+    """
     first, second = split(corpus.documents or corpus.ids, 2, seed)[0]
     return _take(corpus, first), _take(corpus, second)
 

@@ -51,6 +51,19 @@ class SubspaceReport(Report):
     `table` has one row per strength (`alpha`), `direction` ("language", the fitted edit, or "random 0", ...) and sentence (`item`):
     the generated `text`; `language`, 1 if it is in the target language, else 0; `fidelity`, chrF++ against the translation;
     `surprise`, the loss under the unedited model in nats per token.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.statistics.folds import halves
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=12)
+    >>> first, second = halves(corpus, seed=0)
+    >>> report = probes.measure_steering(
+    ...     model, interp.capture(model, first), second.select(limit=2), "eng_Latn", "zho_Hans", alphas=[1.0], draws=1,
+    ...     max_new_tokens=2, resamples=10,
+    ... )
+    >>> report.table["direction"].unique().tolist()
+    ['language', 'random 0']
     """
 
     question: ClassVar[str] = "Does a direction or subspace determine the language that the model writes?"

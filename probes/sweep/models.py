@@ -54,8 +54,8 @@ class Cell:
             raise ValueError(
                 f"cell {self.name!r} has a mixture and no recipe, expected both. Leave the mixture out for the parent itself."
             )
-        if wrong := (_OWN | set(UNTUNED)) & set(self.tags):
-            raise ValueError(f"cell {self.name!r}: tag {sorted(wrong)[0]!r} is a column of every table. Choose another name.")
+        if reserved := (_OWN | set(UNTUNED)) & set(self.tags):
+            raise ValueError(f"cell {self.name!r}: tag {sorted(reserved)[0]!r} is a column of every table. Choose another name.")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Models:
     folder: Path
     keep: Keep
     device: str | None
-    held: dict[str, tuple[TransformerBridge, Training]] = field(default_factory=dict)
+    loaded: dict[str, tuple[TransformerBridge, Training]] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:
@@ -95,13 +95,13 @@ class Models:
     def open(self, cell: Cell) -> tuple[TransformerBridge, Training]:
         """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
         key = self.key(cell)
-        if key not in self.held:
-            self.held.clear()
-            self.held[key] = self._opened(cell, key)
+        if key not in self.loaded:
+            self.loaded.clear()
+            self.loaded[key] = self._opened(cell, key)
             kept = self.store.kept(key)
             if kept is None or kept.get("kept") != "model":
                 self.store.clear(key)
-        return self.held[key]
+        return self.loaded[key]
 
     def _opened(self, cell: Cell, key: str) -> tuple[TransformerBridge, Training]:
         if cell.mixture is None or cell.recipe is None:
@@ -133,7 +133,10 @@ class Models:
 
 
 def reopened(store: Store, key: str, facts: Kept, device: str | None) -> TransformerBridge | None:
-    """A kept model; None, with a warning, where it no longer has the weights that were measured."""
+    """The model that `store` kept under `key` with these `facts`, on a `device`.
+
+    None, with a warning, where it no longer has the weights that were measured.
+    """
     try:
         if facts["kept"] == "rows":
             model = put_rows(load(facts["parent"], device=device), store.rows(key))
@@ -149,7 +152,12 @@ def reopened(store: Store, key: str, facts: Kept, device: str | None) -> Transfo
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Json]:
-    """A recipe as JSON has it."""
+    """A `recipe` as plain JSON values.
+
+    >>> from interp.tuning import Recipe
+    >>> recipe_json(Recipe(steps=5))["steps"]
+    5
+    """
     return json.loads(json.dumps(asdict(recipe)))
 
 
@@ -163,8 +171,8 @@ def _training_facts(tuned: TunedModel) -> Trained:
 def _undistributed() -> Iterator[None]:
     """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
-    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    variables = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
     finally:
-        os.environ.update(taken)
+        os.environ.update(variables)

@@ -16,19 +16,45 @@ _KEYS = ["cell", "source", "target"]
 def direction_scores(
     table: pd.DataFrame, metric: str, weights: Float[np.ndarray, "resample item"] | None = None, baseline: bool = False
 ) -> pd.DataFrame:
-    """How well does each tuned model translate in each direction? Rows (cell, source, target), one column a weighting.
+    """How well does each tuned model translate in each direction?
 
-    `table` is that of `measure_cells`; `weights` are `probes.statistics.resampling.draws(items, ...)`, one row a bootstrap
-    resample and the same for all cells, so that differences of rows are paired; none given is the score itself, one column. chrF++,
-    BLEU and spBLEU, 0 to 100, are of summed counts (so not the mean of the items' scores), every other metric is a mean.
-    `baseline` scores the source left as it is.
+    chrF++, BLEU and spBLEU, 0 to 100, are computed from summed counts, so they are not means of the items' scores; every other
+    metric is a mean over items.
 
-    Raises `ValueError` where cells or directions have other items, as their draws would not be paired.
+    Parameters
+    ----------
+    table
+        That of `measure_cells`.
+    metric
+        A metric of the table, such as "chrf".
+    weights
+        `[resample item]`, of `probes.statistics.resampling.draws`; the same for all cells, so that differences of rows are paired.
+        None: the score itself, in one column.
+    baseline
+        Score the untranslated source instead.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row for each (cell, source, target), and a column for each weighting.
+
+    Raises
+    ------
+    ValueError
+        Where the metric was not measured, or cells or directions have different items, so that draws would not be paired.
+
+    Example
+    -------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"cell": "base", "source": "eng_Latn", "target": "deu_Latn", "item": ["1", "2"], "exact": [1.0, 0.0],
+    ...                       "exact_baseline": 0.0})
+    >>> direction_scores(table, "exact").to_numpy().tolist()
+    [[0.5]]
     """
     column = metric + ("_baseline" if baseline else "")
     if column not in table:
-        known = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
-        raise ValueError(f"metric {metric!r} was not measured. Measured: {', '.join(known)}.")
+        measured = [name.removesuffix("_baseline") for name in table if name.endswith("_baseline")]
+        raise ValueError(f"got metric {metric!r}, expected one that was measured: {', '.join(measured)}.")
     first, rows = None, {}
     for key, part in table.groupby(_KEYS, sort=False):
         part = part.sort_values("item")

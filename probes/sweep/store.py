@@ -78,8 +78,8 @@ class Store:
         return _facts(self.folder / "kept" / f"{key}.json")
 
     def all_kept(self) -> dict[str, Kept]:
-        found = {path.stem: _facts(path) for path in sorted((self.folder / "kept").glob("*.json"))}
-        return {key: facts for key, facts in found.items() if facts is not None}
+        facts_of = {path.stem: _facts(path) for path in sorted((self.folder / "kept").glob("*.json"))}
+        return {key: facts for key, facts in facts_of.items() if facts is not None}
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:

@@ -225,7 +225,7 @@ def _check(cells: Sequence[Cell], keep: Keep) -> None:
     if not cells:
         raise ValueError("got no cell to measure, expected one or more.")
     if twice := [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]:
-        raise ValueError(f"{len(twice)} cell names stand twice, {twice[0]!r} among them, expected one name a cell. Rename one.")
+        raise ValueError(f"got {len(twice)} cell names twice, such as {twice[0]!r}, expected one name for each cell. Rename one.")
     for cell in cells if keep == "rows" else ():
         recipe = cell.recipe
         if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):

@@ -69,12 +69,12 @@ def saved_dots(rows: pd.DataFrame, leads: Mapping[str, str], signature: str) -> 
     `rows` has a row a language and metric ("saved", "saved_two"): `language, metric, estimate, lower, upper`. `leads` is the lead
     byte of each language in hexadecimal, and `signature` the line under the figure.
     """
-    one, two = (rows[rows["metric"] == metric].set_index("language") for metric in ("saved", "saved_two"))
-    order = list(one.sort_values("estimate").index)
+    lead, second = (rows[rows["metric"] == metric].set_index("language") for metric in ("saved", "saved_two"))
+    order = list(lead.sort_values("estimate").index)
     figure = blank((6.6, 1.8 + _height(len(order)) * len(order)))
     axes = figure.subplots()
-    _dots(axes, two.loc[order].where(two.loc[order, "estimate"] > 0), PALETTE[1], "lead and commonest second byte")
-    _dots(axes, one.loc[order], PALETTE[0], "lead byte")
+    _dots(axes, second.loc[order].where(second.loc[order, "estimate"] > 0), PALETTE[1], "lead and commonest second byte")
+    _dots(axes, lead.loc[order], PALETTE[0], "lead byte")
     _name_rows(axes, [f"{code} {leads[code]}" for code in order])
     axes.set_xlabel("share of tokens saved", fontsize=9, color=INK)
     axes.set_xlim(left=0)

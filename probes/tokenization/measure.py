@@ -114,22 +114,22 @@ def survey_tokenization(
     >>> list(report.overlap().columns)
     ['eng_Latn', 'deu_Latn']
     """
-    code = language(pivot).code
-    if code not in corpus.languages:
-        raise ValueError(f"got pivot {code}, expected one of the languages of {corpus.name}: {', '.join(corpus.languages)}.")
+    pivot_code = language(pivot).code
+    if pivot_code not in corpus.languages:
+        raise ValueError(f"got pivot {pivot_code}, expected one of the languages of {corpus.name}: {', '.join(corpus.languages)}.")
     vocabulary, frames, counts, leads = read_vocabulary(tokenizer), [], {}, {}
-    for each in corpus.languages:
-        sequences = tokenizer(list(corpus[each]), add_special_tokens=False)["input_ids"]
-        counts[each] = _occurrences(vocabulary, sequences)
-        frame, leads[each] = _by_item(tokenizer, vocabulary, corpus[each], sequences, each)
+    for code in corpus.languages:
+        sequences = tokenizer(list(corpus[code]), add_special_tokens=False)["input_ids"]
+        counts[code] = _occurrences(vocabulary, sequences)
+        frame, leads[code] = _by_item(tokenizer, vocabulary, corpus[code], sequences, code)
         frames.append(frame.assign(item=list(corpus.ids)))
     table = pd.concat(frames, ignore_index=True)
-    settings = {"pivot": code, "leads": leads, "resamples": resamples, "seed": seed}
+    settings = {"pivot": pivot_code, "leads": leads, "resamples": resamples, "seed": seed}
     return TokenizationReport(
         table=table,
         signature=Signature("tokenization", identify_tokenizer(tokenizer, name), corpus.identity,
-                            {"pivot": code, "boot": resamples, "seed": seed}),
-        arrays=_overlaps(counts, code, resamples, seed),
+                            {"pivot": pivot_code, "boot": resamples, "seed": seed}),
+        arrays=_overlaps(counts, pivot_code, resamples, seed),
         settings=settings,
         notes=(_NOTE,),
     )  # fmt: skip
@@ -147,7 +147,7 @@ def _by_item(
     partial = {token for token, kind in enumerate(vocabulary.scripts) if kind == "bytes"}
     unspaced = language(code).script in UNSPACED
     shortened = hasattr(tokenizer, "shortening")
-    split = [[] if shortened else [each.character[0] for each in split_characters(vocabulary, ids)] for ids in sequences]
+    split = [[] if shortened else [character.character[0] for character in split_characters(vocabulary, ids)] for ids in sequences]
     lead = Counter(first for firsts in split for first in firsts).most_common(1)
     rows = {
         "language": code,
@@ -174,9 +174,9 @@ def _saved(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], sequences: 
 
 def _occurrences(vocabulary: Vocabulary, sequences: Sequence[Sequence[int]]) -> csr_array:
     """How often each token occurs in each item, without control tokens: `[item token]`."""
-    kept = [(row, token) for row, ids in enumerate(sequences) for token in ids if vocabulary.spelling[token] is not None]
-    rows, columns = zip(*kept, strict=True) if kept else ((), ())
-    return csr_array((np.ones(len(kept)), (rows, columns)), shape=(len(sequences), len(vocabulary)))
+    occurrences = [(row, token) for row, ids in enumerate(sequences) for token in ids if vocabulary.spelling[token] is not None]
+    rows, columns = zip(*occurrences, strict=True) if occurrences else ((), ())
+    return csr_array((np.ones(len(occurrences)), (rows, columns)), shape=(len(sequences), len(vocabulary)))
 
 
 def _overlaps(counts: dict[str, csr_array], pivot: str, resamples: int, seed: int) -> dict[str, np.ndarray]:
@@ -205,8 +205,11 @@ def _resampled(
 
     A resample has fewer token types than the text, so the values are too low: only their deviations from their mean are used.
     """
-    own = np.flatnonzero(one.sum(axis=0))
-    mine, theirs = weights @ one[:, own], weights @ other[:, own]
-    overlap = np.minimum(mine / mine.sum(1, keepdims=True), theirs / (weights @ other.sum(axis=1))[:, None]).sum(1)
-    both, others = ((mine > 0) & (theirs > 0)).sum(1), (weights @ other[:, np.flatnonzero(other.sum(axis=0))] > 0).sum(1)
-    return overlap, both / ((mine > 0).sum(1) + others - both)
+    used = np.flatnonzero(one.sum(axis=0))
+    counts, other_counts = weights @ one[:, used], weights @ other[:, used]
+    overlap = np.minimum(counts / counts.sum(1, keepdims=True), other_counts / (weights @ other.sum(axis=1))[:, None]).sum(1)
+    shared, other_types = (
+        ((counts > 0) & (other_counts > 0)).sum(1),
+        (weights @ other[:, np.flatnonzero(other.sum(axis=0))] > 0).sum(1),
+    )
+    return overlap, shared / ((counts > 0).sum(1) + other_types - shared)

@@ -30,11 +30,23 @@ _WORTH = 0.05
 
 
 class TokenizationReport(Report):
-    """One row a language and item: tokens, characters, words, tokens that are part of a character, tokens saved by shortening.
+    """How a tokenizer splits each language, as `survey_tokenization` counts it.
+
+    `table` has one row per `language` and `item`: numbers of `tokens`, `characters` and `words`; tokens that are part of a
+    character (`parts`); characters that take several tokens (`split`), and those of them with the commonest first byte (`led`);
+    tokens saved by dropping that byte (`saved`), and the commonest second byte too (`saved_two`).
 
     `arrays` hold the overlap of every pair of languages, in the order of `languages`. 95 % confidence intervals are percentile
     bootstrap over items, with the same resamples for every language. Those of overlaps are the deviations from the bootstrap's
     mean about the estimate, because a resample has fewer token types than the text.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=20, seed=0)
+    >>> report = probes.survey_tokenization(interp.load("bundled").tokenizer, corpus, resamples=10)
+    >>> round(float(report.overlap().loc["eng_Latn", "eng_Latn"]), 6)
+    1.0
     """
 
     question = "How does the tokenizer treat each language?"

@@ -31,10 +31,20 @@ _LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1
 
 
 class AnswerReport(Report):
-    """One row a language and item: question, reference, what was written or chosen, and each metric beside its baseline.
+    """Answers to questions and their scores, as `measure_answers` measures them.
 
-    The baseline of a choice is the share of options that are right. The baseline of a written answer scores what the model wrote
-    for another question: what it gets by knowing the format and the kind of answer alone.
+    `table` has one row per `language` and `item`: the `question`, its `reference`, what was written (`hypothesis`) or `chosen`,
+    and each metric beside its `<metric>_baseline`. The baseline of a choice is the share of options that are right. The baseline
+    of a written answer scores what the model wrote for another question: what it gets by knowing the format and the kind of
+    answer alone.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> task = interp.read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_answers(interp.load("bundled"), task, resamples=10)
+    >>> report.summary()["n"].unique().tolist()
+    [3]
     """
 
     question = "How well does the model answer, in each language?"
@@ -184,8 +194,8 @@ def _as_it_stands(task: ParallelTask) -> Template:
 def _prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
     examples = [Example(item, prompt, "", answers[0], code, code, item)
                 for item, prompt, answers in zip(task.ids, task.prompts[code], task.answers[code], strict=True)]  # fmt: skip
-    shown = [shape.prompt(each) + shape.answer(each) for each in examples[:shots]]
-    return ["\n".join([*shown, shape.prompt(each)]) for each in examples[shots:]]
+    shown = [shape.prompt(example) + shape.answer(example) for example in examples[:shots]]
+    return ["\n".join([*shown, shape.prompt(example)]) for example in examples[shots:]]
 
 
 def _questions(task: ParallelTask, code: str, shots: int) -> pd.DataFrame:
@@ -202,12 +212,12 @@ def _chosen(
     options: Sequence[Sequence[str]],
     accepted: Sequence[Sequence[str]],
 ) -> dict[str, list[str] | list[float]]:
-    indices = choose(model, prompts, [[shape.joint + option for option in each] for each in options])
-    right = [[one in golds for one in each] for each, golds in zip(options, accepted, strict=True)]
+    indices = choose(model, prompts, [[shape.joint + option for option in row] for row in options])
+    right = [[text in golds for text in row] for row, golds in zip(options, accepted, strict=True)]
     return {
-        "chosen": [each[index] for each, index in zip(options, indices, strict=True)],
-        "choice": [float(each[index]) for each, index in zip(right, indices, strict=True)],
-        "choice_baseline": [sum(each) / len(each) for each in right],
+        "chosen": [row[index] for row, index in zip(options, indices, strict=True)],
+        "choice": [float(row[index]) for row, index in zip(right, indices, strict=True)],
+        "choice_baseline": [sum(row) / len(row) for row in right],
     }
 
 

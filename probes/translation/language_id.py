@@ -29,7 +29,7 @@ def by_identifier(identifier: Identifier) -> Judge:
     """A judge from `identifier`, which names the language of each text (fastText, GlotLID, ...)."""
 
     def judge(texts: Sequence[str], code: str) -> list[bool]:
-        return [named == code for named in identifier(texts)]
+        return [name == code for name in identifier(texts)]
 
     return judge
 
@@ -68,8 +68,8 @@ class LearnedLanguages:
         if code not in self.languages:
             raise ValueError(f"got language {code}, expected one of those learned: {', '.join(self.languages)}.")
         scores = self.scores(texts) if texts else np.empty((0, len(self.languages)))
-        near = scores[:, self.languages.index(code)] >= scores.max(axis=1, initial=-np.inf) - self.tolerance
-        return [bool(one and _letters(text)) for one, text in zip(near, texts, strict=True)]
+        likely = scores[:, self.languages.index(code)] >= scores.max(axis=1, initial=-np.inf) - self.tolerance
+        return [bool(hit and _letters(text)) for hit, text in zip(likely, texts, strict=True)]
 
 
 def learn_languages(texts: Mapping[str, Sequence[str]], *, longest: int = 4, tolerance: float = 3.0) -> LearnedLanguages:
@@ -115,13 +115,13 @@ def learn_languages(texts: Mapping[str, Sequence[str]], *, longest: int = 4, tol
         analyzer="char_wb", ngram_range=(1, longest), n_features=2**16, norm=None, alternate_sign=False, lowercase=False
     )
     rows = [(index, _letters(text)) for index, code in enumerate(codes) for text in texts[code]]
-    known = [(index, text) for index, text in rows if text]
+    nonempty = [(index, text) for index, text in rows if text]
     model = MultinomialNB(alpha=0.1, fit_prior=False)
-    model.fit(ngrams.transform([text for _, text in known]), [index for index, _ in known])
+    model.fit(ngrams.transform([text for _, text in nonempty]), [index for index, _ in nonempty])
 
-    def scores(asked: Sequence[str]) -> Float[np.ndarray, "item language"]:
-        likelihood = np.full((len(asked), len(codes)), -np.inf)
-        likelihood[:, model.classes_] = model.predict_joint_log_proba(ngrams.transform([_letters(text) for text in asked]))
+    def scores(new_texts: Sequence[str]) -> Float[np.ndarray, "item language"]:
+        likelihood = np.full((len(new_texts), len(codes)), -np.inf)
+        likelihood[:, model.classes_] = model.predict_joint_log_proba(ngrams.transform([_letters(text) for text in new_texts]))
         return likelihood
 
     return LearnedLanguages(codes, scores, tolerance)
@@ -129,5 +129,5 @@ def learn_languages(texts: Mapping[str, Sequence[str]], *, longest: int = 4, tol
 
 def _letters(text: str) -> str:
     """A text's letters and marks with the spaces between words."""
-    kept = (letter if unicodedata.category(letter)[0] in "LM" else " " for letter in normalise(text))
-    return " ".join("".join(kept).split())
+    characters = (letter if unicodedata.category(letter)[0] in "LM" else " " for letter in normalise(text))
+    return " ".join("".join(characters).split())

@@ -97,53 +97,53 @@ def measure_translation(
     """
     _check_shots(shots, len(corpus))
     scored, shape = _known_metrics(metrics, identifier), template(form)
-    kept: list[Overlap] = [score for score in CORPUS_SCORES if score in scored]
+    corpus_scores: list[Overlap] = [score for score in CORPUS_SCORES if score in scored]
     frames: list[pd.DataFrame] = []
     counts: dict[str, np.ndarray] = {}
     for source, target in _distinct(directions):
         examples = translations(corpus, [(source, target)], seed=seed, instructions=(TRANSLATE[0],)).examples
-        asked = examples[shots:]
-        prompts = [_with_shots(shape, examples[:shots], each) for each in asked]
-        frame = _translated(model, shape, asked, prompts, beams, max_new_tokens)
+        tested = examples[shots:]
+        prompts = [_with_shots(shape, examples[:shots], example) for example in tested]
+        frame = _translated(model, shape, tested, prompts, beams, max_new_tokens)
         for name in scored:
             if name == "chrf" or name == "bleu" or name == "spbleu":
                 values, added = _overlaps(name, frame)
                 counts |= added
             else:
-                values = _item_values(name, model, shape, asked, prompts, frame, identifier)
+                values = _item_values(name, model, shape, tested, prompts, frame, identifier)
             frame[name], frame[f"{name}_baseline"] = values
         frames.append(frame)
     table = _with_documents(pd.concat(frames, ignore_index=True), corpus)
-    scorers = {name: str(scorer(name, table["target"].iloc[0]).get_signature()) for name in kept}
+    scorers = {name: str(scorer(name, table["target"].iloc[0]).get_signature()) for name in corpus_scores}
     signed = {"form": form, "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
     return TranslationReport(
         table=table,
         signature=Signature("translate", identify(model), corpus.identity, signed | scorers),
         arrays=counts,
         settings={"metrics": list(metrics), "resamples": resamples, "seed": seed},
-        notes=_notes(corpus, table, kept),
+        notes=_notes(corpus, table, corpus_scores),
     )
 
 
-def _notes(corpus: ParallelCorpus, table: pd.DataFrame, kept: Sequence[str]) -> tuple[str, ...]:
+def _notes(corpus: ParallelCorpus, table: pd.DataFrame, corpus_scores: Sequence[str]) -> tuple[str, ...]:
     notes = ["cldr text: this is lexical translation of a few hundred concepts."] if corpus.name.startswith("cldr:") else []
-    if {"bleu", "spbleu"} & set(kept) and table["reference"].str.split().str.len().median() < 4:
+    if {"bleu", "spbleu"} & set(corpus_scores) and table["reference"].str.split().str.len().median() < 4:
         notes.append("BLEU counts n-grams of up to four words, and most references are shorter: read chrF++ and exact match.")
     return tuple(notes)
 
 
 def _translated(
-    model: TransformerBridge, shape: Template, asked: Sequence[Example], prompts: Sequence[str], beams: int, limit: int | None
+    model: TransformerBridge, shape: Template, tested: Sequence[Example], prompts: Sequence[str], beams: int, limit: int | None
 ) -> pd.DataFrame:
     """What the model writes for each prompt, beside its source text and reference."""
-    limit = limit or room_for_answers(model, prompts, [shape.answer(each) for each in asked])
+    limit = limit or room_for_answers(model, prompts, [shape.answer(example) for example in tested])
     outputs = generate(model, prompts, max_new_tokens=limit, beams=beams, stop=shape.stop)
     columns = {
-        "source": asked[0].source,
-        "target": asked[0].target,
-        "item": [each.item for each in asked],
-        "text": [each.input for each in asked],
-        "reference": [each.answer for each in asked],
+        "source": tested[0].source,
+        "target": tested[0].target,
+        "item": [example.item for example in tested],
+        "text": [example.input for example in tested],
+        "reference": [example.answer for example in tested],
         "hypothesis": [output.strip() for output in outputs],
     }
     return pd.DataFrame(columns)
@@ -161,7 +161,7 @@ def _overlaps(name: Overlap, frame: pd.DataFrame) -> tuple[tuple[np.ndarray, np.
     source, code = frame["source"].iloc[0], frame["target"].iloc[0]
     keys = {f"{name}:{source}>{code}": frame["hypothesis"], f"{name}:{source}>{code}:copy": frame["text"]}
     counts = {key: overlap_counts(name, list(texts), list(frame["reference"]), code) for key, texts in keys.items()}
-    written, copied = (item_scores(name, each, code) for each in counts.values())
+    written, copied = (item_scores(name, numbers, code) for numbers in counts.values())
     return (written, copied), counts
 
 
@@ -169,19 +169,19 @@ def _item_values(
     name: Metric,
     model: TransformerBridge,
     shape: Template,
-    asked: Sequence[Example],
+    tested: Sequence[Example],
     prompts: Sequence[str],
     frame: pd.DataFrame,
     identifier: Identifier | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One metric of every item, and its baseline: the untranslated source, or for "nll" another item's reference."""
-    code, golds = asked[0].target, [shape.joint + each.answer for each in asked]
+    code, golds = tested[0].target, [shape.joint + example.answer for example in tested]
     if name == "nll":
         return _nll(model, prompts, golds), _nll(model, prompts, [*golds[1:], golds[0]])
 
     def scored(texts: list[str]) -> np.ndarray:
         if name == "identified" and identifier is not None:
-            return np.array([float(named == code) for named in identifier(texts)])
+            return np.array([float(identified == code) for identified in identifier(texts)])
         if name == "script":
             return np.array([in_script(text, code) for text in texts])
         return np.array([exact_match(text, [gold]) for text, gold in zip(texts, frame["reference"], strict=True)])
@@ -195,8 +195,8 @@ def _nll(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str
     return -likelihood / np.array([max(1, len(answer.strip())) for answer in answers])
 
 
-def _with_shots(shape: Template, shown: Sequence[Example], each: Example) -> str:
-    return "\n".join([*(shape.prompt(one) + shape.answer(one) for one in shown), shape.prompt(each)])
+def _with_shots(shape: Template, shown: Sequence[Example], example: Example) -> str:
+    return "\n".join([*(shape.prompt(shot) + shape.answer(shot) for shot in shown), shape.prompt(example)])
 
 
 def _with_documents(table: pd.DataFrame, corpus: ParallelCorpus) -> pd.DataFrame:

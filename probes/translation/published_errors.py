@@ -50,7 +50,7 @@ def has_lengths(
 
     Fault: characters are counted in Chinese only, so a Japanese or Thai sentence is one word.
     """
-    pairs = [(len(_pieces(one, code)), len(_pieces(gold, code))) for one, gold in zip(outputs, references, strict=True)]
+    pairs = [(len(_pieces(output, code)), len(_pieces(gold, code))) for output, gold in zip(outputs, references, strict=True)]
     return [(below is not None and own < below * gold) or (above is not None and own > above * gold) for own, gold in pairs]
 
 

@@ -31,11 +31,22 @@ class _Scores(NamedTuple):
 
 
 class TranslationReport(Report):
-    """One row a direction and item: text, reference, hypothesis, and each metric of that item beside its baseline.
+    """Translations and their scores, as `measure_translation` measures them.
+
+    `table` has one row per direction (`source`, `target`) and `item`: the `text` to translate, its `reference`, the model's
+    `hypothesis`, and each metric of the item beside its `<metric>_baseline`: that of the untranslated source, and for `nll` that
+    of another item's reference. `document` is there where the corpus has it.
 
     chrF++, BLEU and spBLEU in the summary are corpus scores, computed from summed counts (`arrays`), not means of the items' own
-    scores; those in the table serve paired tests. The baseline is the untranslated source, and for `nll` another item's
-    reference.
+    scores; those in the table serve paired tests.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_translation(interp.load("bundled"), corpus, [("eng_Latn", "deu_Latn")], metrics=["exact"])
+    >>> report.summary()[["source", "target", "metric", "n"]].values.tolist()
+    [['eng_Latn', 'deu_Latn', 'exact', 3]]
     """
 
     question = "How well does the model translate?"

@@ -89,9 +89,11 @@ def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> b
     if code is None:
         return any(text.lower() in answer.lower() for text in accepted)
     words = units(answer, code)
-    wanted = [units(text, code) for text in accepted]
+    accepted_units = [units(text, code) for text in accepted]
     return any(
-        bool(gold) and gold == words[start : start + len(gold)] for gold in wanted for start in range(len(words) - len(gold) + 1)
+        bool(gold) and gold == words[start : start + len(gold)]
+        for gold in accepted_units
+        for start in range(len(words) - len(gold) + 1)
     )
 
 

@@ -70,11 +70,11 @@ def _chosen(
 ) -> Runs:  # fmt: skip
     parts, runs = splits(len(grids["transplant"]), clusters, folds, pilot, seed), {}
     for rule in RULES:
-        kept, _, cells = held_out(grids["transplant"], rule, parts)
+        scores, _, cells = held_out(grids["transplant"], rule, parts)
         (source, target), _ = Counter(map(tuple, cells.tolist())).most_common(1)[0]
-        runs[f"held_out:{rule}"] = (kept, "untouched", _cell(blocks, source, target))
+        runs[f"held_out:{rule}"] = (scores, "untouched", _cell(blocks, source, target))
         if rule == "overall" and "shuffled" in grids:
-            same = np.full(len(kept), np.nan)
+            same = np.full(len(scores), np.nan)
             for out, (source, target) in zip(parts, cells, strict=True):
                 same[out] = grids["shuffled"][out, source, target]
             runs["held_out:shuffled"] = (same, "untouched", "the same cells, another item's donor")
@@ -106,11 +106,11 @@ def tabulate(runs: Runs, clusters: np.ndarray | None, resamples: int, seed: int)
     lower, upper = bootstrap(values, resamples, seed, clusters)
     least, most = bootstrap(change, resamples, seed, clusters)
     p = sign_flip(change, 2000, seed, clusters)
-    known = ~np.isnan(values)
+    measured = ~np.isnan(values)
     first = np.array([not runs[name][1] for name in names])
     return pd.DataFrame({
-        "run": names, "estimate": np.nanmean(values, axis=0), "lower": lower, "upper": upper, "n": known.sum(axis=0),
-        "baseline": np.nanmean(np.where(known, against, np.nan), axis=0), "against": [runs[name][1] for name in names],
+        "run": names, "estimate": np.nanmean(values, axis=0), "lower": lower, "upper": upper, "n": measured.sum(axis=0),
+        "baseline": np.nanmean(np.where(measured, against, np.nan), axis=0), "against": [runs[name][1] for name in names],
         "difference": np.where(first, np.nan, np.nanmean(change, axis=0)), "difference_lower": np.where(first, np.nan, least),
         "difference_upper": np.where(first, np.nan, most), "p": np.where(first, np.nan, p),
         "cell": [runs[name][2] for name in names],

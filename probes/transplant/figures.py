@@ -44,8 +44,8 @@ def grid_maps(
     figure = blank((3.9 * len(maps) + 1.0, 4.6))
     largest = max(float(np.nanmax(np.abs(values))) for values in maps.values()) or 1.0
     outer = figure.subfigures(1, len(maps), squeeze=False)[0]
-    for place, (part, (name, values)) in enumerate(zip(outer, maps.items(), strict=True)):
-        image, axes = _one_map(part, values, p[name], blocks, largest, place == 0)
+    for column, (part, (name, values)) in enumerate(zip(outer, maps.items(), strict=True)):
+        image, axes = _one_map(part, values, p[name], blocks, largest, column == 0)
         part.suptitle(_NAMES.get(name, name), x=0.04, ha="left", fontsize=9, color=INK)
     bar = outer[-1].colorbar(image, ax=axes, shrink=0.8, aspect=22, pad=0.02)
     bar.set_label(label, color=INK, fontsize=8.5)

@@ -20,8 +20,8 @@ def names_option(text: str, gold: int, marks: Sequence[str], words: Sequence[str
         Text of each option, which names it, too. Default: marks only.
     """
     text = text.replace("（", "(").replace("）", ")")
-    named = [
-        f"({mark})" in text or (bool(words) and bool(words[place]) and words[place] in text) for place, mark in enumerate(marks)
+    hits = [
+        f"({mark})" in text or (bool(words) and bool(words[index]) and words[index] in text) for index, mark in enumerate(marks)
     ]
-    right = named[gold] or text.strip() == marks[gold]
-    return right and not any(hit for place, hit in enumerate(named) if place != gold)
+    right = hits[gold] or text.strip() == marks[gold]
+    return right and not any(hit for index, hit in enumerate(hits) if index != gold)

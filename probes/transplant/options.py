@@ -55,7 +55,7 @@ def questions(task: ParallelTask, code: str, shift: int = 0) -> list[Question]:
             items.append(_listed(prompt, answers, shift))
         elif shift:
             raise ValueError(
-                f"task {task.name!r}: no options are listed in {prompt[:60]!r}..., so they cannot be listed in another order."
+                f"task {task.name!r}: got prompt {prompt[:60]!r}... without listed options, expected options that can be reordered."
             )
         elif choices:
             items.append(Question(prompt, choices, choices.index(answers[0]), answers))
@@ -66,7 +66,7 @@ def questions(task: ParallelTask, code: str, shift: int = 0) -> list[Question]:
 
 def lists_options(task: ParallelTask) -> bool:
     """Whether every prompt of `task` lists its options, in every language."""
-    return all(one.marks for code in task.languages for one in questions(task, code))
+    return all(question.marks for code in task.languages for question in questions(task, code))
 
 
 def _choices(task: ParallelTask, code: str) -> Sequence[tuple[str, ...]]:
@@ -79,16 +79,16 @@ def _listed(prompt: str, answers: tuple[str, ...], shift: int) -> Question:
     gold = _place(listed, answers) or 0
     n, moved = len(words), iter(words[-(shift % len(words)) :] + words[: -(shift % len(words))] if shift % len(words) else words)
     prompt = _LINE.sub(lambda line: line.group(0).replace(line.group(2), next(moved)), prompt)
-    words = [words[(place - shift) % n] for place in range(n)]
+    words = [words[(index - shift) % n] for index in range(n)]
     space = "" if prompt[-1].isspace() or prompt[-1] in _WIDE else " "
     return Question(prompt, tuple(f"{space}({mark}" for mark in marks), (gold + shift) % n, answers, marks, tuple(words))
 
 
 def _place(listed: Sequence[tuple[str, str]], answers: Sequence[str]) -> int | None:
     """Which listed option is the right one: by its text or by its mark."""
-    for place, (mark, word) in enumerate(listed):
+    for index, (mark, word) in enumerate(listed):
         if any(answer.strip() in (word, mark, f"({mark})") for answer in answers):
-            return place
+            return index
     return None
 
 
@@ -111,16 +111,16 @@ def pairs_of(task: ParallelTask, pivot: str, direction: str) -> list[tuple[tuple
         The task lacks the reference language or a second one, or the direction is unknown.
     """
     others = [code for code in task.languages if code != pivot]
-    known: Mapping[str, list[tuple[tuple[str, ...], str]]] = {
+    pairs: Mapping[str, list[tuple[tuple[str, ...], str]]] = {
         "to": [((pivot,), code) for code in others],
         "from": [((code,), pivot) for code in others],
         "all": [((a,), b) for a in task.languages for b in task.languages if a != b],
         "mean": [(tuple(a for a in task.languages if a != b), b) for b in task.languages],
     }
     if direction == "both":
-        return [*known["to"], *known["from"]]
-    if direction not in known:
+        return [*pairs["to"], *pairs["from"]]
+    if direction not in pairs:
         raise ValueError(f"got direction {direction!r}, expected one of to, from, both, all, mean.")
     if pivot not in task.languages or not others:
         raise ValueError(f"task {task.name!r}: got languages {', '.join(task.languages)}, expected {pivot} and at least one other.")
-    return known[direction]
+    return pairs[direction]

@@ -160,12 +160,12 @@ class TransplantGrid(Report):
             values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
             parts = splits(len(values), self._clusters, 5, pilot, self.settings["seed"])
             for rule in RULES:
-                kept, promised, cells = held_out(values, rule, parts)
-                lower, upper = bootstrap(kept, self.settings["resamples"], self.settings["seed"], self._clusters)
+                scores, promised, cells = held_out(values, rule, parts)
+                lower, upper = bootstrap(scores, self.settings["resamples"], self.settings["seed"], self._clusters)
                 rows.append({
-                    "pair": pair, "rule": rule, "metric": metric, "pilot": promised.mean(), "estimate": np.nanmean(kept),
-                    "lower": float(lower), "upper": float(upper), "n": int((~np.isnan(kept)).sum()),
-                    "baseline": base[~np.isnan(kept)].mean(), "optimism": promised.mean() - np.nanmean(kept),
+                    "pair": pair, "rule": rule, "metric": metric, "pilot": promised.mean(), "estimate": np.nanmean(scores),
+                    "lower": float(lower), "upper": float(upper), "n": int((~np.isnan(scores)).sum()),
+                    "baseline": base[~np.isnan(scores)].mean(), "optimism": promised.mean() - np.nanmean(scores),
                     "cells": ", ".join(f"{self._blocks[0][i]}->{self._blocks[1][j]}" for i, j in cells),
                 })  # fmt: skip
         return pd.DataFrame(rows)
@@ -201,8 +201,8 @@ class TransplantGrid(Report):
             change = self.effect(pair)
             weights = draws(len(change), 200, self.settings["seed"], self._clusters)
             cells = np.array([choose(drawn[None]) for drawn in mean(change, weights)])
-            for place, side in enumerate(("source", "target")):
-                depth = np.array(self._blocks[place])[cells[:, place]] / deepest
+            for axis, side in enumerate(("source", "target")):
+                depth = np.array(self._blocks[axis])[cells[:, axis]] / deepest
                 lower, middle, upper = np.quantile(depth, [0.025, 0.5, 0.975])
                 rows.append({"pair": pair, "side": side, "depth": middle, "lower": lower, "upper": upper, "n": len(change)})
         return pd.DataFrame(rows)
@@ -211,29 +211,29 @@ class TransplantGrid(Report):
         """The effect of one fixed cell on items it was not chosen on, and the upper bound beside that of shuffled donors."""
         frame, metric = self._summary, self._metrics[0]
         frame = frame[frame["metric"] == metric]
-        kept = frame[frame["run"] == "held_out:overall"]
-        if kept.empty:
+        fixed_cell = frame[frame["run"] == "held_out:overall"]
+        if fixed_cell.empty:
             return "One item or text: no cell can be chosen on some items and evaluated on others."
-        better, worse = int((kept["difference_lower"] > 0).sum()), int((kept["difference_upper"] < 0).sum())
-        row = kept.iloc[kept["difference"].argmax()]
+        better, worse = int((fixed_cell["difference_lower"] > 0).sum()), int((fixed_cell["difference_upper"] < 0).sum())
+        row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
         amount = f"{row['difference']:+.3f} [{row['difference_lower']:+.3f}, {row['difference_upper']:+.3f}]"
-        said = (
+        sentence = (
             f"One cell chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
-            f"({row['baseline']:.3f} untouched, n={row['n']}); better in {better} and worse in {worse} of {len(kept)} pairs."
+            f"({row['baseline']:.3f} untouched, n={row['n']}); better in {better} and worse in {worse} of {len(fixed_cell)} pairs."
         )
-        if len(kept) > 1:
-            said = said.replace("One cell chosen on other items changes", "At best one cell chosen on other items changes")
+        if len(fixed_cell) > 1:
+            sentence = sentence.replace("One cell chosen on other items changes", "At best one cell chosen on other items changes")
         bound = frame[frame["run"] == "upper_bound"]
         gains = bound.dropna(subset="difference")
         if len(gains) and (gains["against"] == "upper_bound:shuffled").all():
             first = gains.iloc[gains["difference"].argmax()]
-            said += (
+            sentence += (
                 f" The oracle over cells reaches {first['estimate']:.3f}, with another item's donor {first['baseline']:.3f} "
                 f"({first['difference']:+.3f} [{first['difference_lower']:+.3f}, {first['difference_upper']:+.3f}])."
             )
         if metric == "accuracy" and not better:
-            said += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
-        return said
+            sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
+        return sentence
 
     def figures(self) -> dict[str, Figure]:
         """The grid of each pair beside that of shuffled donors, then all runs and controls."""

@@ -22,9 +22,9 @@ def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overal
     """
     means = np.full(values.shape[1:], -np.inf)
     allowed = _allowed(means.shape, rule)
-    known = allowed & ~np.isnan(values).all(axis=0)
-    means[known] = np.nanmean(values[:, known], axis=0)
-    if not known.any():
+    measured = allowed & ~np.isnan(values).all(axis=0)
+    means[measured] = np.nanmean(values[:, measured], axis=0)
+    if not measured.any():
         raise ValueError(f"no cell of {values.shape[1]} x {values.shape[2]} has a value to choose by ({rule}). Measure more cells.")
     best = np.argwhere(means >= means.max() - 1e-12)
     source, target = min(best.tolist(), key=lambda cell: (cell[1], -cell[0]))

@@ -23,13 +23,25 @@ _MAY_DIFFER = frozenset({"model"})
 
 
 class ChangeReport(Report):
-    """One row an item and cell: `before`, `after` and their difference `value`.
+    """What differs between two reports of one kind on two models, as `compare_reports` pairs them.
 
-    A cell is a measure, a language (or pair), a series and a layer; `layer` is empty for a report without layers. Each item
-    (sentence, question) is paired with itself in the other model.
+    `table` has one row per item and cell: its value `before` and `after`, and their difference `value`. A cell is a `measure`, a
+    `language` (or pair), a `series` and a `layer`; `layer` is empty for a report without layers. Each item (sentence, question) is
+    paired with itself in the other model.
 
     A gain from learning the prompt's format is in here too, so compare with a format-tuned control as well. chrF++ and BLEU
     are differences of items' own scores here, not of corpus scores.
+
+    Example
+    -------
+    >>> import numpy as np, probes
+    >>> from interp.activations.store import Activations
+    >>> noise = np.random.default_rng(0)
+    >>> states = {code: noise.normal(size=(2, 20, 8)).astype("float32") for code in ("eng_Latn", "deu_Latn")}
+    >>> report = probes.measure_alignment(Activations.from_arrays(states), "eng_Latn", ("mexa",))
+    >>> change = probes.compare_reports(report, report)
+    >>> float(change.table["value"].abs().max())
+    0.0
     """
 
     question = "What did tuning change?"
@@ -138,10 +150,10 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
     if type(before) is not type(after):
         raise ValueError(f"got {type(before).__name__} and {type(after).__name__}, expected two reports of one kind.")
     values = before.item_values(), after.item_values()
-    for field, (one, other) in before.signature.differences(after.signature).items():
+    for field, (old, new) in before.signature.differences(after.signature).items():
         if field not in _MAY_DIFFER:
             raise ValueError(
-                f"the reports differ in more than the model: {field} is {one!r} before and {other!r} after. "
+                f"the reports differ in more than the model: {field} is {old!r} before and {new!r} after. "
                 f"Run both with the same {field}."
             )
     table, unpaired = _pair(*values)
@@ -170,7 +182,9 @@ def join_changes(reports: Mapping[str, ChangeReport]) -> ChangeReport:
     signed = {"before": first.signature.settings["before"], "with": "+".join(reports), "flips": first.settings["flips"]}
     return ChangeReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("change", first.signature.model, _joined([each.signature.corpus for each in reports.values()]), signed),
+        signature=Signature(
+            "change", first.signature.model, _joined([change.signature.corpus for change in reports.values()]), signed
+        ),
         settings=first.settings,
         notes=tuple(dict.fromkeys(note for report in reports.values() for note in report.notes)),
     )
@@ -181,21 +195,21 @@ def _joined(corpora: Sequence[CorpusIdentity]) -> CorpusIdentity:
     distinct = list(dict.fromkeys(corpora))
     if len(distinct) == 1:
         return distinct[0]
-    digest = hashlib.sha256("".join(each.sha for each in distinct).encode()).hexdigest()
-    return CorpusIdentity("+".join(each.name for each in distinct), digest, min(each.n for each in distinct))
+    digest = hashlib.sha256("".join(corpus.sha for corpus in distinct).encode()).hexdigest()
+    return CorpusIdentity("+".join(corpus.name for corpus in distinct), digest, min(corpus.n for corpus in distinct))
 
 
 def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The values that stand in both, side by side, and a note on those that stand in one only (empty where there are none)."""
     keys = [*CELL, "item"]
-    both = before.rename(columns={"value": "before"}).merge(after[[*keys, "value"]].rename(columns={"value": "after"}), on=keys)
-    if both.empty:
+    paired = before.rename(columns={"value": "before"}).merge(after[[*keys, "value"]].rename(columns={"value": "after"}), on=keys)
+    if paired.empty:
         raise ValueError(
             "the reports have no item in common, expected the same items, layers and languages. Run both on one corpus."
         )
-    unpaired = len(before) + len(after) - 2 * len(both)
+    unpaired = len(before) + len(after) - 2 * len(paired)
     note = f"{unpaired} values stand in one report only (items that one model could not be asked) and are left out"
-    return both.assign(value=both["after"] - both["before"]), note if unpaired else ""
+    return paired.assign(value=paired["after"] - paired["before"]), note if unpaired else ""
 
 
 def _curve_names(frame: pd.DataFrame) -> pd.Series:

@@ -68,26 +68,30 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
     colours = style_indices(map(str, names))
-    few = len(names) <= 8
-    columns = 1 if few else 4
-    rows = 1 if few else -(-len(names) // columns)
-    figure = blank((7.2, 4.4) if few else (11.0, 1.2 + 1.6 * rows))
+    one_panel = len(names) <= 8
+    columns = 1 if one_panel else 4
+    rows = 1 if one_panel else -(-len(names) // columns)
+    figure = blank((7.2, 4.4) if one_panel else (11.0, 1.2 + 1.6 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     ends = []
     for index, name in enumerate(names):
-        axes, look, part = grid[0 if few else index], style(colours[str(name)] if few else 0), frame[frame[line] == name]
+        axes, look, part = (
+            grid[0 if one_panel else index],
+            style(colours[str(name)] if one_panel else 0),
+            frame[frame[line] == name],
+        )
         x = [layers.index(layer) for layer in part["layer"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], linewidth=1.8, **look)
         ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
-        axes.set_title("" if few else str(name), fontsize=9, color=INK, loc="left", pad=3)
-    for axes in grid[1 if few else len(names) :]:
+        axes.set_title("" if one_panel else str(name), fontsize=9, color=INK, loc="left", pad=3)
+    for axes in grid[1 if one_panel else len(names) :]:
         axes.remove()
-    for axes in grid[: 1 if few else len(names)]:
+    for axes in grid[: 1 if one_panel else len(names)]:
         axes.axhline(0, color=INK, linewidth=0.8)
         label_layers(axes, [str(layer) for layer in layers], room=columns)
-        finish(axes, "layer" if few else "", ylabel if few else "")
-    if few:
+        finish(axes, "layer" if one_panel else "", ylabel if one_panel else "")
+    if one_panel:
         name_ends(grid[0], ends)
     else:
         figure.supylabel(ylabel, fontsize=9, color=INK)
@@ -108,9 +112,11 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
     y = np.arange(len(order))
     significant = (order["lower"] > 0) | (order["upper"] < 0)
     axes.axvline(0, color=INK, linewidth=0.8)
-    edge = [PALETTE[0] if each else FAINT for each in significant]
+    edge = [PALETTE[0] if clear else FAINT for clear in significant]
     axes.hlines(y, order["lower"], order["upper"], color=edge, linewidth=1.6)
-    axes.scatter(order["estimate"], y, s=28, c=[PALETTE[0] if each else "white" for each in significant], edgecolors=edge, zorder=3)
+    axes.scatter(
+        order["estimate"], y, s=28, c=[PALETTE[0] if clear else "white" for clear in significant], edgecolors=edge, zorder=3
+    )
     axes.set_yticks(y, [str(name) for name in order[line]], fontsize=8)
     finish(axes, xlabel, "")
     headline(figure, title)

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
 
 
 class HybridReport(Report):
-    """One row an item, line and place: the loss of the hybrid, the base and the tuned model, in nats a token of the answer.
+    """Losses of hybrids of a base and a tuned model, as `measure_entry`, `measure_blocks` and `measure_rows` measure them.
 
-    `place` is a layer, a part or a dose. The gain of a hybrid is the base's loss minus its own. Its `share` is that divided by the
+    `table` has one row per example (`item` and its direction, `language`), `line` (a kind of hybrid) and `place` (the layer, part
+    or share of weights at which the two are joined): the `loss` of the hybrid, of the `base` and of the `tuned` model, in nats per
+    token of the answer. The gain of a hybrid is the base's loss minus its own. Its `share` in the summary is that divided by the
     tuned model's gain: 0 is the base, 1 the tuned model.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.tuning import translations
+    >>> model = interp.load("bundled", dtype="float32")
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=2, seed=0)
+    >>> report = probes.measure_blocks(model, model, translations(corpus, [("eng_Latn", "deu_Latn")]), alphas=(1.0,), resamples=10)
+    >>> report.table["place"].unique().tolist()
+    ['embed', '0', '1', '2', '3', '4', '5', '6', '7', 'head']
     """
 
     measure: ClassVar[str] = "hybrid"
@@ -41,17 +53,17 @@ class HybridReport(Report):
         cells = list(self.table.groupby(["line", "place"], sort=False))
         first = cells[0][1]
         weights = draws(len(first), self.settings["resamples"], self.settings["seed"], first["item"].to_numpy())
-        whole = (first["base"] - first["tuned"]).to_numpy()
-        whole_resampled = mean(whole, weights)
-        significant = np.quantile(whole_resampled, 0.025) > 0
+        total_gain = (first["base"] - first["tuned"]).to_numpy()
+        total_resampled = mean(total_gain, weights)
+        significant = np.quantile(total_resampled, 0.025) > 0
         rows = []
         for (line, place), part in cells:
             gain = (part["base"] - part["loss"]).to_numpy()
             resampled = mean(gain, weights)
             lower, upper = np.quantile(resampled, [0.025, 0.975])
-            low, high = np.quantile(resampled / whole_resampled, [0.025, 0.975]) if significant else (np.nan, np.nan)
+            low, high = np.quantile(resampled / total_resampled, [0.025, 0.975]) if significant else (np.nan, np.nan)
             rows.append({"line": line, "place": place, "estimate": gain.mean(), "lower": lower, "upper": upper, "n": len(part),
-                         "baseline": 0.0, "share": gain.mean() / whole.mean() if significant else np.nan, "share_lower": low,
+                         "baseline": 0.0, "share": gain.mean() / total_gain.mean() if significant else np.nan, "share_lower": low,
                          "share_upper": high})  # fmt: skip
         return pd.DataFrame(rows)
 
@@ -84,9 +96,9 @@ class HybridReport(Report):
 
 
 class EntryReport(HybridReport):
-    """The gain left when base and tuned model are joined at each layer of the residual stream."""
+    """The gain of reading with one model up to a layer and continuing with the other. See `HybridReport`."""
 
-    question = "At which layer does the gain enter?"
+    question = "At which layer does the gain of tuning arise?"
     measure = "entry"
     axis = "layer of the residual stream at which the models are joined"
 
@@ -94,16 +106,16 @@ class EntryReport(HybridReport):
         below = rows[rows["line"] == "tuned below"]
         enough = below[below["share"] >= 0.5]
         if enough.empty:
-            return "At no layer of the residual stream has the base half of the gain: the tuned layers above are needed too."
+            return "At no layer of the residual stream is half of the gain reached: the tuned layers above are needed too."
         row = enough.iloc[0]
         share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
-        return f"Half of the gain is in the residual stream at {row['place']}: the base that goes on from there has {share} of it."
+        return f"Half of the gain is in the residual stream at {row['place']}: the base model, continued from there, has {share}."
 
 
 class BlocksReport(HybridReport):
-    """The gain that each part's weights bring to the base, and that is left without their change."""
+    """The gain of the base model with the tuned weights of one part, and of the tuned model without them. See `HybridReport`."""
 
-    question = "Which part's weights carry the gain?"
+    question = "Which part's weights make the gain of tuning?"
     measure = "blocks"
     axis = "part whose weights are exchanged"
 
@@ -112,15 +124,15 @@ class BlocksReport(HybridReport):
         added, removed = rows[rows["line"] == line], rows[rows["line"] == "tuned - part"]
         best, worst = added.loc[added["share"].idxmax()], removed.loc[removed["share"].idxmin()]
         share = f"{best['share']:.0%} [{best['share_lower']:.0%}, {best['share_upper']:.0%}]"
-        kept = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
-        alone = f"The change of {best['place']} alone ({line}) brings {share} of the gain"
-        return f"{alone}; without that of {worst['place']} {kept} is left."
+        remaining = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
+        alone = f"The change of {best['place']} alone ({line}) gives {share} of the gain"
+        return f"{alone}; without the change of {worst['place']}, {remaining} remains."
 
 
 class RowsReport(HybridReport):
-    """The gain that nested sets of tuned embedding rows bring to the base."""
+    """The gain of the base model with nested sets of tuned embedding rows. See `HybridReport`."""
 
-    question = "How many embedding rows carry the gain?"
+    question = "How many embedding rows make the gain of tuning?"
     measure = "rows"
     axis = "share of the moved rows of this text"
 
@@ -138,4 +150,4 @@ class RowsReport(HybridReport):
         row = frequent.iloc[-1] if half.empty else half.iloc[0]
         n = sizes[f"most frequent|{row['place']}"]
         share, control = f"{row['share']:.0%}", f"{random.loc[row['place'], 'share']:.0%}"
-        return f"The {n} most frequent moved rows bring {share} of the gain, {n} random ones {control}; by group: {by_group}."
+        return f"The {n} most frequent moved rows give {share} of the gain, {n} random ones {control}; by group: {by_group}."

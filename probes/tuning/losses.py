@@ -21,10 +21,25 @@ _SIGNED = ("template", "learning_rate", "batch", "epochs", "mask", "held_out", "
 
 
 class TuningReport(Report):
-    """One row a held-out example: its loss before and after, in nats a learned token. `arrays` hold the learning curve.
+    """What tuning learned, as `measure_tuning` reads it from a tuned model.
+
+    `table` has one row per held-out example (`item`, `direction`): its loss `before` and `after`, in nats per learned token.
+    `arrays` hold the learning curve: `step` and `loss` of training, `held_out_step` and `held_out_loss`.
 
     A token is not the same amount of text in every language, so losses of two languages do not compare. Most of the first drop
     is the prompt's format and the end of text after the answer: tune a copy control with the same steps to see how much.
+
+    Example
+    -------
+    >>> import interp, probes, tempfile
+    >>> from interp.tuning import Recipe, translations, tune
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=8, seed=0)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tuned = tune("bundled", mixture, Recipe(steps=1, batch=4, held_out=0.25), f"{folder}/tuned")
+    ...     report = probes.measure_tuning(tuned, resamples=10)
+    >>> report.summary()[["direction", "n"]].values.tolist()
+    [['all', 2], ['eng_Latn>deu_Latn', 2]]
     """
 
     question = "What did the model learn from its tuning data?"

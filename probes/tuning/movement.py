@@ -25,12 +25,22 @@ _FARTHEST = 12
 
 
 class MovementReport(Report):
-    """One row a tensor: the norm of its change (absolute and relative), its cosine to what it was, and its effective rank.
+    """How far every weight moved in tuning, as `measure_movement` measures it.
 
-    `arrays` hold the distance and cosine of every input embedding row (`row_distance`, `row_cosine`) and its token group
-    (`row_group`, an index into `GROUPS`). These are exact numbers about two sets of weights, so there is no confidence interval.
+    `table` has one row per tensor, with the `part` of the model that it belongs to: the norm of its change, absolute (`distance`)
+    and divided by its `norm` (`relative`), its cosine to what it was, and the `effective_rank` of the change. `arrays` hold
+    the distance and cosine of every input embedding row (`row_distance`, `row_cosine`) and its token group (`row_group`, an index
+    into `GROUPS`). These are exact numbers about two sets of weights, so there is no confidence interval.
 
     A large change need not matter and a small one may: `interp compare --with blocks` measures what each part's change is worth.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> model = interp.load("bundled")
+    >>> report = probes.measure_movement(model, interp.random_init(model))
+    >>> report.table["part"].unique().tolist()
+    ['embed', '0', '1', '2', '3', '4', '5', '6', '7', 'head']
     """
 
     question = "Which weights did tuning move?"

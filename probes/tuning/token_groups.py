@@ -34,9 +34,11 @@ def group_tokens(model: TransformerBridge, mixture: Mixture, form: Template) -> 
     np.ndarray
         One index for each row of the input embedding; tokens that do not occur are "other".
     """
-    inputs = _tokens(model, (each.input for each in mixture.examples))
-    answers = _tokens(model, (form.joint + each.answer + form.close for each in mixture.examples))
-    prompts = {form.prompt(each).replace(each.input, "") if each.input else form.prompt(each) for each in mixture.examples}
+    inputs = _tokens(model, (example.input for example in mixture.examples))
+    answers = _tokens(model, (form.joint + example.answer + form.close for example in mixture.examples))
+    prompts = {
+        form.prompt(example).replace(example.input, "") if example.input else form.prompt(example) for example in mixture.examples
+    }
     instruction = {token for ids in prompt_ids(model.tokenizer, sorted(prompts)) for token in ids}
     groups = np.full(model.embed.original_component.weight.shape[0], GROUPS.index("other"))
     for name, tokens in (("only source", inputs - answers), ("only target", answers - inputs), ("shared", inputs & answers),

@@ -35,11 +35,11 @@ def computation_facts(
     """Checks of grids, generation, padding and sliding windows of `model`. `plain` is the unbridged model, or None."""
     allowed = tolerance_of(model)
     truth = lru_cache(partial(_grids, model, "naive"))  # a plain grid is asked for by several facts
-    asked = {"first-token logits": "logits", "whole options": "logprob", "generation": "generate"}
+    scores = {"first-token logits": "logits", "whole options": "logprob", "generation": "generate"}
     grids = [
         (f"grid, {method} equals naive: {words}", allowed, partial(_grid, model, method, score, truth))
         for method in reversed(FAST)
-        for words, score in asked.items()
+        for words, score in scores.items()
         if not (method == "wave" and score != "logits")
     ]
     return [
@@ -75,12 +75,12 @@ def _grid(model: TransformerBridge, method: Method, score: str, truth: Callable[
         raise CannotAskError(f"not used for this model: {error}") from None
     pairs = list(zip(grids, plain, strict=True))
     if score != "generate":
-        return max(share_of_largest(one.values, true.values) for one, true in pairs)
-    other = sum(int((one.values != true.values).any(-1).sum()) for one, true in pairs)
-    near = sum(true.near_ties for _, true in pairs)
-    if other > near:
-        raise WrongError(f"{other} continuations differ, expected at most the {near} with a near tie")
-    return 0.0, f"{other} continuations differ, at a near tie" if other else ""
+        return max(share_of_largest(fast.values, true.values) for fast, true in pairs)
+    differing = sum(int((fast.values != true.values).any(-1).sum()) for fast, true in pairs)
+    near_ties = sum(true.near_ties for _, true in pairs)
+    if differing > near_ties:
+        raise WrongError(f"{differing} continuations differ, expected at most the {near_ties} with a near tie")
+    return 0.0, f"{differing} continuations differ, at a near tie" if differing else ""
 
 
 @torch.no_grad()
@@ -96,15 +96,15 @@ def _generation(model: TransformerBridge, plain: Any) -> tuple[float, str]:
     try:
         for prompt, generated in zip(prompts, texts, strict=True):
             ids = torch.tensor([prompt], device=plain.device)
-            whole = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=_SAID)[0]
-            theirs = whole[len(prompt) :].tolist()
-            length = max(len(generated), len(theirs))
-            first = next((index for index in range(length) if generated[index : index + 1] != theirs[index : index + 1]), None)
+            output = plain.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=_SAID)[0]
+            expected = output[len(prompt) :].tolist()
+            length = max(len(generated), len(expected))
+            first = next((index for index in range(length) if generated[index : index + 1] != expected[index : index + 1]), None)
             same += first is None
             if first is None:
                 continue
             if first >= len(generated):
-                raise WrongError(f"got {len(generated)} tokens, expected the {len(theirs)} of Hugging Face")
+                raise WrongError(f"got {len(generated)} tokens, expected the {len(expected)} of Hugging Face")
             generated = generated[: first + 1]
             read = torch.tensor([[*prompt, *generated[:-1]]], device=plain.device)
             logits = plain(read, attention_mask=torch.ones_like(read), use_cache=False).logits[0, len(prompt) - 1 :].float()
@@ -121,8 +121,8 @@ def _padding(model: TransformerBridge) -> float:
     batch = pad(model, prompts)
     together = model(batch.ids, attention_mask=batch.mask, use_cache=False)[:, -1]
     alone = [pad(model, [ids]) for ids in prompts]
-    logits = [model(one.ids, attention_mask=one.mask, use_cache=False)[0, -1] for one in alone]
-    return max(share_of_largest(together[row], one) for row, one in enumerate(logits))
+    logits = [model(single.ids, attention_mask=single.mask, use_cache=False)[0, -1] for single in alone]
+    return max(share_of_largest(together[row], row_logits) for row, row_logits in enumerate(logits))
 
 
 @torch.no_grad()

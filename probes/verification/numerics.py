@@ -52,7 +52,7 @@ def _sinks(model: TransformerBridge) -> tuple[float, str]:
     norms = [_norms(model, ids) for ids in texts]
     medians = torch.cat(norms, dim=1).median(dim=1).values.clamp_min(1e-12)
     by_position: dict[int, list[tuple[float, int, int]]] = {}
-    ratios = [each / medians[:, None] for each in norms]
+    ratios = [norm / medians[:, None] for norm in norms]
     for text, ratio in enumerate(ratios):
         for layer, position in (ratio > _SINK).nonzero().tolist():
             by_position.setdefault(position, []).append((float(ratio[layer, position]), layer, text))
@@ -74,15 +74,15 @@ def _sinks(model: TransformerBridge) -> tuple[float, str]:
 
 def _norms(model: TransformerBridge, ids: list[int]) -> Tensor:
     """The norms of the residual stream, `[layer token]`."""
-    batch, kept = pad(model, [ids]), {}
+    batch, norms = pad(model, [ids]), {}
 
     def keep(activation: Tensor, hook: object, layer: str) -> None:
-        kept[layer] = activation[0].float().norm(dim=-1).cpu()
+        norms[layer] = activation[0].float().norm(dim=-1).cpu()
 
     layers = layer_names("residual", model.cfg.n_layers)
     hooks: Hooks = [(row_hook("residual", layer), partial(keep, layer=layer)) for layer in layers]
     model.run_with_hooks(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1, fwd_hooks=hooks)
-    return torch.stack([kept[layer] for layer in layers])
+    return torch.stack([norms[layer] for layer in layers])
 
 
 @torch.no_grad()
@@ -91,14 +91,14 @@ def _half(model: TransformerBridge, plain: PreTrainedModel | None, dtype: torch.
     if plain is None or getattr(plain, "hf_quantizer", None) is not None:
         raise CannotAskError("a second copy of the weights is impossible: they are split over devices, on disk or quantized")
     numbers = sum(parameter.numel() for parameter in plain.parameters())
-    needed, free = numbers * (4 + 2), free_memory(model.cfg.device)
-    if needed > free:
-        raise CannotAskError(f"both copies need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+    required, free = numbers * (4 + 2), free_memory(model.cfg.device)
+    if required > free:
+        raise CannotAskError(f"both copies need {required / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
     logits: dict[torch.dtype, Tensor] = {}
-    for each in (torch.float32, dtype):
-        copy = bridge_unchecked(plain, model.tokenizer, model.cfg.model_name, each)
+    for precision in (torch.float32, dtype):
+        copy = bridge_unchecked(plain, model.tokenizer, model.cfg.model_name, precision)
         batches = [pad(copy, [ids]) for ids in _texts(model)]
-        logits[each] = torch.cat([copy(one.ids, attention_mask=one.mask, use_cache=False)[0].float() for one in batches])
+        logits[precision] = torch.cat([copy(batch.ids, attention_mask=batch.mask, use_cache=False)[0].float() for batch in batches])
         del copy
     true, half = logits[torch.float32], logits[dtype]
     if not bool(half.isfinite().all()):

@@ -33,24 +33,24 @@ def _offsets(tokenizer: Any) -> tuple[float, str]:
     """Number of scripts with a token whose characters differ from what it decodes to."""
     if not tokenizer.is_fast:
         raise CannotAskError("the tokenizer is not a fast one, so it gives no offsets; templates are refused")
-    wrong: dict[str, str] = {}
+    faults: dict[str, str] = {}
     unknown = []
     for code, text in SENTENCES.items():
         encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         groups = _groups(encoded["input_ids"], encoded["offset_mapping"])
-        known = [group for group in groups if tokenizer.unk_token_id not in group[0]]
-        if len(known) < len(groups):
+        without_unknown = [group for group in groups if tokenizer.unk_token_id not in group[0]]
+        if len(without_unknown) < len(groups):
             unknown.append(code)
-        for ids, start, stop in known:
+        for ids, start, stop in without_unknown:
             decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
             if _plain(decoded) != _plain(text[start:stop]):
-                wrong.setdefault(code, f"{code}: {decoded!r} for {text[start:stop]!r}")
+                faults.setdefault(code, f"{code}: {decoded!r} for {text[start:stop]!r}")
         covered = {index for _, start, stop in groups for index in range(start, stop)}
         if missed := [text[index] for index in range(len(text)) if index not in covered and not text[index].isspace()]:
-            wrong.setdefault(code, f"{code}: no token holds {missed[0]!r}")
+            faults.setdefault(code, f"{code}: no token holds {missed[0]!r}")
     note = f"; unknown tokens in {', '.join(unknown)}" if unknown else ""
-    if wrong:
-        raise WrongError(f"wrong in {len(wrong)} of {len(SENTENCES)} scripts ({next(iter(wrong.values()))}){note}")
+    if faults:
+        raise WrongError(f"wrong in {len(faults)} of {len(SENTENCES)} scripts ({next(iter(faults.values()))}){note}")
     return 0.0, f"{len(SENTENCES)} scripts{note}"
 
 
@@ -72,12 +72,14 @@ def _plain(text: str) -> str:
 
 
 def _added(tokenizer: PreTrainedTokenizerBase) -> tuple[float, str]:
-    bare, full = (tokenizer("one two", add_special_tokens=special)["input_ids"] for special in (False, True))
-    size = len(bare)
-    front = next((index for index in range(len(full) - size + 1) if full[index : index + size] == bare), None)
+    without_special, with_special = (tokenizer("one two", add_special_tokens=special)["input_ids"] for special in (False, True))
+    size = len(without_special)
+    front = next(
+        (index for index in range(len(with_special) - size + 1) if with_special[index : index + size] == without_special), None
+    )
     if front is None:
-        return 0.0, f"the tokens of the text change when it adds some: {tokenizer.convert_ids_to_tokens(full)}"
-    sides = {"in front": full[:front], "behind": full[front + size :]}
+        return 0.0, f"the tokens of the text change when it adds some: {tokenizer.convert_ids_to_tokens(with_special)}"
+    sides = {"in front": with_special[:front], "behind": with_special[front + size :]}
     descriptions = [f"{where}: {' '.join(tokenizer.convert_ids_to_tokens(ids))}" for where, ids in sides.items() if ids]
     return 0.0, "; ".join(descriptions) or "none"
 

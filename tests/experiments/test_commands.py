@@ -174,7 +174,7 @@ def test_a_folder_of_another_question_is_refused_by_the_field_that_differs(tmp_p
     assert interp("--output", folder, "--resume", "--languages", "German") == 0, "another spelling is the same language"
     capsys.readouterr()
     assert interp("--output", folder, "--resume", "--languages", "de", "--depth", "deep") == 2
-    assert "holds a run with depth 'shallow', but 'deep' is asked" in capsys.readouterr().err
+    assert "holds a run with depth 'shallow', but got 'deep'" in capsys.readouterr().err
     config = (folder / "config.yaml").read_text().replace("command: test_commands", "command: lens")
     (folder / "config.yaml").write_text(config)
     assert interp("--output", folder, "--resume", "--languages", "de") == 2

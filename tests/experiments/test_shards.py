@@ -172,7 +172,7 @@ def test_a_share_of_another_question_is_refused(tmp_path, capsys):
     folder = tmp_path / "run"
     assert interp("--output", folder, "--shard", "1/2") == 0
     assert interp("--output", folder, "--shard", "2/2", "--seed", "1") == 2
-    assert "holds a run with seed 0, but 1 is asked" in capsys.readouterr().err
+    assert "holds a run with seed 0, but got 1" in capsys.readouterr().err
     assert interp("--output", folder, "--shard", "2/3") == 2
     assert interp("--output", folder, "--shard", "2/2", "--device", "cpu") == 2, "a device is asked, its number is not"
 

@@ -89,7 +89,7 @@ def measure_grids(
         The items differ in score or number of source blocks, or as in `transplant_grid`.
     """
     asks = [item.ask for item in items]
-    if len({one.score for one in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
+    if len({ask.score for ask in asks}) > 1 or len({len(item.donors) for item in items}) > 1:
         raise ValueError(
             "got items with different scores or numbers of source layers in one batch, expected the same. Run them separately."
         )
@@ -100,10 +100,10 @@ def measure_grids(
     order = sorted(range(len(targets)), key=lambda index: targets[index])
     cells = _cells(torch.stack([item.donors for item in items]), [targets[index] for index in order], transplant)
     values, margins = _run(model, items, cells, method, max_cells)
-    back = torch.tensor(order).argsort()
+    input_order = torch.tensor(order).argsort()
     grids = []
     for value, margin in zip(values, margins, strict=True):
-        body = value[1:].unflatten(0, (len(targets), -1)).transpose(0, 1)[:, back.to(value.device)]
+        body = value[1:].unflatten(0, (len(targets), -1)).transpose(0, 1)[:, input_order.to(value.device)]
         grids.append(Grid(body, value[0], int((margin[1:] < NEAR_TIE).sum())))
     return grids
 
@@ -155,7 +155,7 @@ def choose(
     """
     if method not in get_args(Method):
         raise ValueError(f"got method {method!r}, expected one of {', '.join(get_args(Method))}.")
-    several = asks[0].score == "generate" or any(len(tail) > 1 for one in asks for tail in one.tails)
+    several = asks[0].score == "generate" or any(len(tail) > 1 for ask in asks for tail in ask.tails)
     if method == "wave" and several:
         raise ValueError("method 'wave' gives first-token scores only. Use 'packed' or 'auto' for generation and longer answers.")
     refused: dict[Method, str] = {}
@@ -182,16 +182,16 @@ def _refusal(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
     if keeps_state(model):
         return "this model keeps a state of what it reads, which cells cannot share"
     window = shortest_window(model)
-    more = max(one.steps if one.score == "generate" else max(map(len, one.tails), default=1) for one in asks)
+    more = max(ask.steps if ask.score == "generate" else max(map(len, ask.tails), default=1) for ask in asks)
     longest = max(map(len, prompts)) + more
     if method != "batched" and window is not None and longest > window:
         return f"{longest} tokens are more than the sliding window of {window}"
     if method != "batched" and _LOCAL in (getattr(model.original_model.config, "attention_layers", None) or ()):
         return f"the window of {window} counts places of the cache, and cells as positions of one sequence fill them"
-    known = _PROBED.setdefault(model, {})
-    if (key := (method, kind(site))) not in known:
-        known[key] = _probe(model, method, site)
-    return known[key]
+    reasons = _PROBED.setdefault(model, {})
+    if (key := (method, kind(site))) not in reasons:
+        reasons[key] = _probe(model, method, site)
+    return reasons[key]
 
 
 def shortest_window(model: TransformerBridge) -> int | None:
@@ -238,7 +238,13 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
     off = share_of_largest(scored.logits, truth.logits)
     if method != "wave":
         scale = float(truth.logits.abs().max().clamp_min(1))
-        off = max(off, *(float((one - true).abs().max()) / scale for one, true in zip(scored.tails, truth.tails, strict=True)))
+        off = max(
+            off,
+            *(
+                float((tails_of_item - true).abs().max()) / scale
+                for tails_of_item, true in zip(scored.tails, truth.tails, strict=True)
+            ),
+        )
     return "" if off <= tolerance_of(model) else f"cells differ from plain forwards by {off:.1e} of the largest logit"
 
 
@@ -248,10 +254,10 @@ def _run(
     prompts, asks = [item.prompt for item in items], [item.ask for item in items]
     size = max_cells or _fitting(model, prompts, asks, len(cells), method)
     batch = pad(model, prompts)
-    whole = method == "wave" and size >= len(cells)
+    one_pass = method == "wave" and size >= len(cells)
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
-    prefix = empty if method == "naive" or whole else read_prefix(model, prompts, windows=method == "batched")
-    read = (batch.ids, batch.mask) if whole else (batch.ids[:, -1:], batch.mask[:, -1:])
+    prefix = empty if method == "naive" or one_pass else read_prefix(model, prompts, windows=method == "batched")
+    read = (batch.ids, batch.mask) if one_pass else (batch.ids[:, -1:], batch.mask[:, -1:])
     parts: list[tuple] = []
     clean: Tensor | None = None
     for start in range(0, len(cells), size):
@@ -259,11 +265,11 @@ def _run(
         if asks[0].score == "generate":
             parts.append(_generate(model, prompts, prefix, part, asks[0].steps, method))
             continue
-        scored = _score(model, prompts, prefix, read, part, [one.tails for one in asks], method)
+        scored = _score(model, prompts, prefix, read, part, [ask.tails for ask in asks], method)
         clean = scored.logits[:, 0] if clean is None else clean
-        reduced = [reduce(one, scored.logits[i], scored.tails[i], clean[i]) for i, one in enumerate(asks)]
+        reduced = [reduce(ask, scored.logits[i], scored.tails[i], clean[i]) for i, ask in enumerate(asks)]
         parts.append(tuple(zip(*reduced, strict=True)))
-    values, margins = ([torch.cat([part[what][i] for part in parts]) for i in range(len(items))] for what in (0, 1))
+    values, margins = ([torch.cat([part[field][i] for part in parts]) for i in range(len(items))] for field in (0, 1))
     return values, margins
 
 
@@ -299,11 +305,11 @@ def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
         return cells
     config, length = model.cfg, max(map(len, prompts))
     steps = asks[0].steps if asks[0].score == "generate" else 1
-    nodes = 1 + sum(len(tail) - 1 for one in asks[:1] for tail in one.tails)
+    nodes = 1 + sum(len(tail) - 1 for ask in asks[:1] for tail in ask.tails)
     heads, layers = config.n_heads, config.n_layers
     keys = 2 * 4 * layers * (getattr(config, "n_key_value_heads", None) or heads) * config.d_head
 
-    def needed(count: int) -> int:
+    def bytes_for(count: int) -> int:
         lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
         sees = length + -(-count // lanes) * nodes * steps
         states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
@@ -311,7 +317,7 @@ def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: S
 
     free = free_memory(model.cfg.device) / 4 / len(prompts)
     count = min(cells, _WIDEST) if method == "wave" else cells
-    while count > 1 and needed(count) > free:
+    while count > 1 and bytes_for(count) > free:
         count = -(-count // 2)
     return count
 

@@ -78,11 +78,11 @@ def naive_generate(
     tokens, margins = [], []
     for item, prompt in enumerate(prompts):
         for cell in range(len(cells)):
-            own, said = cells.of_item(item), list(prompt)
-            greedy = Greedy(naive_forward(model, prompt, own, cell), stops)
+            item_cells, read_so_far = cells.of_item(item), list(prompt)
+            greedy = Greedy(naive_forward(model, prompt, item_cells, cell), stops)
             while greedy.steps < steps and not greedy.finished:
-                said.append(int(greedy.tokens[-1]))
-                greedy.take(naive_forward(model, said, own, cell, len(prompt))[-1:])
+                read_so_far.append(int(greedy.tokens[-1]))
+                greedy.take(naive_forward(model, read_so_far, item_cells, cell, len(prompt))[-1:])
             rows, margin = greedy.result(steps)
             tokens.append(rows[0])
             margins.append(margin[0])

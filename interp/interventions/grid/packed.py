@@ -84,18 +84,18 @@ def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
     """One tree an item; options that begin alike share their first nodes. `ends[option]` lists (node, next token): which node
     says which token of that option."""
     tokens, depth, parents, ends = [last], [0], [-1], []
-    known: dict[tuple[int, int], int] = {}
+    node_after: dict[tuple[int, int], int] = {}
     for tail in tails:
         node, path = 0, []
-        for place, token in enumerate(tail):
+        for index, token in enumerate(tail):
             path.append((node, token))
-            if place + 1 < len(tail):
-                if (node, token) not in known:
-                    known[node, token] = len(tokens)
+            if index + 1 < len(tail):
+                if (node, token) not in node_after:
+                    node_after[node, token] = len(tokens)
                     tokens.append(token)
-                    depth.append(place + 1)
+                    depth.append(index + 1)
                     parents.append(node)
-                node = known[node, token]
+                node = node_after[node, token]
         ends.append(path)
     seen = torch.eye(len(tokens), dtype=torch.bool)
     for node in range(1, len(tokens)):
@@ -136,8 +136,8 @@ def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: T
 def _sum_path(logits: Tensor, tree: Tree) -> Tensor:
     if not tree.ends:
         return logits.new_zeros(len(logits), 0)
-    said = logits.float().log_softmax(-1)
-    return torch.stack([torch.stack([said[:, node, token] for node, token in path]).sum(0) for path in tree.ends], dim=1)
+    log_probs = logits.float().log_softmax(-1)
+    return torch.stack([torch.stack([log_probs[:, node, token] for node, token in path]).sum(0) for path in tree.ends], dim=1)
 
 
 def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lanes, trees: list[Tree], past: DynamicCache) -> Tensor:
@@ -156,9 +156,9 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
 def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
     hooks: Hooks = []
     for block in cells.blocks:
-        mine = (cells.block == block).nonzero()[:, 0]
-        donors = cells.donors[:, cells.source[mine]]
-        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.place(mine, nodes), donors)))
+        in_block = (cells.block == block).nonzero()[:, 0]
+        donors = cells.donors[:, cells.source[in_block]]
+        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.place(in_block, nodes), donors)))
     return hooks
 
 
@@ -172,19 +172,19 @@ def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype,
     if lanes.plain:
         return {"attention_mask": torch.cat([before, before.new_ones(lanes.rows, len(trees[0]) + step)], dim=1)}
     cell = torch.eye(lanes.width, dtype=torch.bool)
-    own = torch.stack([torch.kron(cell, tree.seen) if step == 0 else cell.repeat(1, step + 1) for tree in trees])
-    own = own.to(before.device).repeat_interleave(lanes.lanes, 0)
-    seen = torch.cat([before.bool()[:, None].expand(-1, own.shape[1], -1), own], dim=2)
+    tree_mask = torch.stack([torch.kron(cell, tree.seen) if step == 0 else cell.repeat(1, step + 1) for tree in trees])
+    tree_mask = tree_mask.to(before.device).repeat_interleave(lanes.lanes, 0)
+    visible = torch.cat([before.bool()[:, None].expand(-1, tree_mask.shape[1], -1), tree_mask], dim=2)
     behind = torch.stack([tree.depth.repeat(lanes.width) + step for tree in trees]).repeat_interleave(lanes.lanes, 0)
     return {
-        "attention_mask": additive(seen, dtype),
+        "attention_mask": additive(visible, dtype),
         "position_ids": before.sum(1, keepdim=True) + behind.to(before.device),
     }
 
 
-def additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """A boolean `[row query key]` as the mask that is added to the scores, `[row 1 query key]`."""
-    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
 
 
 def dtype_of(model: TransformerBridge) -> torch.dtype:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def check_cells(
     model: TransformerBridge,
     grids: Mapping[int, Grid],
-    carried: Callable[[int, int], Tensor],
+    donor_states: Callable[[int, int], Tensor],
     prompts: Sequence[Sequence[int]],
     asks: Sequence[Ask],
     blocks: tuple[Sequence[int], Sequence[int]],
@@ -37,15 +37,15 @@ def check_cells(
     `grids` by item; `carried(item, source)` gives the donor `[1 1 d]` of an item recorded alone; `blocks` are the source and
     target blocks of the axes of a grid.
     """
-    what, off, items = "transplant cells", [], sorted(grids)
+    kind, off, items = "transplant cells", [], sorted(grids)
     sources, targets = blocks
-    for place in receipts.draw_items(what, len(items) * len(sources) * len(targets), 2 if len(items) > 20 else 1):
-        item, cell = items[place // (len(sources) * len(targets))], place % (len(sources) * len(targets))
+    for draw in receipts.draw_items(kind, len(items) * len(sources) * len(targets), 2 if len(items) > 20 else 1):
+        item, cell = items[draw // (len(sources) * len(targets))], draw % (len(sources) * len(targets))
         row, column = divmod(cell, len(targets))
         target = torch.tensor([-1, targets[column]])
-        cells = Cells(carried(item, sources[row]), torch.tensor([0, 0]), target, transplant)
+        cells = Cells(donor_states(item, sources[row]), torch.tensor([0, 0]), target, transplant)
         off.append(_difference(model, prompts[item], cells, asks[item], grids[item].values[row, column]))
-    receipts.record_differences(what, off, tolerance_of(model), sum(each > 0 for each in off) if _decides(asks) else 0)
+    receipts.record_differences(kind, off, tolerance_of(model), sum(difference > 0 for difference in off) if _decides(asks) else 0)
 
 
 def _decides(asks: Sequence[Ask]) -> bool:
@@ -55,13 +55,13 @@ def _decides(asks: Sequence[Ask]) -> bool:
 
 def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, question: Ask, value: Tensor) -> float:
     """How far one value of a grid is from a plain forward; `cells` are the untouched run and the cell itself."""
-    own = cells.part(1, 2)
+    cell = cells.part(1, 2)
     if question.score == "generate":
-        said = value.tolist()
-        logits = naive_forward(model, [*prompt, *said[:-1]], own, 0, len(prompt)).float()
-        ended = _spoken(model, said)
-        return max(shortfalls(logits[:ended], said[:ended]))
-    scored = naive(model, [prompt], cells if question.score == "kl" else own, [question.tails])
+        generated = value.tolist()
+        logits = naive_forward(model, [*prompt, *generated[:-1]], cell, 0, len(prompt)).float()
+        ended = _spoken(model, generated)
+        return max(shortfalls(logits[:ended], generated[:ended]))
+    scored = naive(model, [prompt], cells if question.score == "kl" else cell, [question.tails])
     logits, tails = scored.logits[0, -1:], scored.tails[0][-1:]
     scale = float(logits.float().abs().max().clamp_min(1))
     if question.score in ("choice", "choice_whole"):
@@ -73,7 +73,7 @@ def _difference(model: TransformerBridge, prompt: Sequence[int], cells: Cells, q
     return float((value.cpu() - truth.cpu()).abs().max()) / max(scale, float(truth.abs().max()))
 
 
-def _spoken(model: TransformerBridge, said: Sequence[int]) -> int:
+def _spoken(model: TransformerBridge, generated: Sequence[int]) -> int:
     """How many tokens were said, the end token among them; what fills up the row behind it was not."""
     ends = set(end_tokens(model))
-    return next((place + 1 for place, token in enumerate(said) if token in ends), len(said))
+    return next((index + 1 for index, token in enumerate(generated) if token in ends), len(generated))

@@ -89,8 +89,8 @@ def ask(
         raise ValueError(f"got max_new_tokens {steps}, expected at least 1.")
     needs = {"logprob": 1, "choice": 2, "choice_whole": 2, "logit_difference": 2}.get(score, 0)
     if len(options or ()) < needs:
-        what = "answers to score" if score == "logprob" else "options to choose from"
-        raise ValueError(f"score {score!r}: got {len(options or ())} {what}, expected at least {needs}.")
+        lacking = "answers to score" if score == "logprob" else "options to choose from"
+        raise ValueError(f"score {score!r}: got {len(options or ())} {lacking}, expected at least {needs}.")
     if score == "logit_difference" and (gold is None or not 0 <= gold < len(options or ())):
         raise ValueError(
             f"score 'logit_difference': got gold {gold}, expected the index of the right one of {len(options or ())} options."
@@ -117,21 +117,23 @@ def reduce(
     """
     check_finite(logits, lambda cell, _: f"transplant: a logit of cell {cell} (0 is the untouched run)")
     check_finite(tails, lambda cell, option: f"transplant: option {option} in cell {cell} (0 is the untouched run)")
-    sure = torch.full((len(logits),), torch.inf, device=logits.device)
+    no_decision = torch.full((len(logits),), torch.inf, device=logits.device)
     if question.score == "logits":
-        return logits, sure
-    said = logits.float().log_softmax(-1)
+        return logits, no_decision
+    log_probs = logits.float().log_softmax(-1)
     if question.score == "kl":
         untouched = clean.float().log_softmax(-1)
-        return (untouched.exp() * (untouched - said)).sum(-1), sure
+        return (untouched.exp() * (untouched - log_probs)).sum(-1), no_decision
     if question.whole:
-        values = tails if tails.shape[1] else said[:, [option[0] for option in question.options]]
+        values = tails if tails.shape[1] else log_probs[:, [option[0] for option in question.options]]
     else:
-        values = (logits.float() if question.score == "logit_difference" else said)[:, [option[0] for option in question.options]]
+        values = (logits.float() if question.score == "logit_difference" else log_probs)[
+            :, [option[0] for option in question.options]
+        ]
     if question.score == "logprob":
-        return values, sure
+        return values, no_decision
     if question.score == "logit_difference":
-        return difference(values, question.gold or 0), sure
+        return difference(values, question.gold or 0), no_decision
     best = values.topk(2, dim=-1)
     return best.indices[:, 0], best.values[:, 0] - best.values[:, 1]
 

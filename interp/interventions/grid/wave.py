@@ -32,7 +32,7 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
     """
     ids, mask = read
     length = ids.shape[1]
-    given: Arguments = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
+    cache_arguments: Arguments = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
     front = _Front(cells, length)
     with ExitStack() as stack:
         for block, module in enumerate(model.blocks):
@@ -44,22 +44,25 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
             use_cache=prefix.past is not None,
             logits_to_keep=len(cells),
             **_seeing(prefix.mask, mask, len(cells), dtype_of(model)),
-            **given,
+            **cache_arguments,
         )
 
 
 def _seeing(before: Tensor, mask: Tensor, cells: int, dtype: torch.dtype) -> Seen:
     items, length = mask.shape
     past, size = before.shape[1], length + cells
-    seen = torch.zeros(items, size, past + size, dtype=torch.bool, device=mask.device)
-    seen[:, :, :past] = before.bool()[:, None]
+    visible = torch.zeros(items, size, past + size, dtype=torch.bool, device=mask.device)
+    visible[:, :, :past] = before.bool()[:, None]
     causal = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
-    seen[:, :length, past : past + length] = causal & mask.bool()[:, None]
-    seen[:, length:, past : past + length - 1] = mask.bool()[:, None, :-1]
-    own = torch.arange(length, size, device=mask.device)
-    seen[:, own, past + own] = True
-    place = (torch.cat([before, mask], dim=1).cumsum(1) - 1).clamp_min(0)[:, past:]
-    return {"attention_mask": additive(seen, dtype), "position_ids": torch.cat([place, place[:, -1:].expand(-1, cells)], dim=1)}
+    visible[:, :length, past : past + length] = causal & mask.bool()[:, None]
+    visible[:, length:, past : past + length - 1] = mask.bool()[:, None, :-1]
+    cell_rows = torch.arange(length, size, device=mask.device)
+    visible[:, cell_rows, past + cell_rows] = True
+    positions = (torch.cat([before, mask], dim=1).cumsum(1) - 1).clamp_min(0)[:, past:]
+    return {
+        "attention_mask": additive(visible, dtype),
+        "position_ids": torch.cat([positions, positions[:, -1:].expand(-1, cells)], dim=1),
+    }
 
 
 class _Front:
@@ -89,8 +92,8 @@ class _Front:
             before, now = hidden.shape[1] - self.length, self.joined(block)
             hidden = torch.cat([hidden, self._values(hidden, before, now)], dim=1)
             short = [_shorten(value, full, hidden.shape[1]) for value in args[1:]]
-            rest = {name: _shorten(value, full, hidden.shape[1]) for name, value in kwargs.items()}
-            return ((hidden, *short), rest) if args else ((), rest | {"hidden_states": hidden})
+            shortened = {name: _shorten(value, full, hidden.shape[1]) for name, value in kwargs.items()}
+            return ((hidden, *short), shortened) if args else ((), shortened | {"hidden_states": hidden})
 
         return hook
 
@@ -112,12 +115,12 @@ class _Front:
         return hook
 
     def _write(self, block: int) -> Hook:
-        mine = (self.cells.block == block).nonzero()[:, 0]
-        donors = self.cells.donors[:, self.cells.source[mine]]
+        in_block = (self.cells.block == block).nonzero()[:, 0]
+        donors = self.cells.donors[:, self.cells.source[in_block]]
 
         def hook(activation: Tensor, hook: object) -> Tensor:
             rows = torch.arange(len(donors), device=activation.device)[:, None]
-            where = (rows, (self.length + mine)[None].expand(len(donors), -1))
+            where = (rows, (self.length + in_block)[None].expand(len(donors), -1))
             return self.cells.transplant.write(activation, where, donors)
 
         return hook

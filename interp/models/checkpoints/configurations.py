@@ -93,13 +93,15 @@ def check_names(config: PreTrainedConfig, name: str) -> None:
     """Raises `ValueError` where a configuration names a rotary embedding or an activation that transformers does not have."""
     text = config.get_text_config()
     rope = getattr(text, "rope_parameters", None) or {}
-    parts = (rope, *(each for each in rope.values() if isinstance(each, Mapping)))
-    named = [("rope_type", part.get("rope_type"), {"default", *ROPE_INIT_FUNCTIONS}) for part in parts]
-    named += [(key, getattr(text, key, None), set(ACT2CLS)) for key in ("hidden_act", "activation_function", "hidden_activation")]
-    for key, value, known in named:
-        if isinstance(value, str) and value not in known:
+    parts = (rope, *(section for section in rope.values() if isinstance(section, Mapping)))
+    settings = [("rope_type", section.get("rope_type"), {"default", *ROPE_INIT_FUNCTIONS}) for section in parts]
+    settings += [
+        (key, getattr(text, key, None), set(ACT2CLS)) for key in ("hidden_act", "activation_function", "hidden_activation")
+    ]
+    for key, value, allowed in settings:
+        if isinstance(value, str) and value not in allowed:
             raise ValueError(
-                f"model {name!r}, configuration: got {key} {short_repr(value)}, expected one of {', '.join(sorted(known))}."
+                f"model {name!r}, configuration: got {key} {short_repr(value)}, expected one of {', '.join(sorted(allowed))}."
             )
 
 
@@ -110,15 +112,15 @@ def stored_architecture(config: PreTrainedConfig, name: str) -> str:
     `name` is for the error. Raises `ValueError` for several names, another family's, a model with another head or with none, an
     encoder, and one that TransformerLens does not have.
     """
-    given, kind = getattr(config, "architectures", None) or [], config.model_type
+    names, kind = getattr(config, "architectures", None) or [], config.model_type
     mappings = (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
-    known = [each[kind] for each in mappings if isinstance(each.get(kind), str)]
-    if not isinstance(given, list) or len(given) > 1 or not all(isinstance(each, str) for each in given):
+    known = [mapping[kind] for mapping in mappings if isinstance(mapping.get(kind), str)]
+    if not isinstance(names, list) or len(names) > 1 or not all(isinstance(entry, str) for entry in names):
         raise ValueError(
-            f"model {name!r}, configuration: got architectures {short_repr(given)}, expected a list of one class name"
+            f"model {name!r}, configuration: got architectures {short_repr(names)}, expected a list of one class name"
             f"{f', such as {known[:1]}' if known else ''}. {RESTORE}"
         )
-    architecture = given[0] if given else next((each for each in known if _spelled(each)), known[0] if known else kind)
+    architecture = names[0] if names else next((spelling for spelling in known if _spelled(spelling)), known[0] if known else kind)
     if not _spelled(architecture) and (not known or _same(architecture, known)):
         raise ValueError(
             f"model {name!r}: architecture {architecture!r} is not supported.{nearest(architecture, SUPPORTED_ARCHITECTURES)}"
@@ -133,11 +135,11 @@ def live_architecture(model: PreTrainedModel, name: str) -> str:
 
     `name` is for the error. Raises `ValueError` where there is none, or where it is no causal language model.
     """
-    classes = [each.__name__ for each in type(model).__mro__]
+    classes = [base.__name__ for base in type(model).__mro__]
     architecture = next((spelled for each in classes if (spelled := _spelled(each))), "")
     if not architecture or model.get_output_embeddings() is None:
-        near = nearest(classes[0], SUPPORTED_ARCHITECTURES)
-        raise ValueError(f"model {name!r}: got a {classes[0]}, expected a supported causal language model.{near}")
+        suggestion = nearest(classes[0], SUPPORTED_ARCHITECTURES)
+        raise ValueError(f"model {name!r}: got a {classes[0]}, expected a supported causal language model.{suggestion}")
     return _causal(architecture, model.config, name)
 
 
@@ -160,9 +162,9 @@ def _other(architecture: str, known: list[str], kind: str, config: PreTrainedCon
 
 
 def _same(name: str, others: list[str]) -> bool:
-    return name.casefold() in {each.casefold() for each in others}
+    return name.casefold() in {other.casefold() for other in others}
 
 
 def _spelled(name: str) -> str:
     """A class name as TransformerLens spells it (it says PhiMoE where transformers says Phimoe); empty where it has none."""
-    return next((each for each in SUPPORTED_ARCHITECTURES if each.casefold() == name.casefold()), "")
+    return next((supported for supported in SUPPORTED_ARCHITECTURES if supported.casefold() == name.casefold()), "")

@@ -32,18 +32,18 @@ def plan_placement(
     """
     if device not in (None, "auto"):
         return _on_one(config, device)
-    needed, gpus = weight_bytes(kind, config, dtype), range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+    size, gpus = weight_bytes(kind, config, dtype), range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     if not gpus:
-        return (not torch.backends.mps.is_available() and _beside_disk(needed)) or _on_one(config, device)
+        return (not torch.backends.mps.is_available() and _beside_disk(size)) or _on_one(config, device)
     free = {gpu: free_on(gpu) for gpu in gpus}
     best, total = max(free.values()), sum(free.values())
-    if needed < (0.8 if len(gpus) > 1 else 1) * best:
+    if size < (0.8 if len(gpus) > 1 else 1) * best:
         return _on_one(config, device)
-    if len(gpus) > 1 and needed < 0.9 * total:
-        _log.info("split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", len(gpus), needed / 1e9, best / 1e9)
+    if len(gpus) > 1 and size < 0.9 * total:
+        _log.info("split over %d GPUs: %.0f GB of weights, at most %.0f GB free on one", len(gpus), size / 1e9, best / 1e9)
         return {"device_map": "auto", "max_memory": {gpu: int(0.95 * room) for gpu, room in free.items()}}
     raise ValueError(
-        f"device auto: got {needed / 1e9:.1f} GB of weights, expected less than the {total / 1e9:.1f} GB free on {len(gpus)} "
+        f"device auto: got {size / 1e9:.1f} GB of weights, expected less than the {total / 1e9:.1f} GB free on {len(gpus)} "
         "GPU(s). TransformerLens cannot run a model that is partly on a GPU and partly in memory or on disk. Use more GPUs, "
         "dtype bfloat16, a quantized checkpoint, or device cpu."
     )
@@ -53,13 +53,13 @@ def _on_one(config: PreTrainedConfig, device: str | torch.device | None) -> dict
     return {"device_map": {"": choose_device(device)}} if quantisation(config) else {}
 
 
-def _beside_disk(needed: int) -> dict[str, object]:
+def _beside_disk(size: int) -> dict[str, object]:
     import psutil
 
     free = psutil.virtual_memory().available
-    if needed < 0.9 * free:
+    if size < 0.9 * free:
         return {}
-    _log.warning("%.1f GB of weights, %.1f GB of memory free: every forward reads the rest from disk", needed / 1e9, free / 1e9)
+    _log.warning("%.1f GB of weights, %.1f GB of memory free: every forward reads the rest from disk", size / 1e9, free / 1e9)
     return {"device_map": "auto", "max_memory": {"cpu": int(0.7 * free)}}
 
 
@@ -72,7 +72,7 @@ def weight_bytes(kind: type[_BaseAutoModelClass], config: PreTrainedConfig, dtyp
         _log.info("size unknown: %s", error)
         return 0
     size = (dtype or getattr(config, "dtype", None) or torch.float32).itemsize
-    return int(sum(each.numel() for each in empty.parameters()) * min(size, _QUANTISED.get(quantisation(config), size)))
+    return int(sum(parameter.numel() for parameter in empty.parameters()) * min(size, _QUANTISED.get(quantisation(config), size)))
 
 
 def quantisation(config: object) -> str:

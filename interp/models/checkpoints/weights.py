@@ -43,7 +43,9 @@ def read_weights(
         raise
     except Exception as error:
         if isinstance(error, ImportError) and (method := quantisation(options.get("config"))):
-            raise ValueError(f"model {name!r} is quantised by {method}, and what reads that is not here: {brief(error)}") from error
+            raise ValueError(
+                f"model {name!r} is quantised by {method}, but the library that reads it is not installed: {brief(error)}"
+            ) from error
         raise unreachable(name, revision, error) or ValueError(
             f"model {name!r}: its weights cannot be read ({brief(error)}). Use safetensors that match its config.json."
         ) from error

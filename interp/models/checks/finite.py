@@ -25,19 +25,19 @@ def check_finite(values: Tensor | np.ndarray, name: str | Callable[..., str], ha
     half
         The values come from a model in float16 (`is_half`), whose largest number is 65504. The error then says so.
     """
-    known = values.isfinite() if hasattr(values, "isfinite") else np.isfinite(values)
-    if bool(known.all()):
+    finite = values.isfinite() if hasattr(values, "isfinite") else np.isfinite(values)
+    if bool(finite.all()):
         return
-    wrong = np.argwhere(~np.asarray(known.cpu() if hasattr(known, "cpu") else known))[0].tolist()
-    what = name if isinstance(name, str) else name(*wrong)
-    value = float(values[tuple(wrong)])
+    index = np.argwhere(~np.asarray(finite.cpu() if hasattr(finite, "cpu") else finite))[0].tolist()
+    described = name if isinstance(name, str) else name(*index)
+    value = float(values[tuple(index)])
     half = half or str(getattr(values, "dtype", "")) in ("torch.float16", "float16")
     remedy = (
         'float16 ends at 65504: load the model with dtype="bfloat16", which reaches as far as float32'
         if half
         else "check the model's weights, and what hooks put in"
     )
-    raise ValueError(f"{what} is {'NaN' if np.isnan(value) else 'infinite'}, expected a finite number; {remedy}.")
+    raise ValueError(f"{described} is {'NaN' if np.isnan(value) else 'infinite'}, expected a finite number; {remedy}.")
 
 
 def is_half(model: TransformerBridge) -> bool:

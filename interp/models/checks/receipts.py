@@ -46,7 +46,7 @@ class _Collector:
     chance: random.Random
     calls: Counter[str] = field(default_factory=Counter)
     n: Counter[str] = field(default_factory=Counter)
-    found: list[Receipt] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     outer: _Collector | None = None
 
 
@@ -68,7 +68,7 @@ def collected(seed: int = 0) -> Iterator[list[Receipt]]:
     own = _Collector(random.Random(seed)) if outer is None else _Collector(outer.chance, outer.calls, outer.n, outer=outer)
     token = _OPEN.set(own)
     try:
-        yield own.found
+        yield own.receipts
     finally:
         _OPEN.reset(token)
 
@@ -120,28 +120,28 @@ def record_differences(what: str, differences: Sequence[float], tolerance: float
     run = _OPEN.get()
     if run is None or not differences:
         return
-    wrong = [each for each in differences if not each <= tolerance]
-    if wrong:
+    above = [difference for difference in differences if not difference <= tolerance]
+    if above:
         raise ReceiptError(
-            f"{len(wrong)} of {len(differences)} {what} computed again by a plain forward differ by {max(wrong):.1e} of the "
+            f"{len(above)} of {len(differences)} {what} computed again by a plain forward differ by {max(above):.1e} of the "
             f"largest value, expected at most {tolerance:.0e}. The run is refused, no report is saved. See which part of the "
             "model is not computed rightly with `interp check`, and do not --resume: start over in another --output."
         )
     run.n[what] += len(differences)
     receipt = Receipt(what, len(differences), max(differences), tolerance, near_ties)
     while run is not None:
-        run.found.append(receipt)
+        run.receipts.append(receipt)
         run = run.outer
 
 
 def merge_receipts(receipts: Iterable[Receipt]) -> tuple[Receipt, ...]:
     """Merge `receipts` of one kind: their number is added up, and the largest difference kept."""
     by_kind: dict[str, Receipt] = {}
-    for each in receipts:
-        before = by_kind.get(each.what)
-        by_kind[each.what] = each if before is None else replace(
-            before, n=before.n + each.n, difference=max(before.difference, each.difference),
-            tolerance=max(before.tolerance, each.tolerance), near_ties=before.near_ties + each.near_ties,
+    for receipt in receipts:
+        merged = by_kind.get(receipt.what)
+        by_kind[receipt.what] = receipt if merged is None else replace(
+            merged, n=merged.n + receipt.n, difference=max(merged.difference, receipt.difference),
+            tolerance=max(merged.tolerance, receipt.tolerance), near_ties=merged.near_ties + receipt.near_ties,
         )  # fmt: skip
     return tuple(by_kind.values())
 

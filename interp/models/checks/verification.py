@@ -182,9 +182,11 @@ def _cached(model: TransformerBridge, ids: Tensor, clean: Tensor) -> float:
         raise CannotAskError("the model has a recurrent state instead of keys and values")
     before, past, steps = ids.shape[1] - 2, None, []
     for start, stop in ((0, before), (before, before + 1), (before + 1, before + 2)):
-        given: dict[str, Cache] = {} if past is None else {"past_key_values": past}
+        cache_arguments: dict[str, Cache] = {} if past is None else {"past_key_values": past}
         mask = torch.ones_like(ids[:, :stop])
-        logits, past = model(ids[:, start:stop], attention_mask=mask, return_type="logits_and_cache", use_cache=True, **given)
+        logits, past = model(
+            ids[:, start:stop], attention_mask=mask, return_type="logits_and_cache", use_cache=True, **cache_arguments
+        )
         steps.append(logits[:, -1])
     return share_of_largest(torch.stack(steps[1:], dim=1), clean[:, before:])
 
@@ -198,7 +200,7 @@ class _Sites(NamedTuple):
     block: int
     written: list[EditSite]
     added: dict[EditSite, Tensor]
-    held: dict[str, Tensor]
+    recorded: dict[str, Tensor]
 
 
 def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
@@ -215,17 +217,17 @@ def _written_to(model: TransformerBridge, ids: Tensor) -> _Sites:
 
         return hook
 
-    held: dict[str, Tensor] = {}
+    recorded: dict[str, Tensor] = {}
 
     def keep(activation: Tensor, hook: object, name: str) -> None:
-        held[name] = activation.clone()
+        recorded[name] = activation.clone()
 
     hooks: Hooks = [(hook_name(site, block), write(site, row)) for row, site in enumerate(sites, start=1)]
-    names = [hook_name(site, each) for each in range(model.cfg.n_layers) for site in _STREAM]
+    names = [hook_name(site, row_block) for row_block in range(model.cfg.n_layers) for site in _STREAM]
     hooks += [(name, partial(keep, name=name)) for name in names if name in model.hook_dict]
     rows = ids.expand(len(sites) + 1, -1)
-    held["logits"] = model.run_with_hooks(rows, attention_mask=torch.ones_like(rows), use_cache=False, fwd_hooks=hooks)
-    return _Sites(block, sites, added, held)
+    recorded["logits"] = model.run_with_hooks(rows, attention_mask=torch.ones_like(rows), use_cache=False, fwd_hooks=hooks)
+    return _Sites(block, sites, added, recorded)
 
 
 def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
@@ -233,25 +235,25 @@ def _residual_sums(model: TransformerBridge, sites: _Sites) -> float:
     differences = []
     for block in range(model.cfg.n_layers):
         names = {site: hook_name(site, block) for site in _STREAM}
-        if missing := [name for site, name in names.items() if name not in sites.held and site != "residual_mid"]:
+        if missing := [name for site, name in names.items() if name not in sites.recorded and site != "residual_mid"]:
             raise CannotAskError(f"the architecture has no {missing[0]}")
-        here = {site: sites.held[name][0].double().cpu() for site, name in names.items() if name in sites.held}
-        middle = here["residual_pre"] + here["attention"]
-        differences.append(share_of_largest(middle + here["mlp"], here["residual_post"]))
-        if "residual_mid" in here:  # parallel halves have no middle
-            differences.append(share_of_largest(middle, here["residual_mid"]))
+        states = {site: sites.recorded[name][0].double().cpu() for site, name in names.items() if name in sites.recorded}
+        middle = states["residual_pre"] + states["attention"]
+        differences.append(share_of_largest(middle + states["mlp"], states["residual_post"]))
+        if "residual_mid" in states:  # parallel halves have no middle
+            differences.append(share_of_largest(middle, states["residual_mid"]))
     return max(differences)
 
 
 def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
     """How much an edit changes what it must not: the row beside it, the tokens and blocks before it. At the MLP also how far the
     change of the residual stream is from the edit."""
-    held, block = sites.held, sites.block
-    logits, stream = held["logits"], held[hook_name("residual_post", block)].float()
+    recorded, block = sites.recorded, sites.block
+    logits, stream = recorded["logits"], recorded[hook_name("residual_post", block)].float()
     before = clean[:, :_WRITTEN].expand(len(sites.written), -1, -1)
     moved = [share_of_largest(logits[:1], clean), share_of_largest(logits[1:, :_WRITTEN], before)]
     if block:
-        below = held[hook_name("residual_post", block - 1)]
+        below = recorded[hook_name("residual_post", block - 1)]
         moved.append(share_of_largest(below, below[:1].expand_as(below)))
     for row, site in enumerate(sites.written, start=1):
         change = stream[row, _WRITTEN] - stream[0, _WRITTEN]
@@ -318,10 +320,10 @@ def _refusal(name: str, check: Check) -> str:
     detail = check.detail or f"got a difference of {check.difference:.1e} of the largest value, {allowed}"
     if "finite" in check.name:
         return f"model {name!r}: expected that {check.name}, but {detail}."
-    have = ", ".join(f"{library} {number}" for library, number in versions().items())
-    want = " ".join(f"{library}=={number}" for library, number in TESTED.items())
+    installed = ", ".join(f"{library} {number}" for library, number in versions().items())
+    tested = " ".join(f"{library}=={number}" for library, number in TESTED.items())
     return (
         f"model {name!r} does not compute what plain Hugging Face computes. Expected that {check.name}; {detail}. "
-        f"Installed: {have}. Install the tested versions: pip install {want}. If they are installed, this architecture is not "
-        "supported."
+        f"Installed: {installed}. Install the tested versions: pip install {tested}. If they are installed, this architecture "
+        "is not supported."
     )

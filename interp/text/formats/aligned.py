@@ -87,6 +87,12 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
     ------
     ValueError
         An id is missing in a language or occurs twice, or there is no item.
+
+    Example
+    -------
+    >>> rows = {code: iter([Row(f"{code}:1", {"id": "1"})]) for code in ("eng_Latn", "deu_Latn")}
+    >>> align("corpus", rows, limit=None)["deu_Latn"]["1"].where
+    'deu_Latn:1'
     """
     first, *others = given
     head = next(given[first], None)
@@ -95,30 +101,37 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
     gaps = WORD in head.values
     tables = {first: _keyed(islice(chain([head], given[first]), None if gaps else limit))}
     if gaps:
-        kept = shared(name, tables | {code: _keyed(given[code]) for code in others})
-        return {code: dict(islice(table.items(), limit)) for code, table in kept.items()}
+        shared_tables = shared(name, tables | {code: _keyed(given[code]) for code in others})
+        return {code: dict(islice(table.items(), limit)) for code, table in shared_tables.items()}
     for code in others:
         tables[code] = _keyed(given[code], tables[first] if limit else None)
-        for here, there in ((code, first), (first, code)):
-            missing = sorted(tables[there].keys() - tables[here].keys())
-            if missing and not (limit and here == first):
+        for code_a, code_b in ((code, first), (first, code)):
+            missing = sorted(tables[code_b].keys() - tables[code_a].keys())
+            if missing and not (limit and code_a == first):
                 raise ValueError(
                     f"{name!r}: got {len(tables[first])} items in {first} but {len(tables[code])} in {code}, expected the same "
-                    f"ids in every language. {here} has no item {short_repr(missing[0])}, which {there} has at "
-                    f"{tables[there][missing[0]].where}. Add it, or remove it from every language."
+                    f"ids in every language. {code_a} has no item {short_repr(missing[0])}, which {code_b} has at "
+                    f"{tables[code_b][missing[0]].where}. Add it, or remove it from every language."
                 )
         tables[code] = {i: tables[code][i] for i in tables[first]}
     return tables
 
 
-def select(given: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:
-    """The rows whose field `split` or `part` is `split`; all rows if it is None. Raises `ValueError` if there are none."""
-    kept = 0
-    for row in given:
+def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:
+    """The `rows` whose field `split` or `part` is `split`; all rows if it is None.
+
+    `source` names them in the `ValueError` that is raised if there are none.
+
+    >>> rows = [Row("a.jsonl:1", {"split": "train"}), Row("a.jsonl:2", {"split": "test"})]
+    >>> [row.where for row in select(rows, "test", "a.jsonl")]
+    ['a.jsonl:2']
+    """
+    count = 0
+    for row in rows:
         if split is None or split in (row.values.get("split"), row.values.get("part")):
-            kept += 1
+            count += 1
             yield row
-    if not kept and split is not None:
+    if not count and split is not None:
         raise ValueError(
             f"{source}: got split {short_repr(split)}, expected the field 'split' or 'part' of some row to have it. "
             "Choose another split, or none."
@@ -126,7 +139,11 @@ def select(given: Iterable[Row], split: str | None, source: str) -> Iterator[Row
 
 
 def value(row: Row, field: str) -> Any:
-    """A field of a row. Raises `ValueError`, with the fields that it has, if it is missing."""
+    """The value of a `field` of a `row`. Raises `ValueError`, with the fields that it has, if it is missing.
+
+    >>> value(Row("a.jsonl:1", {"sentence": "Hello"}), "sentence")
+    'Hello'
+    """
     if field not in row.values:
         raise ValueError(
             f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them. "
@@ -135,11 +152,15 @@ def value(row: Row, field: str) -> Any:
     return row.values[field]
 
 
-def labels(given: Iterable[Row]) -> dict[str, tuple[str, ...]]:
-    """The labels of the items, from the rows of one language."""
-    table = list(given)
-    known = [field for field in LABEL_FIELDS if all(field in row.values for row in table)]
-    return {field: tuple(label(row.values[field]) for row in table) for field in known}
+def labels(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
+    """The labels of the items, by field, from the `rows` of one language: the known label fields that every row has.
+
+    >>> labels([Row("a.jsonl:1", {"sentence": "Hello"})])
+    {}
+    """
+    table = list(rows)
+    complete = [field for field in LABEL_FIELDS if all(field in row.values for row in table)]
+    return {field: tuple(label(row.values[field]) for row in table) for field in complete}
 
 
 def _units(path: Path, split: str | None) -> Iterator[Row]:
@@ -155,16 +176,16 @@ def _units(path: Path, split: str | None) -> Iterator[Row]:
             yield Row(row.where, {key: row.values[key] for key in ("pid", "title", "context")})
 
 
-def _keyed(given: Iterable[Row], until: Mapping[str, Row] | None = None) -> dict[str, Row]:
+def _keyed(rows: Iterable[Row], until: Mapping[str, Row] | None = None) -> dict[str, Row]:
     """Rows by id, or by number if they have no id. Stops when all ids of `until` are read."""
     table: dict[str, Row] = {}
     waiting = len(until or ())
     field: str | None = None
-    for number, row in enumerate(given):
-        own = next((field for field in (WORD, "id", "idx", "pid") if field in row.values), None)
-        if table and own != field:
-            raise ValueError(f"{row.where}: got id field {own!r}, expected {field!r} as in the first row. Use one id field.")
-        field = own
+    for number, row in enumerate(rows):
+        row_field = next((field for field in (WORD, "id", "idx", "pid") if field in row.values), None)
+        if table and row_field != field:
+            raise ValueError(f"{row.where}: got id field {row_field!r}, expected {field!r} as in the first row. Use one id field.")
+        field = row_field
         key = _id_of(row, field) if field else str(number)
         if key in table:
             raise ValueError(f"{row.where}: got id {short_repr(key)}, which is also at {table[key].where}. Use each id once.")
@@ -181,16 +202,23 @@ def _id_of(row: Row, field: str) -> str:
 
 
 def shared(name: str, tables: Mapping[str, Mapping[str, Row]]) -> dict[str, dict[str, Row]]:
-    """Keep the items (rows by id, by language) that every language has, in the order of the first. Logs how many are left out."""
+    """Keep the items that every language has, in the order of the first language. Logs how many are left out.
+
+    `tables` are rows by id, by language; `name` is the corpus in messages. Raises `ValueError` if no item is shared.
+
+    >>> row = Row("a.jsonl:1", {})
+    >>> list(shared("a", {"eng_Latn": {"1": row, "2": row}, "deu_Latn": {"2": row}})["eng_Latn"])
+    ['2']
+    """
     first, *others = tables
-    kept = [i for i in tables[first] if all(i in tables[code] for code in others)]
-    if not kept:
+    ids = [i for i in tables[first] if all(i in tables[code] for code in others)]
+    if not ids:
         raise ValueError(
             f"{name!r}: got no item that all of {', '.join(tables)} have, expected shared items. Choose fewer languages."
         )
     for code, table in tables.items():
-        if len(table) > len(kept):
+        if len(table) > len(ids):
             log.info(
-                "%s: %d of %d items of %s left out: not every language has them", name, len(table) - len(kept), len(table), code
+                "%s: %d of %d items of %s left out: not every language has them", name, len(table) - len(ids), len(table), code
             )
-    return {code: {i: table[i] for i in kept} for code, table in tables.items()}
+    return {code: {i: table[i] for i in ids} for code, table in tables.items()}

@@ -28,10 +28,13 @@ class FileName(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def language_code(name: str) -> str | None:
-    """The FLORES-200 code of a name that clearly means a language, or None.
+    """The FLORES-200 code of a `name` that clearly means a language, or None.
 
     A name is clear if it includes the script ("xal_Cyrl"), or means a language of FLORES-200 or CLDR. "key", "doc" and "ids" are
     also ISO 639-3 codes of small languages, but are not taken as such here.
+
+    >>> language_code("zh-CN"), language_code("key")
+    ('zho_Hans', None)
     """
     from babel import localedata
 
@@ -43,10 +46,15 @@ def language_code(name: str) -> str | None:
 
 
 def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_ENDINGS)) -> FileName | None:
-    """Parse the name of a file of one language; None if the name has no language, or an ending that is not in `endings`.
+    """Parse the name of a file of one language, `path`; None if the name has no language, or an ending that is not in `endings`.
 
     Examples: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`; and halves of a pair of languages,
     `afr_Latn.eng_Latn.txt` (the English of the Afrikaans pair) and `tatoeba.afr-eng.afr` (Moses).
+
+    >>> from pathlib import Path
+    >>> parsed = parse_file_name(Path("questions.eng_Latn.jsonl"))
+    >>> parsed.code, parsed.part
+    ('eng_Latn', 'questions')
     """
     *stem, ending = path.name.split(".")
     halves = language_pair(stem[-1]) if stem else None
@@ -67,9 +75,13 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
 
 
 def language_pair(name: str) -> tuple[str, str] | None:
-    """The two languages of "bul_Cyrl-cat_Latn" or "af-en"; None for a region, "pt-BR"."""
+    """The two languages of a `name` such as "bul_Cyrl-cat_Latn" or "af-en"; None for a language with its region, "pt-BR".
+
+    >>> language_pair("af-en"), language_pair("pt-BR")
+    (('afr_Latn', 'eng_Latn'), None)
+    """
     match = _PAIR.fullmatch(name)
     if not match or match[2].isupper():
         return None
-    one, other = map(language_code, match.groups())
-    return (one, other) if one and other and one != other else None
+    source, target = map(language_code, match.groups())
+    return (source, target) if source and target and source != target else None

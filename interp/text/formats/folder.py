@@ -56,6 +56,17 @@ def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit:
     ------
     ValueError
         The files are not parallel, or the folder has no corpus or several.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for code, text in (("eng_Latn", "Hello"), ("deu_Latn", "Hallo")):
+    ...         _ = Path(folder, f"{code}.txt").write_text(text + "\\n")
+    ...     corpus = read_folder(Path(folder), "greetings", None, None, None)
+    >>> corpus["de"]
+    ('Hallo',)
     """
     inner = {entry.name: entry for entry in folder.iterdir() if entry.is_dir()}
     if split in inner:
@@ -76,7 +87,7 @@ def read_folder(folder: Path, name: str, languages: Sequence[str] | None, limit:
 
 
 def read_one(path: Path, code: str, name: str, limit: int | None, split: str | None) -> ParallelCorpus:
-    """Read a corpus from one file of one language (`code`). Other parameters: `read_folder`."""
+    """Read a corpus from one file `path` of one language `code`. `name`, `limit` and `split` are as in `read_folder`."""
     if path.suffix[1:] in ROW_ENDINGS:
         return read_aligned({code: path}, name, limit, split)
     return ParallelCorpus(name, read_lines(name, {code: path}, limit))
@@ -118,16 +129,16 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None) -> 
     ValueError
         There is no such group, there are several, or the name of a file is no clear language.
     """
-    known, unnamed = groups(folder, split)
-    fitting = [group for group in known if split is None or split in (group.part, group.ending)]
-    fitting = fitting or [group for group in known if group.ending in ROW_ENDINGS]
+    all_groups, unnamed = groups(folder, split)
+    fitting = [group for group in all_groups if split is None or split in (group.part, group.ending)]
+    fitting = fitting or [group for group in all_groups if group.ending in ROW_ENDINGS]
     without_part = [group for group in fitting if not group.part]
     if len(without_part) == 1 < len(fitting):
         fitting, others = without_part, [path.name for group in fitting if group.part for path in group.files.values()]
         log.info("%s: left out %s; split= chooses them", at(folder), ", ".join(others))
     if len(fitting) != 1:
         inner = {entry.name for entry in folder.iterdir() if entry.is_dir()}
-        choices = ", ".join(map(short_repr, sorted({group.part or group.ending for group in known} | inner)[:12]))
+        choices = ", ".join(map(short_repr, sorted({group.part or group.ending for group in all_groups} | inner)[:12]))
         got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.")
@@ -136,69 +147,76 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None) -> 
 
 
 def groups(folder: Path, split: str | None) -> tuple[list[Group], list[Path]]:
-    """Group the files of a folder by the parts of their names that are no language, and list the files without a language.
+    """Group the files of a `folder` by the parts of their names that are no language, and list the files without a language.
 
-    Raises `ValueError` for a broken link, and for two files of one language. `split`: an additional file ending.
+    `split` is an additional file ending. Raises `ValueError` for a broken link, and for two files of one language.
     """
     grouped: dict[tuple[str, str], dict[str, Path]] = {}
     unnamed: list[Path] = []
     if odd := next((entry for entry in sorted(folder.iterdir()) if not entry.is_file() and not entry.is_dir()), None):
         raise ValueError(f"{at(odd)}: got a broken link or a special file, expected a regular file. Repair or remove it.")
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file() and not entry.name.startswith(".")):
-        named = parse_file_name(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
-        if named is None:
+        parsed = parse_file_name(path, (*TEXT_ENDINGS, *ROW_ENDINGS, *([split] if split else [])))
+        if parsed is None:
             unnamed.append(path)
             continue
-        files = grouped.setdefault((named.part, named.ending), {})
-        if named.code in files:
-            both = f"{files[named.code].name} and {path.name}"
-            raise ValueError(f"{at(folder)}: got two files of {named.code}, {both}, expected one file per language.")
-        files[named.code] = path
+        files = grouped.setdefault((parsed.part, parsed.ending), {})
+        if parsed.code in files:
+            names = f"{files[parsed.code].name} and {path.name}"
+            raise ValueError(f"{at(folder)}: got two files of {parsed.code}, {names}, expected one file per language.")
+        files[parsed.code] = path
     return [Group(part, ending, files) for (part, ending), files in grouped.items()], unnamed
 
 
 def pairs(folder: Path) -> tuple[dict[frozenset[str], Path], dict[frozenset[str], dict[str, Path]]]:
-    """By pair of languages: two-column tables (`bul_Cyrl-cat_Latn.tsv`) and pairs of text files (`x.af-en.af`, `afr.eng.txt`)."""
+    """The files of a `folder` by pair of languages: tables and pairs of text files.
+
+    A table has two columns (`bul_Cyrl-cat_Latn.tsv`); a pair of text files is `x.af-en.af` and `x.af-en.en`, or `afr.eng.txt` and
+    `eng.afr.txt`.
+    """
     tables: dict[frozenset[str], Path] = {}
     halves: dict[frozenset[str], dict[str, Path]] = {}
     alone: dict[str, Path] = {}
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file()):
-        named, both = parse_file_name(path), language_pair(path.stem) if path.suffix == ".tsv" else None
-        if both:
-            tables[frozenset(both)] = path
-        elif named and named.partner:
-            halves.setdefault(frozenset({named.code, named.partner}), {})[named.code] = path
-        elif named and not named.part:
-            alone[named.code] = path
+        parsed, pair = parse_file_name(path), language_pair(path.stem) if path.suffix == ".tsv" else None
+        if pair:
+            tables[frozenset(pair)] = path
+        elif parsed and parsed.partner:
+            halves.setdefault(frozenset({parsed.code, parsed.partner}), {})[parsed.code] = path
+        elif parsed and not parsed.part:
+            alone[parsed.code] = path
     for codes, files in halves.items():
         files.update({code: alone[code] for code in codes - files.keys() if code in alone})
     return {} if alone else tables, {codes: files for codes, files in halves.items() if len(files) == 2}
 
 
 def wanted(folder: Path, name: str, files: Mapping[str, T], languages: Sequence[str] | None) -> dict[str, T]:
-    """The files (or readers) of `languages`, in that order; all if it is None. Raises `ValueError` for a language without one."""
+    """The `files` (or readers), by code, of `languages` in that order; all if it is None.
+
+    `folder` and `name` (of the corpus) are for the `ValueError` that is raised for a language without a file.
+    """
     if languages is None:
         return dict(files)
     chosen = resolve_all(languages)
-    for one in chosen:
-        if one.code not in files:
-            near = nearest(one.code, files, n=5)
+    for lang in chosen:
+        if lang.code not in files:
+            suggestion = nearest(lang.code, files, n=5)
             raise ValueError(
-                f"{name!r} has no {one.code} ({one.name}); {at(folder)} has {len(files)} languages.{near} "
+                f"{name!r} has no {lang.code} ({lang.name}); {at(folder)} has {len(files)} languages.{suggestion} "
                 "Leave it out of languages, or add its file."
             )
-    return {one.code: files[one.code] for one in chosen}
+    return {lang.code: files[lang.code] for lang in chosen}
 
 
-def _one_pair(folder: Path, known: Collection[frozenset[str]], languages: Sequence[str] | None) -> frozenset[str]:
-    if languages is None and len(known) == 1:
-        return next(iter(known))
-    chosen = frozenset(one.code for one in resolve_all(languages or ()))
-    if chosen not in known:
-        example = sorted(min(known, key=sorted))
+def _one_pair(folder: Path, available: Collection[frozenset[str]], languages: Sequence[str] | None) -> frozenset[str]:
+    if languages is None and len(available) == 1:
+        return next(iter(available))
+    chosen = frozenset(lang.code for lang in resolve_all(languages or ()))
+    if chosen not in available:
+        example = sorted(min(available, key=sorted))
         raise ValueError(
-            f"{at(folder)}: got {' and '.join(sorted(chosen)) or 'no languages'}, expected one of its {len(known)} pairs, such as "
-            f"languages={example}. The folder has pairs of languages, not one text in all of them."
+            f"{at(folder)}: got {' and '.join(sorted(chosen)) or 'no languages'}, expected one of its {len(available)} pairs, such "
+            f"as languages={example}. The folder has pairs of languages, not one text in all of them."
         )
     return chosen
 

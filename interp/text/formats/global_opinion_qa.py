@@ -17,7 +17,7 @@ from interp.text.templates import Wording, fill
 
 
 def is_opinion(sample: Row) -> bool:
-    """Whether a row is a survey question with the share of each answer."""
+    """Whether a row `sample` is a survey question with the share of each answer."""
     return isinstance(sample.values.get("label"), list) and PIVOT in sample.values
 
 
@@ -52,25 +52,25 @@ def read_opinions(
     ValueError
         A language is missing, no question is shared, or the shares of the answers are malformed.
     """
-    codes = [one.code for one in resolve_all(languages if languages is not None else readers)]
-    own = [code for code in codes if code != "eng_Latn"] or codes
-    missing = [code for code in own if code not in readers]
+    codes = [lang.code for lang in resolve_all(languages if languages is not None else readers)]
+    non_english = [code for code in codes if code != "eng_Latn"] or codes
+    missing = [code for code in non_english if code not in readers]
     if missing:
         raise ValueError(f"task {name!r} has no {missing[0]}; it has {', '.join(readers)}.")
-    tables = {code: _by_english(islice(readers[code](), limit if len(own) == 1 else None)) for code in own}
-    asked = list(shared(name, tables)[own[0]].values())[:limit]
-    keys = [value(row, PIVOT) for row in asked]
-    wording = asking(asked[0], codes)
-    rows = {code: [tables[code][key] for key in keys] if code in tables else list(map(_in_english, asked)) for code in codes}
-    options = tuple(tuple(f"({letter})" for letter in ascii_uppercase[: len(_shares(row))]) for row in asked)
-    best = tuple((choices[_shares(row).index(max(_shares(row)))],) for row, choices in zip(asked, options, strict=True))
+    tables = {code: _by_english(islice(readers[code](), limit if len(non_english) == 1 else None)) for code in non_english}
+    questions = list(shared(name, tables)[non_english[0]].values())[:limit]
+    keys = [value(row, PIVOT) for row in questions]
+    wording = asking(questions[0], codes)
+    rows = {code: [tables[code][key] for key in keys] if code in tables else list(map(_in_english, questions)) for code in codes}
+    options = tuple(tuple(f"({letter})" for letter in ascii_uppercase[: len(_shares(row))]) for row in questions)
+    best = tuple((choices[_shares(row).index(max(_shares(row)))],) for row, choices in zip(questions, options, strict=True))
     return ParallelTask(
         name,
         {code: tuple(fill(wording[code].template, row) for row in rows[code]) for code in codes},
         dict.fromkeys(codes, best),
         dict.fromkeys(codes, options),
-        tuple(identifier(value(row, "id"), row.where) for row in asked),
-        labels=labels(asked),
+        tuple(identifier(value(row, "id"), row.where) for row in questions),
+        labels=labels(questions),
     )
 
 
@@ -78,9 +78,9 @@ def _in_english(row: Row) -> Row:
     return Row(row.where, {**row.values, "prompt": row.values[PIVOT]})
 
 
-def _by_english(given: Iterable[Row]) -> dict[str, Row]:
+def _by_english(rows: Iterable[Row]) -> dict[str, Row]:
     table: dict[str, Row] = {}
-    for row in given:
+    for row in rows:
         key = text_of(value(row, PIVOT), f"{row.where}, {PIVOT}")
         if key in table:
             raise ValueError(

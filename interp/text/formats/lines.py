@@ -32,6 +32,15 @@ def lines(path: Path, crlf: bool = False) -> Iterator[tuple[int, str]]:
         There is a byte order mark, CR LF, bytes that are not UTF-8, a NUL character, or a line longer than `LONGEST`.
     OSError
         The file cannot be read.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.txt").write_text("one\\ntwo\\n")
+    ...     list(lines(Path(folder, "a.txt")))
+    [(1, 'one'), (2, 'two')]
     """
     name = _plain(path)
     with path.open("rb") as file:
@@ -53,7 +62,11 @@ def lines(path: Path, crlf: bool = False) -> Iterator[tuple[int, str]]:
 
 
 def decoded(raw: bytes, where: str) -> str:
-    """Decode UTF-8 bytes. Raises `ValueError` for other bytes and for a NUL character; `where` names their place."""
+    """Decode UTF-8 bytes `raw`. Raises `ValueError`, which names the place `where`, for other bytes and for a NUL character.
+
+    >>> decoded("日本".encode(), "a.txt:1")
+    '日本'
+    """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -67,7 +80,7 @@ def decoded(raw: bytes, where: str) -> str:
 
 
 def whole_text(path: Path) -> str:
-    """The whole text of a file, under the rules of `lines` except for line ends."""
+    """The whole text of the file `path`, under the rules of `lines` except for line ends."""
     name = _plain(path)
     raw = path.read_bytes()
     _refuse_mark(raw, f"{name}:1")
@@ -75,7 +88,11 @@ def whole_text(path: Path) -> str:
 
 
 def text_of(value: object, where: str) -> str:
-    """Check that `value` is a string with text, and return it. Raises `ValueError`, with the place `where`, if it is not."""
+    """Check that `value` is a string with text, and return it. Raises `ValueError`, with the place `where`, if it is not.
+
+    >>> text_of("Hello", "a.txt:1")
+    'Hello'
+    """
     if not isinstance(value, str):
         raise ValueError(f"{where}: got {short_repr(value)}, expected text.")
     if not value.strip():
@@ -84,7 +101,12 @@ def text_of(value: object, where: str) -> str:
 
 
 def at(path: Path, line: int | None = None) -> str:
-    """The place of a message, "file:12", on one line whatever the name of the file."""
+    """The file `path` and `line` of a message, "file:12", on one line whatever the name of the file.
+
+    >>> from pathlib import Path
+    >>> at(Path("corpora/eng_Latn.txt"), 12)
+    'corpora/eng_Latn.txt:12'
+    """
     name = str(path) if str(path).isprintable() else repr(str(path))
     return name if line is None else f"{name}:{line}"
 

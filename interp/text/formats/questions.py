@@ -74,13 +74,13 @@ def read_questions(
     tables = {code: _with_contexts(table, contexts.get(code)) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
-    asked = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
+    questions_of = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
     return ParallelTask(
         name,
-        {code: tuple(one.prompt for one in questions) for code, questions in asked.items()},
-        {code: tuple(one.answers for one in questions) for code, questions in asked.items()},
-        {code: tuple(one.choices for one in questions) for code, questions in asked.items()}
-        if next(iter(asked.values()))[0].choices
+        {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
+        {code: tuple(question.answers for question in questions) for code, questions in questions_of.items()},
+        {code: tuple(question.choices for question in questions) for code, questions in questions_of.items()}
+        if next(iter(questions_of.values()))[0].choices
         else {},
         tuple(next(iter(tables.values()))),
         tuple(label(value(row, "pid")) for row in first) if "pid" in first[0].values else None,
@@ -91,18 +91,18 @@ def read_questions(
 def _readers(source: Path, split: str | None) -> tuple[Readers, dict[str, Path]]:
     """What reads the questions of each language, and the files of the paragraphs that they are about."""
     if source.is_dir():
-        known, _ = groups(source, split)
-        group = next((group for group in known if group.part == "questions"), None) or choose(source, split, None)
-        about = next((other.files for other in known if other.part == "paragraphs" and group.part == "questions"), {})
+        all_groups, _ = groups(source, split)
+        group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, split, None)
+        about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
         if group.ending not in ROW_ENDINGS:
             raise ValueError(
                 f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
             )
-        rest = None if split in (group.part, group.ending) else split
-        return {code: partial(_selected, path, rest) for code, path in group.files.items()}, dict(about)
-    named = parse_file_name(source)
-    if named:
-        return {named.code: partial(_selected, source, split)}, {}
+        row_split = None if split in (group.part, group.ending) else split
+        return {code: partial(_selected, path, row_split) for code, path in group.files.items()}, dict(about)
+    parsed = parse_file_name(source)
+    if parsed:
+        return {parsed.code: partial(_selected, source, split)}, {}
     return _by_language(source, split), {}
 
 
@@ -200,7 +200,7 @@ def _cloze(row: Row) -> Question:
     candidates = _texts(row, "candidates")
     answer = _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), candidates)[0]
     space = before[len(prompt) :]
-    return Question(prompt, (f"{space}{answer}{after}", answer), tuple(f"{space}{one}{after}" for one in candidates))
+    return Question(prompt, (f"{space}{answer}{after}", answer), tuple(f"{space}{candidate}{after}" for candidate in candidates))
 
 
 def _among(row: Row, answer: str, choices: Sequence[str]) -> tuple[str, ...]:
@@ -211,7 +211,7 @@ def _among(row: Row, answer: str, choices: Sequence[str]) -> tuple[str, ...]:
 
 def _texts(row: Row, field: str) -> tuple[str, ...]:
     """The texts in a list, or in a list of objects with a `text`, as the answers of SQuAD."""
-    given = value(row, field)
-    if not isinstance(given, list) or not given:
-        raise ValueError(f"{row.where}: got {field} {short_repr(given)}, expected a list of texts.")
-    return tuple(text_of(one.get("text") if isinstance(one, dict) else one, f"{row.where}, {field}") for one in given)
+    entries = value(row, field)
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"{row.where}: got {field} {short_repr(entries)}, expected a list of texts.")
+    return tuple(text_of(entry.get("text") if isinstance(entry, dict) else entry, f"{row.where}, {field}") for entry in entries)

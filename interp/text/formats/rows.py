@@ -37,6 +37,15 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     ------
     ValueError
         A row is malformed, or the file has another ending.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.tsv").write_text("en\\tde\\nHello\\tHallo\\n")
+    ...     [row.values for row in rows(Path(folder, "a.tsv"))]
+    [{'en': 'Hello', 'de': 'Hallo'}]
     """
     if path.suffix == ".jsonl":
         return _json_lines(path)
@@ -110,10 +119,10 @@ def _squad(articles: object, file: str) -> Iterator[Row]:
             paragraph = _mapping(paragraph, where)
             about = {"pid": f"{a}-{p}", "title": article.get("title", str(a)), "context": paragraph.get("context")}
             for q, question in enumerate(_list(paragraph.get("qas"), f"{where}.qas")):
-                asked = _mapping(question, f"{where}.qas[{q}]")
-                if "id" not in asked:
+                fields = _mapping(question, f"{where}.qas[{q}]")
+                if "id" not in fields:
                     raise ValueError(f"{where}.qas[{q}]: got a question without an id, expected the same ids in every language.")
-                yield Row(f"{where}.qas[{q}]", {**asked, **about})
+                yield Row(f"{where}.qas[{q}]", {**fields, **about})
 
 
 def _mapping(value: object, where: str) -> Mapping[str, object]:
@@ -122,7 +131,7 @@ def _mapping(value: object, where: str) -> Mapping[str, object]:
     return value
 
 
-def _list(value: object, what: str) -> list[object]:
+def _list(value: object, where: str) -> list[object]:
     if not isinstance(value, list):
-        raise ValueError(f"{what}: got {short_repr(value)}, expected a JSON list.")
+        raise ValueError(f"{where}: got {short_repr(value)}, expected a JSON list.")
     return value

@@ -52,17 +52,19 @@ def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> Paralle
 
 
 def _with_ids(corpus: ParallelCorpus, path: Path, ids: Sequence[str], first: int) -> ParallelCorpus:
-    seen: dict[str, int] = {}
-    for line, own in enumerate(ids, first):
-        if identifier(own, at(path, line)) in seen:
-            raise ValueError(f"{at(path, line)}: got id {short_repr(own)}, which is also at line {seen[own]}. Use each id once.")
-        seen[own] = line
+    line_of: dict[str, int] = {}
+    for line, item_id in enumerate(ids, first):
+        if identifier(item_id, at(path, line)) in line_of:
+            raise ValueError(
+                f"{at(path, line)}: got id {short_repr(item_id)}, which is also at line {line_of[item_id]}. Use each id once."
+            )
+        line_of[item_id] = line
     return replace(corpus, ids=tuple(ids))
 
 
-def _check_length(path: Path, given: Sequence[object], corpus: ParallelCorpus) -> None:
-    if len(given) != len(corpus):
+def _check_length(path: Path, rows: Sequence[object], corpus: ParallelCorpus) -> None:
+    if len(rows) != len(corpus):
         raise ValueError(
-            f"{at(path, len(given))}: got {len(given)} rows for {len(corpus)} sentences of {corpus.name!r}, "
+            f"{at(path, len(rows))}: got {len(rows)} rows for {len(corpus)} sentences of {corpus.name!r}, "
             "expected one row per item."
         )

@@ -64,15 +64,41 @@ def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: in
 
 
 def corpus_of_rows(
-    name: str, source: str, given: Iterable[Row], languages: Sequence[str] | None, limit: int | None
+    name: str, source: str, rows: Iterable[Row], languages: Sequence[str] | None, limit: int | None
 ) -> ParallelCorpus:
-    """A corpus from rows with the same columns, up to `limit` of them. `source` names them in messages. Raises as `read_table`."""
+    """A corpus from rows with the same columns.
+
+    Parameters
+    ----------
+    name
+        Name of the corpus.
+    source
+        The file or dataset, for messages.
+    rows
+        The rows, each with a column for every language.
+    languages
+        Languages in any spelling. Default: all columns, each of which must then be a language, an id, a document or a known label.
+    limit
+        Read at most so many items.
+
+    Raises
+    ------
+    ValueError
+        A column or row is malformed, or a language is missing.
+
+    Example
+    -------
+    >>> from interp.text.formats.rows import Row
+    >>> rows = [Row("a.tsv:2", {"en": "Hello", "de": "Hallo"})]
+    >>> corpus_of_rows("greetings", "a.tsv", rows, languages=None, limit=None)["deu_Latn"]
+    ('Hallo',)
+    """
     layout: Layout | None = None
     texts: dict[str, list[str]] = {}
     marks: dict[str, list[str]] = {}
     ids: dict[str, str] = {}
     columns: Collection[str] = ()
-    for number, (where, nested) in enumerate(islice(given, limit)):
+    for number, (where, nested) in enumerate(islice(rows, limit)):
         values = _flat(nested, where)
         if layout is None:
             layout, columns = plan(list(values), languages, where), values.keys()
@@ -83,10 +109,10 @@ def corpus_of_rows(
             )
         for code, column in layout.texts.items():
             texts.setdefault(code, []).append(text_of(values[column], f"{where}, column {short_repr(column)}"))
-        one = identifier(values[layout.id], where) if layout.id else str(number)
-        if one in ids:
-            raise ValueError(f"{where}: got id {short_repr(one)}, which is also at {ids[one]}. Use each id once.")
-        ids[one] = where
+        row_id = identifier(values[layout.id], where) if layout.id else str(number)
+        if row_id in ids:
+            raise ValueError(f"{where}: got id {short_repr(row_id)}, which is also at {ids[row_id]}. Use each id once.")
+        ids[row_id] = where
         for column in (*layout.labels, *([layout.document] if layout.document else [])):
             marks.setdefault(column, []).append(label(values[column]))
     if layout is None:
@@ -101,20 +127,27 @@ def corpus_of_rows(
 
 
 def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) -> Layout:
-    """The role of each column. If `languages` is None, every column must be a language, an id, a document or a known label."""
+    """The role of each of the `columns`: the text of a language, the id, the document or a label.
+
+    If `languages` is None, every column must be one of these. `where` is the file and line in the `ValueError` that is raised
+    for an unknown column, and for a language without a column or with two.
+
+    >>> plan(["id", "en", "de"], None, "a.tsv:1").texts
+    {'eng_Latn': 'en', 'deu_Latn': 'de'}
+    """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
-    own = next((column for column in ID_COLUMNS if column in columns), None)
+    id_column = next((column for column in ID_COLUMNS if column in columns), None)
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
     columns_of: dict[str, list[str]] = {}
     for column in columns:
         code = language_code(column.removeprefix("sentence_"))
-        if code and column not in (own, document):
+        if code and column not in (id_column, document):
             columns_of.setdefault(code, []).append(column)
-    wanted = [one.code for one in resolve_all(languages)] if languages is not None else list(columns_of)
-    if "ind_Latn" in wanted and "ind_Latn" not in columns_of and own == "id":
-        columns_of["ind_Latn"], own = ["id"], next((column for column in ID_COLUMNS[1:] if column in columns), None)
-    for code in wanted:
+    codes = [lang.code for lang in resolve_all(languages)] if languages is not None else list(columns_of)
+    if "ind_Latn" in codes and "ind_Latn" not in columns_of and id_column == "id":
+        columns_of["ind_Latn"], id_column = ["id"], next((column for column in ID_COLUMNS[1:] if column in columns), None)
+    for code in codes:
         if len(columns_of.get(code, ())) != 1:
             got = (
                 f"columns {' and '.join(map(short_repr, columns_of[code]))} that both mean {code}"
@@ -122,26 +155,34 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
                 else f"no column for {code}"
             )
             raise ValueError(f"{where}: got {got}, expected one column per language. It has {short_repr(sorted(columns_of))}.")
-    ours = {column for names in columns_of.values() for column in names}
-    rest = [column for column in columns if column not in (own, document, *ours)]
-    unknown = [column for column in rest if column not in LABEL_COLUMNS] if languages is None else []
-    if not wanted or unknown:
+    language_columns = {column for names in columns_of.values() for column in names}
+    other_columns = [column for column in columns if column not in (id_column, document, *language_columns)]
+    unknown = [column for column in other_columns if column not in LABEL_COLUMNS] if languages is None else []
+    if not codes or unknown:
         raise ValueError(
             f"{where}: got column {short_repr((unknown or columns)[0])}, which is no known language, expected one column per "
             f"language (recognised: {', '.join(columns_of) or 'none'}). Choose with languages=[...]; other columns become labels."
         )
-    return Layout({code: columns_of[code][0] for code in wanted}, own, document, tuple(rest))
+    return Layout({code: columns_of[code][0] for code in codes}, id_column, document, tuple(other_columns))
 
 
 def identifier(value: object, where: str) -> str:
-    """The id of an item as text. Raises `ValueError`, with the place `where`, if it is no text or whole number."""
+    """The id of an item, `value`, as text. Raises `ValueError`, which names the place `where`, if it is no text or whole number.
+
+    >>> identifier(7, "a.tsv:2")
+    '7'
+    """
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
     return text_of(str(value), f"{where}, id")
 
 
 def label(value: object) -> str:
-    """A label of an item as text; JSON if it is no string."""
+    """A label `value` of an item as text; JSON if it is no string.
+
+    >>> label("news"), label([1, 2])
+    ('news', '[1, 2]')
+    """
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -151,7 +192,7 @@ def _flat(values: Mapping[str, object], where: str) -> dict[str, object]:
     if not isinstance(nested, dict):
         return dict(values)
     try:
-        inner = {one.code: nested[key] for one, key in zip(resolve_all(nested), nested, strict=True)}
+        inner = {lang.code: nested[key] for lang, key in zip(resolve_all(nested), nested, strict=True)}
     except ValueError as error:
         raise ValueError(f"{where}: translation: {error}") from None
     return {key: value for key, value in values.items() if key != "translation"} | inner

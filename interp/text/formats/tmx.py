@@ -39,7 +39,7 @@ def read_tmx(path: Path, name: str, languages: Sequence[str] | None, limit: int 
         The file is truncated, a unit lacks a language, or there is a document type or an entity. TMX needs neither, and hostile
         files use them to expand without limit.
     """
-    codes = None if languages is None else tuple(one.code for one in resolve_all(languages))
+    codes = None if languages is None else tuple(lang.code for lang in resolve_all(languages))
     return corpus_of_rows(name, at(path), _units(path, codes), codes, limit)
 
 

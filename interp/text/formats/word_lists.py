@@ -20,7 +20,7 @@ _KEY, _WORD, _SENTENCE = "word_original", "word_translation", "blank_prompt_tran
 
 
 def is_word_list(source: str | Path) -> bool:
-    """Whether a folder has word lists with cloze sentences."""
+    """Whether the folder `source` has word lists with cloze sentences."""
     files = [path for path in sorted(Path(source).glob("*.csv")) if parse_file_name(path)]
     first = next(rows(files[0]), None) if files else None
     return first is not None and _SENTENCE in first.values
@@ -48,20 +48,20 @@ def read_word_clozes(folder: str | Path, languages: Sequence[str] | None = None)
     files = {
         name.code: path for path in sorted(folder.iterdir()) if (name := parse_file_name(path)) and path.suffix in (".csv", ".tsv")
     }
-    wanted = [one.code for one in resolve_all(languages)] if languages is not None else list(files)
-    missing = [code for code in wanted if code not in files]
-    if missing or not wanted:
+    codes = [lang.code for lang in resolve_all(languages)] if languages is not None else list(files)
+    missing = [code for code in codes if code not in files]
+    if missing or not codes:
         raise ValueError(
             f"{folder.name}: got no word list in {', '.join(missing) or 'any language'}; it has {', '.join(files) or 'none'}."
         )
-    tables = {code: _clozes(files[code]) for code in wanted}
+    tables = {code: _clozes(files[code]) for code in codes}
     first, *others = tables.values()
     shared = [key for key in first if all(key in table for table in others)]
     for code, table in tables.items():
         _log.info("%s: %d of %d clozes of %s are in every language", folder.name, len(shared), len(table), code)
     if not shared:
         raise ValueError(
-            f"{folder.name}: got no word with a cloze in all of {', '.join(wanted)}, expected shared words. Choose fewer languages."
+            f"{folder.name}: got no word with a cloze in all of {', '.join(codes)}, expected shared words. Choose fewer languages."
         )
     return ParallelTask(
         f"{folder.name}/cloze",

@@ -220,5 +220,5 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
     assert isinstance(loaded, QuadrantReport)
     pd.testing.assert_frame_equal(loaded.summary(), report.summary())
     assert {"estimate", "lower", "upper", "n", "baseline", "quadrant"} <= set(loaded.summary())
-    with pytest.raises(ValueError, match="tokenizer splits"):
+    with pytest.raises(ValueError, match="survey of the tokenizer"):
         loaded.causes()

@@ -112,7 +112,7 @@ def test_a_plan_from_noise_is_not_distinguishable():
     [
         ({"budget": 5}, "budget of 5 for 6 languages"),
         ({"objective": "weighted"}, "belong together"),
-        ({"caps": {"tha_Thai": 5}}, "caps for tha_Thai"),
+        ({"caps": {"tha_Thai": 5}}, "caps: got tha_Thai, expected"),
         ({"caps": {"deu_Latn": 0}}, "above 0"),
         ({"objective": "weighted", "weights": {"deu_Latn": 1.0}}, "none for spa_Latn"),
     ],

@@ -162,7 +162,7 @@ def test_a_report_comes_back_from_disk_and_draws(planted, tmp_path):
 
 
 def test_what_is_no_series_is_named():
-    with pytest.raises(ValueError, match="no column seed"):
+    with pytest.raises(ValueError, match="a sweep without seed"):
         measure(sweep().drop(columns="seed"))
     with pytest.raises(ValueError, match="metric 'nll'"):
         measure_scaling(sweep(), MODEL, CORPUS, metric="nll")

@@ -239,14 +239,14 @@ def test_scores_of_directions_are_corpus_scores_and_their_draws_are_paired(done)
     assert direction_scores(table, "chrf", weights, baseline=True).groupby("target").nunique().eq(1).all(axis=None)
     with pytest.raises(ValueError, match="other items"):
         direction_scores(table.drop(index=table.index[-1]), "exact")
-    with pytest.raises(ValueError, match="Measured: exact, chrf"):
+    with pytest.raises(ValueError, match="was measured: exact, chrf"):
         direction_scores(table, "bleu")
     assert np.isfinite(direction_scores(table, "chrf", weights)).all(axis=None)
 
 
 def test_what_cannot_be_swept_is_named(parent, tmp_path):
     cell = _cells()[1]
-    with pytest.raises(ValueError, match="stand twice"):
+    with pytest.raises(ValueError, match="cell names twice"):
         measure_cells(parent, [cell, cell], TEST, tmp_path, **HOW)
     with pytest.raises(ValueError, match="no cell"):
         measure_cells(parent, [], TEST, tmp_path, **HOW)

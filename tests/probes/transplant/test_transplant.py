@@ -220,7 +220,7 @@ def test_bad_input_is_named():
         splits(5, None, 5, 5, 0)
     with pytest.raises(ValueError, match="5 items of one text"):
         splits(5, np.zeros(5), 5, None, 0)
-    with pytest.raises(ValueError, match="no options are listed"):
+    with pytest.raises(ValueError, match="without listed options"):
         questions(task(listed=False), "eng_Latn", shift=1)
 
 

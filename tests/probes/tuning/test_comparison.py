@@ -198,7 +198,7 @@ def test_a_gain_planted_in_one_block_enters_there_and_is_all_its_own():
     blocks = report.summary().set_index(["line", "place"])["share"]
     assert blocks["base + 1"].to_dict() == pytest.approx({"embed": 0, "0": 0, "1": 0, "2": 1, "3": 0, "head": 0}, abs=1e-5)
     assert blocks["tuned - part"].to_dict() == pytest.approx({"embed": 1, "0": 1, "1": 1, "2": 0, "3": 1, "head": 1}, abs=1e-5)
-    assert "The change of 2 alone (base + 1) brings 100%" in report.verdict()
+    assert "The change of 2 alone (base + 1) gives 100%" in report.verdict()
     with pytest.raises(ValueError, match="no embedding row"):
         measure_rows(base, tuned, MIXTURE, form="bare")
 

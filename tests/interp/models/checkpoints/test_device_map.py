@@ -262,5 +262,5 @@ def test_a_quantised_checkpoint_without_its_package_is_refused_by_name(method, p
         pytest.skip(f"{package} is installed")
     config = {"quant_method": method, **({"load_in_4bit": True} if method == "bitsandbytes" else {"bits": 4})}
     folder = _quantised(tmp_path, config, lambda name, weight: {name: weight})
-    with pytest.raises(ValueError, match=f"quantised by {method}, and what reads that is not here: "):
+    with pytest.raises(ValueError, match=f"quantised by {method}, but the library that reads it is not installed: "):
         interp.load(folder, device="cpu")
