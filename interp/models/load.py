@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import dispatch_model
@@ -19,6 +19,7 @@ from interp.models.bridge import bridge
 from interp.models.checkpoints.configurations import stored_architecture
 from interp.models.checkpoints.device_map import plan_placement, quantisation
 from interp.models.checkpoints.folders import locate
+from interp.models.checkpoints.gguf import find_gguf, read_gguf
 from interp.models.checkpoints.parts import read_config, read_tokenizer
 from interp.models.checkpoints.weights import read_weights
 from interp.models.devices import choose_device, choose_dtype, copy_modules
@@ -39,9 +40,10 @@ def load(
     Parameters
     ----------
     name_or_path
-        A name on the Hugging Face Hub, a local model folder, "bundled" (the small model of this package), or a Hugging Face model
-        in memory. A model in memory may be fine-tuned or wrapped by PEFT. It is not modified: active adapters are merged into a
-        copy (`interp.models.adapters`), and all other weights share its memory. Load it again after further training.
+        A name on the Hugging Face Hub, a local model folder, a GGUF file (or a folder with one), "bundled" (the small model of this
+        package), or a Hugging Face model in memory. GGUF weights are dequantised, to float32 unless `dtype` says otherwise. A
+        model in memory may be fine-tuned or wrapped by PEFT. It is not modified: active adapters are merged into a copy
+        (`interp.models.adapters`), and all other weights share its memory. Load it again after further training.
     tokenizer
         The tokenizer, kept exactly as given. Required for a model in memory. Default: the tokenizer beside the weights, which pads
         with its end-of-text token if it has no padding token.
@@ -106,6 +108,11 @@ def load_hf_model(
     -------
     The model, its tokenizer and its name. Raises the errors of `load`.
     """
+    if (gguf := find_gguf(name_or_path)) is not None:
+        if revision is not None:
+            raise ValueError(f"model {str(gguf)!r}: got revision {revision!r} for a file, expected none. Leave revision out.")
+        dequantised, tokenizer = read_gguf(gguf, tokenizer, choose_dtype(dtype))
+        return cast(Any, dequantised).to(choose_device(device)), tokenizer, gguf.name
     name = locate(name_or_path, revision)
     config = read_config(name, revision)
     architecture = stored_architecture(config, name)
