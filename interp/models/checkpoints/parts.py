@@ -26,7 +26,7 @@ from interp.models.checkpoints.device_map import quantisation
 from interp.models.checkpoints.leftovers import Stored, real_leftovers, stored_tensors
 from interp.vocabulary.shortened_tokenizer import read_shortened
 
-BUNDLED = Path(__file__).parents[1] / "bundled"
+BUNDLED = Path(__file__).parents[2] / "bundled"
 _LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
