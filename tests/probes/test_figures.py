@@ -150,12 +150,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "stability": stable,
     "silencing": lambda: silencing_matrices(silenced(), SIGNED),
     "patching": lambda: patch_curves(
-        rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8))}),
-        "share of the difference", TITLE, SIGNED,
+        rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(80))},
+             claim="carries"), "share of the difference", TITLE, SIGNED,
     ),
     "heads": lambda: head_maps(
-        rows({"language": CODES[:2], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8)),
-              "head": tuple(range(32))}), "share of the difference", TITLE, SIGNED
+        rows({"language": CODES[:2], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(80)),
+              "head": tuple(range(32))}, claim="opposes"), "share of the difference", TITLE, SIGNED
     ),
     "concepts": lambda: concept_curves(
         rows({"donor": ("both", "mean", "concept", "language", "other"), "readout": ("A in own", "B in donor's"),
