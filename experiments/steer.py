@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from probes.steering.measure import SubspaceReport
+    from probes.steering.report import SubspaceReport
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class PatchReport(Report):
         return frame[frame["anchor"] == (anchor or frame["anchor"].iloc[0])].reset_index(drop=True)
 
     def best(self) -> pd.DataFrame:
-        """The component with the largest effect in each language and direction.
+        """The component with the largest effect in each language and direction, of either sign.
 
         It is chosen by the same numbers, so its estimate is biased away from no effect.
         """

@@ -167,6 +167,8 @@ def measure_steering(
     """
     source, target = language(source).code, language(target).code
     strengths = sorted({float(alpha) for alpha in alphas} - {0.0}, key=abs)
+    if draws < 1:
+        raise ValueError(f"got {draws} random directions, expected at least 1 to compare with.")
     _check(acts, corpus, source, target, identify, strengths)
     bench = _Bench(model, acts, source, target, kind, template, stop, max_new_tokens, identify)
     options = [tuple(layers)] if layers else [(layer,) for layer in candidates(acts.layers)]

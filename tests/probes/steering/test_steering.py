@@ -183,6 +183,8 @@ def test_too_few_sentences_or_no_strength_are_refused():
         part(CORPUS, 3, seed=0)
     with pytest.raises(ValueError, match=r"got no strength besides 0, expected at least one other"):
         measure_steering(tiny("llama"), planted(), CORPUS, "en", "ru", alphas=(0.0,))
+    with pytest.raises(ValueError, match=r"got 0 random directions, expected at least 1"):
+        measure_steering(tiny("llama"), planted(), CORPUS, "en", "ru", draws=0)
     with pytest.raises(ValueError, match="got layer '9', expected one of 0, 1, 2, 3"):
         measure_steering(tiny("llama"), planted(), CORPUS, "en", "ru", layers=["9"])
     assert take(CORPUS, np.array([1])).ids == ("b",)
