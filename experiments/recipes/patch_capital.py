@@ -9,12 +9,12 @@ import interp
 from probes.patching.contrasts import Contrast
 from probes.patching.measure import measure_patching
 
-capitals = {
-    "France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Egypt": "Cairo", "Spain": "Madrid", "Russia": "Moscow",
-    "Greece": "Athens", "Germany": "Berlin", "Cuba": "Havana", "Austria": "Vienna", "Kenya": "Nairobi", "Portugal": "Lisbon", "Poland": "Warsaw",
-    "China": "Beijing", "Ireland": "Dublin", "England": "London", "Norway": "Oslo", "Hungary": "Budapest", "Iran": "Tehran",
-    "Sweden": "Stockholm", "Thailand": "Bangkok", "Canada": "Ottawa", "Belgium": "Brussels", "Finland": "Helsinki",
-}  # fmt: skip
+known = """
+    France Paris, Japan Tokyo, Italy Rome, Egypt Cairo, Spain Madrid, Russia Moscow, Greece Athens, Germany Berlin, Cuba Havana,
+    Austria Vienna, Kenya Nairobi, Portugal Lisbon, Poland Warsaw, China Beijing, Ireland Dublin, England London, Norway Oslo,
+    Hungary Budapest, Iran Tehran, Sweden Stockholm, Thailand Bangkok, Canada Ottawa, Belgium Brussels, Finland Helsinki
+"""
+capitals = dict(pair.split() for pair in known.split(","))
 prompt, names = "The capital of [[{}]] is the city of", list(capitals)
 pairs = [
     Contrast(prompt.format(one), prompt.format(other), f" {capitals[one]}", f" {capitals[other]}", one, "eng_Latn")

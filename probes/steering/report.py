@@ -23,7 +23,8 @@ METRICS = {
     "fidelity": "fidelity (chrF++)",
     "surprise": "surprise (nats a token)",
 }
-FITTED = "language"
+FITTED, FEWEST = "language", 6
+"""Name of the fitted edit, and the fewest sentences with which anything is claimed: of fewer even equal signs are chance."""
 _DONE = {
     "steer": "The direction from {source} to {target}",
     "leace": "Erasing the language (LEACE)",
@@ -72,17 +73,17 @@ class SubspaceReport(Report):
         clusters = self._clusters(at)
         weights = draws(len(own), self.settings["resamples"], self.settings["seed"], clusters)
         lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
-        row = {"metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own), "estimate": np.nanmean(own),
+        row = {"metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own), "estimate": float(_middle(own)),
                "lower": float(lower), "upper": float(upper)}  # fmt: skip
         found = self._random(random, weights) if random.shape[1] else None
-        row |= _interval("random", *(found or _NONE)) | {"random_highest": np.nanmean(random, axis=0).max() if found else np.nan}
+        row |= _interval("random", *(found or _NONE)) | {"random_highest": float(_middle(random).max()) if found else np.nan}
         if metric == "fidelity":
             other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
             baseline = (float(np.mean(other)), mean(other, weights))
         else:
             baseline = found or _NONE
         excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
-        gain = _interval("gain", np.nanmean(own - unedited), mean(own - unedited, weights))
+        gain = _interval("gain", float(_middle(own - unedited)), mean(own - unedited, weights))
         return row | {"baseline": baseline[0]} | excess | gain
 
     def _random(self, values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -92,18 +93,17 @@ class SubspaceReport(Report):
         """
         count = values.shape[1]
         each = mean(values, weights)  # [resample direction]
-        chosen = draws(count, len(weights), self.settings["seed"] + 1)
-        known = ~np.isnan(each)
-        total = (chosen * known).sum(axis=1)
-        picked = np.divide((chosen * np.nan_to_num(each)).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
-        middle = np.divide(
-            np.nan_to_num(each).sum(axis=1), known.sum(axis=1), out=np.full(len(total), np.nan), where=known.any(axis=1)
-        )
+        picked = draws(count, len(weights), self.settings["seed"] + 1) / count
+        middle = each.mean(axis=1)
         stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-        return float(np.nanmean(values)), middle + stretch * (picked - middle)
+        return float(_middle(values).mean()), middle + stretch * ((picked * each).sum(axis=1) - middle)
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
+
+    def _independent(self) -> int:
+        tested = self.table[self.table["part"] == "test"]
+        return int(tested["document" if "document" in tested else "item"].nunique())
 
     def choice(self) -> pd.DataFrame:
         """How each layer and strength did on the sentences that chose among them, the best first: `probes.steering.choice.choices`.
@@ -126,7 +126,9 @@ class SubspaceReport(Report):
         hits = at.loc["language"]
         start = f"{_DONE[self.settings['kind']].format(source=names[0], target=names[1])} {_where(self.settings['layers'])}"
         share = f"{hits['estimate']:.0%} of texts, random directions {hits['random']:.0%} (n={hits['n']})"
-        if hits["excess_lower"] > 0 and hits["gain_lower"] > 0:
+        if (sentences := self._independent()) < FEWEST:
+            first = f"With {sentences} sentences (or documents) nothing is claimed, {FEWEST} are needed. {start}: {share}."
+        elif hits["excess_lower"] > 0 and hits["gain_lower"] > 0:
             first = f"{start} makes the model write {names[1]}: {share}."
         else:
             first = f"{start} is not shown to make the model write {names[1]}: {share}."
@@ -150,7 +152,8 @@ class SubspaceReport(Report):
 
     def _cost(self, at: pd.DataFrame, before: pd.DataFrame) -> str:
         said, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
-        kept = "some of the meaning is kept" if said["excess_lower"] > 0 else "the meaning is not shown to be kept"
+        sure = said["excess_lower"] > 0 and self._independent() >= FEWEST
+        kept = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
         return (
             f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
             f"{self.settings['bar']:.1f} nats a token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
@@ -172,6 +175,11 @@ class SubspaceReport(Report):
 
 
 _NONE = (np.nan, np.array([np.nan]))
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The mean over items; NaN items are left out, and without any it is NaN."""
+    return np.asarray(mean(values, np.ones((1, len(values))))[0])
 
 
 def _interval(name: str, estimate: float, resampled: np.ndarray) -> dict[str, float]:

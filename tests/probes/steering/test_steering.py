@@ -22,10 +22,17 @@ from tests.support.tiny import tiny
 CORPUS = ParallelCorpus(
     "tiny",
     {
-        "eng_Latn": ("The cat sleeps.", "The dog looks at the river.", "A stone is warm."),
-        "rus_Cyrl": ("Кошка спит.", "Собака смотрит на реку.", "Камень тёплый."),
+        "eng_Latn": (
+            "The cat sleeps.",
+            "The dog looks at the river.",
+            "A stone is warm.",
+            "The cat is warm.",
+            "A dog.",
+            "A river.",
+        ),
+        "rus_Cyrl": ("Кошка спит.", "Собака смотрит на реку.", "Камень тёплый.", "Кошка тёплая.", "Собака.", "Река."),
     },
-    ids=("a", "b", "c"),
+    ids=tuple("abcdef"),
 )
 
 
@@ -179,8 +186,8 @@ def test_how_random_directions_differ_is_in_the_interval():
 
 
 def test_too_few_sentences_or_no_strength_are_refused():
-    with pytest.raises(ValueError, match="got 3 sentences in 3 documents, expected more: 3 choose"):
-        part(CORPUS, 3, seed=0)
+    with pytest.raises(ValueError, match="got 6 sentences in 6 documents, expected more: 6 choose"):
+        part(CORPUS, 6, seed=0)
     with pytest.raises(ValueError, match=r"got no strength besides 0, expected at least one other"):
         measure_steering(tiny("llama"), planted(), CORPUS, "en", "ru", alphas=(0.0,))
     with pytest.raises(ValueError, match=r"got 0 random directions, expected at least 1"):
@@ -203,6 +210,10 @@ def test_where_nothing_differs_nothing_is_claimed():
     report = measure_steering(
         tiny("llama"), acts, CORPUS, "en", "ru", layers=["3"], alphas=(1.0,), draws=1, max_new_tokens=2, resamples=20
     )
+    few = take(CORPUS, np.arange(5))
+    how = {"layers": ["3"], "alphas": (1.0,), "draws": 2, "max_new_tokens": 2, "resamples": 20}
+    said = measure_steering(tiny("llama"), planted(), few, "en", "ru", **how).verdict()
+    assert said.startswith("With 5 sentences (or documents) nothing is claimed, 6 are needed.")
     assert report.verdict().startswith(
         "The direction from English to Russian at block 3 is not shown to make the model write Russian"
     )
@@ -220,9 +231,9 @@ def test_the_identifier_decides_where_one_is_given_and_is_needed_where_scripts_a
 
 
 def test_sentences_that_fitted_the_edit_may_not_try_it():
-    acts = Activations.from_arrays({code: torch.randn(4, 3, 32) for code in CORPUS.languages}, site="mlp", ids=CORPUS.ids)
+    acts = Activations.from_arrays({code: torch.randn(4, 6, 32) for code in CORPUS.languages}, site="mlp", ids=CORPUS.ids)
     same = ParallelCorpus("arrays", CORPUS.sentences, ids=CORPUS.ids)
-    with pytest.raises(ValueError, match=r"got 3 sentences in both `acts` and `corpus` \(such as 'a'\), expected none"):
+    with pytest.raises(ValueError, match=r"got 6 sentences in both `acts` and `corpus` \(such as 'a'\), expected none"):
         measure_steering(tiny("llama"), acts, same, "en", "ru")
 
 
