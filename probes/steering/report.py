@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -73,8 +73,10 @@ class SubspaceReport(Report):
         clusters = self._clusters(at)
         weights = draws(len(own), self.settings["resamples"], self.settings["seed"], clusters)
         lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
-        row = {"metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own), "estimate": float(_middle(own)),
-               "lower": float(lower), "upper": float(upper)}  # fmt: skip
+        row: dict[str, Any] = {
+            "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
+            "estimate": float(_middle(own)), "lower": float(lower), "upper": float(upper),
+        }  # fmt: skip
         found = self._random(random, weights) if random.shape[1] else None
         row |= _interval("random", *(found or _NONE)) | {"random_highest": float(_middle(random).max()) if found else np.nan}
         if metric == "fidelity":
