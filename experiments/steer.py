@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from probes.steering.measure import SubspaceReport
+    from probes.steering.report import SubspaceReport
 
 
 @dataclass(frozen=True)
 class SteerSettings(Settings):
     """Does a direction or subspace determine the language that the model writes?
 
-    Fits an edit on one half of the sentences. On the other half, in the reference language, the model generates under the edit at
-    several strengths, and under random directions as a control. The texts are scored by language, fidelity and surprise.
+    Fits an edit on one half of the sentences. The model writes sentences of the other half again, in the reference language, under
+    the edit. Some of them choose the block and the strength; the rest test these, beside random directions. The texts are scored by
+    language, repetition, fidelity and surprise.
     """
 
     output: Path = Path("runs/steer")
@@ -27,13 +28,22 @@ class SteerSettings(Settings):
     kind: Literal["steer", "leace", "lsar"] = "steer"
     """steer: add the difference of the language means. leace, lsar: erase the language."""
     layers: tuple[str, ...] = ()
-    """Layers to edit, as `embed` or a block index. Default: the middle third."""
-    alphas: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0)
-    """Strengths of the edit. 0 (no edit) is always measured too."""
-    template: str = "{sentence}\n"
-    """Prompt template around a sentence of the reference language."""
-    tokens: int = 32
+    """Layers to edit together, as `embed` or a block index. Default: one block, chosen among eight spread over the depth."""
+    alphas: tuple[float, ...] = (1.0, 1.5, 2.0)
+    """Strengths of the edit to choose among. 0 (no edit) is always measured too."""
+    choosing: int | None = None
+    """Sentences to choose the layer and the strength on. Default: a third of the second half, at most 8."""
+    draws: int = 8
+    """Random directions of the control."""
+    template: str = '"{sentence}" = "'
+    """Prompt template around a sentence of the reference language. By default the model writes it again, and an edit can make that
+    a translation: then fidelity says whether the meaning is kept."""
+    stop: tuple[str, ...] = ('"', "\n", " = ")
+    """A text ends before any of these strings."""
+    tokens: int = 24
     """Number of tokens to generate."""
+    limit: int | None = 64
+    """Use at most this many items, drawn with --seed: half fit, up to 8 choose, the rest test. None for all."""
 
 
 def run(settings: SteerSettings) -> SubspaceReport:
@@ -53,7 +63,10 @@ def run(settings: SteerSettings) -> SubspaceReport:
         kind=settings.kind,
         layers=settings.layers,
         alphas=settings.alphas,
+        choosing=settings.choosing,
+        draws=settings.draws,
         template=settings.template,
+        stop=settings.stop,
         max_new_tokens=settings.tokens,
         seed=settings.seed,
     )

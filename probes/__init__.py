@@ -30,7 +30,7 @@ _HOMES = {
     "measure_atlas": "probes.atlas.measure",
     "AtlasReport": "probes.atlas.measure",
     "measure_steering": "probes.steering.measure",
-    "SubspaceReport": "probes.steering.measure",
+    "SubspaceReport": "probes.steering.report",
     "Eraser": "probes.linear.erasure",
     "fit_erasers": "probes.linear.erasure",
     "erase": "probes.linear.erasure",

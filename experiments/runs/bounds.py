@@ -24,7 +24,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("rank", "alpha"), (1, 65_536)),
     "flips": (1, 10_000_000),
     "resamples": (1, 100_000),
-    **dict.fromkeys(("seeds", "rotations"), (1, 10_000)),
+    **dict.fromkeys(("seeds", "rotations", "draws", "choosing"), (1, 10_000)),
     "beams": (1, 1000),
     **dict.fromkeys(("shots", "checkpoints"), (0, 10_000)),
     **dict.fromkeys(("shards", "folds", "neighbours"), (2, 100_000)),

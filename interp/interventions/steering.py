@@ -3,7 +3,8 @@
 Layers are named as in `interp.capture`: `embed` is the input of block 0, `"3"` the output of block 3 (for `site="mlp"` or
 `"attention"`, what that sublayer adds). Edits apply to every position, including attention sinks and padding, and to every step
 of a generation. Editing an attention sink can damage the model by itself, so compare with a random direction or subspace of the
-same size (`probes.random_vectors`, `probes.fit_erasers(method="random")`).
+same size (`probes.random_vectors`, `probes.fit_erasers(method="random")`; within the model's own differences:
+`probes.steering.directions`).
 """
 
 from __future__ import annotations

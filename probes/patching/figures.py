@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from probes.figures.axes import colour_bar
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
@@ -16,18 +17,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PANELS = 12
+_CLAIMS = "dots: what carries the answer, crosses: what pushes the other way (p < 0.05)"
 
 
 def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
     """`estimate` with its confidence interval over `layer`: a line per `anchor`, a panel per `language` and `direction`.
 
-    The dashed line is the baseline, without patching. `frame` is `PatchReport.summary()`.
+    The dashed line is the baseline, without patching. Dots and crosses mark the claims of the verdict. `frame` is
+    `PatchReport.summary()`.
     """
     panels, rest = _shown(frame, ["language", "direction"])
     figure, grid = _grid(len(panels), frame["direction"].nunique())
     anchors = list(dict.fromkeys(frame["anchor"]))
     for axes, ((language, direction), part) in zip(grid, panels, strict=False):
         lines(axes, part, "anchor", anchors)
+        _mark(axes, part, anchors)
         axes.axhline(float(part["baseline"].iloc[0]), color=FAINT, linewidth=0.9, linestyle=(0, (4, 2)))
         axes.set_title(f"{language} {direction}".strip(), fontsize=9, color=INK, loc="left")
     _finish(
@@ -37,7 +41,7 @@ def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) ->
         label,
         title,
         signature,
-        f"shaded: 95 % confidence interval over items; dashed: no patching{rest}",
+        f"shaded: 95 % confidence interval over items; dashed: no patching\n{_CLAIMS}{rest}",
     )
     return figure
 
@@ -52,7 +56,10 @@ def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Fi
         table = part.assign(change=part["estimate"] - part["baseline"]).pivot(index="layer", columns="head", values="change")
         image = axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-largest, vmax=largest, origin="lower", aspect="auto")
         axes.set_title(f"{language} {direction} {anchor}".strip(), fontsize=9, color=INK, loc="left")
+        _mark_map(axes, part, table)
         axes.set_xticks(range(0, table.shape[1], -(-table.shape[1] // 12)))
+        step = -(-len(table) // 12)
+        axes.set_yticks(range(0, len(table), step), [str(block) for block in table.index[::step]])
         axes.set_xlabel("head", fontsize=9, color=INK)
         axes.tick_params(labelsize=8.5, color=FAINT, labelcolor=INK, length=3)
         axes.spines[:].set_color("#DDDDDD")
@@ -61,7 +68,7 @@ def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Fi
     figure.supylabel("layer", fontsize=9, color=INK)
     colour_bar(figure, image, list(grid[: len(panels)]), f"change, {label}")
     headline(figure, title)
-    sign(figure, signature, f"change relative to no patching{rest}")
+    sign(figure, signature, f"change relative to no patching\n{_CLAIMS}{rest}")
     return figure
 
 
@@ -86,9 +93,27 @@ def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> No
         colour = PALETTE[names.index(str(name)) % len(PALETTE)]
         x = own["layer"].astype(int).to_numpy()
         axes.fill_between(x, own["lower"], own["upper"], color=colour, alpha=0.16, linewidth=0)
-        axes.plot(x, own["estimate"], color=colour, linewidth=1.8, marker="o", markersize=2.5, label=str(name).replace("_", " "))
+        axes.plot(x, own["estimate"], color=colour, linewidth=1.8, label=str(name).replace("_", " "))
     despine(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     axes.set_xlabel("layer", fontsize=9, color=INK)
+
+
+def _mark(axes: Axes, part: pd.DataFrame, anchors: Sequence[str]) -> None:
+    """Dots where the answer is carried and crosses where patching pushes the other way, as the column `claim` says."""
+    for anchor, own in part.groupby("anchor", sort=False):
+        for claim, marker, size in (("carries", "o", 16), ("opposes", "x", 22)):
+            at = own[own["claim"] == claim]
+            colour = PALETTE[anchors.index(str(anchor)) % len(PALETTE)]
+            axes.scatter(at["layer"].astype(int), at["estimate"], size, color=colour, marker=marker, linewidths=1.3, zorder=3)
+
+
+def _mark_map(axes: Axes, part: pd.DataFrame, table: pd.DataFrame) -> None:
+    for claim, marker in (("carries", "o"), ("opposes", "x")):
+        at = part[part["claim"] == claim]
+        axes.scatter(
+            table.columns.get_indexer(at["head"]), table.index.get_indexer(at["layer"]), 5, color=INK, marker=marker, linewidths=0.7
+        )
 
 
 def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple, pd.DataFrame]], str]:

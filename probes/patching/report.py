@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from probes.patching.claims import Claims, claims
 from probes.patching.figures import head_maps, patch_curves
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, holm, sign_flip
+from probes.statistics.resampling import bootstrap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = ["language", "direction", "anchor", "layer", "head"]
+_HALF = 0.5
 
 
 class PatchReport(Report):
@@ -38,33 +40,50 @@ class PatchReport(Report):
     question = "Which component causes the answer?"
 
     def summary(self) -> pd.DataFrame:
-        """One row per language, direction, anchor, layer and head: `estimate, lower, upper, n, baseline, raw, p_holm`.
+        """One row per language, direction, anchor, layer and head: `estimate, lower, upper, n, baseline, raw, p, claim`.
 
         The estimate is normalised to 0 for the corrupt and 1 for the clean run: (value - corrupt) / mean(clean - corrupt). It is
         a ratio of means, so that a single pair with nearly equal runs does not dominate. The bounds are a 95 % bootstrap confidence
         interval over pairs. `baseline` is the value without patching: 0 for denoise, 1 for noise. `raw` is the mean change of the
-        metric, and `p_holm` the sign-flip p-value of that change, Holm-corrected over all layers and positions.
+        metric.
+
+        `claim` is what the verdict and the figures say of the cell. "carries": patching moves the answer towards the donor's run,
+        for the residual stream by more than half of the difference. "opposes": it moves the answer away from the donor's run.
+        `p` is that of the claim (`probes.patching.claims`), corrected over all cells, languages and directions.
         """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
         parts = []
-        for (language, direction), part in self.table.groupby(["language", "direction"], sort=False):
+        groups = self.table.groupby(["language", "direction"], sort=False)
+        for (language, direction), part in groups:
             n = part["item"].nunique()
-            values = {name: part[name].to_numpy(dtype=float).reshape(n, -1) for name in ("value", "clean", "corrupt")}
+            values, start = (
+                _values(part),
+                part["corrupt" if direction == "denoise" else "clean"].to_numpy(dtype=float).reshape(n, -1),
+            )
             cells = part.iloc[: values["value"].shape[1]][["anchor", "layer", "head"]].reset_index(drop=True)
-            start = values["corrupt"] if direction == "denoise" else values["clean"]
-            change, scale = values["value"] - start, (values["clean"] - values["corrupt"]).mean()
+            scale = (values["clean"] - values["corrupt"]).mean()
             shares = (values["value"] - values["corrupt"]) / (scale or np.nan)  # NaN where both runs answer alike
             lower, upper = bootstrap(shares, self.settings["resamples"], self.settings["seed"])
-            p = holm(sign_flip(change, 2000, self.settings["seed"]))
+            found = self._claims(part, str(direction), groups.ngroups)
             parts.append(cells.assign(
                 language=language, direction=direction, estimate=shares.mean(axis=0), lower=lower, upper=upper, n=n,
-                baseline=0.0 if direction == "denoise" else 1.0, raw=change.mean(axis=0), p_holm=p,
+                baseline=0.0 if direction == "denoise" else 1.0, raw=(values["value"] - start).mean(axis=0),
+                p=found.p, claim=found.claim,
             ))  # fmt: skip
         frame = pd.concat(parts, ignore_index=True)
         return frame[[*CELL, *[name for name in frame if name not in CELL]]]
+
+    def _claims(self, part: pd.DataFrame, direction: str, families: int) -> Claims:
+        """What is claimed of every cell in one direction; `part` may hold several languages."""
+        values = _values(part)
+        whole = (values["clean"] - values["corrupt"])[:, 0]
+        moved = values["value"] - values["corrupt"] if direction == "denoise" else values["clean"] - values["value"]
+        items = part["item"].to_numpy().reshape(len(moved), -1)[:, 0]
+        share = _HALF if self.settings["site"].startswith("residual") else 0.0
+        return claims(moved, whole, share, seed=self.settings["seed"], clusters=items, families=families)
 
     def effect(self, direction: str = "denoise", anchor: str | None = None) -> pd.DataFrame:
         """The rows of `summary` for one direction (`denoise` or `noise`) and one anchor (default: the first)."""
@@ -72,7 +91,7 @@ class PatchReport(Report):
         return frame[frame["anchor"] == (anchor or frame["anchor"].iloc[0])].reset_index(drop=True)
 
     def best(self) -> pd.DataFrame:
-        """The component with the largest effect in each language and direction.
+        """The component with the largest effect in each language and direction, of either sign.
 
         It is chosen by the same numbers, so its estimate is biased away from no effect.
         """
@@ -81,32 +100,31 @@ class PatchReport(Report):
         return frame.loc[rows].drop(columns="size").reset_index(drop=True)
 
     def verdict(self) -> str:
-        """Which components matter, for up to four languages.
+        """Where the answer is carried, in a sentence; then where patching pushes the other way, and each language by itself.
 
-        For the residual stream, the blocks at which patching one position moves more than half of the clean-corrupt difference. The
-        last block at the last token moves all of it in any model. For other sites, the component with the largest effect.
+        The first sentence is about the first direction, over all languages together (items are resampled with all their
+        languages). It is made of the cells of which a claim holds at p < 0.05 over all cells; so is the rest.
         """
-        texts = [self._describe(str(language), part) for language, part in self._summary.groupby("language", sort=False)]
-        return "; ".join(texts[:4]) + ("." if len(texts) <= 4 else f"; and {len(texts) - 4} more languages.")
+        from probes.patching.verdict import verdict
 
-    def _describe(self, language: str, frame: pd.DataFrame) -> str:
-        direction = frame["direction"].iloc[0]
-        frame = frame[frame["direction"] == direction]
-        name = f"{language} ({direction}, n={frame['n'].iloc[0]})".strip()
-        if frame["estimate"].isna().all():
-            return f"{name}: both prompts give the same answer, so there is nothing to carry"
-        if not self.settings["site"].startswith("residual"):
-            row = frame.loc[(frame["estimate"] - frame["baseline"]).abs().idxmax()]
-            where = f"{self.settings['site']} {row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")
-            clear = "" if row["p_holm"] < 0.05 else ", not distinguishable from no effect"
-            amount = f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
-            return f"{name}: largest effect at {row['anchor']}, {where}: {amount}{clear}"
+        return verdict(self._pooled, self._summary, self.settings["site"])
+
+    @cached_property
+    def _pooled(self) -> pd.DataFrame:
+        """Every cell in every direction over all languages: `direction, anchor, layer, head, share, claim, n`.
+
+        `share` is what patching moves towards the donor's run, a share of the difference between the runs.
+        """
         parts = []
-        for anchor, own in frame.groupby("anchor", sort=False):
-            layers = own.loc[(own["estimate"] - own["baseline"]).abs() > 0.5, "layer"]
-            span = "at no block" if layers.empty else f"at blocks {layers.min()} to {layers.max()}"
-            parts.append(f"{anchor} {span}")
-        return f"{name}: patching moves over half of the difference at {', '.join(parts)}"
+        groups = self.table.groupby("direction", sort=False)
+        for direction, part in groups:
+            values, found = _values(part), self._claims(part, str(direction), groups.ngroups)
+            scale = (values["clean"] - values["corrupt"]).mean() or np.nan
+            start = "corrupt" if direction == "denoise" else "clean"
+            share = (values["value"] - values[start]).mean(axis=0) / (scale if direction == "denoise" else -scale)
+            cells = part.iloc[: len(share)][["anchor", "layer", "head"]].reset_index(drop=True)
+            parts.append(cells.assign(direction=direction, share=share, claim=found.claim, n=part["item"].nunique()))
+        return pd.concat(parts, ignore_index=True)
 
     def figures(self) -> dict[str, Figure]:
         """Effects over layers, a line per anchor; for heads, a map of layers and heads."""
@@ -118,3 +136,9 @@ class PatchReport(Report):
         """The metric after patching in one direction, `[item cell]`, with cells in the order of the table."""
         part = self.table[self.table["direction"] == direction]
         return part["value"].to_numpy(dtype=float).reshape(part.groupby(["language", "item"], sort=False).ngroups, -1)
+
+
+def _values(part: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The metric after patching and in both unpatched runs, `[item cell]`; an item in another language is another row."""
+    rows = part.groupby(["language", "item"], sort=False).ngroups
+    return {name: part[name].to_numpy(dtype=float).reshape(rows, -1) for name in ("value", "clean", "corrupt")}

@@ -81,10 +81,11 @@ def halves(corpus: ParallelCorpus, seed: int) -> tuple[ParallelCorpus, ParallelC
     (5, 5, set())
     """
     first, second = split(corpus.documents or corpus.ids, 2, seed)[0]
-    return _take(corpus, first), _take(corpus, second)
+    return take(corpus, first), take(corpus, second)
 
 
-def _take(corpus: ParallelCorpus, rows: Int[np.ndarray, " item"]) -> ParallelCorpus:
+def take(corpus: ParallelCorpus, rows: Int[np.ndarray, " item"]) -> ParallelCorpus:
+    """The sentences of a corpus at some positions, with their ids, documents and labels."""
     return replace(
         corpus,
         sentences={code: tuple(texts[row] for row in rows) for code, texts in corpus.sentences.items()},

@@ -1,129 +1,82 @@
 """Can a direction make the model write another language, and does erasing the language stop it?
 
-An edit is fitted on some sentences and applied to the running model while it continues others, at several strengths. Each generated
-text is scored by its language, by its fidelity (chrF++ against the translation) and by its surprise (loss under the unedited
-model). The control at each strength are random directions of the same norm, or random subspaces of the same rank.
+An edit is fitted on some sentences and applied to the running model while it continues others. Each generated text is scored by its
+language, its repetition, its fidelity (chrF++ against the translation) and its surprise (loss under the unedited model). The layer
+and the strength are chosen on some sentences and tested on others, beside random directions of the same norm that lie, like the
+fitted one, within the differences of the model's own states (`probes.steering.directions`).
 
-When the number misleads: a repetitive text has a low surprise, so read it together with the fidelity. Read the whole curve, not its
-best strength. By default the script identifies the language, which fails for two languages of one script; then give `identify`.
+The default prompt is an equation, `"sentence" = "`, without the name of a language. Unedited, a model writes the sentence
+again (the bundled one in any language). Where the edit changes the language and leaves the meaning, it translates, and the
+fidelity rises above that of the same texts against translations of other sentences. After a prompt that leaves open what follows
+(the sentence and a line break), a text says something else in any case, and its fidelity means nothing.
+
+When the number misleads: read the language with the repetition and the fidelity, as a few words in a circle have a low surprise.
+Directions that are fitted on pooled states with an attention sink in them are mostly the sink.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from interp.activations.spans import Template
-from interp.activations.store import Activations
+from interp.activations.store import Activations, choose_rows
 from interp.generation.generate import generate
-from interp.generation.score import score
 from interp.interventions.steering import Edit, edited
 from interp.languages import language
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import scripts_of
-from probes.linear.erasure import Method, fit_erasers, language_vectors, random_vectors
-from probes.report import Report, with_receipts
-from probes.statistics.resampling import bootstrap
-from probes.translation.text_scores import in_script, item_scores, overlap_counts
+from probes.report import with_receipts
+from probes.steering.choice import CHOOSING, candidates, choices, part
+from probes.steering.directions import Kind, fitted_edits, random_edits, scaled
+from probes.steering.report import FITTED, SubspaceReport
+from probes.steering.texts import Judge
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from interp.models.load import TransformerBridge
 
-Kind = Literal["steer", "leace", "lsar"]
-METRICS = {"language": "texts in the target language", "fidelity": "fidelity (chrF++)", "surprise": "surprise (nats a token)"}
-_FITTED = "language"
+EQUATION = '"{sentence}" = "'
+STOPS = ('"', "\n", " = ")
+STRENGTHS = (1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
-class SubspaceReport(Report):
-    """Generated texts and their scores at each strength of an edit, as `measure_steering` measures them.
+class _Bench:
+    """What is the same for every edit: the model, the fitting states, and how texts are written and judged."""
 
-    `table` has one row per strength (`alpha`), `direction` ("language", the fitted edit, or "random 0", ...) and sentence (`item`):
-    the generated `text`; `language`, 1 if it is in the target language, else 0; `fidelity`, chrF++ against the translation;
-    `surprise`, the loss under the unedited model in nats per token.
+    model: TransformerBridge
+    acts: Activations
+    source: str
+    target: str
+    kind: Kind
+    template: str
+    stop: Sequence[str]
+    max_new_tokens: int
+    identify: Callable[[str], str] | None
 
-    Example
-    -------
-    >>> import interp, probes
-    >>> from probes.statistics.folds import halves
-    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=12)
-    >>> first, second = halves(corpus, seed=0)
-    >>> report = probes.measure_steering(
-    ...     model, interp.capture(model, first), second.select(limit=2), "eng_Latn", "zho_Hans", alphas=[1.0], draws=1,
-    ...     max_new_tokens=2, resamples=10,
-    ... )
-    >>> report.table["direction"].unique().tolist()
-    ['language', 'random 0']
-    """
+    def edits(self, layers: Sequence[str], draw_seed: int | None = None) -> dict[str, Edit]:
+        """The fitted edit of some layers, or a random one."""
+        own = self.acts.select(layers=layers)
+        if draw_seed is None:
+            return fitted_edits(own, self.kind, self.source, self.target)
+        return random_edits(own, self.kind, self.source, self.target, draw_seed)
 
-    question: ClassVar[str] = "Does a direction or subspace determine the language that the model writes?"
+    def judge(self, corpus: ParallelCorpus) -> Judge:
+        before, after = Template(self.template).around(language(self.source))
+        prompts = [f"{before}{sentence}{after}" for sentence in corpus[self.source]]
+        return Judge(self.model, prompts, corpus[self.target], self.target, self.identify)
 
-    def summary(self) -> pd.DataFrame:
-        """One row per metric and strength: `estimate, lower, upper, n, baseline`.
-
-        `baseline` is the mean over random directions, with bounds `random_lower, random_upper`; `excess` is the difference, with
-        bounds `excess_lower, excess_upper`. Bounds are 95 % bootstrap confidence intervals over sentences or documents.
-        """
-        return pd.DataFrame(
-            [self._row(metric, alpha, at) for metric in METRICS for alpha, at in self.table.groupby("alpha", sort=True)]
-        )
-
-    def _row(self, metric: str, alpha: float, at: pd.DataFrame) -> dict[str, object]:
-        wide = at.pivot(index="item", columns="direction", values=metric)
-        own, random = wide[_FITTED].to_numpy(), wide.drop(columns=_FITTED).mean(axis=1).to_numpy()
-        values = np.stack([own, random, own - random], axis=1)
-        lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"], self._clusters(at))
-        mean = np.nanmean(values, axis=0)
-        row = {"metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own)}
-        names = (
-            ("estimate", "lower", "upper"),
-            ("baseline", "random_lower", "random_upper"),
-            ("excess", "excess_lower", "excess_upper"),
-        )
-        return row | {
-            name: column[k] for k, three in enumerate(names) for name, column in zip(three, (mean, lower, upper), strict=True)
-        }
-
-    def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
-        return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
-
-    def verdict(self) -> str:
-        """The lowest strength at which the model writes the target language more than under random directions, and its cost."""
-        rows = self.summary().set_index(["metric", "alpha"])
-        hits = rows.loc["language"]
-        above = hits[hits["excess_lower"] > 0]
-        before, target = hits.loc[0.0, "estimate"], self.settings["target"]
-        if above.empty:
-            return (
-                f"No strength makes the model write {target} more often than random directions do: in {hits['estimate'].max():.0%} "
-                f"of texts at most (unedited {before:.0%}, random directions {hits['baseline'].max():.0%})."
-            )
-        alpha = above.index[0]
-        fidelity, surprise = (rows.loc[(name, alpha), "estimate"] for name in ("fidelity", "surprise"))
-        fidelity_before, surprise_before = (rows.loc[(name, 0.0), "estimate"] for name in ("fidelity", "surprise"))
-        return (
-            f"From strength {alpha:g}, the model writes {target} in {_interval(above.iloc[0])} of texts (unedited {before:.2f}, "
-            f"random directions {above['baseline'].iloc[0]:.2f}). The fidelity is {fidelity:.1f} (unedited {fidelity_before:.1f}), "
-            f"the surprise {surprise:.2f} (unedited {surprise_before:.2f})."
-            f"{'' if fidelity > fidelity_before else ' The edit changes the language but does not translate the meaning.'}"
-        )
-
-    def figures(self) -> dict[str, Figure]:
-        """Each metric over the strength of the edit."""
-        from probes.steering.figures import alpha_curves
-
-        title = f"{self.settings['kind']}: {self.settings['source']} to {self.settings['target']}"
-        return {"alpha": alpha_curves(self.summary(), METRICS, title, str(self.signature))}
+    def attempt(self, judge: Judge, bar: float, edits: Mapping[str, Edit], alpha: float) -> pd.DataFrame:
+        """The texts written under an edit, one row per prompt, with their scores."""
+        with edited(self.model, scaled(dict(edits), alpha) if alpha else {}, self.acts.site):
+            texts = generate(self.model, judge.prompts, max_new_tokens=self.max_new_tokens, stop=self.stop)
+        return judge.judge(texts, bar).assign(alpha=float(alpha))
 
 
 @with_receipts
@@ -136,15 +89,17 @@ def measure_steering(
     *,
     kind: Kind = "steer",
     layers: Sequence[str] | None = None,
-    alphas: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0),
-    template: str = "{sentence}\n",
-    draws: int = 3,
-    max_new_tokens: int = 32,
+    alphas: Sequence[float] = STRENGTHS,
+    choosing: int | None = None,
+    template: str = EQUATION,
+    stop: Sequence[str] = STOPS,
+    draws: int = 8,
+    max_new_tokens: int = 24,
     identify: Callable[[str], str] | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> SubspaceReport:
-    """Continue sentences of one language under an edit, at several strengths, and measure how often the text is in another.
+    """Let the model write sentences again under an edit, and measure how often it writes them in another language.
 
     Parameters
     ----------
@@ -153,27 +108,34 @@ def measure_steering(
     acts
         Activations that the edit is fitted on, in both languages. They must be of other sentences than `corpus`.
     corpus
-        Sentences to continue, in both languages; the translations measure the fidelity.
+        Sentences for the prompts, in both languages; the translations measure the fidelity. Some of them choose the layer and the
+        strength, and the others test them.
     source, target
         Language of the prompts and language to steer to, in any spelling.
     kind
         `steer` adds alpha times the difference of the language means. `leace` and `lsar` move the activations by a share alpha
         towards their erased values.
     layers
-        Layers to edit, by name ("embed", "0", ...). Default: the middle third of the layers of `acts`.
+        Layers to edit, all at once, by name ("embed", "0", ...). Default: one block, chosen among eight that are spread evenly over
+        the depth.
     alphas
-        Strengths of the edit. 0, no edit, is always added.
+        Strengths to choose among. All are tested too. With `layers` and one strength nothing is chosen.
+    choosing
+        Number of sentences of `corpus` to choose on. Default: a third of them, at most 8.
     template
         Prompt template around a sentence, with {sentence}.
+    stop
+        Strings at which a text ends. Default: the closing quotation mark, the end of the line, or another " = ". A sentence with
+        quotation marks of its own ends early.
     draws
-        Number of random directions (or subspaces) of the control.
+        Number of random directions (or subspaces) of the control, at the chosen layer and strength.
     max_new_tokens
         Number of tokens to generate.
     identify
         Function that gives the FLORES-200 code of a text. Default: a text is in the target language if most of its letters are in
         the script of that language, so the two languages must have different scripts.
     seed
-        Random seed of the control directions and of the bootstrap.
+        Random seed of the sentences to choose on, of the control directions and of the bootstrap.
     resamples
         Number of bootstrap resamples.
 
@@ -184,7 +146,7 @@ def measure_steering(
     Raises
     ------
     ValueError
-        `acts` and `corpus` share sentences, or the languages share a script and `identify` is not given.
+        `acts` and `corpus` share sentences, there are too few, or the languages share a script and `identify` is not given.
 
     References
     ----------
@@ -196,44 +158,51 @@ def measure_steering(
     >>> from probes.statistics.folds import halves
     >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=12)
     >>> first, second = halves(corpus, seed=0)
-    >>> acts, texts = interp.capture(model, first), second.select(limit=2)
+    >>> acts, texts = interp.capture(model, first), second.select(limit=4)
     >>> report = probes.measure_steering(
-    ...     model, acts, texts, "eng_Latn", "zho_Hans", alphas=[1.0], draws=1, max_new_tokens=2, resamples=10
+    ...     model, acts, texts, "eng_Latn", "zho_Hans", alphas=[1.0], choosing=2, draws=2, max_new_tokens=2, resamples=10
     ... )
-    >>> report.table.groupby(["direction", "alpha"]).size().tolist()
-    [2, 2, 2, 2]
+    >>> len(report.choice()), report.table.query("part == 'test'").groupby(["direction", "alpha"]).size().tolist()
+    (8, [2, 2, 2, 2])
     """
     source, target = language(source).code, language(target).code
-    alphas = sorted({0.0, *alphas})
-    _check(acts, corpus, source, target, identify)
-    third = len(acts.layers) // 3
-    acts = acts.select(layers=list(layers) if layers else list(acts.layers[third : max(third + 1, 2 * third)]))
-    before, after = Template(template).around(language(source))
-    prompts = [f"{before}{sentence}{after}" for sentence in corpus[source]]
-    directions = {_FITTED: _edits(acts, kind, source, target, None, seed)}
-    directions |= {f"random {draw}": _edits(acts, kind, source, target, draw, seed) for draw in range(draws)}
+    strengths = sorted({float(alpha) for alpha in alphas} - {0.0}, key=abs)
+    if draws < 1:
+        raise ValueError(f"got {draws} random directions, expected at least 1 to compare with.")
+    _check(acts, corpus, source, target, identify, strengths)
+    bench = _Bench(model, acts, source, target, kind, template, stop, max_new_tokens, identify)
+    options = [tuple(layers)] if layers else [(layer,) for layer in candidates(acts.layers)]
+    for option in options:
+        choose_rows(acts.layers, option)
+    chosen, alpha, tried, frames = options[0], strengths[0], 0, []
+    if len(options) * len(strengths) > 1:
+        count = min(CHOOSING, max(1, len(corpus) // 3)) if choosing is None else choosing
+        on, corpus = part(corpus, count, seed)
+        frames, tried = [_choose(bench, on, options, strengths)], len(on)
+        best = choices(frames[0]).iloc[0]
+        chosen, alpha = tuple(best["layer"].split(",")), float(best["alpha"])
+    bar, table = _test(bench, corpus, chosen, strengths, alpha, draws, seed)
+    settings = {
+        "kind": kind, "source": source, "target": target, "layers": list(chosen), "alpha": alpha, "draws": draws, "bar": bar,
+        "order": [",".join(option) for option in options], "identified": identify is None, "fitted": len(acts),
+        "resamples": resamples, "seed": seed,
+    }  # fmt: skip
+    signed = {"site": acts.site, "layers": ",".join(chosen), "alpha": f"{alpha:g}", "direction": f"{source}>{target}",
+              "draws": draws, "chosen_on": tried, "fitted": str(acts.signature.corpus), "boot": resamples,
+              "seed": seed}  # fmt: skip
+    return SubspaceReport(
+        pd.concat([*frames, table], ignore_index=True),
+        Signature(kind, acts.signature.model, corpus.identity, signed),
+        settings=settings,
+        notes=_notes(settings, len(corpus)),
+    )
 
-    def scores(edits: Mapping[str, Edit], alpha: float) -> pd.DataFrame:
-        with edited(model, {layer: partial(_scaled, edit=edit, alpha=alpha) for layer, edit in edits.items()}, acts.site):
-            texts = generate(model, prompts, max_new_tokens=max_new_tokens)
-        return _score(model, prompts, texts, corpus[target], target, identify)
 
-    untouched = scores({}, 0.0)
-    frames = [
-        (scores(edits, alpha) if alpha else untouched).assign(item=corpus.ids, alpha=float(alpha), direction=name)
-        for name, edits in tqdm(directions.items(), desc=kind, unit="direction")
-        for alpha in alphas
-    ]
-    table = pd.concat(frames, ignore_index=True)
-    if corpus.documents:
-        table["document"] = np.tile(corpus.documents, len(frames))
-    settings = {"kind": kind, "source": source, "target": target, "resamples": resamples, "seed": seed}
-    signed = {"site": acts.site, "layers": ",".join(acts.layers), "direction": f"{source}>{target}", "draws": draws,
-             "fitted": str(acts.signature.corpus), "boot": resamples, "seed": seed}  # fmt: skip
-    return SubspaceReport(table, Signature(kind, acts.signature.model, corpus.identity, signed), settings=settings)
-
-
-def _check(acts: Activations, corpus: ParallelCorpus, source: str, target: str, identify: Callable | None) -> None:
+def _check(
+    acts: Activations, corpus: ParallelCorpus, source: str, target: str, identify: Callable | None, strengths: Sequence[float]
+) -> None:
+    if not strengths:
+        raise ValueError("got no strength besides 0, expected at least one other, such as alphas=[1.0].")
     shared = set(acts.ids) & set(corpus.ids) if acts.signature.corpus.name == corpus.name else set()
     if shared:
         raise ValueError(
@@ -244,45 +213,43 @@ def _check(acts: Activations, corpus: ParallelCorpus, source: str, target: str, 
         raise ValueError(f"got {source} and {target}, which share a script, expected two scripts. For one script give `identify`.")
 
 
-def _edits(acts: Activations, kind: Kind, source: str, target: str, draw: int | None, seed: int) -> dict[str, Edit]:
-    """The edit of each layer at strength 1: the fitted one, or for a `draw` a random one of the same norm or rank."""
-    if kind == "steer":
-        vectors = language_vectors(acts, source, target)
-        vectors = vectors if draw is None else random_vectors(vectors, seed + draw)
-        return {layer: partial(_add, vector=vector) for layer, vector in vectors.items()}
-    method: Method = kind if draw is None else "random"
-    states = {code: acts[code] for code in acts.languages}
-    return {
-        layer: fit_erasers({code: layers[row] for code, layers in states.items()}, method, seed=seed + (draw or 0))[source]
-        for row, layer in enumerate(acts.layers)
-    }
+def _choose(bench: _Bench, corpus: ParallelCorpus, options: Sequence[tuple[str, ...]], strengths: Sequence[float]) -> pd.DataFrame:
+    """The texts of every option (layers that are edited together) at every strength."""
+    judge, frames = bench.judge(corpus), []
+    bar = judge.unrelated()
+    with tqdm(total=len(options) * len(strengths), desc="choose", unit="edit") as progress:
+        for option in options:
+            edits = bench.edits(option)
+            for alpha in strengths:
+                frames.append(bench.attempt(judge, bar, edits, alpha).assign(layer=",".join(option)))
+                progress.update()
+    return _described(frames, corpus).assign(part="choose", direction=FITTED)
 
 
-def _scaled(x: Tensor, edit: Edit, alpha: float) -> Tensor:
-    return x + alpha * (edit(x) - x)
+def _test(
+    bench: _Bench, corpus: ParallelCorpus, layers: Sequence[str], strengths: Sequence[float], alpha: float, draws: int, seed: int
+) -> tuple[float, pd.DataFrame]:
+    """The bar of plausibility, and the texts: unedited, edited at every strength, and under random edits at `alpha`."""
+    judge, edits = bench.judge(corpus), bench.edits(layers)
+    bar = judge.unrelated()
+    asked = [(FITTED, edits, strength) for strength in (0.0, *strengths)]
+    asked += [(f"random {draw}", bench.edits(layers, seed + draw), alpha) for draw in range(draws)]
+    frames = [
+        bench.attempt(judge, bar, own, strength).assign(direction=name, layer=",".join(layers))
+        for name, own, strength in tqdm(asked, desc=bench.kind, unit="edit")
+    ]
+    return bar, _described(frames, corpus).assign(part="test")
 
 
-def _add(x: Tensor, vector: Tensor) -> Tensor:
-    return x + vector.to(x)
+def _described(frames: Sequence[pd.DataFrame], corpus: ParallelCorpus) -> pd.DataFrame:
+    table = pd.concat([frame.assign(item=corpus.ids) for frame in frames], ignore_index=True)
+    return table.assign(document=np.tile(corpus.documents, len(frames))) if corpus.documents else table
 
 
-def _score(
-    model: TransformerBridge,
-    prompts: Sequence[str],
-    texts: Sequence[str],
-    references: Sequence[str],
-    target: str,
-    identify: Callable | None,
-) -> pd.DataFrame:
-    hits = [in_script(text, target) if identify is None else float(identify(text) == target) for text in texts]
-    written = [row for row, text in enumerate(texts) if text]
-    surprise = np.full(len(texts), np.nan)
-    if written:
-        scores = score(model, [prompts[row] for row in written], [texts[row] for row in written])
-        surprise[written] = -np.array(scores.log_probs) / np.array(scores.tokens)
-    fidelity = item_scores("chrf", overlap_counts("chrf", texts, references, target), target)
-    return pd.DataFrame({"text": list(texts), "language": hits, "fidelity": fidelity, "surprise": surprise})
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+def _notes(settings: Mapping[str, object], tested: int) -> tuple[str, ...]:
+    notes = ["The script of its letters identifies the language of a text."] if settings["identified"] else []
+    if settings["draws"] == 1:
+        notes.append("With one random direction the intervals do not say how random directions differ.")
+    if tested < 20:
+        notes.append(f"{tested} test sentences are few: intervals are too narrow, and all-or-nothing ones have no width.")
+    return tuple(notes)

@@ -25,7 +25,7 @@ from probes.lens.tokens_figures import token_grid
 from probes.linear.figures import probe_curves, transfer_matrices
 from probes.neurons.figures import layer_histogram, silencing_matrices, stability_bars
 from probes.patching.figures import concept_curves, head_maps, patch_curves
-from probes.steering.figures import alpha_curves
+from probes.steering.figures import alpha_curves, choice_map
 from probes.translation.figures import score_dots, score_matrix
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.tuning.figures import (
@@ -150,12 +150,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "stability": stable,
     "silencing": lambda: silencing_matrices(silenced(), SIGNED),
     "patching": lambda: patch_curves(
-        rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8))}),
-        "share of the difference", TITLE, SIGNED,
+        rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(80))},
+             claim="carries"), "share of the difference", TITLE, SIGNED,
     ),
     "heads": lambda: head_maps(
-        rows({"language": CODES[:2], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(8)),
-              "head": tuple(range(32))}), "share of the difference", TITLE, SIGNED
+        rows({"language": CODES[:2], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(80)),
+              "head": tuple(range(32))}, claim="opposes"), "share of the difference", TITLE, SIGNED
     ),
     "concepts": lambda: concept_curves(
         rows({"donor": ("both", "mean", "concept", "language", "other"), "readout": ("A in own", "B in donor's"),
@@ -169,8 +169,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         {layer: pd.DataFrame(np.ones((1, 6)), ["all"], CODES) for layer in LAYERS}, "language", "accuracy", SIGNED
     ),
     "steering": lambda: alpha_curves(
-        rows({"metric": ("language", "fidelity"), "alpha": (0.0, 1.0, 2.0)}).assign(random_lower=0.0, random_upper=0.1),
-        {"language": "texts in the target language", "fidelity": "fidelity (chrF++)"}, TITLE, SIGNED,
+        rows({"metric": ("language", "fidelity"), "alpha": (0.0, 1.0, 2.0)}, random=0.05, random_lower=0.0, random_upper=0.1),
+        {"language": "texts in the target language", "fidelity": "fidelity (chrF++)"}, 1.0, TITLE, SIGNED,
+    ),
+    "steering choice": lambda: choice_map(
+        rows({"layer": ("embed", *map(str, range(0, 80, 10)), "79"), "alpha": (1.0, 2.0)}, score=0.5, language=1, fidelity=9.0),
+        ("embed", *map(str, range(80))), TITLE, SIGNED,
     ),
     "translations": lambda: score_matrix(pd.DataFrame(np.full((6, 6), 0.5), CODES, CODES), TITLE, "share in the script", SIGNED),
     "scores": lambda: score_dots(rows({"language": CODES}), TITLE, "accuracy of the choice", SIGNED),

@@ -1,0 +1,131 @@
+"""What a patching report says in words: where the answer sits, where patching pushes the other way, and what that rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from probes.patching.claims import CARRIES, FEWEST, OPPOSES, SURE, runs, spell
+
+_PLACES = {"span": "on the subject word", "span_mean": "on the subject's words", "last": "at the last token"}
+_SITES = {"head": "attention head", "attention": "attention of block", "mlp": "MLP of block"}
+_MADE = {"denoise": ("Denoising restores", "help the answer"), "noise": ("Noising removes", "are needed for it")}
+_LISTED = 4
+
+
+def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
+    """The verdict of a `PatchReport`.
+
+    Parameters
+    ----------
+    pooled
+        Its cells over all languages: `direction, anchor, layer, head, share, claim, n`.
+    summary
+        Its summary, for the languages one by one.
+    site
+        The activation that was patched.
+    """
+    directions = list(dict.fromkeys(pooled["direction"]))
+    first = pooled[pooled["direction"] == directions[0]]
+    n, languages = int(first["n"].iloc[0]), list(dict.fromkeys(summary["language"]))
+    if first["share"].isna().all():
+        return f"Both prompts get the same answer, so there is nothing to carry (n={n})."
+    if n < FEWEST:
+        best = first.loc[first["share"].abs().idxmax()]
+        return (
+            f"With n={n} pairs nothing is claimed: at least {FEWEST} are needed. The largest effect is {best['share']:+.2f} of the "
+            f"difference, {_PLACES[best['anchor']]}, {_one(best, site)}."
+        )
+    opening = f"Over {len(languages)} languages, " if len(languages) > 1 else ""
+    if site.startswith("residual"):
+        said = [_sits(first, n, opening), *(_tested(pooled[pooled["direction"] == each], each) for each in directions)]
+        said += _each_language(summary, directions[0], languages)
+        said += ["The last block's output at the last token carries all of the answer in any model."]
+    else:
+        said = [_strongest(first, site, n, opening), *(_signs(pooled[pooled["direction"] == each], each) for each in directions)]
+    return " ".join(each for each in said if each)
+
+
+def _sits(frame: pd.DataFrame, n: int, opening: str) -> str:
+    """The first sentence for the residual stream."""
+    found = {anchor: _runs(own, CARRIES) for anchor, own in frame.groupby("anchor", sort=False)}
+    trivial = [(frame["layer"].max(),) * 2]
+    found = {anchor: some for anchor, some in found.items() if some and not (anchor == "last" and some == trivial)}
+    if not found:
+        return _cased(f"{opening}no patched position carries the answer before the last block (n={n}).")
+    ordered = sorted(found, key=lambda anchor: (found[anchor][0], anchor == "last"))[:2]
+    places = [f"{_PLACES[anchor]} {spell(found[anchor], _blocks(frame))}" for anchor in ordered]
+    return _cased(f"{opening}the answer sits {', then '.join(places)} (n={n}).")
+
+
+def _tested(frame: pd.DataFrame, direction: str) -> str:
+    """Where one direction carries more than half and where it pushes the other way, at every position."""
+    carried, opposed = (_list(frame, claim) for claim in (CARRIES, OPPOSES))
+    text = f"{_MADE[direction][0]} more than half of it {carried or 'nowhere'}"
+    if opposed:
+        text += f"; it pushes the other way {opposed}, by up to {-frame.loc[frame['claim'] == OPPOSES, 'share'].min():.2f}"
+    return f"{text} (p < {SURE} over {len(frame)} cells)."
+
+
+def _list(frame: pd.DataFrame, claim: str) -> str:
+    parts = [
+        f"{_PLACES[anchor]} {spell(some, _blocks(frame))}"
+        for anchor, own in frame.groupby("anchor", sort=False)
+        if (some := _runs(own, claim))
+    ]
+    return ", ".join(parts)
+
+
+def _each_language(summary: pd.DataFrame, direction: str, languages: Sequence[str]) -> list[str]:
+    if len(languages) < 2:
+        return []
+    frame = summary[summary["direction"] == direction]
+    texts = [f"{code}: {_list(own, CARRIES) or 'nowhere'}" for code, own in frame.groupby("language", sort=False)]
+    more = f"; and {len(texts) - _LISTED} more in summary.csv" if len(texts) > _LISTED else ""
+    return [f"Each by itself ({direction}): {'; '.join(texts[:_LISTED])}{more}."]
+
+
+def _strongest(frame: pd.DataFrame, site: str, n: int, opening: str) -> str:
+    """The first sentence for the parts of a block."""
+    sure = frame[frame["claim"] == CARRIES]
+    if sure.empty:
+        return _cased(f"{opening}no single {_SITES[site].removesuffix(' of block')} helps the answer for certain (n={n}).")
+    best = sure.loc[sure["share"].idxmax()]
+    where = f"{_one(best, site)} {_PLACES[best['anchor']]}"
+    return _cased(f"{opening}{where} helps the answer most: {best['share']:.0%} of the difference (n={n}).")
+
+
+def _signs(frame: pd.DataFrame, direction: str) -> str:
+    """How many parts help and oppose, with the strongest of each."""
+    texts = []
+    for claim, word in ((CARRIES, _MADE[direction][1]), (OPPOSES, "push the other way")):
+        own = frame[frame["claim"] == claim]
+        strongest = own.loc[own["share"].abs().sort_values(ascending=False).index].head(_LISTED)
+        names = [f"{_short(row)} {_PLACES[row['anchor']]} {row['share']:+.2f}" for row in strongest.to_dict("records")]
+        texts.append(f"{len(own)} {word}" + (f" ({', '.join(names)})" if names else ""))
+    return (
+        f"Of {len(frame)} cells ({direction}), {' and '.join(texts)}, at p < {SURE} over all. "
+        "The strongest are chosen by these numbers."
+    )
+
+
+def _runs(frame: pd.DataFrame, claim: str) -> list[tuple[int, int]]:
+    blocks = frame.loc[frame["claim"] == claim, "layer"]
+    return runs(blocks.tolist(), _blocks(frame)) if len(blocks) else []
+
+
+def _blocks(frame: pd.DataFrame) -> list[int]:
+    return sorted({int(block) for block in frame["layer"]})
+
+
+def _short(row: pd.Series | dict) -> str:
+    return f"{row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")
+
+
+def _one(row: pd.Series, site: str) -> str:
+    return f"{_SITES.get(site, 'block')} {_short(row)}"
+
+
+def _cased(text: str) -> str:
+    return text[0].upper() + text[1:]

@@ -1,0 +1,202 @@
+"""Report of steering: the texts at each strength, how they scored beside random directions, and how the layer was chosen."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from interp.languages import language
+from probes.report import Report
+from probes.statistics.resampling import bootstrap, draws, mean
+from probes.steering.choice import choices
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = {
+    "language": "texts in the target language",
+    "plausible": "of these plausible, of all texts",
+    "repetition": "repeated 3-grams",
+    "fidelity": "fidelity (chrF++)",
+    "surprise": "surprise (nats a token)",
+}
+FITTED, FEWEST = "language", 6
+"""Name of the fitted edit, and the fewest sentences with which anything is claimed: of fewer even equal signs are chance."""
+_DONE = {
+    "steer": "The direction from {source} to {target}",
+    "leace": "Erasing the language (LEACE)",
+    "lsar": "Erasing the language (LSAR)",
+}
+
+
+class SubspaceReport(Report):
+    """Generated texts and their scores at each strength of an edit, as `measure_steering` measures them.
+
+    `table` has one row per `part` ("choose" or "test"), `layer` (the edited layers, joined by commas), strength (`alpha`),
+    `direction` ("language", the fitted edit, or "random 0", ...) and sentence (`item`): the generated `text`; `identified`, 1 if it
+    is in the target language; `repetition`, the share of its 3-grams that occurred in it before; `language`, 1 if it is in the
+    target language and less than half is repetition; `plausible`, 1 if besides it surprises the unedited model less than
+    translations of other sentences do; `fidelity`, chrF++ against the translation; `unrelated`, chrF++ against the translations of
+    other sentences; `surprise`, the loss under the unedited model in nats per token.
+    """
+
+    question: ClassVar[str] = "Does a direction or subspace determine the language that the model writes?"
+
+    def summary(self) -> pd.DataFrame:
+        """One row per metric and strength, of the test sentences alone: `estimate, lower, upper, n, baseline`, and the controls.
+
+        `random` is the mean over random directions, at the tested strength only, with bounds `random_lower, random_upper`, and
+        `random_highest` the largest mean of one of them. `baseline` is `random`, but for `fidelity` the chrF++ against translations
+        of other sentences. `excess` is estimate - baseline, and `gain` is estimate - unedited, with bounds `excess_lower,
+        excess_upper, gain_lower, gain_upper`. Bounds are 95 % bootstrap confidence intervals over sentences or documents, and for
+        random directions over directions as well.
+        """
+        return self._summary.copy()
+
+    @cached_property
+    def _summary(self) -> pd.DataFrame:
+        tested = self.table[self.table["part"] == "test"]
+        unedited = tested[tested["alpha"] == 0].set_index("item").sort_index()
+        rows = [
+            self._row(metric, alpha, at, unedited[metric].to_numpy(dtype=float))
+            for metric in METRICS
+            for alpha, at in tested.groupby("alpha", sort=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def _row(self, metric: str, alpha: float, at: pd.DataFrame, unedited: np.ndarray) -> dict[str, object]:
+        wide = at.pivot(index="item", columns="direction", values=metric)
+        own, random = wide[FITTED].to_numpy(dtype=float), wide.drop(columns=FITTED).to_numpy(dtype=float)
+        clusters = self._clusters(at)
+        weights = draws(len(own), self.settings["resamples"], self.settings["seed"], clusters)
+        lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
+        row: dict[str, Any] = {
+            "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
+            "estimate": float(_middle(own)), "lower": float(lower), "upper": float(upper),
+        }  # fmt: skip
+        found = self._random(random, weights) if random.shape[1] else None
+        row |= _interval("random", *(found or _NONE)) | {"random_highest": float(_middle(random).max()) if found else np.nan}
+        if metric == "fidelity":
+            other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
+            baseline = (float(np.mean(other)), mean(other, weights))
+        else:
+            baseline = found or _NONE
+        excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
+        gain = _interval("gain", float(_middle(own - unedited)), mean(own - unedited, weights))
+        return row | {"baseline": baseline[0]} | excess | gain
+
+    def _random(self, values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean over random directions, and its resamples: of sentences, and of directions.
+
+        A resample of k directions varies too little by sqrt((k - 1) / k), which is made up for.
+        """
+        count = values.shape[1]
+        each = mean(values, weights)  # [resample direction]
+        picked = draws(count, len(weights), self.settings["seed"] + 1) / count
+        middle = each.mean(axis=1)
+        stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
+        return float(_middle(values).mean()), middle + stretch * ((picked * each).sum(axis=1) - middle)
+
+    def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
+        return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
+
+    def _independent(self) -> int:
+        tested = self.table[self.table["part"] == "test"]
+        return int(tested["document" if "document" in tested else "item"].nunique())
+
+    def choice(self) -> pd.DataFrame:
+        """How each layer and strength did on the sentences that chose among them, the best first: `probes.steering.choice.choices`.
+
+        Empty where the layers and one strength were given.
+        """
+        chosen = self.table[self.table["part"] == "choose"]
+        return choices(chosen) if len(chosen) else chosen.head(0)
+
+    def verdict(self) -> str:
+        """Whether the edit makes the model write the target language more than random directions do, at the chosen strength.
+
+        It is tested on other sentences than those that chose the layer and the strength. Then what it costs: repetition, surprise
+        and the meaning.
+        """
+        rows = self._summary.set_index(["metric", "alpha"])
+        alpha = self.settings["alpha"]
+        names = [language(self.settings[side]).name.partition(" (")[0] for side in ("source", "target")]
+        at, before = (rows.xs(each, level="alpha") for each in (alpha, 0.0))
+        hits = at.loc["language"]
+        start = f"{_DONE[self.settings['kind']].format(source=names[0], target=names[1])} {_where(self.settings['layers'])}"
+        share = f"{hits['estimate']:.0%} of texts, random directions {hits['random']:.0%} (n={hits['n']})"
+        if (sentences := self._independent()) < FEWEST:
+            first = f"With {sentences} sentences (or documents) nothing is claimed, {FEWEST} are needed. {start}: {share}."
+        elif hits["excess_lower"] > 0 and hits["gain_lower"] > 0:
+            first = f"{start} makes the model write {names[1]}: {share}."
+        else:
+            first = f"{start} is not shown to make the model write {names[1]}: {share}."
+        return " ".join((first, self._compared(hits), self._chosen(), self._cost(at, before)))
+
+    def _compared(self, hits: pd.Series) -> str:
+        count = self.settings["draws"]
+        return (
+            f"At strength {self.settings['alpha']:g}, {_span(hits, 'estimate', 'lower', 'upper')} are in the language and no "
+            f"repetition: {_span(hits, 'excess')} above {count} random directions within the model's own differences (the highest "
+            f"{hits['random_highest']:.2f}), {_span(hits, 'gain')} above the unedited model."
+        )
+
+    def _chosen(self) -> str:
+        table = self.choice()
+        if not len(table):
+            return "Layer and strength were given."
+        layers, alphas = table["layer"].nunique(), table["alpha"].nunique()
+        what = "Layer and strength" if layers > 1 and alphas > 1 else "The layer" if layers > 1 else "The strength"
+        return f"{what} chosen on {table['n'].iloc[0]} other sentences, of {layers} x {alphas} (layers x strengths)."
+
+    def _cost(self, at: pd.DataFrame, before: pd.DataFrame) -> str:
+        said, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
+        sure = said["excess_lower"] > 0 and self._independent() >= FEWEST
+        kept = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
+        return (
+            f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
+            f"{self.settings['bar']:.1f} nats a token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
+            f"translations of other sentences {said['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}: {kept}. "
+            f"Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
+        )
+
+    def figures(self) -> dict[str, Figure]:
+        """Each metric over the strength of the edit, on the test sentences; and how the layer and the strength were chosen."""
+        from probes.steering.figures import alpha_curves, choice_map
+
+        settings = self.settings
+        title = f"{settings['kind']}: {settings['source']} to {settings['target']}, {_where(settings['layers'])}"
+        drawn = {"alpha": alpha_curves(self._summary, METRICS, settings["alpha"], title, str(self.signature))}
+        if len(table := self.choice()):
+            title = f"Which layer and strength? Chosen on {table['n'].iloc[0]} sentences"
+            drawn["choice"] = choice_map(table, settings["order"], title, str(self.signature))
+        return drawn
+
+
+_NONE = (np.nan, np.array([np.nan]))
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The mean over items; NaN items are left out, and without any it is NaN."""
+    return np.asarray(mean(values, np.ones((1, len(values))))[0])
+
+
+def _interval(name: str, estimate: float, resampled: np.ndarray) -> dict[str, float]:
+    known = resampled[~np.isnan(resampled)]
+    lower, upper = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+    return {name: float(estimate), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+
+
+def _span(row: pd.Series, name: str, lower: str = "", upper: str = "") -> str:
+    return f"{row[name]:.2f} [{row[lower or f'{name}_lower']:.2f}, {row[upper or f'{name}_upper']:.2f}]"
+
+
+def _where(layers: list[str]) -> str:
+    if layers == ["embed"]:
+        return "at the embeddings"
+    if len(layers) > 3:
+        return f"at {len(layers)} layers"
+    return f"at block{'s' if len(layers) > 1 else ''} {', '.join(layers)}"
