@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
-"""The colour-blind safe colours of Okabe & Ito, with grey instead of yellow, which is hard to see on white."""
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+"""The colour-blind safe colours of Okabe & Ito, with Paul Tol's wine instead of yellow, which is hard to see on white."""
 MARKERS = "osD^vP*X"
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles, which tell lines apart when there are more lines than colours."""
@@ -29,8 +29,20 @@ _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different."""
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": DASHES[index // len(PALETTE) % len(DASHES)]}
+    """Colour, marker and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different.
+
+    The first eight differ in colour and in marker, so that they are told apart without colour. Markers stand at equal distances
+    along the line, elsewhere on each, however many layers there are.
+    """
+    return {
+        "color": PALETTE[index % len(PALETTE)],
+        "linestyle": DASHES[index // len(PALETTE) % len(DASHES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "markersize": 4.5,
+        "markeredgewidth": 0.5,
+        "markeredgecolor": "white",
+        "markevery": (0.02 * (index % 4), 0.1),
+    }
 
 
 def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[str, int]:
@@ -82,14 +94,11 @@ def sign(figure: Figure, signature: object, caption: str = "") -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=6.2, color=FAINT, family="monospace", linespacing=1.4)
 
 
-def label_layers(axes: Axes, layers: Sequence[str], room: int = 1) -> None:
-    """Label the layers on the horizontal axis, skipping some if there are too many to read.
+def label_layers(axes: Axes, layers: Sequence[str]) -> None:
+    """Label the layers on the horizontal axis, skipping some if there are too many to read at the width of the axis."""
+    from probes.figures.layer_ticks import tick_layers
 
-    `room`: the number of panels in a row.
-    """
-    step = max(1, -(-len(layers) * room // 34))
-    ticks = range(0, len(layers), step)
-    axes.set_xticks(list(ticks), [str(layers[tick]).replace("embed", "emb" if room > 1 else "embed") for tick in ticks])
+    tick_layers(axes, [str(layer) for layer in layers])
 
 
 def despine(axes: Axes) -> None:

@@ -189,15 +189,22 @@ class LatentLanguageReport(Report):
             )
         )  # fmt: skip
 
+    def _runs(self, target: str) -> list[tuple[str, int, int]]:
+        codes: dict[Role, str] = {"source": self.sources[target], "pivot": self.settings["pivot"], "target": target}
+        leads = self.leads(target)
+        return [(codes[role], first, last) for role in leads.roles for first, last in leads.runs(role)]
+
     def figures(self) -> dict[str, Figure]:
         from probes.lens.figures import energy_curves, language_curves
         from probes.lens.scripts_figures import script_areas
 
         summary, line = self.summary(), str(self.signature)
-        crossings = {target: self.crossover(target) for target in self.targets}
+        leads = {target: self._runs(target) for target in self.targets}
+        led = [target for target, runs in leads.items() if any(code == self.settings["pivot"] for code, _, _ in runs)]
+        crossings = {target: self.crossover(target) for target in led}
         marks = {target: (one.layer, one.lower, one.upper) for target, one in crossings.items() if one.certain}
         return {
-            "languages": language_curves(summary, self.settings["pivot"], marks, line),
+            "languages": language_curves(summary, self.settings["pivot"], marks, line, leads),
             "scripts": script_areas(summary[summary["measure"] == "script"], line),
             "energy": energy_curves(summary, line),
         }

@@ -149,7 +149,7 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
     at = highest(means["pivot"][1:-1]) + 1
     where = f"before the last layer it is highest at layer {weighed.layers[at]}, with {means['pivot'][at]:.3f}"
     seen = f"{names['pivot']} never leads: {where}"
-    if not leads.above["pivot"][1:-1].any():
+    if not leads.above["pivot"][at]:
         return f"{seen}, which is not distinguishable from chance."
     first = max(means, key=lambda role: float(means[role][at]))
     if first == "source":

@@ -1,8 +1,10 @@
 """Whose word leads at which layers: that of the reference language, of the target, or the given one, which may be copied.
 
 The words are weighed against each other item by item. What counts is the probability beyond that of unrelated words of the same
-language, as a frequent language is likelier everywhere. A word leads at a layer if it is ahead of every rival there and above
-chance, each by a paired sign flip test. One max-statistic covers all that is said: layers, pairs of words, target languages.
+language, as a frequent language is likelier everywhere. A word leads at a layer if it is the most probable there, and ahead of
+every rival and of chance, each by a paired sign flip test. One max-statistic covers all that is said: layers, pairs of words,
+target languages. Tests are on square roots of probabilities (Hellinger scale): a few items of high probability would drown the
+others.
 """
 
 from __future__ import annotations
@@ -165,9 +167,10 @@ def _listed(parts: Sequence[str]) -> str:
 
 def _comparisons(readings: Mapping[Role, Reading]) -> dict[tuple[str, str], np.ndarray]:
     """What each word has more than each rival, beyond unrelated words; and more than chance, as the pair (role, "")."""
-    beyond = {role: one.value - _or_zero(one.unrelated) for role, one in readings.items()}
+    beyond = {role: np.sqrt(one.value) - np.sqrt(_or_zero(one.unrelated)) for role, one in readings.items()}
     pairs = {(first, second): beyond[first] - beyond[second] for first, second in combinations(readings, 2)}
-    return pairs | {(role, ""): one.value - np.fmax(one.unrelated, one.untrained) for role, one in readings.items()}
+    floors = {role: np.fmax(one.unrelated, one.untrained) for role, one in readings.items()}
+    return pairs | {(role, ""): np.sqrt(one.value) - np.sqrt(floors[role]) for role, one in readings.items()}
 
 
 def _or_zero(unrelated: np.ndarray) -> np.ndarray:
@@ -190,9 +193,10 @@ def _leads(
         ahead[first] = np.maximum(ahead[first], _one_sided(found, sign))
         ahead[second] = np.maximum(ahead[second], _one_sided(found, -sign))
     leader = np.full(len(next(iter(ahead.values()))), "", dtype=object)
+    means = {role: readings[role].value[kept].mean(0) if kept.any() else np.zeros(len(leader)) for role in roles}
     for role in roles:
-        if kept.any():
-            leader[(ahead[role] < LEVEL) & (readings[role].value[kept].mean(0) >= LEAST)] = role
+        first = np.all([means[role] >= means[other] for other in roles], axis=0)
+        leader[(ahead[role] < LEVEL) & first & (means[role] >= LEAST)] = role
     return Leads(roles, tuple(leader), above, ahead, kept)
 
 

@@ -30,7 +30,7 @@ def scaling_panels(
     scores, gaps, residuals = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
     ends = []
     for index, (name, part) in enumerate(curves.groupby("language", sort=False)):
-        mine, look = points[points["language"] == name], style(index)
+        mine, look = points[points["language"] == name], {key: style(index)[key] for key in ("color", "linestyle")}
         mark = {"color": look["color"], "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
         bars = np.abs(mine[["lower", "upper"]].to_numpy().T - mine["estimate"].to_numpy())
         scores.fill_between(part["size"], part["lower"], part["upper"], color=look["color"], alpha=0.15, linewidth=0)
