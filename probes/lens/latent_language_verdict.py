@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.languages import language
-from probes.lens.leads import FEWEST, Leads, Reading, Role, said_runs
+from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_of, said_runs
 from probes.statistics.crossover import Crossover
 from probes.statistics.resampling import bootstrap, highest
 
@@ -147,13 +147,16 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
     readings = weighed.readings[weighed.whole]
     means = {role: readings[role].value[leads.items].mean(0) for role in leads.roles}
     at = highest(means["pivot"][1:-1]) + 1
+    first = max(means, key=lambda role: float(means[role][at]))
     where = f"before the last layer it is highest at layer {weighed.layers[at]}, with {means['pivot'][at]:.3f}"
     seen = f"{names['pivot']} never leads: {where}"
     if not leads.above["pivot"][at]:
         return f"{seen}, which is not distinguishable from chance."
-    first = max(means, key=lambda role: float(means[role][at]))
     if first == "source":
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
+    ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
+    if unsure := runs_of(ahead & leads.above["pivot"]):
+        return f"{names['pivot']} is highest {said_runs(unsure, weighed.layers)}, but not clearly ahead: {where}."
     return f"{seen}, where {names['target']} has {means['target'][at]:.3f}."
 
 

@@ -110,7 +110,7 @@ def find_leads(groups: Mapping[str, Mapping[Role, Reading]], *, seed: int = 0) -
     kept: dict[str, np.ndarray] = {}
     for group, readings in groups.items():
         kept[group] = common_items(readings)
-        tests |= {(group, *pair): np.where(kept[group][:, None], gain, np.nan) for pair, gain in _comparisons(readings).items()}
+        tests |= {(group, *pair): gain for pair, gain in _comparisons(readings, kept[group]).items()}
     stacked = np.stack(list(tests.values()), axis=1)
     p = dict(zip(tests, step_down(stacked, seed=seed), strict=True))
     signs = {key: np.nan_to_num(values).sum(0) for key, values in tests.items()}
@@ -165,12 +165,27 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _comparisons(readings: Mapping[Role, Reading]) -> dict[tuple[str, str], np.ndarray]:
-    """What each word has more than each rival, beyond unrelated words; and more than chance, as the pair (role, "")."""
+def _comparisons(readings: Mapping[Role, Reading], kept: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    """What each word has more than each rival, beyond unrelated words; and more than chance, as the pair (role, "").
+
+    Only where the two together have the least probability that a lead needs. Their sum says nothing of which is ahead, so the
+    tests stay exact, and the layers before there is anything to see cost no power.
+    """
     beyond = {role: np.sqrt(one.value) - np.sqrt(_or_zero(one.unrelated)) for role, one in readings.items()}
-    pairs = {(first, second): beyond[first] - beyond[second] for first, second in combinations(readings, 2)}
     floors = {role: np.fmax(one.unrelated, one.untrained) for role, one in readings.items()}
-    return pairs | {(role, ""): np.sqrt(one.value) - np.sqrt(floors[role]) for role, one in readings.items()}
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for first, second in combinations(readings, 2):
+        together = readings[first].value + readings[second].value
+        found[first, second] = _where_seen(beyond[first] - beyond[second], together, kept)
+    for role, one in readings.items():
+        gain = np.sqrt(one.value) - np.sqrt(floors[role])
+        found[role, ""] = _where_seen(gain, one.value + _or_zero(floors[role]), kept)
+    return found
+
+
+def _where_seen(gain: np.ndarray, together: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    seen = together[kept].mean(0) >= LEAST if kept.any() else np.zeros(gain.shape[1], bool)
+    return np.where(kept[:, None] & seen, gain, np.nan)
 
 
 def _or_zero(unrelated: np.ndarray) -> np.ndarray:

@@ -331,7 +331,7 @@ def test_a_prompt_in_another_script_asks_which_script_comes_first(monkeypatch):
     report = measure_tokens(model, "Кошка спит на тёплом камне", controls=False, boot=50)
     assert report.settings["own_scripts"] == ["Cyrl"]
     assert report.crossover().layer == readout.rows_of(model)[turn]
-    assert "Cyrl overtakes it for good at layer 2" in report.verdict()
+    assert "Cyrillic overtakes it for good at layer 2" in report.verdict()
 
 
 def test_a_prompt_in_the_pivots_script_says_that_scripts_cannot_tell():
