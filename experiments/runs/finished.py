@@ -128,7 +128,7 @@ def _best_layers(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, st
     lower = names.map(lower_is_better).astype(bool)
     best = table.assign(good=table["estimate"].where(~lower, -table["estimate"])).groupby(keys, sort=False)["good"].idxmax()
     said = "the highest layer of each"
-    return table.loc[best], f"{said}, the lowest of {' and '.join(pd.unique(names[lower]))}" if lower.any() else said
+    return table.loc[best], f"{said}, the lowest of {', '.join(pd.unique(names[lower]))}" if lower.any() else said
 
 
 def _keys(table: pd.DataFrame) -> list[str]:

@@ -38,7 +38,7 @@ def style(index: int) -> dict[str, Any]:
         "color": PALETTE[index % len(PALETTE)],
         "linestyle": DASHES[index // len(PALETTE) % len(DASHES)],
         "marker": MARKERS[index % len(MARKERS)],
-        "markersize": 4.5,
+        "markersize": 5.5,
         "markeredgewidth": 0.5,
         "markeredgecolor": "white",
         "markevery": (0.02 * (index % 4), 0.1),
