@@ -49,7 +49,7 @@ def finish_layers(axes: Axes, layers: Sequence[str], title: str) -> None:
     """Label the layers, start values at zero and add a light grid. Call it when all panels that share an axis are drawn."""
     despine(axes)
     label_layers(axes, layers)
-    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
+    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=7)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)

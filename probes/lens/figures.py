@@ -56,7 +56,8 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
         band(axes, mine[mine["series"] == pivot], _name(pivot), looks[pivot])
         band(axes, mine[mine["series"] == target], _name(target) if few or len(targets) == 1 else "the target", looks[target])
         for code in given:
-            band(axes, mine[mine["series"] == code], f"{_name(code)}, given" if few else "the given word", looks[code])
+            named = _name(code) if len(targets) > 1 else f"{_name(code)}, given"
+            band(axes, mine[mine["series"] == code], named if few else "the given word", looks[code])
         third = [code for code in others if code not in (target, *given) and (mine["series"] == code).any()]
         _third_languages(axes, mine, third, looks if few else {})
         _floor(axes, mine[mine["series"] == pivot], _name(pivot))

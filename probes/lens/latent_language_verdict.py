@@ -151,7 +151,7 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
     where = f"before the last layer it is highest at layer {weighed.layers[at]}, with {means['pivot'][at]:.3f}"
     seen = f"{names['pivot']} never leads: {where}"
     if not leads.above["pivot"][at]:
-        return f"{seen}, which is not distinguishable from chance."
+        return f"{seen}, not distinguishable from chance there."
     if first == "source":
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
     ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
