@@ -15,6 +15,7 @@ from interp.files.checks import safe_path
 from interp.models.checks.receipts import Receipt, describe
 from probes.report import Manifest, check_files, figure_file, read_manifest, receipts_of
 from probes.spreadsheet import read_spreadsheet
+from probes.statistics.best import lower_is_better
 
 _P = ("p", "p_holm", "p_max")
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
@@ -69,8 +70,8 @@ class Finished:
         """Shorten the summary to about `rows` rows, and say what was left out.
 
         A long summary is reduced step by step: of a comparison, the largest difference of each measure; else the highest layer of
-        every other combination; then the first metric; then the first rows. The highest layer is selected after seeing the data:
-        its confidence interval is that of one layer, not of the selection.
+        every other combination (the lowest of a rank, an entropy or a loss); then the first metric; then the first rows. The layer
+        is selected after seeing the data: its confidence interval is that of one layer, not of the selection.
         """
         table, left_out = self.summary, []
         keys = _keys(table)
@@ -79,9 +80,8 @@ class Finished:
             left_out.append("the largest difference of each measure")
             rows = max(rows, len(table))
         if len(table) > rows and "layer" in keys and len(keys) > 1:
-            groups = table.dropna(subset=["estimate"]).groupby([key for key in keys if key != "layer"], sort=False)
-            table = table.loc[groups["estimate"].idxmax()]
-            left_out.append("the highest layer of each")
+            table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key != "layer"])
+            left_out.append(chosen)
         if len(table) > rows and "metric" in keys:
             table = table[table["metric"] == table["metric"].iloc[0]]
             left_out.append(f"{table['metric'].iloc[0]} alone")
@@ -118,6 +118,16 @@ def read_finished(folder: str | Path) -> Finished:
     if missing := [name for name in _NUMBERS if name not in numbers]:
         raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {missing[0]!r}. Run it again with --resume.")
     return Finished(folder, manifest, config, summary)
+
+
+def _best_layers(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, str]:
+    """The best layer of every combination of `keys`, and what is to be said of the choice."""
+    named = next((key for key in ("measure", "metric") if key in keys), None)
+    names = table[named].astype(str) if named else pd.Series("", table.index)
+    lower = names.map(lower_is_better).astype(bool)
+    best = table.assign(good=table["estimate"].where(~lower, -table["estimate"])).groupby(keys, sort=False)["good"].idxmax()
+    said = "the highest layer of each"
+    return table.loc[best], f"{said}, the lowest of {', '.join(pd.unique(names[lower]))}" if lower.any() else said
 
 
 def _keys(table: pd.DataFrame) -> list[str]:

@@ -118,14 +118,12 @@ class Vocabulary:
         return tuple(_script(spelled) for spelled in self.spelling)
 
     def written(self, token: int) -> str:
-        """A token as text: parts of characters as hexadecimal bytes, special tokens by their name."""
+        """A token as text: bytes that are part of a character as "<E4>", special tokens by their name."""
         spelled = self.spelling[token]
         if spelled is None:
             return str(self.tokenizer.convert_ids_to_tokens(token)) if token < len(self.tokenizer) else f"‹{token}›"
-        try:
-            return spelled.decode()
-        except UnicodeDecodeError:
-            return f"‹{spelled.hex().upper()}›"
+        text = spelled.decode(errors="surrogateescape")  # a byte that is no character becomes U+DC80 to U+DCFF
+        return "".join(f"<{ord(letter) - 0xDC00:02X}>" if "\udc80" <= letter <= "\udcff" else letter for letter in text)
 
     def script_classes(self) -> tuple[tuple[str, ...], Int[Tensor, " vocab"]]:
         """The script classes, by size, and the index of the class of each token."""

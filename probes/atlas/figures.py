@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
-from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign, style_indices
+from probes.figures.style import FAINT, INK, MARKERS, PALETTE, blank, headline, label_layers, name_ends, sign, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS = "osD^vP*X"
 _JOINED = 40
 
 
@@ -89,7 +88,7 @@ def _scatter(axes: Axes, part: pd.DataFrame, columns: list[str], codes: list[str
     size = 14 if len(part) < 1500 else 6
     for code, index in style_indices(codes).items():
         own = part[part["language"] == code]
-        colour, marker = PALETTE[index % len(PALETTE)], _MARKERS[index // len(PALETTE) % len(_MARKERS)]
+        colour, marker = PALETTE[index % len(PALETTE)], MARKERS[(index + index // len(PALETTE)) % len(MARKERS)]
         x, y = own[columns[0]], own[columns[1]]
         axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=0.75, linewidths=0, zorder=2, label=code)
     axes.set_xticks([])

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 
+_WIDEST = 12.0  # inches of a heat map
+
+
 def curves(
     frame: pd.DataFrame,
     *,
@@ -66,7 +69,7 @@ def curves(
         part = frame if name is None else frame[frame[panel] == name]
         _draw_curves(axes, part, line, indices, reference, label=len(panels) == 1)
         axes.set_title("" if name is None else str(name), fontsize=9, color=INK, loc="left", pad=3)
-        label_layers(axes, list(pd.unique(frame["layer"])), room=columns)
+        label_layers(axes, list(pd.unique(frame["layer"])))
         axes.set_ylabel(ylabel if index % columns == 0 else "", fontsize=9, color=INK)
         if index + columns >= len(panels):
             axes.tick_params(labelbottom=True)
@@ -101,7 +104,7 @@ def heatmap(
     table = table[list(pd.unique(frame["layer"]))]
     table = table.loc[table.max(axis=1).sort_values(ascending=False).index]
     height = 1.5 + 0.19 * len(table) if len(table) > 12 else 1.7 + 0.32 * len(table)
-    figure = blank((max(5.4, 2.4 + 0.42 * table.shape[1]), height))
+    figure = blank((min(max(5.4, 2.4 + 0.42 * table.shape[1]), _WIDEST), height))
     axes = figure.subplots()
     image = axes.imshow(table.to_numpy(), aspect="auto", cmap="viridis", interpolation="nearest")
     axes.set_yticks(range(len(table)), list(table.index), fontsize=7.5 if len(table) > 12 else 9)
@@ -156,9 +159,9 @@ def _name_lines(axes: Axes, lines: Sequence[Line2D]) -> None:
     heights = separate_labels(axes, [float(np.nanmax(line.get_ydata())) for line in ordered])
     beside = axes.get_yaxis_transform()
     for line, height in zip(ordered, heights, strict=True):
-        sample = Line2D([1.015, 1.055], [height, height])
+        sample = Line2D([1.015, 1.035, 1.055], [height] * 3)
         sample.update_from(line)
-        sample.set(transform=beside, clip_on=False)
+        sample.set(transform=beside, clip_on=False, markevery=[1])
         axes.add_artist(sample)
         axes.text(1.065, height, str(line.get_label()), transform=beside, fontsize=8.5, color=INK, va="center")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
 
 
-def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float, n: int) -> None:
+def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float) -> None:
     """Draw the entropy (bits) of each layer as colour under a panel, with a colour scale next to the last panel of a row.
 
     Parameters
@@ -29,8 +29,6 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
         Names of the layers.
     most
         Upper end of the colour scale, in bits.
-    n
-        Number of panels of the figure.
     """
     image = axes.imshow(
         entropy["estimate"].to_numpy()[None], aspect="auto", cmap="cividis", interpolation="nearest", vmin=0, vmax=most
@@ -38,7 +36,7 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(labelsize=8, length=0, labelcolor=INK)
-    label_layers(axes, layers, room=min(n, 3))
+    label_layers(axes, layers)
     cell = _grid_cell(axes)
     if cell.is_first_col():
         axes.set_ylabel("entropy\n(bits)", fontsize=7.5, color=INK, rotation=0, ha="right", va="center")
@@ -48,15 +46,14 @@ def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Seq
         bar.ax.tick_params(labelsize=7, length=1.5, color=FAINT, labelcolor=INK)
 
 
-def finish_layers(axes: Axes, layers: Sequence[str], title: str, room: int = 1) -> None:
+def finish_layers(axes: Axes, layers: Sequence[str], title: str) -> None:
     """Label the `layers`, set the `title`, start values at zero and add a light grid.
 
-    Call it when all panels that share an axis with `axes` are drawn. `room` is the number of panels in a row, on which depends how
-    many layers are labelled.
+    Call it when all panels that share an axis with `axes` are drawn.
     """
     despine(axes)
-    label_layers(axes, layers, room=room)
-    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=4)
+    label_layers(axes, layers)
+    axes.set_title(title, fontsize=9.5, color=INK, loc="left", pad=7)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
-from probes.figures.style import DASHES, FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign
+from probes.figures.style import DASHES, FAINT, INK, blank, despine, headline, label_layers, sign, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,14 +94,14 @@ def line_curves(
         for index, name in enumerate(lines):
             part = own[own[line] == name]
             x = [layers.index(str(layer)) for layer in part["layer"]]
-            colour, dash = PALETTE[index % len(PALETTE)], DASHES[index >= 2]
-            axes.fill_between(x, part["lower"], part["upper"], color=colour, alpha=0.16, linewidth=0)
-            axes.plot(x, part["estimate"], color=colour, linestyle=dash, linewidth=1.8, marker="o", markersize=2.5, label=name)
+            look = {**style(index), "linestyle": DASHES[index >= 2]}
+            axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
+            axes.plot(x, part["estimate"], linewidth=1.8, label=name, **look)
         level = own.groupby("layer", sort=False)["baseline"].mean()
         axes.plot([layers.index(str(layer)) for layer in level.index], level, color=FAINT, linewidth=1.1, linestyle=(0, (4, 2)))
         axes.set_title(str(panel), fontsize=9, color=INK, loc="left")
         finish(axes, xlabel, label if axes in grid[::columns] else "")
-        label_layers(axes, layers, room=columns)
+        label_layers(axes, layers)
     for axes in grid[len(panels) :]:
         axes.remove()
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
-"""The colour-blind safe colours of Okabe & Ito, with grey instead of yellow, which is hard to see on white."""
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+"""The colour-blind safe colours of Okabe & Ito, with Paul Tol's wine instead of yellow, which is hard to see on white."""
 MARKERS = "osD^vP*X"
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles, which tell lines apart when there are more lines than colours."""
@@ -33,15 +33,31 @@ class LineStyle(TypedDict):
 
     color: str
     linestyle: str | tuple[int, tuple[float, ...]]
+    marker: str
+    markersize: float
+    markeredgewidth: float
+    markeredgecolor: str
+    markevery: tuple[float, float] | None
 
 
 def style(index: int) -> LineStyle:
-    """Colour and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different.
+    """Colour, marker and line style number `index`, as arguments of `Axes.plot`; the first 32 are all different.
+
+    The first eight differ in colour and in marker, so that they are told apart without colour. Markers stand at equal distances
+    along the line, elsewhere on each, however many layers there are.
 
     >>> style(0) == style(1)
     False
     """
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": DASHES[index // len(PALETTE) % len(DASHES)]}
+    return {
+        "color": PALETTE[index % len(PALETTE)],
+        "linestyle": DASHES[index // len(PALETTE) % len(DASHES)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "markersize": 5.5,
+        "markeredgewidth": 0.5,
+        "markeredgecolor": "white",
+        "markevery": (0.02 * (index % 4), 0.1),
+    }
 
 
 def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[str, int]:
@@ -102,14 +118,11 @@ def sign(figure: Figure, signature: object, caption: str = "") -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=6.2, color=FAINT, family="monospace", linespacing=1.4)
 
 
-def label_layers(axes: Axes, layers: Sequence[str], room: int = 1) -> None:
-    """Label the `layers` on the horizontal axis of `axes`, skipping some if there are too many to read.
+def label_layers(axes: Axes, layers: Sequence[str]) -> None:
+    """Label the `layers` on the horizontal axis of `axes`, skipping some if there are too many to read at the width of the axis."""
+    from probes.figures.layer_ticks import tick_layers
 
-    `room` is the number of panels in a row.
-    """
-    step = max(1, -(-len(layers) * room // 34))
-    ticks = range(0, len(layers), step)
-    axes.set_xticks(list(ticks), [str(layers[tick]).replace("embed", "emb" if room > 1 else "embed") for tick in ticks])
+    tick_layers(axes, [str(layer) for layer in layers])
 
 
 def despine(axes: Axes) -> None:

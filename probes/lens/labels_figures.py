@@ -9,7 +9,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
-from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
+from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign, style
 from probes.lens.figures import band
 
 if TYPE_CHECKING:
@@ -31,17 +31,16 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
         parts = dict(iter(mine))
         for place, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
             if f"gold{ending}" in parts:
-                band(axes, parts[f"gold{ending}"], f"right {name}", PALETTE[1 - place])
-                band(axes, parts[f"any{ending}"], f"any {name}", PALETTE[1 - place], heavy=False, dash=(0, (4, 2)))
+                look = style(1 - place)
+                band(axes, parts[f"gold{ending}"], f"right {name}", look)
+                band(axes, parts[f"any{ending}"], f"any {name}", {**look, "linestyle": (0, (4, 2))}, heavy=False)
         if parts["any"]["random_init"].notna().any():
             axes.plot(
                 parts["any"]["random_init"].to_numpy(), color=FAINT, linewidth=1.2, linestyle=":", label="any, random weights"
             )
-        entropy_strip(
-            figure, strip, undecided[undecided["language"] == code], layers, float(undecided["estimate"].max()), len(chosen)
-        )
+        entropy_strip(figure, strip, undecided[undecided["language"] == code], layers, float(undecided["estimate"].max()))
     for (axes, _), code in zip(pairs, chosen, strict=True):
-        finish_layers(axes, layers, _name(code) if len(chosen) > 1 else "", room=min(len(chosen), 3))
+        finish_layers(axes, layers, _name(code) if len(chosen) > 1 else "")
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, "The label that each layer predicts")
     name_axes(pairs, "probability")
@@ -53,14 +52,13 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     """How often the right label is the most probable one at each layer, and its share of the probability of all labels."""
     layers, whole = list(pd.unique(summary["layer"])), summary[summary["language"] == "all"]
     figure, [(axes, _)] = panels(1)
-    for measure, label, colour in (
-        ("correct", "right label first", PALETTE[0]),
-        ("share", "P(right label) / P(any label)", PALETTE[1]),
-    ):
+    for index, (measure, label) in enumerate((("correct", "right label first"), ("share", "P(right label) / P(any label)"))):
         part = whole[whole["measure"] == measure]
-        band(axes, part, label, colour)
+        band(axes, part, label, style(index))
         if part["random_init"].notna().any():
-            axes.plot(part["random_init"].to_numpy(), color=colour, linewidth=1.1, linestyle=":", label=f"{label}, random weights")
+            axes.plot(
+                part["random_init"].to_numpy(), color=PALETTE[index], linewidth=1.1, linestyle=":", label=f"{label}, random weights"
+            )
     most = float(whole[whole["measure"] == "correct"]["baseline"].iloc[0])
     axes.axhline(most, color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), label="most frequent label")
     finish_layers(axes, layers, "")

@@ -120,10 +120,11 @@ class LabelLensReport(Report):
         p = float(sign_flip(above, seed=self.settings["seed"]))
         better = "better than" if p < 0.05 and above.mean() > 0 else "not better than"
         ends = f"best {each.index[-1]} {each['estimate'].iloc[-1]:.2f}, worst {each.index[0]} {each['estimate'].iloc[0]:.2f}"
+        asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
         said = (
-            f"Asked for {self.settings['labels']} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} "
-            f"[{whole['lower']:.2f}, {whole['upper']:.2f}] of {whole['n']:.0f} items, {better} the most frequent label "
-            f"({whole['baseline']:.2f}); {ends}"
+            f"Asked for {asked} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} of items, {better} "
+            f"chance (n={whole['n']:.0f}). 95 % interval [{whole['lower']:.2f}, {whole['upper']:.2f}], the most frequent label "
+            f"{whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:

@@ -91,7 +91,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         return LatentLanguageReport(
             table=table,
             signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
-            settings={**shared, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
+            settings={**shared, "task": self.task, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
             notes=self._notes([one.prompts for one in sets], left_out),
         )
 

@@ -11,6 +11,18 @@ import pandas as pd
 
 from interp.languages import language
 from probes.item_values import ItemColumns
+from probes.lens.latent_language_verdict import Weighed, lens_verdict
+from probes.lens.leads import (
+    FEWEST,
+    WORD_MEASURES,
+    Leads,
+    Reading,
+    Role,
+    common_items,
+    find_leads,
+    mean_readings,
+    role_of,
+)
 from probes.report import Report
 from probes.statistics.crossover import Crossover, Peak, find_crossover, find_peak
 from probes.statistics.resampling import bootstrap
@@ -19,11 +31,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ALL = "all"
+
+
 @dataclass(frozen=True)
 class LatentLanguageReport(Report):
     """The readout of every layer, as `measure_latent_language` reads it.
 
-    `table` has one row per item, target language, weights (`trained`, `random`), layer, measure and series (a language or script).
+    `table` has one row per item, target language, weights (`trained`, `random`), layer, measure and series (a language or script);
+    `role` says whether a language is the `pivot`, the `target`, the `source` (its word is given in the prompt) or an `other`.
     Measures: `probability` of the word in a language, with the mean over unrelated words as `baseline`, and their difference
     `corrected`; `rank` of its best token (log10, 0 is the first); the probability of each `script`; `entropy`, and `divergence`
     from the last layer, in bits; token `energy`, how token-like the state is (Wendler et al. 2024, section 3.3).
@@ -48,6 +64,11 @@ class LatentLanguageReport(Report):
         """The target languages."""
         return tuple(self.settings["items"])
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The language of the word given in the prompt, for each target language."""
+        return dict(self.table.drop_duplicates("target")[["target", "source"]].astype(str).to_numpy().tolist())
+
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers: `embed`, then the output of each block."""
@@ -66,7 +87,7 @@ class LatentLanguageReport(Report):
         return dict(iter(self.table.groupby(["target", "measure", "series", "weights"], sort=False)[["value", "baseline"]]))
 
     def summary(self) -> pd.DataFrame:
-        """One row per target, measure, series and layer.
+        """One row per target, measure, series and layer; `role` says what a series is: pivot, target, source, or another.
 
         `baseline` is the mean over unrelated words for words, otherwise the randomly initialised model, which is always in
         `random_init`.
@@ -85,7 +106,8 @@ class LatentLanguageReport(Report):
         lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"]) if len(values) else (np.nan, np.nan)
         columns = {"estimate": _mean(values), "lower": lower, "upper": upper, "n": len(values)}
         baseline = np.where(np.isnan(prior), chance, prior)
-        return pd.DataFrame({"target": target, "measure": measure, "series": series, "layer": self.layers, **columns,
+        role = role_of(series, self.sources[target], target, self.settings["pivot"]) if measure in WORD_MEASURES else ""
+        return pd.DataFrame({"target": target, "measure": measure, "series": series, "role": role, "layer": self.layers, **columns,
                              "baseline": baseline, "random_init": chance})  # fmt: skip
 
     def crossover(self, target: str | None = None) -> Crossover:
@@ -97,6 +119,50 @@ class LatentLanguageReport(Report):
         """The intermediate layer where the reference language is most probable, for a `target` (default: over all)."""
         pivot, _, prior = self._curves(target, weights)
         return find_peak(pivot, prior, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+
+    def leads(self, target: str | None = None) -> Leads:
+        """Whose word leads at which layers, for a `target`; by default for the mean over all of them.
+
+        The words are those of the reference language, of the target, and the one given in the prompt where that is a third. Only
+        items in which all of them could be read are compared. All targets and their mean share one correction.
+        """
+        return self._leads[language(target).code if target else self._whole]
+
+    def readings(self, target: str | None = None) -> dict[Role, Reading]:
+        """The words that are weighed against each other, for a `target` or (default) their mean over all."""
+        return self._readings[language(target).code if target else self._whole]
+
+    @property
+    def _whole(self) -> str:
+        return self.targets[0] if len(self.targets) == 1 else ALL
+
+    @cached_property
+    def _leads(self) -> dict[str, Leads]:
+        return find_leads(self._readings, seed=self.settings["seed"])
+
+    @cached_property
+    def _readings(self) -> dict[str, dict[Role, Reading]]:
+        each = {target: self._weighed(target) for target in self.targets}
+        return each if len(each) == 1 else {ALL: mean_readings(list(each.values())), **each}
+
+    def _weighed(self, target: str) -> dict[Role, Reading]:
+        pivot, source = self.settings["pivot"], self.sources[target]
+        codes: dict[Role, str] = {"source": source, "pivot": pivot, "target": target}
+        if source not in (pivot, target):
+            three: dict[Role, Reading] = {role: self._reading(code, target) for role, code in codes.items()}
+            if common_items(three).sum() >= FEWEST:
+                return three
+        return {role: self._reading(codes[role], target) for role in ("pivot", "target")}
+
+    def _reading(self, series: str, target: str) -> Reading:
+        return Reading(*(
+            self._by_item(series, target, weights, column).reindex(self._items).to_numpy()
+            for weights, column in (("trained", "value"), ("trained", "baseline"), ("random", "value"))
+        ))  # fmt: skip
+
+    @cached_property
+    def _items(self) -> list[str]:
+        return list(dict.fromkeys(item for target in self.targets for item in self.settings["items"][target]))
 
     def _curves(self, target: str | None, weights: str = "trained") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """P(reference), P(target) and P(unrelated words of the reference language), `[item layer]`, averaged over targets."""
@@ -110,36 +176,35 @@ class LatentLanguageReport(Report):
         return pivot_curve, own, prior
 
     def _by_item(self, series: str, target: str, weights: str, column: str) -> pd.DataFrame:
-        return pd.DataFrame(self.values("probability", series, target, weights, column), index=self.settings["items"][target])
+        values = self.values("probability", series, target, weights, column)
+        return pd.DataFrame(values, index=self.settings["items"][target][: len(values)])
 
     def verdict(self) -> str:
-        name, kept = language(self.settings["pivot"]).name, sum(map(len, self.settings["items"].values()))
-        peak, items = self.peak(), f"{kept} of {self.settings['of'] * len(self.targets)} items kept"
-        where = f"{len(self.targets)} target languages" if len(self.targets) > 1 else language(self.targets[0]).name
-        chance = f", random weights {self.peak(weights='random').estimate:.3f}" if "random" in set(self.table["weights"]) else ""
-        seen = f"P({name}) peaks at {peak} at layer {peak.layer} (unrelated {name} words {peak.baseline:.3f}{chance})"
-        if not peak.p < 0.05:  # also where it is NaN: there are no unrelated words
-            return (
-                f"{name} is not distinguishable from unrelated {name} words at any intermediate layer: {seen}, "
-                f"corrected p = {peak.p:.2f}; {where}, {items}."
+        given, items = self.settings, self.settings["items"]
+        return lens_verdict(
+            Weighed(
+                pivot=given["pivot"], task=given.get("task", "translation"), sources=self.sources,
+                kept={target: len(kept) for target, kept in items.items()}, of=given["of"], layers=self.layers,
+                readings=self._readings, leads=self._leads, crossover=self.crossover(), boot=given["boot"], seed=given["seed"],
             )
-        crossover = self.crossover()
-        ending = "s" if len(self.targets) == 1 else ""
-        if crossover.certain:
-            return f"{name} comes first: {seen}, and {where} overtake{ending} it for good at {crossover}; {items}."
-        pivot, own, _ = (curve.mean(0)[-1] for curve in self._curves(None))
-        said = f"{where} never overtake{ending} it for good" if pivot >= own else "it does not clearly lead anywhere"
-        return f"{name} shows on the way: {seen}, corrected p = {peak.p:.2g}, but {said}; {items}."
+        )  # fmt: skip
+
+    def _runs(self, target: str) -> list[tuple[str, int, int]]:
+        codes: dict[Role, str] = {"source": self.sources[target], "pivot": self.settings["pivot"], "target": target}
+        leads = self.leads(target)
+        return [(codes[role], first, last) for role in leads.roles for first, last in leads.runs(role)]
 
     def figures(self) -> dict[str, Figure]:
         from probes.lens.figures import energy_curves, language_curves
         from probes.lens.scripts_figures import script_areas
 
         summary, line = self.summary(), str(self.signature)
-        crossings = {target: self.crossover(target) for target in self.targets}
+        leads = {target: self._runs(target) for target in self.targets}
+        led = [target for target, runs in leads.items() if any(code == self.settings["pivot"] for code, _, _ in runs)]
+        crossings = {target: self.crossover(target) for target in led}
         marks = {target: (one.layer, one.lower, one.upper) for target, one in crossings.items() if one.certain}
         return {
-            "languages": language_curves(summary, self.settings["pivot"], marks, line),
+            "languages": language_curves(summary, self.settings["pivot"], marks, line, leads),
             "scripts": script_areas(summary[summary["measure"] == "script"], line),
             "energy": energy_curves(summary, line),
         }

@@ -35,7 +35,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
         shares = wide.reindex(index=layers, columns=scripts).fillna(0).to_numpy().T
         labels = [script_name(name) for name in scripts]
         axes.stackplot(range(len(layers)), shares, colors=script_colours(scripts), labels=labels, edgecolor="white", linewidth=0.5)
-        finish_layers(axes, layers, language(target).name if len(targets) > 1 else "", room=min(len(targets), 3))
+        finish_layers(axes, layers, language(target).name if len(targets) > 1 else "")
         axes.set_ylim(0, 1)
         axes.set_xlim(0, len(layers) - 1)
     legend(figure, [axes for axes, _ in pairs])

@@ -25,7 +25,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.resampling import bootstrap, highest, max_statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,23 +85,29 @@ class TokenLensReport(Report):
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def verdict(self) -> str:
-        pivot, own = (" and ".join(self.settings[key]) for key in ("pivot_scripts", "own_scripts"))
+        from probes.lens.scripts_figures import script_name
+
+        written, own = (" and ".join(map(script_name, self.settings[key])) for key in ("pivot_scripts", "own_scripts"))
         n, name = len(self.settings["read"]), language(self.settings["pivot"]).name
         if not own or set(self.settings["own_scripts"]) & set(self.settings["pivot_scripts"]):
             return (
-                f"The prompt is written in {own or 'no script'} and {name} in {pivot}: scripts cannot tell them apart here; "
+                f"The prompt is written in {own or 'no script'} and {name} in {written}: scripts cannot tell them apart here; "
                 f"the tokens of {n} positions are in the grid. Use a word list (--task translation) to ask for words."
             )
-        shares, chance = self.scripts(self.settings["pivot_scripts"]), self._chance(self.settings["pivot_scripts"])
+        shares = self.scripts(self.settings["pivot_scripts"])
         at = highest(shares.mean(0)[1:-1]) + 1
-        floor = "" if np.isnan(chance).all() else f" (random weights {chance[at]:.2f})"
-        last = self.scripts(self.settings["own_scripts"]).mean(0)[-1]
-        crossover = self.crossover()
-        overtakes = f"{own} overtakes it for good at {crossover}" if crossover.certain else "neither overtakes the other for good"
-        most = f"{shares.mean(0)[at]:.2f} of the probability{floor}"
+        chance = "the untrained model was not read"
+        if "scripts_random" in self.arrays:
+            untrained = self.scripts(self.settings["pivot_scripts"], "random")
+            p = max_statistic((shares - untrained)[:, 1:-1], seed=self.settings["seed"])[at - 1]
+            above = p < 0.05 and shares.mean(0)[at] > untrained.mean(0)[at]
+            chance = f"{'' if above else 'not '}above an untrained model's {untrained.mean(0)[at]:.2f}"
+        last, crossover = self.scripts(self.settings["own_scripts"]).mean(0)[-1], self.crossover()
+        overtakes = f"{own} overtakes it for good at {crossover}" if crossover.certain else "Neither overtakes the other for good"
         return (
-            f"{pivot}, the script of {name}, holds most at layer {self.layers[at]}: {most}; {overtakes}, and {own} ends with "
-            f"{last:.2f}; {n} positions of one prompt."
+            f"{written}, the script of {name}, holds {shares.mean(0)[at]:.2f} of the next token's probability at layer "
+            f"{self.layers[at]}, its highest (n={n} positions, {chance}). {overtakes}; {own} ends with {last:.2f}. "
+            f"These are positions of one prompt, which are no independent sample."
         )
 
     def figures(self) -> dict[str, Figure]:

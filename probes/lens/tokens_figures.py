@@ -43,7 +43,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     best = tokens[(tokens["place"] == 1) & tokens["position"].isin(positions)]
     scripts = _by_weight(best)
     colours = dict(zip(scripts, script_colours(scripts), strict=True))
-    figure = blank((1.9 + 0.8 * len(positions), 2.0 + 0.27 * len(layers)))
+    figure = blank((1.9 + 0.9 * len(positions), 2.0 + (0.27 if len(layers) <= 40 else 0.2) * len(layers)))
     axes = figure.subplots()
     for row in best.itertuples(index=False):
         _cell(axes, positions.index(row.position), layers.index(row.layer), row, colours[row.script])

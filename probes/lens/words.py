@@ -24,9 +24,10 @@ from interp.lens.logit_lens import Lens, LensReading, read_prompts, rows_of
 from interp.models.computation import computed_by, model_facts
 from interp.models.load import TransformerBridge
 from interp.vocabulary.spelling import TokenRule, Vocabulary, keep_apart
+from probes.lens.leads import WORD_MEASURES, role_of
 from probes.lens.word_prompts import WordPrompts
 
-COLUMNS = ("item", "source", "target", "weights", "layer", "measure", "series", "value", "baseline")
+COLUMNS = ("item", "source", "target", "weights", "layer", "measure", "series", "role", "value", "baseline")
 _LEAST = 0.01  # a script below this mean mass at every layer is put into "other"
 
 
@@ -94,6 +95,8 @@ def read_words(
 ) -> pd.DataFrame:
     """Read words at every layer: a table with one row per item, layer, measure and series (a language, a script, or nothing).
 
+    `role` says what the word of a language is in the prompts: `target`, `pivot`, `source` (the word given), or `other`.
+
     Rows of one measure and series have all layers, and in each layer all items, in the same order. A word that shares tokens with
     the word in the reference or the target language is NaN.
 
@@ -132,7 +135,8 @@ def read_words(
     blocks |= {("script", name): (values, None) for name, values in script_shares(reading, names).items()}
     ids = [sets.prompts.ids[row] for row in sets.rows]
     same = {"source": sets.prompts.source, "target": sets.prompts.target, "weights": weights}
-    return _tidy(blocks, ids, reading.layers, same)
+    roles = {code: role_of(code, sets.prompts.source, sets.prompts.target, sets.languages[0]) for code in sets.languages}
+    return _tidy(blocks, ids, reading.layers, same, roles)
 
 
 def _read(
@@ -192,7 +196,11 @@ def _unrelated(
 
 
 def _tidy(
-    blocks: Mapping[tuple[str, str], Any], ids: Sequence[str], layers: Sequence[str], same: Mapping[str, str]
+    blocks: Mapping[tuple[str, str], Any],
+    ids: Sequence[str],
+    layers: Sequence[str],
+    same: Mapping[str, str],
+    roles: Mapping[str, str],
 ) -> pd.DataFrame:
     frames = []
     for (measure, series), (values, baseline) in blocks.items():
@@ -202,6 +210,7 @@ def _tidy(
             "layer": pd.Categorical.from_codes(np.repeat(np.arange(len(layers)), len(ids)), list(layers)),
             "measure": measure,
             "series": series,
+            "role": roles.get(series, "") if measure in WORD_MEASURES else "",
             "value": values.reshape(-1).astype(float),
             "baseline": (empty if baseline is None else baseline).reshape(-1).astype(float),
         }

@@ -106,7 +106,7 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
 
 
 def _one_map(table: pd.DataFrame, title: str, label: str, signature: str) -> Figure:
-    figure = blank((max(5.4, 2.4 + 0.42 * table.shape[1]), 1.7 + 0.3 * len(table)))
+    figure = blank((min(max(5.4, 2.4 + 0.42 * table.shape[1]), 12.0), 1.7 + 0.3 * len(table)))
     axes = figure.subplots()
     image = axes.imshow(table.to_numpy(), aspect="auto", cmap="viridis", vmin=0, vmax=1)
     name_cells(axes, list(table.index), list(table.columns))

@@ -31,13 +31,14 @@ def scaling_panels(
     ends = []
     for index, (name, part) in enumerate(curves.groupby("language", sort=False)):
         own_points, look = points[points["language"] == name], style(index)
-        mark = {"color": look["color"], "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
+        colour, dash = look["color"], look["linestyle"]
+        mark = {"color": colour, "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5, "linestyle": "none"}
         bars = np.abs(own_points[["lower", "upper"]].to_numpy().T - own_points["estimate"].to_numpy())
-        scores.fill_between(part["size"], part["lower"], part["upper"], color=look["color"], alpha=0.15, linewidth=0)
-        scores.plot(part["size"], part["estimate"], linewidth=1.6, **look)
+        scores.fill_between(part["size"], part["lower"], part["upper"], color=colour, alpha=0.15, linewidth=0)
+        scores.plot(part["size"], part["estimate"], linewidth=1.6, color=colour, linestyle=dash)
         scores.errorbar(own_points["size"], own_points["estimate"], bars, elinewidth=1, capsize=0, **mark)
-        ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
-        gaps.plot(part["size"], ceiling - part["estimate"], linewidth=1.4, **look)
+        ends.append((float(part["estimate"].iloc[-1]), str(name), colour))
+        gaps.plot(part["size"], ceiling - part["estimate"], linewidth=1.4, color=colour, linestyle=dash)
         below = own_points[own_points["estimate"] < ceiling]
         gaps.plot(below["size"], ceiling - below["estimate"], **mark)
         residuals.plot(own_points["size"], (own_points["estimate"] - own_points["fitted"]) / own_points["error"], **mark)

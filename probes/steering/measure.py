@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from interp.activations.sinks import describe_sinks
 from interp.activations.spans import Template
 from interp.activations.store import Activations, choose_rows
 from interp.generation.generate import generate
@@ -194,7 +195,7 @@ def measure_steering(
         pd.concat([*frames, table], ignore_index=True),
         Signature(kind, acts.signature.model, corpus.identity, signed),
         settings=settings,
-        notes=_notes(settings, len(corpus)),
+        notes=(*_notes(settings, len(corpus)), *describe_sinks(acts)),
     )
 
 

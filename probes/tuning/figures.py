@@ -89,7 +89,7 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
         axes.remove()
     for axes in grid[: 1 if one_panel else len(names)]:
         axes.axhline(0, color=INK, linewidth=0.8)
-        label_layers(axes, [str(layer) for layer in layers], room=columns)
+        label_layers(axes, [str(layer) for layer in layers])
         finish(axes, "layer" if one_panel else "", ylabel if one_panel else "")
     if one_panel:
         name_ends(grid[0], ends)
@@ -167,9 +167,10 @@ def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels
     colours = style_indices(map(str, pd.unique(frame["line"])))
     for name, part in frame.groupby("line", sort=False):
         look = style(colours[str(name)])
+        look["markevery"] = None
         x = [doses.index(dose) for dose in part["dose"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
-        axes.plot(x, part["estimate"], marker="o", markersize=4, linewidth=1.8, **look)
+        axes.plot(x, part["estimate"], linewidth=1.8, **look)
         ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
     for name, level in levels.items():
         axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)))

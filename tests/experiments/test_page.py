@@ -191,6 +191,16 @@ def test_a_long_summary_is_cut_to_the_highest_layer_of_each(runs):
     assert left_out == "the highest layer of each; all 36 rows in summary.csv"
 
 
+def test_the_best_layer_of_a_rank_is_its_lowest(runs):
+    finished = read_finished(runs[0])
+    metric = pd.unique(finished.summary["metric"])[0]
+    layers = {name: rows.set_index("layer")["estimate"] for name, rows in finished.summary.groupby("language")}
+    for named in ("rank", "held-out loss", "entropy"):
+        rows, left_out = replace(finished, summary=finished.summary.replace({metric: named})).brief()
+        assert {row.language: row.layer for row in rows.itertuples()} == {name: curve.idxmin() for name, curve in layers.items()}
+        assert f"the lowest of {named}" in left_out
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0.12345, "0.123"), (-0.5, "-0.500"), (-1e-9, "0.000"), (123456.0, "1.23e+05"), (120, "120"), (float("nan"), "–")],

@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from interp.languages import FLORES200
 from probes.atlas.figures import atlas_panels, correlation_curves
 from probes.figures.curves import curves, heatmap
+from probes.figures.shares import line_curves
 from probes.figures.style import PALETTE, style, style_indices
 from probes.lens.figures import energy_curves, language_curves
 from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
@@ -52,12 +53,13 @@ def rows(more: dict[str, tuple], **columns: object) -> pd.DataFrame:
     return frame.assign(estimate=value, lower=value - 0.1, upper=value + 0.1, baseline=0.02, random_init=0.05, n=100, **columns)
 
 
-def layered(**more: tuple) -> pd.DataFrame:
-    return rows({**more, "layer": LAYERS})
+def layered(layers: tuple[str, ...] = LAYERS, **more: tuple) -> pd.DataFrame:
+    return rows({**more, "layer": layers})
 
 
-def lens(targets: tuple[str, ...], measures: dict[str, tuple[str, ...]]) -> pd.DataFrame:
-    return pd.concat([layered(target=targets, measure=(name,), series=series) for name, series in measures.items()])
+def lens(targets: tuple[str, ...], measures: dict[str, tuple[str, ...]], layers: tuple[str, ...] = LAYERS) -> pd.DataFrame:
+    frames = [layered(layers, target=targets, measure=(name,), series=series) for name, series in measures.items()]
+    return pd.concat(frames).assign(role=lambda frame: np.where(frame["series"] == "rus_Cyrl", "source", "other"))
 
 
 def silenced() -> pd.DataFrame:
@@ -202,10 +204,8 @@ def written(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, 
     return seen
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize("name", FIGURES)
-def test_nothing_written_is_cut_or_overwritten(name, monkeypatch):
-    figure = FIGURES[name]()
+def check_writing(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Assert that no text is cut or touches another, and give back all that is written."""
     width, height = 72 * figure.get_size_inches()
     texts = written(figure, monkeypatch)
     outside = [text for text, (left, low, right, high) in texts if left < -1 or low < -1 or right > width + 1 or high > height + 1]
@@ -216,6 +216,84 @@ def test_nothing_written_is_cut_or_overwritten(name, monkeypatch):
         if min(a[2], b[2]) - max(a[0], b[0]) > 2 and min(a[3], b[3]) - max(a[1], b[1]) > 2
     ]
     assert not over
+    return [text for text, _ in texts]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_written_is_cut_or_overwritten(name, monkeypatch):
+    check_writing(FIGURES[name](), monkeypatch)
+
+
+EIGHT = (*CODES, "fra_Latn", "jpn_Jpan")
+DEEP: dict[str, Callable[[tuple[str, ...]], Figure]] = {
+    "curves": lambda layers: curves(layered(layers, language=EIGHT), title=TITLE, ylabel="mexa", signature=SIGNED),
+    "panels": lambda layers: curves(layered(layers, metric=tuple("abcdefgh")), line="metric", panel="metric"),
+    "heatmap": lambda layers: heatmap(layered(layers, language=EIGHT), title=TITLE, label="mexa", signature=SIGNED),
+    "differences": lambda layers: difference_curves(layered(layers, language=EIGHT), TITLE, "difference", SIGNED),
+    "lens": lambda layers: language_curves(
+        lens(EIGHT[:1], {"probability": ("eng_Latn", *EIGHT[:3]), "entropy": ("",)}, layers), "eng_Latn",
+        {"deu_Latn": ("8", "7", "9")}, SIGNED, {"deu_Latn": [("eng_Latn", 4, 6), ("deu_Latn", 9, len(layers) - 1)]},
+    ),
+    "wide lens": lambda layers: language_curves(
+        lens(EIGHT, {"probability": ("eng_Latn", *EIGHT), "entropy": ("",)}, layers), "eng_Latn", {}, SIGNED
+    ),
+    "energy": lambda layers: energy_curves(lens(EIGHT, dict.fromkeys(("entropy", "divergence", "energy"), ("",)), layers), SIGNED),
+    "scripts": lambda layers: script_areas(layered(layers, target=EIGHT, series=("Latn", "Hani", "common")), SIGNED),
+    "labels": lambda layers: label_curves(
+        layered(layers, language=EIGHT[:3], measure=("gold", "any", "gold_english", "any_english", "entropy")), "target", SIGNED
+    ),
+    "lines": lambda layers: line_curves(
+        layered(layers, panel=("a", "b", "c"), what=EIGHT), "what", TITLE, "share", SIGNED
+    ),
+    "recall": lambda layers: transfer_matrices(
+        {layer: pd.DataFrame(np.ones((1, 8)), ["all"], EIGHT) for layer in layers}, "language", "accuracy", SIGNED
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [24, 32, 80])
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_models_are_labelled_without_collisions(name, depth, monkeypatch):
+    texts = check_writing(DEEP[name](("embed", *map(str, range(depth)))), monkeypatch)
+    assert "embed" in texts
+    assert sum(text.isdigit() for text in texts) >= 3
+    if depth == 24 and name == "curves":
+        assert texts[texts.index("embed") + 1] == "0"
+
+
+def test_eight_languages_differ_in_colour_and_in_marker():
+    looks = [style(index) for index in style_indices(EIGHT).values()]
+    assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 8
+    figure = curves(layered(language=EIGHT))
+    drawn = {
+        str(line.get_label()): (line.get_color(), line.get_marker()) for line in figure.axes[0].lines if "_" in line.get_label()
+    }
+    assert len(set(drawn.values())) == len({marker for _, marker in drawn.values()}) == 8
+    assert "#767676" not in {to_hex(colour) for colour, _ in drawn.values()}, "grey is the baseline"
+
+
+def test_colours_are_told_apart_by_those_who_do_not_see_red_or_green():
+    """Machado et al. 2009, severity 1: no two colours come nearer than 10 in CIELAB, where about 2 is just seen."""
+    matrices = {
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    }
+    for matrix in matrices.values():
+        seen = [lab(np.array(matrix) @ linear(colour)) for colour in PALETTE]
+        assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 10
+
+
+def linear(colour: str) -> np.ndarray:
+    c = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = np.array(to_xyz) @ np.clip(rgb, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 def colours(figure: Figure) -> dict[str, str]:

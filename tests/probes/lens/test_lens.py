@@ -16,7 +16,7 @@ from interp.models.batches import encode, pad
 from interp.text import cldr_facts
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.word_lists import read_word_clozes
-from interp.vocabulary.spelling import read_vocabulary
+from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.lens import labels as label_lens
 from probes.lens import tokens_figures as figures_tokens
 from probes.lens.labels import measure_labels
@@ -331,7 +331,7 @@ def test_a_prompt_in_another_script_asks_which_script_comes_first(monkeypatch):
     report = measure_tokens(model, "Кошка спит на тёплом камне", controls=False, boot=50)
     assert report.settings["own_scripts"] == ["Cyrl"]
     assert report.crossover().layer == readout.rows_of(model)[turn]
-    assert "Cyrl overtakes it for good at layer 2" in report.verdict()
+    assert "Cyrillic overtakes it for good at layer 2" in report.verdict()
 
 
 def test_a_prompt_in_the_pivots_script_says_that_scripts_cannot_tell():
@@ -405,3 +405,9 @@ def test_the_default_targets_come_from_the_language_before_them():
     assert pairs == [("rus_Cyrl", "deu_Latn"), ("deu_Latn", "rus_Cyrl")]
     alone = WORDS.select(["eng_Latn", "deu_Latn"])
     assert "may be copying" in " ".join(measure_latent_language(tiny("llama"), alone, shots=0, controls=False, boot=20).notes)
+
+
+def test_pieces_of_letters_are_shown_as_their_bytes_beside_what_can_be_read():
+    vocabulary = Vocabulary(None, (" café".encode()[:-1], "你".encode()[:2], " 你好".encode(), b"\x00"))
+    assert [vocabulary.written(token) for token in range(4)] == [" caf<C3>", "<E4><BD>", " 你好", "\x00"]
+    assert figures_tokens.shown(vocabulary.written(0)) == "␣caf<C3>"
