@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any
 
 _MANY, _TINY = 1_000_000_000, 1e-12
 _COUNT, _COUNT_OR_NONE = (1, _MANY), (0, _MANY)
@@ -41,7 +38,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
-def check_bounds(settings: DataclassInstance) -> None:
+def check_bounds(settings: Any) -> None:
     """Raises `ValueError`, naming the flag, for the first number of a dataclass of settings that is out of its bounds."""
     for field in dataclasses.fields(settings):
         least, most = BOUNDS.get(field.name, (-math.inf, math.inf))

@@ -17,7 +17,7 @@ def check_values(settings: Any) -> None:
     for field in dataclasses.fields(settings):
         value, flag = getattr(settings, field.name), f"--{options[field.name]}"
         values = value if isinstance(value, tuple | list) else (value,)
-        if field.default != "" and any(isinstance(each, str) and not each.strip() for each in values):
+        if field.default != "" and any(isinstance(each, str) and not each.strip(" ") for each in values):
             raise empty(flag)
         if twice := [each for index, each in enumerate(values) if each in values[:index]]:
             one = field.name.removesuffix("s") if field.name.endswith("s") else "value"

@@ -62,6 +62,9 @@ class AlignmentReport(Report):
         for column in ("baseline", *BESIDE, "p", "p_max"):
             if column in self.table:
                 cells[column] = self._values(column).mean(axis=0)
+        if "p_max" not in cells:  # a table of an earlier version: Bonferroni
+            number = cells.groupby("metric", observed=True)["p"].transform("size")
+            cells["p_max"] = np.minimum(1.0, cells["p"] * number)
         return cells
 
     def peak(self, metric: str | None = None) -> pd.DataFrame:

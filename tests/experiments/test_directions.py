@@ -112,7 +112,7 @@ def test_each_pair_may_have_a_text_of_its_own(tmp_path):
 
 
 def test_text_to_tune_on_is_not_translated(parent, tmp_path):
-    with pytest.raises(ValueError, match="trained on and tested on"):
+    with pytest.raises(ValueError, match="to train on and to test on, expected two texts"):
         _settings(parent, tmp_path, "--test-split", "train").study()
 
 

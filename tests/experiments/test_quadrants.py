@@ -103,7 +103,7 @@ def test_shortening_what_cannot_be_shortened_is_refused_before_anything_is_tuned
 
 
 def test_what_cannot_be_asked_is_named(parent, tmp_path):
-    with pytest.raises(ValueError, match="trained on and tested on"):
+    with pytest.raises(ValueError, match="to train on and to test on, expected two texts"):
         answer(settings(parent, tmp_path / "a", "--test-split", "train"))
     with pytest.raises(ValueError, match="pivot eng_Latn is among"):
         answer(settings(parent, tmp_path / "b", "--probes", "en"))

@@ -108,7 +108,7 @@ def test_each_language_may_have_text_of_its_own(parent, tmp_path):
     study = settings(parent, tmp_path / "run", *flags).study()
     assert {code: len(each) for code, each in study.train.items()} == {"deu_Latn": 3, "nld_Latn": 5}
     assert len(study.test) == 6
-    with pytest.raises(ValueError, match="trained on and tested on"):
+    with pytest.raises(ValueError, match="to train on and to test on, expected two texts"):
         settings(parent, tmp_path / "run", "--test-split", "train").study()
     with pytest.raises(ValueError, match="no language beside the pivot"):
         dataclasses.replace(settings(parent, tmp_path / "run"), languages=()).study()
