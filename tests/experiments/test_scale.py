@@ -35,8 +35,8 @@ def growing(monkeypatch):
     """A tiny model cannot translate: as many of its answers are called right as one that grew with its pairs would give."""
     scores = ScalingStudy.scores
 
-    def grown(study, cells, folder, device=None):
-        found = scores(study, cells, folder, device)
+    def grown(study, cells, folder):
+        found = scores(study, cells, folder)
         if "size" not in found:
             return found
         rank = found.groupby(["cell", "target"]).cumcount()
