@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tqdm.auto import tqdm
 
 
@@ -17,8 +15,8 @@ class Progress(tqdm):
     ...     _ = bar.update(1)
     """
 
-    def __init__(self, **how: Any) -> None:
-        super().__init__(**{"smoothing": 0, **how})
+    def __init__(self, *, total: int, desc: str = "", unit: str = "item", disable: bool | None = False) -> None:
+        super().__init__(total=total, desc=desc, unit=unit, disable=disable, smoothing=0)
 
     def found(self, n: int = 1) -> None:
         """Pass over `n` units that were computed in an earlier run."""

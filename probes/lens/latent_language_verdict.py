@@ -10,7 +10,7 @@ import numpy as np
 from interp.languages import language
 from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_of, said_runs
 from probes.statistics.crossover import Crossover
-from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.resampling import bootstrap, bracketed, highest
 
 _MOST_WORDS = 25
 _MOST_TARGETS = 6
@@ -140,7 +140,7 @@ def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Ro
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
     where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], weighed.layers)}"
-    return f"probability {values.mean():.3f} [{lower:.3f}, {upper:.3f}]{where}; {others}"
+    return f"probability {values.mean():.3f} {bracketed(lower, upper, '.3f')}{where}; {others}"
 
 
 def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:

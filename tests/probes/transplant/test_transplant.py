@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -188,7 +186,7 @@ def test_one_bar_counts_the_items_of_all_pairs_and_controls(tmp_path, monkeypatc
 
     class Seen(Progress):
         def __init__(self, **how):
-            super().__init__(**{**how, "file": io.StringIO()})
+            super().__init__(**how)
             bars.append(self)
 
     monkeypatch.setattr(transplant_module, "Progress", Seen)
