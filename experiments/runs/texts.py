@@ -78,13 +78,12 @@ def flags_told(settings: Settings) -> Iterator[None]:
 def _flags(settings: Settings, source: str, split: str | None) -> str:
     flags, said = option_names(type(settings)), []
     for name, value in _named(settings).items():
-        part = SPLITS[name]
-        if _stands_for(value, source) and (part is None or not hasattr(settings, part) or getattr(settings, part) in (split, None)):
-            said += [f"--{flags[name]} {value}"]
-            if split is not None and part is not None and hasattr(settings, part):
-                said[-1] += f" --{flags[part]} {split}"
-    other = {option for each in said for option in each.split() if option.startswith("--")}
-    return f"It was asked for by {' and '.join(said)}; give others with {' or '.join(sorted(other))}." if said else ""
+        part = SPLITS[name] if hasattr(settings, SPLITS[name] or "") else "split" if name == "general" else None
+        if not _stands_for(value, source) or (part and getattr(settings, part) != split):
+            continue
+        said.append(f"--{flags[name]} {value}" + (f" --{flags[part]} {split}" if part and split is not None else ""))
+    other = dict.fromkeys(word for each in said for word in each.split() if word.startswith("--"))
+    return f"It was asked for by {' and '.join(said)}; give others with {' or '.join(other)}." if said else ""
 
 
 def _named(settings: Settings) -> dict[str, str]:

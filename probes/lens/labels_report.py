@@ -123,8 +123,8 @@ class LabelLensReport(Report):
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
         said = (
             f"Asked for {asked} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} of items, {better} "
-            f"chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent label "
-            f"{whole['baseline']:.2f}, p = {p:.2g}; {ends}"
+            f"chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent "
+            f"label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:

