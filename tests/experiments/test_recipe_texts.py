@@ -90,3 +90,9 @@ def test_what_the_replaced_corpus_lacks_is_told_with_the_flags_that_asked_for_it
     args = [command, "--config", config, "--model", str(model), "--corpus", corpus, "--languages", "de", "--output", "run"]
     assert cli.main(args) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+@ALL
+def test_the_settings_of_a_recipe_are_in_their_bounds(path):
+    """Stop strings of generation may be a line break, which is no empty name."""
+    assert settings(path).resolved().command == read_yaml(path)["command"]
