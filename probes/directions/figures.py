@@ -10,7 +10,6 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign
-from probes.statistics.resampling import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,9 +112,7 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
             axes.annotate(
                 str(point.language)[:3], (point.x, point.score), (3, 2), textcoords="offset points", fontsize=7, color=INK
             )
-        text = (
-            f"as {sides[row]}: r = {correlation['estimate']:+.2f} {bracketed(correlation['lower'], correlation['upper'], '+.2f')}"
-        )
+        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} [{correlation['lower']:+.2f}, {correlation['upper']:+.2f}]"
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
         finish(axes, f"{factors[column]}, beyond the rest" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)
