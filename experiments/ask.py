@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from experiments.recipe_texts import check_texts, flags_told
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
@@ -44,7 +45,9 @@ def answer(settings: Settings) -> Path:
     """
     settings = settings.resolved()
     check_ours(settings.output)
-    with locked(settings.output), logged(settings.output):
+    if not is_whole(settings.output):
+        check_texts(settings)
+    with flags_told(settings), locked(settings.output), logged(settings.output):
         return _finish(settings)
 
 
@@ -56,7 +59,9 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     stand_alone()
     settings = settings.resolved()
     check_ours(settings.output)
-    with ExitStack() as locks:
+    if not is_whole(settings.output):
+        check_texts(settings)
+    with flags_told(settings), ExitStack() as locks:
         # A share that a plain forward contradicts is refused here already.
         with computing(settings, is_whole(settings.output)), collected(settings.seed):
             waiting = take_share(settings, shard, locks)

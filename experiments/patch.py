@@ -73,4 +73,5 @@ def run(settings: PatchSettings) -> Report:
         keep=settings.keep,
         name=task.name,
         seed=settings.seed,
+        folder=settings.output / "items",
     )

@@ -11,13 +11,13 @@ from typing import Any, get_type_hints
 def check_values(settings: Any) -> None:
     """Raises `ValueError`, naming the flag, for the first setting of a dataclass that is empty text or a list with a repeat.
 
-    Text may be empty where it is so by default.
+    Text may be empty, or a line break, where it is so by default.
     """
     options = option_names(type(settings))
     for field in dataclasses.fields(settings):
         value, flag = getattr(settings, field.name), f"--{options[field.name]}"
         values = value if isinstance(value, tuple | list) else (value,)
-        if field.default != "" and any(isinstance(each, str) and not each.strip(" ") for each in values):
+        if not _may_be_blank(field) and any(isinstance(each, str) and not each.strip(" ") for each in values):
             raise empty(flag)
         if twice := [each for index, each in enumerate(values) if each in values[:index]]:
             one = field.name.removesuffix("s") if field.name.endswith("s") else "value"
@@ -36,10 +36,15 @@ def check_arguments(kind: type, args: Sequence[str]) -> None:
         The arguments after the name of the command.
     """
     options = option_names(kind)
-    may = {f"--{options[field.name]}" for field in dataclasses.fields(kind) if field.default == "" or "dict" in str(field.type)}
+    may = {f"--{options[field.name]}" for field in dataclasses.fields(kind) if _may_be_blank(field) or "dict" in str(field.type)}
     for flag in _empty(args):
         if flag not in may:
             raise empty(flag)
+
+
+def _may_be_blank(field: dataclasses.Field) -> bool:
+    default = field.default if isinstance(field.default, tuple) else (field.default,)
+    return any(isinstance(each, str) and not each.strip() for each in default)
 
 
 def empty(flag: str) -> ValueError:

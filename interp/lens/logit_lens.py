@@ -18,7 +18,6 @@ import torch
 from accelerate.utils import align_module_device
 from jaxtyping import Float, Int
 from torch import Tensor
-from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.tools.analysis import logit_readout
 
@@ -27,6 +26,7 @@ from interp.models.batches import Batch, batches, context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import prompt_ids
+from interp.progress import Progress
 
 Lens = Callable[[Float[Tensor, "row d_model"], str], Float[Tensor, "row d_model"]]
 """Translates states of the named layer (`embed`, `0` ..) before they are read; None is the logit lens."""
@@ -110,6 +110,7 @@ def read_prompts(
     lens: Lens | None = None,
     top: int = 5,
     max_tokens: int = 4096,
+    bar: Progress | None = None,
 ) -> LensReading:
     """Read the next token after each prompt at every layer.
 
@@ -131,6 +132,8 @@ def read_prompts(
         Number of most probable tokens to keep.
     max_tokens
         Number of tokens in a batch, with padding. Lower it if memory runs out.
+    bar
+        The bar of a larger battery, which is moved on by one a prompt. Default: a bar of these prompts alone.
 
     Raises
     ------
@@ -141,11 +144,13 @@ def read_prompts(
         raise ValueError(f"got {len(sets)} rows of token sets for {len(prompts)} prompts, expected one row for each prompt.")
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
-    for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
+    bar = bar if bar is not None else Progress(total=len(sequences), desc="lens", unit="prompt")
+    for group in batches([len(one) for one in sequences], max_tokens):
         hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
         _check(model, hidden, [f"prompt {index}" for index in group])
         parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
         order += group
+        bar.update(len(group))
     return _join(parts, torch.tensor(order).argsort())
 
 

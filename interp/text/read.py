@@ -7,7 +7,8 @@ that is not parallel is an error that names the file and the line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from interp.languages import nearest
@@ -64,6 +65,11 @@ def read(
     >>> corpus.languages, len(corpus), corpus.ids[0]
     (('eng_Latn', 'deu_Latn'), 3, 'territory:AD')
     """
+    with _named(source, split):
+        return _read(source, languages, limit, split)
+
+
+def _read(source: str | Path, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
     _check(languages, limit)
     kind = _cldr(source)
     if kind == "facts":
@@ -131,6 +137,13 @@ def read_task(
     >>> task.prompts["eng_Latn"][0], task.answers["eng_Latn"][0]
     ('English: "Andorra" ¤ English: "', ('Euro',))
     """
+    with _named(source, split):
+        return _read_task(source, languages, template, limit, split)
+
+
+def _read_task(
+    source: str | Path, languages: Sequence[str] | None, template: Template | None, limit: int | None, split: str | None
+) -> ParallelTask:
     _check(languages, limit)
     kind = _cldr(source)
     if kind == "facts":
@@ -145,6 +158,16 @@ def read_task(
     if path is None:
         raise ValueError(f"got the hub dataset {str(source)!r}, expected files. Download the dataset, and give its folder.")
     return read_questions(path, _corpus_name(path), languages, template, limit, split)
+
+
+@contextmanager
+def _named(source: str | Path, split: str | None) -> Iterator[None]:
+    """An error in this block says which text it is about: `text_read` holds `source` and `split`, for who asked for them."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        vars(error)["text_read"] = (source, split)
+        raise
 
 
 def _check(languages: Sequence[str] | None, limit: int | None) -> None:

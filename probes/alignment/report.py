@@ -12,7 +12,7 @@ import pandas as pd
 from probes.figures.curves import curves, heatmap
 from probes.item_values import ItemColumns
 from probes.report import Report
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, bracketed
 from probes.statistics.selection import best_set, choose_on_half, runs_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class AlignmentReport(Report):
 
 
 def _number(row: pd.Series) -> str:
-    return f"{row['estimate']:.3f} [{row['lower']:.3f}, {row['upper']:.3f}]"
+    return f"{row['estimate']:.3f} {bracketed(row['lower'], row['upper'], '.3f')}"
 
 
 def _name_pairs(summary: pd.DataFrame) -> pd.DataFrame:

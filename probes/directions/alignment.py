@@ -14,7 +14,7 @@ from probes.alignment.measure import measure_alignment
 from probes.directions.roles import Roles
 from probes.figures.shares import line_curves
 from probes.report import Report
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, bracketed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ class PairAlignmentReport(Report):
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
             note = "" if change["lower"] > 0 or change["upper"] < 0 else ", not distinguishable from none"
             clauses.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
-                        f"[{change['lower']:+.2f}, {change['upper']:+.2f}]{note}")  # fmt: skip
+                        f"{bracketed(change['lower'], change['upper'], '+.2f')}{note}")  # fmt: skip
         return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
 
     def figures(self) -> dict[str, Figure]:

@@ -20,7 +20,7 @@ from interp.provenance import Signature
 from probes.alignment.measure import measure_alignment
 from probes.directions.figures import factor_scatter
 from probes.report import Report
-from probes.statistics.resampling import draws, holm, permutation_p
+from probes.statistics.resampling import bracketed, draws, holm, permutation_p
 from probes.translation.report import LABELS
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class FactorReport(Report):
         clauses = []
         for row in self._summary.itertuples():
             note = "" if row.p_holm < 0.05 else ", which may be chance"
-            clauses.append(f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} [{row.lower:+.2f}, {row.upper:+.2f}]{note}")
+            clauses.append(
+                f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} {bracketed(row.lower, row.upper, '+.2f')}{note}"
+            )
         kind = "partial correlation with a language's score" if len(self.factors) > 1 else "correlation with a language's score"
         chance = f"By chance alone, a correlation over so few languages reaches ±{reach:.2f}."
         return f"{kind} over {n} languages: {'; '.join(clauses)}. {chance}"

@@ -14,6 +14,7 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
+from probes.statistics.resampling import bracketed
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.report import LABELS
 
@@ -111,7 +112,7 @@ class DirectionReport(Report):
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        levels_text = [f"{row.Index} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]" for row in levels.itertuples()]
+        levels_text = [f"{row.Index} {row.estimate:.2f} {bracketed(row.lower, row.upper, '.2f')}" for row in levels.itertuples()]
         below = own[own["against"] == "seen"]
         parts = [f"{label} after tuning: {', '.join(levels_text)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
         for other in self.means.systems[1:]:

@@ -12,7 +12,7 @@ import pandas as pd
 from probes.figures.curves import curves
 from probes.figures.dots import arm_dots
 from probes.report import Report
-from probes.statistics.resampling import draws
+from probes.statistics.resampling import bracketed, draws, percentiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,22 +47,22 @@ class ExtrapolationReport(Report):
         rows = []
         for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
-            lower, upper = np.quantile(mine, [0.025, 0.975])
+            lower, upper = percentiles(mine, part["item"].nunique())
             own |= {
                 "estimate": value,
-                "lower": lower,
-                "upper": upper,
+                "lower": float(lower),
+                "upper": float(upper),
                 "n": part["item"].nunique(),
                 "baseline": chance[arm, language, layer],
             }
             for column, other in (("gain", UNTUNED), ("over_english", ENGLISH)):
                 key = (other, language, layer)
                 apart = mine - drawn[key] if key in drawn and other != arm else np.full(1, np.nan)
-                less, more = np.quantile(apart, [0.025, 0.975])
+                less, more = percentiles(apart, part["item"].nunique())
                 own |= {
                     column: value - values.get(key, np.nan) if other != arm else np.nan,
-                    f"{column}_lower": less,
-                    f"{column}_upper": more,
+                    f"{column}_lower": float(less),
+                    f"{column}_upper": float(more),
                 }
             rows.append(own)
         return pd.DataFrame(rows)
@@ -116,7 +116,7 @@ class ExtrapolationReport(Report):
                                        (row.gain, row.gain_lower, row.gain_upper, UNTUNED)):  # fmt: skip
             if np.isfinite(value):
                 doubt = "" if low > 0 or high < 0 else ", not distinguishable"
-                return f"{number} ({value:+.2g} [{low:+.2g}, {high:+.2g}] over {whom}{doubt})"
+                return f"{number} ({value:+.2g} {bracketed(low, high, '+.2g')} over {whom}{doubt})"
         return number
 
     def figures(self) -> dict[str, Figure]:

@@ -124,6 +124,8 @@ class InstructionReport(Report):
             own = wide[:, self._columns.get_loc(place)]
             estimate, *resampled = (_first_layer(curve, falls) for curve in (np.nanmean(own, axis=0), *mean(own, weights)))
             names = [str(layer) for layer in layers] + ["never"]
+            if len(wide) < 2:
+                names, resampled = [*names, "–"], [len(names)]
             low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf").astype(int)
             strongest = float(np.nanmean(own, axis=0).max())
             rows.append({"place": place, "layer": names[estimate], "lower": names[low], "upper": names[high],

@@ -22,6 +22,7 @@ from interp.lens.logit_lens import read_prompts, rows_of
 from interp.lens.tuned_lens import TunedLens
 from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
+from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
@@ -129,10 +130,12 @@ def measure_labels(
             notes.append(f"{code} is left out: {error}")
     if not prompts:
         raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
-    frames = [_read(model, one, vocabulary, "trained", lens) for one in prompts]
-    if controls:
-        chance = random_init(model, seed)
-        frames += [_read(chance, one, vocabulary, "random", None) for one in prompts]
+    total = sum(len(one.prompts) for one in prompts) * (2 if controls else 1)
+    with Progress(total=total, desc="lens", unit="prompt") as bar:
+        frames = [_read(model, one, vocabulary, "trained", lens, bar) for one in prompts]
+        if controls:
+            chance = random_init(model, seed)
+            frames += [_read(chance, one, vocabulary, "random", None, bar) for one in prompts]
     how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
@@ -219,11 +222,11 @@ def _apart(sets: Sequence[frozenset[int]], words: Sequence[str]) -> tuple[frozen
 
 
 def _read(
-    model: TransformerBridge, one: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None
+    model: TransformerBridge, one: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None, bar: Progress
 ) -> pd.DataFrame:
     names, classes = vocabulary.script_classes()
     sets = pad_sets([[*one.scored, *one.english]] * len(one.ids))
-    reading = read_prompts(model, one.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1)
+    reading = read_prompts(model, one.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1, bar=bar)
     k, gold = len(one.scored), np.array(one.gold)
     mass = reading.mass.double().numpy()
     own, other = mass[:, :, :k], mass[:, :, k:]

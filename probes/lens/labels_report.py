@@ -12,7 +12,7 @@ import pandas as pd
 from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap, sign_flip
+from probes.statistics.resampling import bootstrap, bracketed, sign_flip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,8 +123,8 @@ class LabelLensReport(Report):
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
         said = (
             f"Asked for {asked} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} of items, {better} "
-            f"chance (n={whole['n']:.0f}). 95 % interval [{whole['lower']:.2f}, {whole['upper']:.2f}], the most frequent label "
-            f"{whole['baseline']:.2f}, p = {p:.2g}; {ends}"
+            f"chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent "
+            f"label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:

@@ -19,6 +19,7 @@ from interp.lens.logit_lens import rows_of
 from interp.lens.tuned_lens import TunedLens
 from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
+from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
@@ -74,9 +75,11 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         if any(job.weights == "random" for job in jobs):
             models["random"] = random_init(self.model, self.seed), None
         tables = []
-        for words, weights in jobs:
-            model, lens = models[weights]
-            tables.append(read_words(model, words, self._vocabulary, weights, lens, folder))
+        with Progress(total=sum(len(job.words.rows) for job in jobs), desc="lens", unit="prompt") as bar:
+            for words, weights in jobs:
+                model, lens = models[weights]
+                bar.set_postfix_str(f"{words.prompts.target} {weights}")
+                tables.append(read_words(model, words, self._vocabulary, weights, lens, folder, bar))
         return pd.concat(tables, ignore_index=True)
 
     def measure(self, folder: str | Path | None = None) -> LatentLanguageReport:

@@ -10,7 +10,7 @@ import numpy as np
 from interp.languages import language
 from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_of, said_runs
 from probes.statistics.crossover import Crossover
-from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.resampling import bootstrap, bracketed, highest
 
 _MOST_WORDS = 25
 _MOST_TARGETS = 6
@@ -134,13 +134,13 @@ def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Ro
     ((first, last),) = _longest(leads.runs(role))
     readings, span = weighed.readings[weighed.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = bootstrap(values, weighed.boot, weighed.seed)
+    lower, upper = map(float, bootstrap(values, weighed.boot, weighed.seed))
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
     where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], weighed.layers)}"
-    return f"probability {values.mean():.3f} [{lower:.3f}, {upper:.3f}]{where}; {others}"
+    return f"probability {values.mean():.3f} {bracketed(lower, upper, '.3f')}{where}; {others}"
 
 
 def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:

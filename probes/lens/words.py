@@ -23,6 +23,7 @@ from interp.lens.distributions import PADDING, pad_sets
 from interp.lens.logit_lens import Lens, LensReading, read_prompts, rows_of
 from interp.models.computation import computed_by, model_facts
 from interp.models.load import TransformerBridge
+from interp.progress import Progress
 from interp.vocabulary.spelling import TokenRule, Vocabulary, keep_apart
 from probes.lens.leads import WORD_MEASURES, role_of
 from probes.lens.word_prompts import WordPrompts
@@ -92,6 +93,7 @@ def read_words(
     weights: str,
     lens: Lens | None = None,
     folder: str | Path | None = None,
+    bar: Progress | None = None,
 ) -> pd.DataFrame:
     """Read words at every layer: a table with one row per item, layer, measure and series (a language, a script, or nothing).
 
@@ -114,13 +116,15 @@ def read_words(
         A tuned lens. Default: the logit lens.
     folder
         Where the reading is kept and found again. Default: nowhere.
+    bar
+        The bar of all readings, which is moved on by one a prompt.
     """
     names, classes = vocabulary.script_classes()
     k = len(sets.languages)
     wide = [[*own, *(word for words in others for word in words)] for own, others in zip(sets.own, sets.unrelated, strict=True)]
     padded = pad_sets(wide)
     prompts = [sets.prompts.prompts[row] for row in sets.rows]
-    reading = _read(model, prompts, padded, (classes, len(names)), k, lens, folder)
+    reading = _read(model, prompts, padded, (classes, len(names)), k, lens, folder, bar)
     known = (padded != PADDING).any(-1)
     mass = torch.where(known, reading.mass, torch.nan)
     own, others = mass[:, :, :k], mass[:, :, k:].unflatten(2, (k, -1)).nanmean(-1)
@@ -147,9 +151,10 @@ def _read(
     ranked: int,
     lens: Lens | None,
     folder: str | Path | None,
+    bar: Progress | None,
 ) -> LensReading:
     def read() -> dict[str, Tensor]:
-        reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1)
+        reading = read_prompts(model, prompts, sets, classes, ranked=ranked, lens=lens, top=1, bar=bar)
         return {field.name: getattr(reading, field.name) for field in fields(reading) if field.name != "layers"}
 
     if folder is None:
@@ -157,7 +162,13 @@ def _read(
     asked = {"prompts": list(prompts), "words": digest(sets.tolist()), "scripts": digest(classes[0].tolist()), "ranked": ranked}
     facts = {**model_facts(model), "lens": str(lens or "logit"), **asked}
     cache: Cache[dict[str, Tensor]] = Cache(Path(folder), computed_by(model.cfg.device))
-    return LensReading(rows_of(model), **cache.get(facts, read))
+    kept = cache.find(facts)
+    if kept is not None and bar is not None:
+        bar.found(len(prompts))
+    if kept is None:
+        kept = read()
+        cache.keep(facts, kept)
+    return LensReading(rows_of(model), **kept)
 
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate,
 from probes.linear.erasure import Method
 from probes.report import Report
 from probes.statistics.folds import split
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, bracketed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +126,7 @@ class ProbeReport(Report):
         gap = (values["score"] - values["random_init"]).mean(1)
         lower, upper = (float(end) for end in bootstrap(gap, self.settings["resamples"], self.settings["seed"], self._clusters()))
         result = "more than" if lower > 0 else "less than" if upper < 0 else "not distinguishable from"
-        gap_text = f"{gap.mean():+.2f} [{lower:+.2f}, {upper:+.2f}]"
+        gap_text = f"{gap.mean():+.2f} {bracketed(lower, upper, '+.2f')}"
         return f" Over all language pairs of that layer the score is {result} that of a randomly initialised model ({gap_text})."
 
     def _after_erasure(self, own: pd.Series) -> str:
@@ -273,4 +273,4 @@ def _grid(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, dict[s
 
 
 def _interval(row: pd.Series) -> str:
-    return f"{row['estimate']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+    return f"{row['estimate']:.2f} {bracketed(row['lower'], row['upper'], '.2f')}"

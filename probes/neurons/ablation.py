@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 import torch
 from jaxtyping import Float
-from tqdm.auto import tqdm
 
 from interp.files.cache import Cache
 from interp.generation.loss import sentence_losses
 from interp.interventions.steering import ablated
 from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
+from interp.progress import Progress
 from interp.text.corpus import ParallelCorpus
 from probes.neurons.report import NeuronReport
 from probes.study import Study
@@ -69,7 +69,8 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     def scores(self, jobs: Sequence[Mask], folder: str | Path | None = None) -> Float[np.ndarray, "mask language sentence"]:
         """The loss of every sentence (nats per token) while each set of neurons is off."""
         texts = self._texts()
-        return np.stack([self._losses(texts, mask, folder) for mask in tqdm(jobs, desc="off", unit="mask")])
+        with Progress(total=len(jobs) * len(texts.languages), desc="off", unit="text") as bar:
+            return np.stack([[self._losses(texts.select([code]), mask, folder, bar) for code in texts.languages] for mask in jobs])
 
     def measure(self, folder: str | Path | None = None) -> NeuronReport:
         """Measure the losses that `folder` does not hold yet, and add them to the report."""
@@ -100,7 +101,8 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
             raise ValueError(f"got mode {unknown[0]!r}, expected one of {', '.join(get_args(Mode))}.")
         return self.corpus.select(self.report.languages)
 
-    def _losses(self, texts: ParallelCorpus, mask: Mask, folder: str | Path | None) -> Float[np.ndarray, "language sentence"]:
+    def _losses(self, text: ParallelCorpus, mask: Mask, folder: str | Path | None, bar: Progress) -> Float[np.ndarray, " sentence"]:
+        """The loss of the sentences of one language while one set of neurons is off; each is kept by itself."""
         model, values = self.model, None
         if mask.mode == "mean":
             means = torch.from_numpy(self.report.arrays["mean"]).mean(0)
@@ -109,11 +111,19 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
 
         def measure() -> dict[str, torch.Tensor]:
             with ablated(model, mask.neurons, values):
-                return {"loss": torch.stack([sentence_losses(model, texts[code])[0] for code in texts.languages])}
+                return {"loss": sentence_losses(model, text[text.languages[0]])[0]}
 
-        facts = {**model_facts(model), "texts": texts.identity.sha, "neurons": mask.neurons, "held": held}
+        facts = {**model_facts(model), "text": text.identity.sha, "neurons": mask.neurons, "held": held}
         cache: Cache[dict[str, torch.Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
-        return (cache.get(facts, measure) if cache else measure())["loss"].numpy()
+        losses = cache.find(facts) if cache else None
+        if losses is not None:
+            bar.found()
+            return losses["loss"].numpy()
+        losses = measure()
+        if cache:
+            cache.keep(facts, losses)
+        bar.update()
+        return losses["loss"].numpy()
 
 
 def measure_damage(
@@ -147,7 +157,7 @@ def measure_damage(
     resamples
         Number of bootstrap resamples of the sentences (or documents).
     folder
-        Where to keep the losses of each set of neurons, so that an interrupted run continues. Default: nowhere.
+        Where to keep the losses of each set of neurons on each text, so that an interrupted run continues. Default: nowhere.
 
     Returns
     -------

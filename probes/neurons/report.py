@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probes.report import Report
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, percentiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +89,7 @@ class NeuronReport(Report):
         count = int(self.arrays["chosen"][index].sum())
         above_null = int(self.table.loc[self.table["language"] == code, "above_null"].sum())
         jaccard = self.arrays["jaccard"][index]
-        lower, upper = np.quantile(jaccard, [0.025, 0.975])
+        lower, upper = percentiles(jaccard, len(jaccard))
         random = {name: self.arrays[name][index].mean() if name in self.arrays else np.nan
                   for name in ("count_random_init", "jaccard_random_init")}  # fmt: skip
         cell = {"language": code, "text": code, "mode": ""}

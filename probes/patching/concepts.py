@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pandas as pd
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from interp.generation.continuation import continuation
 from interp.interventions.edits import check_blocks
@@ -24,6 +23,7 @@ from interp.interventions.patching import Edit, edits_of, run_edits
 from interp.interventions.prompts import Anchor, Prompt, marked, untouched
 from interp.models.load import identify
 from interp.models.sites import EditSite
+from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.patching.contrasts import mark_difference, partners
@@ -184,9 +184,11 @@ def measure_concepts(
         raise ValueError(f"got only the reference language {pivot}, expected at least one other language.")
     chosen = check_blocks(model, blocks, "blocks")
     rows, dropped = [], 0
-    for code in languages:
-        items = list(_items(task, code, seed))
-        for item in tqdm(items, desc=f"concepts {code}", unit="item", disable=None if progress else True):
+    asked = [(code, item) for code in languages for item in _items(task, code, seed)]
+    with Progress(total=len(asked), desc="concepts", unit="item", disable=None if progress else True) as bar:
+        for code, item in asked:
+            bar.set_postfix_str(code)
+            bar.update()
             words = _words(model, task, item, code, pivot)
             if len(set(words)) < len(words):
                 dropped += 1

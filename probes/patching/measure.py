@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
+from interp.files.cache import Cache
 from interp.interventions.attribution import attribute, calibrate
 from interp.interventions.edits import check_blocks
 from interp.interventions.patching import Direction, Patched, edits_of, patch, run_edits
 from interp.interventions.prompts import Anchor, ClashError, Metric, Prompt, Question, marked, question
+from interp.models.computation import computed_by, model_facts
 from interp.models.load import identify
 from interp.models.sites import EditSite
 from interp.provenance import CorpusIdentity, Signature
@@ -61,6 +67,7 @@ def measure_patching(
     name: str = "contrasts",
     seed: int = 0,
     resamples: int = 1000,
+    folder: str | Path | None = None,
     progress: bool = True,
 ) -> PatchReport:
     """Patch each pair of prompts at every block and token position, and average over pairs.
@@ -99,6 +106,8 @@ def measure_patching(
         Random seed of the calibration sample and of the bootstrap.
     resamples
         Number of bootstrap resamples of the pairs.
+    folder
+        Where finished pairs are kept, each in a direction, so that an interrupted run continues. Default: nowhere.
     progress
         Show a progress bar.
 
@@ -130,6 +139,7 @@ def measure_patching(
     setup = _Setup(model, site, tuple(anchors), check_blocks(model, blocks, "blocks"), steps)
     rng = np.random.default_rng(seed)
     frames, checked, wrong, clashes = [], [], 0, 0
+    cache: Cache[dict[str, Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
     for index, pair in enumerate(tqdm(contrasts, desc="patch", unit="pair", disable=None if progress else True)):
         clean, corrupt = marked(model, pair.clean), marked(model, pair.corrupt)
         try:
@@ -140,9 +150,12 @@ def measure_patching(
         for direction in directions:
             where: _Where = {"site": site, "anchors": anchors, "blocks": blocks, "direction": direction}
             if method == "exact":
-                patched = patch(model, clean, corrupt, asked, **where)
+                measure = partial(patch, model, clean, corrupt, asked, **where)
             else:
-                patched = attribute(model, clean, corrupt, asked, **where, steps=steps)
+                measure = partial(attribute, model, clean, corrupt, asked, **where, steps=steps)
+            patched = _kept(
+                cache, {"pair": asdict(pair), **where, "metric": metric, "method": method, "steps": steps}, model, measure
+            )
             if keep == "right" and metric == "logit_difference" and not patched.clean > 0 > patched.corrupt:
                 wrong += 1
                 break
@@ -167,6 +180,21 @@ def measure_patching(
         settings={**settings, "resamples": resamples},
         notes=tuple(notes),
     )
+
+
+def _kept(
+    cache: Cache[dict[str, Tensor]] | None, asked: Mapping[str, object], model: TransformerBridge, measure: Callable[[], Patched]
+) -> Patched:
+    """One pair patched in one direction: from the cache where it holds that, else measured and kept."""
+    if cache is None:
+        return measure()
+    facts = {**model_facts(model), **asked}
+    if (found := cache.find(facts)) is None:
+        patched = measure()
+        found = {"values": patched.values, "ends": torch.tensor([patched.clean, patched.corrupt], dtype=torch.float64)}
+        cache.keep(facts, found)
+    clean, corrupt = found["ends"].tolist()
+    return Patched(found["values"], clean, corrupt)
 
 
 def _rows(setup: _Setup, pair: Contrast, index: int, direction: Direction, patched: Patched) -> pd.DataFrame:

@@ -55,6 +55,8 @@ class Scores:
 def read_scores(table: pd.DataFrame, metric: str, resamples: int = 1000, seed: int = 0) -> Scores:
     """The scores of a sweep's table; one draw of items and seeds serves all models, so their differences are paired."""
     groups, once, drawn = seed_means(table, metric, [*GROUP, "target"], resamples, seed)
+    if table["document" if "document" in table else "item"].nunique() < 2:
+        drawn = np.full_like(drawn, np.nan)  # resamples of one item are all the same, and would pass for certainty
     columns = {tuple(row): column for column, row in enumerate(groups.itertuples(index=False, name=None))}
     return Scores(columns, np.vstack([once, drawn]))
 

@@ -17,6 +17,7 @@ from scipy import optimize
 
 from interp.languages import nearest
 from probes.scaling.law import Curves, Law, scores_at
+from probes.statistics.resampling import bracketed
 
 Objective = Literal["sum", "weighted", "maxmin"]
 """The mean score of all languages, their weighted mean, or the lowest score of any."""
@@ -57,7 +58,7 @@ class Plan:
     def verdict(self) -> str:
         """What the plan is worth, in a sentence; "not distinguishable from uniform" where it is."""
         objective = {"sum": "the mean score", "weighted": "the weighted mean score", "maxmin": "the lowest score"}[self.objective]
-        gain = f"{self.gain:+.3g} points of {objective} [{self.lower:.3g}, {self.upper:.3g}] over uniform"
+        gain = f"{self.gain:+.3g} points of {objective} {bracketed(self.lower, self.upper, '.3g')} over uniform"
         spread = f"largest share {_apart(self.pairs):.3g} times the smallest"
         if self.distinguishable:
             return f"The plan for {self.budget} pairs ({spread}) is expected to gain {gain}."

@@ -14,6 +14,7 @@ from probes.figures.dots import arm_dots
 from probes.report import Report
 from probes.scaling.allocation import Plan
 from probes.scaling.report import METRICS
+from probes.statistics.resampling import bracketed, percentiles
 from probes.sweep.seed_means import seed_means
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class AllocationReport(Report):
             for per_language, overall in zip((estimates, draws), whole, strict=True)
         )
         arms, rows = list(groups["arm"].unique()), []
-        base = arms.index("uniform")
+        base, units = arms.index("uniform"), self.table["document" if "document" in self.table else "item"].nunique()
         for (k, arm), (j, name) in ((a, b) for a in enumerate(arms) for b in enumerate([*languages, _ALL[how["objective"]]])):
-            lower, upper = np.quantile(draws[:, k, j], [0.025, 0.975])
-            less, more = np.quantile(draws[:, k, j] - draws[:, base, j], [0.025, 0.975])
+            lower, upper = percentiles(draws[:, k, j], units)
+            less, more = percentiles(draws[:, k, j] - draws[:, base, j], units)
             rows.append({"arm": arm, "language": name, "estimate": estimates[k, j], "lower": lower, "upper": upper,
                          "n": self.table["item"].nunique(), "baseline": estimates[base, j], "difference": estimates[k, j]
                          - estimates[base, j], "difference_lower": less, "difference_upper": more})  # fmt: skip
@@ -83,7 +84,7 @@ class AllocationReport(Report):
         name, clauses = _ALL[self.settings["objective"]], []
         for arm in (arm for arm in ARMS if arm != "uniform"):
             row = rows.loc[(arm, name)]
-            difference = f"{row['difference']:+.2f} [{row['difference_lower']:+.2f}, {row['difference_upper']:+.2f}]"
+            difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"
             clear = row["difference_lower"] > 0 or row["difference_upper"] < 0
             clauses.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
         metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()

@@ -16,6 +16,7 @@ from probes.scaling.figures import allocation_bars, scaling_panels
 from probes.scaling.fit import fit_law
 from probes.scaling.law import Form, Law, Points, scores_at
 from probes.scaling.rival_forms import compare_forms, last_known, rank_agreement
+from probes.statistics.resampling import bracketed
 from probes.sweep.seed_means import FULL, seed_means
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class ScalingReport(Report):
         many, sizes = len(self.points.names), np.unique(self.points.sizes)
         where = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
         if self.law.form in ("power", "given", "ceiling"):
-            grows = f"{where}: beta {beta['estimate']:.3g} [{beta['lower']:.3g}, {beta['upper']:.3g}]"
+            grows = f"{where}: beta {beta['estimate']:.3g} {bracketed(beta['lower'], beta['upper'], '.3g')}"
             grows += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
         else:
             grows = f"{where}, by {_FORMS[self.law.form]}"
@@ -261,6 +262,6 @@ def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> Points:
 
 
 def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, object]:
-    lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if n > 1 and np.isfinite(drawn).any() else (np.nan, np.nan)
     return {"quantity": quantity, "language": language, "size": "", "estimate": float(estimate), "lower": float(lower),
             "upper": float(upper), "n": n, "baseline": float(baseline)}  # fmt: skip

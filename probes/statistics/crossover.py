@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.statistics.resampling import bootstrap, draws, highest, max_statistic, mean
+from probes.statistics.resampling import bootstrap, bracketed, draws, highest, max_statistic, mean
 
 Curves = Float[np.ndarray, "item layer"]
 
@@ -34,7 +34,7 @@ class Crossover:
     def __str__(self) -> str:
         if self.layer is None:
             return "no layer"
-        return f"layer {self.layer} [{self.lower}, {self.upper}]"
+        return f"layer {self.layer}" + (f" [{self.lower}, {self.upper}]" if self.lower is not None else "")
 
 
 def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Crossover:
@@ -80,6 +80,8 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     crossings = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(crossings):
         return Crossover(None, None, None, float(len(crossings) / boot))
+    if len(curves) < 2:
+        return Crossover(layers[int(observed)], None, None, float("nan"))
     lower, upper = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
     return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(crossings) / boot))
 
@@ -112,7 +114,7 @@ class Peak:
     p: float
 
     def __str__(self) -> str:
-        return f"{self.estimate:.3f} [{self.lower:.3f}, {self.upper:.3f}]"
+        return f"{self.estimate:.3f} {bracketed(self.lower, self.upper, '.3f')}"
 
 
 def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Peak:

@@ -121,7 +121,8 @@ def bootstrap(
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
-        Lower and upper bound, `[...]`, in the unit of the values; NaN for a cell without a value.
+        Lower and upper bound, `[...]`, in the unit of the values; NaN for a cell with values of fewer than two items (or
+        clusters): one value says nothing of how others would vary.
 
     Raises
     ------
@@ -145,13 +146,52 @@ def bootstrap(
     weights = draws(len(values), resamples, seed, clusters)
     tails = [(1 - level) / 2, (1 + level) / 2]
     if statistic is not mean:
-        lower, upper = np.quantile(statistic(values, weights), tails, axis=0)
-        return np.asarray(lower), np.asarray(upper)
+        return percentiles(statistic(values, weights), _groups(len(values), clusters)[1], level)
     flat = values.reshape(len(values), -1)
     width = max(1, _BLOCK // resamples)
     blocks = [np.quantile(mean(flat[:, k : k + width], weights), tails, axis=0) for k in range(0, flat.shape[1], width)]
     lower, upper = np.concatenate(blocks, axis=1) if blocks else np.empty((2, 0))
+    lower[single := _are_single(flat, clusters)], upper[single] = np.nan, np.nan
     return lower.reshape(values.shape[1:]), upper.reshape(values.shape[1:])
+
+
+def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The percentile interval of what was computed in each resample, left blank where there was nothing to resample.
+
+    Parameters
+    ----------
+    drawn
+        `[resample ...]`, a statistic of each resample.
+    units
+        Number of units drawn: items, or clusters of them. With fewer than two, all resamples are the same, and an interval of no
+        width would pass for certainty.
+    level
+        Coverage of the interval.
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Lower and upper bound, `[...]`; NaN with fewer than two units.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> percentiles(np.ones(5), units=1)
+    (array(nan), array(nan))
+    """
+    if units < 2:
+        return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.asarray(lower), np.asarray(upper)
+
+
+def bracketed(lower: float, upper: float, form: str = ".3f") -> str:
+    """An interval as it stands in a sentence, `form` being that of its numbers; "[–]" where it was left blank.
+
+    >>> bracketed(0.25, 0.5, ".2f"), bracketed(np.nan, np.nan)
+    ('[0.25, 0.50]', '[–]')
+    """
+    return "[–]" if np.isnan(lower) or np.isnan(upper) else f"[{lower:{form}}, {upper:{form}}]"
 
 
 def sign_flip(
@@ -389,6 +429,17 @@ def _groups(n: int, clusters: Labels | None) -> tuple[np.ndarray, int]:
         raise ValueError(f"got {len(clusters)} cluster names for {n} items, expected one an item.")
     names, groups = np.unique(np.asarray(clusters), return_inverse=True)
     return groups, len(names)
+
+
+def _are_single(values: Shaped[np.ndarray, "item cell"], clusters: Labels | None) -> np.ndarray:
+    """The cells whose values are of one item, or cluster, or none, `[cell]`."""
+    groups, count = _groups(len(values), clusters)
+    present = ~np.isnan(values)
+    if clusters is None:
+        return present.sum(axis=0) < 2
+    seen = np.zeros((count, values.shape[1]), dtype=bool)
+    np.logical_or.at(seen, groups, present)
+    return seen.sum(axis=0) < 2
 
 
 def _cluster_sums(values: np.ndarray, clusters: Labels | None) -> Float[np.ndarray, "cluster cell"]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, draws, mean
+from probes.statistics.resampling import bootstrap, bracketed, draws, mean
 from probes.steering.choice import choices
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class SubspaceReport(Report):
         own, random = wide[FITTED].to_numpy(dtype=float), wide.drop(columns=FITTED).to_numpy(dtype=float)
         clusters = self._clusters(at)
         weights = draws(len(own), self.settings["resamples"], self.settings["seed"], clusters)
+        if self._independent() < 2:
+            weights = weights * np.nan
         lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
         row: dict[str, Any] = {
             "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
@@ -191,7 +193,7 @@ def _interval(name: str, estimate: float, resampled: np.ndarray) -> dict[str, fl
 
 
 def _span(row: pd.Series, name: str, lower: str = "", upper: str = "") -> str:
-    return f"{row[name]:.2f} [{row[lower or f'{name}_lower']:.2f}, {row[upper or f'{name}_upper']:.2f}]"
+    return f"{row[name]:.2f} {bracketed(row[lower or f'{name}_lower'], row[upper or f'{name}_upper'], '.2f')}"
 
 
 def _where(layers: list[str]) -> str:

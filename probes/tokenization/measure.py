@@ -21,7 +21,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.fingerprint import fingerprint_tokenizer
 from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
-from probes.statistics.resampling import draws
+from probes.statistics.resampling import draws, percentiles
 from probes.tokenization.report import TokenizationReport, by_language
 from probes.translation.text_scores import UNSPACED
 
@@ -194,7 +194,9 @@ def _overlaps(counts: dict[str, csr_array], pivot: str, resamples: int, seed: in
         overlaps, jaccards = zip(*(_resampled(table, counts[pivot], weights) for table in counts.values()), strict=True)
         for name, values in (("overlap", np.stack(overlaps)), ("jaccard", np.stack(jaccards))):
             deviations = values - values.mean(axis=1, keepdims=True)
-            arrays[f"{name}_interval"] = arrays[name][:, column, None] + np.quantile(deviations, [0.025, 0.975], axis=1).T
+            arrays[f"{name}_interval"] = arrays[name][:, column, None] + np.stack(
+                percentiles(deviations.T, len(weights[0])), axis=1
+            )
     return arrays
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.report import Report
-from probes.statistics.resampling import draws
+from probes.statistics.resampling import draws, percentiles
 from probes.tokenization.figures import overlap_map, saved_dots, tokenization_dots
 
 if TYPE_CHECKING:
@@ -142,6 +142,6 @@ def _ratio(part: pd.DataFrame, above: str, below: str, weights: np.ndarray) -> n
 
 def _row(code: str, metric: str, values: np.ndarray, baseline: float, n: int) -> dict[str, object]:
     resampled = values[1:][~np.isnan(values[1:])]
-    lower, upper = np.quantile(resampled, [0.025, 0.975]) if len(resampled) else (np.nan, np.nan)
+    lower, upper = percentiles(resampled, n) if len(resampled) else (np.nan, np.nan)
     return {"language": code, "metric": metric, "estimate": float(values[0]), "lower": float(lower), "upper": float(upper),
             "n": n, "baseline": float(baseline)}  # fmt: skip

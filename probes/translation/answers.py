@@ -17,7 +17,7 @@ from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
 from probes.item_values import ItemColumns
 from probes.report import Report, with_receipts
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, bracketed
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
 from probes.translation.text_scores import contains, exact_match, f1, in_script
@@ -84,7 +84,7 @@ class AnswerReport(Report):
     def verdict(self) -> str:
         several = self.table["language"].nunique() > 1
         rows = self._summary[self._summary["language"] == "mean"] if several else self._summary
-        parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} [{row.lower:.3f}, {row.upper:.3f}] (baseline {row.baseline:.3f})"
+        parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} {bracketed(row.lower, row.upper, '.3f')} (baseline {row.baseline:.3f})"
                  for row in rows.itertuples()]  # fmt: skip
         main = rows.iloc[0]
         where = f"{self.table['language'].nunique()} languages" if several else main["language"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from probes.item_values import ItemColumns
 from probes.report import Report
-from probes.statistics.resampling import draws, mean
+from probes.statistics.resampling import bracketed, draws, mean, percentiles
 from probes.translation.figures import score_dots, score_matrix
 from probes.translation.text_scores import Overlap, overlap_score
 
@@ -71,15 +71,16 @@ class TranslationReport(Report):
         first = cells[0][1]
         documents = first["document"].astype(str).to_numpy() if "document" in first else None
         weights = draws(len(first), self.settings["resamples"], self.settings["seed"], documents)
+        units = len(first) if documents is None else len(set(documents))
         rows = []
         for name in self.metrics:
             scores = [self._scores(name, str(key[0]), str(key[1]), part, weights) for key, part in cells]
-            rows += [{"source": key[0], "target": key[1], "metric": name, **_interval(score, len(first))}
+            rows += [{"source": key[0], "target": key[1], "metric": name, **_interval(score, len(first), units)}
                      for (key, _), score in zip(cells, scores, strict=True)]  # fmt: skip
             if len(cells) > 1:
                 estimates, resampled, baselines = zip(*scores, strict=True)
                 average = _Scores(float(np.mean(estimates)), np.mean(resampled, axis=0), float(np.mean(baselines)))
-                rows.append({"source": "mean", "target": "mean", "metric": name, **_interval(average, len(first))})
+                rows.append({"source": "mean", "target": "mean", "metric": name, **_interval(average, len(first), units)})
         return pd.DataFrame(rows)
 
     def _scores(self, name: str, source: str, target: str, part: pd.DataFrame, weights: np.ndarray) -> _Scores:
@@ -107,7 +108,7 @@ class TranslationReport(Report):
     def verdict(self) -> str:
         directions = self.matrix().notna().to_numpy().sum()
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
-        parts = [f"{LABELS[row.metric]} {row.estimate:.3g} [{row.lower:.3g}, {row.upper:.3g}] (baseline {row.baseline:.3g})"
+        parts = [f"{LABELS[row.metric]} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
                  for row in rows.itertuples()]  # fmt: skip
         main = rows.iloc[0]
         where = f"the mean of {directions} directions" if directions > 1 else f"{main['source']} to {main['target']}"
@@ -128,8 +129,8 @@ class TranslationReport(Report):
         return figures
 
 
-def _interval(score: _Scores, n: int) -> dict[str, float | int]:
-    lower, upper = np.quantile(score.resampled, [0.025, 0.975])
+def _interval(score: _Scores, n: int, units: int) -> dict[str, float | int]:
+    lower, upper = percentiles(score.resampled, units)
     return {
         "estimate": float(score.estimate),
         "lower": float(lower),

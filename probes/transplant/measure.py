@@ -20,6 +20,7 @@ from interp.interventions.edits import Place, Transplant, check_blocks, check_pl
 from interp.interventions.grid.grid import Grid, Method
 from interp.interventions.grid.items import item_batches, transplant_items
 from interp.models.load import identify
+from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.report import with_receipts
@@ -59,7 +60,8 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TransplantStudy(Study[Batch, list[Grid]]):
-    """Every source layer into every target layer for pairs of languages, with controls. A job is a batch of items.
+    """Every source layer into every target layer for pairs of languages, with controls. A job is a batch of items: one, where
+    its grid has many cells.
 
     The fields are the arguments of `measure_transplant`, which explains them.
     """
@@ -88,15 +90,16 @@ class TransplantStudy(Study[Batch, list[Grid]]):
 
     def scores(self, jobs: Sequence[Batch], folder: str | Path | None = None) -> list[Grid]:
         """The grids of the items of some batches, one condition after another; in each, in the order of the items."""
-        grids: list[Grid] = []
-        for ((donors, code), name), batches in groupby(jobs, key=lambda job: (job.pair, job.condition)):
-            asked = condition(self._setup, donors, code, name)
-            grids += _grids(asked, [job.items for job in batches], folder, self.progress and name != "source_run")
-        return grids
+        with self._bar(jobs) as bar:
+            return self._scores(jobs, folder, bar)
 
     @with_receipts
     def measure(self, folder: str | Path | None = None) -> TransplantGrid:
         """Measure the grids of every pair that `folder` does not hold yet, and report."""
+        with self._bar(self.jobs()) as bar:
+            return self._measure(folder, bar)
+
+    def _measure(self, folder: str | Path | None, bar: Progress) -> TransplantGrid:
         tables: list[pd.DataFrame] = []
         arrays: dict[str, np.ndarray] = {}
         alone: dict[str, np.ndarray] = {}
@@ -104,7 +107,7 @@ class TransplantStudy(Study[Batch, list[Grid]]):
         for donors, code in self._pairs:
             pair = f"{'+'.join(donors)}>{code}"
             for name in self._conditions:
-                values, untouched, near = self._measured((donors, code), name, folder)
+                values, untouched, near = self._measured((donors, code), name, folder, bar)
                 arrays[f"{pair}|{name}"] = values.astype(np.float32)
                 if name in ("transplant", "permuted"):
                     run = "untouched:permuted" if name == "permuted" else "untouched"
@@ -112,7 +115,7 @@ class TransplantStudy(Study[Batch, list[Grid]]):
                 ties += near
             for donor in donors:
                 if donor not in alone:
-                    alone[donor] = self._measured(((donor,), donor), "source_run", folder)[1]
+                    alone[donor] = self._measured(((donor,), donor), "source_run", folder, bar)[1]
             tables.append(_rows(self.task, donors, code, "source_run", np.mean([alone[donor] for donor in donors], axis=0)))
             arrays[f"{pair}|norm_ratio"] = _norm_ratio(self._setup, donors, code)
         return self._report(pd.concat(tables, ignore_index=True), arrays, ties)
@@ -129,12 +132,26 @@ class TransplantStudy(Study[Batch, list[Grid]]):
     def _batches(self, pair: Pair, name: str) -> list[Batch]:
         """The items of one condition, as they are read together in every process."""
         prompts = [question.prompt for question in asked_in(self.task, pair[1], name)]
-        return [Batch(pair, name, tuple(items)) for items in item_batches(self.model, prompts)]
+        cells = 1 if name == "source_run" else len(self._setup.sources) * len(self._setup.targets)
+        return [Batch(pair, name, tuple(items)) for items in item_batches(self.model, prompts, cells)]
 
-    def _measured(self, pair: Pair, name: str, folder: str | Path | None) -> tuple[np.ndarray, np.ndarray, int]:
+    def _bar(self, jobs: Sequence[Batch]) -> Progress:
+        """One bar over all grids. The donors' own runs are a cell each, and not counted."""
+        total = sum(len(job.items) for job in jobs if job.condition != "source_run")
+        return Progress(total=total, desc="transplant", unit="item", disable=not self.progress)
+
+    def _scores(self, jobs: Sequence[Batch], folder: str | Path | None, bar: Progress) -> list[Grid]:
+        grids: list[Grid] = []
+        for ((donors, code), name), same in groupby(jobs, key=lambda job: (job.pair, job.condition)):
+            bar.set_postfix_str(f"{'+'.join(donors)}>{code} {name}")
+            asked = condition(self._setup, donors, code, name)
+            grids += _grids(asked, [job.items for job in same], folder, bar if name != "source_run" else False)
+        return grids
+
+    def _measured(self, pair: Pair, name: str, folder: str | Path | None, bar: Progress) -> tuple[np.ndarray, np.ndarray, int]:
         """The values `[item source target]` of one grid, the values `[item]` of the unchanged runs, and the number of near ties."""
         setup, questions = self._setup, asked_in(self.task, pair[1], name)
-        grids = self.scores(self._batches(pair, name), folder)
+        grids = self._scores(self._batches(pair, name), folder, bar)
         values = np.stack([_values(setup, *each) for each in zip(questions, (grid.values for grid in grids), strict=True)])
         untouched = [_values(setup, one, grid.untouched[None, None])[0, 0] for one, grid in zip(questions, grids, strict=True)]
         if name == "same_language":
@@ -271,7 +288,7 @@ def measure_transplant(
     return study.measure(folder)
 
 
-def _grids(asked: Condition, batches: Sequence[Sequence[int]], folder: str | Path | None, progress: bool) -> list[Grid]:
+def _grids(asked: Condition, batches: Sequence[Sequence[int]], folder: str | Path | None, progress: bool | Progress) -> list[Grid]:
     setup, questions = asked.setup, asked.questions
     score: dict[str, Any] = {"score": "generate", "max_new_tokens": setup.max_new_tokens}
     if setup.score == "difference":

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, draws, max_statistic, mean, minimum_detectable
+from probes.statistics.resampling import bootstrap, bracketed, draws, max_statistic, mean, minimum_detectable, percentiles
 from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.transplant.selection import choose, held_out, oracle, splits
@@ -200,10 +200,11 @@ class TransplantGrid(Report):
         for pair in self.pairs:
             change = self.effect(pair)
             weights = draws(len(change), 200, self.settings["seed"], self._clusters)
+            units = len(change) if self._clusters is None else len(np.unique(self._clusters))
             cells = np.array([choose(drawn[None]) for drawn in mean(change, weights)])
             for axis, side in enumerate(("source", "target")):
                 depth = np.array(self._blocks[axis])[cells[:, axis]] / deepest
-                lower, middle, upper = np.quantile(depth, [0.025, 0.5, 0.975])
+                middle, (lower, upper) = np.median(depth), percentiles(depth, units)
                 rows.append({"pair": pair, "side": side, "depth": middle, "lower": lower, "upper": upper, "n": len(change)})
         return pd.DataFrame(rows)
 
@@ -216,7 +217,7 @@ class TransplantGrid(Report):
             return "One item or text: no cell can be chosen on some items and evaluated on others."
         better, worse = int((fixed_cell["difference_lower"] > 0).sum()), int((fixed_cell["difference_upper"] < 0).sum())
         row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
-        amount = f"{row['difference']:+.3f} [{row['difference_lower']:+.3f}, {row['difference_upper']:+.3f}]"
+        amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
         sentence = (
             f"One cell chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
             f"({row['baseline']:.3f} untouched, n={row['n']}); better in {better} and worse in {worse} of {len(fixed_cell)} pairs."
@@ -229,7 +230,7 @@ class TransplantGrid(Report):
             first = gains.iloc[gains["difference"].argmax()]
             sentence += (
                 f" The oracle over cells reaches {first['estimate']:.3f}, with another item's donor {first['baseline']:.3f} "
-                f"({first['difference']:+.3f} [{first['difference_lower']:+.3f}, {first['difference_upper']:+.3f}])."
+                f"({first['difference']:+.3f} {bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
         if metric == "accuracy" and not better:
             sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."

@@ -13,7 +13,7 @@ import pandas as pd
 from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, holm, sign_flip
+from probes.statistics.resampling import bootstrap, bracketed, holm, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
 
 if TYPE_CHECKING:
@@ -218,4 +218,4 @@ def _curve_names(frame: pd.DataFrame) -> pd.Series:
 
 
 def _signed(row: pd.Series) -> str:
-    return f"{row['estimate']:+.3g} [{row['lower']:+.3g}, {row['upper']:+.3g}]"
+    return f"{row['estimate']:+.3g} {bracketed(row['lower'], row['upper'], '+.3g')}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.report import Report
-from probes.statistics.resampling import draws, mean
+from probes.statistics.resampling import bracketed, draws, mean, percentiles
 from probes.tuning.figures import dose_curve
 
 if TYPE_CHECKING:
@@ -55,13 +55,14 @@ class HybridReport(Report):
         weights = draws(len(first), self.settings["resamples"], self.settings["seed"], first["item"].to_numpy())
         total_gain = (first["base"] - first["tuned"]).to_numpy()
         total_resampled = mean(total_gain, weights)
-        significant = np.quantile(total_resampled, 0.025) > 0
+        units = first["item"].nunique()
+        significant = bool(percentiles(total_resampled, units)[0] > 0)
         rows = []
         for (line, place), part in cells:
             gain = (part["base"] - part["loss"]).to_numpy()
             resampled = mean(gain, weights)
-            lower, upper = np.quantile(resampled, [0.025, 0.975])
-            low, high = np.quantile(resampled / total_resampled, [0.025, 0.975]) if significant else (np.nan, np.nan)
+            lower, upper = percentiles(resampled, units)
+            low, high = percentiles(resampled / total_resampled, units) if significant else (np.nan, np.nan)
             rows.append({"line": line, "place": place, "estimate": gain.mean(), "lower": lower, "upper": upper, "n": len(part),
                          "baseline": 0.0, "share": gain.mean() / total_gain.mean() if significant else np.nan, "share_lower": low,
                          "share_upper": high})  # fmt: skip
@@ -108,7 +109,7 @@ class EntryReport(HybridReport):
         if enough.empty:
             return "At no layer of the residual stream is half of the gain reached: the tuned layers above are needed too."
         row = enough.iloc[0]
-        share = f"{row['share']:.0%} [{row['share_lower']:.0%}, {row['share_upper']:.0%}]"
+        share = f"{row['share']:.0%} {bracketed(row['share_lower'], row['share_upper'], '.0%')}"
         return f"Half of the gain is in the residual stream at {row['place']}: the base model, continued from there, has {share}."
 
 
@@ -123,8 +124,8 @@ class BlocksReport(HybridReport):
         line = [line for line in rows["line"].unique() if line.startswith("base")][-1]
         added, removed = rows[rows["line"] == line], rows[rows["line"] == "tuned - part"]
         best, worst = added.loc[added["share"].idxmax()], removed.loc[removed["share"].idxmin()]
-        share = f"{best['share']:.0%} [{best['share_lower']:.0%}, {best['share_upper']:.0%}]"
-        remaining = f"{worst['share']:.0%} [{worst['share_lower']:.0%}, {worst['share_upper']:.0%}]"
+        share = f"{best['share']:.0%} {bracketed(best['share_lower'], best['share_upper'], '.0%')}"
+        remaining = f"{worst['share']:.0%} {bracketed(worst['share_lower'], worst['share_upper'], '.0%')}"
         alone = f"The change of {best['place']} alone ({line}) gives {share} of the gain"
         return f"{alone}; without the change of {worst['place']}, {remaining} remains."
 

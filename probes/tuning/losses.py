@@ -11,7 +11,7 @@ import pandas as pd
 from interp.provenance import Signature
 from interp.tuning import TunedModel
 from probes.report import Report
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, bracketed
 from probes.tuning.figures import learning_curve, paired_slopes
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class TuningReport(Report):
         weights = f"{moved['tensors']} tensors moved" + (f" ({moved['rows']} embedding rows)" if moved["rows"] else "")
         if top["direction"] == "training":
             return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {weights}."
-        change = f"{top['difference']:+.3f} [{top['difference_lower']:+.3f}, {top['difference_upper']:+.3f}]"
+        change = f"{top['difference']:+.3f} {bracketed(top['difference_lower'], top['difference_upper'], '+.3f')}"
         if not (top["difference_lower"] > 0 or top["difference_upper"] < 0):
             return f"Held-out loss is not distinguishable from before: {change} nats a token over {top['n']} examples. {weights}."
         ends = f"from {top['baseline']:.3f} to {top['estimate']:.3f}"

@@ -207,6 +207,7 @@ def shortest_window(model: TransformerBridge) -> int | None:
 
 _PROBED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_MOST: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
@@ -253,6 +254,7 @@ def _run(
 ) -> tuple[list[Tensor], list[Tensor]]:
     prompts, asks = [item.prompt for item in items], [item.ask for item in items]
     size = max_cells or _fitting(model, prompts, asks, len(cells), method)
+    _tell_memory(model, prompts, asks, len(cells), size, method)
     batch = pad(model, prompts)
     one_pass = method == "wave" and size >= len(cells)
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
@@ -300,26 +302,56 @@ def _generate(
 
 
 def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, method: Method) -> int:
-    """The number of cells at a time that fit into a quarter of the free memory: an upper estimate of logits, scores and copies."""
+    """The number of cells at a time that fit into a quarter of the free memory, by an upper estimate."""
     if method == "naive":
         return cells
+    free = free_memory(model.cfg.device) / 4
+    count = min(cells, _WIDEST) if method == "wave" else cells
+    while count > 1 and _memory(model, prompts, asks, count, method).total > free:
+        count = -(-count // 2)
+    return count
+
+
+class _Memory(NamedTuple):
+    """An upper estimate in bytes: the keys and values of prompts and cells, and their logits, scores and copies."""
+
+    caches: int
+    states: int
+
+    @property
+    def total(self) -> int:
+        return self.caches + self.states
+
+
+def _memory(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], count: int, method: Method) -> _Memory:
+    """What `count` cells of each prompt need at a time."""
     config, length = model.cfg, max(map(len, prompts))
     steps = asks[0].steps if asks[0].score == "generate" else 1
     nodes = 1 + sum(len(tail) - 1 for ask in asks[:1] for tail in ask.tails)
     heads, layers = config.n_heads, config.n_layers
     keys = 2 * 4 * layers * (getattr(config, "n_key_value_heads", None) or heads) * config.d_head
+    lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
+    sees = length + -(-count // lanes) * nodes * steps
+    states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
+    return _Memory(len(prompts) * (count * nodes * steps + lanes * length) * keys, len(prompts) * count * nodes * states)
 
-    def bytes_for(count: int) -> int:
-        lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
-        sees = length + -(-count // lanes) * nodes * steps
-        states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
-        return count * nodes * (states + steps * keys) + lanes * length * keys
 
-    free = free_memory(model.cfg.device) / 4 / len(prompts)
-    count = min(cells, _WIDEST) if method == "wave" else cells
-    while count > 1 and bytes_for(count) > free:
-        count = -(-count // 2)
-    return count
+def _tell_memory(
+    model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, size: int, method: Method
+) -> None:
+    """Log how many cells are run at a time and the memory they are thought to need, where it is the most of this model so far."""
+    if method == "naive":
+        return
+    size = min(size, cells)
+    need = _memory(model, prompts, asks, size, method)
+    if need.total > 1.1 * _MOST.get(model, 0):
+        _MOST[model] = need.total
+        _log.info(
+            "transplant memory: %d of %d cells at a time, prompts of up to %d tokens: at most %.2f GiB of caches and %.2f GiB of "
+            "logits and states, of %.1f GiB free.",
+            size, cells, max(map(len, prompts)), need.caches / 2**30, need.states / 2**30,
+            free_memory(model.cfg.device) / 2**30,
+        )  # fmt: skip
 
 
 def free_memory(device: Any) -> int:

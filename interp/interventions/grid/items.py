@@ -1,16 +1,16 @@
-"""The transplant grids of many items, in batches. Finished items are kept, so that an interrupted run continues."""
+"""The transplant grids of many items. Each is kept when it is finished, so that an interrupted run continues."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from interp.files.cache import Cache
 from interp.files.sealed_tensors import hash_tensors
@@ -20,11 +20,15 @@ from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches
 from interp.models.computation import computed_by, model_facts
+from interp.progress import Progress
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 _log = logging.getLogger(__name__)
+
+_TOGETHER = 512
+"""Number of cells that are measured together at most, if they are of several items: above it more is hardly faster."""
 
 Donor = str | Sequence[int] | Tensor
 """A prompt as text or ids, or what was recorded from it: `[source d_model]`, one row a block."""
@@ -50,7 +54,7 @@ def transplant_items(
     max_tokens: int = 512,
     folder: str | Path | None = None,
     only: Sequence[Sequence[int]] | None = None,
-    progress: bool = True,
+    progress: bool | Progress = True,
 ) -> list[Grid]:
     """Measure the transplant grid of every item.
 
@@ -63,15 +67,15 @@ def transplant_items(
     options, gold
         For each item, the answers to score and the index of the right one.
     max_tokens
-        Number of tokens of target prompts in a batch.
+        Number of tokens of target prompts that are read together at most.
     folder
-        Where finished items are kept, by a hash of all that they depend on. A batch is measured again as a whole unless all is
-        there, because the last bits of its numbers depend on the items that are read together. Default: nowhere.
+        Where finished items are kept, one file an item, by a hash of all that it depends on; what is missing is measured.
+        Default: nowhere.
     only
-        Some of the batches of `item_batches`, for several processes that fill one folder. Only their items are measured and
+        Some of the groups of `item_batches`, for several processes that fill one folder. Only their items are measured and
         returned. Default: all.
     progress
-        Show a progress bar.
+        Show a progress bar; or the bar of a larger battery, which is moved on by one an item.
 
     Returns
     -------
@@ -81,6 +85,11 @@ def transplant_items(
     ------
     ValueError
         The numbers of donors, prompts, options and gold differ, or as in `transplant_grid`.
+
+    Notes
+    -----
+    A grid of 24 x 24 layers is measured alone, so that a killed run loses one item at most; items with few cells are measured in
+    groups (`item_batches`). The last bits of a number depend on the items measured with it.
     """
     transplant = Transplant(source_site, target_site, alpha, norm_match)
     check_place(model, source_site)
@@ -99,22 +108,22 @@ def transplant_items(
     ids = [tuple(tokens_of(model, prompt)) for prompt in prompts]
     cache: Cache[dict[str, Tensor]] | None = Cache(Path(folder), computed_by(model.cfg.device)) if folder else None
     same = {**model_facts(model), "sources": sources, "targets": targets, "graft": asdict(transplant)} if cache else {}
-    grids: dict[int, Grid] = {}
-    groups = item_batches(model, ids, max_tokens) if only is None else [list(group) for group in only]
-    with tqdm(total=sum(map(len, groups)), desc="transplant", unit="item", disable=not progress) as bar:
+    cells = len(sources) * len(targets)
+    groups = item_batches(model, ids, cells, max_tokens) if only is None else only
+    wanted = [i for group in groups for i in group]
+    facts = {i: {**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in wanted if cache}
+    grids: dict[int, Grid] = {i: _grid(kept) for i in facts if cache and (kept := cache.find(facts[i]))}
+    with _bar(progress, len(wanted)) as bar:
+        bar.found(len(grids))
         for group in groups:
-            facts = [{**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in group]
-            finished = [_grid(kept) for each in facts if cache and (kept := cache.find(each))]
-            if len(finished) < len(group):
-                states = recorded(model, [donors[i] for i in group], sources, transplant)
-                items = [Item(ids[i], states[row], asks[i]) for row, i in enumerate(group)]
-                measured = measure_grids(model, items, targets, transplant, method, max_cells)
-                finished = [Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties) for grid in measured]
-                for each, grid in zip(facts, finished, strict=True):
+            if left := [i for i in group if i not in grids]:
+                states = recorded(model, [donors[i] for i in left], sources, transplant)
+                items = [Item(ids[i], donor, asks[i]) for i, donor in zip(left, states, strict=True)]
+                for i, grid in zip(left, measure_grids(model, items, targets, transplant, method, max_cells), strict=True):
+                    grids[i] = Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties)
                     if cache:
-                        cache.keep(each, _tensors(grid))
-            grids |= dict(zip(group, finished, strict=True))
-            bar.update(len(group))
+                        cache.keep(facts[i], _tensors(grids[i]))
+                    bar.update()
     check_cells(
         model,
         grids,
@@ -126,14 +135,28 @@ def transplant_items(
     )
     near = sum(grid.near_ties for grid in grids.values())
     if near:
-        cells = len(grids) * len(sources) * len(targets)
-        _log.warning("%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, cells, NEAR_TIE)
+        _log.warning(
+            "%d of %d cells are within %g nats of a tie and may be decided by rounding.", near, len(grids) * cells, NEAR_TIE
+        )
     return [grids[i] for i in sorted(grids)]
 
 
-def item_batches(model: TransformerBridge, prompts: Sequence[str | Sequence[int]], max_tokens: int = 512) -> list[list[int]]:
-    """The items that `transplant_items` measures together, given their target prompts: at most `max_tokens` tokens in a batch."""
-    return batches([len(tokens_of(model, prompt)) for prompt in prompts], max_tokens)
+def item_batches(
+    model: TransformerBridge, prompts: Sequence[str | Sequence[int]], cells: int, max_tokens: int = 512
+) -> list[list[int]]:
+    """The items that `transplant_items` measures together, given their target prompts and the number of `cells` of a grid.
+
+    A group has at most `max_tokens` tokens and 512 cells, or is one item.
+    """
+    groups, size = batches([len(tokens_of(model, prompt)) for prompt in prompts], max_tokens), max(1, _TOGETHER // max(1, cells))
+    return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+
+
+def _bar(progress: bool | Progress, items: int) -> AbstractContextManager[Progress]:
+    """The bar that is given, which its owner closes, or one of these items alone."""
+    if isinstance(progress, Progress):
+        return nullcontext(progress)
+    return Progress(total=items, desc="transplant", unit="item", disable=not progress)
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:

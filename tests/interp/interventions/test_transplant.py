@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from itertools import product
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 import interp
 from interp.interventions.edits import SITE_PAIRS, Transplant, record, tokens_of
+from interp.interventions.grid import items as grid_items
 from interp.interventions.grid.cells import Cells, Greedy, read_prefix
 from interp.interventions.grid.grid import shortest_window
-from interp.interventions.grid.items import transplant_items
+from interp.interventions.grid.items import item_batches, transplant_items
 from interp.interventions.grid.naive import naive
 from interp.interventions.grid.packed import packed
 from interp.interventions.grid.scores import ask
@@ -236,6 +238,53 @@ def test_a_killed_run_finds_what_was_finished(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
     transplant_items(model, donors, prompts, "logit_difference", **{**run, "alpha": 0.5})
     assert len(list(tmp_path.iterdir())) == 6, "another question must not find these answers"
+
+
+def test_a_run_killed_in_the_middle_of_a_batch_measures_only_what_is_missing(tmp_path, monkeypatch):
+    """Four items of few cells are one batch; the run dies when two are written."""
+    model, measured, measure = tiny("llama"), [], grid_items.measure_grids
+    run = {"sources": [1], "targets": [0, 2], "progress": False, "folder": tmp_path}
+    donors, prompts = [SOURCE, "Die Katze", "Paka", "Mto"], [TARGET, "The cat", "The river looks", "The river"]
+
+    def counted(model, items, *rest):
+        measured.extend(item.prompt for item in items)
+        return measure(model, items, *rest)
+
+    def dies(cache, *args, **kwargs):
+        if len(list(tmp_path.iterdir())) == 2:
+            raise KeyboardInterrupt
+        keep(cache, *args, **kwargs)
+
+    monkeypatch.setattr(grid_items, "measure_grids", counted)
+    keep = grid_items.Cache.keep
+    with monkeypatch.context() as patch:
+        patch.setattr(grid_items.Cache, "keep", dies)
+        with pytest.raises(KeyboardInterrupt):
+            transplant_items(model, donors, prompts, "logits", **run)
+    assert len(measured) == 4, "one batch"
+    measured.clear()
+    again = transplant_items(model, donors, prompts, "logits", **run)
+    assert len(measured) == 2
+    truth = transplant_items(model, donors, prompts, "logits", **{**run, "folder": None})
+    for one, other in zip(again, truth, strict=True):
+        torch.testing.assert_close(one.values, other.values, atol=1e-4, rtol=0)
+
+
+def test_a_grid_of_many_cells_is_measured_alone():
+    prompts = ["The cat", "The river", "The dog"]
+    assert len(item_batches(tiny("llama"), prompts, 24 * 24)) == 3
+    assert sorted(map(len, item_batches(tiny("llama"), prompts, 256))) == [1, 2]
+    assert len(item_batches(tiny("llama"), prompts, 4)) == 1
+
+
+def test_the_memory_of_the_cells_is_stated_once(caplog):
+    caplog.set_level(logging.INFO)
+    model = tiny("llama")
+    for _ in range(2):
+        transplant_items(model, [SOURCE], [TARGET], "generate", max_new_tokens=2, progress=False)
+    said = [record.getMessage() for record in caplog.records if "transplant memory" in record.getMessage()]
+    assert len(said) == 1
+    assert re.search(r"17 of 17 cells at a time.* GiB of caches", said[0])
 
 
 def test_scores_are_what_they_say():

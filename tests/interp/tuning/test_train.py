@@ -16,6 +16,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.tuning import Adapter, Recipe, TunedModel, copies, translations, tune
 from interp.tuning.checkpoints import FOLDER
 from interp.tuning.fit import example_losses
+from interp.tuning.hybrids import blended
 from interp.tuning.scopes import adapter_targets, moved_rows
 from interp.tuning.templates import encode_examples, template
 from tests.support.tiny import tiny_folder, tiny_hf, tiny_tokenizer
@@ -226,6 +227,22 @@ def test_a_tuned_model_keeps_the_checkpoints_dtype_and_is_reported_as_it_was_sav
         assert tuned.details["held_out"][when] == example_losses(model, tested).tolist()
     assert tuned.details["moved"]
     assert _moved(load_file(tmp_path / "parent" / "model.safetensors"), saved) == set(tuned.details["moved"])
+
+
+@pytest.mark.parametrize("tie", ["untie", "both"])
+def test_a_tied_model_stays_in_bfloat16(tie, tmp_path):
+    """Also the output table that untying adds to the folder."""
+    parent = tiny_hf("gpt2").to(torch.bfloat16)
+    parent.save_pretrained(tmp_path / "parent")
+    tiny_tokenizer("gpt2").save_pretrained(tmp_path / "parent")
+    tuned = tune(tmp_path / "parent", MIXTURE, _recipe(scope="embeddings", tie=tie), tmp_path / "tuned")
+    saved = load_file(tuned.folder / "model.safetensors")
+    assert {tensor.dtype for tensor in saved.values()} == {torch.bfloat16}
+    assert ("lm_head.weight" in saved) == (tie == "untie")
+    before, after = (interp.load(folder, dtype="auto") for folder in (tmp_path / "parent", tuned.folder))
+    if tie == "both":
+        with blended(before, after, "0", 0.5) as hybrid:
+            assert {weight.dtype for weight in hybrid.original_model.parameters()} == {torch.bfloat16}
 
 
 def test_training_in_bfloat16_moves_the_weights_it_would_move_in_float32(tmp_path):

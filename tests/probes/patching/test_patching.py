@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import probes.patching.measure as measure_module
 from interp.interventions.prompts import marked, untouched
 from interp.text.corpus import ParallelTask
 from probes.patching.concepts import DONORS, READOUTS, measure_concepts
@@ -52,6 +53,28 @@ def test_a_saved_patch_report_is_the_same_report(tmp_path):
     assert "at the last token, attention head 1." in report.verdict()
     loaded = Report.load(report.save(tmp_path))
     assert loaded.summary().equals(report.summary())
+
+
+@pytest.mark.parametrize("method", ["exact", "attribution"])
+def test_a_killed_run_measures_only_the_pair_it_was_at_again(method, tmp_path, monkeypatch):
+    name = {"exact": "patch", "attribution": "attribute"}[method]
+    measured, patch = [], getattr(measure_module, name)
+    options = {"keep": "all", "directions": ["denoise"], "method": method, "progress": False, "resamples": 50}
+
+    def counted(*args, **where):
+        measured.append(args)
+        if len(measured) == 3:
+            raise KeyboardInterrupt
+        return patch(*args, **where)
+
+    monkeypatch.setattr(measure_module, name, counted)
+    with pytest.raises(KeyboardInterrupt):
+        measure_patching(tiny("llama"), PAIRS, folder=tmp_path, **options)
+    again = measure_patching(tiny("llama"), PAIRS, folder=tmp_path, **options)
+    assert len(measured) == 4, "the third pair alone"
+    truth = measure_patching(tiny("llama"), PAIRS, **options)
+    np.testing.assert_allclose(again.table["value"], truth.table["value"], atol=1e-5)
+    np.testing.assert_array_equal(again.table[["clean", "corrupt"]], truth.table[["clean", "corrupt"]])
 
 
 def test_pairs_the_model_gets_wrong_are_left_out_and_counted():

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 import probes.report as report_module
+import probes.transplant.measure as transplant_module
 from experiments.__main__ import main
 from interp.interventions.grid import items as grid_items
 from interp.interventions.transplant import transplant_grid
+from interp.progress import Progress
 from interp.text.corpus import ParallelTask
 from probes.report import Report
 from probes.transplant.controls import derangement
@@ -176,6 +178,28 @@ def test_a_killed_measurement_resumes_to_the_same_table(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) > kept
     np.testing.assert_allclose(again.values(), truth.values(), atol=1e-5)
     assert again.summary()["estimate"].to_numpy() == pytest.approx(truth.summary()["estimate"].to_numpy(), abs=1e-5)
+
+
+def test_one_bar_counts_the_items_of_all_pairs_and_controls(tmp_path, monkeypatch):
+    """What the folder holds is passed over, and is no part of the rate that the remaining time is estimated from."""
+    bars = []
+
+    class Seen(Progress):
+        def __init__(self, **how):
+            super().__init__(**how)
+            bars.extend([] if self.disable else [self])
+
+    monkeypatch.setattr(transplant_module, "Progress", Seen)
+    monkeypatch.setattr(grid_items, "Progress", Seen)
+    given = task()
+    options = {"sources": [1], "targets": [0], "folder": tmp_path, "resamples": 20, "controls": ("shuffled", "random")}
+    pairs = pairs_of(given, "eng_Latn", "both")
+    measure_transplant(tiny("llama"), given, pairs[:1], **options)
+    measure_transplant(tiny("llama"), given, pairs, **options)
+    first, second = bars
+    a_pair = 3 * len(given)
+    assert (first.total, first.n, first.initial) == (a_pair, a_pair, 0)
+    assert (second.total, second.n, second.initial) == (2 * a_pair, 2 * a_pair, a_pair)
 
 
 def test_shares_measure_every_item_once_and_measure_none_again(tmp_path, monkeypatch):

@@ -1,0 +1,108 @@
+"""Which setting names a text that cannot be read, and where the texts of the published recipes come from.
+
+A recipe names its texts by a short path ("flores200", "pairs/{language}"), which stands for files that everybody keeps elsewhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.runs.settings import Settings
+from experiments.runs.values import option_names
+
+SPLITS: Mapping[str, str | None] = {
+    "corpus": "split", "test_corpus": "test_split", "align_corpus": None, "lens_corpus": None, "survey": None,
+    "general": "general_split", "questions": "question_split", "text": "text_split",
+}  # fmt: skip
+"""The settings that name a text, each with the setting that names its split."""
+
+_OPUS = "OPUS (https://opus.nlpl.eu: NewsCommentary, WikiMatrix; its Moses download is a text file a language)"
+_FLORES = "FLORES (https://github.com/facebookresearch/flores: the archive has the folders dev and devtest, a file a language)"
+_ZHANG = "https://github.com/Shimao-Zhang/LLM-Multilingual-Learner (data/snli and data/paws, a test file a language)"
+_WENDLER = "https://github.com/epfl-dlab/llm-latent-language, data/langs, each folder's clean.csv renamed"
+_XTRANSPLANT = "https://github.com/YYF-Tommy/XTransplant (data/)"
+ORIGINS: Mapping[str, tuple[str, str]] = {
+    "pairs/{language}": ("a folder for each language with its text and the English, such as pairs/arb_Arab/arb_Arab.txt", _OPUS),
+    "data/wikimatrix/{source}-{target}.tsv": ("a table for each pair of languages, with a column each, headed by its code", _OPUS),
+    "flores200": ("a folder with the split named, such as devtest/eng_Latn.devtest", _FLORES),
+    "data/flores101": ("a folder with the split named, such as devtest/eng_Latn.devtest", _FLORES),
+    "alpaca.jsonl": (
+        'one example a line: {"instruction": ..., "input": ..., "output": ..., "language": "eng_Latn"}, in every language',
+        "Alpaca (https://github.com/tatsu-lab/stanford_alpaca, alpaca_data.json), and a translation of it for each language",
+    ),
+    "xquad": (
+        "a folder with a file a language, such as xquad.en.json",
+        "XQuAD (https://github.com/google-deepmind/xquad)",
+    ),
+    "paws20": ("a folder with a .jsonl file a language: sentence1, sentence2, answer, label_en", _ZHANG),
+    "snli20": ("a folder with a .jsonl file a language: premise, hypothesis, answer, label_en", _ZHANG),
+    "words": ("a folder of word lists, such as deu_Latn.clean.csv", _WENDLER),
+    "xnli_xtransplant": ("a folder with a .jsonl file a language (premise, hypothesis, label) and templates.json", _XTRANSPLANT),
+    "globalopinionqa": ("a folder with a .jsonl file a language: prompt, prompt_en, label", _XTRANSPLANT),
+}  # fmt: skip
+"""What stands behind each name of a text in the shipped recipes, and where it is had. None of it is shipped."""
+
+
+def check_texts(settings: Settings) -> None:
+    """Raises `ValueError` where texts of a recipe are still to be had: what each is, where it comes from, and its flag.
+
+    Files of these names, where there are any, are taken.
+    """
+    flags = option_names(type(settings))
+    missing = [
+        f"--{flags[name]} {value!r} is {ORIGINS[value][0]}, from {ORIGINS[value][1]}. Give its path with --{flags[name]}"
+        for name, value in _named(settings).items()
+        if value in ORIGINS and not _is_there(value, settings)
+    ]
+    if missing:
+        of = f"of recipe {settings.config}" if settings.config else "of this run"
+        raise ValueError(f"texts {of} that are not here: {'; '.join(missing)}.")
+
+
+@contextmanager
+def flags_told(settings: Settings) -> Iterator[None]:
+    """Add the flags that named a text to an error in reading it (`interp.text.read` says of which text and split it is)."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        source, split = getattr(error, "text_read", (None, None))
+        if source is None or not (told := _flags(settings, str(source), split)):
+            raise
+        kind = OSError if isinstance(error, OSError) else ValueError
+        raise kind(f"{error} {told}") from error
+
+
+def _flags(settings: Settings, source: str, split: str | None) -> str:
+    flags, said = option_names(type(settings)), []
+    for name, value in _named(settings).items():
+        part = SPLITS[name] if hasattr(settings, SPLITS[name] or "") else "split" if name == "general" else None
+        if not _stands_for(value, source) or (part and getattr(settings, part) != split):
+            continue
+        said.append(f"--{flags[name]} {value}" + (f" --{flags[part]} {split}" if part and split is not None else ""))
+    other = dict.fromkeys(word for each in said for word in each.split() if word.startswith("--"))
+    return f"It was asked for by {' and '.join(said)}; give others with {' or '.join(other)}." if said else ""
+
+
+def _named(settings: Settings) -> dict[str, str]:
+    """The texts that settings name; the test text is that of training where it is not named."""
+    named = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings) if field.name in SPLITS}
+    if "test_corpus" in named:
+        named["test_corpus"] = named["test_corpus"] or named["corpus"]
+    return {name: value for name, value in named.items() if isinstance(value, str)}
+
+
+def _stands_for(value: str, source: str) -> bool:
+    """Whether a source is one of those that a setting with {language} in it names."""
+    before, brace, _ = value.partition("{")
+    return source.startswith(before) if brace else source == value
+
+
+def _is_there(value: str, settings: Settings) -> bool:
+    before, brace, _ = value.partition("{")
+    if not brace:
+        return Path(value).exists()
+    folder = Path(before).parent if not before.endswith("/") else Path(before)
+    return folder.is_dir() and any(folder.iterdir())
