@@ -181,7 +181,7 @@ def capture(
 
 
 def start_token(model: TransformerBridge, token: str | None) -> int | None:
-    """The id of a token that is put before every text: `token`, or by default the tokenizer's own BOS, end or padding token.
+    """The id of a token put before every text for `model`: `token`, or by default the tokenizer's own BOS, end or padding token.
 
     Raises `ValueError` where the tokenizer puts a token there itself, or `token` is no single token. "" gives None.
     """

@@ -68,7 +68,7 @@ def norm_hooks(
     norms: Float[Tensor, "layer item token"],
     done: Callable[[int, Tensor], object] | None = None,
 ) -> list[tuple[str, Callable[[Tensor, HookPoint], None]]]:
-    """Hooks that write the norm of every token behind every block into `norms`, and then call `done` with the row and the state."""
+    """Hooks on `model` that write the norm of every token behind every block into `norms`, then call `done` with row and state."""
 
     def keep(row: int) -> Callable[[Tensor, HookPoint], None]:
         def hook(state: Tensor, hook: HookPoint) -> None:
@@ -83,7 +83,7 @@ def norm_hooks(
 
 @torch.no_grad()
 def token_norms(model: TransformerBridge, batch: Batch) -> Float[Tensor, "layer item token"]:
-    """The norm of the residual stream at every token, padding included, behind every block."""
+    """The norm of the residual stream of `model` at every token of `batch`, padding included, behind every block."""
     norms = torch.zeros(model.cfg.n_layers, *batch.ids.shape, device=batch.ids.device)
 
     def stop(row: int, state: Tensor) -> None:

@@ -116,7 +116,7 @@ class Activations:
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The token ids of each sentence of one language, sinks included. Raises `ValueError` if they were not stored."""
+        """The token ids of each sentence of a language (`spelling`), sinks included. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
@@ -125,7 +125,7 @@ class Activations:
         return stored
 
     def left_out(self, spelling: str) -> list[tuple[int, ...]]:
-        """The attention sinks left out of each sentence of one language, as positions in `tokens`; mostly none or (0,)."""
+        """The attention sinks left out of each sentence of a language (`spelling`), positions in `tokens`; mostly none or (0,)."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_sinks() if isinstance(states, StoredStates) else self.sinks.get(code, ())

@@ -123,7 +123,7 @@ class Shortening:
         return indices
 
     def spell(self, ids: Sequence[int]) -> list[bytes]:
-        """The bytes of each token of a shortened text, including the bytes dropped before it."""
+        """The bytes of each token of a shortened text (`ids`), including the bytes dropped before it."""
         spellings = [self.spelling[token] if token < len(self.spelling) else None for token in ids]
         return [(self.prefix if bare else b"") + (spelled or b"") for spelled, bare in zip(spellings, self._bare(ids), strict=True)]
 

@@ -29,7 +29,7 @@ class LayerLocator(Locator):
         return self.places(points / max(self.axes.viewLim.width, 1e-9))
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """The same for every range: the layers are few, and all of them are shown."""
+        """The same for every range (`vmin` to `vmax`): the layers are few, and all of them are shown."""
         return self()
 
     def places(self, spacing: float) -> list[int]:

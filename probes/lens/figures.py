@@ -95,7 +95,10 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, look: Mapping[str, Any], *, heavy: bool = True) -> None:
-    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval; `look` is a `style`."""
+    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval on `axes`.
+
+    `label` is its name in the legend, `look` is a `style`, and a `heavy` line is the wider one.
+    """
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(x, part["estimate"].to_numpy(), label=label, linewidth=2.2 if heavy else 1.2, zorder=3 if heavy else 2, **look)

@@ -19,7 +19,10 @@ _MOST = 6  # languages with a panel of their own
 
 
 def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> Figure:
-    """The probability of the right label (full) and of any label (dashed), as asked for and in English, above the entropy."""
+    """The probability of the right label (full) and of any label (dashed), as asked for and in English, above the entropy.
+
+    `summary` is `LabelLensReport.summary()`, `labels` names the language of the labels, `signature` stands under the figure.
+    """
     languages = list(pd.unique(summary["language"]))
     chosen = languages if len(languages) <= _MOST else languages[:1]
     layers = list(pd.unique(summary["layer"]))
@@ -49,7 +52,10 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
 
 
 def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
-    """How often the right label is the most probable one at each layer, and its share of the probability of all labels."""
+    """How often the right label is the most probable one at each layer, and its share of the probability of all labels.
+
+    `summary` is `LabelLensReport.summary()`; `signature` stands under the figure.
+    """
     layers, whole = list(pd.unique(summary["layer"])), summary[summary["language"] == "all"]
     figure, [(axes, _)] = panels(1)
     for index, (measure, label) in enumerate((("correct", "right label first"), ("share", "P(right label) / P(any label)"))):
@@ -70,7 +76,10 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
-    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label."""
+    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label.
+
+    `accuracy` is `LabelLensReport.accuracy()`; `signature` stands under the figure.
+    """
     ordered = accuracy.sort_values("estimate")
     whole = ordered["language"] == "all"
     figure = blank((6.4, 1.5 + 0.24 * len(ordered)))

@@ -114,6 +114,7 @@ class LabelLensReport(Report):
         return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def verdict(self) -> str:
+        """How often the model answers right, against the most frequent label, and in which language the label leads."""
         rows = self.accuracy().set_index("language")
         whole, each = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
         above = self.values("correct")[:, -1] - self.settings["majority"]
@@ -136,6 +137,7 @@ class LabelLensReport(Report):
         return f"{said}; English labels lead before the labels asked for overtake them at {crossover}."
 
     def figures(self) -> dict[str, Figure]:
+        """The probability of the labels over layers, how often the right one leads, and the accuracy in each language."""
         from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
 
         line = str(self.signature)

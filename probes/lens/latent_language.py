@@ -69,7 +69,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         return [*trained, *(random if self.controls else [])]
 
     def scores(self, jobs: Sequence[Reading], folder: str | Path | None = None) -> pd.DataFrame:
-        """A row a target language, model, word, layer and measure."""
+        """A row per target language, model, word, layer and measure of `jobs`. `folder` keeps what was read."""
         models: dict[Weights, tuple[TransformerBridge, TunedLens | None]] = {"trained": (self.model, self.lens)}
         if any(job.weights == "random" for job in jobs):
             models["random"] = random_init(self.model, self.seed), None

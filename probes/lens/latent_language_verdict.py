@@ -19,7 +19,7 @@ _ASKED = {"translation": "for {}", "repetition": "to repeat {}", "cloze": "to fi
 
 
 @dataclass(frozen=True)
-class Weighed:
+class LensEvidence:
     """What a verdict is made of: who leads for each target language, and for their mean, the first group of `leads`.
 
     `sources` has the language of the word given, and `kept` the number of items, for each target language; `of` is the number
@@ -49,28 +49,28 @@ class Weighed:
         return next(iter(self.leads))
 
 
-def lens_verdict(weighed: Weighed) -> str:
-    """Who leads at which layers, then the evidence, then the caveats."""
-    leads, names = weighed.leads[weighed.whole], names_of(weighed)
+def lens_verdict(evidence: LensEvidence) -> str:
+    """Which word leads at which layers, then the evidence, then the caveats, from `evidence`."""
+    leads, names = evidence.leads[evidence.whole], word_names(evidence)
     said = [
-        first_sentence(weighed, leads, names),
-        *_evidence(weighed, leads, names),
-        *_by_target(weighed),
-        *_caveats(weighed, leads),
+        first_sentence(evidence, leads, names),
+        *_evidence(evidence, leads, names),
+        *_by_target(evidence),
+        *_caveats(evidence, leads),
     ]
     return " ".join(said)
 
 
-def first_sentence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:
+def first_sentence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> str:
     """At most 25 words for a reader of another field: which word each run of layers favours, the number of words, and chance."""
-    whom = _short(weighed.targets[0], weighed) if len(weighed.targets) == 1 else f"{len(weighed.targets)} languages"
-    asked = f"Asked {_ASKED[weighed.task].format(whom)}"
+    whom = _short(evidence.targets[0], evidence) if len(evidence.targets) == 1 else f"{len(evidence.targets)} languages"
+    asked = f"Asked {_ASKED[evidence.task].format(whom)}"
     if leads.n < FEWEST:
         return f"{asked}, too few words are left to tell which language the model favours (n={leads.n}, {FEWEST} are needed)."
     if order := _in_order(leads):
         full = {role: leads.runs(role) for role in order}
         longest, brief = {role: _longest(leads.runs(role)) for role in order}, {**names, **_BRIEF}
-        said = [_favours(runs, called, weighed.layers) for runs, called in ((full, names), (longest, names), (longest, brief))]
+        said = [_favours(runs, called, evidence.layers) for runs, called in ((full, names), (longest, names), (longest, brief))]
         said += [f"favours {', then '.join(brief[role] for role in order)}"]
         sentences = [f"{asked}, the model {one} (n={leads.n}, above chance)." for one in said]
         return next((one for one in sentences if len(one.split()) <= _MOST_WORDS), sentences[-1])
@@ -81,14 +81,14 @@ def first_sentence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) ->
     return f"{asked}, no language is likelier than chance at any layer: not distinguishable from unrelated words (n={leads.n})."
 
 
-def names_of(weighed: Weighed) -> dict[Role, str]:
+def word_names(evidence: LensEvidence) -> dict[Role, str]:
     """What each word is called: by its language, or by its part in the prompt where there are several."""
-    pivot, one = weighed.pivot, len(weighed.targets) == 1
-    sources = set(weighed.sources.values())
+    pivot, one = evidence.pivot, len(evidence.targets) == 1
+    sources = set(evidence.sources.values())
     return {
-        "source": f"the given {_short(sources.pop(), weighed)} word" if len(sources) == 1 else "the given word",
-        "pivot": _short(pivot, weighed),
-        "target": _short(weighed.targets[0], weighed) if one else "the target language",
+        "source": f"the given {_short(sources.pop(), evidence)} word" if len(sources) == 1 else "the given word",
+        "pivot": _short(pivot, evidence),
+        "target": _short(evidence.targets[0], evidence) if one else "the target language",
     }
 
 
@@ -111,44 +111,44 @@ def _longest(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return [max(runs, key=lambda run: run[1] - run[0])]
 
 
-def _evidence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> list[str]:
+def _evidence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> list[str]:
     if leads.n < FEWEST:
         return []
     sentences = []
     for role in _in_order(leads):
-        led = f"{names[role]} leads {said_runs(leads.runs(role), weighed.layers)}"
-        sentences.append(_capital(f"{led} ({_numbers(weighed, leads, names, role)})."))
+        led = f"{names[role]} leads {said_runs(leads.runs(role), evidence.layers)}"
+        sentences.append(_capital(f"{led} ({_numbers(evidence, leads, names, role)})."))
     if sentences:
         sentences.append(
             "A lead is above the other words and above chance (p < 0.05 corrected for all layers, words and languages)."
         )
     if not leads.runs("pivot"):
-        sentences.append(_where_pivot_is_highest(weighed, leads, names))
-    elif leads.runs("target") and (crossover := weighed.crossover).certain:
+        sentences.append(_where_pivot_is_highest(evidence, leads, names))
+    elif leads.runs("target") and (crossover := evidence.crossover).certain:
         sentences.append(_capital(f"{names['target']} overtakes {names['pivot']} for good at {crossover}."))
     return sentences
 
 
-def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Role) -> str:
+def _numbers(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str], role: Role) -> str:
     """The probability over the longest run of layers, with its interval, beside the other words and chance."""
     ((first, last),) = _longest(leads.runs(role))
-    readings, span = weighed.readings[weighed.whole], slice(first, last + 1)
+    readings, span = evidence.readings[evidence.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = bootstrap(values, weighed.boot, weighed.seed)
+    lower, upper = bootstrap(values, evidence.boot, evidence.seed)
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
-    where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], weighed.layers)}"
+    where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], evidence.layers)}"
     return f"probability {values.mean():.3f} [{lower:.3f}, {upper:.3f}]{where}; {others}"
 
 
-def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:
-    readings = weighed.readings[weighed.whole]
+def _where_pivot_is_highest(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> str:
+    readings = evidence.readings[evidence.whole]
     means = {role: readings[role].value[leads.items].mean(0) for role in leads.roles}
     at = highest(means["pivot"][1:-1]) + 1
     first = max(means, key=lambda role: float(means[role][at]))
-    where = f"before the last layer it is highest at layer {weighed.layers[at]}, with {means['pivot'][at]:.3f}"
+    where = f"before the last layer it is highest at layer {evidence.layers[at]}, with {means['pivot'][at]:.3f}"
     seen = f"{names['pivot']} never leads: {where}"
     if not leads.above["pivot"][at]:
         return f"{seen}, not distinguishable from chance there."
@@ -156,17 +156,17 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
     ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
     if unsure := runs_of(ahead & leads.above["pivot"]):
-        return f"{names['pivot']} is highest {said_runs(unsure, weighed.layers)}, but not clearly ahead: {where}."
+        return f"{names['pivot']} is highest {said_runs(unsure, evidence.layers)}, but not clearly ahead: {where}."
     return f"{seen}, where {names['target']} has {means['target'][at]:.3f}."
 
 
-def _by_target(weighed: Weighed) -> list[str]:
+def _by_target(evidence: LensEvidence) -> list[str]:
     """Each target language by itself; the number of those in which the reference language leads where they are many."""
-    targets = weighed.targets
+    targets = evidence.targets
     if len(targets) == 1:
         return []
-    each = {target: weighed.leads[target] for target in targets}
-    pivot = _short(weighed.pivot, weighed)
+    each = {target: evidence.leads[target] for target in targets}
+    pivot = _short(evidence.pivot, evidence)
     if len(targets) > _MOST_TARGETS:
         led = sum(bool(leads.runs("pivot")) for leads in each.values())
         copied = sum(bool("source" in leads.roles and leads.runs("source")) for leads in each.values())
@@ -174,19 +174,19 @@ def _by_target(weighed: Weighed) -> list[str]:
     parts = []
     for target, leads in each.items():
         called: dict[Role, str] = {"source": "the given word", "pivot": pivot, "target": "itself"}
-        led_by = [f"{called[role]} {said_runs(leads.runs(role), weighed.layers, '')}" for role in _in_order(leads)]
-        parts.append(f"{_short(target, weighed)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
+        led_by = [f"{called[role]} {said_runs(leads.runs(role), evidence.layers, '')}" for role in _in_order(leads)]
+        parts.append(f"{_short(target, evidence)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
     return [f"Who leads by target language, at layers: {'; '.join(parts)}."]
 
 
-def _caveats(weighed: Weighed, leads: Leads) -> list[str]:
-    said = [f"{sum(weighed.kept.values())} of {weighed.of * len(weighed.targets)} items kept."]
-    pivot, sources = weighed.pivot, weighed.sources
-    third = [target for target in weighed.targets if sources[target] not in (pivot, target)]
-    alike = sum(weighed.kept[target] - weighed.leads[target].n for target in third)
-    if any(sources[target] == pivot for target in weighed.targets):
-        said.append(f"The prompt gives the {_short(pivot, weighed)} word itself, so where it leads it may be copied.")
-    blind = [_short(target, weighed) for target in third if "source" not in weighed.leads[target].roles]
+def _caveats(evidence: LensEvidence, leads: Leads) -> list[str]:
+    said = [f"{sum(evidence.kept.values())} of {evidence.of * len(evidence.targets)} items kept."]
+    pivot, sources = evidence.pivot, evidence.sources
+    third = [target for target in evidence.targets if sources[target] not in (pivot, target)]
+    alike = sum(evidence.kept[target] - evidence.leads[target].n for target in third)
+    if any(sources[target] == pivot for target in evidence.targets):
+        said.append(f"The prompt gives the {_short(pivot, evidence)} word itself, so where it leads it may be copied.")
+    blind = [_short(target, evidence) for target in third if "source" not in evidence.leads[target].roles]
     if blind:
         said.append(f"The word given begins like the others too often to be told apart ({_and(blind)}): copying is not ruled out.")
     elif alike:
@@ -196,9 +196,9 @@ def _caveats(weighed: Weighed, leads: Leads) -> list[str]:
     return said
 
 
-def _short(code: str, weighed: Weighed) -> str:
+def _short(code: str, evidence: LensEvidence) -> str:
     """The name of a language without its script, where no other language of the report has that name."""
-    codes = {weighed.pivot, *weighed.targets, *weighed.sources.values()}
+    codes = {evidence.pivot, *evidence.targets, *evidence.sources.values()}
     short = {one: language(one).name.split(" (")[0] for one in codes}
     return short[code] if list(short.values()).count(short[code]) == 1 else language(code).name
 

@@ -60,18 +60,18 @@ class Leads:
         return int(self.items.sum())
 
     def runs(self, role: Role) -> list[tuple[int, int]]:
-        """The runs of layers at which a word leads: first and last row of each."""
+        """The runs of layers at which the word of a `role` leads: first and last row of each."""
         return runs_of(np.array([leader == role for leader in self.leader]))
 
 
 def role_of(series: str, source: str, target: str, pivot: str) -> str:
-    """What a language is in a prompt: `target`, `pivot`, `source` (its word is given), two of them at once, or `other`."""
+    """What the language `series` is in a prompt: `target`, `pivot`, `source` (its word is given), two of them, or `other`."""
     roles = {"source": source, "pivot": pivot, "target": target}
     return " and ".join(role for role, code in roles.items() if code == series) or "other"
 
 
 def common_items(readings: Mapping[Role, Reading]) -> Bool[np.ndarray, " item"]:
-    """The items in which every word could be read at every layer."""
+    """The items in which every word of `readings` could be read at every layer."""
     return np.asarray(np.all([~np.isnan(one.value).any(1) for one in readings.values()], axis=0))
 
 
@@ -122,6 +122,7 @@ def step_down(differences: Float[np.ndarray, "item cell layer"], *, seed: int = 
 
     What is found is left out and the rest corrected for the rest alone, until nothing more is found. The family-wise error stays,
     and one sure difference does not hide a smaller one. Cells without a value have p = 1.
+    `differences` are paired by item; `seed` draws their signs.
     """
     p = np.ones(differences.shape[1:])
     left = ~np.isnan(differences).all(0)
@@ -135,13 +136,13 @@ def step_down(differences: Float[np.ndarray, "item cell layer"], *, seed: int = 
 
 
 def runs_of(mask: Bool[np.ndarray, " layer"]) -> list[tuple[int, int]]:
-    """The first and last row of every run of True."""
+    """The first and last row of every run of True in `mask`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
 
 
 def said_runs(runs: Sequence[tuple[int, int]], layers: Sequence[str], unit: str = "layer") -> str:
-    """Runs of layers in words: "at layers 3-5 and 18", "from layer 20" for one that reaches the last layer.
+    """`runs` of `layers` (first and last row) in words: "at layers 3-5 and 18", "from layer 20" for one up to the last layer.
 
     `unit` is left empty where layers were spoken of before: "at 3-5 and 18".
     """

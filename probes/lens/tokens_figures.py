@@ -36,8 +36,9 @@ _JOINERS = "\u200c\u200d"
 def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     """The most probable next token by layer (upwards) and position (in reading order of the prompt's tokens).
 
-    `tokens` has a row a `position`, `layer` and `place` (1 is the most probable) with `token` (the prompt's at that position),
+    `tokens` has a row per `position`, `layer` and `place` (1 is the most probable) with `token` (the prompt's at that position),
     `predicted`, `script` and `probability`. Cells are named `cell-<layer row>-<position>` for `add_titles`.
+    `signature` stands under the figure.
     """
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
     best = tokens[(tokens["place"] == 1) & tokens["position"].isin(positions)]
@@ -73,7 +74,7 @@ def titles(tokens: pd.DataFrame) -> dict[str, str]:
 
 
 def add_titles(path: Path, texts: Mapping[str, str]) -> None:
-    """Give elements of an SVG file a hover text, by their ids; the writing on a cell does not take the mouse from it."""
+    """Give elements of the SVG file `path` a hover text (`texts`, by id); the writing on a cell does not take the mouse from it."""
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     tree = ET.parse(path)

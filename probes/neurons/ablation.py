@@ -67,7 +67,7 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
         return masks
 
     def scores(self, jobs: Sequence[Mask], folder: str | Path | None = None) -> Float[np.ndarray, "mask language sentence"]:
-        """The loss of every sentence (nats per token) while each set of neurons is off."""
+        """The loss of every sentence (nats per token) while each set in `jobs` is off. `folder` keeps what was measured."""
         texts = self._texts()
         return np.stack([self._losses(texts, mask, folder) for mask in tqdm(jobs, desc="off", unit="mask")])
 

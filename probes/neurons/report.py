@@ -110,8 +110,9 @@ class NeuronReport(Report):
             f"{above_null} of them exceed the permutation null. Two halves of the text agree on {stability['estimate'].mean():.0%}"
         )
         if count["baseline"].notna().all():
-            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). At the same threshold a randomly "
-            text += f"initialised model has {count['baseline'].sum():.0f} neurons, against {count['estimate'].sum():.0f}."
+            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). Summed over languages, "
+            text += f"which may share neurons, the sets hold {count['estimate'].sum():.0f}; at the same threshold those of the "
+            text += f"randomly initialised model hold {count['baseline'].sum():.0f}."
         else:
             text += ". No randomly initialised model was counted, so the tokens alone may explain these neurons."
         return text + say_damage(rows[rows["metric"] == "damage"])

@@ -80,7 +80,7 @@ def runs(blocks: Sequence[int], among: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def spell(found: Sequence[tuple[int, int]], among: Sequence[int]) -> str:
-    """Runs of blocks in words.
+    """Runs of blocks (`found`, first and last of each) in words, `among` all blocks that were patched.
 
     >>> spell([(0, 3), (21, 23)], range(24))
     'at blocks 0-3 and 21-23'

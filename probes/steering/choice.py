@@ -28,7 +28,7 @@ def candidates(layers: Sequence[str], count: int = CANDIDATES) -> tuple[str, ...
 
 
 def part(corpus: ParallelCorpus, count: int, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """Two corpora of other sentences (documents, where known): about `count` to choose on, and the rest to test on.
+    """Split `corpus` by sentence (by document, where known): about `count`, drawn by `seed`, to choose on, the rest to test on.
 
     Raises `ValueError` if nothing is left to test on.
     """

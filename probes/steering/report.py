@@ -21,7 +21,7 @@ METRICS = {
     "plausible": "of these plausible, of all texts",
     "repetition": "repeated 3-grams",
     "fidelity": "fidelity (chrF++)",
-    "surprise": "surprise (nats a token)",
+    "surprise": "surprise (nats per token)",
 }
 FITTED, FEWEST = "language", 6
 """Name of the fitted edit, and the fewest sentences with which anything is claimed: of fewer even equal signs are chance."""
@@ -158,7 +158,7 @@ class SubspaceReport(Report):
         kept = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
         return (
             f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
-            f"{self.settings['bar']:.1f} nats a token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
+            f"{self.settings['bar']:.1f} nats per token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
             f"translations of other sentences {said['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}: {kept}. "
             f"Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
         )

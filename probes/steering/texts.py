@@ -68,7 +68,7 @@ class Judge:
         return float(np.mean(self.surprise([gap + other for other in others])))
 
     def surprise(self, texts: Sequence[str]) -> np.ndarray:
-        """The loss of each text after its prompt, in nats per token; NaN for an empty text."""
+        """The loss of each of `texts` after its prompt, in nats per token; NaN for an empty text."""
         written = [row for row, text in enumerate(texts) if text.strip()]
         found = np.full(len(texts), np.nan)
         if written:
@@ -77,7 +77,7 @@ class Judge:
         return found
 
     def judge(self, texts: Sequence[str], bar: float) -> pd.DataFrame:
-        """One row per text: `text, identified, repetition, language, fidelity, unrelated, surprise, plausible`.
+        """One row per text of `texts`: `text, identified, repetition, language, fidelity, unrelated, surprise, plausible`.
 
         `identified` is 1 in the target language. `language` is 1 if besides less than half of its 3-grams are repeated, and
         `plausible` if besides its surprise is below `bar`. `fidelity` is chrF++ against the translation, and `unrelated` the mean
