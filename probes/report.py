@@ -271,7 +271,7 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def receipts_of(manifest: Manifest) -> tuple[Receipt, ...]:
-    """The receipts in a manifest; none where it was written before there were any."""
+    """The receipts in a `manifest`; none where it was written before there were any."""
     return tuple(Receipt(**entry) for entry in manifest.get("receipts", ()))
 
 

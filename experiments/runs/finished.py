@@ -94,7 +94,7 @@ class Finished:
 
 
 def cell(value: object, name: str = "") -> str:
-    """Format the value of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
+    """Format the `value` of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):
@@ -105,7 +105,7 @@ def cell(value: object, name: str = "") -> str:
 
 
 def read_finished(folder: str | Path) -> Finished:
-    """Read a finished run folder. Raises `ValueError` where it is unfinished, altered or not one."""
+    """Read a finished run `folder`. Raises `ValueError` where it is unfinished, altered or not one."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     check_files(folder, manifest)

@@ -106,8 +106,8 @@ def pool_language(
 def pooled_positions(text: Span, left_out: Positions, pooling: Pooling) -> list[int]:
     """The positions in `text` that `pooling` uses: those of the sentence (for "end", of the whole prompt) not `left_out`."""
     stop = len(text.ids) if pooling == "end" else text.stop
-    kept = [position for position in range(text.start, stop) if position - text.start not in left_out]
-    return kept[-1:] if pooling in ("last", "end") else kept
+    pooled = [position for position in range(text.start, stop) if position - text.start not in left_out]
+    return pooled[-1:] if pooling in ("last", "end") else pooled
 
 
 def _expected(detector: SinkDetector | None, text: Span, pooling: Pooling) -> Positions:

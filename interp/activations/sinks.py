@@ -59,7 +59,7 @@ class SinkDetector:
         return (norms / self.medians.to(norms.device).view(-1, *[1] * (norms.ndim - 1))).amax(dim=0)
 
     def sinks(self, norms: Float[Tensor, layer * token]) -> Bool[Tensor, "*token"]:
-        """Which tokens are attention sinks, by their norms behind each block."""
+        """Which tokens are attention sinks, by their `norms` behind each block."""
         return self.ratios(norms) > SINK
 
 

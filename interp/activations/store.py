@@ -116,7 +116,7 @@ class Activations:
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The token ids of each sentence of a language (`spelling`), sinks included. Raises `ValueError` if they were not stored."""
+        """The token ids of each sentence of a language (`spelling`), with sinks. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
@@ -306,4 +306,4 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
 
 
 def _codes(spellings: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    return [found.code for found in languages(spellings)]
+    return [lang.code for lang in languages(spellings)]

@@ -15,12 +15,12 @@ PADDING = -1
 
 
 def pad_sets(sets: list[list[frozenset[int]]]) -> Int[Tensor, "sentence item width"]:
-    """Token sets of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
+    """Token `sets` of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
     counts = {len(row) for row in sets}
     if len(counts) > 1:
         raise ValueError(f"got {sorted(counts)} token sets for a prompt, expected the same number for every prompt.")
-    width = max((len(one) for row in sets for one in row), default=1) or 1
-    rows = [[sorted(one) + [PADDING] * (width - len(one)) for one in row] for row in sets]
+    width = max((len(tokens) for row in sets for tokens in row), default=1) or 1
+    rows = [[sorted(tokens) + [PADDING] * (width - len(tokens)) for tokens in row] for row in sets]
     return torch.tensor(rows, dtype=torch.long).reshape(len(sets), counts.pop() if counts else 0, width)
 
 
@@ -46,7 +46,7 @@ def entropy(probabilities: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
 
 
 def divergence(final: Float[Tensor, "row vocab"], early: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
-    """How far an early readout is from the final one: KL(final || early) in bits, from natural log-probabilities."""
+    """How far an `early` readout is from the `final` one: KL(final || early) in bits, from natural log-probabilities."""
     probabilities = final.exp()
     terms = torch.where(probabilities > 0, probabilities * (final - early), 0.0)
     return terms.sum(-1).clamp(min=0) / math.log(2)

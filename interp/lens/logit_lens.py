@@ -141,7 +141,7 @@ def read_prompts(
         raise ValueError(f"got {len(sets)} rows of token sets for {len(prompts)} prompts, expected one row for each prompt.")
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
-    for group in tqdm(batches([len(one) for one in sequences], max_tokens), desc="lens", leave=False):
+    for group in tqdm(batches([len(sequence) for sequence in sequences], max_tokens), desc="lens", leave=False):
         hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
         _check(model, hidden, [f"prompt {index}" for index in group])
         parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
@@ -152,10 +152,10 @@ def read_prompts(
 def read_positions(
     model: TransformerBridge, prompt: str, classes: tuple[Int[Tensor, " vocab"], int], *, lens: Lens | None = None, top: int = 5
 ) -> tuple[list[int], LensReading]:
-    """The ids of a `prompt`, and the next token after each position at every layer; `model, classes, lens, top` as `read_prompts`."""
+    """The ids of `prompt`, and the next token after each position at every layer; `model, classes, lens, top` as `read_prompts`."""
     (ids,) = _sequences(model, [prompt])
     hidden = stream(model, pad(model, [ids]), last_only=False)[:, 0]
-    _check(model, hidden, [f"position {place}" for place in range(len(ids))])
+    _check(model, hidden, [f"position {position}" for position in range(len(ids))])
     nothing = torch.zeros(len(ids), 0, 1, dtype=torch.long)
     return ids, _read(model, hidden, nothing, classes, None, lens, top, _gram(model))
 

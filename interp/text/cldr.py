@@ -136,7 +136,7 @@ def concepts() -> dict[str, tuple[str, ...]]:
 
 
 def currency_of(territory: str) -> str:
-    """The ISO 4217 code of the currency of a territory ("FR"); empty if it has none."""
+    """The ISO 4217 code of the currency of a `territory` ("FR"); empty if it has none."""
     currencies = get_territory_currencies(territory)
     return currencies[0] if currencies else ""
 

@@ -95,8 +95,9 @@ def read_shortened(tokenizer: PreTrainedTokenizerBase, name: str, revision: str 
     A model without the file keeps its tokenizer:
 
     >>> import interp
+    >>> from interp.models.checkpoints.folders import BUNDLED
     >>> tokenizer = interp.load("bundled").tokenizer
-    >>> read_shortened(tokenizer, str(interp.models.checkpoints.parts.BUNDLED)) is tokenizer
+    >>> read_shortened(tokenizer, str(BUNDLED)) is tokenizer
     True
     """
     quiet = {f"_raise_exceptions_for_{kind}": False for kind in ("missing_entries", "connection_errors", "gated_repo")}

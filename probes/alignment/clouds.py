@@ -142,7 +142,7 @@ procrustes    cosine of the two clouds after a rotation fitted on other sentence
 
 
 def measure(pair: Pair, metric: str) -> Scores:
-    """Compute the metric with this name (one of `METRICS`) for one pair of languages."""
+    """Compute the `metric` with this name (one of `METRICS`) for one `pair` of languages."""
     if metric.endswith(CENTRED):
         return _RETRIEVAL[metric.removesuffix(CENTRED)](pair.centred)
     return (_RETRIEVAL | _SHAPE)[metric](pair)

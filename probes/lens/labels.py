@@ -208,33 +208,33 @@ def _prompts(
 
 def _apart(sets: Sequence[frozenset[int]], words: Sequence[str]) -> tuple[frozenset[int], ...]:
     """The tokens of each label that no other label has. What all labels begin with is written into the prompt instead."""
-    apart = tuple(
-        own - frozenset().union(*(other for at, other in enumerate(sets) if at != place)) for place, own in enumerate(sets)
+    distinct = tuple(
+        own - frozenset().union(*(other for j, other in enumerate(sets) if j != index)) for index, own in enumerate(sets)
     )
-    if not all(apart):
+    if not all(distinct):
         raise ValueError(
             f"the tokenizer cannot tell the labels {', '.join(words)} apart by their first tokens. Use other label words."
         )
-    return apart
+    return distinct
 
 
 def _read(
-    model: TransformerBridge, one: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None
+    model: TransformerBridge, asked: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None
 ) -> pd.DataFrame:
     names, classes = vocabulary.script_classes()
-    sets = pad_sets([[*one.scored, *one.english]] * len(one.ids))
-    reading = read_prompts(model, one.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1)
-    k, gold = len(one.scored), np.array(one.gold)
+    sets = pad_sets([[*asked.scored, *asked.english]] * len(asked.ids))
+    reading = read_prompts(model, asked.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1)
+    k, gold = len(asked.scored), np.array(asked.gold)
     mass = reading.mass.double().numpy()
     own, other = mass[:, :, :k], mass[:, :, k:]
     measures = {"correct": _credit(own, gold), "gold": _at(own, gold), "any": own.sum(-1), "entropy": reading.entropy.numpy()}
     measures["share"] = np.divide(measures["gold"], measures["any"], out=np.full(own.shape[:2], np.nan), where=measures["any"] > 0)
-    if one.english:
-        shared = np.array([bool(one.scored[option] & one.english[option]) for option in one.gold])
+    if asked.english:
+        shared = np.array([bool(asked.scored[option] & asked.english[option]) for option in asked.gold])
         measures["gold_english"] = np.where(shared, np.nan, _at(other, gold))
         measures["any_english"] = np.where(shared, np.nan, other.sum(-1))
-    same = {"language": one.language, "weights": weights}
-    frames = [_tidy(values, one.ids, reading.layers, {**same, "measure": measure}) for measure, values in measures.items()]
+    same = {"language": asked.language, "weights": weights}
+    frames = [_tidy(values, asked.ids, reading.layers, {**same, "measure": measure}) for measure, values in measures.items()]
     return pd.concat(frames, ignore_index=True)
 
 

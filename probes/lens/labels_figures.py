@@ -30,11 +30,11 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     undecided = summary[summary["measure"] == "entropy"]
     asked = {"english": "English"}.get(labels, labels)
     for (axes, strip), code in zip(pairs, chosen, strict=True):
-        mine = summary[summary["language"] == code].groupby("measure", sort=False)
-        parts = dict(iter(mine))
-        for place, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
+        curves = summary[summary["language"] == code].groupby("measure", sort=False)
+        parts = dict(iter(curves))
+        for dashed, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
             if f"gold{ending}" in parts:
-                look = style(1 - place)
+                look = style(1 - dashed)
                 band(axes, parts[f"gold{ending}"], f"right {name}", look)
                 band(axes, parts[f"any{ending}"], f"any {name}", {**look, "linestyle": (0, (4, 2))}, heavy=False)
         if parts["any"]["random_init"].notna().any():
@@ -85,7 +85,7 @@ def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     figure = blank((6.4, 1.5 + 0.24 * len(ordered)))
     axes = figure.subplots()
     y = np.arange(len(ordered))
-    colours = [PALETTE[1] if one else PALETTE[0] for one in whole]
+    colours = [PALETTE[1] if is_mean else PALETTE[0] for is_mean in whole]
     axes.hlines(y, ordered["lower"], ordered["upper"], colors=colours, linewidth=2, alpha=0.45)
     axes.scatter(ordered["estimate"], y, c=colours, s=28, zorder=3)
     axes.axvline(float(ordered["baseline"].iloc[0]), color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0)

@@ -75,7 +75,7 @@ class LatentLanguageReport(Report):
         return tuple(self.settings["layers"])
 
     def values(self, measure: str, series: str, target: str, weights: str = "trained", column: str = "value") -> np.ndarray:
-        """One measure of a series for a target language, `[item layer]`; without items if it was not read.
+        """One `measure` of a `series` for a `target` language, `[item layer]`; without items if it was not read.
 
         `weights` are `trained` or `random`, and `column` is `value` or `baseline`.
         """

@@ -49,7 +49,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def script_name(script: str) -> str:
-    """A class of tokens in words: "Cyrillic"; what is no script, said so."""
+    """A class of tokens (`script`) in words: "Cyrillic"; what is no script, said so."""
     plain = {
         "common": "digits, signs",
         "mixed": "several scripts",

@@ -58,7 +58,7 @@ class TokenLensReport(Report):
         return tuple(self.settings["layers"])
 
     def scripts(self, names: Sequence[str], weights: str = "trained") -> np.ndarray:
-        """The summed probability of some scripts (`names`, ISO 15924) in `trained` or `random` weights, `[position layer]`.
+        """The summed probability of some scripts (`names`, ISO 15924) by `weights` (`trained` or `random`), `[position layer]`.
 
         Positions of special tokens are left out.
         """
@@ -221,9 +221,9 @@ def _own(written: Sequence[str]) -> list[str]:
 
 
 def _table(ids: Sequence[int], reading: LensReading, vocabulary: Vocabulary) -> pd.DataFrame:
-    layers, positions, places = reading.top_tokens.shape
+    layers, positions, ranks = reading.top_tokens.shape
     flat = reading.top_tokens.flatten().tolist()
-    axes = np.indices((layers, positions, places)).reshape(3, -1)
+    axes = np.indices((layers, positions, ranks)).reshape(3, -1)
     return pd.DataFrame(
         {"position": axes[1], "token": [vocabulary.written(ids[position]) for position in axes[1]],
          "layer": [reading.layers[layer] for layer in axes[0]], "place": axes[2] + 1,

@@ -63,7 +63,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def titles(tokens: pd.DataFrame) -> dict[str, str]:
-    """What is said on hover over each cell of a token grid: layer, position, and the most probable tokens in order."""
+    """What is said on hover over each cell of the grid of `tokens`: layer, position, and the most probable tokens in order."""
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
     texts = {}
     for (layer, position), part in tokens[tokens["position"].isin(positions)].groupby(["layer", "position"], sort=False):
@@ -91,12 +91,12 @@ def add_titles(path: Path, texts: Mapping[str, str]) -> None:
 
 
 def shown(token: str) -> str:
-    """A token as it can be seen: spaces and line ends as signs, invisible characters by number, long ones cut."""
+    """A `token` as it can be seen: spaces and line ends as signs, invisible characters by number, long ones cut."""
     signs = {" ": "␣", "\n": "⏎", "\t": "⇥"}
     joiners = _JOINERS if len(token) > 1 else ""
     seen = [signs.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" and c not in joiners else c) for c in token]
     wide = [2 if unicodedata.east_asian_width(c[0]) in "WF" else 0 if unicodedata.combining(c[0]) else len(c) for c in seen]
-    fitting = [place for place in range(len(seen) + 1) if sum(wide[:place]) <= _WIDEST]
+    fitting = [count for count in range(len(seen) + 1) if sum(wide[:count]) <= _WIDEST]
     return "".join(seen) if fitting[-1] == len(seen) else "".join(seen[: fitting[-1] - 1]) + "…"
 
 

@@ -57,7 +57,7 @@ class NeuronReport(Report):
         return list(self.settings["languages"])
 
     def neurons(self, language: str) -> dict[int, list[int]]:
-        """The neurons of one language (a FLORES-200 code) by block, in the form that `interp.ablated` takes."""
+        """The neurons of one `language` (a FLORES-200 code) by block, in the form that `interp.ablated` takes."""
         own = self.table[self.table["language"] == language]
         return {int(layer): sorted(map(int, neurons)) for layer, neurons in own.groupby("layer")["neuron"]}
 
@@ -169,7 +169,7 @@ def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.
 
 
 def say_damage(rows: pd.DataFrame) -> str:
-    """The rows of `damage` as a sentence, for the first mode; empty if there are none."""
+    """The `rows` of `damage` as a sentence, for the first mode; empty if there are none."""
     if rows.empty:
         return ""
     rows = rows[rows["mode"] == rows["mode"].iloc[0]]

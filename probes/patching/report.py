@@ -86,7 +86,7 @@ class PatchReport(Report):
         return claims(moved, whole, share, seed=self.settings["seed"], clusters=items, families=families)
 
     def effect(self, direction: str = "denoise", anchor: str | None = None) -> pd.DataFrame:
-        """The rows of `summary` for one direction (`denoise` or `noise`) and one anchor (default: the first)."""
+        """The rows of `summary` for one `direction` ("denoise" or "noise") and one `anchor` (default: the first)."""
         frame = self._summary[self._summary["direction"] == direction]
         return frame[frame["anchor"] == (anchor or frame["anchor"].iloc[0])].reset_index(drop=True)
 
@@ -133,7 +133,7 @@ class PatchReport(Report):
         return {"effects": draw(self._summary, f"share {unit}", self.question, str(self.signature))}
 
     def values(self, direction: str = "denoise") -> np.ndarray:
-        """The metric after patching in one direction, `[item cell]`, with cells in the order of the table."""
+        """The metric after patching in one `direction`, `[item cell]`, with cells in the order of the table."""
         part = self.table[self.table["direction"] == direction]
         return part["value"].to_numpy(dtype=float).reshape(part.groupby(["language", "item"], sort=False).ngroups, -1)
 

@@ -23,8 +23,8 @@ def candidates(layers: Sequence[str], count: int = CANDIDATES) -> tuple[str, ...
     ('0', '1')
     """
     blocks = [layer for layer in layers if layer != "embed"] or list(layers)
-    places = np.linspace(0, len(blocks) - 1, min(count, len(blocks))).round().astype(int)
-    return tuple(blocks[place] for place in places)
+    indices = np.linspace(0, len(blocks) - 1, min(count, len(blocks))).round().astype(int)
+    return tuple(blocks[index] for index in indices)
 
 
 def part(corpus: ParallelCorpus, count: int, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:

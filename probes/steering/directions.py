@@ -47,7 +47,8 @@ def fitted_edits(acts: Activations, kind: Kind, source: str, target: str) -> dic
 def random_edits(acts: Activations, kind: Kind, source: str, target: str, seed: int) -> dict[str, Edit]:
     """A control for `fitted_edits` (same `acts, kind, source, target`): vectors of the same norm, or subspaces of the same rank.
 
-    `seed` draws them at random. Raises `ValueError` if there are fewer than three fitting sentences, which have no two halves that differ.
+    `seed` draws them at random. Raises `ValueError` if there are fewer than three fitting sentences, which have no two halves that
+    differ.
     """
     if len(acts) < 3:
         raise ValueError(f"got {len(acts)} fitting sentences, expected at least 3 for random directions.")
@@ -80,7 +81,7 @@ def random_differences(
 
 
 def scaled(edits: dict[str, Edit], alpha: float) -> dict[str, Edit]:
-    """The same edits at strength `alpha`: they move the states by this multiple."""
+    """The same `edits` at strength `alpha`: they move the states by this multiple."""
     return {layer: partial(_scaled, edit=edit, alpha=alpha) for layer, edit in edits.items()}
 
 

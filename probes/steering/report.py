@@ -41,6 +41,18 @@ class SubspaceReport(Report):
     target language and less than half is repetition; `plausible`, 1 if besides it surprises the unedited model less than
     translations of other sentences do; `fidelity`, chrF++ against the translation; `unrelated`, chrF++ against the translations of
     other sentences; `surprise`, the loss under the unedited model in nats per token.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.statistics.folds import halves
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=8)
+    >>> first, second = halves(corpus, seed=0)
+    >>> acts, texts = interp.capture(model, first, layers=["6"]), second.select(limit=2)
+    >>> options = {"alphas": [1.0], "draws": 1, "max_new_tokens": 2, "resamples": 10}
+    >>> report = probes.measure_steering(model, acts, texts, "eng_Latn", "zho_Hans", layers=["6"], **options)
+    >>> report.summary()["alpha"].unique().tolist(), len(report.choice())  # strengths on the test sentences; given, not chosen
+    ([0.0, 1.0], 0)
     """
 
     question: ClassVar[str] = "Does a direction or subspace determine the language that the model writes?"
@@ -94,11 +106,11 @@ class SubspaceReport(Report):
         A resample of k directions varies too little by sqrt((k - 1) / k), which is made up for.
         """
         count = values.shape[1]
-        each = mean(values, weights)  # [resample direction]
+        means = mean(values, weights)  # [resample direction]
         picked = draws(count, len(weights), self.settings["seed"] + 1) / count
-        middle = each.mean(axis=1)
+        middle = means.mean(axis=1)
         stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-        return float(_middle(values).mean()), middle + stretch * ((picked * each).sum(axis=1) - middle)
+        return float(_middle(values).mean()), middle + stretch * ((picked * means).sum(axis=1) - middle)
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
@@ -153,14 +165,14 @@ class SubspaceReport(Report):
         return f"{what} chosen on {table['n'].iloc[0]} other sentences, of {layers} x {alphas} (layers x strengths)."
 
     def _cost(self, at: pd.DataFrame, before: pd.DataFrame) -> str:
-        said, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
-        sure = said["excess_lower"] > 0 and self._independent() >= FEWEST
-        kept = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
+        fidelity, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
+        sure = fidelity["excess_lower"] > 0 and self._independent() >= FEWEST
+        meaning = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
         return (
             f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
-            f"{self.settings['bar']:.1f} nats per token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
-            f"translations of other sentences {said['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}: {kept}. "
-            f"Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
+            f"{self.settings['bar']:.1f} nats per token). Fidelity: chrF++ {_span(fidelity, 'estimate', 'lower', 'upper')}, "
+            f"against translations of other sentences {fidelity['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}"
+            f": {meaning}. Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
         )
 
     def figures(self) -> dict[str, Figure]:

@@ -70,7 +70,7 @@ class Prefix(NamedTuple):
 
 @torch.no_grad()
 def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, windows: bool) -> Prefix:
-    """Read everything before the last token of each of `prompts` into a cache.
+    """Read everything before the last token of each of `prompts` into a cache of `model`.
 
     `windows` keeps the cache as the model makes it, with sliding windows cut; without, every key stays.
     """
@@ -94,7 +94,7 @@ def _stop(activation: Tensor, hook: object) -> None:
 
 
 def new_cache(model: TransformerBridge) -> DynamicCache:
-    """An empty cache as the model would make it, sliding windows cut."""
+    """An empty cache as `model` would make it, sliding windows cut."""
     return DynamicCache(config=original(model).config)
 
 

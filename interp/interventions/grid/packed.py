@@ -44,7 +44,7 @@ class Lanes:
         """Rows of the batch: every lane of every item."""
         return self.items * self.lanes
 
-    def place(self, cells: Tensor, nodes: int = 1) -> tuple[Tensor, Tensor]:
+    def locate(self, cells: Tensor, nodes: int = 1) -> tuple[Tensor, Tensor]:
         """Row and column of the first of the `nodes` of each of `cells`, in every item: two `[item cell]`."""
         device = cells.device
         row = torch.arange(self.items, device=device)[:, None] * self.lanes + cells[None] // self.width
@@ -108,7 +108,7 @@ def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
 
 
 def fill_tree(tree: Tree, nodes: int) -> Tree:
-    """The same tree with idle nodes behind it, so that the trees of all items have one size."""
+    """`tree` with idle nodes behind it, `nodes` in all, so that the trees of all items have one size."""
     idle = nodes - len(tree)
     seen = torch.eye(nodes, dtype=torch.bool)
     seen[: len(tree), : len(tree)] = tree.seen
@@ -165,7 +165,7 @@ def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
     for block in cells.blocks:
         in_block = (cells.block == block).nonzero()[:, 0]
         donors = cells.donors[:, cells.source[in_block]]
-        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.place(in_block, nodes), donors)))
+        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.locate(in_block, nodes), donors)))
     return hooks
 
 

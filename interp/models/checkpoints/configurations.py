@@ -131,7 +131,7 @@ def stored_architecture(config: PreTrainedConfig, name: str) -> str:
 
 
 def live_architecture(model: PreTrainedModel, name: str) -> str:
-    """The architecture of a model in memory: the nearest class of it that TransformerLens has, whatever its configuration says.
+    """The architecture of a `model` in memory: the nearest class of it that TransformerLens has, whatever its configuration says.
 
     `name` is for the error. Raises `ValueError` where there is none, or where it is no causal language model.
     """

@@ -28,9 +28,9 @@ def plan_placement(
 
     `kind` is the class that loads `config` in `dtype`.
 
-    `device` "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
-    GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is put
-    where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
+    `device` "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer;
+    without a GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is
+    put where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
     """
     if device not in (None, "auto"):
         return _on_one(config, device)
