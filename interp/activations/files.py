@@ -72,7 +72,7 @@ class StoredStates:
             if _SINKS not in file.keys():  # noqa: SIM118
                 return []
             marks = file.get_tensor(_SINKS).split(file.get_tensor(_LENGTHS).tolist())
-            return [tuple(each.nonzero()[:, 0].tolist()) for each in marks]
+            return [tuple(mark.nonzero()[:, 0].tolist()) for mark in marks]
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:

@@ -135,7 +135,7 @@ def describe_sinks(acts: Activations) -> tuple[str, ...]:
     At most two sentences; none where no token was left out and none put before.
     """
     texts = [positions for code in acts.languages for positions in acts.left_out(code)]
-    first, later = sum(0 in each for each in texts), sum(any(each) for each in texts)
+    first, later = sum(0 in positions for positions in texts), sum(any(positions) for positions in texts)
     notes = []
     if first or later:
         parts = [f"the first token of {first} of {len(texts)} texts"] * bool(first) + [f"a later token of {later}"] * bool(later)

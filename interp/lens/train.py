@@ -242,5 +242,5 @@ def _divergence(
         for part in pieces(model, hidden.shape[1]):
             final = log_probabilities(model, hidden[-1, part], layers[-1])
             early = (log_probabilities(model, hidden[row, part], layers[row], lens) for row in range(len(layers) - 1))
-            total += torch.stack([divergence(final, one).sum() for one in early]).cpu()
+            total += torch.stack([divergence(final, reading).sum() for reading in early]).cpu()
     return total / n

@@ -129,10 +129,10 @@ def measure_labels(
             notes.append(f"{code} is left out: {error}")
     if not prompts:
         raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
-    frames = [_read(model, one, vocabulary, "trained", lens) for one in prompts]
+    frames = [_read(model, asked, vocabulary, "trained", lens) for asked in prompts]
     if controls:
         chance = random_init(model, seed)
-        frames += [_read(chance, one, vocabulary, "random", None) for one in prompts]
+        frames += [_read(chance, asked, vocabulary, "random", None) for asked in prompts]
     how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(

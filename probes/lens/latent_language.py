@@ -125,14 +125,14 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         table, sets = self.scores(jobs, folder), [job.words for job in jobs if job.weights == "trained"]
         shared: dict[str, str | int] = {"pivot": self._pivot, "boot": self.boot, "seed": self.seed}
         asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"), **shared}
-        items = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
-        left_out = {one.prompts.target: dict(one.left_out) for one in sets}
+        items = {words.prompts.target: [words.prompts.ids[row] for row in words.rows] for words in sets}
+        left_out = {words.prompts.target: dict(words.left_out) for words in sets}
         layers = list(rows_of(self.model))
         return LatentLanguageReport(
             table=table,
             signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
             settings={**shared, "task": self.task, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
-            notes=self._notes([one.prompts for one in sets], left_out),
+            notes=self._notes([words.prompts for words in sets], left_out),
         )
 
     @property

@@ -38,13 +38,14 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
             f"difference, {_PLACES[best['anchor']]}, {_one(best, site)}."
         )
     opening = f"Over {len(languages)} languages, " if len(languages) > 1 else ""
+    parts = {direction: pooled[pooled["direction"] == direction] for direction in directions}
     if site.startswith("residual"):
-        said = [_sits(first, n, opening), *(_tested(pooled[pooled["direction"] == each], each) for each in directions)]
-        said += _each_language(summary, directions[0], languages)
-        said += ["The last block's output at the last token carries all of the answer in any model."]
+        sentences = [_sits(first, n, opening), *(_tested(rows, direction) for direction, rows in parts.items())]
+        sentences += _each_language(summary, directions[0], languages)
+        sentences += ["The last block's output at the last token carries all of the answer in any model."]
     else:
-        said = [_strongest(first, site, n, opening), *(_signs(pooled[pooled["direction"] == each], each) for each in directions)]
-    return " ".join(each for each in said if each)
+        sentences = [_strongest(first, site, n, opening), *(_signs(rows, direction) for direction, rows in parts.items())]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _sits(frame: pd.DataFrame, n: int, opening: str) -> str:

@@ -89,13 +89,13 @@ class SubspaceReport(Report):
             "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
             "estimate": float(_middle(own)), "lower": float(lower), "upper": float(upper),
         }  # fmt: skip
-        found = self._random(random, weights) if random.shape[1] else None
-        row |= _interval("random", *(found or _NONE)) | {"random_highest": float(_middle(random).max()) if found else np.nan}
+        interval = self._random(random, weights) if random.shape[1] else None
+        row |= _interval("random", *(interval or _NONE)) | {"random_highest": float(_middle(random).max()) if interval else np.nan}
         if metric == "fidelity":
             other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
             baseline = (float(np.mean(other)), mean(other, weights))
         else:
-            baseline = found or _NONE
+            baseline = interval or _NONE
         excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
         gain = _interval("gain", float(_middle(own - unedited)), mean(own - unedited, weights))
         return row | {"baseline": baseline[0]} | excess | gain
@@ -136,7 +136,7 @@ class SubspaceReport(Report):
         rows = self._summary.set_index(["metric", "alpha"])
         alpha = self.settings["alpha"]
         names = [language(self.settings[side]).name.partition(" (")[0] for side in ("source", "target")]
-        at, before = (rows.xs(each, level="alpha") for each in (alpha, 0.0))
+        at, before = (rows.xs(strength, level="alpha") for strength in (alpha, 0.0))
         hits = at.loc["language"]
         start = f"{_DONE[self.settings['kind']].format(source=names[0], target=names[1])} {_where(self.settings['layers'])}"
         share = f"{hits['estimate']:.0%} of texts, random directions {hits['random']:.0%} (n={hits['n']})"
