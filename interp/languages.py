@@ -148,7 +148,7 @@ def resolve(spelling: str) -> str | None:
 
 
 def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
-    """Resolve several spellings, in their order. Raises `ValueError` if one is unknown, or if two mean the same language."""
+    """Resolve several `spellings`, in their order. Raises `ValueError` if one is unknown, or if two mean the same language."""
     spelled: dict[Language, str | Language] = {}
     for spelling in spellings:
         resolved = language(spelling)

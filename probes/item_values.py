@@ -46,7 +46,7 @@ class ItemColumns:
 
 
 def tidy_values(table: pd.DataFrame, columns: ItemColumns, metrics: Sequence[str] = ()) -> pd.DataFrame:
-    """A report's table with one row an item and cell.
+    """A report's table with one row per item and cell.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def tidy_values(table: pd.DataFrame, columns: ItemColumns, metrics: Sequence[str
     columns
         Where it holds what.
     metrics
-        The value columns of a table with one column a metric.
+        The value columns of a table with one column per metric.
 
     Returns
     -------

@@ -76,7 +76,7 @@ class Report:
     Attributes
     ----------
     table
-        Tidy, one row an item and cell.
+        Tidy, one row per item and cell.
     signature
         How it was measured: measure, model, corpus, settings, version. Printed under every figure.
     arrays
@@ -116,7 +116,7 @@ class Report:
     """What a reader of paired values must know, where items are not sentences or questions."""
 
     def summary(self) -> pd.DataFrame:
-        """One row a cell: `estimate`, its 95 % confidence interval `lower, upper`, `n` and `baseline`."""
+        """One row per cell: `estimate`, its 95 % confidence interval `lower, upper`, `n` and `baseline`."""
         raise NotImplementedError
 
     def verdict(self) -> str:
@@ -139,7 +139,7 @@ class Report:
         Returns
         -------
         pd.DataFrame
-            One row an item and cell: `measure, language, series, layer, item, value`, and `document` where the text has
+            One row per item and cell: `measure, language, series, layer, item, value`, and `document` where the text has
             documents.
 
         Raises
@@ -238,7 +238,7 @@ class Report:
 
 
 def with_receipts(measure: Callable[_Asked, _Made]) -> Callable[_Asked, _Made]:
-    """A measurement whose report carries the receipts of the fast paths it took.
+    """`measure`, changed so that its report carries the receipts of the fast paths it took.
 
     Its `seed`, an argument or a field of the study it is a method of, draws what is computed again.
     """
@@ -271,7 +271,7 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def receipts_of(manifest: Manifest) -> tuple[Receipt, ...]:
-    """The receipts in a manifest; none where it was written before there were any."""
+    """The receipts in a `manifest`; none where it was written before there were any."""
     return tuple(Receipt(**entry) for entry in manifest.get("receipts", ()))
 
 

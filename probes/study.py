@@ -64,5 +64,5 @@ class Study(ABC, Generic[Job, Scores]):
         """
         if not 0 <= index < count:
             raise ValueError(f"share: got index {index} of {count} shares, expected 0 to {count - 1}.")
-        if mine := self.jobs()[index::count]:
-            self.scores(mine, folder)
+        if own_jobs := self.jobs()[index::count]:
+            self.scores(own_jobs, folder)

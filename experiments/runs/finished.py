@@ -67,34 +67,34 @@ class Finished:
         return {name: safe_path(self.folder, figure_file(index, name)) for index, name in enumerate(self.manifest["figures"])}
 
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
-        """Shorten the summary to about `rows` rows, and say what was left out.
+        """Shorten the summary to about `rows` rows, and say which are shown.
 
-        A long summary is reduced step by step: of a comparison, the largest difference of each measure; else the highest layer of
-        every other combination (the lowest of a rank, an entropy or a loss); then the first metric; then the first rows. The layer
-        is selected after seeing the data: its confidence interval is that of one layer, not of the selection.
+        A long summary is reduced step by step: of a comparison, the largest difference of each measure; else the best layer of each
+        group of rows (the lowest of a rank, an entropy or a loss); then the first metric; then the first rows. The layer is
+        selected after seeing the data: its confidence interval is that of one layer, not of the selection.
         """
-        table, left_out = self.summary, []
+        table, shown = self.summary, []
         keys = _keys(table)
         if len(table) > rows and {"measure", "after"} <= set(table):
             table = table.loc[table["estimate"].abs().groupby(table["measure"], sort=False).idxmax().dropna()]
-            left_out.append("the largest difference of each measure")
+            shown.append("largest difference of each measure")
             rows = max(rows, len(table))
         if len(table) > rows and "layer" in keys and len(keys) > 1:
             table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key != "layer"])
-            left_out.append(chosen)
+            shown.append(chosen)
         if len(table) > rows and "metric" in keys:
             table = table[table["metric"] == table["metric"].iloc[0]]
-            left_out.append(f"{table['metric'].iloc[0]} alone")
+            shown.append(f"{table['metric'].iloc[0]} only")
         if len(table) > rows:
             table = table.head(rows)
-            left_out.append(f"the first {rows}")
+            shown.append(f"first {rows} rows")
         same = [key for key in _keys(table) if key != "layer" and len(table) > 1 and table[key].nunique() == 1]
-        note = f"{', '.join(left_out)}; all {len(self.summary)} rows in summary.csv" if left_out else ""
+        note = f"Shown: {'; '.join(shown)}. All {len(self.summary)} rows: summary.csv" if shown else ""
         return table.drop(columns=same), note
 
 
 def cell(value: object, name: str = "") -> str:
-    """Format the value of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
+    """Format the `value` of column `name` for a table: three decimals, three digits from 1000 on, "<0.001" for a small p-value."""
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):
@@ -105,7 +105,7 @@ def cell(value: object, name: str = "") -> str:
 
 
 def read_finished(folder: str | Path) -> Finished:
-    """Read a finished run folder. Raises `ValueError` where it is unfinished, altered or not one."""
+    """Read a finished run `folder`. Raises `ValueError` where it is unfinished, altered or not one."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     check_files(folder, manifest)
@@ -121,13 +121,13 @@ def read_finished(folder: str | Path) -> Finished:
 
 
 def _best_layers(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, str]:
-    """The best layer of every combination of `keys`, and what is to be said of the choice."""
+    """The best layer of every combination of `keys`, and the words for this choice."""
     named = next((key for key in ("measure", "metric") if key in keys), None)
     names = table[named].astype(str) if named else pd.Series("", table.index)
     lower = names.map(lower_is_better).astype(bool)
     best = table.assign(good=table["estimate"].where(~lower, -table["estimate"])).groupby(keys, sort=False)["good"].idxmax()
-    said = "the highest layer of each"
-    return table.loc[best], f"{said}, the lowest of {', '.join(pd.unique(names[lower]))}" if lower.any() else said
+    note = "best layer per row group"
+    return table.loc[best], f"{note} (lowest {', '.join(pd.unique(names[lower]))})" if lower.any() else note
 
 
 def _keys(table: pd.DataFrame) -> list[str]:

@@ -181,7 +181,7 @@ def capture(
 
 
 def start_token(model: TransformerBridge, token: str | None) -> int | None:
-    """The id of a token that is put before every text: `token`, or by default the tokenizer's own BOS, end or padding token.
+    """The id of a token put before every text for `model`: `token`, or by default the tokenizer's own BOS, end or padding token.
 
     Raises `ValueError` where the tokenizer puts a token there itself, or `token` is no single token. "" gives None.
     """
@@ -191,7 +191,8 @@ def start_token(model: TransformerBridge, token: str | None) -> int | None:
     if tokens_in_front(tokenizer):
         raise ValueError(f"got start {token!r}, expected none: this tokenizer puts a special token before every text itself.")
     if token is None:
-        known = [each for each in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) if each is not None]
+        candidates = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        known = [token_id for token_id in candidates if token_id is not None]
         if not known:
             raise ValueError(
                 "capture: some texts are a single token, which is an attention sink in this model, and its tokenizer has no start "

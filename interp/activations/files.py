@@ -72,7 +72,7 @@ class StoredStates:
             if _SINKS not in file.keys():  # noqa: SIM118
                 return []
             marks = file.get_tensor(_SINKS).split(file.get_tensor(_LENGTHS).tolist())
-            return [tuple(each.nonzero()[:, 0].tolist()) for each in marks]
+            return [tuple(mark.nonzero()[:, 0].tolist()) for mark in marks]
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -99,7 +99,7 @@ def write_states(
     tokens: Sequence[Tensor] = (),
     sinks: Sequence[tuple[int, ...]] = (),
 ) -> str:
-    """Write the states, token ids and attention sinks of one language atomically. Returns the checksum."""
+    """Write the `states`, token ids (`tokens`) and attention `sinks` of one language to `path` atomically. Returns the checksum."""
     tensors = {_TENSOR: states.contiguous()}
     if tokens:
         marks = [torch.zeros(len(ids), dtype=torch.bool) for ids in tokens]
@@ -113,7 +113,7 @@ def write_states(
 
 
 def read_capture_manifest(path: Path) -> tuple[CaptureManifest, dict[str, StoredStates]]:
-    """Read the manifest of a capture, finished or not, and the states it lists. Raises `ValueError` if it is damaged."""
+    """Read the manifest of a capture at `path`, finished or not, and the states it lists. Raises `ValueError` if it is damaged."""
     try:
         manifest = validate(CaptureManifest, read_sealed(safe_path(path.parent, path.name)), path)
         files = {

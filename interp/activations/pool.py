@@ -104,10 +104,10 @@ def pool_language(
 
 
 def pooled_positions(text: Span, left_out: Positions, pooling: Pooling) -> list[int]:
-    """The tokens of a text that are pooled, as positions in its ids: those of the sentence, or of the whole prompt for "end"."""
+    """The positions in `text` that `pooling` uses: those of the sentence (for "end", of the whole prompt) not `left_out`."""
     stop = len(text.ids) if pooling == "end" else text.stop
-    kept = [position for position in range(text.start, stop) if position - text.start not in left_out]
-    return kept[-1:] if pooling in ("last", "end") else kept
+    pooled = [position for position in range(text.start, stop) if position - text.start not in left_out]
+    return pooled[-1:] if pooling in ("last", "end") else pooled
 
 
 def _expected(detector: SinkDetector | None, text: Span, pooling: Pooling) -> Positions:
@@ -199,5 +199,5 @@ def _pooler(
 
 
 def position_weights(kept: Sequence[int], text: Span, pooling: Pooling) -> Float[Tensor, " token"]:
-    """The weight of each pooled token before they are made to sum to one: its place in the sentence from 1 on (MEXA), or 1."""
+    """The unscaled weight of each token of `text` at positions `kept`: 1, or for `pooling` "weighted" its rank in the sentence."""
     return torch.tensor([position - text.start + 1.0 if pooling == "weighted" else 1.0 for position in kept])

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 def check_states(
     model: TransformerBridge, acts: Activations, texts: Mapping[str, Sequence[Span]], hooks: Sequence[str], pooling: Pooling
 ) -> None:
-    """Compute the states of some sentences again. Raises `ReceiptError` where one is off, read in a batch now or from disk.
+    """Compute the states of some sentences again. Raises `ReceiptError` where one in `acts` is off, read now or from disk.
 
-    `texts` are the tokenized sentences of each language, `hooks` the hook of each layer in `acts`. A difference is a share of the
-    largest value that the layer holds at any token pooled over. The attention sinks left out are those that the run found.
+    `texts` are the tokenized sentences of each language, `hooks` the hook of each layer of `model`, `pooling` is that of `acts`. A
+    difference is a share of the largest value that the layer holds at any token pooled over. The attention sinks left out are those
+    that the run found.
     """
     what, off = "captured sentences", []
     sentences = [(code, item) for code in texts if code in acts.languages for item in range(len(acts))]

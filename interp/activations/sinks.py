@@ -59,7 +59,7 @@ class SinkDetector:
         return (norms / self.medians.to(norms.device).view(-1, *[1] * (norms.ndim - 1))).amax(dim=0)
 
     def sinks(self, norms: Float[Tensor, layer * token]) -> Bool[Tensor, "*token"]:
-        """Which tokens are attention sinks, by their norms behind each block."""
+        """Which tokens are attention sinks, by their `norms` behind each block."""
         return self.ratios(norms) > SINK
 
 
@@ -68,7 +68,7 @@ def norm_hooks(
     norms: Float[Tensor, "layer item token"],
     done: Callable[[int, Tensor], object] | None = None,
 ) -> list[tuple[str, Callable[[Tensor, HookPoint], None]]]:
-    """Hooks that write the norm of every token behind every block into `norms`, and then call `done` with the row and the state."""
+    """Hooks on `model` that write the norm of every token behind every block into `norms`, then call `done` with row and state."""
 
     def keep(row: int) -> Callable[[Tensor, HookPoint], None]:
         def hook(state: Tensor, hook: HookPoint) -> None:
@@ -83,7 +83,7 @@ def norm_hooks(
 
 @torch.no_grad()
 def token_norms(model: TransformerBridge, batch: Batch) -> Float[Tensor, "layer item token"]:
-    """The norm of the residual stream at every token, padding included, behind every block."""
+    """The norm of the residual stream of `model` at every token of `batch`, padding included, behind every block."""
     norms = torch.zeros(model.cfg.n_layers, *batch.ids.shape, device=batch.ids.device)
 
     def stop(row: int, state: Tensor) -> None:
@@ -135,7 +135,7 @@ def describe_sinks(acts: Activations) -> tuple[str, ...]:
     At most two sentences; none where no token was left out and none put before.
     """
     texts = [positions for code in acts.languages for positions in acts.left_out(code)]
-    first, later = sum(0 in each for each in texts), sum(any(each) for each in texts)
+    first, later = sum(0 in positions for positions in texts), sum(any(positions) for positions in texts)
     notes = []
     if first or later:
         parts = [f"the first token of {first} of {len(texts)} texts"] * bool(first) + [f"a later token of {later}"] * bool(later)

@@ -45,7 +45,7 @@ class Template:
             )
 
     def around(self, language: Language) -> tuple[str, str]:
-        """What stands before and after the sentence in one language."""
+        """What stands before and after the sentence in one `language`."""
         mark = "\N{LEFT CEILING}sentence\N{RIGHT CEILING}"
         filled = self.text.format(sentence=mark, language=language.name, autonym=language.autonym)
         before, _, after = (filled if self.chat is None else in_chat(self.chat, filled)).partition(mark)

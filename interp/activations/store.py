@@ -116,7 +116,7 @@ class Activations:
         return states
 
     def tokens(self, spelling: str) -> list[Int[Tensor, " _"]]:
-        """The token ids of each sentence of one language, sinks included. Raises `ValueError` if they were not stored."""
+        """The token ids of each sentence of a language (`spelling`), with sinks. Raises `ValueError` if they were not stored."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_tokens() if isinstance(states, StoredStates) else list(self.token_ids.get(code, ()))
@@ -125,7 +125,7 @@ class Activations:
         return stored
 
     def left_out(self, spelling: str) -> list[tuple[int, ...]]:
-        """The attention sinks left out of each sentence of one language, as positions in `tokens`; mostly none or (0,)."""
+        """The attention sinks left out of each sentence of a language (`spelling`), positions in `tokens`; mostly none or (0,)."""
         code = language(spelling).code
         states = self.states.get(code)
         stored = states.read_sinks() if isinstance(states, StoredStates) else self.sinks.get(code, ())
@@ -213,11 +213,9 @@ class Activations:
             The arrays differ in shape or have other than three axes, or the number of layers or ids does not fit them.
         """
         states = {code: torch.as_tensor(array).float() for code, array in zip(_codes(arrays), arrays.values(), strict=True)}
-        shapes = {tuple(each.shape) for each in states.values()}
-        if len(shapes) != 1 or len(shape := shapes.pop()) != 3:
-            raise ValueError(
-                f"from_arrays: got shapes {[tuple(each.shape) for each in states.values()]}, expected one [layer sentence d_model]."
-            )
+        shapes = [tuple(tensor.shape) for tensor in states.values()]
+        if len(set(shapes)) != 1 or len(shape := shapes[0]) != 3:
+            raise ValueError(f"from_arrays: got shapes {shapes}, expected one [layer sentence d_model].")
         names = tuple(layers or layer_names(site, shape[0] - (site == "residual")))
         numbers = tuple(ids or map(str, range(shape[1])))
         for what, given, expected in (("layers", len(names), shape[0]), ("ids", len(numbers), shape[1])):
@@ -235,7 +233,7 @@ class Activations:
             documents=tuple(documents) if documents else None,
             labels=MappingProxyType({name: tuple(values) for name, values in (labels or {}).items()}),
             states=MappingProxyType(states),
-            token_ids={language(code).code: [torch.tensor(each) for each in given] for code, given in (tokens or {}).items()},
+            token_ids={language(code).code: [torch.tensor(ids) for ids in given] for code, given in (tokens or {}).items()},
         )
 
     @classmethod
@@ -293,17 +291,17 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
     if wanted is None:
         return tuple(range(len(names)))
     rows = []
-    for each in wanted:
-        if isinstance(each, str) and each in names:
-            rows.append(list(names).index(each))
-        elif isinstance(each, int) and -len(names) <= each < len(names):
-            rows.append(each % len(names))
+    for layer in wanted:
+        if isinstance(layer, str) and layer in names:
+            rows.append(list(names).index(layer))
+        elif isinstance(layer, int) and -len(names) <= layer < len(names):
+            rows.append(layer % len(names))
         else:
-            raise ValueError(f"got layer {each!r}, expected one of {', '.join(names)}, or a row number below {len(names)}.")
+            raise ValueError(f"got layer {layer!r}, expected one of {', '.join(names)}, or a row number below {len(names)}.")
     if not rows or len(set(rows)) != len(rows):
         raise ValueError(f"got layers {list(wanted)}, expected at least one, each once.")
     return tuple(rows)
 
 
 def _codes(spellings: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    return [found.code for found in languages(spellings)]
+    return [lang.code for lang in languages(spellings)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache, GenerationConfig
 
-from interp.generation.plain import check_said
+from interp.generation.uncached import check_generated
 from interp.models.batches import batches, context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.states import keeps_state
@@ -76,7 +76,7 @@ def generate(
         for index, ids in zip(group, generated, strict=True):
             raw[index] = ids
     if beams == 1:
-        check_said(model, starts, raw)
+        check_generated(model, starts, raw)
     generated = [ids[: next((position for position, token in enumerate(ids) if token in ends), len(ids))] for ids in raw]
     return [_cut(text, stops) for text in _decoded(model, generated)]
 

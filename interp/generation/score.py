@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from interp.generation.continuation import continue_prompts
 from interp.generation.generate import check_prompts, check_room, rows_of_cache
-from interp.generation.plain import check_scored, plain_score
+from interp.generation.uncached import check_scored, uncached_score
 from interp.models.batches import batches, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.states import keeps_state
@@ -47,9 +47,9 @@ class Scores(Sequence[float]):
 
 @dataclass(frozen=True)
 class Choices(Sequence[int]):
-    """The index of the most probable option of each item (`places`), and the log-probability (nats) of all its options."""
+    """The index of the most probable option of each item (`positions`), and the log-probability (nats) of all its options."""
 
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     log_probs: tuple[tuple[float, ...], ...]
 
     @overload
@@ -59,10 +59,10 @@ class Choices(Sequence[int]):
     def __getitem__(self, index: slice) -> tuple[int, ...]: ...
 
     def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
-        return self.places[index]
+        return self.positions[index]
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.positions)
 
 
 def score(model: TransformerBridge, prompts: Sequence[str], continuations: Sequence[str], *, max_tokens: int = 4096) -> Scores:
@@ -144,7 +144,9 @@ def _log_probs(
     lengths = [len(start) + max(map(len, options)) for start, options in zip(starts, rests, strict=True)]
     check_room(model, [length - 1 for length in lengths])
     if keeps_state(model):
-        sums = [[plain_score(model, start, tokens)[0] for tokens in options] for start, options in zip(starts, rests, strict=True)]
+        sums = [
+            [uncached_score(model, start, tokens)[0] for tokens in options] for start, options in zip(starts, rests, strict=True)
+        ]
     else:
         sums = _over_a_cache(model, starts, rests, batches(lengths, max_tokens), max_tokens)
     for item, item_sums in enumerate(sums):

@@ -41,6 +41,7 @@ class Edit:
     head: int | None = None
 
     def place(self, site: EditSite) -> Place:
+        """Where `patched` writes the vector: at `site`, or at the head of the edit."""
         return site if self.head is None else ("head", self.head)
 
 
@@ -210,7 +211,7 @@ def patch(
 def edits_of(
     model: TransformerBridge, donor: Prompt, base: Prompt, site: EditSite, anchors: Sequence[Anchor], blocks: Sequence[int]
 ) -> list[Edit]:
-    """The edits that put the activations of `donor` into `base`, for each of `blocks`, each head and each of `anchors`."""
+    """The edits that put the activations of `donor` at `site` of `model` into `base`, for each of `blocks`, heads and `anchors`."""
     donor_states = activations(model, donor.ids, site, blocks)
     heads = range(model.cfg.n_heads) if site == "head" else [None]
     return [

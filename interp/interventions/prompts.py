@@ -138,6 +138,6 @@ def question(model: TransformerBridge, clean: Prompt, metric: Metric, answer: st
 
 @torch.no_grad()
 def untouched(model: TransformerBridge, ids: Sequence[int], tail: Sequence[int] = ()) -> Float[Tensor, "item token vocab"]:
-    """The logits after an unchanged prompt (`ids`) and its `tail`, one row, shaped as those of `run_edits`."""
+    """The logits of `model` after an unchanged prompt (`ids`) and its `tail`, one row, shaped as those of `run_edits`."""
     batch = pad(model, [[*ids, *tail[:-1]]])
     return model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=max(1, len(tail)))

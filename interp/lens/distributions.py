@@ -15,22 +15,22 @@ PADDING = -1
 
 
 def pad_sets(sets: list[list[frozenset[int]]]) -> Int[Tensor, "sentence item width"]:
-    """Token sets of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
+    """Token `sets` of each prompt as one tensor, filled up with -1. Every prompt needs the same number of sets."""
     counts = {len(row) for row in sets}
     if len(counts) > 1:
         raise ValueError(f"got {sorted(counts)} token sets for a prompt, expected the same number for every prompt.")
-    width = max((len(one) for row in sets for one in row), default=1) or 1
-    rows = [[sorted(one) + [PADDING] * (width - len(one)) for one in row] for row in sets]
+    width = max((len(tokens) for row in sets for tokens in row), default=1) or 1
+    rows = [[sorted(tokens) + [PADDING] * (width - len(tokens)) for tokens in row] for row in sets]
     return torch.tensor(rows, dtype=torch.long).reshape(len(sets), counts.pop() if counts else 0, width)
 
 
 def set_mass(probabilities: Float[Tensor, "row vocab"], sets: Int[Tensor, "row item width"]) -> Float[Tensor, "row item"]:
-    """How probable the word is: the summed probability of its tokens."""
+    """How probable a word is: the sum of `probabilities` over its tokens, a word per item of `sets` (padded with -1)."""
     return (_pick(probabilities, sets) * (sets != PADDING)).sum(-1)
 
 
 def set_rank(probabilities: Float[Tensor, "row vocab"], sets: Int[Tensor, "row item width"]) -> Int[Tensor, "row item"]:
-    """How many tokens stand before the word's best token (0: the word comes first). Ties count for the word."""
+    """How many tokens have higher `probabilities` than the best token of a word of `sets` (0: the word comes first)."""
     best = _pick(probabilities, sets).masked_fill(sets == PADDING, -math.inf).amax(-1)
     ranks = [(probabilities > column[:, None]).sum(-1) for column in best.unbind(-1)]
     return torch.stack(ranks, -1) if ranks else best.long()
@@ -41,19 +41,19 @@ def _pick(probabilities: Tensor, sets: Tensor) -> Tensor:
 
 
 def entropy(probabilities: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
-    """How undecided the distribution is, in bits; a probability of zero adds nothing."""
+    """How undecided a distribution (a row of `probabilities`) is, in bits; a probability of zero adds nothing."""
     return torch.special.entr(probabilities).sum(-1) / math.log(2)
 
 
 def divergence(final: Float[Tensor, "row vocab"], early: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
-    """How far an early readout is from the final one: KL(final || early) in bits, from natural log-probabilities."""
+    """How far an `early` readout is from the `final` one: KL(final || early) in bits, from natural log-probabilities."""
     probabilities = final.exp()
     terms = torch.where(probabilities > 0, probabilities * (final - early), 0.0)
     return terms.sum(-1).clamp(min=0) / math.log(2)
 
 
 def class_mass(probabilities: Float[Tensor, "row vocab"], classes: Int[Tensor, " vocab"], n: int) -> Float[Tensor, "row script"]:
-    """How the probability is shared among classes of tokens, such as scripts; the classes of a row sum to one."""
+    """How `probabilities` are shared among `n` classes of tokens, such as scripts; `classes` gives that of each token."""
     empty = probabilities.new_zeros(len(probabilities), n)
     return empty.index_add_(1, classes.to(probabilities.device), probabilities)
 
@@ -61,7 +61,8 @@ def class_mass(probabilities: Float[Tensor, "row vocab"], classes: Int[Tensor, "
 def token_gram(unembedding: Float[Tensor, "vocab d_model"], scale: Float[Tensor, " d_model"], rows: int = 4096) -> Tensor:
     """The second moment of the token directions, `[d_model d_model]`, summed over the vocabulary in pieces.
 
-    A token's direction is its unembedding row times the final norm's gain, at unit length.
+    A token's direction is its row of `unembedding` times the final norm's gain (`scale`), at unit length. `rows` of it are
+    summed at a time, which changes the memory used and not the result.
     """
     total = torch.zeros(len(scale), len(scale), device=scale.device)
     for piece in unembedding.split(rows):
@@ -72,6 +73,8 @@ def token_gram(unembedding: Float[Tensor, "vocab d_model"], scale: Float[Tensor,
 
 def token_energy(hidden: Float[Tensor, "row d_model"], gram: Float[Tensor, "d_model d_model"]) -> Float[Tensor, " row"]:
     """How token-like each state is: 1 for a state as close to the token directions as these are to one another on average.
+
+    `hidden` are the states h, and `gram` is G, from `token_gram`.
 
     E(h)^2 = mean_t (u_t . h)^2 / mean_tt' (u_t . u_t')^2 with unit vectors (Wendler et al. 2024, section 3.3). Both means follow
     from G = sum_t u_t u_t', so nothing of vocabulary size is kept: h'Gh / v and |G|_F^2 / v^2, with v = trace G.

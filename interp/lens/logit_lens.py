@@ -55,7 +55,7 @@ class LensReading:
 
 @torch.no_grad()
 def stream(model: TransformerBridge, batch: Batch, *, last_only: bool = True) -> Float[Tensor, "layer sentence token d_model"]:
-    """The residual stream of `model` at every layer, at the last token of each prompt of `batch`, or at all tokens."""
+    """The residual stream of `model` at every layer, at the last token of each prompt of `batch`; at all without `last_only`."""
     names = [row_hook("residual", layer) for layer in rows_of(model)]
     kept: dict[str, Tensor] = {}
 
@@ -145,7 +145,7 @@ def read_prompts(
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
     bar = bar if bar is not None else Progress(total=len(sequences), desc="lens", unit="prompt")
-    for group in batches([len(one) for one in sequences], max_tokens):
+    for group in batches([len(sequence) for sequence in sequences], max_tokens):
         hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
         _check(model, hidden, [f"prompt {index}" for index in group])
         parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
@@ -157,10 +157,10 @@ def read_prompts(
 def read_positions(
     model: TransformerBridge, prompt: str, classes: tuple[Int[Tensor, " vocab"], int], *, lens: Lens | None = None, top: int = 5
 ) -> tuple[list[int], LensReading]:
-    """The token ids of a `prompt`, and the next token after each position at every layer. Parameters as for `read_prompts`."""
+    """The ids of `prompt`, and the next token after each position at every layer; `model, classes, lens, top` as `read_prompts`."""
     (ids,) = _sequences(model, [prompt])
     hidden = stream(model, pad(model, [ids]), last_only=False)[:, 0]
-    _check(model, hidden, [f"position {place}" for place in range(len(ids))])
+    _check(model, hidden, [f"position {position}" for position in range(len(ids))])
     nothing = torch.zeros(len(ids), 0, 1, dtype=torch.long)
     return ids, _read(model, hidden, nothing, classes, None, lens, top, _gram(model))
 
@@ -186,7 +186,7 @@ def _sequences(model: TransformerBridge, prompts: Sequence[str]) -> list[list[in
 def log_probabilities(
     model: TransformerBridge, hidden: Float[Tensor, "row d_model"], layer: str, lens: Lens | None = None
 ) -> Float[Tensor, "row vocab"]:
-    """The log-probabilities (nats) that states (`hidden`) of one `layer` predict, by a `lens`, which is not used at the last layer.
+    """The log-probabilities (nats) that states (`hidden`) of one `layer` of `model` predict, by a `lens`, unused at the last layer.
 
     Raises `ValueError` if one is not finite.
     """

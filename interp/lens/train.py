@@ -177,10 +177,10 @@ def _rows(
     """The states of every token of the texts, and the index of its text, without special tokens and attention sinks."""
     batch = pad(model, [ids[:tokens] for ids in prompt_ids(model.tokenizer, texts)])
     special = torch.tensor(model.tokenizer.all_special_ids or [-1], device=batch.ids.device)
-    kept = batch.mask.bool() & ~torch.isin(batch.ids, special)
+    fitted = batch.mask.bool() & ~torch.isin(batch.ids, special)
     states = stream(model, batch, last_only=False)
-    kept &= ~detector.sinks(torch.linalg.vector_norm(states[1:].float(), dim=-1))
-    hidden, owners = states[:, kept], kept.nonzero()[:, 0]
+    fitted &= ~detector.sinks(torch.linalg.vector_norm(states[1:].float(), dim=-1))
+    hidden, owners = states[:, fitted], fitted.nonzero()[:, 0]
     names = rows_of(model)
     check_finite(
         hidden, lambda row, token, _: f"tuned lens: the state of layer {names[row]} in text {int(owners[token])}", is_half(model)
@@ -242,5 +242,5 @@ def _divergence(
         for part in pieces(model, hidden.shape[1]):
             final = log_probabilities(model, hidden[-1, part], layers[-1])
             early = (log_probabilities(model, hidden[row, part], layers[row], lens) for row in range(len(layers) - 1))
-            total += torch.stack([divergence(final, one).sum() for one in early]).cpu()
+            total += torch.stack([divergence(final, reading).sum() for reading in early]).cpu()
     return total / n

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> TransformerBridge:
-    """Bridge a model that may be modified, with the tokenizer as given, and check it against the plain model."""
+    """Bridge a model (`hf`, which is modified) of this `name` with `tokenizer` as given, and check it against the plain model."""
     check_settings(hf.config.to_dict(), name)
     _check_placed(hf, name)
     _check_numbers(hf, name)

@@ -21,7 +21,7 @@ OLD, NEW = "past_key_values", "cache"
 
 
 def rename_cache_argument(model: TransformerBridge) -> None:
-    """Let the model, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
+    """Let `model`, and every attention layer that TransformerLens computes itself, find the cache under the name each reads."""
     top = model.original_model
     if NEW in inspect.signature(type(top).forward).parameters:
         top.register_forward_pre_hook(partial(_renamed, passed=OLD, accepted=NEW), with_kwargs=True)
@@ -31,7 +31,7 @@ def rename_cache_argument(model: TransformerBridge) -> None:
 
 
 def find_cache(arguments: Arguments) -> Cache | None:
-    """The cache among the keyword arguments of a forward, under either name; None where there is none."""
+    """The cache among the keyword `arguments` of a forward, under either name; None where there is none."""
     cache = arguments.get(OLD)
     return arguments.get(NEW) if cache is None else cache
 

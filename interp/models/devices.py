@@ -58,12 +58,12 @@ def _existing(name: str | torch.device) -> torch.device:
 
 
 def free_on(gpu: int) -> int:
-    """Bytes free on a GPU."""
+    """Bytes free on the GPU with index `gpu`."""
     return torch.cuda.mem_get_info(gpu)[0]
 
 
 def copy_modules(original: nn.Module, dtype: torch.dtype | None = None) -> Any:
-    """A second module tree over the same tensors, so that the first is never rewritten, in `dtype` where one is given.
+    """A second module tree over the tensors of `original`, so that this is never rewritten, in `dtype` where one is given.
 
     PEFT adapters are merged in it (`interp.models.adapters`): left live, a LoRA on a joint QKV projection (GPT-2, BLOOM) would be
     passed over in silence by the bridge. Only the weights that are cast or merged into are copied.

@@ -50,16 +50,16 @@ def identify(model: TransformerBridge) -> ModelIdentity:
              for name, each in tensors.items()]  # fmt: skip
     shortening = getattr(model.tokenizer, "shortening", None)
     state.append(("shortening", hash(shortening), 0, 0.0))
-    kept = model.__dict__.get("_identity")
-    if kept is None or kept[0] != state:
+    cached = model.__dict__.get("_identity")
+    if cached is None or cached[0] != state:
         digest = hashlib.sha256(repr(shortening.dropped).encode() if shortening else b"")
         for name, each in tensors.items():
             digest.update(f"{name.replace('._original_component', '')}{tuple(each.shape)}{each.dtype}".encode())
             digest.update(_in_memory(hf, name, each).reshape(-1).view(torch.uint8).numpy().data)
-        kept = model.__dict__["_identity"] = (state, digest.hexdigest())
+        cached = model.__dict__["_identity"] = (state, digest.hexdigest())
     dtype = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     dtype = "+".join(filter(None, (dtype, quantisation(hf.config))))
-    return ModelIdentity(model.cfg.model_name, kept[1], model.cfg.n_layers, model.cfg.d_model, dtype)
+    return ModelIdentity(model.cfg.model_name, cached[1], model.cfg.n_layers, model.cfg.d_model, dtype)
 
 
 def _weights(hf: nn.Module) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Sites in a block, and the names of their hooks. No other file spells a hook name.
 
 Layers. A transformer of N blocks has N+1 rows of residual stream: `embed`, what enters block 0, then what leaves each
-block, `0` .. `N-1`. Attention and MLP outputs have N rows, one a block: what each ADDS to the residual stream (after the
+block, `0` .. `N-1`. Attention and MLP outputs have N rows, one per block: what each ADDS to the residual stream (after the
 post-norm where an architecture has one). MEXA and Wendler count the embedding row, XTransplant does not.
 
 The names are TransformerLens' alias hooks: in every family `resid_pre + attention = resid_mid` and `resid_mid + mlp =

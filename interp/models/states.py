@@ -14,6 +14,6 @@ from interp.models.original import original
 
 
 def keeps_state(model: TransformerBridge) -> bool:
-    """Whether a layer of the model keeps a state, so that what it has read cannot be shared between texts."""
+    """Whether a layer of `model` keeps a state, so that what it has read cannot be shared between texts."""
     layers = DynamicCache(config=original(model).config).layers
     return getattr(model.cfg, "is_stateful", False) or any(hasattr(layer, "recurrent_states") for layer in layers)

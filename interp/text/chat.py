@@ -52,5 +52,5 @@ def chat_task(tokenizer: PreTrainedTokenizerBase, task: ParallelTask) -> Paralle
 
 
 def chat_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The first digits of a hash of the chat template, for signatures."""
+    """The first digits of a hash of the chat template of `tokenizer`, for signatures."""
     return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()[:8]

@@ -89,7 +89,7 @@ def held_out(identifier: str, share: float = _HELD_OUT) -> bool:
 
 
 def uniform(identifier: str) -> float:
-    """A fixed number in [0, 1) for an id."""
+    """A fixed number in [0, 1) for an id (`identifier`)."""
     return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:6], "big") / 2**48
 
 
@@ -136,7 +136,7 @@ def concepts() -> dict[str, tuple[str, ...]]:
 
 
 def currency_of(territory: str) -> str:
-    """The ISO 4217 code of the currency of a territory ("FR"); empty if it has none."""
+    """The ISO 4217 code of the currency of a `territory` ("FR"); empty if it has none."""
     currencies = get_territory_currencies(territory)
     return currencies[0] if currencies else ""
 
@@ -208,7 +208,7 @@ def _shared(tables: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def wanted_codes(kind: str, spellings: Sequence[str] | None) -> list[str]:
-    """The codes of languages in any spelling, or of all. Raises `ValueError` if one has no items of the kind."""
+    """The codes of languages in any `spellings` (None: all). Raises `ValueError` if one has no items of the `kind`."""
     codes = [lang.code for lang in languages(spellings)] if spellings is not None else list(_available())
     if spellings is None:
         return [code for code in codes if entries(kind, code)]

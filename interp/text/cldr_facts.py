@@ -99,7 +99,7 @@ def read_task(
 
 
 def fact_prompt(code: str, subject: str, sign: str) -> str:
-    """A fact up to its answer, in the form of the training text of the bundled model, in the language `code`."""
+    """A fact (the `sign` of a `subject`) up to its answer, in the language `code`, as in the bundled model's training text."""
     name = language(code).autonym
     return f'{name}: "{subject}" {sign} {name}: "'
 

@@ -75,7 +75,7 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
 
 
 def fill(template: str, row: Row) -> str:
-    """The prompt of one item: fields in braces are replaced by their values; other braces are kept."""
+    """The prompt of one item: fields in braces in `template` are replaced by their values in `row`; other braces are kept."""
     parts = _FIELD.split(template)
     parts[1::2] = [_content(row, field) for field in parts[1::2]]
     return text_of("".join(parts), f"{row.where}: the prompt")

@@ -117,7 +117,7 @@ class Reader:
         self.parts: dict[str, tuple[int, ...]] = {}
 
     def words(self, texts: Sequence[str]) -> Counter[Word]:
-        """Count the words of the texts, as tuples of symbols. Merges do not cross words."""
+        """Count the words of `texts`, as tuples of symbols. Merges do not cross words."""
         counts: Counter[Word] = Counter()
         for text, encoding in zip(texts, self.backend.encode_batch(list(texts), add_special_tokens=False), strict=True):
             word: list[str] = []

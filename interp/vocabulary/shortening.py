@@ -88,11 +88,11 @@ class Shortening:
         return self.begun / self.split if self.split else 0.0
 
     def shorten(self, ids: Sequence[int]) -> list[int]:
-        """Drop the ids that `restore` can put back. Raises `ValueError` if a lead byte is missing already."""
+        """Drop those of `ids` that `restore` can put back. Raises `ValueError` if a lead byte is missing already."""
         return [ids[index] for index in self.kept(ids)]
 
     def restore(self, ids: Sequence[int]) -> list[int]:
-        """Restore the dropped ids, before every continuation byte where a character should begin.
+        """Restore the ids dropped from `ids`, before every continuation byte where a character should begin.
 
         Unshortened ids are returned unchanged. No ids raise an error, so any output of a model can be restored.
         """
@@ -102,7 +102,7 @@ class Shortening:
         return restored
 
     def kept(self, ids: Sequence[int]) -> list[int]:
-        """The indices of the ids that `shorten` keeps. Raises `ValueError` if a lead byte is missing already."""
+        """The indices of those of `ids` that `shorten` keeps. Raises `ValueError` if a lead byte is missing already."""
         effects, bare, n = [self._effects.get(token, _NOTHING) for token in ids], self._bare(ids), len(self.dropped)
         if True in bare:
             index = bare.index(True)
@@ -123,12 +123,12 @@ class Shortening:
         return indices
 
     def spell(self, ids: Sequence[int]) -> list[bytes]:
-        """The bytes of each token of a shortened text, including the bytes dropped before it."""
+        """The bytes of each token of a shortened text (`ids`), including the bytes dropped before it."""
         spellings = [self.spelling[token] if token < len(self.spelling) else None for token in ids]
         return [(self.prefix if bare else b"") + (spelled or b"") for spelled, bare in zip(spellings, self._bare(ids), strict=True)]
 
     def bytes_of(self, text: str) -> bytes:
-        """The bytes of a text without the dropped ones."""
+        """The bytes of `text` without the dropped ones."""
         return b"".join(letter.encode().removeprefix(self.prefix) for letter in text)
 
     def _bare(self, ids: Sequence[int]) -> list[bool]:

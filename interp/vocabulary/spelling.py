@@ -118,7 +118,7 @@ class Vocabulary:
         return tuple(_script(spelled) for spelled in self.spelling)
 
     def written(self, token: int) -> str:
-        """A token as text: bytes that are part of a character as "<E4>", special tokens by their name."""
+        """The `token` with this id as text: bytes that are part of a character as "<E4>", special tokens by their name."""
         spelled = self.spelling[token]
         if spelled is None:
             return str(self.tokenizer.convert_ids_to_tokens(token)) if token < len(self.tokenizer) else f"‹{token}›"

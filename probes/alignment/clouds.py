@@ -58,22 +58,27 @@ class Cloud:
 
     @cached_property
     def neighbours(self) -> Bool[Tensor, "layer source target"]:
+        """Which sentences are among the nearest neighbours (by cosine) of each sentence."""
         return geometry.neighbours(geometry.cosines(self.x, self.x), same=self.same)
 
     @cached_property
     def gram(self) -> Float[Tensor, "layer source target"]:
+        """The Gram matrix of the centred sentences, for CKA."""
         return correlation.gram(self.x)
 
     @cached_property
     def gram_debiased(self) -> Float[Tensor, "layer source target"]:
+        """The Gram matrix for debiased CKA."""
         return correlation.gram_debiased(self.x)
 
     @cached_property
     def rank_similarity(self) -> Float[Tensor, "layer source target"]:
+        """The ranks of similarities between sentences, for RSA."""
         return correlation.rank_similarity(self.x)
 
     @cached_property
     def bases(self) -> list[correlation.Basis]:
+        """The reduced training sentences of each fold, for the cross-validated correlations."""
         return correlation.reduce(self.x, self.folds)
 
 
@@ -86,10 +91,12 @@ class Pair:
 
     @cached_property
     def cosines(self) -> Float[Tensor, "layer source target"]:
+        """The cosine of every sentence of one language with every sentence of the other."""
         return geometry.cosines(self.x.x, self.y.x)
 
     @cached_property
     def centred(self) -> Pair:
+        """The pair with the mean of each language removed."""
         return Pair(self.x.centred, self.y.centred)
 
 
@@ -135,7 +142,7 @@ procrustes    cosine of the two clouds after a rotation fitted on other sentence
 
 
 def measure(pair: Pair, metric: str) -> Scores:
-    """Compute the metric with this name (one of `METRICS`) for one pair of languages."""
+    """Compute the `metric` with this name (one of `METRICS`) for one `pair` of languages."""
     if metric.endswith(CENTRED):
         return _RETRIEVAL[metric.removesuffix(CENTRED)](pair.centred)
     return (_RETRIEVAL | _SHAPE)[metric](pair)

@@ -13,7 +13,7 @@ from probes.figures.curves import curves, heatmap
 from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.selection import best_set, choose_on_half, runs_of
+from probes.statistics.selection import best_set, choose_on_half, ranges_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ class AlignmentReport(Report):
         lower, upper = map(float, bootstrap(read, resamples, seed, None if clusters is None else clusters[rows]))
         layers = best_set(values, resamples, seed, clusters)
         return {
-            "layer": names[best], "layers": runs_of(layers, names), "share": len(layers) / len(names),
+            "layer": names[best], "layers": ranges_in_words(layers, names), "share": len(layers) / len(names),
             "estimate": float(read.mean()), "lower": lower, "upper": upper, "n": len(rows), "baseline": float(baseline[best]),
         }  # fmt: skip
 
@@ -146,15 +146,15 @@ class AlignmentReport(Report):
         """Whether the other metrics tell the same: named where one is above chance and the other is not, or peaks elsewhere."""
         frame = self._summary
         best = frame.groupby(["metric", "layer"], observed=True, sort=False)["estimate"].mean().unstack()
-        found = frame.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
+        above_chance = frame.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
         peaks = {name: self.peak(str(name)).iloc[-1] for name in best.index}
         others = []
-        for name in (each for each in best.index if each != metric):
-            if found[name] != found[metric]:
+        for name in (other for other in best.index if other != metric):
+            if above_chance[name] != above_chance[metric]:
                 others.append(
-                    f"{name} is{'' if found[name] else ' not'} above its shuffled pairs ({_number(peaks[name])} at its best)"
+                    f"{name} is{'' if above_chance[name] else ' not'} above its shuffled pairs ({_number(peaks[name])} at its best)"
                 )
-            elif found[name] and peaks[name]["estimate"] > 2 * peaks[metric]["estimate"] + 0.1:
+            elif above_chance[name] and peaks[name]["estimate"] > 2 * peaks[metric]["estimate"] + 0.1:
                 others.append(f"{name} is {_number(peaks[name])} at layer {peaks[name]['layer']}")
         return f" The measures disagree: {'; '.join(others)}." if others else ""
 

@@ -27,14 +27,14 @@ def mexa(similarity: Cosines) -> Scores:
     """The share of sentences nearer to their translation than to any other, both ways: `c_ii > max_{j!=i}(c_ij, c_ji)`.
 
     Kargaran et al. 2025, eq. 1, who pool tokens weighted by position (`pooling="weighted"`). About 1/(2n-1) for unrelated
-    vectors, so do not compare values of different n.
+    vectors, so do not compare values of different n. `similarity` holds the cosines `c_ij` of source i and target j.
     """
     forward, backward = _hits(similarity)
     return score_pairs(forward * backward)
 
 
 def p_at_1(similarity: Cosines) -> Scores:
-    """Precision at 1: the share of sentences whose nearest neighbour is their translation, mean of both directions.
+    """Precision at 1: the share of sentences whose nearest neighbour in `similarity` is their translation, mean of both directions.
 
     1/n for unrelated vectors. Too low if a few hubs are the nearest neighbours of many sentences: compare with `csls`.
     """
@@ -45,7 +45,7 @@ def p_at_1(similarity: Cosines) -> Scores:
 def csls(similarity: Cosines, k: int = 10) -> Scores:
     """P@1 of `2 c_ij - r_i - r_j`, r the mean cosine with the `k` nearest of the other language (Conneau et al. 2018, eq. 3).
 
-    It corrects for hubs. `k` is at most a quarter of the sentences.
+    It corrects for hubs. `similarity` holds the cosines `c_ij`. `k` is at most a quarter of the sentences.
     """
     rows, columns = _density(similarity, k)
     return p_at_1(2 * similarity - rows - columns)
@@ -54,7 +54,8 @@ def csls(similarity: Cosines, k: int = 10) -> Scores:
 def margin(similarity: Cosines, k: int = 4) -> Scores:
     """P@1 of the ratio margin `2 c_ij / (r_i + r_j)`, r as in `csls` (Artetxe & Schwenk 2019, eq. 2). xsim is 100 (1 - margin).
 
-    Meaningless if the cosines with the `k` nearest neighbours are near or below zero; their mean is clipped at 1e-6.
+    `similarity` holds the cosines `c_ij`. Meaningless if those with the `k` nearest neighbours are near or below zero; their mean
+    is clipped at 1e-6.
     """
     rows, columns = _density(similarity, k)
     return p_at_1(similarity / ((rows + columns) / 2).clamp(min=1e-6))
@@ -63,7 +64,8 @@ def margin(similarity: Cosines, k: int = 4) -> Scores:
 def cosine_gap(similarity: Cosines) -> Scores:
     """Mean cosine of translations minus mean cosine of all other pairs: `mean_i c_ii - mean_{i!=j} c_ij`.
 
-    Not comparable across layers and models, as its scale depends on anisotropy (Ethayarajh 2019). `auc` is.
+    `similarity` holds the cosines. Not comparable across layers and models, as its scale depends on anisotropy (Ethayarajh 2019);
+    `auc` is.
     """
     n = similarity.shape[-1]
     rows, columns = similarity.mean(2, keepdim=True), similarity.mean(1, keepdim=True)
@@ -71,7 +73,7 @@ def cosine_gap(similarity: Cosines) -> Scores:
 
 
 def auc(similarity: Cosines) -> Scores:
-    """The probability that a translation has a higher cosine than a random other pair; 0.5 for unrelated vectors.
+    """The probability that a translation has a higher cosine in `similarity` than a random other pair; 0.5 for unrelated vectors.
 
     Mann-Whitney statistic of the n cosines of translations and the n(n-1) others; a tie counts half. The value of a sentence is the
     sum of its placements in both samples (DeLong et al. 1988), so that of a single sentence can be outside [0, 1].
@@ -139,7 +141,7 @@ def few(k: int, n: int) -> int:
 
 
 def ranks(values: Float[Tensor, "layer item"]) -> Float[Tensor, "layer item"]:
-    """Ranks from 1 within each layer, the mean rank for ties; in double precision, for their sums."""
+    """Ranks of `values` from 1 within each layer, the mean rank for ties; in double precision, for their sums."""
     check_finite(values, lambda layer, item: f"value {item} to rank at layer {layer} of those given")
     ordered, index = values.sort(-1)
     positions = torch.arange(1, values.shape[-1] + 1, device=values.device).expand_as(index)

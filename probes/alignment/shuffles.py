@@ -44,6 +44,7 @@ class Scores:
 
     @property
     def estimate(self) -> Float[Tensor, " layer"]:
+        """Mean over sentences."""
         return self.values.mean(-1)
 
     @property

@@ -123,11 +123,11 @@ def _reduce(x: Cloud, held: Tensor, variance: float) -> Basis:
     wide = train.shape[2] > train.shape[1]
     values, vectors = torch.linalg.eigh(train @ train.mT if wide else train.mT @ train)
     values, vectors = values.flip(-1).clamp(min=0), vectors.flip(-1)[:, :, :k]
-    kept = (values.cumsum(-1) - values)[:, :k] < variance * values.sum(-1, keepdim=True)
-    kept &= values[:, :k] > 1e-6 * values[:, :1]
-    deviation = values[:, :k].sqrt() * kept
-    inverse = torch.where(kept, 1 / values[:, :k].sqrt().clamp(min=_TINY), 0.0)
-    directions = (inverse[:, :, None] * (vectors.mT @ train)) if wide else vectors.mT * kept[:, :, None]
+    components = (values.cumsum(-1) - values)[:, :k] < variance * values.sum(-1, keepdim=True)
+    components &= values[:, :k] > 1e-6 * values[:, :1]
+    deviation = values[:, :k].sqrt() * components
+    inverse = torch.where(components, 1 / values[:, :k].sqrt().clamp(min=_TINY), 0.0)
+    directions = (inverse[:, :, None] * (vectors.mT @ train)) if wide else vectors.mT * components[:, :, None]
     onto = directions.mT * inverse[:, None]
     return Basis(held.nonzero()[:, 0], train @ onto, test @ onto, deviation, directions)
 
@@ -185,8 +185,8 @@ def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 def _first(a: Basis, b: Basis, k: int) -> Tensor:
-    kept = torch.minimum((a.deviation > 0).sum(-1), (b.deviation > 0).sum(-1))
-    counted = (torch.arange(k) < kept[:, None]).float()
+    rank = torch.minimum((a.deviation > 0).sum(-1), (b.deviation > 0).sum(-1))
+    counted = (torch.arange(k) < rank[:, None]).float()
     return counted / counted.sum(-1, keepdim=True).clamp(min=1)
 
 

@@ -51,7 +51,10 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
 
 
 def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
-    """Correlation of the first joint component over layers, with its controls. `frame` is `AtlasReport.curves()`."""
+    """Correlation of the first joint component over layers, with its controls. `frame` is `AtlasReport.curves()`.
+
+    `signature` stands under the figure.
+    """
     figure = blank((7.2, 4.2))
     axes = figure.subplots()
     x, ends = np.arange(len(frame)), []

@@ -22,18 +22,18 @@ class LayerLocator(Locator):
         self.axes, self.names = axes, names
 
     def __call__(self) -> list[int]:
-        """Places of the ticks."""
+        """Positions of the ticks."""
         figure = self.axes.get_figure(root=True)
         assert figure is not None
         points = 72 * self.axes.bbox.width / figure.dpi
-        return self.places(points / max(self.axes.viewLim.width, 1e-9))
+        return self.positions(points / max(self.axes.viewLim.width, 1e-9))
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """The same for every range: the layers are few, and all of them are shown."""
+        """The same for every range (`vmin` to `vmax`): the layers are few, and all of them are shown."""
         return self()
 
-    def places(self, spacing: float) -> list[int]:
-        """Places of the ticks where neighbouring layers are `spacing` points apart."""
+    def positions(self, spacing: float) -> list[int]:
+        """Positions of the ticks where neighbouring layers are `spacing` points apart."""
         first = int(self.names[0] == _EMBED)
         wide = _LETTER * max((len(name) for name in self.names[first:]), default=0) + _GAP
         step = next((step for step in _STEPS if step * spacing >= wide), len(self.names))

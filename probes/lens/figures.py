@@ -95,21 +95,24 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def band(axes: Axes, part: pd.DataFrame, label: str, look: Mapping[str, Any], *, heavy: bool = True) -> None:
-    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval; `look` is a `style`."""
+    """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval on `axes`.
+
+    `label` is its name in the legend, `look` is a `style`, and a `heavy` line is the wider one.
+    """
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(x, part["estimate"].to_numpy(), label=label, linewidth=2.2 if heavy else 1.2, zorder=3 if heavy else 2, **look)
 
 
-def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Mapping[str, Any]]) -> None:
+def _third_languages(axes: Axes, rows: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Mapping[str, Any]]) -> None:
     if not codes:
         return
     if not looks:
-        mean = mine[mine["series"].isin(codes)].groupby("layer", sort=False, observed=True)["estimate"].mean().to_numpy()
+        mean = rows[rows["series"].isin(codes)].groupby("layer", sort=False, observed=True)["estimate"].mean().to_numpy()
         axes.plot(mean, linewidth=1.2, label="other languages, mean", **style(3))
         return
     for code in codes:
-        band(axes, mine[mine["series"] == code], _name(code), looks[code], heavy=False)
+        band(axes, rows[rows["series"] == code], _name(code), looks[code], heavy=False)
 
 
 def _bar(axes: Axes, runs: Sequence[tuple[str, int, int]], looks: Mapping[str, Mapping[str, Any]]) -> None:
@@ -129,14 +132,14 @@ def _mark(axes: Axes, layers: Sequence[str], mark: tuple[str | None, ...]) -> No
     at, lower, upper = (layers.index(str(layer)) for layer in mark)
     axes.axvspan(lower - 0.5, upper + 0.5, color="#F6EFD4", linewidth=0, zorder=0)
     axes.axvline(at, color="#B8860B", linewidth=1, zorder=1)
-    said, early = f"crossover {mark[0]} [{mark[1]}, {mark[2]}]", lower < len(layers) / 3
-    place, side = ((upper + 0.5, 1), "left") if early else ((lower - 0.5, 1), "right")
-    axes.annotate(said, place, xycoords=("data", "axes fraction"), xytext=(4 if early else -4, -6), textcoords="offset points",
+    text, early = f"crossover {mark[0]} [{mark[1]}, {mark[2]}]", lower < len(layers) / 3
+    corner, side = ((upper + 0.5, 1), "left") if early else ((lower - 0.5, 1), "right")
+    axes.annotate(text, corner, xycoords=("data", "axes fraction"), xytext=(4 if early else -4, -6), textcoords="offset points",
                   ha=side, va="top", fontsize=8, color="#8A6508")  # fmt: skip
 
 
 def _looks(codes: Sequence[str]) -> dict[str, LineStyle]:
-    return {code: style(place) for code, place in style_indices(codes).items()}
+    return {code: style(index) for code, index in style_indices(codes).items()}
 
 
 def _roles(pivot: str, target: str, given: Sequence[str]) -> dict[str, LineStyle]:

@@ -132,10 +132,10 @@ def measure_labels(
         raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
     total = sum(len(one.prompts) for one in prompts) * (2 if controls else 1)
     with Progress(total=total, desc="lens", unit="prompt") as bar:
-        frames = [_read(model, one, vocabulary, "trained", lens, bar) for one in prompts]
+        frames = [_read(model, asked, vocabulary, "trained", lens, bar) for asked in prompts]
         if controls:
             chance = random_init(model, seed)
-            frames += [_read(chance, one, vocabulary, "random", None, bar) for one in prompts]
+            frames += [_read(chance, asked, vocabulary, "random", None, bar) for asked in prompts]
     how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
@@ -211,33 +211,33 @@ def _prompts(
 
 def _apart(sets: Sequence[frozenset[int]], words: Sequence[str]) -> tuple[frozenset[int], ...]:
     """The tokens of each label that no other label has. What all labels begin with is written into the prompt instead."""
-    apart = tuple(
-        own - frozenset().union(*(other for at, other in enumerate(sets) if at != place)) for place, own in enumerate(sets)
+    distinct = tuple(
+        own - frozenset().union(*(other for j, other in enumerate(sets) if j != index)) for index, own in enumerate(sets)
     )
-    if not all(apart):
+    if not all(distinct):
         raise ValueError(
             f"the tokenizer cannot tell the labels {', '.join(words)} apart by their first tokens. Use other label words."
         )
-    return apart
+    return distinct
 
 
 def _read(
-    model: TransformerBridge, one: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None, bar: Progress
+    model: TransformerBridge, asked: LabelPrompts, vocabulary: Vocabulary, weights: str, lens: TunedLens | None, bar: Progress
 ) -> pd.DataFrame:
     names, classes = vocabulary.script_classes()
-    sets = pad_sets([[*one.scored, *one.english]] * len(one.ids))
-    reading = read_prompts(model, one.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1, bar=bar)
-    k, gold = len(one.scored), np.array(one.gold)
+    sets = pad_sets([[*asked.scored, *asked.english]] * len(asked.ids))
+    reading = read_prompts(model, asked.prompts, sets, (classes, len(names)), ranked=0, lens=lens, top=1, bar=bar)
+    k, gold = len(asked.scored), np.array(asked.gold)
     mass = reading.mass.double().numpy()
     own, other = mass[:, :, :k], mass[:, :, k:]
     measures = {"correct": _credit(own, gold), "gold": _at(own, gold), "any": own.sum(-1), "entropy": reading.entropy.numpy()}
     measures["share"] = np.divide(measures["gold"], measures["any"], out=np.full(own.shape[:2], np.nan), where=measures["any"] > 0)
-    if one.english:
-        shared = np.array([bool(one.scored[option] & one.english[option]) for option in one.gold])
+    if asked.english:
+        shared = np.array([bool(asked.scored[option] & asked.english[option]) for option in asked.gold])
         measures["gold_english"] = np.where(shared, np.nan, _at(other, gold))
         measures["any_english"] = np.where(shared, np.nan, other.sum(-1))
-    same = {"language": one.language, "weights": weights}
-    frames = [_tidy(values, one.ids, reading.layers, {**same, "measure": measure}) for measure, values in measures.items()]
+    same = {"language": asked.language, "weights": weights}
+    frames = [_tidy(values, asked.ids, reading.layers, {**same, "measure": measure}) for measure, values in measures.items()]
     return pd.concat(frames, ignore_index=True)
 
 

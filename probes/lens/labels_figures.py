@@ -19,7 +19,10 @@ _MOST = 6  # languages with a panel of their own
 
 
 def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> Figure:
-    """The probability of the right label (full) and of any label (dashed), as asked for and in English, above the entropy."""
+    """The probability of the right label (full) and of any label (dashed), as asked for and in English, above the entropy.
+
+    `summary` is `LabelLensReport.summary()`, `labels` names the language of the labels, `signature` stands under the figure.
+    """
     languages = list(pd.unique(summary["language"]))
     chosen = languages if len(languages) <= _MOST else languages[:1]
     layers = list(pd.unique(summary["layer"]))
@@ -27,11 +30,11 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
     undecided = summary[summary["measure"] == "entropy"]
     asked = {"english": "English"}.get(labels, labels)
     for (axes, strip), code in zip(pairs, chosen, strict=True):
-        mine = summary[summary["language"] == code].groupby("measure", sort=False)
-        parts = dict(iter(mine))
-        for place, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
+        curves = summary[summary["language"] == code].groupby("measure", sort=False)
+        parts = dict(iter(curves))
+        for dashed, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
             if f"gold{ending}" in parts:
-                look = style(1 - place)
+                look = style(1 - dashed)
                 band(axes, parts[f"gold{ending}"], f"right {name}", look)
                 band(axes, parts[f"any{ending}"], f"any {name}", {**look, "linestyle": (0, (4, 2))}, heavy=False)
         if parts["any"]["random_init"].notna().any():
@@ -49,7 +52,10 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
 
 
 def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
-    """How often the right label is the most probable one at each layer, and its share of the probability of all labels."""
+    """How often the right label is the most probable one at each layer, and its share of the probability of all labels.
+
+    `summary` is `LabelLensReport.summary()`; `signature` stands under the figure.
+    """
     layers, whole = list(pd.unique(summary["layer"])), summary[summary["language"] == "all"]
     figure, [(axes, _)] = panels(1)
     for index, (measure, label) in enumerate((("correct", "right label first"), ("share", "P(right label) / P(any label)"))):
@@ -70,13 +76,16 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
-    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label."""
+    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label.
+
+    `accuracy` is `LabelLensReport.accuracy()`; `signature` stands under the figure.
+    """
     ordered = accuracy.sort_values("estimate")
     whole = ordered["language"] == "all"
     figure = blank((6.4, 1.5 + 0.24 * len(ordered)))
     axes = figure.subplots()
     y = np.arange(len(ordered))
-    colours = [PALETTE[1] if one else PALETTE[0] for one in whole]
+    colours = [PALETTE[1] if is_mean else PALETTE[0] for is_mean in whole]
     axes.hlines(y, ordered["lower"], ordered["upper"], colors=colours, linewidth=2, alpha=0.45)
     axes.scatter(ordered["estimate"], y, c=colours, s=28, zorder=3)
     axes.axvline(float(ordered["baseline"].iloc[0]), color=FAINT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=0)

@@ -57,13 +57,13 @@ class LabelLensReport(Report):
         return tuple(self.settings["words"])
 
     def values(self, measure: str, code: str = ALL, weights: str = "trained") -> np.ndarray:
-        """One measure of a language (`code`), `[item layer]`; for `all`, items are averaged over languages.
+        """One `measure` of a language (`code`), `[item layer]`; for `all`, items are averaged over languages.
 
         `weights` are `trained` or `random`.
         """
         if code == ALL:
-            several = [self.values(measure, one, weights) for one in self.languages]
-            return _mean(np.stack([one for one in several if len(one)])) if any(map(len, several)) else several[0]
+            several = [self.values(measure, language, weights) for language in self.languages]
+            return _mean(np.stack([values for values in several if len(values)])) if any(map(len, several)) else several[0]
         block = self._blocks.get((code, measure, weights))
         return np.empty((0, len(self.layers))) if block is None else block.to_numpy().reshape(len(self.layers), -1).T
 
@@ -114,28 +114,31 @@ class LabelLensReport(Report):
         return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def verdict(self) -> str:
+        """How often the model answers right, against the most frequent label, and in which language the label leads."""
         rows = self.accuracy().set_index("language")
-        whole, each = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
+        whole, languages = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
         above = self.values("correct")[:, -1] - self.settings["majority"]
         p = float(sign_flip(above, seed=self.settings["seed"]))
         better = "better than" if p < 0.05 and above.mean() > 0 else "not better than"
-        ends = f"best {each.index[-1]} {each['estimate'].iloc[-1]:.2f}, worst {each.index[0]} {each['estimate'].iloc[0]:.2f}"
+        values = languages["estimate"]
+        ends = f"best {values.index[-1]} {values.iloc[-1]:.2f}, worst {values.index[0]} {values.iloc[0]:.2f}"
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
-        said = (
-            f"Asked for {asked} labels in {len(each)} languages, the model is right in {whole['estimate']:.2f} of items, {better} "
-            f"chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent "
+        answer = (
+            f"Asked for {asked} labels in {len(languages)} languages, the model is right in {whole['estimate']:.2f} of items, "
+            f"{better} chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent "
             f"label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:
-            return f"{said}."
+            return f"{answer}."
         if np.isnan(crossover.share):
-            return f"{said}; every right label shares tokens with the English one, so which comes first cannot be told."
+            return f"{answer}; every right label shares tokens with the English one, so which comes first cannot be told."
         if not crossover.certain:
-            return f"{said}; no layer prefers the English labels and gives way later."
-        return f"{said}; English labels lead before the labels asked for overtake them at {crossover}."
+            return f"{answer}; no layer prefers the English labels and gives way later."
+        return f"{answer}; English labels lead before the labels asked for overtake them at {crossover}."
 
     def figures(self) -> dict[str, Figure]:
+        """The probability of the labels over layers, how often the right one leads, and the accuracy in each language."""
         from probes.lens.labels_figures import accuracy_dots, label_curves, right_curves
 
         line = str(self.signature)

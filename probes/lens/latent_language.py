@@ -42,7 +42,47 @@ class Reading(NamedTuple):
 class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
     """Words read out of every layer in several languages. A job is one target language in one model.
 
-    The fields are the arguments of `measure_latent_language`, which explains them.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    words
+        A parallel list of words; for `cloze`, a task with one answer for each question.
+    pivot
+        Reference language, the one that the model may go through. It must be among the languages of `words`.
+    task
+        `translation` of a word, `repetition` of it, or `cloze`, filling it in.
+    source
+        Language to translate from. Default: the language before the target. The reference language is used only if there is no
+        third language; its word is then in the prompt, so its probability may come from copying.
+    shots
+        Number of few-shot examples. Default: 4; 2 for `cloze`.
+    line
+        Template of one line of a translation or repetition prompt, with `{source}`, `{word}`, `{target}` and, at the end,
+        `{answer}`.
+    names
+        Names of the languages in the prompt, by language code. Default: the name of each language in itself.
+    rule
+        Which tokens count as a word: `first`, its first token, or `prefix`, all tokens that spell a prefix of it.
+    lens
+        A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    unrelated
+        Number of unrelated words of the same language to compare each word with.
+    controls
+        Also read a randomly initialised model of the same architecture, always with the logit lens.
+    seed
+        Random seed of the examples, the unrelated words, the randomly initialised model and the bootstrap.
+    boot
+        Number of bootstrap resamples of the words.
+
+    Example
+    -------
+    >>> import interp
+    >>> from probes.lens.latent_language import LatentLanguageStudy
+    >>> words = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "fra_Latn"], limit=12)
+    >>> study = LatentLanguageStudy(model=interp.load("bundled"), words=words, source="deu_Latn", shots=1)
+    >>> [(job.words.prompts.target, job.weights) for job in study.jobs()]
+    [('fra_Latn', 'trained'), ('fra_Latn', 'random')]
     """
 
     model: TransformerBridge
@@ -63,14 +103,14 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
     def jobs(self) -> list[Reading]:
         """Every target language in the trained model, then in the randomly initialised one."""
         sets = [
-            word_sets(self._vocabulary, one, self._pivot, rule=self.rule, unrelated=self.unrelated, seed=self.seed)
-            for one in self._prompts()
+            word_sets(self._vocabulary, prompts, self._pivot, rule=self.rule, unrelated=self.unrelated, seed=self.seed)
+            for prompts in self._prompts()
         ]
         trained, random = ([Reading(words, weights) for words in sets] for weights in get_args(Weights))
         return [*trained, *(random if self.controls else [])]
 
     def scores(self, jobs: Sequence[Reading], folder: str | Path | None = None) -> pd.DataFrame:
-        """A row a target language, model, word, layer and measure."""
+        """A row per target language, model, word, layer and measure of `jobs`. `folder` keeps what was read."""
         models: dict[Weights, tuple[TransformerBridge, TunedLens | None]] = {"trained": (self.model, self.lens)}
         if any(job.weights == "random" for job in jobs):
             models["random"] = random_init(self.model, self.seed), None
@@ -88,14 +128,14 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         table, sets = self.scores(jobs, folder), [job.words for job in jobs if job.weights == "trained"]
         shared: dict[str, str | int] = {"pivot": self._pivot, "boot": self.boot, "seed": self.seed}
         asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"), **shared}
-        items = {one.prompts.target: [one.prompts.ids[row] for row in one.rows] for one in sets}
-        left_out = {one.prompts.target: dict(one.left_out) for one in sets}
+        items = {words.prompts.target: [words.prompts.ids[row] for row in words.rows] for words in sets}
+        left_out = {words.prompts.target: dict(words.left_out) for words in sets}
         layers = list(rows_of(self.model))
         return LatentLanguageReport(
             table=table,
             signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
             settings={**shared, "task": self.task, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
-            notes=self._notes([one.prompts for one in sets], left_out),
+            notes=self._notes([words.prompts for words in sets], left_out),
         )
 
     @property
@@ -136,13 +176,13 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
 
     def _notes(self, prompts: Sequence[WordPrompts], left_out: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
         notes, n = [], len(self.words)
-        for one in prompts:
-            reasons = ", ".join(f"{dropped} {why}" for why, dropped in left_out[one.target].items() if dropped)
-            kept = n - sum(left_out[one.target].values())
-            notes.append(f"{one.source} -> {one.target}: {kept} of {n} items kept" + (f" ({reasons})" if reasons else "") + ".")
-            if one.source == self._pivot:
+        for asked in prompts:
+            reasons = ", ".join(f"{dropped} {why}" for why, dropped in left_out[asked.target].items() if dropped)
+            kept = n - sum(left_out[asked.target].values())
+            notes.append(f"{asked.source} -> {asked.target}: {kept} of {n} items kept" + (f" ({reasons})" if reasons else "") + ".")
+            if asked.source == self._pivot:
                 notes.append(
-                    f"The prompts for {one.target} contain the {self._pivot} word itself, so its probability may be copying."
+                    f"The prompts for {asked.target} contain the {self._pivot} word itself, so its probability may be copying."
                 )
         if self.lens is not None and self.controls:
             notes.append("The randomly initialised model is read with the logit lens: the tuned lens fits the trained model only.")
@@ -173,36 +213,8 @@ def measure_latent_language(
 
     Parameters
     ----------
-    model
-        The model, from `interp.load`.
-    words
-        A parallel list of words; for `cloze`, a task with one answer for each question.
-    pivot
-        Reference language, the one that the model may go through. It must be among the languages of `words`.
-    task
-        `translation` of a word, `repetition` of it, or `cloze`, filling it in.
-    source
-        Language to translate from. Default: the language before the target. The reference language is used only if there is no
-        third language; its word is then in the prompt, so its probability may come from copying.
-    shots
-        Number of few-shot examples. Default: 4; 2 for `cloze`.
-    line
-        Template of one line of a translation or repetition prompt, with `{source}`, `{word}`, `{target}` and, at the end,
-        `{answer}`.
-    names
-        Names of the languages in the prompt, by language code. Default: the name of each language in itself.
-    rule
-        Which tokens count as a word: `first`, its first token, or `prefix`, all tokens that spell a prefix of it.
-    lens
-        A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
-    unrelated
-        Number of unrelated words of the same language to compare each word with.
-    controls
-        Also read a randomly initialised model of the same architecture, always with the logit lens.
-    seed
-        Random seed of the examples, the unrelated words, the randomly initialised model and the bootstrap.
-    boot
-        Number of bootstrap resamples of the words.
+    model, words, pivot, task, source, shots, line, names, rule, lens, unrelated, controls, seed, boot
+        What to measure: the fields of `LatentLanguageStudy`, which explains them.
     folder
         Where the readings of each target are kept, so that an interrupted run continues. Default: nowhere.
 

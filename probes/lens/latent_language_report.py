@@ -11,7 +11,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.item_values import ItemColumns
-from probes.lens.latent_language_verdict import Weighed, lens_verdict
+from probes.lens.latent_language_verdict import LensEvidence, lens_verdict
 from probes.lens.leads import (
     FEWEST,
     WORD_MEASURES,
@@ -75,7 +75,7 @@ class LatentLanguageReport(Report):
         return tuple(self.settings["layers"])
 
     def values(self, measure: str, series: str, target: str, weights: str = "trained", column: str = "value") -> np.ndarray:
-        """One measure of a series for a target language, `[item layer]`; without items if it was not read.
+        """One `measure` of a `series` for a `target` language, `[item layer]`; without items if it was not read.
 
         `weights` are `trained` or `random`, and `column` is `value` or `baseline`.
         """
@@ -116,7 +116,10 @@ class LatentLanguageReport(Report):
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def peak(self, target: str | None = None, weights: str = "trained") -> Peak:
-        """The intermediate layer where the reference language is most probable, for a `target` (default: over all)."""
+        """The intermediate layer where the reference language is most probable, for a `target` (default: over all).
+
+        `weights` is "trained", or "random" for the randomly initialised model.
+        """
         pivot, _, prior = self._curves(target, weights)
         return find_peak(pivot, prior, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
@@ -142,10 +145,10 @@ class LatentLanguageReport(Report):
 
     @cached_property
     def _readings(self) -> dict[str, dict[Role, Reading]]:
-        each = {target: self._weighed(target) for target in self.targets}
+        each = {target: self._words_of(target) for target in self.targets}
         return each if len(each) == 1 else {ALL: mean_readings(list(each.values())), **each}
 
-    def _weighed(self, target: str) -> dict[Role, Reading]:
+    def _words_of(self, target: str) -> dict[Role, Reading]:
         pivot, source = self.settings["pivot"], self.sources[target]
         codes: dict[Role, str] = {"source": source, "pivot": pivot, "target": target}
         if source not in (pivot, target):
@@ -180,9 +183,10 @@ class LatentLanguageReport(Report):
         return pd.DataFrame(values, index=self.settings["items"][target][: len(values)])
 
     def verdict(self) -> str:
+        """Which language's word leads at which layers, the evidence, and what limits it."""
         given, items = self.settings, self.settings["items"]
         return lens_verdict(
-            Weighed(
+            LensEvidence(
                 pivot=given["pivot"], task=given.get("task", "translation"), sources=self.sources,
                 kept={target: len(kept) for target, kept in items.items()}, of=given["of"], layers=self.layers,
                 readings=self._readings, leads=self._leads, crossover=self.crossover(), boot=given["boot"], seed=given["seed"],
@@ -195,6 +199,7 @@ class LatentLanguageReport(Report):
         return [(codes[role], first, last) for role in leads.roles for first, last in leads.runs(role)]
 
     def figures(self) -> dict[str, Figure]:
+        """The probability of the word in each language, of each script, and the token energy, over layers."""
         from probes.lens.figures import energy_curves, language_curves
         from probes.lens.scripts_figures import script_areas
 

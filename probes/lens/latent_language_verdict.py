@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.languages import language
-from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_of, said_runs
+from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_in_words, runs_of
 from probes.statistics.crossover import Crossover
 from probes.statistics.resampling import bootstrap, bracketed, highest
 
@@ -19,8 +19,8 @@ _ASKED = {"translation": "for {}", "repetition": "to repeat {}", "cloze": "to fi
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """What a verdict is made of: who leads for each target language, and for their mean, the first group of `leads`.
+class LensEvidence:
+    """The evidence for a verdict: which word leads for each target language, and for their mean, the first group of `leads`.
 
     `sources` has the language of the word given, and `kept` the number of items, for each target language; `of` is the number
     of all items. `readings` are those the leads were found in, `boot` and `seed` those of their intervals.
@@ -49,31 +49,34 @@ class Weighed:
         return next(iter(self.leads))
 
 
-def lens_verdict(weighed: Weighed) -> str:
-    """Who leads at which layers, then the evidence, then the caveats."""
-    leads, names = weighed.leads[weighed.whole], names_of(weighed)
-    said = [
-        first_sentence(weighed, leads, names),
-        *_evidence(weighed, leads, names),
-        *_by_target(weighed),
-        *_caveats(weighed, leads),
+def lens_verdict(evidence: LensEvidence) -> str:
+    """Which word leads at which layers, then the evidence, then the caveats, from `evidence`."""
+    leads, names = evidence.leads[evidence.whole], word_names(evidence)
+    sentences = [
+        first_sentence(evidence, leads, names),
+        *_evidence(evidence, leads, names),
+        *_by_target(evidence),
+        *_caveats(evidence, leads),
     ]
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def first_sentence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:
-    """At most 25 words for a reader of another field: which word each run of layers favours, the number of words, and chance."""
-    whom = _short(weighed.targets[0], weighed) if len(weighed.targets) == 1 else f"{len(weighed.targets)} languages"
-    asked = f"Asked {_ASKED[weighed.task].format(whom)}"
+def first_sentence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> str:
+    """At most 25 words for a reader of another field: which word each run of layers favours, the number of words, and chance.
+
+    `leads` are those of the mean in `evidence`, `names` those of `word_names`.
+    """
+    whom = _short(evidence.targets[0], evidence) if len(evidence.targets) == 1 else f"{len(evidence.targets)} languages"
+    asked = f"Asked {_ASKED[evidence.task].format(whom)}"
     if leads.n < FEWEST:
         return f"{asked}, too few words are left to tell which language the model favours (n={leads.n}, {FEWEST} are needed)."
     if order := _in_order(leads):
         full = {role: leads.runs(role) for role in order}
         longest, brief = {role: _longest(leads.runs(role)) for role in order}, {**names, **_BRIEF}
-        said = [_favours(runs, called, weighed.layers) for runs, called in ((full, names), (longest, names), (longest, brief))]
-        said += [f"favours {', then '.join(brief[role] for role in order)}"]
-        sentences = [f"{asked}, the model {one} (n={leads.n}, above chance)." for one in said]
-        return next((one for one in sentences if len(one.split()) <= _MOST_WORDS), sentences[-1])
+        claims = [_favours(runs, called, evidence.layers) for runs, called in ((full, names), (longest, names), (longest, brief))]
+        claims += [f"favours {', then '.join(brief[role] for role in order)}"]
+        sentences = [f"{asked}, the model {claim} (n={leads.n}, above chance)." for claim in claims]
+        return next((sentence for sentence in sentences if len(sentence.split()) <= _MOST_WORDS), sentences[-1])
     clear = [names[role] for role in leads.roles if leads.above[role].any()]
     if clear:
         verb = "is" if len(clear) == 1 else "are"
@@ -81,14 +84,14 @@ def first_sentence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) ->
     return f"{asked}, no language is likelier than chance at any layer: not distinguishable from unrelated words (n={leads.n})."
 
 
-def names_of(weighed: Weighed) -> dict[Role, str]:
-    """What each word is called: by its language, or by its part in the prompt where there are several."""
-    pivot, one = weighed.pivot, len(weighed.targets) == 1
-    sources = set(weighed.sources.values())
+def word_names(evidence: LensEvidence) -> dict[Role, str]:
+    """What each word in `evidence` is called: by its language, or by its part in the prompt where there are several."""
+    pivot, single = evidence.pivot, len(evidence.targets) == 1
+    sources = set(evidence.sources.values())
     return {
-        "source": f"the given {_short(sources.pop(), weighed)} word" if len(sources) == 1 else "the given word",
-        "pivot": _short(pivot, weighed),
-        "target": _short(weighed.targets[0], weighed) if one else "the target language",
+        "source": f"the given {_short(sources.pop(), evidence)} word" if len(sources) == 1 else "the given word",
+        "pivot": _short(pivot, evidence),
+        "target": _short(evidence.targets[0], evidence) if single else "the target language",
     }
 
 
@@ -96,7 +99,7 @@ def _favours(runs: Mapping[Role, Sequence[tuple[int, int]]], names: Mapping[Role
     parts, unit, verb = [], "layer", ""
     for role in runs:
         verb, before = ("copies" if role == "source" else "favours"), verb
-        where = said_runs(runs[role], layers, unit)
+        where = runs_in_words(runs[role], layers, unit)
         parts.append(f"{f'{verb} ' if verb != before else ''}{names[role]} {where}")
         unit = "" if "layer" in where else unit
     return _and(parts)
@@ -111,44 +114,44 @@ def _longest(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return [max(runs, key=lambda run: run[1] - run[0])]
 
 
-def _evidence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> list[str]:
+def _evidence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> list[str]:
     if leads.n < FEWEST:
         return []
     sentences = []
     for role in _in_order(leads):
-        led = f"{names[role]} leads {said_runs(leads.runs(role), weighed.layers)}"
-        sentences.append(_capital(f"{led} ({_numbers(weighed, leads, names, role)})."))
+        led = f"{names[role]} leads {runs_in_words(leads.runs(role), evidence.layers)}"
+        sentences.append(_capital(f"{led} ({_numbers(evidence, leads, names, role)})."))
     if sentences:
         sentences.append(
             "A lead is above the other words and above chance (p < 0.05 corrected for all layers, words and languages)."
         )
     if not leads.runs("pivot"):
-        sentences.append(_where_pivot_is_highest(weighed, leads, names))
-    elif leads.runs("target") and (crossover := weighed.crossover).certain:
+        sentences.append(_where_pivot_is_highest(evidence, leads, names))
+    elif leads.runs("target") and (crossover := evidence.crossover).certain:
         sentences.append(_capital(f"{names['target']} overtakes {names['pivot']} for good at {crossover}."))
     return sentences
 
 
-def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Role) -> str:
+def _numbers(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str], role: Role) -> str:
     """The probability over the longest run of layers, with its interval, beside the other words and chance."""
     ((first, last),) = _longest(leads.runs(role))
-    readings, span = weighed.readings[weighed.whole], slice(first, last + 1)
+    readings, span = evidence.readings[evidence.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = map(float, bootstrap(values, weighed.boot, weighed.seed))
+    lower, upper = map(float, bootstrap(values, evidence.boot, evidence.seed))
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
-    where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], weighed.layers)}"
+    where = "" if len(leads.runs(role)) == 1 else f" {runs_in_words([(first, last)], evidence.layers)}"
     return f"probability {values.mean():.3f} {bracketed(lower, upper, '.3f')}{where}; {others}"
 
 
-def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> str:
-    readings = weighed.readings[weighed.whole]
+def _where_pivot_is_highest(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -> str:
+    readings = evidence.readings[evidence.whole]
     means = {role: readings[role].value[leads.items].mean(0) for role in leads.roles}
     at = highest(means["pivot"][1:-1]) + 1
     first = max(means, key=lambda role: float(means[role][at]))
-    where = f"before the last layer it is highest at layer {weighed.layers[at]}, with {means['pivot'][at]:.3f}"
+    where = f"before the last layer it is highest at layer {evidence.layers[at]}, with {means['pivot'][at]:.3f}"
     seen = f"{names['pivot']} never leads: {where}"
     if not leads.above["pivot"][at]:
         return f"{seen}, not distinguishable from chance there."
@@ -156,50 +159,52 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
     ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
     if unsure := runs_of(ahead & leads.above["pivot"]):
-        return f"{names['pivot']} is highest {said_runs(unsure, weighed.layers)}, but not clearly ahead: {where}."
+        return f"{names['pivot']} is highest {runs_in_words(unsure, evidence.layers)}, but not clearly ahead: {where}."
     return f"{seen}, where {names['target']} has {means['target'][at]:.3f}."
 
 
-def _by_target(weighed: Weighed) -> list[str]:
+def _by_target(evidence: LensEvidence) -> list[str]:
     """Each target language by itself; the number of those in which the reference language leads where they are many."""
-    targets = weighed.targets
+    targets = evidence.targets
     if len(targets) == 1:
         return []
-    each = {target: weighed.leads[target] for target in targets}
-    pivot = _short(weighed.pivot, weighed)
+    by_target = {target: evidence.leads[target] for target in targets}
+    pivot = _short(evidence.pivot, evidence)
     if len(targets) > _MOST_TARGETS:
-        led = sum(bool(leads.runs("pivot")) for leads in each.values())
-        copied = sum(bool("source" in leads.roles and leads.runs("source")) for leads in each.values())
+        led = sum(bool(leads.runs("pivot")) for leads in by_target.values())
+        copied = sum(bool("source" in leads.roles and leads.runs("source")) for leads in by_target.values())
         return [f"{pivot} leads somewhere in {led} of {len(targets)} target languages, the given word in {copied}."]
     parts = []
-    for target, leads in each.items():
+    for target, leads in by_target.items():
         called: dict[Role, str] = {"source": "the given word", "pivot": pivot, "target": "itself"}
-        led_by = [f"{called[role]} {said_runs(leads.runs(role), weighed.layers, '')}" for role in _in_order(leads)]
-        parts.append(f"{_short(target, weighed)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
+        led_by = [f"{called[role]} {runs_in_words(leads.runs(role), evidence.layers, '')}" for role in _in_order(leads)]
+        parts.append(f"{_short(target, evidence)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
     return [f"Who leads by target language, at layers: {'; '.join(parts)}."]
 
 
-def _caveats(weighed: Weighed, leads: Leads) -> list[str]:
-    said = [f"{sum(weighed.kept.values())} of {weighed.of * len(weighed.targets)} items kept."]
-    pivot, sources = weighed.pivot, weighed.sources
-    third = [target for target in weighed.targets if sources[target] not in (pivot, target)]
-    alike = sum(weighed.kept[target] - weighed.leads[target].n for target in third)
-    if any(sources[target] == pivot for target in weighed.targets):
-        said.append(f"The prompt gives the {_short(pivot, weighed)} word itself, so where it leads it may be copied.")
-    blind = [_short(target, weighed) for target in third if "source" not in weighed.leads[target].roles]
+def _caveats(evidence: LensEvidence, leads: Leads) -> list[str]:
+    sentences = [f"{sum(evidence.kept.values())} of {evidence.of * len(evidence.targets)} items kept."]
+    pivot, sources = evidence.pivot, evidence.sources
+    third = [target for target in evidence.targets if sources[target] not in (pivot, target)]
+    alike = sum(evidence.kept[target] - evidence.leads[target].n for target in third)
+    if any(sources[target] == pivot for target in evidence.targets):
+        sentences.append(f"The prompt gives the {_short(pivot, evidence)} word itself, so where it leads it may be copied.")
+    blind = [_short(target, evidence) for target in third if "source" not in evidence.leads[target].roles]
     if blind:
-        said.append(f"The word given begins like the others too often to be told apart ({_and(blind)}): copying is not ruled out.")
+        sentences.append(
+            f"The word given begins like the others too often to be told apart ({_and(blind)}): copying is not ruled out."
+        )
     elif alike:
-        said.append(f"{alike} of these are not compared, as the word given begins like another or cannot be spelled.")
+        sentences.append(f"{alike} of these are not compared, as the word given begins like another or cannot be spelled.")
     if any(leads.runs(role) for role in leads.roles):
-        said.append("That a word can be read out of a layer does not say that later layers use it.")
-    return said
+        sentences.append("That a word can be read out of a layer does not say that later layers use it.")
+    return sentences
 
 
-def _short(code: str, weighed: Weighed) -> str:
+def _short(code: str, evidence: LensEvidence) -> str:
     """The name of a language without its script, where no other language of the report has that name."""
-    codes = {weighed.pivot, *weighed.targets, *weighed.sources.values()}
-    short = {one: language(one).name.split(" (")[0] for one in codes}
+    codes = {evidence.pivot, *evidence.targets, *evidence.sources.values()}
+    short = {other: language(other).name.split(" (")[0] for other in codes}
     return short[code] if list(short.values()).count(short[code]) == 1 else language(code).name
 
 

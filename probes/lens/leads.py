@@ -60,23 +60,23 @@ class Leads:
         return int(self.items.sum())
 
     def runs(self, role: Role) -> list[tuple[int, int]]:
-        """The runs of layers at which a word leads: first and last row of each."""
+        """The runs of layers at which the word of a `role` leads: first and last row of each."""
         return runs_of(np.array([leader == role for leader in self.leader]))
 
 
 def role_of(series: str, source: str, target: str, pivot: str) -> str:
-    """What a language is in a prompt: `target`, `pivot`, `source` (its word is given), two of them at once, or `other`."""
+    """What the language `series` is in a prompt: `target`, `pivot`, `source` (its word is given), two of them, or `other`."""
     roles = {"source": source, "pivot": pivot, "target": target}
     return " and ".join(role for role, code in roles.items() if code == series) or "other"
 
 
 def common_items(readings: Mapping[Role, Reading]) -> Bool[np.ndarray, " item"]:
-    """The items in which every word could be read at every layer."""
-    return np.asarray(np.all([~np.isnan(one.value).any(1) for one in readings.values()], axis=0))
+    """The items in which every word of `readings` could be read at every layer."""
+    return np.asarray(np.all([~np.isnan(reading.value).any(1) for reading in readings.values()], axis=0))
 
 
 def mean_readings(groups: Sequence[Mapping[Role, Reading]]) -> dict[Role, Reading]:
-    """The mean over groups (target languages) of each item, where all its words could be read.
+    """The mean over `groups` (target languages) of each item, where all its words could be read.
 
     Groups without a word of the source language are left out if others have one.
     """
@@ -107,14 +107,14 @@ def find_leads(groups: Mapping[str, Mapping[Role, Reading]], *, seed: int = 0) -
     above chance at any layer. With fewer than six items nothing can be found.
     """
     tests: dict[tuple[str, str, str], np.ndarray] = {}
-    kept: dict[str, np.ndarray] = {}
+    common: dict[str, np.ndarray] = {}
     for group, readings in groups.items():
-        kept[group] = common_items(readings)
-        tests |= {(group, *pair): gain for pair, gain in _comparisons(readings, kept[group]).items()}
+        common[group] = common_items(readings)
+        tests |= {(group, *pair): gain for pair, gain in _comparisons(readings, common[group]).items()}
     stacked = np.stack(list(tests.values()), axis=1)
     p = dict(zip(tests, step_down(stacked, seed=seed), strict=True))
     signs = {key: np.nan_to_num(values).sum(0) for key, values in tests.items()}
-    return {group: _leads(group, readings, kept[group], p, signs) for group, readings in groups.items()}
+    return {group: _leads(group, readings, common[group], p, signs) for group, readings in groups.items()}
 
 
 def step_down(differences: Float[np.ndarray, "item cell layer"], *, seed: int = 0) -> Float[np.ndarray, "cell layer"]:
@@ -122,26 +122,27 @@ def step_down(differences: Float[np.ndarray, "item cell layer"], *, seed: int = 
 
     What is found is left out and the rest corrected for the rest alone, until nothing more is found. The family-wise error stays,
     and one sure difference does not hide a smaller one. Cells without a value have p = 1.
+    `differences` are paired by item; `seed` draws their signs.
     """
     p = np.ones(differences.shape[1:])
     left = ~np.isnan(differences).all(0)
     while left.any():
         p[left] = max_statistic(differences[:, left], _FLIPS, seed)
-        found = left & (p < LEVEL)
-        if not found.any():
+        significant = left & (p < LEVEL)
+        if not significant.any():
             break
-        left &= ~found
+        left &= ~significant
     return p
 
 
 def runs_of(mask: Bool[np.ndarray, " layer"]) -> list[tuple[int, int]]:
-    """The first and last row of every run of True."""
+    """The first and last row of every run of True in `mask`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
     return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
 
 
-def said_runs(runs: Sequence[tuple[int, int]], layers: Sequence[str], unit: str = "layer") -> str:
-    """Runs of layers in words: "at layers 3-5 and 18", "from layer 20" for one that reaches the last layer.
+def runs_in_words(runs: Sequence[tuple[int, int]], layers: Sequence[str], unit: str = "layer") -> str:
+    """`runs` of `layers` (first and last row) in words: "at layers 3-5 and 18", "from layer 20" for one up to the last layer.
 
     `unit` is left empty where layers were spoken of before: "at 3-5 and 18".
     """
@@ -151,10 +152,10 @@ def said_runs(runs: Sequence[tuple[int, int]], layers: Sequence[str], unit: str 
     parts = [_span(first, last, layers) for first, last in runs if first not in to_the_end]
     several = len(parts) > 1 or any("-" in part for part in parts)
     numbered = unit and not all(part == "embed" for part in parts)
-    said = [f"at {f'{unit}s ' if numbered and several else f'{unit} ' if numbered else ''}{_listed(parts)}"] if parts else []
-    word = f"{unit} " if unit and not said and layers[to_the_end[0]] != "embed" else ""
-    said += [f"from {word}{layers[first]}" for first in to_the_end]
-    return " and ".join(said)
+    words = [f"at {f'{unit}s ' if numbered and several else f'{unit} ' if numbered else ''}{_listed(parts)}"] if parts else []
+    word = f"{unit} " if unit and not words and layers[to_the_end[0]] != "embed" else ""
+    words += [f"from {word}{layers[first]}" for first in to_the_end]
+    return " and ".join(words)
 
 
 def _span(first: int, last: int, layers: Sequence[str]) -> str:
@@ -165,27 +166,27 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _comparisons(readings: Mapping[Role, Reading], kept: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+def _comparisons(readings: Mapping[Role, Reading], items: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
     """What each word has more than each rival, beyond unrelated words; and more than chance, as the pair (role, "").
 
     Only where the two together have the least probability that a lead needs. Their sum says nothing of which is ahead, so the
     tests stay exact, and the layers before there is anything to see cost no power.
     """
-    beyond = {role: np.sqrt(one.value) - np.sqrt(_or_zero(one.unrelated)) for role, one in readings.items()}
-    floors = {role: np.fmax(one.unrelated, one.untrained) for role, one in readings.items()}
-    found: dict[tuple[str, str], np.ndarray] = {}
+    beyond = {role: np.sqrt(reading.value) - np.sqrt(_or_zero(reading.unrelated)) for role, reading in readings.items()}
+    floors = {role: np.fmax(reading.unrelated, reading.untrained) for role, reading in readings.items()}
+    gains: dict[tuple[str, str], np.ndarray] = {}
     for first, second in combinations(readings, 2):
         together = readings[first].value + readings[second].value
-        found[first, second] = _where_seen(beyond[first] - beyond[second], together, kept)
-    for role, one in readings.items():
-        gain = np.sqrt(one.value) - np.sqrt(floors[role])
-        found[role, ""] = _where_seen(gain, one.value + _or_zero(floors[role]), kept)
-    return found
+        gains[first, second] = _where_seen(beyond[first] - beyond[second], together, items)
+    for role, reading in readings.items():
+        gain = np.sqrt(reading.value) - np.sqrt(floors[role])
+        gains[role, ""] = _where_seen(gain, reading.value + _or_zero(floors[role]), items)
+    return gains
 
 
-def _where_seen(gain: np.ndarray, together: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    seen = together[kept].mean(0) >= LEAST if kept.any() else np.zeros(gain.shape[1], bool)
-    return np.where(kept[:, None] & seen, gain, np.nan)
+def _where_seen(gain: np.ndarray, together: np.ndarray, items: np.ndarray) -> np.ndarray:
+    seen = together[items].mean(0) >= LEAST if items.any() else np.zeros(gain.shape[1], bool)
+    return np.where(items[:, None] & seen, gain, np.nan)
 
 
 def _or_zero(unrelated: np.ndarray) -> np.ndarray:
@@ -196,7 +197,7 @@ def _or_zero(unrelated: np.ndarray) -> np.ndarray:
 def _leads(
     group: str,
     readings: Mapping[Role, Reading],
-    kept: np.ndarray,
+    items: np.ndarray,
     p: Mapping[tuple[str, str, str], np.ndarray],
     signs: Mapping[tuple[str, str, str], np.ndarray],
 ) -> Leads:
@@ -204,15 +205,15 @@ def _leads(
     ahead = {role: _one_sided(p[group, role, ""], signs[group, role, ""]) for role in roles}
     above = {role: ahead[role] < LEVEL for role in roles}
     for first, second in combinations(roles, 2):
-        found, sign = p[group, first, second], signs[group, first, second]
-        ahead[first] = np.maximum(ahead[first], _one_sided(found, sign))
-        ahead[second] = np.maximum(ahead[second], _one_sided(found, -sign))
+        p_pair, sign = p[group, first, second], signs[group, first, second]
+        ahead[first] = np.maximum(ahead[first], _one_sided(p_pair, sign))
+        ahead[second] = np.maximum(ahead[second], _one_sided(p_pair, -sign))
     leader = np.full(len(next(iter(ahead.values()))), "", dtype=object)
-    means = {role: readings[role].value[kept].mean(0) if kept.any() else np.zeros(len(leader)) for role in roles}
+    means = {role: readings[role].value[items].mean(0) if items.any() else np.zeros(len(leader)) for role in roles}
     for role in roles:
         first = np.all([means[role] >= means[other] for other in roles], axis=0)
         leader[(ahead[role] < LEVEL) & first & (means[role] >= LEAST)] = role
-    return Leads(roles, tuple(leader), above, ahead, kept)
+    return Leads(roles, tuple(leader), above, ahead, items)
 
 
 def _one_sided(p: np.ndarray, sign: np.ndarray) -> np.ndarray:

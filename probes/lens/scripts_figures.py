@@ -25,7 +25,10 @@ _SCRIPTS = {
 
 
 def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
-    """In which scripts the readout would write, over layers, a panel a target; greys are no script (digits, parts of letters)."""
+    """In which scripts the readout would write, over layers, a panel per target; greys are no script (digits, parts of letters).
+
+    `summary` is that of a lens report with scripts; `signature` stands under the figure.
+    """
     targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
     order = summary.groupby("series", observed=True)["estimate"].mean().sort_values(ascending=False).index
     scripts = [*(name for name in order if name not in GREYS), *(name for name in GREYS if name in order)]
@@ -46,7 +49,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def script_name(script: str) -> str:
-    """A class of tokens in words: "Cyrillic"; what is no script, said so."""
+    """A class of tokens (`script`) in words: "Cyrillic"; what is no script, said so."""
     plain = {
         "common": "digits, signs",
         "mixed": "several scripts",
@@ -58,7 +61,7 @@ def script_name(script: str) -> str:
 
 
 def script_colours(scripts: Sequence[str]) -> list[str]:
-    """A colour for each script, the same in every figure as far as twelve colours go; greys for what is none."""
+    """A colour for each of `scripts`, the same in every figure as far as twelve colours go; greys for what is none."""
     written = style_indices((name for name in scripts if name not in GREYS), fixed=tuple(_SCRIPTS))
     colours = list(_SCRIPTS.values())
     return [GREYS.get(name) or colours[written[name] % len(colours)] for name in scripts]

@@ -58,7 +58,7 @@ class TokenLensReport(Report):
         return tuple(self.settings["layers"])
 
     def scripts(self, names: Sequence[str], weights: str = "trained") -> np.ndarray:
-        """The summed probability of some scripts (`names`, ISO 15924) in `trained` or `random` weights, `[position layer]`.
+        """The summed probability of some scripts (`names`, ISO 15924) by `weights` (`trained` or `random`), `[position layer]`.
 
         Positions of special tokens are left out.
         """
@@ -85,6 +85,7 @@ class TokenLensReport(Report):
         return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
     def verdict(self) -> str:
+        """The layer where the script of the reference language holds most probability, and where the other script overtakes it."""
         from probes.lens.scripts_figures import script_name
 
         written, own = (" and ".join(map(script_name, self.settings[key])) for key in ("pivot_scripts", "own_scripts"))
@@ -107,10 +108,11 @@ class TokenLensReport(Report):
         return (
             f"{written}, the script of {name}, holds {shares.mean(0)[at]:.2f} of the next token's probability at layer "
             f"{self.layers[at]}, its highest (n={n} positions, {chance}). {overtakes}; {own} ends with {last:.2f}. "
-            f"These are positions of one prompt, which are no independent sample."
+            f"Positions of one prompt are not independent samples."
         )
 
     def figures(self) -> dict[str, Figure]:
+        """The grid of most probable tokens, and the probability of each script over layers."""
         from probes.lens.scripts_figures import script_areas
         from probes.lens.tokens_figures import token_grid
 
@@ -219,9 +221,9 @@ def _own(written: Sequence[str]) -> list[str]:
 
 
 def _table(ids: Sequence[int], reading: LensReading, vocabulary: Vocabulary) -> pd.DataFrame:
-    layers, positions, places = reading.top_tokens.shape
+    layers, positions, ranks = reading.top_tokens.shape
     flat = reading.top_tokens.flatten().tolist()
-    axes = np.indices((layers, positions, places)).reshape(3, -1)
+    axes = np.indices((layers, positions, ranks)).reshape(3, -1)
     return pd.DataFrame(
         {"position": axes[1], "token": [vocabulary.written(ids[position]) for position in axes[1]],
          "layer": [reading.layers[layer] for layer in axes[0]], "place": axes[2] + 1,

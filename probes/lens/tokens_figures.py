@@ -36,8 +36,9 @@ _JOINERS = "\u200c\u200d"
 def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
     """The most probable next token by layer (upwards) and position (in reading order of the prompt's tokens).
 
-    `tokens` has a row a `position`, `layer` and `place` (1 is the most probable) with `token` (the prompt's at that position),
+    `tokens` has a row per `position`, `layer` and `place` (1 is the most probable) with `token` (the prompt's at that position),
     `predicted`, `script` and `probability`. Cells are named `cell-<layer row>-<position>` for `add_titles`.
+    `signature` stands under the figure.
     """
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
     best = tokens[(tokens["place"] == 1) & tokens["position"].isin(positions)]
@@ -62,7 +63,7 @@ def token_grid(tokens: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def titles(tokens: pd.DataFrame) -> dict[str, str]:
-    """What is said on hover over each cell of a token grid: layer, position, and the most probable tokens in order."""
+    """What is said on hover over each cell of the grid of `tokens`: layer, position, and the most probable tokens in order."""
     layers, positions = list(pd.unique(tokens["layer"])), sorted(pd.unique(tokens["position"]))[-_MOST:]
     texts = {}
     for (layer, position), part in tokens[tokens["position"].isin(positions)].groupby(["layer", "position"], sort=False):
@@ -73,7 +74,7 @@ def titles(tokens: pd.DataFrame) -> dict[str, str]:
 
 
 def add_titles(path: Path, texts: Mapping[str, str]) -> None:
-    """Give elements of an SVG file a hover text, by their ids; the writing on a cell does not take the mouse from it."""
+    """Give elements of the SVG file `path` a hover text (`texts`, by id); the writing on a cell does not take the mouse from it."""
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     tree = ET.parse(path)
@@ -90,12 +91,12 @@ def add_titles(path: Path, texts: Mapping[str, str]) -> None:
 
 
 def shown(token: str) -> str:
-    """A token as it can be seen: spaces and line ends as signs, invisible characters by number, long ones cut."""
+    """A `token` as it can be seen: spaces and line ends as signs, invisible characters by number, long ones cut."""
     signs = {" ": "␣", "\n": "⏎", "\t": "⇥"}
     joiners = _JOINERS if len(token) > 1 else ""
     seen = [signs.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" and c not in joiners else c) for c in token]
     wide = [2 if unicodedata.east_asian_width(c[0]) in "WF" else 0 if unicodedata.combining(c[0]) else len(c) for c in seen]
-    fitting = [place for place in range(len(seen) + 1) if sum(wide[:place]) <= _WIDEST]
+    fitting = [count for count in range(len(seen) + 1) if sum(wide[:count]) <= _WIDEST]
     return "".join(seen) if fitting[-1] == len(seen) else "".join(seen[: fitting[-1] - 1]) + "…"
 
 

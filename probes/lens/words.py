@@ -130,10 +130,10 @@ def read_words(
     own, others = mass[:, :, :k], mass[:, :, k:].unflatten(2, (k, -1)).nanmean(-1)
     rank = torch.where(known[:, :k], (reading.rank[:, :, :k] + 1).log10(), torch.nan)
     blocks: dict[tuple[str, str], tuple[np.ndarray, np.ndarray | None]] = {}
-    for place, code in enumerate(sets.languages):
-        blocks["probability", code] = own[:, :, place].numpy(), others[:, :, place].numpy()
-        blocks["corrected", code] = (own - others)[:, :, place].numpy(), torch.zeros_like(others[:, :, place]).numpy()
-        blocks["rank", code] = rank[:, :, place].numpy(), None
+    for column, code in enumerate(sets.languages):
+        blocks["probability", code] = own[:, :, column].numpy(), others[:, :, column].numpy()
+        blocks["corrected", code] = (own - others)[:, :, column].numpy(), torch.zeros_like(others[:, :, column]).numpy()
+        blocks["rank", code] = rank[:, :, column].numpy(), None
     for measure in ("entropy", "energy", "divergence"):
         blocks[measure, ""] = getattr(reading, measure).numpy(), None
     blocks |= {("script", name): (values, None) for name, values in script_shares(reading, names).items()}
@@ -173,10 +173,10 @@ def _read(
 
 def script_shares(reading: LensReading, names: Sequence[str]) -> dict[str, np.ndarray]:
     """The probability of each script (`names`) in a `reading`, `[layer sentence]`, with rare scripts together as `other`."""
-    shares = {name: reading.scripts[:, :, place].numpy() for place, name in enumerate(names)}
+    shares = {name: reading.scripts[:, :, column].numpy() for column, name in enumerate(names)}
     rare = [name for name, values in shares.items() if values.mean(1).max() < _LEAST]
-    kept = {name: values for name, values in shares.items() if name not in rare}
-    return kept | ({"other": np.sum([shares[name] for name in rare], axis=0)} if rare else {})
+    frequent = {name: values for name, values in shares.items() if name not in rare}
+    return frequent | ({"other": np.sum([shares[name] for name in rare], axis=0)} if rare else {})
 
 
 def _tokens(vocabulary: Vocabulary, words: Mapping[str, str], rule: TokenRule) -> dict[str, frozenset[int]]:

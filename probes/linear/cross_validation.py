@@ -59,7 +59,7 @@ def targets_of(acts: Activations, target: Target, folds: int) -> tuple[Kind, Tar
 
 
 def lengths(acts: Activations, code: str) -> list[float]:
-    """The number of tokens of each sentence of one language (a FLORES-200 code), without special tokens."""
+    """The number of tokens of each sentence of `acts` in one language (`code`, FLORES-200), without special tokens."""
     return [float(len(tokens)) for tokens in acts.tokens(code)]
 
 
@@ -179,7 +179,10 @@ def _score(predicted: np.ndarray, target: np.ndarray, test: np.ndarray, kind: Ki
 
 
 def majority(targets: Targets, kind: Kind, parts: Parts) -> float | Float[np.ndarray, "source target item"]:
-    """The score of always predicting the most frequent training class, or the mean of a number (R2 0). As `cross_validate`."""
+    """The score of always predicting the most frequent training class, or the mean of a number (R2 0).
+
+    `targets`, their `kind` and the `parts` (folds) are those of `cross_validate`.
+    """
     if kind != "class":
         return 1 / len(targets) if kind == "language" else 0.0
     labels = next(iter(targets.values()))

@@ -90,7 +90,7 @@ class ProbeReport(Report):
         return pd.DataFrame(rows)
 
     def matrix(self, layer: str) -> pd.DataFrame:
-        """Mean score at one layer (by name): a row for each training language, a column for each test language."""
+        """Mean score at one `layer` (by name): a row for each training language, a column for each test language."""
         rows = self.table[self.table["layer"] == layer]
         if rows.empty:
             raise ValueError(f"got layer {layer!r}, expected one of {', '.join(self.table['layer'].unique())}.")

@@ -46,7 +46,33 @@ class Mask(NamedTuple):
 class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     """The neurons of each language switched off, and the loss in every language. A job is one set of neurons to switch off.
 
-    The fields are the arguments of `measure_damage`, which explains them.
+    Parameters
+    ----------
+    model
+        The model in which the neurons were counted.
+    corpus
+        Text in the languages of the report. Use sentences on which the neurons were not found.
+    report
+        The neurons, from `find_neurons`.
+    modes
+        Value of a switched-off neuron: `zero`, or `mean`, its mean over languages, which disturbs later layers less.
+    draws
+        Number of random control sets, which are averaged. Their neurons are from the same blocks, specific to no language, and
+        of similar highest activation rate (`matched`).
+    seed
+        Random seed of the control sets and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the sentences (or documents).
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=8)
+    >>> neurons = probes.find_neurons(interp.count_neurons(model, corpus.select(limit=4), shards=2), permutations=2, halves=2)
+    >>> from probes.neurons.ablation import AblationStudy
+    >>> study = AblationStudy(model=model, corpus=corpus, report=neurons, modes=("zero",), draws=1)
+    >>> len(study.jobs())  # the neurons of each language, and one random set for each
+    4
     """
 
     model: TransformerBridge
@@ -67,7 +93,7 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
         return masks
 
     def scores(self, jobs: Sequence[Mask], folder: str | Path | None = None) -> Float[np.ndarray, "mask language sentence"]:
-        """The loss of every sentence (nats per token) while each set of neurons is off."""
+        """The loss of every sentence (nats per token) while each set in `jobs` is off. `folder` keeps what was measured."""
         texts = self._texts()
         with Progress(total=len(jobs) * len(texts.languages), desc="off", unit="text") as bar:
             return np.stack([[self._losses(texts.select([code]), mask, folder, bar) for code in texts.languages] for mask in jobs])
@@ -141,21 +167,8 @@ def measure_damage(
 
     Parameters
     ----------
-    model
-        The model in which the neurons were counted.
-    corpus
-        Text in the languages of the report. Use sentences on which the neurons were not found.
-    report
-        The neurons, from `find_neurons`.
-    modes
-        Value of a switched-off neuron: `zero`, or `mean`, its mean over languages, which disturbs later layers less.
-    draws
-        Number of random control sets, which are averaged. Their neurons are from the same blocks, specific to no language, and
-        of similar highest activation rate (`matched`).
-    seed
-        Random seed of the control sets and of the bootstrap.
-    resamples
-        Number of bootstrap resamples of the sentences (or documents).
+    model, corpus, report, modes, draws, seed, resamples
+        What to measure: the fields of `AblationStudy`, which explains them.
     folder
         Where to keep the losses of each set of neurons on each text, so that an interrupted run continues. Default: nowhere.
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
-    """The number of neurons in each block: a row of bars per language (a column of `counts`), all on one scale."""
+    """The number of neurons in each block: a row of bars per language (a column of `counts`), all on one scale.
+
+    `signature` stands under the figure.
+    """
     figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
     grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
     x = np.arange(len(counts))
@@ -40,7 +43,7 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
 def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) -> Figure:
     """Left: agreement of two halves of the text, with a randomly initialised model. Right: overlap between languages.
 
-    `rows` is `NeuronReport.summary()`, `overlap` is `NeuronReport.overlap()`.
+    `rows` is `NeuronReport.summary()`, `overlap` is `NeuronReport.overlap()`; `signature` stands under the figure.
     """
     part = rows[rows["metric"] == "stability"].iloc[::-1]
     figure = blank((9.2, 2.0 + 0.3 * len(part)))
@@ -69,6 +72,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     """Rise in loss: language whose neurons are off (row) by language of the text (column), next to random neurons.
 
     `rows` is the output of `damage`. A language-specific effect shows as a diagonal that the random neurons lack.
+    `signature` stands under the figure.
     """
     modes = list(rows["mode"].unique())
     codes = list(rows["language"].unique())
@@ -86,7 +90,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
-    colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats a token)")
+    colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats per token)")
     for line in grid:
         line[0].set_ylabel("neurons of", fontsize=9, color=INK)
     for axes in grid[-1]:

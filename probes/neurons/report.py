@@ -57,7 +57,7 @@ class NeuronReport(Report):
         return list(self.settings["languages"])
 
     def neurons(self, language: str) -> dict[int, list[int]]:
-        """The neurons of one language (a FLORES-200 code) by block, in the form that `interp.ablated` takes."""
+        """The neurons of one `language` (a FLORES-200 code) by block, in the form that `interp.ablated` takes."""
         own = self.table[self.table["language"] == language]
         return {int(layer): sorted(map(int, neurons)) for layer, neurons in own.groupby("layer")["neuron"]}
 
@@ -110,8 +110,9 @@ class NeuronReport(Report):
             f"{above_null} of them exceed the permutation null. Two halves of the text agree on {stability['estimate'].mean():.0%}"
         )
         if count["baseline"].notna().all():
-            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). At the same threshold a randomly "
-            text += f"initialised model has {count['baseline'].sum():.0f} neurons, against {count['estimate'].sum():.0f}."
+            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). Summed over languages, "
+            text += f"which may share neurons, the sets hold {count['estimate'].sum():.0f}; at the same threshold those of the "
+            text += f"randomly initialised model hold {count['baseline'].sum():.0f}."
         else:
             text += ". No randomly initialised model was counted, so the tokens alone may explain these neurons."
         return text + say_damage(rows[rows["metric"] == "damage"])
@@ -168,7 +169,7 @@ def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.
 
 
 def say_damage(rows: pd.DataFrame) -> str:
-    """The rows of `damage` as a sentence, for the first mode; empty if there are none."""
+    """The `rows` of `damage` as a sentence, for the first mode; empty if there are none."""
     if rows.empty:
         return ""
     rows = rows[rows["mode"] == rows["mode"].iloc[0]]

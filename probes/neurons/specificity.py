@@ -65,7 +65,9 @@ def rank_neurons(moments: Moments, method: Method = "lape", bar: float = 0.95) -
 
 
 def select_neurons(ranking: Ranking, share: float = 0.01) -> Bool[np.ndarray, "language layer neuron"]:
-    """Select the most specific `share` of all neurons, as one set per language; sets may overlap. Raises `ValueError` if none."""
+    """Select the most specific `share` of all neurons in `ranking`, one set per language; sets may overlap. Raises `ValueError` if
+    none.
+    """
     count = round(ranking.specific.size * share)
     if count < 1:
         raise ValueError(
@@ -113,6 +115,7 @@ def null_maxima(
 
     A shard holds the same sentences in every language, so under the null all orders of the languages are equally likely. A
     permutation in which no neuron is a candidate gets the lowest specificity there is, that of equal rates in all languages.
+    `counts`, `method` and `bar` are those of `rank_neurons`; `rng` draws.
     """
     own = np.repeat(np.arange(len(counts.languages))[:, None], counts.shards, axis=1)
     draws = [rank_neurons(pool(counts, owners=rng.permuted(own, axis=0)), method, bar).specific.max() for _ in range(permutations)]
@@ -122,7 +125,10 @@ def null_maxima(
 def split_half_agreement(
     counts: NeuronCounts, chosen: np.ndarray, method: Method, share: float, bar: float, halves: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "language draw"], Float[np.ndarray, "language layer neuron"]]:
-    """Jaccard index of the selections in two random halves of the shards, and the share of halves that select each neuron."""
+    """Jaccard index of the selections in two random halves of the shards, and the share of halves that select each neuron.
+
+    `chosen` is the selection from all `counts`, by the same `method`, `share` and `bar`; `rng` draws the `halves`.
+    """
     jaccard, in_halves = [], np.zeros(chosen.shape)
     for _ in range(halves):
         order = rng.permutation(counts.shards)

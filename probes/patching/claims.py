@@ -73,14 +73,14 @@ def runs(blocks: Sequence[int], among: Sequence[int]) -> list[tuple[int, int]]:
     [(0, 4)]
     """
     order = sorted(among)
-    places = sorted(order.index(block) for block in blocks)
-    starts = [k for k, place in enumerate(places) if k == 0 or place > places[k - 1] + 1]
-    ends = [*(start - 1 for start in starts[1:]), len(places) - 1]
-    return [(order[places[start]], order[places[end]]) for start, end in zip(starts, ends, strict=True)]
+    indices = sorted(order.index(block) for block in blocks)
+    starts = [k for k, index in enumerate(indices) if k == 0 or index > indices[k - 1] + 1]
+    ends = [*(start - 1 for start in starts[1:]), len(indices) - 1]
+    return [(order[indices[start]], order[indices[end]]) for start, end in zip(starts, ends, strict=True)]
 
 
-def spell(found: Sequence[tuple[int, int]], among: Sequence[int]) -> str:
-    """Runs of blocks in words.
+def spell(stretches: Sequence[tuple[int, int]], among: Sequence[int]) -> str:
+    """`stretches` of blocks (first and last of each) in words, `among` all blocks that were patched.
 
     >>> spell([(0, 3), (21, 23)], range(24))
     'at blocks 0-3 and 21-23'
@@ -88,12 +88,12 @@ def spell(found: Sequence[tuple[int, int]], among: Sequence[int]) -> str:
     ('up to block 3', 'from block 21', 'at block 5', 'at every block')
     """
     first, last = min(among), max(among)
-    if list(found) == [(first, last)]:
+    if list(stretches) == [(first, last)]:
         return "at every block"
-    if len(found) == 1 and found[0][0] == first != found[0][1]:
-        return f"up to block {found[0][1]}"
-    if len(found) == 1 and found[0][1] == last != found[0][0]:
-        return f"from block {found[0][0]}"
-    parts = [str(start) if start == end else f"{start}-{end}" for start, end in found]
-    word = "block" if len(parts) == 1 and found[0][0] == found[0][1] else "blocks"
+    if len(stretches) == 1 and stretches[0][0] == first != stretches[0][1]:
+        return f"up to block {stretches[0][1]}"
+    if len(stretches) == 1 and stretches[0][1] == last != stretches[0][0]:
+        return f"from block {stretches[0][0]}"
+    parts = [str(start) if start == end else f"{start}-{end}" for start, end in stretches]
+    word = "block" if len(parts) == 1 and stretches[0][0] == stretches[0][1] else "blocks"
     return f"at {word} " + (f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0])

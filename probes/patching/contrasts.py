@@ -103,7 +103,7 @@ def _joins(character: str) -> bool:
 
 
 def mark_difference(one: str, other: str) -> tuple[str, str]:
-    """Mark the part in which two texts differ with [[ and ]], at word boundaries if the script has spaces.
+    """Mark the part in which two texts (`one`, `other`) differ with [[ and ]], at word boundaries if the script has spaces.
 
     >>> mark_difference("the cats sat", "the cots sat")
     ('the [[cats]] sat', 'the [[cots]] sat')

@@ -24,7 +24,7 @@ def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) ->
     """`estimate` with its confidence interval over `layer`: a line per `anchor`, a panel per `language` and `direction`.
 
     The dashed line is the baseline, without patching. Dots and crosses mark the claims of the verdict. `frame` is
-    `PatchReport.summary()`.
+    `PatchReport.summary()`; `label` names the y axis, `title` and `signature` stand above and under the figure.
     """
     panels, rest = _shown(frame, ["language", "direction"])
     figure, grid = _grid(len(panels), frame["direction"].nunique())
@@ -47,7 +47,10 @@ def patch_curves(frame: pd.DataFrame, label: str, title: str, signature: str) ->
 
 
 def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
-    """Maps of layers and heads, centred on no effect: a panel per language, direction and anchor. `frame`: see `patch_curves`."""
+    """Maps of layers and heads, centred on no effect: a panel per language, direction and anchor.
+
+    `frame, label, title, signature`: as `patch_curves`.
+    """
     panels, rest = _shown(frame, ["language", "direction", "anchor"])
     figure, grid = _grid(len(panels), frame["direction"].nunique() * frame["anchor"].nunique())
     largest = (frame["estimate"] - frame["baseline"]).abs().max() or 1.0
@@ -73,7 +76,10 @@ def head_maps(frame: pd.DataFrame, label: str, title: str, signature: str) -> Fi
 
 
 def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) -> Figure:
-    """A panel per `donor`, a line per `readout` (which concept in which language) over `layer`, with confidence intervals."""
+    """A panel per `donor`, a line per `readout` (which concept in which language) over `layer`, with confidence intervals.
+
+    `frame` is `ConceptReport.summary()`; `label, title, signature`: as `patch_curves`.
+    """
     panels, _ = _shown(frame, ["donor"])
     figure, grid = _grid(len(panels), 1)
     readouts = list(dict.fromkeys(frame["readout"]))
@@ -88,7 +94,7 @@ def concept_curves(frame: pd.DataFrame, label: str, title: str, signature: str) 
 
 
 def lines(axes: Axes, part: pd.DataFrame, line: str, names: Sequence[str]) -> None:
-    """One curve with its confidence interval over layers for each value of the column `line`, in the colours of `names`."""
+    """Draw a curve of `part` with its confidence interval on `axes` for each value of the column `line`, coloured as in `names`."""
     for name, own in part.groupby(line, sort=False):
         colour = PALETTE[names.index(str(name)) % len(PALETTE)]
         x = own["layer"].astype(int).to_numpy()

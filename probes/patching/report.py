@@ -67,11 +67,11 @@ class PatchReport(Report):
             scale = (values["clean"] - values["corrupt"]).mean()
             shares = (values["value"] - values["corrupt"]) / (scale or np.nan)  # NaN where both runs answer alike
             lower, upper = bootstrap(shares, self.settings["resamples"], self.settings["seed"])
-            found = self._claims(part, str(direction), groups.ngroups)
+            claims = self._claims(part, str(direction), groups.ngroups)
             parts.append(cells.assign(
                 language=language, direction=direction, estimate=shares.mean(axis=0), lower=lower, upper=upper, n=n,
                 baseline=0.0 if direction == "denoise" else 1.0, raw=(values["value"] - start).mean(axis=0),
-                p=found.p, claim=found.claim,
+                p=claims.p, claim=claims.claim,
             ))  # fmt: skip
         frame = pd.concat(parts, ignore_index=True)
         return frame[[*CELL, *[name for name in frame if name not in CELL]]]
@@ -86,7 +86,7 @@ class PatchReport(Report):
         return claims(moved, whole, share, seed=self.settings["seed"], clusters=items, families=families)
 
     def effect(self, direction: str = "denoise", anchor: str | None = None) -> pd.DataFrame:
-        """The rows of `summary` for one direction (`denoise` or `noise`) and one anchor (default: the first)."""
+        """The rows of `summary` for one `direction` ("denoise" or "noise") and one `anchor` (default: the first)."""
         frame = self._summary[self._summary["direction"] == direction]
         return frame[frame["anchor"] == (anchor or frame["anchor"].iloc[0])].reset_index(drop=True)
 
@@ -118,12 +118,12 @@ class PatchReport(Report):
         parts = []
         groups = self.table.groupby("direction", sort=False)
         for direction, part in groups:
-            values, found = _values(part), self._claims(part, str(direction), groups.ngroups)
+            values, claims = _values(part), self._claims(part, str(direction), groups.ngroups)
             scale = (values["clean"] - values["corrupt"]).mean() or np.nan
             start = "corrupt" if direction == "denoise" else "clean"
             share = (values["value"] - values[start]).mean(axis=0) / (scale if direction == "denoise" else -scale)
             cells = part.iloc[: len(share)][["anchor", "layer", "head"]].reset_index(drop=True)
-            parts.append(cells.assign(direction=direction, share=share, claim=found.claim, n=part["item"].nunique()))
+            parts.append(cells.assign(direction=direction, share=share, claim=claims.claim, n=part["item"].nunique()))
         return pd.concat(parts, ignore_index=True)
 
     def figures(self) -> dict[str, Figure]:
@@ -133,7 +133,7 @@ class PatchReport(Report):
         return {"effects": draw(self._summary, f"share {unit}", self.question, str(self.signature))}
 
     def values(self, direction: str = "denoise") -> np.ndarray:
-        """The metric after patching in one direction, `[item cell]`, with cells in the order of the table."""
+        """The metric after patching in one `direction`, `[item cell]`, with cells in the order of the table."""
         part = self.table[self.table["direction"] == direction]
         return part["value"].to_numpy(dtype=float).reshape(part.groupby(["language", "item"], sort=False).ngroups, -1)
 

@@ -38,25 +38,26 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
             f"difference, {_PLACES[best['anchor']]}, {_one(best, site)}."
         )
     opening = f"Over {len(languages)} languages, " if len(languages) > 1 else ""
+    parts = {direction: pooled[pooled["direction"] == direction] for direction in directions}
     if site.startswith("residual"):
-        said = [_sits(first, n, opening), *(_tested(pooled[pooled["direction"] == each], each) for each in directions)]
-        said += _each_language(summary, directions[0], languages)
-        said += ["The last block's output at the last token carries all of the answer in any model."]
+        sentences = [_sits(first, n, opening), *(_tested(rows, direction) for direction, rows in parts.items())]
+        sentences += _each_language(summary, directions[0], languages)
+        sentences += ["The last block's output at the last token carries all of the answer in any model."]
     else:
-        said = [_strongest(first, site, n, opening), *(_signs(pooled[pooled["direction"] == each], each) for each in directions)]
-    return " ".join(each for each in said if each)
+        sentences = [_strongest(first, site, n, opening), *(_signs(rows, direction) for direction, rows in parts.items())]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _sits(frame: pd.DataFrame, n: int, opening: str) -> str:
     """The first sentence for the residual stream."""
-    found = {anchor: _runs(own, CARRIES) for anchor, own in frame.groupby("anchor", sort=False)}
+    carrying = {anchor: _runs(own, CARRIES) for anchor, own in frame.groupby("anchor", sort=False)}
     trivial = [(frame["layer"].max(),) * 2]
-    found = {anchor: some for anchor, some in found.items() if some and not (anchor == "last" and some == trivial)}
-    if not found:
+    carrying = {anchor: blocks for anchor, blocks in carrying.items() if blocks and not (anchor == "last" and blocks == trivial)}
+    if not carrying:
         return _cased(f"{opening}no patched position carries the answer before the last block (n={n}).")
-    ordered = sorted(found, key=lambda anchor: (found[anchor][0], anchor == "last"))[:2]
-    places = [f"{_PLACES[anchor]} {spell(found[anchor], _blocks(frame))}" for anchor in ordered]
-    return _cased(f"{opening}the answer sits {', then '.join(places)} (n={n}).")
+    ordered = sorted(carrying, key=lambda anchor: (carrying[anchor][0], anchor == "last"))[:2]
+    where = [f"{_PLACES[anchor]} {spell(carrying[anchor], _blocks(frame))}" for anchor in ordered]
+    return _cased(f"{opening}the answer sits {', then '.join(where)} (n={n}).")
 
 
 def _tested(frame: pd.DataFrame, direction: str) -> str:
@@ -70,9 +71,9 @@ def _tested(frame: pd.DataFrame, direction: str) -> str:
 
 def _list(frame: pd.DataFrame, claim: str) -> str:
     parts = [
-        f"{_PLACES[anchor]} {spell(some, _blocks(frame))}"
+        f"{_PLACES[anchor]} {spell(stretches, _blocks(frame))}"
         for anchor, own in frame.groupby("anchor", sort=False)
-        if (some := _runs(own, claim))
+        if (stretches := _runs(own, claim))
     ]
     return ", ".join(parts)
 

@@ -10,7 +10,7 @@ _LOWER_IS_BETTER = frozenset(
 
 
 def lower_is_better(measure: str) -> bool:
-    """Whether a low value of a measure is the good one: `rank` (0 is the first), entropy, loss, surprise, a distance.
+    """Whether a low value of a `measure` is the good one: `rank` (0 is the first), entropy, loss, surprise, a distance.
 
     A measure is known by the words of its name, so "held-out loss" is one and "p_at_1" is none.
     """

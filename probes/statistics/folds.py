@@ -85,7 +85,7 @@ def halves(corpus: ParallelCorpus, seed: int) -> tuple[ParallelCorpus, ParallelC
 
 
 def take(corpus: ParallelCorpus, rows: Int[np.ndarray, " item"]) -> ParallelCorpus:
-    """The sentences of a corpus at some positions, with their ids, documents and labels."""
+    """The sentences of `corpus` at some positions (`rows`), with their ids, documents and labels."""
     return replace(
         corpus,
         sentences={code: tuple(texts[row] for row in rows) for code, texts in corpus.sentences.items()},

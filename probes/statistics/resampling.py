@@ -426,7 +426,7 @@ def _groups(n: int, clusters: Labels | None) -> tuple[np.ndarray, int]:
     if clusters is None:
         return np.arange(n), n
     if len(clusters) != n:
-        raise ValueError(f"got {len(clusters)} cluster names for {n} items, expected one an item.")
+        raise ValueError(f"got {len(clusters)} cluster names for {n} items, expected one per item.")
     names, groups = np.unique(np.asarray(clusters), return_inverse=True)
     return groups, len(names)
 

@@ -115,36 +115,36 @@ def best_set(
     drawn = mean(values[:, known], draws(len(values), resamples, seed, clusters)) - means[known]
     best, count = highest(means), len(values) if clusters is None else len(set(clusters))
     student = stats.t.ppf((1 + level) / 2, max(1, count - 1)) / stats.norm.ppf((1 + level) / 2)  # few items: wider
-    kept = []
-    for place, option in enumerate(known):
+    best_options = []
+    for column, option in enumerate(known):
         gaps = means[known] - means[option]
-        moved = drawn - drawn[:, place : place + 1]
+        moved = drawn - drawn[:, column : column + 1]
         error = moved.std(axis=0)
         certain = error <= 1e-12
         scale = np.where(certain, 1.0, error)
         largest = np.where(certain, 0.0, moved / scale).max(axis=1)
         worst = np.where(certain, np.where(gaps > 1e-12, np.inf, 0.0), gaps / scale).max()
         if option == best or worst <= student * np.quantile(largest, level):
-            kept.append(int(option))
-    return kept
+            best_options.append(int(option))
+    return best_options
 
 
-def runs_of(places: Sequence[int], names: Sequence[str]) -> str:
-    """Consecutive places as ranges of names: "3 to 5, 9".
+def ranges_in_words(indices: Sequence[int], names: Sequence[str]) -> str:
+    """Consecutive `indices` as ranges of names: "3 to 5, 9".
 
     Parameters
     ----------
-    places
+    indices
         Ascending indices into `names`.
     names
         Names of all options, in their order.
 
     Example
     -------
-    >>> from probes.statistics.selection import runs_of
-    >>> runs_of([0, 1, 2, 4], ["embed", "0", "1", "2", "3"])
+    >>> from probes.statistics.selection import ranges_in_words
+    >>> ranges_in_words([0, 1, 2, 4], ["embed", "0", "1", "2", "3"])
     'embed to 1, 3'
     """
-    breaks = [index for index in range(1, len(places)) if places[index] != places[index - 1] + 1]
-    parts = [places[start:stop] for start, stop in zip([0, *breaks], [*breaks, len(places)], strict=True)] if len(places) else []
+    breaks = [k for k in range(1, len(indices)) if indices[k] != indices[k - 1] + 1]
+    parts = [indices[start:stop] for start, stop in zip([0, *breaks], [*breaks, len(indices)], strict=True)] if len(indices) else []
     return ", ".join(names[part[0]] if len(part) == 1 else f"{names[part[0]]} to {names[part[-1]]}" for part in parts)

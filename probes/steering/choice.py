@@ -23,12 +23,12 @@ def candidates(layers: Sequence[str], count: int = CANDIDATES) -> tuple[str, ...
     ('0', '1')
     """
     blocks = [layer for layer in layers if layer != "embed"] or list(layers)
-    places = np.linspace(0, len(blocks) - 1, min(count, len(blocks))).round().astype(int)
-    return tuple(blocks[place] for place in places)
+    indices = np.linspace(0, len(blocks) - 1, min(count, len(blocks))).round().astype(int)
+    return tuple(blocks[index] for index in indices)
 
 
 def part(corpus: ParallelCorpus, count: int, seed: int) -> tuple[ParallelCorpus, ParallelCorpus]:
-    """Two corpora of other sentences (documents, where known): about `count` to choose on, and the rest to test on.
+    """Split `corpus` by sentence (by document, where known): about `count`, drawn by `seed`, to choose on, the rest to test on.
 
     Raises `ValueError` if nothing is left to test on.
     """

@@ -45,9 +45,10 @@ def fitted_edits(acts: Activations, kind: Kind, source: str, target: str) -> dic
 
 
 def random_edits(acts: Activations, kind: Kind, source: str, target: str, seed: int) -> dict[str, Edit]:
-    """A control for `fitted_edits` (same arguments): random vectors of the same norm, or subspaces of the same rank.
+    """A control for `fitted_edits` (same `acts, kind, source, target`): vectors of the same norm, or subspaces of the same rank.
 
-    `seed` draws them. Raises `ValueError` if there are fewer than three fitting sentences, which have no two halves that differ.
+    `seed` draws them at random. Raises `ValueError` if there are fewer than three fitting sentences, which have no two halves that
+    differ.
     """
     if len(acts) < 3:
         raise ValueError(f"got {len(acts)} fitting sentences, expected at least 3 for random directions.")
@@ -69,7 +70,10 @@ def random_edits(acts: Activations, kind: Kind, source: str, target: str, seed: 
 def random_differences(
     acts: Activations, languages: Sequence[str], count: int, seed: int
 ) -> dict[str, Float[Tensor, "draw d_model"]]:
-    """At each layer of `acts`, `count` differences between random halves of the sentences of some `languages` (see the module)."""
+    """At each layer of `acts`, `count` differences between random halves of the sentences of some `languages` (see the module).
+
+    `seed` draws the halves.
+    """
     generator = torch.Generator().manual_seed(seed)
     signs = torch.randint(0, 2, (count, len(languages) * len(acts)), generator=generator).float() * 2 - 1
     states = torch.cat([acts[code] - acts[code].mean(1, keepdim=True) for code in languages], dim=1)
@@ -77,7 +81,7 @@ def random_differences(
 
 
 def scaled(edits: dict[str, Edit], alpha: float) -> dict[str, Edit]:
-    """The same edits at strength `alpha`: they move the states by this multiple."""
+    """The same `edits` at strength `alpha`: they move the states by this multiple."""
     return {layer: partial(_scaled, edit=edit, alpha=alpha) for layer, edit in edits.items()}
 
 

@@ -22,6 +22,7 @@ def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], chosen: float, t
     """A panel per metric over the strength of the edit, with confidence intervals, and random directions at the chosen strength.
 
     `frame` is `SubspaceReport.summary()`; `names` maps each metric to the title of its panel; `chosen` is the tested strength.
+    `title` and `signature` stand above and under the figure.
     """
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
@@ -55,6 +56,7 @@ def choice_map(frame: pd.DataFrame, order: Sequence[str], title: str, signature:
     """A map of layers and strengths: the score by which they were chosen, and each part of it. The chosen cell is ringed.
 
     `frame` is `SubspaceReport.choice()`, the best first; `order` are the layers from first to last.
+    `title` and `signature` stand above and under the figure.
     """
     names = {"score": "score of the choice", "language": "in the language, no repetition", "fidelity": "fidelity (chrF++)"}
     figure = blank((2.4 + 2.9 * len(names), 1.9 + 0.3 * max(4, frame["alpha"].nunique())))
@@ -66,8 +68,8 @@ def choice_map(frame: pd.DataFrame, order: Sequence[str], title: str, signature:
         shown = range(0, len(columns), step)
         axes.set_xticks(list(shown), [columns[k].replace("embed", "emb") for k in shown], fontsize=7.5)
         axes.set_yticks(range(len(table)), [f"{alpha:g}" for alpha in table.index], fontsize=8)
-        place = (columns.index(frame["layer"].iloc[0]), table.index.get_loc(frame["alpha"].iloc[0]))
-        axes.scatter(*place, s=70, facecolors="none", edgecolors="#D55E00", linewidths=1.8)
+        chosen_cell = (columns.index(frame["layer"].iloc[0]), table.index.get_loc(frame["alpha"].iloc[0]))
+        axes.scatter(*chosen_cell, s=70, facecolors="none", edgecolors="#D55E00", linewidths=1.8)
         axes.set_title(text, fontsize=9, color=INK, loc="left")
         axes.set_xlabel("block", fontsize=9, color=INK)
         axes.spines[:].set_visible(False)

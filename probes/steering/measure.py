@@ -48,7 +48,7 @@ STRENGTHS = (1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Evaluation:
     """What is the same for every edit: the model, the fitting states, and how texts are written and judged."""
 
     model: TransformerBridge
@@ -171,7 +171,7 @@ def measure_steering(
     if draws < 1:
         raise ValueError(f"got {draws} random directions, expected at least 1 to compare with.")
     _check(acts, corpus, source, target, identify, strengths)
-    bench = _Bench(model, acts, source, target, kind, template, stop, max_new_tokens, identify)
+    evaluation = _Evaluation(model, acts, source, target, kind, template, stop, max_new_tokens, identify)
     options = [tuple(layers)] if layers else [(layer,) for layer in candidates(acts.layers)]
     for option in options:
         choose_rows(acts.layers, option)
@@ -179,10 +179,10 @@ def measure_steering(
     if len(options) * len(strengths) > 1:
         count = min(CHOOSING, max(1, len(corpus) // 3)) if choosing is None else choosing
         on, corpus = part(corpus, count, seed)
-        frames, tried = [_choose(bench, on, options, strengths)], len(on)
+        frames, tried = [_choose(evaluation, on, options, strengths)], len(on)
         best = choices(frames[0]).iloc[0]
         chosen, alpha = tuple(best["layer"].split(",")), float(best["alpha"])
-    bar, table = _test(bench, corpus, chosen, strengths, alpha, draws, seed)
+    bar, table = _test(evaluation, corpus, chosen, strengths, alpha, draws, seed)
     settings = {
         "kind": kind, "source": source, "target": target, "layers": list(chosen), "alpha": alpha, "draws": draws, "bar": bar,
         "order": [",".join(option) for option in options], "identified": identify is None, "fitted": len(acts),
@@ -214,30 +214,38 @@ def _check(
         raise ValueError(f"got {source} and {target}, which share a script, expected two scripts. For one script give `identify`.")
 
 
-def _choose(bench: _Bench, corpus: ParallelCorpus, options: Sequence[tuple[str, ...]], strengths: Sequence[float]) -> pd.DataFrame:
+def _choose(
+    evaluation: _Evaluation, corpus: ParallelCorpus, options: Sequence[tuple[str, ...]], strengths: Sequence[float]
+) -> pd.DataFrame:
     """The texts of every option (layers that are edited together) at every strength."""
-    judge, frames = bench.judge(corpus), []
+    judge, frames = evaluation.judge(corpus), []
     bar = judge.unrelated()
     with tqdm(total=len(options) * len(strengths), desc="choose", unit="edit") as progress:
         for option in options:
-            edits = bench.edits(option)
+            edits = evaluation.edits(option)
             for alpha in strengths:
-                frames.append(bench.attempt(judge, bar, edits, alpha).assign(layer=",".join(option)))
+                frames.append(evaluation.attempt(judge, bar, edits, alpha).assign(layer=",".join(option)))
                 progress.update()
     return _described(frames, corpus).assign(part="choose", direction=FITTED)
 
 
 def _test(
-    bench: _Bench, corpus: ParallelCorpus, layers: Sequence[str], strengths: Sequence[float], alpha: float, draws: int, seed: int
+    evaluation: _Evaluation,
+    corpus: ParallelCorpus,
+    layers: Sequence[str],
+    strengths: Sequence[float],
+    alpha: float,
+    draws: int,
+    seed: int,
 ) -> tuple[float, pd.DataFrame]:
     """The bar of plausibility, and the texts: unedited, edited at every strength, and under random edits at `alpha`."""
-    judge, edits = bench.judge(corpus), bench.edits(layers)
+    judge, edits = evaluation.judge(corpus), evaluation.edits(layers)
     bar = judge.unrelated()
     asked = [(FITTED, edits, strength) for strength in (0.0, *strengths)]
-    asked += [(f"random {draw}", bench.edits(layers, seed + draw), alpha) for draw in range(draws)]
+    asked += [(f"random {draw}", evaluation.edits(layers, seed + draw), alpha) for draw in range(draws)]
     frames = [
-        bench.attempt(judge, bar, own, strength).assign(direction=name, layer=",".join(layers))
-        for name, own, strength in tqdm(asked, desc=bench.kind, unit="edit")
+        evaluation.attempt(judge, bar, own, strength).assign(direction=name, layer=",".join(layers))
+        for name, own, strength in tqdm(asked, desc=evaluation.kind, unit="edit")
     ]
     return bar, _described(frames, corpus).assign(part="test")
 

@@ -21,7 +21,7 @@ METRICS = {
     "plausible": "of these plausible, of all texts",
     "repetition": "repeated 3-grams",
     "fidelity": "fidelity (chrF++)",
-    "surprise": "surprise (nats a token)",
+    "surprise": "surprise (nats per token)",
 }
 FITTED, FEWEST = "language", 6
 """Name of the fitted edit, and the fewest sentences with which anything is claimed: of fewer even equal signs are chance."""
@@ -41,6 +41,18 @@ class SubspaceReport(Report):
     target language and less than half is repetition; `plausible`, 1 if besides it surprises the unedited model less than
     translations of other sentences do; `fidelity`, chrF++ against the translation; `unrelated`, chrF++ against the translations of
     other sentences; `surprise`, the loss under the unedited model in nats per token.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from probes.statistics.folds import halves
+    >>> model, corpus = interp.load("bundled"), interp.read("cldr:names", languages=["eng_Latn", "zho_Hans"], limit=8)
+    >>> first, second = halves(corpus, seed=0)
+    >>> acts, texts = interp.capture(model, first, layers=["6"]), second.select(limit=2)
+    >>> options = {"alphas": [1.0], "draws": 1, "max_new_tokens": 2, "resamples": 10}
+    >>> report = probes.measure_steering(model, acts, texts, "eng_Latn", "zho_Hans", layers=["6"], **options)
+    >>> report.summary()["alpha"].unique().tolist(), len(report.choice())  # strengths on the test sentences; given, not chosen
+    ([0.0, 1.0], 0)
     """
 
     question: ClassVar[str] = "Does a direction or subspace determine the language that the model writes?"
@@ -79,13 +91,13 @@ class SubspaceReport(Report):
             "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
             "estimate": float(_middle(own)), "lower": float(lower), "upper": float(upper),
         }  # fmt: skip
-        found = self._random(random, weights) if random.shape[1] else None
-        row |= _interval("random", *(found or _NONE)) | {"random_highest": float(_middle(random).max()) if found else np.nan}
+        interval = self._random(random, weights) if random.shape[1] else None
+        row |= _interval("random", *(interval or _NONE)) | {"random_highest": float(_middle(random).max()) if interval else np.nan}
         if metric == "fidelity":
             other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
             baseline = (float(np.mean(other)), mean(other, weights))
         else:
-            baseline = found or _NONE
+            baseline = interval or _NONE
         excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
         gain = _interval("gain", float(_middle(own - unedited)), mean(own - unedited, weights))
         return row | {"baseline": baseline[0]} | excess | gain
@@ -96,11 +108,11 @@ class SubspaceReport(Report):
         A resample of k directions varies too little by sqrt((k - 1) / k), which is made up for.
         """
         count = values.shape[1]
-        each = mean(values, weights)  # [resample direction]
+        means = mean(values, weights)  # [resample direction]
         picked = draws(count, len(weights), self.settings["seed"] + 1) / count
-        middle = each.mean(axis=1)
+        middle = means.mean(axis=1)
         stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-        return float(_middle(values).mean()), middle + stretch * ((picked * each).sum(axis=1) - middle)
+        return float(_middle(values).mean()), middle + stretch * ((picked * means).sum(axis=1) - middle)
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
@@ -126,7 +138,7 @@ class SubspaceReport(Report):
         rows = self._summary.set_index(["metric", "alpha"])
         alpha = self.settings["alpha"]
         names = [language(self.settings[side]).name.partition(" (")[0] for side in ("source", "target")]
-        at, before = (rows.xs(each, level="alpha") for each in (alpha, 0.0))
+        at, before = (rows.xs(strength, level="alpha") for strength in (alpha, 0.0))
         hits = at.loc["language"]
         start = f"{_DONE[self.settings['kind']].format(source=names[0], target=names[1])} {_where(self.settings['layers'])}"
         share = f"{hits['estimate']:.0%} of texts, random directions {hits['random']:.0%} (n={hits['n']})"
@@ -155,14 +167,14 @@ class SubspaceReport(Report):
         return f"{what} chosen on {table['n'].iloc[0]} other sentences, of {layers} x {alphas} (layers x strengths)."
 
     def _cost(self, at: pd.DataFrame, before: pd.DataFrame) -> str:
-        said, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
-        sure = said["excess_lower"] > 0 and self._independent() >= FEWEST
-        kept = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
+        fidelity, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
+        sure = fidelity["excess_lower"] > 0 and self._independent() >= FEWEST
+        meaning = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
         return (
             f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
-            f"{self.settings['bar']:.1f} nats a token). Fidelity: chrF++ {_span(said, 'estimate', 'lower', 'upper')}, against "
-            f"translations of other sentences {said['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}: {kept}. "
-            f"Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
+            f"{self.settings['bar']:.1f} nats per token). Fidelity: chrF++ {_span(fidelity, 'estimate', 'lower', 'upper')}, "
+            f"against translations of other sentences {fidelity['baseline']:.2f}, unedited {before.loc['fidelity', 'estimate']:.2f}"
+            f": {meaning}. Repeated 3-grams: {repeated['estimate']:.2f} (unedited {before.loc['repetition', 'estimate']:.2f})."
         )
 
     def figures(self) -> dict[str, Figure]:

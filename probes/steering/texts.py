@@ -24,7 +24,7 @@ MOSTLY, ORDER, SHIFTS = 0.5, 3, 5
 
 
 def repetition(text: str, code: str) -> float:
-    """The share of a text's 3-grams that occurred in it before: 1 - distinct 3-grams / 3-grams.
+    """The share of the 3-grams of `text` that occurred in it before: 1 - distinct 3-grams / 3-grams.
 
     The units are words, or characters where the script of the language `code` is written without spaces; case and punctuation do
     not count. 0 where there is no 3-gram.
@@ -32,8 +32,8 @@ def repetition(text: str, code: str) -> float:
     >>> repetition("动动动动动动", "zho_Hans"), repetition("the cat, the cat, the cat", "eng_Latn")
     (0.75, 0.5)
     """
-    found = units(text, code)
-    grams = [tuple(found[k : k + ORDER]) for k in range(len(found) - ORDER + 1)]
+    words = units(text, code)
+    grams = [tuple(words[k : k + ORDER]) for k in range(len(words) - ORDER + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
@@ -68,16 +68,16 @@ class Judge:
         return float(np.mean(self.surprise([gap + other for other in others])))
 
     def surprise(self, texts: Sequence[str]) -> np.ndarray:
-        """The loss of each text after its prompt, in nats per token; NaN for an empty text."""
+        """The loss of each of `texts` after its prompt, in nats per token; NaN for an empty text."""
         written = [row for row, text in enumerate(texts) if text.strip()]
-        found = np.full(len(texts), np.nan)
+        losses = np.full(len(texts), np.nan)
         if written:
             scores = score(self.model, [self.prompts[row] for row in written], [texts[row] for row in written])
-            found[written] = -np.array(scores.log_probs) / np.array(scores.tokens)
-        return found
+            losses[written] = -np.array(scores.log_probs) / np.array(scores.tokens)
+        return losses
 
     def judge(self, texts: Sequence[str], bar: float) -> pd.DataFrame:
-        """One row per text: `text, identified, repetition, language, fidelity, unrelated, surprise, plausible`.
+        """One row per text of `texts`: `text, identified, repetition, language, fidelity, unrelated, surprise, plausible`.
 
         `identified` is 1 in the target language. `language` is 1 if besides less than half of its 3-grams are repeated, and
         `plausible` if besides its surprise is below `bar`. `fidelity` is chrF++ against the translation, and `unrelated` the mean

@@ -56,7 +56,7 @@ class AnswerReport(Report):
         return tuple(self.settings["metrics"])
 
     def summary(self) -> pd.DataFrame:
-        """One row a language and metric, and the mean over languages (`language` "mean").
+        """One row per language and metric, and the mean over languages (`language` "mean").
 
         95 % confidence intervals are percentile bootstrap over items, with the same resamples for every language.
         """
@@ -82,6 +82,7 @@ class AnswerReport(Report):
         return self.table[column].to_numpy(dtype=float).reshape(self.table["language"].nunique(), -1).T
 
     def verdict(self) -> str:
+        """Every metric with its confidence interval and baseline, over all languages."""
         several = self.table["language"].nunique() > 1
         rows = self._summary[self._summary["language"] == "mean"] if several else self._summary
         parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} {bracketed(row.lower, row.upper, '.3f')} (baseline {row.baseline:.3f})"
@@ -93,7 +94,7 @@ class AnswerReport(Report):
         return f"Over {main['n']} questions in {where}: {'; '.join(parts)}.{caveat}"
 
     def figures(self) -> dict[str, Figure]:
-        """The score of every language beside its baseline; one figure a metric."""
+        """The score of every language beside its baseline; one figure per metric."""
         frame = self._summary[self._summary["language"] != "mean"]
         return {name: score_dots(frame[frame["metric"] == name], f"{self.question[:-1]}: {_LABELS[name]}", _LABELS[name],
                                  str(self.signature)) for name in self.metrics}  # fmt: skip
@@ -141,7 +142,7 @@ def measure_answers(
     Returns
     -------
     AnswerReport
-        One row a language and question.
+        One row per language and question.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Figures of scores of written answers: a map of translation directions, and a score a language beside its baseline."""
+"""Figures of scores of written answers: a map of translation directions, and a score per language beside its baseline."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def score_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, lin
     Parameters
     ----------
     frame
-        A row each: `estimate, lower, upper, baseline` and the column that `line` names.
+        One row per mark: `estimate, lower, upper, baseline` and the column that `line` names.
     title
         Headline of the figure.
     xlabel

@@ -57,7 +57,7 @@ def measure_translation(
         tuning for a tuned model.
     metrics
         What to score, the main metric first. "exact": exact match. "chrf": chrF++. "bleu", "spbleu": BLEU over words or FLORES-200
-        tokens. "nll": negative log-likelihood of the reference in nats a character, so that languages and tokenizers compare.
+        tokens. "nll": negative log-likelihood of the reference in nats per character, so that languages and tokenizers compare.
         "script": share of outputs in the target's script. "identified": share that `identifier` takes for the target language.
     shots
         Items shown first with their translations: the first of one shuffled order, the same in every direction, not tested.
@@ -75,7 +75,7 @@ def measure_translation(
     Returns
     -------
     TranslationReport
-        One row a direction and item.
+        One row per direction and item.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def _item_values(
 
 
 def _nll(model: TransformerBridge, prompts: Sequence[str], answers: Sequence[str]) -> np.ndarray:
-    """Negative log-likelihood of each answer after its prompt, in nats a character."""
+    """Negative log-likelihood of each answer after its prompt, in nats per character."""
     likelihood = np.asarray(score(model, list(prompts), list(answers)), dtype=float)
     return -likelihood / np.array([max(1, len(answer.strip())) for answer in answers])
 

@@ -28,7 +28,7 @@ def contains_repeat(text: str, code: str) -> bool:
 
 
 def is_lost(outputs: Sequence[str], source: str, target: str, judge: Judge) -> list[bool]:
-    """Whether each output is in neither the `target` nor the `source` language with both its halves, as `judge` says.
+    """Whether each of `outputs` is in neither the `target` nor the `source` language with both its halves, as `judge` says.
 
     Faults: an output wholly in the source language counts as not lost. Halves are cut at spaces, so a Chinese text, or one of a
     single word, has an empty first half and is in no language. All that is no letter, digit or space is deleted first, and with
@@ -46,7 +46,9 @@ def is_lost(outputs: Sequence[str], source: str, target: str, judge: Judge) -> l
 def has_lengths(
     outputs: Sequence[str], references: Sequence[str], code: str, below: float | None = None, above: float | None = None
 ) -> list[bool]:
-    """Whether each output, in the language `code`, has fewer words than `below` times its reference, or more than `above` times.
+    """Whether each of `outputs`, in the language `code`, is under `below`, or over `above`, times as long as its reference.
+
+    Lengths are numbers of words, those of `references` too.
 
     Fault: characters are counted in Chinese only, so a Japanese or Thai sentence is one word.
     """

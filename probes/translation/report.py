@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CORPUS_SCORES: tuple[Overlap, ...] = get_args(Overlap)
-LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats a character",
+LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats per character",
            "script": "share in the target's script", "identified": "share identified as the target"}  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class TranslationReport(Report):
         return tuple(self.settings["metrics"])
 
     def summary(self) -> pd.DataFrame:
-        """One row a direction and metric, and the mean over directions (`source` and `target` "mean").
+        """One row per direction and metric, and the mean over directions (`source` and `target` "mean").
 
         95 % confidence intervals are percentile bootstrap over items, or documents where the corpus names them, with the same
         resamples for every direction.
@@ -106,6 +106,7 @@ class TranslationReport(Report):
         return rows[(rows["metric"] == metric) & (rows["source"] != "mean")]
 
     def verdict(self) -> str:
+        """Every metric with its confidence interval and baseline, over all directions, and the errors."""
         directions = self.matrix().notna().to_numpy().sum()
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
         parts = [f"{LABELS[row.metric]} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
@@ -115,7 +116,7 @@ class TranslationReport(Report):
         return f"Over {main['n']} items, {where}: {'; '.join(parts)}."
 
     def figures(self) -> dict[str, Figure]:
-        """A map where there are several sources and targets, else a score for each direction; one figure a metric."""
+        """A map where there are several sources and targets, else a score for each direction; one figure per metric."""
         figures = {}
         for name in self.metrics:
             rows = self._directions(name).assign(direction=lambda frame: frame["source"] + " > " + frame["target"])

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def normalise(text: str) -> str:
-    """A text without differences of width, case, punctuation and spacing."""
+    """`text` without differences of width, case, punctuation and spacing."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join("".join(" " if unicodedata.category(letter)[0] == "P" else letter for letter in folded).split())
 

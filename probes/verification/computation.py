@@ -10,7 +10,7 @@ import torch
 from transformers import GenerationConfig
 
 from interp.generation.generate import greedy
-from interp.generation.plain import shortfalls
+from interp.generation.uncached import shortfalls
 from interp.interventions.edits import Transplant, record, tokens_of
 from interp.interventions.grid.cells import new_cache
 from interp.interventions.grid.grid import FAST, Grid, Item, Method, measure_grids, shortest_window

@@ -185,10 +185,10 @@ def test_runs_of_one_question_stand_together_in_whatever_order_they_come(runs, t
 
 
 def test_a_long_summary_is_cut_to_the_highest_layer_of_each(runs):
-    rows, left_out = read_finished(runs[0]).brief()
+    rows, shown = read_finished(runs[0]).brief()
     assert list(rows["layer"]) == ["7"] * 4
     assert list(rows) == ["layer", "language", "estimate", "lower", "upper", "n", "baseline"], "one metric alone needs no name"
-    assert left_out == "the highest layer of each; all 36 rows in summary.csv"
+    assert shown == "Shown: best layer per row group. All 36 rows: summary.csv"
 
 
 def test_the_best_layer_of_a_rank_is_its_lowest(runs):
@@ -196,9 +196,9 @@ def test_the_best_layer_of_a_rank_is_its_lowest(runs):
     metric = pd.unique(finished.summary["metric"])[0]
     layers = {name: rows.set_index("layer")["estimate"] for name, rows in finished.summary.groupby("language")}
     for named in ("rank", "held-out loss", "entropy"):
-        rows, left_out = replace(finished, summary=finished.summary.replace({metric: named})).brief()
+        rows, shown = replace(finished, summary=finished.summary.replace({metric: named})).brief()
         assert {row.language: row.layer for row in rows.itertuples()} == {name: curve.idxmin() for name, curve in layers.items()}
-        assert f"the lowest of {named}" in left_out
+        assert f"(lowest {named})" in shown
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,11 @@ class Cells:
         return [block for block in self.block.unique().tolist() if block >= 0]
 
     def part(self, start: int, stop: int) -> Cells:
+        """The cells from `start` to before `stop`, of all items."""
         return Cells(self.donors, self.source[start:stop], self.block[start:stop], self.transplant)
 
     def of_item(self, item: int) -> Cells:
+        """All cells of one `item`."""
         return Cells(self.donors[item : item + 1], self.source, self.block, self.transplant)
 
 
@@ -68,7 +70,7 @@ class Prefix(NamedTuple):
 
 @torch.no_grad()
 def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, windows: bool) -> Prefix:
-    """Read everything before the last token of each prompt into a cache.
+    """Read everything before the last token of each of `prompts` into a cache of `model`.
 
     `windows` keeps the cache as the model makes it, with sliding windows cut; without, every key stays.
     """
@@ -92,7 +94,7 @@ def _stop(activation: Tensor, hook: object) -> None:
 
 
 def new_cache(model: TransformerBridge) -> DynamicCache:
-    """An empty cache as the model would make it, sliding windows cut."""
+    """An empty cache as `model` would make it, sliding windows cut."""
     return DynamicCache(config=original(model).config)
 
 
@@ -118,6 +120,7 @@ class Greedy:
         self.take(logits)
 
     def take(self, logits: Float[Tensor, "row vocab"]) -> None:
+        """Append the most probable token of every row of `logits`. Raises `ValueError` where one is not finite."""
         check_finite(logits, lambda row, _: f"transplant: a logit at step {len(self.tokens)} of row {row}")
         best = logits.float().topk(2, dim=-1)
         token = best.indices[:, 0].clone()
@@ -130,10 +133,12 @@ class Greedy:
 
     @property
     def steps(self) -> int:
+        """The number of tokens generated per row."""
         return len(self.tokens)
 
     @property
     def finished(self) -> bool:
+        """Whether every row has ended."""
         return bool(self.done.all())
 
     def result(self, steps: int) -> tuple[Int[Tensor, "row token"], Float[Tensor, " row"]]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def naive(model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, tails: Tails) -> Scored:
-    """One forward of the whole prompt a cell, and one more a continuation of several tokens."""
+    """One forward of `model` on the whole prompt (of `prompts`) per cell of `cells`, and one more per continuation (of `tails`) of
+    several tokens.
+    """
     logits, scores = [], []
     for item, prompt in enumerate(prompts):
         own = cells.of_item(item)
@@ -52,8 +54,8 @@ def _naive_tails(
 def naive_forward(model: TransformerBridge, ids: Sequence[int], cells: Cells, cell: int, length: int | None = None) -> Tensor:
     """The logits `[token vocab]` at the last token of a prompt and at all behind it, in one forward without a cache.
 
-    `ids` are the prompt and what follows it, `length` the tokens of the prompt alone (all, where none is given); the cell writes
-    at the prompt's last token.
+    `ids` are the prompt and what follows it, `length` the tokens of the prompt alone (all, where none is given); the `cell` (its
+    index in `cells`) writes at the last token of the prompt in `model`.
     """
     batch = pad(model, [ids])
     where = (torch.tensor([0]), torch.tensor([(length or len(ids)) - 1]))
@@ -74,7 +76,10 @@ def _transplant_hooks(cells: Cells, cell: int, where: tuple[Tensor, Tensor]) -> 
 def naive_generate(
     model: TransformerBridge, prompts: Sequence[Sequence[int]], cells: Cells, steps: int, stops: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`: a forward of everything a token."""
+    """Greedy continuations `[item cell token]` and the smallest top-2 margin met `[item cell]`: a forward of everything per token.
+
+    `model` continues each of `prompts` under each of `cells` by at most `steps` tokens, up to one of `stops` (ids).
+    """
     tokens, margins = [], []
     for item, prompt in enumerate(prompts):
         for cell in range(len(cells)):

@@ -2,7 +2,7 @@
 
 A lane is a row of the batch with its own copy of the prefix; it holds `width` cells side by side, each of which sees the
 prefix and its own tokens. That takes a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows
-ignore. The batched form has a lane a cell and needs neither: ordinary causal decoding, which every architecture can do.
+ignore. The batched form has a lane per cell and needs neither: ordinary causal decoding, which every architecture can do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Where each cell stands: `lanes` an item, `width` cells a lane; what is left over in the last lane is filled with
+    """Where each cell stands: `lanes` per item, `width` cells per lane; what is left over in the last lane is filled with
     copies of the last cell and thrown away. `plain` lanes hold one cell each, read causally."""
 
     items: int
@@ -36,26 +36,28 @@ class Lanes:
 
     @property
     def width(self) -> int:
+        """Cells per lane."""
         return math.ceil(self.cells / self.lanes)
 
     @property
     def rows(self) -> int:
+        """Rows of the batch: every lane of every item."""
         return self.items * self.lanes
 
-    def place(self, cells: Tensor, nodes: int = 1) -> tuple[Tensor, Tensor]:
-        """Row and column of the first node of the given cells, in every item: two `[item cell]`."""
+    def locate(self, cells: Tensor, nodes: int = 1) -> tuple[Tensor, Tensor]:
+        """Row and column of the first of the `nodes` of each of `cells`, in every item: two `[item cell]`."""
         device = cells.device
         row = torch.arange(self.items, device=device)[:, None] * self.lanes + cells[None] // self.width
         return row, (cells[None] % self.width * nodes).expand_as(row)
 
     def scatter(self, values: Tensor) -> Tensor:
-        """`[item*cell]` to `[row width]`, the inverse of `gather`."""
+        """`values` from `[item*cell]` to `[row width]`, the inverse of `gather`."""
         spare = self.lanes * self.width - self.cells
         values = values.reshape(self.items, self.cells)
         return torch.cat([values, values[:, -1:].expand(-1, spare)], dim=1).reshape(self.rows, self.width)
 
     def gather(self, values: Tensor) -> Tensor:
-        """`[row width ...]` back to `[item cell ...]`."""
+        """`values` from `[row width ...]` back to `[item cell ...]`."""
         return values.reshape(self.items, self.lanes * self.width, *values.shape[2:])[:, : self.cells]
 
 
@@ -68,7 +70,7 @@ class Seen(TypedDict):
 
 @dataclass(frozen=True)
 class Tree:
-    """The tokens a cell reads: the last of the prompt, then the continuations branching from it. `seen[i, j]` where token
+    """The tokens that a cell reads: the last of the prompt, then the continuations branching from it. `seen[i, j]` where token
     i looks at token j; `depth` how far behind the prompt's last token each stands."""
 
     tokens: Tensor
@@ -81,8 +83,10 @@ class Tree:
 
 
 def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
-    """One tree an item; options that begin alike share their first nodes. `ends[option]` lists (node, next token): which node
-    says which token of that option."""
+    """One tree per item: the `last` token of the prompt, then the `tails` (options), of which those that begin alike share nodes.
+
+    `ends[option]` lists (node, next token): which node predicts which token of that option.
+    """
     tokens, depth, parents, ends = [last], [0], [-1], []
     node_after: dict[tuple[int, int], int] = {}
     for tail in tails:
@@ -104,7 +108,7 @@ def grow_tree(last: int, tails: Sequence[Sequence[int]]) -> Tree:
 
 
 def fill_tree(tree: Tree, nodes: int) -> Tree:
-    """The same tree with idle nodes behind it, so that the trees of all items have one size."""
+    """`tree` with idle nodes behind it, `nodes` in all, so that the trees of all items have one size."""
     idle = nodes - len(tree)
     seen = torch.eye(nodes, dtype=torch.bool)
     seen[: len(tree), : len(tree)] = tree.seen
@@ -114,7 +118,10 @@ def fill_tree(tree: Tree, nodes: int) -> Tree:
 
 @torch.no_grad()
 def packed(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: Tails, *, batched: bool = False) -> Scored:
-    """Next-token logits and continuation scores of every cell, in one call (batched: one call a continuation)."""
+    """Next-token logits and continuation scores of every cell, in one call (`batched`: one call per continuation).
+
+    `model` goes on from `prefix`, what it has read before the last token, under `cells`; `tails[item]` are the continuations.
+    """
     items, longest = len(prefix.last), max(map(len, tails))
     if not batched or longest == 0:
         return Scored(*_read_trees(model, prefix, cells, tails, batched))
@@ -158,7 +165,7 @@ def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
     for block in cells.blocks:
         in_block = (cells.block == block).nonzero()[:, 0]
         donors = cells.donors[:, cells.source[in_block]]
-        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.place(in_block, nodes), donors)))
+        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.locate(in_block, nodes), donors)))
     return hooks
 
 
@@ -167,7 +174,7 @@ def _writer(cells: Cells, where: tuple[Tensor, Tensor], donors: Tensor) -> Hook:
 
 
 def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype, step: int = 0) -> Seen:
-    """Mask and positions of the tokens read at one step: at step 0 the trees, later one token a cell."""
+    """Mask and positions of the tokens read at one step: at step 0 the trees, later one token per cell."""
     before = prefix.mask.repeat_interleave(lanes.lanes, 0)
     if lanes.plain:
         return {"attention_mask": torch.cat([before, before.new_ones(lanes.rows, len(trees[0]) + step)], dim=1)}
@@ -183,11 +190,12 @@ def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype,
 
 
 def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """A boolean `[row query key]` as the mask that is added to the scores, `[row 1 query key]`."""
+    """`visible`, a boolean `[row query key]`, as the mask of `dtype` that is added to the scores, `[row 1 query key]`."""
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
 
 
 def dtype_of(model: TransformerBridge) -> torch.dtype:
+    """The type of the weights of `model`."""
     return next(model.original_model.parameters()).dtype
 
 
@@ -195,7 +203,10 @@ def dtype_of(model: TransformerBridge) -> torch.dtype:
 def packed_generate(
     model: TransformerBridge, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int], *, batched: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Greedy continuations `[item cell token]` of every cell and the smallest top-2 margin met `[item cell]`."""
+    """Greedy continuations `[item cell token]` of every cell and the smallest top-2 margin met `[item cell]`.
+
+    `model` goes on from `prefix` under `cells` by at most `steps` tokens, up to one of `stops` (ids); `batched`: a lane per cell.
+    """
     count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, batched)
     trees = [grow_tree(int(last), ()) for last in prefix.last]
@@ -210,7 +221,7 @@ def packed_generate(
 
 
 def lanes_for(cells: int, load: int, length: int) -> int:
-    """How many lanes cost least: each copies a prefix of this length, each cell in a lane is scored against the whole lane.
+    """How many lanes for `cells` cost least: each copies a prefix of this `length`, each cell is scored against its whole lane.
 
     Copying a key costs about twelve times scoring it. `load` is how many steps follow, of which half are there on average, or
     twice the square of the tokens that each cell reads in one step.

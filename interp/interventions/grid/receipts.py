@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from interp.generation.plain import shortfalls
+from interp.generation.uncached import shortfalls
 from interp.interventions.edits import Transplant
 from interp.interventions.grid.cells import Cells
 from interp.interventions.grid.naive import naive, naive_forward
@@ -34,8 +34,9 @@ def check_cells(
 ) -> None:
     """Compute some cells of some grids again. Raises `ReceiptError` where one is off, however the grid came: fast, or from disk.
 
-    `grids` by item; `carried(item, source)` gives the donor `[1 1 d]` of an item recorded alone; `blocks` are the source and
-    target blocks of the axes of a grid.
+    `grids` by item, computed by `model` from target `prompts`, the `asks` (one per item) and the `transplant`;
+    `donor_states(item, source)` gives the donor `[1 1 d]` of an item recorded alone; `blocks` are the source and target blocks of
+    the axes of a grid.
     """
     kind, off, items = "transplant cells", [], sorted(grids)
     sources, targets = blocks

@@ -113,6 +113,9 @@ def reduce(
 ) -> tuple[Tensor, Tensor]:
     """The score of every cell `[cell ...]`, and how near each decision was to a tie `[cell]` (inf where nothing is decided).
 
+    `question` says which score, from the next-token `logits` of the cells, the log-probabilities of the options (`tails`), and the
+    logits of the untouched run (`clean`).
+
     Raises `ValueError` where a logit is not finite.
     """
     check_finite(logits, lambda cell, _: f"transplant: a logit of cell {cell} (0 is the untouched run)")
@@ -139,6 +142,6 @@ def reduce(
 
 
 def difference(values: Float[Tensor, "cell option"], gold: int) -> Float[Tensor, " cell"]:
-    """The right option against the best wrong one."""
+    """The score in `values` of the right option (`gold`) minus that of the best wrong one."""
     wrong = torch.arange(values.shape[1], device=values.device) != gold
     return values[:, gold] - values[:, wrong].amax(1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], cells: Cells) -> Tensor:
-    """Next-token logits of every cell, `[item cell vocab]`.
+    """Next-token logits of `model` in every cell, `[item cell vocab]`.
 
     `read` is what the prompt still has to be read, ids and mask `[item token]`: all of it where `prefix` is empty, else its
     last token. `cells` must be sorted by block.

@@ -68,7 +68,7 @@ def _numbers(settings: Mapping[str, object], inside: str = "") -> Iterator[tuple
 def _wanted(key: str, value: Any) -> str:
     """What is expected of a value of that name; empty where it is such a value."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or isinstance(value, list | tuple):  # some families give a list, one value a layer
+    if value is None or isinstance(value, list | tuple):  # some families give a list, one value per layer
         return ""
     if key in _COUNTS:
         return "" if not number or value >= 1 else "a whole number from 1"
@@ -90,7 +90,7 @@ def _check_heads(settings: Mapping[str, Any], name: str) -> None:
 
 
 def check_names(config: PreTrainedConfig, name: str) -> None:
-    """Raises `ValueError` where a configuration names a rotary embedding or an activation that transformers does not have."""
+    """Raises `ValueError` where the `config` of model `name` asks for a rotary embedding or activation that transformers lacks."""
     text = config.get_text_config()
     rope = getattr(text, "rope_parameters", None) or {}
     parts = (rope, *(section for section in rope.values() if isinstance(section, Mapping)))
@@ -131,7 +131,7 @@ def stored_architecture(config: PreTrainedConfig, name: str) -> str:
 
 
 def live_architecture(model: PreTrainedModel, name: str) -> str:
-    """The architecture of a model in memory: the nearest class of it that TransformerLens has, whatever its configuration says.
+    """The architecture of a `model` in memory: the nearest class of it that TransformerLens has, whatever its configuration says.
 
     `name` is for the error. Raises `ValueError` where there is none, or where it is no causal language model.
     """

@@ -26,9 +26,11 @@ def plan_placement(
 ) -> dict[str, object]:
     """Options for `from_pretrained` where the weights cannot simply be read and moved to one device; mostly none.
 
-    "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer; without a
-    GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is put
-    where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
+    `kind` is the class that loads `config` in `dtype`.
+
+    `device` "auto" and None: a model that the freest GPU cannot hold is split over all that this process sees, layer by layer;
+    without a GPU, what memory cannot hold stays in the checkpoint on disk, and every forward reads it anew. A quantised model is
+    put where it belongs while it is read. Raises `ValueError` where a part would have to lie beside the GPUs.
     """
     if device not in (None, "auto"):
         return _on_one(config, device)
@@ -64,7 +66,7 @@ def _beside_disk(size: int) -> dict[str, object]:
 
 
 def weight_bytes(kind: type[_BaseAutoModelClass], config: PreTrainedConfig, dtype: torch.dtype | None) -> int:
-    """How many bytes the weights take, from the configuration alone; 0 where it describes no model."""
+    """How many bytes the weights of a `kind` of model take in `dtype`, from its `config` alone; 0 where it describes none."""
     try:
         with torch.device("meta"):
             empty = kind.from_config(config)
@@ -76,7 +78,7 @@ def weight_bytes(kind: type[_BaseAutoModelClass], config: PreTrainedConfig, dtyp
 
 
 def quantisation(config: object) -> str:
-    """How the weights of a checkpoint are quantised, as its configuration names it ("bitsandbytes", "gptq"); "" where not."""
+    """How the weights of a checkpoint are quantised, as its `config` names it ("bitsandbytes", "gptq"); "" where not."""
     settings = getattr(config, "quantization_config", None) or {}
     method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
     return str(getattr(method, "value", method) or "")

@@ -79,7 +79,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files of weights of a folder, as its index names them where it has one."""
+    """The files of weights of a `folder`, as its index names them where it has one."""
     index, names = folder / "model.safetensors.index.json", {"model.safetensors"}
     if index.is_file():
         weights = _read_json(index).get("weight_map")

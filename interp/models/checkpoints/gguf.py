@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_gguf(name: str | Path) -> Path | None:
-    """The GGUF file that a path names: the file itself, or the only one of a folder without a config.json. None if there is none.
+    """The GGUF file at the path `name`: the file itself, or the only one of a folder without a config.json; else None.
 
     Raises `ValueError` for a folder with several such files.
     """

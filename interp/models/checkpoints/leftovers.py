@@ -33,7 +33,7 @@ class Stored:
 
 
 def stored_tensors(files: Iterable[Path]) -> dict[str, Stored]:
-    """Every tensor of some safetensors files by its name; only their headers are read."""
+    """Every tensor of some safetensors `files` by its name; only their headers are read."""
     tensors = {}
     for path in files:
         with safe_open(path, framework="pt") as file:

@@ -8,7 +8,7 @@ from huggingface_hub import errors
 
 
 def unreachable(name: str, revision: str | None, error: BaseException) -> OSError | ValueError | None:
-    """Why a hub name gave nothing, found along the chain of causes; None where the hub is not to blame."""
+    """Why a hub `name` at a `revision` gave nothing, from the causes of `error`; None where the hub is not to blame."""
     if Path(name).is_dir():
         return None
     at = f"model {name!r}" + (f" at revision {revision!r}" if revision else "")
@@ -39,4 +39,5 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 
 def brief(error: BaseException) -> str:
+    """The text of `error` on one line, at most 200 characters; its type if it has no text."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -86,17 +86,17 @@ def _check_used(model: PreTrainedModel, unused: set[str], stored: dict[str, Stor
 def _check_digits(model: PreTrainedModel, stored: dict[str, Stored], name: str) -> None:
     """Raises where most weights were stored in more digits than the configuration says, so that loading rounds them."""
     sizes: Counter[str] = Counter()
-    for each in stored.values():
-        if each.dtype in _FLOATS:
-            sizes[each.dtype] += prod(each.shape)
+    for tensor in stored.values():
+        if tensor.dtype in _FLOATS:
+            sizes[tensor.dtype] += prod(tensor.shape)
     if not sizes or quantisation(model.config):
         return
     most = _FLOATS[sizes.most_common(1)[0][0]]
     if torch.promote_types(most, model.dtype) != model.dtype:
-        says, holds = (str(each).removeprefix("torch.") for each in (model.dtype, most))
+        configured, actual = (str(dtype).removeprefix("torch.") for dtype in (model.dtype, most))
         raise ValueError(
-            f"model {name!r}: got {says} in its config.json, expected {holds}, the dtype of its weights. "
-            f"Give dtype {holds!r} to keep full precision, or {says!r} to round."
+            f"model {name!r}: got {configured} in its config.json, expected {actual}, the dtype of its weights. "
+            f"Give dtype {actual!r} to keep full precision, or {configured!r} to round."
         )
 
 

@@ -57,6 +57,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
+        """Whether the difference is within the tolerance, or the check was skipped."""
         return bool(self.skipped) or self.difference <= self.tolerance
 
 

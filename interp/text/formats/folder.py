@@ -94,7 +94,7 @@ def read_one(path: Path, code: str, name: str, limit: int | None, split: str | N
 
 
 def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[str, tuple[str, ...]]:
-    """The first `limit` lines of every file, by language. Raises `ValueError`, naming the line, if they are not parallel."""
+    """The first `limit` lines of the `files` of every language. Raises `ValueError`, with `name`, if they are not parallel."""
     texts = {code: tuple(text for _, text in islice(lines(path), limit)) for code, path in files.items()}
     empty = {code: [number for number, text in enumerate(lines_of, 1) if not text.strip()] for code, lines_of in texts.items()}
     counts = {code: len(texts[code]) - len(empty[code]) for code in texts}

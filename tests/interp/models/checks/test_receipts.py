@@ -14,8 +14,8 @@ from interp.activations import capture as capturing
 from interp.generation import generate as generating
 from interp.generation import score as scoring
 from interp.generation.generate import generate
-from interp.generation.plain import shortfalls
 from interp.generation.score import choose, score
+from interp.generation.uncached import shortfalls
 from interp.interventions import patching
 from interp.interventions.grid import grid as grids
 from interp.interventions.grid import items
