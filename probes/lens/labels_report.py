@@ -125,8 +125,8 @@ class LabelLensReport(Report):
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
         answer = (
             f"Asked for {asked} labels in {len(languages)} languages, the model is right in {whole['estimate']:.2f} of items, "
-            f"{better} chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, the most frequent "
-            f"label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
+            f"{better} chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, "
+            f"the most frequent label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:
