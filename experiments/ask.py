@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
+from experiments.runs.plan import announce, show_plan
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
+    if settings.plan:
+        show_plan(settings.resolved())
+        return
     shard = Shard.of(settings.shard)
     if shard.count == 1:
         show(answer(settings))
@@ -84,6 +88,7 @@ def _finish(settings: Settings) -> Path:
             if new:
                 write_started(settings)
             _log.info("asking %s", settings.asked())
+            announce(settings)
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
             with collected(settings.seed) as receipts:
                 report = run(settings)
