@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelTask
     from probes.report import Report
@@ -68,7 +68,7 @@ def run(settings: AnswerSettings) -> Report:
 
 def work(settings: AnswerSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: in every language the options are scored and answers written."""
-    from experiments.runs.measuring import answered
+    from experiments.costs.measuring import answered
 
     return answered(
         model,

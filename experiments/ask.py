@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from experiments.costs.plan import announce, show_plan
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
-from experiments.runs.plan import announce, show_plan
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started

@@ -12,7 +12,7 @@ from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus
     from probes.directions.cells import PairText
@@ -171,13 +171,22 @@ def run(settings: DirectionsSettings) -> DirectionReport:
 
 def work(settings: DirectionsSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every model is tuned and asked in every direction; states are read before and after."""
-    from experiments.runs.measuring import captured
-    from experiments.runs.sweeping import swept
+    from experiments.costs.measuring import captured
+    from experiments.costs.sweeping import swept
 
-    study, works = settings.study(), list[Work]()
-    asked = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
+    works: list[Work] = []
+    study = settings.study()
     for (keep, shots), jobs in groupby(study.jobs(), key=lambda job: (job.keep, job.shots)):
-        works += swept(model, [job.cell for job in jobs], study.test, keep=keep, shots=shots, **asked)
+        works += swept(
+            model,
+            [job.cell for job in jobs],
+            study.test,
+            keep=keep,
+            shots=shots,
+            form=settings.template,
+            beams=settings.beams,
+            max_new_tokens=settings.max_new_tokens,
+        )
     beside = study.companions
     looked_into = 2 if beside.align else 0 if beside.similarity else 1
     for _ in range(looked_into):

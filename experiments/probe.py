@@ -10,7 +10,7 @@ from experiments.runs.captures import CaptureSettings, capture_states, share_sta
 from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from probes.linear.probe import ProbeReport
 
@@ -57,6 +57,6 @@ def share(settings: ProbeSettings, shard: Shard) -> None:
 
 def work(settings: ProbeSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is read once, and once more with random weights if wanted."""
-    from experiments.runs.measuring import captured_by
+    from experiments.costs.measuring import captured_by
 
     return captured_by(settings, model, settings.random_init)

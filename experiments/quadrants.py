@@ -13,7 +13,7 @@ from experiments.runs.training import Training
 if TYPE_CHECKING:
     import pandas as pd
 
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.tuning import Recipe
     from probes.quadrants.report import QuadrantReport
@@ -145,14 +145,16 @@ def run(settings: QuadrantsSettings) -> QuadrantReport:
 
 def work(settings: QuadrantsSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every model is tuned, and asked for its language and the probe languages."""
-    from experiments.runs.sweeping import swept
+    from experiments.costs.sweeping import swept
 
-    study, works = settings.study(), list[Work]()
-    asked = {"form": study.form, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
+    works: list[Work] = []
+    study = settings.study()
     for method, jobs in groupby(study.jobs(), key=lambda job: job.method):
         cells = [cell for job in jobs for cell in job.cells]
         kept = "model" if settings.keep == "model" else "nothing"
-        own = swept(model, cells, study.test, keep=kept, **asked)
+        own = swept(
+            model, cells, study.test, keep=kept, form=study.form, beams=settings.beams, max_new_tokens=settings.max_new_tokens
+        )
         works += [replace(each, what=f"{each.what} ({method or 'untuned'})") for each in own]
     return works
 

@@ -10,7 +10,7 @@ from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from probes.scaling.report import ScalingReport
     from probes.scaling.study import ScalingStudy
@@ -92,11 +92,12 @@ def run(settings: ScaleSettings) -> ScalingReport:
 
 def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every model is tuned, and asked for its language. What --validate adds depends on the plan."""
-    from experiments.runs.sweeping import swept
+    from experiments.costs.sweeping import swept
 
     study = settings.study()
-    asked = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
-    return swept(model, study.jobs(), study.test, **asked)
+    return swept(
+        model, study.jobs(), study.test, form=settings.template, beams=settings.beams, max_new_tokens=settings.max_new_tokens
+    )
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus
     from probes.report import Report
@@ -76,7 +76,7 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
 
 def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is translated in every direction; its references are scored twice."""
-    from experiments.runs.measuring import translated
+    from experiments.costs.measuring import translated
 
     return translated(
         model,

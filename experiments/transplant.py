@@ -10,7 +10,7 @@ from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelTask
     from probes.transplant.measure import TransplantStudy
@@ -83,7 +83,7 @@ def _study(settings: TransplantSettings) -> TransplantStudy:
 
 def work(settings: TransplantSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: the grid of every pair, condition and item."""
-    from experiments.runs.grids import transplanted
+    from experiments.costs.grids import transplanted
 
     return transplanted(_planned(settings, model))
 

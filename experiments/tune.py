@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from experiments.costs.plan import show_plan
 from experiments.runs.mixture import Mixing
-from experiments.runs.plan import show_plan
 from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Tuning
 
 if TYPE_CHECKING:
-    from experiments.runs.cost import Work
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.tuning import Mixture, Recipe
     from probes.report import Report
@@ -70,7 +70,7 @@ def run(settings: TuneSettings) -> Report:
 
 def work(settings: TuneSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: the updates, and the loss of the held-out examples before, during and after."""
-    from experiments.runs.sweeping import tuned
+    from experiments.costs.sweeping import tuned
 
     return tuned(model, *_planned(settings))
 

@@ -79,6 +79,11 @@ class Settings:
         """The languages to read, the reference language first; None means all languages of the corpus."""
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
+    @property
+    def run_model(self) -> str | None:
+        """The model that the command runs, whose sizes set its cost; None if it runs none."""
+        return self.model
+
     def others(self) -> list[str]:
         """The languages beside the pivot. Raises `ValueError` where none is named."""
         codes = [code for code in self.languages if code != self.pivot]

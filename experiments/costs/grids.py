@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from experiments.runs.cost import Work, total
-from experiments.runs.counting import forward, reading, rechecking
+from experiments.costs.cost import Work, total
+from experiments.costs.counting import forward, reading, rechecking
 
 if TYPE_CHECKING:
     from interp.interventions.grid.scores import Ask

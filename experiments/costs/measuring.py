@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.cost import Work, size_of, total
-from experiments.runs.counting import cut, forward, reading, rechecking, scoring, writing
+from experiments.costs.cost import Work, size_of, total
+from experiments.costs.counting import cut, forward, reading, rechecking, scoring, writing
 
 if TYPE_CHECKING:
     from experiments.runs.captures import CaptureSettings

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
+from transformers import AutoModelForCausalLM
 
 from interp.models.bridge import bridge_unchecked
-from interp.models.checkpoints.configurations import stored_architecture
 from interp.models.checkpoints.folders import locate
 from interp.models.checkpoints.gguf import find_gguf, read_gguf
 from interp.models.checkpoints.parts import read_config, read_tokenizer
 from interp.models.devices import choose_device, choose_dtype
+from interp.models.load import TransformerBridge
 
 
 def outline(
@@ -41,7 +40,7 @@ def outline(
 
     Example
     -------
-    >>> from interp.models.outline import outline
+    >>> from experiments.costs.outline import outline
     >>> model = outline("bundled")
     >>> model.cfg.n_layers, str(next(model.parameters()).device)
     (8, 'meta')
@@ -55,9 +54,8 @@ def outline(
     else:
         name = str(locate(name_or_path, None))
         config, tokenizer = read_config(name, None), read_tokenizer(name, None)
-        kind: Any = get_hf_model_class_for_architecture(stored_architecture(config, name))
         with torch.device("meta"):
-            hf = kind.from_config(config, attn_implementation="eager", dtype=exact or config.dtype or torch.float32)
+            hf = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=exact or config.dtype or torch.float32)
         hf.tie_weights()
     model = bridge_unchecked(hf.eval(), tokenizer, name)
     model.cfg.device = str(choose_device(device))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.cost import Work, total
-from experiments.runs.counting import reading, training
-from experiments.runs.measuring import translated
+from experiments.costs.cost import Work, size_of, total
+from experiments.costs.counting import reading, training
+from experiments.costs.measuring import translated
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from interp.tuning import Mixture, Recipe
     from probes.sweep.models import Cell
 
-_SCORED, _POINTS = 8192, 5
-"""Tokens of a batch of held-out examples; how often these are scored during training."""
+_SCORED, _POINTS, _ROW_SETS = 8192, 5, 20
+"""Tokens of a batch of scored examples; how often held-out ones are scored during training; sets of embedding rows at most."""
 
 
 def tuned(model: TransformerBridge, mixture: Mixture, recipe: Recipe, *, saved: bool = True) -> list[Work]:
@@ -55,7 +55,7 @@ def swept(
         written.append(first)
         checked += rest
     works = [total("write translations", written), total("checks by plain forwards", checked)]
-    return [*_by_passes(f"tune {len(learned)} models", learned), *works]
+    return [*_by_passes("tune models", learned), *works]
 
 
 def _by_passes(what: str, works: Sequence[Work]) -> list[Work]:
@@ -77,3 +77,14 @@ def _lengths(model: TransformerBridge, mixture: Mixture, recipe: Recipe) -> list
     longest = min(recipe.max_length, context_limit(model) or recipe.max_length)
     data = encode_examples(model.tokenizer, mixture.examples, template(recipe.template), longest, recipe.mask)
     return [len(ids) for ids in data.ids]
+
+
+def hybrids(model: TransformerBridge, mixture: Mixture, form: str, which: str) -> Work:
+    """The work of `probes.measure_entry`, `measure_blocks` or `measure_rows`: the loss of the answers in every hybrid."""
+    from interp.tuning import Recipe
+    from interp.tuning.hybrids import parts
+
+    models = {"entry": 2 * (model.cfg.n_layers + 2), "blocks": 3 * len(parts(model)), "rows": _ROW_SETS}[which]
+    lengths = _lengths(model, mixture, Recipe(template=form, max_length=10**6))
+    once = reading(model, f"{which}: the loss in hybrids", lengths, _SCORED, whole=True)
+    return replace(once.times(models + 2), bound="at most", held=once.held + size_of(model).bytes)

@@ -1,6 +1,6 @@
 """The work in reading, writing, scoring and tuning, counted from the lengths of the texts. No model is run.
 
-Each function takes a model or its outline (`interp.models.outline`), and groups texts into batches as the computation does.
+Each function takes a model or its outline (`experiments.costs.outline`), and groups texts into batches as the computation does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.runs.cost import Work, size_of, total
+from experiments.costs.cost import Work, size_of, total
 from interp.generation.continuation import continue_prompts
 from interp.models.batches import batches, context_limit
 from interp.models.checks.receipts import MOST

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.runs.cost import Cost, Work, size_of
+from experiments.costs.cost import Cost, Size, Work, size_of
 
 if TYPE_CHECKING:
     from experiments.runs.settings import Settings
@@ -18,14 +19,16 @@ _log = logging.getLogger(__name__)
 _SI = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
-def count(settings: Settings) -> tuple[Cost, TransformerBridge]:
-    """Count the work of a run, from the settings of its command, resolved. Gives its cost and the outline of its model.
+def count(settings: Settings) -> tuple[Cost, TransformerBridge | None]:
+    """Count the work of a run from its settings, resolved: its cost, and the outline of its model, if it runs one.
 
     Raises `ValueError` for what the run itself would refuse: an unknown model, corpus or language, for example.
     """
-    from interp.models.outline import outline
+    from experiments.costs.outline import outline
 
-    model = outline(settings.model, dtype=settings.dtype, device=settings.device)
+    if settings.run_model is None:
+        return Cost(Size(0, 0, 0, 0, 0), ()), None
+    model = outline(settings.run_model, dtype=settings.dtype, device=settings.device)
     module = sys.modules[type(settings).__module__]
     works = dict[tuple[str, int], Work]()
     for work in module.work(settings, model):
@@ -36,12 +39,12 @@ def count(settings: Settings) -> tuple[Cost, TransformerBridge]:
 
 def show_plan(settings: Settings) -> None:
     """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written."""
-    from experiments.runs.rates import measured
+    from experiments.costs.rates import measured
 
     cost, _ = count(settings)
     lines = describe(cost, settings)
-    if cost.works:
-        model = settings.load_model()
+    if cost.works and settings.run_model:
+        model = replace(settings, model=settings.run_model).load_model()
         read, write = measured(model, cost)
         lines.append(_time("on this machine", cost.seconds(read, write), f"measured {number(read)}FLOP/s reading"))
     if settings.plan_rate and cost.works:
@@ -52,14 +55,11 @@ def show_plan(settings: Settings) -> None:
 
 def announce(settings: Settings) -> None:
     """Say what a run costs at its start, where it is estimated above a minute. A cost that cannot be counted is only logged."""
-    from experiments.runs.rates import guessed
+    from experiments.costs.rates import guessed
 
-    module = sys.modules[type(settings).__module__]
-    if not hasattr(module, "work"):
-        return
     try:
         cost, model = count(settings)
-        seconds = guessed(model, cost) if cost.works else 0.0
+        seconds = guessed(model, cost) if model is not None and cost.works else 0.0
     except (ValueError, OSError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
         _log.info("the cost of this run is not known in advance: %s: %s", type(error).__name__, error)
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from experiments.runs.cost import Cost, Work
+from experiments.costs.cost import Cost, Work
 from interp.models.devices import choose_device
 
 if TYPE_CHECKING:
