@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from probes.transplant.measure import Batch, TransplantStudy
     from probes.transplant.options import Question
 
+_TRIED = Work("try the fast methods", 40, 250, attended=1500, items=2, bound="at most")
+"""The passes over a few tokens in which the methods are compared with plain ones on this model (`choose`)."""
 _WIDEST = 512
 """Cells in one pass of method "wave" at most."""
 
@@ -28,33 +30,36 @@ def transplanted(study: TransplantStudy) -> list[Work]:
     """
     from probes.transplant.controls import asked_in
 
-    model, grids, donors, conditions = study.model, list[Work](), list[Work](), 0
+    model, grids, donors, conditions, options = study.model, list[Work](), list[Work](), 0, 0
     for (pair, name), jobs in groupby(study.jobs(), key=lambda job: (job.pair, job.condition)):
         questions, conditions = asked_in(study.task, pair[1], name), conditions + 1
+        asks = _asks(study, questions)
+        options = max(options, *(len(one.tails) for one in asks))
         for job in jobs:
             donors += _donors(study, job, questions)
-            grids.append(_grid(study, [questions[item] for item in job.items], alone=name == "source_run"))
+            grids.append(_grid(study, [(questions[item].prompt, asks[item]) for item in job.items], name == "source_run"))
         if name == "random":
             donors.append(_every_prompt(study, pair[0]))
         if name == "transplant":  # the ratio of norms
             donors += [_every_prompt(study, codes) for codes in (pair[0], pair[1:])]
     longest = max(len(ids) for ids in _lengths(model, [text for texts in study.task.prompts.values() for text in texts]))
     return [
+        *([_TRIED] if study.method == "auto" else []),
         total("run the donors", donors),
         total(f"run the cells of {conditions} grids", grids),
-        rechecking(model, conditions, longest + study.max_new_tokens, passes=3),
+        rechecking(model, conditions, longest + study.max_new_tokens, passes=2 + options),
     ]
 
 
-def _grid(study: TransplantStudy, questions: Sequence[Question], alone: bool) -> Work:
+def _grid(study: TransplantStudy, asked: Sequence[tuple[str, Ask]], alone: bool) -> Work:
     """The work of the grids of some items that are read together; `alone`: of a single cell each."""
     from interp.interventions.grid.packed import Lanes, grow_tree, lanes_for
     from interp.models.states import keeps_state
 
-    model, asks = study.model, [_ask(study, question) for question in questions]
+    model, asks = study.model, [one for _, one in asked]
     layers = range(model.cfg.n_layers)
     cells = 1 + (1 if alone else len(study.sources or layers) * len(study.targets or layers))
-    rows, width = len(questions), max(len(ids) for ids in _lengths(model, [question.prompt for question in questions]))
+    rows, width = len(asked), max(len(ids) for ids in _lengths(model, [prompt for prompt, _ in asked]))
     written, steps = asks[0].score == "generate", asks[0].steps
     nodes = 1 if written else max(len(grow_tree(0, one.tails)) for one in asks)
     method = study.method
@@ -116,6 +121,13 @@ def _lengths(model: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
     from interp.models.tokens import prompt_ids
 
     return prompt_ids(model.tokenizer, list(texts))
+
+
+def _asks(study: TransplantStudy, questions: Sequence[Question]) -> list[Ask]:
+    """The score of every question: of whole options in all, where those of one share their first token."""
+    asks = [_ask(study, question) for question in questions]
+    clash = asks[0].score == "logit_difference" and any(one.clash for one in asks)
+    return [replace(one, long=True) for one in asks] if clash else asks
 
 
 def _ask(study: TransplantStudy, question: Question) -> Ask:

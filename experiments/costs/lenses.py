@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from interp.text.corpus import ParallelCorpus
     from probes.lens.latent_language import LatentLanguageStudy
 
-_SENTENCES, _TOKENS, _HELD_OUT, _TOGETHER = 4, 64, 0.1, 8
+_SENTENCES, _TOKENS, _HELD_OUT, _TOGETHER = 8, 128, 0.1, 8
 """Of `interp.train_lens`: sentences of each language in a step, their length, the share held out, texts scored together."""
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Cost, Size, Work, size_of
 
 if TYPE_CHECKING:
-    from experiments.runs.settings import Settings
     from interp.models.load import TransformerBridge
 
 LONG = 60.0
@@ -19,7 +17,22 @@ _log = logging.getLogger(__name__)
 _SI = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
-def count(settings: Settings) -> tuple[Cost, TransformerBridge | None]:
+class Planned(Protocol):
+    """The settings of a command whose module has `work(settings, model)`."""
+
+    @property
+    def command(self) -> str: ...
+    @property
+    def run_model(self) -> str | None: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def plan_rate(self) -> float | None: ...
+
+
+def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
     """Count the work of a run from its settings, resolved: its cost, and the outline of its model, if it runs one.
 
     Raises `ValueError` for what the run itself would refuse: an unknown model, corpus or language, for example.
@@ -37,23 +50,25 @@ def count(settings: Settings) -> tuple[Cost, TransformerBridge | None]:
     return Cost(size_of(model), tuple(work for work in works.values() if work.forwards)), model
 
 
-def show_plan(settings: Settings) -> None:
+def show_plan(settings: Planned) -> None:
     """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written."""
+    import interp
     from experiments.costs.rates import measured
 
     cost, _ = count(settings)
     lines = describe(cost, settings)
     if cost.works and settings.run_model:
-        model = replace(settings, model=settings.run_model).load_model()
+        model = interp.load(settings.run_model, device=settings.device, dtype=settings.dtype)
         read, write = measured(model, cost)
-        lines.append(_time("on this machine", cost.seconds(read, write), f"measured {number(read)}FLOP/s reading"))
+        rates = f"measured {number(read)}FLOP/s reading" + (f", {number(write)}FLOP/s writing" if cost.sum("steps") else "")
+        lines.append(_time("on this machine", cost.seconds(read, write), rates))
     if settings.plan_rate and cost.works:
         rate = settings.plan_rate
         lines.append(_time(f"at {number(rate)}FLOP/s", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
     print("\n".join(lines))
 
 
-def announce(settings: Settings) -> None:
+def announce(settings: Planned) -> None:
     """Say what a run costs at its start, where it is estimated above a minute. A cost that cannot be counted is only logged."""
     from experiments.costs.rates import guessed
 
@@ -69,11 +84,11 @@ def announce(settings: Settings) -> None:
         print("\n".join(lines), file=sys.stderr)
 
 
-def describe(cost: Cost, settings: Settings) -> list[str]:
+def describe(cost: Cost, settings: Planned) -> list[str]:
     """The lines of a plan without its hours: one for each work, then the totals."""
     if not cost.works:
         return [f"{settings.command}: no forward pass. The model is not run."]
-    lines = [f"{settings.command} {settings.model}: what it will cost"]
+    lines = [f"{settings.command} {settings.run_model}: what it will cost"]
     width = max(len(work.what) for work in cost.works)
     for work in cost.works:
         bound = "" if work.bound == "exact" else f" ({work.bound})"

@@ -11,13 +11,13 @@ from typing import Any, get_type_hints
 def check_values(settings: Any) -> None:
     """Raises `ValueError`, naming the flag, for the first setting of a dataclass that is empty text or a list with a repeat.
 
-    Text may be empty where it is so by default.
+    A default is taken as it is.
     """
     options = option_names(type(settings))
     for field in dataclasses.fields(settings):
         value, flag = getattr(settings, field.name), f"--{options[field.name]}"
         values = value if isinstance(value, tuple | list) else (value,)
-        if field.default != "" and any(isinstance(each, str) and not each.strip() for each in values):
+        if value != field.default and any(isinstance(each, str) and not each.strip() for each in values):
             raise empty(flag)
         if twice := [each for index, each in enumerate(values) if each in values[:index]]:
             one = field.name.removesuffix("s") if field.name.endswith("s") else "value"
