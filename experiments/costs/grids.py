@@ -44,7 +44,7 @@ def transplanted(study: TransplantStudy) -> list[Work]:
             donors += [_every_prompt(study, codes) for codes in (pair[0], pair[1:])]
     longest = max(len(ids) for ids in _lengths(model, [text for texts in study.task.prompts.values() for text in texts]))
     return [
-        *([_TRIED] if study.method == "auto" else []),
+        *([_TRIED] if study.method != "naive" else []),
         total("run the donors", donors),
         total(f"run the cells of {conditions} grids", grids),
         rechecking(model, conditions, longest + study.max_new_tokens, passes=2 + options),

@@ -25,8 +25,8 @@ ROOM = {"max_position_embeddings": 2048}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A tiny model, loaded once before anything is counted: the check of a load is made once in a process."""
-    path = tiny_folder("llama", tmp_path_factory.mktemp("cost") / "model", **ROOM)
+    """A tiny model, loaded once before anything is counted, as a load is checked once in a process; `random_init` gives another."""
+    path = tiny_folder("llama", tmp_path_factory.mktemp("cost") / "model", seed=1, **ROOM)
     interp.random_init(interp.load(str(path)))
     return path
 
@@ -71,7 +71,7 @@ LINES = {  # how many times less than planned a run may do: what is written ends
     "steer --target rus_Cyrl --limit 24 --tokens 4 --draws 2": 1.5,
     "translate --languages de --limit 4 --max-new-tokens 5 --metrics exact nll": 1.5,
     "answer --languages de --limit 4 --max-new-tokens 5": 1.3,
-    "answer --languages de --limit 4 --max-new-tokens 5 --shots 1 --form quoted": 1.3,
+    "answer --languages de --limit 4 --max-new-tokens 5 --shots 1 --form quoted": 1.5,
     "tune --languages de --limit 40 --samples 40 --epochs 2 --batch 8 --device-batch 4 --held-out 0.2": 1.05,
     f"scale --languages de --sizes 8 16 24 {SMALL}": 1.4,
     "directions --languages tr --limit 6 --max-new-tokens 4 --steps 3 --shots 1 --align-limit 8": 1.4,
@@ -80,6 +80,7 @@ LINES = {  # how many times less than planned a run may do: what is written ends
 }
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN slice")
 @pytest.mark.parametrize("line", LINES)
 def test_a_run_costs_at_most_what_was_said_and_nearly_that(line, folder, tmp_path, seen):
     settings = settings_for(line, folder, tmp_path)
@@ -122,7 +123,7 @@ def test_a_grid_without_receipts_is_counted_to_the_token(folder, tmp_path, seen)
     ratios = 3 * 2  # prompts of both languages are also read for the ratio of norms, which `scores` leaves out
     donors = works["run the donors"]
     assert seen["forwards"] == grids.forwards + donors.forwards - 2
-    assert donors.items - ratios == 3 * 5
+    assert donors.items - ratios == 3 * 4
 
 
 def test_compare_costs_both_models(folder, tmp_path):
