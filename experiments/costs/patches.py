@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Work, total
 from experiments.costs.counting import forward, rechecking, writing
 
 if TYPE_CHECKING:
-    from experiments.patch import PatchSettings
-    from interp.interventions.prompts import Anchor, Prompt
+    from interp.interventions.prompts import Anchor, Metric, Prompt
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus, ParallelTask
     from probes.patching.contrasts import Contrast
 
 _CHECKED = 0.2
 """Share of the estimates by gradients that is patched, too."""
+
+
+class Patching(Protocol):
+    """The settings of a command that the cost depends on."""
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def anchors(self) -> Sequence[Anchor]: ...
+    @property
+    def metric(self) -> Metric: ...
+    @property
+    def directions(self) -> Sequence[str]: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def steps(self) -> int: ...
 
 
 def edited(model: TransformerBridge, length: int, rows: int, first: int, tail: int = 1) -> Work:
@@ -32,7 +48,7 @@ def edited(model: TransformerBridge, length: int, rows: int, first: int, tail: i
     return total("", [*before, forward(model, rows, whole - first, keys=whole, logits=tail)])
 
 
-def contrasts_patched(settings: PatchSettings, model: TransformerBridge, pairs: Sequence[Contrast]) -> list[Work]:
+def contrasts_patched(settings: Patching, model: TransformerBridge, pairs: Sequence[Contrast]) -> list[Work]:
     """The work of `probes.measure_patching`. Pairs that the model gets wrong are left out after their first direction."""
     from interp.interventions.prompts import ClashError, marked, question
 

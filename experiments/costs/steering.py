@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Work, total
 from experiments.costs.counting import reading, rechecking, scoring, writing
 from experiments.costs.measuring import captured
 
 if TYPE_CHECKING:
-    from experiments.steer import SteerSettings
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus
 
 
-def steered(settings: SteerSettings, model: TransformerBridge, first: ParallelCorpus, second: ParallelCorpus) -> list[Work]:
+class Steering(Protocol):
+    """The settings of a command that the cost depends on."""
+
+    @property
+    def pivot(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+    @property
+    def alphas(self) -> tuple[float, ...]: ...
+    @property
+    def choosing(self) -> int | None: ...
+    @property
+    def draws(self) -> int: ...
+    @property
+    def template(self) -> str: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def steered(settings: Steering, model: TransformerBridge, first: ParallelCorpus, second: ParallelCorpus) -> list[Work]:
     """The work of `probes.measure_steering`, with the states of the first half of the text and prompts of the second."""
     from interp.activations.spans import Template
     from interp.languages import language
