@@ -10,6 +10,8 @@ from experiments.runs.captures import CaptureSettings, capture_states, share_sta
 from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from probes.alignment.report import AlignmentReport
 
 
@@ -50,3 +52,10 @@ def run(settings: AlignSettings) -> AlignmentReport:
 def share(settings: AlignSettings, shard: Shard) -> None:
     """Capture the activations of the languages of this shard."""
     share_states(settings, shard, settings.random_init)
+
+
+def work(settings: AlignSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every sentence is read once, and once more with random weights if wanted."""
+    from experiments.costs.measuring import captured_by
+
+    return captured_by(settings, model, settings.random_init)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelTask
     from probes.report import Report
 
 
@@ -38,20 +41,41 @@ class AnswerSettings(Settings):
     output: Path = Path("runs/answer")
     """The run folder to write."""
 
+    def read_task(self) -> ParallelTask:
+        """The questions, at most `limit` of them."""
+        from interp.text.read import read_task
+
+        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
+        return task.select(limit=self.limit, seed=self.seed)
+
 
 def run(settings: AnswerSettings) -> Report:
     """Ask the model every question in every language and score the answers."""
-    from interp.text.read import read_task
     from probes.translation.answers import measure_answers
 
-    task = read_task(settings.corpus, languages=settings.wanted, template=settings.template, split=settings.split)
+    task = settings.read_task()
     return measure_answers(
         settings.load_model(),
-        task.select(limit=settings.limit, seed=settings.seed),
+        task,
         form=settings.form,
         shots=settings.shots,
         written=settings.written,
         beams=settings.beams,
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
+    )
+
+
+def work(settings: AnswerSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: in every language the options are scored and answers written."""
+    from experiments.costs.measuring import answered
+
+    return answered(
+        model,
+        settings.read_task(),
+        form=settings.form,
+        shots=settings.shots,
+        written=settings.written,
+        beams=settings.beams,
+        max_new_tokens=settings.max_new_tokens,
     )

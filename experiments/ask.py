@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from experiments.costs.plan import announce, show_plan
 from experiments.recipe_texts import check_texts, flags_told
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
 from experiments.runs.settings import CONFIG, Settings, parse, settings_of
@@ -30,6 +31,9 @@ _log = logging.getLogger(__name__)
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
+    if settings.plan:
+        show_plan(settings.resolved())
+        return
     shard = Shard.of(settings.shard)
     if shard.count == 1:
         show(answer(settings))
@@ -89,6 +93,7 @@ def _finish(settings: Settings) -> Path:
             if new:
                 write_started(settings)
             _log.info("asking %s", settings.asked())
+            announce(settings)
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
             with collected(settings.seed) as receipts:
                 report = run(settings)

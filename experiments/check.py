@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 import yaml
 
+from experiments.costs.plan import show_plan
 from experiments.runs.flags import parse_flags
 
 if TYPE_CHECKING:
     import pandas as pd
     from transformers import PreTrainedModel
+
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,31 @@ class CheckSettings:
     """Precision of the weights. Default: that of the checkpoint."""
     output: Path | None = None
     """Folder to write the table to (config.yaml, checks.csv, check.json). Default: none."""
+    plan: bool = False
+    """Only say what the check would cost, and run nothing."""
+    plan_rate: float | None = None
+    """With --plan, also say the hours on a machine of so many FLOP/s, such as 1e14."""
     debug: bool = False
     """On an error, show the full traceback."""
+
+    @property
+    def command(self) -> str:
+        """Name of the command."""
+        return "check"
+
+    @property
+    def run_model(self) -> str:
+        """The model that is run."""
+        return self.model
 
 
 def main(args: Sequence[str]) -> int:
     """Print one row for each check. Returns the exit status: 1 if a check fails, else 0."""
     args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
     settings = parse_flags(CheckSettings, args, "check")
+    if settings.plan:
+        show_plan(settings)
+        return 0
     if settings.output is not None:
         _begin(settings, settings.output)
     table, identity = run(settings)
@@ -72,6 +93,14 @@ def run(settings: CheckSettings) -> tuple[pd.DataFrame, dict[str, object]]:
             checks.append(check)
             progress.update(task, description=check.name)
     return tabulate(checks), dataclasses.asdict(identify(model))
+
+
+def work(settings: CheckSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a check, the same for every model but for its size: it reads a few short texts in every way."""
+    from experiments.costs.cost import Work, size_of
+
+    copies = 3 * size_of(model).bytes  # plain, bridged, and in half precision
+    return [Work("compare with plain forwards", 301, 7000, attended=7000 * 30, items=301, bound="at most", held=copies)]
 
 
 def _show(table: pd.DataFrame) -> None:

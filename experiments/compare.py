@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +12,9 @@ import tyro
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
+    from interp.tuning import Mixture
     from probes.report import Report
     from probes.tuning.comparison import ChangeReport
 
@@ -46,6 +48,11 @@ class CompareSettings(Settings):
     output: Path = Path("runs/compare")
     """The run folder to write; the runs of each command on both models are inside it."""
 
+    @property
+    def run_model(self) -> str | None:
+        """The model before tuning; None where two finished runs are compared."""
+        return None if _is_run(self.after) else self.before or self.model
+
 
 def run(settings: CompareSettings) -> Report:
     """Measure both models, or load both runs, pair them, and save the reports about weights beside them."""
@@ -74,8 +81,6 @@ def run(settings: CompareSettings) -> Report:
 
 def _in_one_precision(settings: CompareSettings, before: str, after: str) -> CompareSettings:
     """The settings with float32 where the two models are stored in different precisions, which alone would make them differ."""
-    from dataclasses import replace
-
     from interp.models.checkpoints.folders import locate
     from interp.models.checkpoints.parts import read_config
 
@@ -85,16 +90,22 @@ def _in_one_precision(settings: CompareSettings, before: str, after: str) -> Com
 
 def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Path:
     """A command's own run on one model, in a folder of its own, with the settings that the two commands share."""
+    from experiments.ask import answer
+
+    return answer(_own(settings, name, model, side))
+
+
+def _own(settings: CompareSettings, name: str, model: str, side: str) -> Settings:
+    """The settings of that run."""
     from importlib import import_module
 
-    from experiments.ask import answer
     from experiments.runs.settings import settings_of
 
     own = settings_of(import_module(f"experiments.{name}"))
     shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}
-    shared -= {"output", "model", "config", "page", "resume"}
+    shared -= {"output", "model", "config", "page", "resume", "plan", "plan_rate"}
     changed = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
-    return answer(own(**{**changed, "model": model, "output": settings.output / name / side, "resume": True}))
+    return own(**{**changed, "model": model, "output": settings.output / name / side, "resume": True})
 
 
 def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[str, Report]:
@@ -102,16 +113,10 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
     names = [name for name in settings.instruments if name in (*_HYBRIDS, "weights")]
     if not names:
         return {}
-    import interp
-    from interp.tuning import translations
     from probes.tuning.hybrids import measure_blocks, measure_entry, measure_rows
     from probes.tuning.movement import measure_movement
 
-    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
-        limit=settings.limit, seed=settings.seed
-    )
-    others = [code for code in corpus.languages if code != settings.pivot]
-    mixture = translations(corpus, [(settings.pivot, code) for code in others], seed=settings.seed)
+    mixture = _mixture(settings)
     base, tuned = (_load(settings, name) for name in (before, after))
     measures: dict[str, Callable[[], Report]] = {
         "weights": lambda: measure_movement(base, tuned, mixture=mixture, form=settings.form),
@@ -122,6 +127,36 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
     return {name: measures[name]() for name in names}
 
 
+def work(settings: CompareSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: that of each command, for both models, and the losses of models put together from both."""
+    import sys
+
+    from experiments.costs.sweeping import hybrids
+
+    works: list[Work] = []
+    name = settings.run_model or settings.model
+    for instrument in settings.instruments:
+        if instrument in _HYBRIDS:
+            works.append(hybrids(model, _mixture(settings), settings.form, instrument))
+        elif instrument != "weights":
+            own = _own(settings, instrument, name, "before").resolved()
+            for each in sys.modules[type(own).__module__].work(own, model):
+                works.append(replace(each.times(2), what=f"{instrument}: {each.what}"))
+    return works
+
+
+def _mixture(settings: CompareSettings) -> Mixture:
+    """Translations from the pivot, whose answers' loss is measured."""
+    import interp
+    from interp.tuning import translations
+
+    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
+        limit=settings.limit, seed=settings.seed
+    )
+    others = [code for code in corpus.languages if code != settings.pivot]
+    return translations(corpus, [(settings.pivot, code) for code in others], seed=settings.seed)
+
+
 def _load(settings: CompareSettings, name: str) -> TransformerBridge:
     import interp
 
@@ -130,8 +165,6 @@ def _load(settings: CompareSettings, name: str) -> TransformerBridge:
 
 def _with_verdicts(report: Report, beside: dict[str, Report], output: Path) -> Report:
     """The main report with the verdicts of the others in its notes; those are saved to folders of their own."""
-    from dataclasses import replace
-
     for name, other in beside.items():
         other.save(output / name)
     return replace(report, notes=(*report.notes, *(f"{name}: {other.verdict()}" for name, other in beside.items())))

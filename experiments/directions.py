@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,8 @@ from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus
     from probes.directions.cells import PairText
     from probes.directions.companions import Companions
@@ -164,6 +167,31 @@ class DirectionsSettings(Scoped, Training):
 def run(settings: DirectionsSettings) -> DirectionReport:
     """Tune and score what is not there yet, judge the errors, and put alignment and factors beside."""
     return settings.study().measure(settings.output)
+
+
+def work(settings: DirectionsSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every model is tuned and asked in every direction; states are read before and after."""
+    from experiments.costs.measuring import captured
+    from experiments.costs.sweeping import swept
+
+    works: list[Work] = []
+    study = settings.study()
+    for (keep, shots), jobs in groupby(study.jobs(), key=lambda job: (job.keep, job.shots)):
+        works += swept(
+            model,
+            [job.cell for job in jobs],
+            study.test,
+            keep=keep,
+            shots=shots,
+            form=settings.template,
+            beams=settings.beams,
+            max_new_tokens=settings.max_new_tokens,
+        )
+    beside = study.companions
+    looked_into = 2 if beside.align else 0 if beside.similarity else 1
+    for _ in range(looked_into):
+        works += captured(model, beside.text or study.test, kept=False, template=beside.template)
+    return works
 
 
 def share(settings: DirectionsSettings, shard: Shard) -> None:

@@ -10,6 +10,8 @@ from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelTask
     from interp.tuning import Mixture
     from probes.extrapolation.report import ExtrapolationReport
@@ -111,6 +113,21 @@ class ExtrapolateSettings(Scoped, Training):
 def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
     """Tune and measure what is not there yet, and pair the models item by item."""
     return settings.study().measure(settings.output)
+
+
+def work(settings: ExtrapolateSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every model is tuned, answers, translates, and has its states read."""
+    from experiments.costs.measuring import answered, captured
+    from experiments.costs.sweeping import swept
+
+    works: list[Work] = []
+    study, beams, new = settings.study(), settings.beams, settings.max_new_tokens
+    cells, choice, form = study.jobs(), settings.answer == "choice", settings.template
+    for cell in cells:
+        asked = study.asked.asked([target for _, target in cell.directions])
+        works += answered(model, asked.task, written=not choice, form=form, beams=beams, max_new_tokens=new)
+        works += captured(model, asked.text, kept=False, template=settings.wording)
+    return [*swept(model, cells, study.test, form=form, beams=beams, max_new_tokens=new), *works]
 
 
 def share(settings: ExtrapolateSettings, shard: Shard) -> None:

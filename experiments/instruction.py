@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
     from probes.report import Report
 
 
@@ -38,24 +41,38 @@ class InstructionSettings(Settings):
     output: Path = Path("runs/instruction")
     """The run folder to write."""
 
+    def read(self) -> tuple[ParallelCorpus, list[tuple[str, str, str]]]:
+        """All of the corpus; and the languages translated from, into, and patched from. Each target is patched with the next."""
+        import interp
+
+        targets = [code for code in self.languages if code != self.pivot]
+        if len(targets) < 2:
+            raise ValueError(f"got {len(targets)} languages beside the pivot, expected two or more. Give them with --languages.")
+        corpus = interp.read(self.corpus, languages=self.wanted, split=self.split)
+        return corpus, [(self.pivot, *pair) for pair in zip(targets, [*targets[1:], targets[0]], strict=True)]
+
 
 def run(settings: InstructionSettings) -> Report:
     """Translate from the pivot into each language, patched with the next one."""
-    import interp
     from probes.instruction.measure import measure_instruction
     from probes.translation.language_id import by_script, learn_languages
 
-    targets = [code for code in settings.languages if code != settings.pivot]
-    if len(targets) < 2:
-        raise ValueError(f"got {len(targets)} languages beside the pivot, expected two or more. Give them with --languages.")
-    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split)
+    corpus, triples = settings.read()
     judge = learn_languages(corpus.sentences).judge if settings.judge == "learned" else by_script
     return measure_instruction(
         settings.load_model(),
         corpus.select(limit=settings.limit, seed=settings.seed),
-        [(settings.pivot, target, other) for target, other in zip(targets, [*targets[1:], targets[0]], strict=True)],
+        triples,
         form=settings.form,
         mask=settings.mask,
         judge=judge,
         seed=settings.seed,
     )
+
+
+def work(settings: InstructionSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: prompts are answered in four forms, and every item is patched at five places of every layer."""
+    from experiments.costs.patches import instructed
+
+    corpus, triples = settings.read()
+    return instructed(model, corpus.select(limit=settings.limit, seed=settings.seed), triples, settings.form, settings.mask)

@@ -11,6 +11,7 @@ from experiments.runs.shards import Shard, meet
 from probes.lens.word_prompts import LINE
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
     from interp.lens.tuned_lens import TunedLens
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelTask
@@ -89,6 +90,28 @@ def run(settings: LensSettings) -> Report:
             lens=lens, controls=settings.controls, seed=settings.seed,
         )  # fmt: skip
     return _study(settings, settings.task, model, lens).measure(settings.output / "words")
+
+
+def work(settings: LensSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every prompt is read once, and once more with random weights; a lens is trained if it is to be."""
+    from experiments.costs.lenses import labels_read, lens_trained, words_read
+
+    works = []
+    if settings.lens != "logit" and settings.lens_corpus is not None and not Path(settings.lens).is_file():
+        import interp
+
+        works += lens_trained(model, interp.read(settings.lens_corpus, languages=settings.wanted), settings.lens_steps)
+    if settings.task == "prompt":
+        return [*works, *labels_read(model, [[settings.prompt]], settings.controls)]
+    if settings.task == "labels":
+        from probes.lens.labels import label_prompts
+
+        shots = 6 if settings.shots is None else settings.shots
+        asked, _ = label_prompts(
+            model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule
+        )
+        return [*works, *labels_read(model, [one.prompts for one in asked], settings.controls)]
+    return [*works, *words_read(_study(settings, settings.task, model, None))]
 
 
 def share(settings: LensSettings, shard: Shard) -> None:

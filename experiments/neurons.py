@@ -11,6 +11,7 @@ from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from interp.neurons import NeuronCounts
     from interp.text.corpus import ParallelCorpus
@@ -57,6 +58,21 @@ def run(settings: NeuronsSettings) -> NeuronReport:
     inputs = _open(settings)
     report = _find(settings, inputs)
     return _ablation(settings, inputs, report).measure(settings.output / "damage") if settings.modes else report
+
+
+def work(settings: NeuronsSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: one half of the text is counted, and the other half is read with every set of neurons off."""
+    from experiments.costs.lenses import neurons_counted
+    from experiments.costs.measuring import losses
+    from probes.neurons.ablation import AblationStudy
+    from probes.statistics.folds import halves
+
+    first, second = halves(settings.read_corpus(), settings.seed)
+    works = neurons_counted(model, first, random_init=settings.random_init)
+    if not settings.modes:
+        return works
+    masks = len(settings.modes) * len(first.languages) * (1 + AblationStudy.draws)
+    return [*works, losses(model, "measure the loss with neurons off", second, 1 + masks)]
 
 
 def share(settings: NeuronsSettings, shard: Shard) -> None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelTask
     from probes.report import Report
 
 
@@ -47,16 +50,21 @@ class PatchSettings(Settings):
     split: str | None = None
     """Split of the corpus, if it has several."""
 
+    def read_task(self) -> ParallelTask:
+        """The questions, at most `limit` of them."""
+        from interp.text.read import read_task
+
+        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
+        return task.select(limit=self.limit, seed=self.seed)
+
 
 def run(settings: PatchSettings) -> Report:
     """Build the pairs and patch them."""
-    from interp.text.read import read_task
     from probes.patching.concepts import measure_concepts
     from probes.patching.contrasts import contrasts
     from probes.patching.measure import measure_patching
 
-    task = read_task(settings.corpus, languages=settings.wanted, template=settings.template, split=settings.split)
-    task, model = task.select(limit=settings.limit, seed=settings.seed), settings.load_model()
+    task, model = settings.read_task(), settings.load_model()
     if settings.design == "concept":
         if settings.site == "head":
             raise ValueError("got site 'head' with design 'concept', expected another site. Use design 'contrast' for heads.")
@@ -75,3 +83,15 @@ def run(settings: PatchSettings) -> Report:
         seed=settings.seed,
         folder=settings.output / "items",
     )
+
+
+def work(settings: PatchSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run if no pair is left out: every component is patched in a row of its own."""
+    from experiments.costs.patches import concepts_patched, contrasts_patched
+    from probes.patching.contrasts import contrasts
+
+    task = settings.read_task()
+    if settings.design == "concept":
+        return concepts_patched(model, task, settings.pivot, settings.anchors[-1], settings.seed)
+    pairs = [pair for code in task.languages for pair in contrasts(task, code, settings.seed)]
+    return contrasts_patched(settings, model, pairs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,8 @@ from experiments.runs.training import Training
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from interp.tuning import Recipe
     from probes.quadrants.report import QuadrantReport
     from probes.quadrants.study import QuadrantStudy
@@ -138,6 +141,22 @@ class QuadrantsSettings(Training):
 def run(settings: QuadrantsSettings) -> QuadrantReport:
     """Tune and score what is not there yet, and tell the quadrants."""
     return settings.study().measure(settings.output)
+
+
+def work(settings: QuadrantsSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every model is tuned, and asked for its language and the probe languages."""
+    from experiments.costs.sweeping import swept
+
+    works: list[Work] = []
+    study = settings.study()
+    for method, jobs in groupby(study.jobs(), key=lambda job: job.method):
+        cells = [cell for job in jobs for cell in job.cells]
+        kept = "model" if settings.keep == "model" else "nothing"
+        own = swept(
+            model, cells, study.test, keep=kept, form=study.form, beams=settings.beams, max_new_tokens=settings.max_new_tokens
+        )
+        works += [replace(each, what=f"{each.what} ({method or 'untuned'})") for each in own]
+    return works
 
 
 def share(settings: QuadrantsSettings, shard: Shard) -> None:

@@ -10,6 +10,8 @@ from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Training
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from probes.scaling.report import ScalingReport
     from probes.scaling.study import ScalingStudy
 
@@ -86,6 +88,16 @@ class ScaleSettings(Scoped, Training):
 def run(settings: ScaleSettings) -> ScalingReport:
     """Tune and score what is not there yet, fit, plan, and try the plan where that is asked."""
     return settings.study().measure(settings.output)
+
+
+def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every model is tuned, and asked for its language. What --validate adds depends on the plan."""
+    from experiments.costs.sweeping import swept
+
+    study = settings.study()
+    return swept(
+        model, study.jobs(), study.test, form=settings.template, beams=settings.beams, max_new_tokens=settings.max_new_tokens
+    )
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:

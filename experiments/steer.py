@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from probes.steering.report import SubspaceReport
 
 
@@ -70,3 +72,13 @@ def run(settings: SteerSettings) -> SubspaceReport:
         max_new_tokens=settings.tokens,
         seed=settings.seed,
     )
+
+
+def work(settings: SteerSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: states are read, and the texts under every edit written and scored."""
+    from experiments.costs.steering import steered
+    from probes.statistics.folds import halves
+
+    chosen = replace(settings, languages=settings.languages or (settings.target,))
+    first, second = halves(chosen.read_corpus(), settings.seed)
+    return steered(settings, model, first, second)

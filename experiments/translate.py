@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.settings import Settings
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
     from probes.report import Report
 
 
@@ -40,10 +43,27 @@ class TranslateSettings(Settings):
 
 def run(settings: TranslateSettings) -> Report:
     """Translate every sentence of the corpus in every direction and score the outputs."""
+    from probes.translation.measure import measure_translation
+
+    corpus, pairs = _read(settings)
+    return measure_translation(
+        settings.load_model(),
+        corpus,
+        pairs,
+        form=settings.form,
+        metrics=settings.metrics,
+        shots=settings.shots,
+        beams=settings.beams,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
+    )
+
+
+def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, str]]]:
+    """The sentences, and the directions to translate them in."""
     from itertools import permutations
 
     import interp
-    from probes.translation.measure import measure_translation
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
         limit=settings.limit, seed=settings.seed
@@ -51,10 +71,16 @@ def run(settings: TranslateSettings) -> Report:
     pairs, side = list(permutations(corpus.languages, 2)), {"from": 0, "into": 1}
     if settings.directions != "all":
         pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]
-    return measure_translation(
-        settings.load_model(),
-        corpus,
-        pairs,
+    return corpus, pairs
+
+
+def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: every sentence is translated in every direction; its references are scored twice."""
+    from experiments.costs.measuring import translated
+
+    return translated(
+        model,
+        *_read(settings),
         form=settings.form,
         metrics=settings.metrics,
         shots=settings.shots,

@@ -10,6 +10,8 @@ from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelTask
     from probes.transplant.measure import TransplantStudy
     from probes.transplant.report import TransplantGrid
@@ -76,11 +78,22 @@ def share(settings: TransplantSettings, shard: Shard) -> None:
 
 
 def _study(settings: TransplantSettings) -> TransplantStudy:
+    return _planned(settings, settings.load_model())
+
+
+def work(settings: TransplantSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: the grid of every pair, condition and item."""
+    from experiments.costs.grids import transplanted
+
+    return transplanted(_planned(settings, model))
+
+
+def _planned(settings: TransplantSettings, model: TransformerBridge) -> TransplantStudy:
     from interp.text.chat import chat_task
     from probes.transplant.measure import TransplantStudy
     from probes.transplant.options import pairs_of
 
-    task, model = settings.read_task(), settings.load_model()
+    task = settings.read_task()
     if settings.chat:
         task = chat_task(model.tokenizer, task)
     return TransplantStudy(

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from experiments.costs.plan import show_plan
 from experiments.runs.mixture import Mixing
 from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
 from experiments.runs.training import Scoped, Tuning
 
 if TYPE_CHECKING:
+    from experiments.costs.cost import Work
+    from interp.models.load import TransformerBridge
+    from interp.tuning import Mixture, Recipe
     from probes.report import Report
 
 
@@ -56,8 +60,24 @@ class TuneSettings(Mixing, Scoped, Tuning):
 
 def run(settings: TuneSettings) -> Report:
     """Read, mix, tune, report."""
-    from interp.tuning import Adapter, planned_steps, tune
+    from interp.tuning import tune
     from probes.tuning.losses import measure_tuning
+
+    mixture, recipe = _planned(settings)
+    tuned = tune(settings.model, mixture, recipe, settings.output, device=settings.device, resume=settings.resume)
+    return measure_tuning(tuned, seed=settings.seed)
+
+
+def work(settings: TuneSettings, model: TransformerBridge) -> list[Work]:
+    """The cost of a run: the updates, and the loss of the held-out examples before, during and after."""
+    from experiments.costs.sweeping import tuned
+
+    return tuned(model, *_planned(settings))
+
+
+def _planned(settings: TuneSettings) -> tuple[Mixture, Recipe]:
+    """What is trained on, and how."""
+    from interp.tuning import Adapter, planned_steps
 
     recipe = settings.recipe(adapter=Adapter(settings.rank, settings.alpha, targets=settings.targets or None))
     mixture = settings.build()
@@ -65,8 +85,7 @@ def run(settings: TuneSettings) -> Report:
         learned = mixture.split(settings.held_out, settings.seed)[0] if settings.held_out else mixture
         recipe = replace(recipe, steps=planned_steps(len(learned), recipe))
         mixture = settings.build_control(mixture)
-    tuned = tune(settings.model, mixture, recipe, settings.output, device=settings.device, resume=settings.resume)
-    return measure_tuning(tuned, seed=settings.seed)
+    return mixture, recipe
 
 
 def main(args: Sequence[str]) -> None:
@@ -76,6 +95,9 @@ def main(args: Sequence[str]) -> None:
         raise ValueError(
             f"got --shard {settings.shard}, expected none. Leave it out: under accelerate launch several processes tune one model."
         )
+    if settings.plan:
+        show_plan(settings.resolved())
+        return
     if Shard.of(None).index > 0:
         run(settings.resolved())
         return

@@ -28,6 +28,10 @@ class VocabularySettings(Settings):
     output: Path = Path("runs/vocabulary")
     """Run folder to write."""
 
+    @property
+    def run_model(self) -> None:
+        """No model is run."""
+
 
 def run(settings: VocabularySettings) -> Report:
     """Read the corpus and the tokenizer, and measure."""

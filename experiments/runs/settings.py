@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 CONFIG = "config.yaml"
-_HOW = frozenset({"output", "config", "resume", "shard", "page", "debug"})
+_HOW = frozenset({"output", "config", "resume", "shard", "page", "plan", "plan_rate", "debug"})
 """Settings that do not change the result, so they may differ when a run is resumed."""
 
 
@@ -62,6 +62,10 @@ class Settings:
     """Split the run over several processes: this is process i of n, as 1/4 to 4/4. The last to finish writes the report."""
     page: bool = False
     """Also write the report as one self-contained HTML page."""
+    plan: bool = False
+    """Only say what the run would cost (forwards, tokens, FLOPs, disk, memory, hours on this machine), and run nothing."""
+    plan_rate: float | None = None
+    """With --plan, also say the hours on a machine of so many FLOP/s, such as 1e14."""
     debug: bool = False
     """On an error, show the full traceback."""
 
@@ -74,6 +78,11 @@ class Settings:
     def wanted(self) -> tuple[str, ...] | None:
         """The languages to read, the reference language first; None means all languages of the corpus."""
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
+
+    @property
+    def run_model(self) -> str | None:
+        """The model that the command runs, whose sizes set its cost; None if it runs none."""
+        return self.model
 
     def others(self) -> list[str]:
         """The languages beside the pivot. Raises `ValueError` where none is named."""
@@ -182,7 +191,13 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
             f"{path}: got a recipe for {recipe_command!r}, expected one for {command!r}. Run `interp {recipe_command}` instead."
         )
     _check_keys(
-        path, values, [field.name for field in dataclasses.fields(kind) if field.name not in ("config", "resume", "shard", "debug")]
+        path,
+        values,
+        [
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.name not in ("config", "resume", "shard", "plan", "plan_rate", "debug")
+        ],
     )
     _check_output(path, values)
     try:

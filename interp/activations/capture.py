@@ -158,7 +158,7 @@ def capture(
     facts = {**model_facts(model), **computed_by(model.cfg.device)} if folder is not None else {}
     planned = replace(_plan(corpus, chosen, site, pooling, signature, texts), facts=facts)
     hooks = {layer: row_hook(site, layer) for layer in chosen}
-    bound = max_tokens if max_tokens is not None else _batch_tokens(model)
+    bound = max_tokens if max_tokens is not None else batch_tokens(model)
 
     def run(code: str, bar: tqdm) -> Pooled:
         bar.set_description(f"capture {code}")
@@ -216,7 +216,8 @@ def _has_one_token_text(model: TransformerBridge, corpus: ParallelCorpus, templa
     )
 
 
-def _batch_tokens(model: TransformerBridge) -> int:
+def batch_tokens(model: TransformerBridge) -> int:
+    """Number of tokens of a batch of `capture` at most, padding included: 16384 on a GPU, as many as help on a CPU."""
     return max(512, 2**19 // model.cfg.d_model) if str(model.cfg.device) == "cpu" else 16384
 
 

@@ -19,7 +19,7 @@ from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.models.batches import Batch, context_limit, pad
 from interp.models.sites import row_hook
-from interp.models.tokens import read_texts
+from interp.models.tokens import Tokens, read_texts
 from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:
@@ -95,6 +95,13 @@ def token_norms(model: TransformerBridge, batch: Batch) -> Float[Tensor, "layer 
     return norms
 
 
+def reference_texts(model: TransformerBridge) -> list[Tokens]:
+    """The sentences on which `sink_detector` measures, one in each of four scripts, tokenized and cut to the context of `model`."""
+    limit = context_limit(model)
+    texts = read_texts(model.tokenizer, [SENTENCES[code] for code in _REFERENCE])
+    return [text._replace(ids=text.ids[: text.stop][:limit]) for text in texts if text.stop > text.start]
+
+
 def sink_detector(model: TransformerBridge) -> SinkDetector:
     """Measure what norms a model gives to ordinary tokens, on one sentence in each of four scripts.
 
@@ -110,9 +117,8 @@ def sink_detector(model: TransformerBridge) -> SinkDetector:
     >>> sink_detector(interp.load("bundled")).first  # its tokenizer adds a BOS
     False
     """
-    limit = context_limit(model)
-    texts = [text for text in read_texts(model.tokenizer, [SENTENCES[code] for code in _REFERENCE]) if text.stop > text.start]
-    batch = pad(model, [text.ids[: text.stop][:limit] for text in texts])
+    texts = reference_texts(model)
+    batch = pad(model, [text.ids for text in texts])
     norms, real = token_norms(model, batch), batch.mask.bool()
     medians = norms[:, real].median(dim=1).values.clamp_min(1e-12).cpu()
     detector = SinkDetector(medians, first=False)

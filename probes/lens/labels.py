@@ -116,20 +116,9 @@ def measure_labels(
     >>> report.settings["words"]["deu_Latn"], len(report.values("correct"))  # the labels, and the items asked
     (['ox', 'horse'], 2)
     """
-    vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
-    told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
-    gold = _gold(task)
+    vocabulary, gold = read_vocabulary(model.tokenizer, model.cfg.d_vocab), _gold(task)
     shown = _examples(gold, shots)
-    english = _own(task, "eng_Latn", told) if "eng_Latn" in task.languages else None
-    prompts, notes = [], []
-    for code in [code for code in task.languages if labels != "target" or code != "eng_Latn"]:
-        try:
-            answers = _words(_own(task, code, told), english, labels)
-            prompts.append(_prompts(task, code, answers, english if labels == "target" else None, gold, shown, vocabulary, rule))
-        except ValueError as error:
-            notes.append(f"{code} is left out: {error}")
-    if not prompts:
-        raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
+    prompts, notes = label_prompts(model, task, labels=labels, words=words, shots=shots, rule=rule)
     total = sum(len(one.prompts) for one in prompts) * (2 if controls else 1)
     with Progress(total=total, desc="lens", unit="prompt") as bar:
         frames = [_read(model, asked, vocabulary, "trained", lens, bar) for asked in prompts]
@@ -145,6 +134,32 @@ def measure_labels(
                   "majority": max(asked.count(option) for option in asked) / len(asked)},
         notes=tuple(notes),
     )  # fmt: skip
+
+
+def label_prompts(
+    model: TransformerBridge,
+    task: ParallelTask,
+    *,
+    labels: Labels = "english",
+    words: Mapping[str, Sequence[str]] | None = None,
+    shots: int = 6,
+    rule: TokenRule = "first",
+) -> tuple[list[LabelPrompts], list[str]]:
+    """What is asked in each language, and why others are left out. Parameters and errors as in `measure_labels`."""
+    vocabulary, gold = read_vocabulary(model.tokenizer, model.cfg.d_vocab), _gold(task)
+    told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
+    shown = _examples(gold, shots)
+    english = _own(task, "eng_Latn", told) if "eng_Latn" in task.languages else None
+    prompts, notes = [], []
+    for code in [code for code in task.languages if labels != "target" or code != "eng_Latn"]:
+        try:
+            answers = _words(_own(task, code, told), english, labels)
+            prompts.append(_prompts(task, code, answers, english if labels == "target" else None, gold, shown, vocabulary, rule))
+        except ValueError as error:
+            notes.append(f"{code} is left out: {error}")
+    if not prompts:
+        raise ValueError(f"{task.name!r}: no language can be asked. {' '.join(notes) or 'Add one besides English.'}")
+    return prompts, notes
 
 
 def _gold(task: ParallelTask) -> list[int]:

@@ -166,10 +166,10 @@ def measure_answers(
         raise ValueError(
             f"got {shots} shots of {len(task)} questions, expected 0 to {len(task) - 1} so that some are left to test."
         )
-    shape = template(form) if form else _as_it_stands(task)
+    shape = template(form) if form else as_it_stands(task)
     frames = []
     for code in task.languages:
-        prompts, frame = _prompts(task, code, shape, shots), _questions(task, code, shots)
+        prompts, frame = answer_prompts(task, code, shape, shots), _questions(task, code, shots)
         if task.choices:
             frame = frame.assign(**_chosen(model, prompts, shape, task.choices[code][shots:], task.answers[code][shots:]))
         if written or not task.choices:
@@ -186,13 +186,14 @@ def measure_answers(
     )
 
 
-def _as_it_stands(task: ParallelTask) -> Template:
+def as_it_stands(task: ParallelTask) -> Template:
     """The question alone; the answer ends at a quotation mark where every question ends by opening one."""
     quoted = all(prompt.endswith('"') for prompts in task.prompts.values() for prompt in prompts)
     return Template("{instruction}{input}", "{instruction}", "", "", '"' if quoted else "")
 
 
-def _prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
+def answer_prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
+    """The prompt of every question of a `task` that is tested in one language, behind the `shots` that are shown."""
     examples = [Example(item, prompt, "", answers[0], code, code, item)
                 for item, prompt, answers in zip(task.ids, task.prompts[code], task.answers[code], strict=True)]  # fmt: skip
     shown = [shape.prompt(example) + shape.answer(example) for example in examples[:shots]]

@@ -101,9 +101,7 @@ def measure_translation(
     frames: list[pd.DataFrame] = []
     counts: dict[str, np.ndarray] = {}
     for source, target in _distinct(directions):
-        examples = translations(corpus, [(source, target)], seed=seed, instructions=(TRANSLATE[0],)).examples
-        tested = examples[shots:]
-        prompts = [_with_shots(shape, examples[:shots], example) for example in tested]
+        tested, prompts = translation_prompts(corpus, source, target, form, shots, seed)
         frame = _translated(model, shape, tested, prompts, beams, max_new_tokens)
         for name in scored:
             if name == "chrf" or name == "bleu" or name == "spbleu":
@@ -123,6 +121,15 @@ def measure_translation(
         settings={"metrics": list(metrics), "resamples": resamples, "seed": seed},
         notes=_notes(corpus, table, corpus_scores),
     )
+
+
+def translation_prompts(
+    corpus: ParallelCorpus, source: str, target: str, form: str = "quoted", shots: int = 0, seed: int = 0
+) -> tuple[tuple[Example, ...], list[str]]:
+    """The examples that are tested in one direction, and the prompt of each. Parameters as in `measure_translation`."""
+    shape = template(form)
+    examples = translations(corpus, [(source, target)], seed=seed, instructions=(TRANSLATE[0],)).examples
+    return examples[shots:], [_with_shots(shape, examples[:shots], example) for example in examples[shots:]]
 
 
 def _notes(corpus: ParallelCorpus, table: pd.DataFrame, corpus_scores: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,136 @@
+"""What will a run cost? Counted from its settings, its text, the tokenizer and the sizes of its model, before it runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from experiments.costs.cost import Cost, Size, Work, size_of
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+
+LONG = 60.0
+"""Seconds above which a run says at its start what it costs."""
+_log = logging.getLogger(__name__)
+_SI = ("", "k", "M", "G", "T", "P", "E", "Z")
+
+
+class Planned(Protocol):
+    """The settings of a command whose module has `work(settings, model)`."""
+
+    @property
+    def command(self) -> str: ...
+    @property
+    def run_model(self) -> str | None: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def plan_rate(self) -> float | None: ...
+
+
+def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
+    """Count the work of a run from its settings, resolved: its cost, and the outline of its model, if it runs one.
+
+    Raises `ValueError` for what the run itself would refuse: an unknown model, corpus or language, for example.
+    """
+    from experiments.costs.outline import outline
+
+    if settings.run_model is None:
+        return Cost(Size(0, 0, 0, 0, 0), ()), None
+    model = outline(settings.run_model, dtype=settings.dtype, device=settings.device)
+    module = sys.modules[type(settings).__module__]
+    works = dict[tuple[str, int], Work]()
+    for work in module.work(settings, model):
+        key = (work.what, work.passes)
+        works[key] = works[key] + work if key in works else work
+    return Cost(size_of(model), tuple(work for work in works.values() if work.forwards)), model
+
+
+def show_plan(settings: Planned) -> None:
+    """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written."""
+    import interp
+    from experiments.costs.rates import measured
+
+    cost, _ = count(settings)
+    lines = describe(cost, settings)
+    if cost.works and settings.run_model:
+        model = interp.load(settings.run_model, device=settings.device, dtype=settings.dtype)
+        read, write = measured(model, cost)
+        rates = f"measured {number(read)}FLOP/s reading" + (f", {number(write)}FLOP/s writing" if cost.sum("steps") else "")
+        lines.append(_time("on this machine", cost.seconds(read, write), rates))
+    if settings.plan_rate and cost.works:
+        rate = settings.plan_rate
+        lines.append(_time(f"at {number(rate)}FLOP/s", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
+    print("\n".join(lines))
+
+
+def announce(settings: Planned) -> None:
+    """Say what a run costs at its start, where it is estimated above a minute. A cost that cannot be counted is only logged."""
+    from experiments.costs.rates import guessed
+
+    try:
+        cost, model = count(settings)
+        seconds = guessed(model, cost) if model is not None and cost.works else 0.0
+    except (ValueError, OSError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        _log.info("the cost of this run is not known in advance: %s: %s", type(error).__name__, error)
+        return
+    _log.info("cost: %s; about %s", "; ".join(describe(cost, settings)), duration(seconds))
+    if seconds > LONG:
+        lines = [*describe(cost, settings), _time("on this machine", seconds, "a guess; --plan measures")]
+        print("\n".join(lines), file=sys.stderr)
+
+
+def describe(cost: Cost, settings: Planned) -> list[str]:
+    """The lines of a plan without its hours: one for each work, then the totals."""
+    if not cost.works:
+        return [f"{settings.command}: no forward pass. The model is not run."]
+    lines = [f"{settings.command} {settings.run_model}: what it will cost"]
+    width = max(len(work.what) for work in cost.works)
+    for work in cost.works:
+        bound = "" if work.bound == "exact" else f" ({work.bound})"
+        tokens = f"{number(work.prefill)} tokens read"
+        tokens += f", {number(work.generated)} written" if work.generated else ""
+        passes = f" x {work.passes} with the backward pass" if work.passes > 1 else ""
+        lines.append(
+            f"  {work.what:<{width}}  {work.items} items, {work.forwards} forwards{passes}, {tokens}, "
+            f"{number(cost.flops_of(work))}FLOPs{bound}"
+        )
+    most = "" if cost.bound == "exact" else f"{cost.bound} "
+    lines.append(
+        f"  in all: {most}{cost.sum('forwards')} forwards, {number(cost.sum('prefill'))} tokens read and "
+        f"{number(cost.sum('generated'))} written, {number(cost.flops)}FLOPs"
+    )
+    lines.append(f"  on disk {number(cost.stored)}B; in memory about {number(cost.memory)}B, weights {number(cost.size.bytes)}B")
+    return lines
+
+
+def number(value: float) -> str:
+    """A number with three digits and the prefix of its thousands.
+
+    >>> number(1234567), number(12), number(0.0)
+    ('1.23 M', '12 ', '0 ')
+    """
+    power = 0
+    while value >= 999.5 and power < len(_SI) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:.3g} {_SI[power]}"
+
+
+def duration(seconds: float) -> str:
+    """A time in hours, or in the unit that suits.
+
+    >>> duration(5400), duration(90), duration(3)
+    ('1.5 hours', '1.5 minutes', '3 seconds')
+    """
+    for name, unit in (("hours", 3600), ("minutes", 60)):
+        if seconds >= unit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds:.2g} seconds"
+
+
+def _time(where: str, seconds: float, how: str) -> str:
+    return f"  {where}: {duration(seconds)} ({how})"

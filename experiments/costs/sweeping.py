@@ -1,0 +1,90 @@
+"""The work in tuning a model, and in a sweep of tuned models that each translate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from experiments.costs.cost import Work, size_of, total
+from experiments.costs.counting import reading, training
+from experiments.costs.measuring import translated
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
+    from interp.tuning import Mixture, Recipe
+    from probes.sweep.models import Cell
+
+_SCORED, _POINTS, _ROW_SETS = 8192, 5, 20
+"""Tokens of a batch of scored examples; how often held-out ones are scored during training; sets of embedding rows at most."""
+
+
+def tuned(model: TransformerBridge, mixture: Mixture, recipe: Recipe, *, saved: bool = True) -> list[Work]:
+    """The work of `interp.tuning.tune`: the updates, and the held-out examples before, during and after. Only the first depends
+    on an order drawn at random."""
+    from interp.tuning import planned_steps
+
+    train, held_out = mixture.split(recipe.held_out, recipe.seed) if recipe.held_out else (mixture, None)
+    lengths = _lengths(model, train, recipe)
+    work = training(model, "tune", lengths, recipe, recipe.seed)
+    works = [work if saved else replace(work, stored=0)]
+    if held_out is not None:
+        steps = planned_steps(len(lengths), recipe)
+        times = 2 + steps // max(1, steps // _POINTS)
+        works.append(reading(model, "score held-out examples", _lengths(model, held_out, recipe), _SCORED, whole=True).times(times))
+    return works
+
+
+def swept(
+    model: TransformerBridge, cells: Sequence[Cell], corpus: ParallelCorpus, *, keep: str = "nothing", **asked: Any
+) -> list[Work]:
+    """The work of `probes.measure_cells`: each model is tuned once for cells that follow each other, and asked in all of them.
+
+    `asked` are the arguments of `measure_translation`. Where a method changes the tokenizer, the parent's own stands for it.
+    """
+    learned, written, checked, before, known = list[Work](), list[Work](), list[Work](), None, dict[object, list[Work]]()
+    for cell in cells:
+        made_of = (cell.mixture.identity.sha, cell.recipe) if cell.mixture is not None else None
+        if cell.mixture is not None and cell.recipe is not None and made_of != before:
+            learned += tuned(model, cell.mixture, cell.recipe, saved=keep == "model")
+        before = made_of
+        if cell.directions not in known:
+            known[cell.directions] = translated(model, corpus, cell.directions, **asked)
+        first, *rest = known[cell.directions]
+        written.append(first)
+        checked += rest
+    works = [total("write translations", written), total("checks by plain forwards", checked)]
+    return [*_by_passes("tune models", learned), *works]
+
+
+def _by_passes(what: str, works: Sequence[Work]) -> list[Work]:
+    """The sums of works of the same cost of a forward, such as those with and without a backward pass."""
+    passes = sorted({work.passes for work in works}, reverse=True)
+    return [total_of(what, [work for work in works if work.passes == each]) for each in passes]
+
+
+def total_of(what: str, works: Sequence[Work]) -> Work:
+    """The sum of some works with the same passes, which may be more than one."""
+    return replace(total(what, (replace(work, passes=1) for work in works)), passes=works[0].passes)
+
+
+def _lengths(model: TransformerBridge, mixture: Mixture, recipe: Recipe) -> list[int]:
+    from interp.models.batches import context_limit
+    from interp.tuning import template
+    from interp.tuning.templates import encode_examples
+
+    longest = min(recipe.max_length, context_limit(model) or recipe.max_length)
+    data = encode_examples(model.tokenizer, mixture.examples, template(recipe.template), longest, recipe.mask)
+    return [len(ids) for ids in data.ids]
+
+
+def hybrids(model: TransformerBridge, mixture: Mixture, form: str, which: str) -> Work:
+    """The work of `probes.measure_entry`, `measure_blocks` or `measure_rows`: the loss of the answers in every hybrid."""
+    from interp.tuning import Recipe
+    from interp.tuning.hybrids import parts
+
+    models = {"entry": 2 * (model.cfg.n_layers + 2), "blocks": 3 * len(parts(model)), "rows": _ROW_SETS}[which]
+    lengths = _lengths(model, mixture, Recipe(template=form, max_length=10**6))
+    once = reading(model, f"{which}: the loss in hybrids", lengths, _SCORED, whole=True)
+    return replace(once.times(models + 2), bound="at most", held=once.held + size_of(model).bytes)
