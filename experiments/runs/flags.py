@@ -76,8 +76,10 @@ def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
 
     A subclass that repeats the fields with their help as `tyro.conf.arg`. Only `--help` sees it, so no settings are of this class.
     """
+    if not dataclasses.is_dataclass(kind):
+        return kind
     types = get_type_hints(kind, include_extras=True)
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     marks: dict[str, object] = {name: tyro.conf.arg(help=text) for name, text in _docstrings(kind) if name in fields}
     marks |= dict.fromkeys(hidden, tyro.conf.Suppress)
     repeated = [

@@ -20,7 +20,7 @@ from experiments import tour
 from experiments.runs.settings import RECIPES, Settings, parse, read_recipe, settings_of
 from interp.files.lock import locked
 from probes.report import Report
-from tests.experiments.test_page import Curves, curves
+from tests.experiments.pages.test_page import Curves, curves
 
 
 @dataclass(frozen=True)
