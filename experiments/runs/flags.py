@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from operator import getitem
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, TypeVar, get_type_hints
 
 import tyro
 
@@ -22,7 +22,9 @@ T = TypeVar("T")
 _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
-def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: object, hidden: Collection[str] = (), **more: Any) -> T:
+def parse_flags(
+    kind: type[T], args: Sequence[str], command: str, *markers: object, hidden: Collection[str] = (), default: T | None = None
+) -> T:
     """Parse command-line options into settings.
 
     Parameters
@@ -37,8 +39,8 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: obje
         Further configuration of tyro.
     hidden
         Names of settings that `--help` leaves out, as the command refuses them.
-    more
-        Further arguments of `tyro.cli`, such as `default`.
+    default
+        Settings whose values are the defaults, such as those of a recipe.
 
     Raises
     ------
@@ -53,7 +55,11 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: obje
     try:
         with contextlib.redirect_stderr(output):
             return tyro.cli(
-                kind, args=list(args), prog=f"interp {command}", config=(tyro.conf.FlagCreatePairsOff, *markers), **more
+                kind,
+                args=list(args),
+                prog=f"interp {command}",
+                config=(tyro.conf.FlagCreatePairsOff, *markers),
+                default=tyro.MISSING_NONPROP if default is None else default,
             )
     except SystemExit as stop:
         if not stop.code:

@@ -305,5 +305,5 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
     return tuple(rows)
 
 
-def _codes(spellings: Mapping[str, Any] | Sequence[str]) -> list[str]:
+def _codes(spellings: Mapping[str, object] | Sequence[str]) -> list[str]:
     return [found.code for found in languages(spellings)]

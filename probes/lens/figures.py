@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from interp.languages import language
 from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
-from probes.figures.style import FAINT, INK, LineStyle, blank, headline, sign, style, style_indices
+from probes.figures.style import FAINT, INK, LineStyle, Look, blank, headline, sign, style, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +94,14 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     return figure
 
 
-def band(axes: Axes, part: pd.DataFrame, label: str, look: Mapping[str, Any], *, heavy: bool = True) -> None:
+def band(axes: Axes, part: pd.DataFrame, label: str, look: Look, *, heavy: bool = True) -> None:
     """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval; `look` is a `style`."""
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(x, part["estimate"].to_numpy(), label=label, linewidth=2.2 if heavy else 1.2, zorder=3 if heavy else 2, **look)
 
 
-def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Mapping[str, Any]]) -> None:
+def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Look]) -> None:
     if not codes:
         return
     if not looks:
@@ -112,7 +112,7 @@ def _third_languages(axes: Axes, mine: pd.DataFrame, codes: Sequence[str], looks
         band(axes, mine[mine["series"] == code], _name(code), looks[code], heavy=False)
 
 
-def _bar(axes: Axes, runs: Sequence[tuple[str, int, int]], looks: Mapping[str, Mapping[str, Any]]) -> None:
+def _bar(axes: Axes, runs: Sequence[tuple[str, int, int]], looks: Mapping[str, Look]) -> None:
     """Along the top, who leads at which layers."""
     for code, first, last in runs:
         axes.plot([first - 0.5, last + 0.5], [1, 1], transform=axes.get_xaxis_transform(), color=looks[code]["color"], linewidth=5,

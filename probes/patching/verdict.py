@@ -102,7 +102,10 @@ def _signs(frame: pd.DataFrame, direction: str) -> str:
     for claim, word in ((CARRIES, _MADE[direction][1]), (OPPOSES, "push the other way")):
         own = frame[frame["claim"] == claim]
         strongest = own.loc[own["share"].abs().sort_values(ascending=False).index].head(_LISTED)
-        names = [f"{_short(row)} {_PLACES[row['anchor']]} {row['share']:+.2f}" for row in strongest.to_dict("records")]
+        names = [
+            f"{_short(row['layer'], row['head'])} {_PLACES[row['anchor']]} {row['share']:+.2f}"
+            for row in strongest.to_dict("records")
+        ]
         texts.append(f"{len(own)} {word}" + (f" ({', '.join(names)})" if names else ""))
     return (
         f"Of {len(frame)} cells ({direction}), {' and '.join(texts)}, at p < {SURE} over all. "
@@ -119,12 +122,12 @@ def _blocks(frame: pd.DataFrame) -> list[int]:
     return sorted({int(block) for block in frame["layer"]})
 
 
-def _short(row: pd.Series | dict) -> str:
-    return f"{row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")
+def _short(layer: int, head: int) -> str:
+    return f"{layer}" + (f".{head}" if head >= 0 else "")
 
 
 def _one(row: pd.Series, site: str) -> str:
-    return f"{_SITES.get(site, 'block')} {_short(row)}"
+    return f"{_SITES.get(site, 'block')} {_short(row['layer'], row['head'])}"
 
 
 def _cased(text: str) -> str:
