@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.languages import language
-from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_of, said_runs
+from probes.lens.leads import FEWEST, Leads, Reading, Role
 from probes.statistics.crossover import Crossover
+from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap, highest
 
 _MOST_WORDS = 25
@@ -96,7 +97,7 @@ def _favours(runs: Mapping[Role, Sequence[tuple[int, int]]], names: Mapping[Role
     parts, unit, verb = [], "layer", ""
     for role in runs:
         verb, before = ("copies" if role == "source" else "favours"), verb
-        where = said_runs(runs[role], layers, unit)
+        where = say_runs(runs[role], layers, unit)
         parts.append(f"{f'{verb} ' if verb != before else ''}{names[role]} {where}")
         unit = "" if "layer" in where else unit
     return _and(parts)
@@ -116,7 +117,7 @@ def _evidence(weighed: Weighed, leads: Leads, names: Mapping[Role, str]) -> list
         return []
     sentences = []
     for role in _in_order(leads):
-        led = f"{names[role]} leads {said_runs(leads.runs(role), weighed.layers)}"
+        led = f"{names[role]} leads {say_runs(leads.runs(role), weighed.layers)}"
         sentences.append(_capital(f"{led} ({_numbers(weighed, leads, names, role)})."))
     if sentences:
         sentences.append(
@@ -139,7 +140,7 @@ def _numbers(weighed: Weighed, leads: Leads, names: Mapping[Role, str], role: Ro
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
-    where = "" if len(leads.runs(role)) == 1 else f" {said_runs([(first, last)], weighed.layers)}"
+    where = "" if len(leads.runs(role)) == 1 else f" {say_runs([(first, last)], weighed.layers)}"
     return f"probability {values.mean():.3f} [{lower:.3f}, {upper:.3f}]{where}; {others}"
 
 
@@ -156,7 +157,7 @@ def _where_pivot_is_highest(weighed: Weighed, leads: Leads, names: Mapping[Role,
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
     ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
     if unsure := runs_of(ahead & leads.above["pivot"]):
-        return f"{names['pivot']} is highest {said_runs(unsure, weighed.layers)}, but not clearly ahead: {where}."
+        return f"{names['pivot']} is highest {say_runs(unsure, weighed.layers)}, but not clearly ahead: {where}."
     return f"{seen}, where {names['target']} has {means['target'][at]:.3f}."
 
 
@@ -174,7 +175,7 @@ def _by_target(weighed: Weighed) -> list[str]:
     parts = []
     for target, leads in each.items():
         called: dict[Role, str] = {"source": "the given word", "pivot": pivot, "target": "itself"}
-        led_by = [f"{called[role]} {said_runs(leads.runs(role), weighed.layers, '')}" for role in _in_order(leads)]
+        led_by = [f"{called[role]} {say_runs(leads.runs(role), weighed.layers, '')}" for role in _in_order(leads)]
         parts.append(f"{_short(target, weighed)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
     return [f"Who leads by target language, at layers: {'; '.join(parts)}."]
 

@@ -7,7 +7,6 @@ choose it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -127,24 +126,3 @@ def best_set(
         if option == best or worst <= student * np.quantile(largest, level):
             kept.append(int(option))
     return kept
-
-
-def runs_of(places: Sequence[int], names: Sequence[str]) -> str:
-    """Consecutive places as ranges of names: "3 to 5, 9".
-
-    Parameters
-    ----------
-    places
-        Ascending indices into `names`.
-    names
-        Names of all options, in their order.
-
-    Example
-    -------
-    >>> from probes.statistics.selection import runs_of
-    >>> runs_of([0, 1, 2, 4], ["embed", "0", "1", "2", "3"])
-    'embed to 1, 3'
-    """
-    breaks = [index for index in range(1, len(places)) if places[index] != places[index - 1] + 1]
-    parts = [places[start:stop] for start, stop in zip([0, *breaks], [*breaks, len(places)], strict=True)] if len(places) else []
-    return ", ".join(names[part[0]] if len(part) == 1 else f"{names[part[0]]} to {names[part[-1]]}" for part in parts)
