@@ -199,16 +199,18 @@ def _own(mask: Int[Tensor, "item token"], sentences: Sequence[Span]) -> Bool[Ten
     return mask.bool() & (position >= start) & (position < stop)
 
 
-def _fires(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
+def _fires(sums: dict[str, Tensor], block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
     _add(sums, f"fires.{block}", (x > 0).float(), counted, owner, shards)
 
 
-def _values(sums: dict, block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
+def _values(sums: dict[str, Tensor], block: int, counted: Tensor, owner: Tensor, shards: int, x: Tensor, hook: object) -> None:
     _add(sums, f"sum.{block}", x.float(), counted, owner, shards)
     _add(sums, f"square.{block}", x.float().square(), counted, owner, shards)
 
 
-def _add(sums: dict, key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int) -> None:
+def _add(
+    sums: dict[str, Tensor], key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int
+) -> None:
     total = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
     sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, total)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tqdm.auto import tqdm
 
 
-class Progress(tqdm):
+class Progress(tqdm):  # type: ignore[type-arg]
     """A bar whose estimate of the remaining time is the mean cost of what was computed in this run.
 
     What a folder held already is passed over with `found`: it takes no time, and would make the rest look as fast.

@@ -8,15 +8,18 @@ from typing import Any
 
 _HOMES = {
     "Report": "probes.report",
+    "Study": "probes.study",
     "measure_alignment": "probes.alignment.measure",
     "AlignmentReport": "probes.alignment.report",
     "measure_latent_language": "probes.lens.latent_language",
+    "LatentLanguageStudy": "probes.lens.latent_language",
     "LatentLanguageReport": "probes.lens.latent_language_report",
     "measure_tokens": "probes.lens.tokens",
     "TokenLensReport": "probes.lens.tokens",
     "measure_labels": "probes.lens.labels",
     "LabelLensReport": "probes.lens.labels_report",
     "measure_transplant": "probes.transplant.measure",
+    "TransplantStudy": "probes.transplant.measure",
     "TransplantGrid": "probes.transplant.report",
     "measure_patching": "probes.patching.measure",
     "PatchReport": "probes.patching.report",
@@ -26,6 +29,7 @@ _HOMES = {
     "ProbeReport": "probes.linear.probe",
     "find_neurons": "probes.neurons.find",
     "NeuronReport": "probes.neurons.report",
+    "AblationStudy": "probes.neurons.ablation",
     "measure_damage": "probes.neurons.ablation",
     "measure_atlas": "probes.atlas.measure",
     "AtlasReport": "probes.atlas.measure",
@@ -45,6 +49,7 @@ _HOMES = {
     "measure_tokenization": "probes.tokenization.measure",
     "survey_tokenization": "probes.tokenization.measure",
     "TokenizationReport": "probes.tokenization.report",
+    "Cell": "probes.sweep.models",
     "measure_cells": "probes.sweep.sweep",
     "QuadrantStudy": "probes.quadrants.study",
     "Retokenization": "probes.quadrants.study",
@@ -68,6 +73,7 @@ _HOMES = {
     "AllocationReport": "probes.scaling.allocation_report",
     "ExtrapolationStudy": "probes.extrapolation.study",
     "measure_extrapolation": "probes.extrapolation.measure",
+    "Abilities": "probes.extrapolation.measure",
     "ExtrapolationReport": "probes.extrapolation.report",
     "DirectionStudy": "probes.directions.study",
     "Companions": "probes.directions.companions",
@@ -88,5 +94,9 @@ __all__ = list(_HOMES)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"probes has no {name!r}, expected one of {', '.join(sorted(_HOMES))}.")
+        raise AttributeError(f"probes has no {name!r}. It has {', '.join(sorted(_HOMES))}.")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -73,6 +73,27 @@ def test_every_folder_of_modules_is_a_package():
     assert not [str(folder) for folder in folders if not (folder / "__init__.py").is_file()]
 
 
+def modules_in(folder: Path) -> bool:
+    return any(path.stem != "__init__" for path in folder.glob("*.py"))
+
+
+def test_the_tests_mirror_the_packages():
+    """A folder of modules has a folder of tests by the same path, and no test stands in a folder that names none.
+
+    `experiments/benchmarks` measure costs and hold no rule; `experiments/recipes` are run by the tests of their commands.
+    """
+    untested = {ROOT / "experiments" / name for name in ("benchmarks", "recipes")}
+    rooms = {path.parent for path in SOURCES if modules_in(path.parent)} - untested
+    tested = {
+        path.parent for package in ("interp", "probes", "experiments") for path in (ROOT / "tests" / package).rglob("test_*.py")
+    }
+    mirrored = {ROOT / folder.relative_to(ROOT / "tests") for folder in tested}
+    assert mirrored == rooms
+
+
+ROOMS = sorted({".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES} - {"experiments", "experiments.recipes"})
+
+
 @cache
 def imports(type_checking: bool = True) -> grimp.ImportGraph:
     """Who imports whom, the libraries too, imports inside functions included."""
@@ -82,16 +103,32 @@ def imports(type_checking: bool = True) -> grimp.ImportGraph:
     )
 
 
+def circles(links: set[tuple[str, str]]) -> list[list[str]]:
+    """What imports one another, given who imports whom."""
+    names = sorted({name for link in links for name in link})
+    number = {name: i for i, name in enumerate(names)}
+    rows, columns = np.array([(number[a], number[b]) for a, b in links]).T
+    matrix = csr_array((np.ones(len(links)), (rows, columns)), shape=(len(names), len(names)))
+    count, circle = connected_components(matrix, connection="strong")
+    together = [[name for name in names if circle[number[name]] == i] for i in range(count)]
+    return [found for found in together if len(found) > 1]
+
+
 def test_no_modules_import_one_another_in_a_circle():
     graph = imports()
-    modules = sorted(graph.modules)
-    number = {module: i for i, module in enumerate(modules)}
-    pairs = [(number[a], number[b]) for a in modules for b in graph.find_modules_directly_imported_by(a)]
-    rows, columns = np.array(pairs).T
-    links = csr_array((np.ones(len(pairs)), (rows, columns)), shape=(len(modules), len(modules)))
-    count, circle = connected_components(links, connection="strong")
-    circles = [[module for module in modules if circle[number[module]] == i] for i in range(count)]
-    assert not [found for found in circles if len(found) > 1]
+    assert not circles({(a, b) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)})
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_no_folder_is_imported_by_what_it_imports(folder):
+    """Taken as one, the modules of a folder stand in no circle: `text/formats` imports `text/corpus`, which imports no format."""
+    graph = imports(type_checking=False)
+
+    def whole(module: str) -> str:
+        return folder if f"{module}.".startswith(f"{folder}.") else module
+
+    links = {(whole(a), whole(b)) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)}
+    assert not circles({(a, b) for a, b in links if a != b})
 
 
 FOLDERS = sorted({path.parent for path in SOURCES} - {ROOT / "experiments" / "recipes"})

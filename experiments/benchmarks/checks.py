@@ -10,7 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 from unittest.mock import patch
 
 import torch
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def _load(options: argparse.Namespace) -> tuple[TransformerBridge, float, float]:
     plain, check = verification.plain_logits, verification.check_model
-    clocks: list[_Clock] = [_Clock(plain), _Clock(check)]
+    clocks: list[_Clock[..., Any]] = [_Clock(plain), _Clock(check)]
     verification.plain_logits, verification.check_model = (clock.timed() for clock in clocks)
     started = time.process_time()
     try:

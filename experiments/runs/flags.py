@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import dataclasses
+import inspect
 import io
 import re
-from collections.abc import Sequence
-from typing import Any, TypeVar
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from operator import getitem
+from typing import Annotated, TypeVar, get_type_hints
 
 import tyro
 
@@ -16,7 +22,9 @@ T = TypeVar("T")
 _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
-def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: object, **more: Any) -> T:
+def parse_flags(
+    kind: type[T], args: Sequence[str], command: str, *markers: object, hidden: Collection[str] = (), default: T | None = None
+) -> T:
     """Parse command-line options into settings.
 
     Parameters
@@ -29,8 +37,10 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: obje
         Name of the command, for the help text.
     markers
         Further configuration of tyro.
-    more
-        Further arguments of `tyro.cli`, such as `default`.
+    hidden
+        Names of settings that `--help` leaves out, as the command refuses them.
+    default
+        Settings whose values are the defaults, such as those of a recipe.
 
     Raises
     ------
@@ -40,11 +50,16 @@ def parse_flags(kind: type[T], args: Sequence[str], command: str, *markers: obje
         On `--help`.
     """
     check_arguments(kind, args)
+    kind = _explained(kind, hidden) if {"-h", "--help"} & set(args) else kind
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):
             return tyro.cli(
-                kind, args=list(args), prog=f"interp {command}", config=(tyro.conf.FlagCreatePairsOff, *markers), **more
+                kind,
+                args=list(args),
+                prog=f"interp {command}",
+                config=(tyro.conf.FlagCreatePairsOff, *markers),
+                default=tyro.MISSING_NONPROP if default is None else default,
             )
     except SystemExit as stop:
         if not stop.code:
@@ -60,3 +75,34 @@ def _one_line(box: str) -> str:
     text = " ".join(_FRAME.sub(" ", " ".join(lines)).split())
     text = re.split(r" Argument helptext:| For full helptext| Perhaps you meant| Similar arguments", text)[0]
     return text if len(text) <= 400 else f"{text[:397]}..."
+
+
+def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
+    """The same settings for `--help`: every docstring without its line breaks, which tyro would keep.
+
+    A subclass that repeats the fields with their help as `tyro.conf.arg`. Only `--help` sees it, so no settings are of this class.
+    """
+    if not dataclasses.is_dataclass(kind):
+        return kind
+    types = get_type_hints(kind, include_extras=True)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    marks: dict[str, object] = {name: tyro.conf.arg(help=text) for name, text in _docstrings(kind) if name in fields}
+    marks |= dict.fromkeys(hidden, tyro.conf.Suppress)
+    repeated = [
+        (name, getitem(Annotated, (types[name], mark)),
+         dataclasses.field(default=fields[name].default, default_factory=fields[name].default_factory))
+        for name, mark in marks.items()
+    ]  # fmt: skip
+    paragraphs = (" ".join(paragraph.split()) for paragraph in (kind.__doc__ or "").split("\n\n"))
+    named = {"__doc__": "\n\n".join(paragraphs), "__module__": kind.__module__}
+    return dataclasses.make_dataclass(kind.__name__, repeated, bases=(kind,), frozen=True, namespace=named)
+
+
+def _docstrings(kind: type) -> Iterator[tuple[str, str]]:
+    """The text below each field, those of the base classes first."""
+    for part in reversed(kind.__mro__[:-1]):
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+        for field, text in pairwise(getattr(definition, "body", ())):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                    yield name, " ".join(said.split())

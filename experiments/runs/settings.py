@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,8 @@ def parse(kind: type[Question], args: Sequence[str]) -> Question:
         On `--help`, and on an option that tyro refuses.
     """
     command, markers = kind().command, (tyro.conf.AvoidSubcommands,)
-    settings = parse_flags(kind, args, command, *markers)
+    hidden = () if hasattr(sys.modules[kind.__module__], "share") else ("shard",)
+    settings = parse_flags(kind, args, command, *markers, hidden=hidden)
     if settings.config is not None:
         settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, find_recipe(settings.config)))
     return settings

@@ -42,7 +42,7 @@ def check_arguments(kind: type, args: Sequence[str]) -> None:
             raise empty(flag)
 
 
-def _may_be_blank(field: dataclasses.Field) -> bool:
+def _may_be_blank(field: dataclasses.Field[object]) -> bool:
     default = field.default if isinstance(field.default, tuple) else (field.default,)
     return any(isinstance(each, str) and not each.strip() for each in default)
 

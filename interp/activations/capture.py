@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import get_args
+from typing import Never, get_args
 
 import torch
 from tqdm.auto import tqdm
@@ -160,7 +160,7 @@ def capture(
     hooks = {layer: row_hook(site, layer) for layer in chosen}
     bound = max_tokens if max_tokens is not None else batch_tokens(model)
 
-    def run(code: str, bar: tqdm) -> Pooled:
+    def run(code: str, bar: tqdm[Never]) -> Pooled:
         bar.set_description(f"capture {code}")
         names = [f"of sentence {item!r} in {code}" for item in corpus.ids]
         return pool_language(model, texts[code], names, hooks, pooling, bound, detector, bar.update)

@@ -303,5 +303,23 @@ def choose_rows(names: Sequence[str], wanted: Sequence[str | int] | None) -> tup
     return tuple(rows)
 
 
-def _codes(spellings: Mapping[str, Any] | Sequence[str]) -> list[str]:
+def _codes(spellings: Mapping[str, object] | Sequence[str]) -> list[str]:
     return [lang.code for lang in languages(spellings)]
+
+
+def check_random_init(acts: Activations, random_init: Activations | None) -> None:
+    """Raise `ValueError` unless `random_init`, where given, holds the same sentences at the same layers and site as `acts`.
+
+    Parameters
+    ----------
+    acts
+        Activations of the trained model.
+    random_init
+        Activations of the model with random weights, or None.
+    """
+    for name in ("ids", "layers", "site", "pooling", "languages") if random_init is not None else ():
+        if getattr(acts, name) != getattr(random_init, name):
+            raise ValueError(
+                f"got random_init activations of other {name}, expected the same as of the trained model. "
+                "Capture both on the same corpus and site."
+            )

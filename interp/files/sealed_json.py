@@ -17,7 +17,7 @@ from interp.files.atomic import write_json
 from interp.files.checks import short_repr
 
 _SEAL = "seal"
-Json = str | int | float | list | dict | None
+Json = str | int | float | list[Any] | dict[str, Any] | None
 """A value as JSON has it; bool is an int. What a list or an object holds is for the reader to check."""
 
 

@@ -23,7 +23,7 @@ from interp.interventions.grid.grid import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
 from interp.models.cache_argument import find_cache
-from interp.models.hooks import Arguments
+from interp.models.hooks import Arguments, Positional
 
 
 @dataclass
@@ -106,7 +106,7 @@ def transplanted(
     vector = _vector(model, donor, source, transplant, position)
     state = _Reading()
 
-    def before(module: torch.nn.Module, args: tuple, kwargs: Arguments) -> None:
+    def before(module: torch.nn.Module, args: Positional, kwargs: Arguments) -> None:
         past = find_cache(kwargs)
         fresh = state.calls == 0 or past is None or past.get_seq_length() == 0
         state.calls += 1
@@ -129,7 +129,7 @@ def _vector(model: TransformerBridge, donor: Donor, source: int, transplant: Tra
     return recorded(model, [donor], [source], transplant, position)[0, 0]
 
 
-def _where(args: tuple, kwargs: Arguments, position: int) -> tuple[Tensor, Tensor]:
+def _where(args: Positional, kwargs: Arguments, position: int) -> tuple[Tensor, Tensor]:
     named_input: Any = kwargs["input_ids"] if kwargs.get("input_ids") is not None else kwargs.get("inputs_embeds")
     ids: Tensor = args[0] if args else named_input
     mask = kwargs.get("attention_mask")

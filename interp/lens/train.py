@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -125,14 +124,14 @@ def train_lens(
     return load_lens(path, model)
 
 
-def _finished(lens: TunedLens, settings: dict[str, Any], path: Path) -> TunedLens:
+def _finished(lens: TunedLens, settings: dict[str, object], path: Path) -> TunedLens:
     if different := differences(lens.settings, settings):
         raise ValueError(f"{path} holds a lens trained with {describe_differences(different)}. Choose another path, or delete it.")
     return lens
 
 
 def _start(
-    partial: Path, model: TransformerBridge, settings: dict[str, Any], identity: ModelIdentity
+    partial: Path, model: TransformerBridge, settings: dict[str, object], identity: ModelIdentity
 ) -> tuple[dict[str, Tensor], int]:
     """Translators and momentum at zero, or those of an interrupted training with the same settings."""
     rows, width = len(rows_of(model)) - 1, model.cfg.d_model

@@ -15,7 +15,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.generalized_components.attention import AttentionBridge
 from transformers import Cache
 
-from interp.models.hooks import Arguments
+from interp.models.hooks import Arguments, Positional
 
 OLD, NEW = "past_key_values", "cache"
 
@@ -36,7 +36,9 @@ def find_cache(arguments: Arguments) -> Cache | None:
     return arguments.get(NEW) if cache is None else cache
 
 
-def _renamed(module: nn.Module, args: tuple, kwargs: Arguments, *, passed: str, accepted: str) -> tuple[tuple, Arguments] | None:
+def _renamed(
+    module: nn.Module, args: Positional, kwargs: Arguments, *, passed: str, accepted: str
+) -> tuple[Positional, Arguments] | None:
     if passed not in kwargs or kwargs.get(accepted) is not None or (accepted == OLD and kwargs[passed] is None):
         return None
     return args, {accepted: kwargs[passed], **{name: value for name, value in kwargs.items() if name not in (passed, accepted)}}

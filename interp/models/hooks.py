@@ -19,7 +19,9 @@ Hooks = list[tuple[str | Callable[[str], bool], Hook]]
 
 Arguments = dict[str, Any]
 """Keyword arguments of a forward pass: tensors, a cache, switches."""
-PreHook = Callable[[nn.Module, tuple, Arguments], tuple[tuple, Arguments] | None]
+Positional = tuple[Any, ...]
+"""Its arguments without a name."""
+PreHook = Callable[[nn.Module, Positional, Arguments], tuple[Positional, Arguments] | None]
 """Reads what a module is called with, and returns other arguments, or None to leave them."""
 
 _MACHINERY = ("transformer_lens", "transformers", "accelerate", "interp.models")  # whose own hooks on modules change nothing

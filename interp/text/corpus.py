@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from interp.languages import Language, language, languages, nearest
 from interp.provenance import CorpusIdentity
@@ -66,7 +66,7 @@ class ParallelCorpus:
         """The sentences of one language, in any spelling. Raises `ValueError` if the corpus lacks it."""
         return self.sentences[_find_language(self.name, self.sentences, spelling).code]
 
-    def __reduce__(self) -> tuple[type[ParallelData], tuple]:
+    def __reduce__(self) -> tuple[type[ParallelData], tuple[object, ...]]:
         return _reduced(self)
 
     @property
@@ -161,7 +161,7 @@ class ParallelTask:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __reduce__(self) -> tuple[type[ParallelData], tuple]:
+    def __reduce__(self) -> tuple[type[ParallelData], tuple[object, ...]]:
         return _reduced(self)
 
     @property
@@ -203,10 +203,11 @@ class ParallelTask:
 
 
 ParallelData = ParallelCorpus | ParallelTask
+Value = TypeVar("Value")
 
 
 def _freeze(data: ParallelData, part: str) -> None:
-    columns: dict[str, tuple] = {}
+    columns: dict[str, tuple[object, ...]] = {}
     for lang, (spelling, values) in zip(languages(getattr(data, part)), getattr(data, part).items(), strict=True):
         nested = part in ("answers", "choices")
         if isinstance(values, str) or (nested and any(isinstance(value, str) for value in values)):
@@ -216,7 +217,7 @@ def _freeze(data: ParallelData, part: str) -> None:
     object.__setattr__(data, part, MappingProxyType(columns))
 
 
-def _number(data: ParallelData, columns: Mapping[str, tuple]) -> None:
+def _number(data: ParallelData, columns: Mapping[str, tuple[object, ...]]) -> None:
     if not columns:
         raise ValueError(f"{data.name!r}: got no language, expected at least one, with its sentences.")
     ids = tuple(data.ids) or tuple(str(row) for row in range(len(next(iter(columns.values())))))
@@ -237,7 +238,7 @@ def _check_texts(data: ParallelData, part: str) -> None:
                 raise ValueError(f"{data.name!r}: got {got} for item {data.ids[row]!r} of {part} in {code}, expected text.")
 
 
-def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple]) -> None:
+def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple[object, ...]]) -> None:
     for code, values in columns.items():
         if len(values) != len(data.ids):
             first = next(iter(columns))
@@ -274,13 +275,13 @@ def _described(data: ParallelData, rows: range | list[int]) -> _Described:
     }
 
 
-def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple]:
+def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple[object, ...]]:
     """How to pickle: the read-only views of dicts become dicts."""
     values = [getattr(data, name) for name in data.__dataclass_fields__]
     return type(data), tuple(dict(value) if isinstance(value, MappingProxyType) else value for value in values)
 
 
-def _find_language(name: str, columns: Mapping[str, tuple], spelling: str | Language) -> Language:
+def _find_language(name: str, columns: Mapping[str, tuple[object, ...]], spelling: str | Language) -> Language:
     lang = language(spelling)
     if lang.code not in columns:
         suggestion = nearest(lang.code, columns, n=5)
@@ -288,7 +289,7 @@ def _find_language(name: str, columns: Mapping[str, tuple], spelling: str | Lang
     return lang
 
 
-def _codes(name: str, columns: Mapping[str, tuple], spellings: Sequence[str] | None) -> list[str]:
+def _codes(name: str, columns: Mapping[str, tuple[object, ...]], spellings: Sequence[str] | None) -> list[str]:
     if spellings is None:
         return list(columns)
     if isinstance(spellings, str):
@@ -304,11 +305,11 @@ def _rows(n: int, limit: int | None, seed: int | None) -> range | list[int]:
     return range(limit) if seed is None else sorted(random.Random(seed).sample(range(n), limit))
 
 
-def _take(values: tuple, rows: range | list[int]) -> tuple:
+def _take(values: tuple[Value, ...], rows: range | list[int]) -> tuple[Value, ...]:
     return tuple(values[row] for row in rows)
 
 
-def _hash(ids: tuple[str, ...], *parts: Mapping[str, tuple]) -> str:
+def _hash(ids: tuple[str, ...], *parts: Mapping[str, tuple[object, ...]]) -> str:
     digest = hashlib.sha256(repr(ids).encode())
     for part in parts:
         for code in sorted(part):

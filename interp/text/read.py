@@ -17,9 +17,9 @@ from interp.text.formats.file_names import parse_file_name
 from interp.text.formats.folder import read_folder, read_one, wanted
 from interp.text.formats.questions import read_questions
 from interp.text.formats.tables import read_table
+from interp.text.formats.templates import Template
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
-from interp.text.templates import Template
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", re.ASCII)
 _SPLITS = frozenset({"dev", "devtest", "test", "train", "valid", "data"})

@@ -202,7 +202,7 @@ class _Trainer(Trainer):
     folder: Path
     order: WholeUpdates | None
 
-    def _get_train_sampler(self, *args: Any) -> Sampler | None:
+    def _get_train_sampler(self, *args: Any) -> Sampler[int] | None:
         return self.order or super()._get_train_sampler(*args)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:

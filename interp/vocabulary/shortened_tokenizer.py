@@ -147,7 +147,7 @@ class _Shortened(PreTrainedTokenizerBase):
             kept_indices = [
                 indices[:max_length] if self.truncation_side == "right" else indices[-max_length:] for indices in kept_indices
             ]
-        values: dict[str, list] = {
+        values: dict[str, list[Any]] = {
             key: [[row[index] for index in indices] for row, indices in zip(rows, kept_indices, strict=True)]
             for key, rows in table.items()
         }

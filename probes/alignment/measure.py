@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.activations.sinks import describe_sinks
-from interp.activations.store import Activations
+from interp.activations.store import Activations, check_random_init
 from interp.languages import language, nearest
 from interp.provenance import Signature
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
@@ -211,11 +211,7 @@ def _check(acts: Activations, metrics: Sequence[str], random_init: Activations |
         raise ValueError(f"got no metric, expected some of {', '.join(METRICS)}.")
     if len(acts.ids) < 8:
         raise ValueError(f"got {len(acts.ids)} sentences, expected at least 8, to compare translations with other pairs.")
-    if random_init is not None:
-        for name in ("ids", "layers", "site", "pooling", "languages"):
-            mine, theirs = getattr(acts, name), getattr(random_init, name)
-            if mine != theirs:
-                raise ValueError(f"random_init has other {name} than the activations. Capture both on the same corpus and site.")
+    check_random_init(acts, random_init)
 
 
 def _documents(acts: Activations) -> tuple[str, ...] | None:

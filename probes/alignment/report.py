@@ -12,8 +12,9 @@ import pandas as pd
 from probes.figures.curves import curves, heatmap
 from probes.item_values import ItemColumns
 from probes.report import Report
+from probes.statistics.layer_runs import name_runs, runs_of
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.selection import best_set, choose_on_half, ranges_in_words
+from probes.statistics.selection import best_set, choose_on_half
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,8 +107,9 @@ class AlignmentReport(Report):
         read = values[rows, best]
         lower, upper = map(float, bootstrap(read, resamples, seed, None if clusters is None else clusters[rows]))
         layers = best_set(values, resamples, seed, clusters)
+        named = name_runs(runs_of(np.isin(range(len(names)), layers)), names, " to ")
         return {
-            "layer": names[best], "layers": ranges_in_words(layers, names), "share": len(layers) / len(names),
+            "layer": names[best], "layers": ", ".join(named), "share": len(layers) / len(names),
             "estimate": float(read.mean()), "lower": lower, "upper": upper, "n": len(rows), "baseline": float(baseline[best]),
         }  # fmt: skip
 

@@ -21,7 +21,7 @@ from jaxtyping import Float, Real
 from tqdm.auto import tqdm
 
 from interp.activations.sinks import describe_sinks
-from interp.activations.store import Activations, choose_rows
+from interp.activations.store import Activations, check_random_init, choose_rows
 from interp.provenance import Signature
 from probes.linear.cross_validation import lengths
 from probes.report import Report
@@ -182,8 +182,7 @@ def measure_atlas(
         raise ValueError(
             f"got {len(acts.languages)} languages with {len(acts.ids)} sentences, expected at least 2 languages with 10 sentences."
         )
-    if random_init is not None and (random_init.ids, random_init.layers) != (acts.ids, acts.layers):
-        raise ValueError("got random_init activations of other sentences or layers. Capture the same corpus at the same site.")
+    check_random_init(acts, random_init)
     last = len(acts.layers) - 1
     drawn = choose_rows(acts.layers, sorted({0, round(last / 2), last}) if depths is None else depths)
     frames = []

@@ -10,8 +10,8 @@ import itertools
 import re
 import textwrap
 import zlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,9 @@ INK, FAINT = "#222222", "#767676"
 _FIXED = ("eng_Latn", "deu_Latn", "rus_Cyrl", "zho_Hans", "arb_Arab", "hin_Deva", "swh_Latn", "fra_Latn")
 """Languages whose colour no other language gets."""
 _CODE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+
+Look = Mapping[str, Any]
+"""Keyword arguments of a drawing function of matplotlib."""
 
 
 class LineStyle(TypedDict):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from interp.languages import language
 from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
-from probes.figures.style import FAINT, INK, LineStyle, blank, headline, sign, style, style_indices
+from probes.figures.style import FAINT, INK, LineStyle, Look, blank, headline, sign, style, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     return figure
 
 
-def band(axes: Axes, part: pd.DataFrame, label: str, look: Mapping[str, Any], *, heavy: bool = True) -> None:
+def band(axes: Axes, part: pd.DataFrame, label: str, look: Look, *, heavy: bool = True) -> None:
     """Draw one curve (`part` of a summary) over layers with its 95 % confidence interval on `axes`.
 
     `label` is its name in the legend, `look` is a `style`, and a `heavy` line is the wider one.
@@ -104,7 +104,7 @@ def band(axes: Axes, part: pd.DataFrame, label: str, look: Mapping[str, Any], *,
     axes.plot(x, part["estimate"].to_numpy(), label=label, linewidth=2.2 if heavy else 1.2, zorder=3 if heavy else 2, **look)
 
 
-def _third_languages(axes: Axes, rows: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Mapping[str, Any]]) -> None:
+def _third_languages(axes: Axes, rows: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Look]) -> None:
     if not codes:
         return
     if not looks:
@@ -115,7 +115,7 @@ def _third_languages(axes: Axes, rows: pd.DataFrame, codes: Sequence[str], looks
         band(axes, rows[rows["series"] == code], _name(code), looks[code], heavy=False)
 
 
-def _bar(axes: Axes, runs: Sequence[tuple[str, int, int]], looks: Mapping[str, Mapping[str, Any]]) -> None:
+def _bar(axes: Axes, runs: Sequence[tuple[str, int, int]], looks: Mapping[str, Look]) -> None:
     """Along the top, who leads at which layers."""
     for code, first, last in runs:
         axes.plot([first - 0.5, last + 0.5], [1, 1], transform=axes.get_xaxis_transform(), color=looks[code]["color"], linewidth=5,

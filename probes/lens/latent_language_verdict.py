@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.languages import language
-from probes.lens.leads import FEWEST, Leads, Reading, Role, runs_in_words, runs_of
+from probes.lens.leads import FEWEST, Leads, Reading, Role
 from probes.statistics.crossover import Crossover
+from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap, bracketed, highest
 
 _MOST_WORDS = 25
@@ -99,7 +100,7 @@ def _favours(runs: Mapping[Role, Sequence[tuple[int, int]]], names: Mapping[Role
     parts, unit, verb = [], "layer", ""
     for role in runs:
         verb, before = ("copies" if role == "source" else "favours"), verb
-        where = runs_in_words(runs[role], layers, unit)
+        where = say_runs(runs[role], layers, unit)
         parts.append(f"{f'{verb} ' if verb != before else ''}{names[role]} {where}")
         unit = "" if "layer" in where else unit
     return _and(parts)
@@ -119,7 +120,7 @@ def _evidence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -
         return []
     sentences = []
     for role in _in_order(leads):
-        led = f"{names[role]} leads {runs_in_words(leads.runs(role), evidence.layers)}"
+        led = f"{names[role]} leads {say_runs(leads.runs(role), evidence.layers)}"
         sentences.append(_capital(f"{led} ({_numbers(evidence, leads, names, role)})."))
     if sentences:
         sentences.append(
@@ -142,7 +143,7 @@ def _numbers(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str], ro
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
     others = ", ".join(f"{name} {np.nanmean(values):.3f}" for name, values in beside.items() if not np.isnan(values).all())
-    where = "" if len(leads.runs(role)) == 1 else f" {runs_in_words([(first, last)], evidence.layers)}"
+    where = "" if len(leads.runs(role)) == 1 else f" {say_runs([(first, last)], evidence.layers)}"
     return f"probability {values.mean():.3f} {bracketed(lower, upper, '.3f')}{where}; {others}"
 
 
@@ -159,7 +160,7 @@ def _where_pivot_is_highest(evidence: LensEvidence, leads: Leads, names: Mapping
         return f"{seen}, where {names['source']} has {means['source'][at]:.3f}: that one is being copied."
     ahead = np.argmax([means[role] for role in leads.roles], axis=0) == leads.roles.index("pivot")
     if unsure := runs_of(ahead & leads.above["pivot"]):
-        return f"{names['pivot']} is highest {runs_in_words(unsure, evidence.layers)}, but not clearly ahead: {where}."
+        return f"{names['pivot']} is highest {say_runs(unsure, evidence.layers)}, but not clearly ahead: {where}."
     return f"{seen}, where {names['target']} has {means['target'][at]:.3f}."
 
 
@@ -177,7 +178,7 @@ def _by_target(evidence: LensEvidence) -> list[str]:
     parts = []
     for target, leads in by_target.items():
         called: dict[Role, str] = {"source": "the given word", "pivot": pivot, "target": "itself"}
-        led_by = [f"{called[role]} {runs_in_words(leads.runs(role), evidence.layers, '')}" for role in _in_order(leads)]
+        led_by = [f"{called[role]} {say_runs(leads.runs(role), evidence.layers, '')}" for role in _in_order(leads)]
         parts.append(f"{_short(target, evidence)} (n={leads.n}): {', '.join(led_by) or 'none leads'}")
     return [f"Who leads by target language, at layers: {'; '.join(parts)}."]
 

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from probes.statistics.layer_runs import runs_of
 from probes.statistics.resampling import max_statistic
 
 Role = Literal["source", "pivot", "target"]
@@ -133,37 +134,6 @@ def step_down(differences: Float[np.ndarray, "item cell layer"], *, seed: int = 
             break
         left &= ~significant
     return p
-
-
-def runs_of(mask: Bool[np.ndarray, " layer"]) -> list[tuple[int, int]]:
-    """The first and last row of every run of True in `mask`."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
-    return [(int(first), int(end) - 1) for first, end in edges.reshape(-1, 2)]
-
-
-def runs_in_words(runs: Sequence[tuple[int, int]], layers: Sequence[str], unit: str = "layer") -> str:
-    """`runs` of `layers` (first and last row) in words: "at layers 3-5 and 18", "from layer 20" for one up to the last layer.
-
-    `unit` is left empty where layers were spoken of before: "at 3-5 and 18".
-    """
-    if list(runs) == [(0, len(layers) - 1)]:
-        return "at every layer"
-    to_the_end = [first for first, last in runs if first < last == len(layers) - 1]
-    parts = [_span(first, last, layers) for first, last in runs if first not in to_the_end]
-    several = len(parts) > 1 or any("-" in part for part in parts)
-    numbered = unit and not all(part == "embed" for part in parts)
-    words = [f"at {f'{unit}s ' if numbered and several else f'{unit} ' if numbered else ''}{_listed(parts)}"] if parts else []
-    word = f"{unit} " if unit and not words and layers[to_the_end[0]] != "embed" else ""
-    words += [f"from {word}{layers[first]}" for first in to_the_end]
-    return " and ".join(words)
-
-
-def _span(first: int, last: int, layers: Sequence[str]) -> str:
-    return layers[first] if first == last else f"{layers[first]}-{layers[last]}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _comparisons(readings: Mapping[Role, Reading], items: np.ndarray) -> dict[tuple[str, str], np.ndarray]:

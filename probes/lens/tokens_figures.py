@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 
 from interp.files.atomic import whole
-from probes.figures.style import INK, blank, headline, sign
+from probes.figures.style import INK, Look, blank, headline, sign
 from probes.lens.scripts_figures import GREYS, script_colours, script_name
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _cell(axes: Axes, x: int, y: int, row: Any, colour: str) -> None:
     face = tuple(1 - strength * (1 - part) for part in to_rgb(colour))
     axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=face, edgecolor="white", linewidth=1, gid=f"cell-{y}-{x}"))
     dark = sum(weight * part for weight, part in zip((0.299, 0.587, 0.114), face, strict=True)) < 0.55
-    look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else INK, "parse_math": False}
+    look: Look = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if dark else INK, "parse_math": False}
     axes.text(x, y, shown(row.predicted), gid=f"word-{y}-{x}", **look)
 
 
@@ -135,7 +135,7 @@ def _keys(axes: Axes, colours: Mapping[str, str]) -> None:
     from matplotlib.patches import Patch
 
     keys = [Patch(facecolor=colour, label=script_name(name)) for name, colour in colours.items()]
-    look: dict[str, Any] = {
+    look: Look = {
         "frameon": False,
         "fontsize": 8.5,
         "labelcolor": INK,

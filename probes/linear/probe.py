@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
 from interp.activations.sinks import describe_sinks
-from interp.activations.store import Activations
+from interp.activations.store import Activations, check_random_init
 from interp.provenance import Signature
 from probes.item_values import ItemColumns
 from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate, majority, shuffle, targets_of
@@ -209,8 +209,7 @@ def measure_probes(
     >>> bool(report.summary()["estimate"].min() > 0.5)
     True
     """
-    if random_init is not None and (random_init.ids, random_init.layers) != (acts.ids, acts.layers):
-        raise ValueError("got random_init activations of other sentences or layers. Capture the same corpus at the same site.")
+    check_random_init(acts, random_init)
     kind, targets = targets_of(acts, target, folds)
     name = target if isinstance(target, str) else name
     erase = erase if len(acts.languages) > 1 else None

@@ -1,4 +1,4 @@
-"""Where patching restores the answer and where it pushes the other way: a signed claim for every cell, and runs of blocks in words.
+"""Where patching restores the answer and where it pushes the other way: a signed claim for every cell.
 
 A cell is a token position and a block (or head). What patching moves there is counted towards the donor's answer: 1 is all of the
 difference between the clean and the corrupt run, a negative number is a push the other way.
@@ -6,7 +6,6 @@ difference between the clean and the corrupt run, a negative number is a push th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,38 +61,3 @@ def claims(
     p = np.where(both.mean(axis=0).reshape(2, -1) > 0, p, 1.0)
     claim = np.where(p[0] < SURE, CARRIES, np.where(p[1] < SURE, OPPOSES, ""))
     return Claims(claim, p.min(axis=0))
-
-
-def runs(blocks: Sequence[int], among: Sequence[int]) -> list[tuple[int, int]]:
-    """The first and last of each unbroken stretch of `blocks`, where `among` are all blocks that were patched.
-
-    >>> runs([0, 1, 2, 3, 21, 23], range(24))
-    [(0, 3), (21, 21), (23, 23)]
-    >>> runs([0, 4], [0, 4, 8])
-    [(0, 4)]
-    """
-    order = sorted(among)
-    indices = sorted(order.index(block) for block in blocks)
-    starts = [k for k, index in enumerate(indices) if k == 0 or index > indices[k - 1] + 1]
-    ends = [*(start - 1 for start in starts[1:]), len(indices) - 1]
-    return [(order[indices[start]], order[indices[end]]) for start, end in zip(starts, ends, strict=True)]
-
-
-def spell(stretches: Sequence[tuple[int, int]], among: Sequence[int]) -> str:
-    """`stretches` of blocks (first and last of each) in words, `among` all blocks that were patched.
-
-    >>> spell([(0, 3), (21, 23)], range(24))
-    'at blocks 0-3 and 21-23'
-    >>> spell([(0, 3)], range(24)), spell([(21, 23)], range(24)), spell([(5, 5)], range(24)), spell([(0, 23)], range(24))
-    ('up to block 3', 'from block 21', 'at block 5', 'at every block')
-    """
-    first, last = min(among), max(among)
-    if list(stretches) == [(first, last)]:
-        return "at every block"
-    if len(stretches) == 1 and stretches[0][0] == first != stretches[0][1]:
-        return f"up to block {stretches[0][1]}"
-    if len(stretches) == 1 and stretches[0][1] == last != stretches[0][0]:
-        return f"from block {stretches[0][0]}"
-    parts = [str(start) if start == end else f"{start}-{end}" for start, end in stretches]
-    word = "block" if len(parts) == 1 and stretches[0][0] == stretches[0][1] else "blocks"
-    return f"at {word} " + (f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0])

@@ -122,7 +122,7 @@ def _mark_map(axes: Axes, part: pd.DataFrame, table: pd.DataFrame) -> None:
         )
 
 
-def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple, pd.DataFrame]], str]:
+def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple[object, ...], pd.DataFrame]], str]:
     """At most 12 panels, and the text of the caption about the rest."""
     panels = list(frame.groupby(keys, sort=False))
     hidden = len(panels) - _PANELS

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from probes.patching.claims import CARRIES, FEWEST, OPPOSES, SURE, runs, spell
+from probes.patching.claims import CARRIES, FEWEST, OPPOSES, SURE
+from probes.statistics.layer_runs import Run, runs_of, say_runs
 
 _PLACES = {"span": "on the subject word", "span_mean": "on the subject's words", "last": "at the last token"}
 _SITES = {"head": "attention head", "attention": "attention of block", "mlp": "MLP of block"}
@@ -50,13 +52,14 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
 
 def _sits(frame: pd.DataFrame, n: int, opening: str) -> str:
     """The first sentence for the residual stream."""
-    carrying = {anchor: _runs(own, CARRIES) for anchor, own in frame.groupby("anchor", sort=False)}
-    trivial = [(frame["layer"].max(),) * 2]
+    blocks = _blocks(frame)
+    carrying = {anchor: _runs(own, CARRIES, blocks) for anchor, own in frame.groupby("anchor", sort=False)}
+    trivial = [(len(blocks) - 1,) * 2]
     carrying = {anchor: blocks for anchor, blocks in carrying.items() if blocks and not (anchor == "last" and blocks == trivial)}
     if not carrying:
         return _cased(f"{opening}no patched position carries the answer before the last block (n={n}).")
     ordered = sorted(carrying, key=lambda anchor: (carrying[anchor][0], anchor == "last"))[:2]
-    where = [f"{_PLACES[anchor]} {spell(carrying[anchor], _blocks(frame))}" for anchor in ordered]
+    where = [f"{_PLACES[anchor]} {say_runs(carrying[anchor], blocks, 'block')}" for anchor in ordered]
     return _cased(f"{opening}the answer sits {', then '.join(where)} (n={n}).")
 
 
@@ -70,10 +73,11 @@ def _tested(frame: pd.DataFrame, direction: str) -> str:
 
 
 def _list(frame: pd.DataFrame, claim: str) -> str:
+    blocks = _blocks(frame)
     parts = [
-        f"{_PLACES[anchor]} {spell(stretches, _blocks(frame))}"
+        f"{_PLACES[anchor]} {say_runs(stretches, blocks, 'block')}"
         for anchor, own in frame.groupby("anchor", sort=False)
-        if (stretches := _runs(own, claim))
+        if (stretches := _runs(own, claim, blocks))
     ]
     return ", ".join(parts)
 
@@ -103,7 +107,10 @@ def _signs(frame: pd.DataFrame, direction: str) -> str:
     for claim, word in ((CARRIES, _MADE[direction][1]), (OPPOSES, "push the other way")):
         own = frame[frame["claim"] == claim]
         strongest = own.loc[own["share"].abs().sort_values(ascending=False).index].head(_LISTED)
-        names = [f"{_short(row)} {_PLACES[row['anchor']]} {row['share']:+.2f}" for row in strongest.to_dict("records")]
+        names = [
+            f"{_short(int(row['layer']), int(row['head']))} {_PLACES[row['anchor']]} {row['share']:+.2f}"
+            for row in strongest.to_dict("records")
+        ]
         texts.append(f"{len(own)} {word}" + (f" ({', '.join(names)})" if names else ""))
     return (
         f"Of {len(frame)} cells ({direction}), {' and '.join(texts)}, at p < {SURE} over all. "
@@ -111,21 +118,23 @@ def _signs(frame: pd.DataFrame, direction: str) -> str:
     )
 
 
-def _runs(frame: pd.DataFrame, claim: str) -> list[tuple[int, int]]:
-    blocks = frame.loc[frame["claim"] == claim, "layer"]
-    return runs(blocks.tolist(), _blocks(frame)) if len(blocks) else []
+def _runs(frame: pd.DataFrame, claim: str, blocks: Sequence[str]) -> list[Run]:
+    """Runs of patched blocks with one claim: a block that was not patched breaks none."""
+    made = {str(int(block)) for block in frame.loc[frame["claim"] == claim, "layer"]}
+    return runs_of(np.array([block in made for block in blocks]))
 
 
-def _blocks(frame: pd.DataFrame) -> list[int]:
-    return sorted({int(block) for block in frame["layer"]})
+def _blocks(frame: pd.DataFrame) -> list[str]:
+    """The blocks that were patched, in their order."""
+    return [str(block) for block in sorted({int(block) for block in frame["layer"]})]
 
 
-def _short(row: pd.Series | dict) -> str:
-    return f"{row['layer']}" + (f".{row['head']}" if row["head"] >= 0 else "")
+def _short(layer: int, head: int) -> str:
+    return f"{layer}" + (f".{head}" if head >= 0 else "")
 
 
 def _one(row: pd.Series, site: str) -> str:
-    return f"{_SITES.get(site, 'block')} {_short(row)}"
+    return f"{_SITES.get(site, 'block')} {_short(int(row['layer']), int(row['head']))}"
 
 
 def _cased(text: str) -> str:

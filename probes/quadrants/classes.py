@@ -33,7 +33,7 @@ Drawn = Float[np.ndarray, " draw"]
 class Scores:
     """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds."""
 
-    columns: Mapping[tuple, int]
+    columns: Mapping[tuple[str, str, str, int, str], int]
     values: Float[np.ndarray, "draw cell"]
 
     def of(self, role: str, language: str, method: str, size: int, target: str) -> Drawn:

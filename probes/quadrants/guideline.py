@@ -75,7 +75,7 @@ def check_guideline(scores: Scores, classes: pd.DataFrame, probes: Sequence[str]
 
 def _difference(
     scores: Scores, axis: str, language: str, arm: tuple[str, int], than: tuple[str, int], probes: Sequence[str]
-) -> dict:
+) -> dict[str, float | str]:
     targets = [language] if axis == "bilingual" else [code for code in probes if code != language]
     advised, rival = (gap(scores, "base", language, *option, targets)[0] for option in (arm, than))
     drawn = advised - rival

@@ -17,7 +17,7 @@ from scipy import stats
 
 from interp.models.checks.finite import check_finite
 
-Labels = Sequence | np.ndarray
+Labels = Sequence[object] | np.ndarray
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _BLOCK = 4_000_000  # numbers held at once by a resampling loop
 

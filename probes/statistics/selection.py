@@ -7,7 +7,6 @@ choose it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -127,24 +126,3 @@ def best_set(
         if option == best or worst <= student * np.quantile(largest, level):
             best_options.append(int(option))
     return best_options
-
-
-def ranges_in_words(indices: Sequence[int], names: Sequence[str]) -> str:
-    """Consecutive `indices` as ranges of names: "3 to 5, 9".
-
-    Parameters
-    ----------
-    indices
-        Ascending indices into `names`.
-    names
-        Names of all options, in their order.
-
-    Example
-    -------
-    >>> from probes.statistics.selection import ranges_in_words
-    >>> ranges_in_words([0, 1, 2, 4], ["embed", "0", "1", "2", "3"])
-    'embed to 1, 3'
-    """
-    breaks = [k for k in range(1, len(indices)) if indices[k] != indices[k - 1] + 1]
-    parts = [indices[start:stop] for start, stop in zip([0, *breaks], [*breaks, len(indices)], strict=True)] if len(indices) else []
-    return ", ".join(names[part[0]] if len(part) == 1 else f"{names[part[0]]} to {names[part[-1]]}" for part in parts)

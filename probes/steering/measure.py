@@ -200,7 +200,12 @@ def measure_steering(
 
 
 def _check(
-    acts: Activations, corpus: ParallelCorpus, source: str, target: str, identify: Callable | None, strengths: Sequence[float]
+    acts: Activations,
+    corpus: ParallelCorpus,
+    source: str,
+    target: str,
+    identify: Callable[[str], str] | None,
+    strengths: Sequence[float],
 ) -> None:
     if not strengths:
         raise ValueError("got no strength besides 0, expected at least one other, such as alphas=[1.0].")

@@ -57,7 +57,7 @@ def grid_maps(
 
 
 def _one_map(
-    part: SubFigure, values: np.ndarray, p: np.ndarray, blocks: tuple, largest: float, first: bool
+    part: SubFigure, values: np.ndarray, p: np.ndarray, blocks: tuple[Sequence[int], Sequence[int]], largest: float, first: bool
 ) -> tuple[AxesImage, list[Axes]]:
     axes = part.subplots(2, 2, width_ratios=(5, 1), height_ratios=(1, 5))
     top, corner, main, side = axes[0, 0], axes[0, 1], axes[1, 0], axes[1, 1]

@@ -7,7 +7,7 @@ attention sinks are, how much half precision changes. `interp.load` runs the fir
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from interp.models.load import TransformerBridge
-
-Fact = tuple[str, float, Callable[[], float | tuple[float, str]]]
-"""Name, largest difference allowed (infinite: it only informs), and the function that computes the difference."""
 
 
 def verify(model: TransformerBridge, plain: PreTrainedModel | None = None) -> Iterator[Check]:

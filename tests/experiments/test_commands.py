@@ -20,7 +20,7 @@ from experiments import tour
 from experiments.runs.settings import RECIPES, Settings, parse, read_recipe, settings_of
 from interp.files.lock import locked
 from probes.report import Report
-from tests.experiments.test_page import Curves, curves
+from tests.experiments.pages.test_page import Curves, curves
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,18 @@ def test_every_command_has_its_own_help(capsys):
         with pytest.raises(SystemExit) as left:
             cli.main([command, "--help"])
         assert left.value.code == 0
-        assert f"interp {command}" in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert f"interp {command}" in shown
+        assert ("--shard" in shown) == hasattr(import_module(cli.COMMANDS[command][0]), "share"), "offered where it is taken"
+
+
+def test_a_help_text_breaks_at_the_edge_of_the_window_alone(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        cli.main(["tune", "--help"])
+    shown = capsys.readouterr().out
+    assert "untie them (the output keeps a copy), or train both. (default: refuse)" in shown
+    assert "With either, weights are trained in float32, and the tuned model" in shown
 
 
 TEXT = {

@@ -35,3 +35,11 @@ def test_a_fresh_session_reads_every_kind_of_report_by_one_name(reports, tmp_pat
     expected = [f"{type(report).__name__} {len(report.table)} {report.signature}" for report in reports]
     assert found.stdout.splitlines() == expected
     assert len({line.split()[0] for line in expected}) == 2
+
+
+@pytest.mark.parametrize("package", [interp, probes], ids=["interp", "probes"])
+def test_every_public_name_is_completed_and_found(package):
+    assert set(package.__all__) <= set(dir(package))
+    assert all(getattr(package, name).__name__ for name in package.__all__)
+    with pytest.raises(AttributeError, match=rf"^{package.__name__} has no 'lode'. It has "):
+        package.lode  # noqa: B018

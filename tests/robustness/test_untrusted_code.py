@@ -18,7 +18,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe, copies, tune
 from interp.tuning.checkpoints import FOLDER, mark_whole
 from probes.report import Report
-from tests.experiments.test_page import curves
+from tests.experiments.pages.test_page import curves
 from tests.support.hostile import Small, Trap, resealed
 from tests.support.mutate import copied
 from tests.support.tiny import tiny_folder

@@ -21,7 +21,7 @@ from interp.files.checks import safe_path
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.text.corpus import ParallelCorpus
 from interp.tuning.checkpoints import FOLDER, last_whole
-from tests.experiments.test_page import curves
+from tests.experiments.pages.test_page import curves
 from tests.support.hostile import Small, resealed
 from tests.support.mutate import copied, no_longer_than
 from tests.support.mutate_formats import HOSTILE

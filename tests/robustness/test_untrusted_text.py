@@ -19,7 +19,7 @@ from experiments.pages.inline_svg import inline_svg
 from experiments.pages.render import write_page
 from experiments.runs.terminal import printable
 from probes.spreadsheet import read_spreadsheet, write_spreadsheet
-from tests.experiments.test_page import Elements, curves
+from tests.experiments.pages.test_page import Elements, curves
 from tests.support.browser import CHROMIUM, browser
 from tests.support.hostile import Small, resealed
 from tests.support.mutate_formats import HOSTILE

@@ -27,7 +27,7 @@ from interp.models.batches import encode, pad
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import TunedModel, read_instructions
 from probes.tuning.losses import measure_tuning
-from tests.experiments.test_page import Curves, curves
+from tests.experiments.pages.test_page import Curves, curves
 from tests.support.mutate_formats import change_value
 from tests.support.tiny import tiny
 

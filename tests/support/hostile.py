@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from interp.files.atomic import checksum
 from interp.files.sealed_json import write_sealed
-from tests.experiments.test_page import Curves
+from tests.experiments.pages.test_page import Curves
 
 
 class Trap:

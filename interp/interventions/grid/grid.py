@@ -205,9 +205,9 @@ def shortest_window(model: TransformerBridge) -> int | None:
     return min((span for span in spans if span), default=None)
 
 
-_PROBED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_TOLD: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-_MOST: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_PROBED: weakref.WeakKeyDictionary[TransformerBridge, dict[tuple[Method, str], str]] = weakref.WeakKeyDictionary()
+_TOLD: weakref.WeakKeyDictionary[TransformerBridge, str] = weakref.WeakKeyDictionary()
+_MOST: weakref.WeakKeyDictionary[TransformerBridge, int] = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
@@ -260,7 +260,7 @@ def _run(
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
     prefix = empty if method == "naive" or one_pass else read_prefix(model, prompts, windows=method == "batched")
     read = (batch.ids, batch.mask) if one_pass else (batch.ids[:, -1:], batch.mask[:, -1:])
-    parts: list[tuple] = []
+    parts: list[tuple[Any, ...]] = []
     clean: Tensor | None = None
     for start in range(0, len(cells), size):
         part = cells.part(start, start + size)

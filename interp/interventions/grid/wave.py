@@ -17,7 +17,7 @@ from torch import Tensor
 from interp.interventions.edits import at, hook_of, kind
 from interp.interventions.grid.cells import Cells, Prefix, fork
 from interp.interventions.grid.packed import Seen, additive, dtype_of
-from interp.models.hooks import Arguments, Hook, Hooks, PreHook
+from interp.models.hooks import Arguments, Hook, Hooks, Positional, PreHook
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -84,7 +84,7 @@ class _Front:
     def enter(self, block: int) -> PreHook:
         """Pre-hook of a block (or of the final norm): append who joins here, shorten mask and positions to who is there."""
 
-        def hook(module: torch.nn.Module, args: tuple, kwargs: Arguments) -> tuple[tuple, Arguments]:
+        def hook(module: torch.nn.Module, args: Positional, kwargs: Arguments) -> tuple[Positional, Arguments]:
             hidden = args[0] if args else kwargs["hidden_states"]
             full = self.length + len(self.cells)
             if block == 0:

@@ -17,7 +17,7 @@ from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
 from interp.text.formats.lines import at, text_of
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.tables import label
-from interp.text.templates import Template, Wording, fill, wordings
+from interp.text.formats.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
 Readers = dict[str, Callable[[], Iterator[Row]]]

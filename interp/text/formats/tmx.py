@@ -1,4 +1,7 @@
-"""Read translation memories (TMX 1.4) as a stream: no tree in memory, no entities, no document type."""
+"""Read translation memories (TMX 1.4) as a stream: no tree in memory, no entities, no document type.
+
+The parser is expat: it is in the standard library, streams, and refuses what lxml would recover from.
+"""
 
 from __future__ import annotations
 

@@ -227,8 +227,8 @@ def test_figures_show_curves_for_few_languages_and_a_map_for_many(report):
         ({"metrics": ()}, "got no metric"),
         ({"pivot": "fra_Latn"}, "got pivot fra_Latn, expected a language of the activations: eng_Latn"),
         ({"acts": SHARED.select(languages=["eng_Latn"])}, "a language beside the pivot"),
-        ({"random_init": NOTHING}, "random_init has other layers"),
-        ({"random_init": replace(SHARED, ids=tuple("abcdefgh"))}, "random_init has other ids"),
+        ({"random_init": NOTHING}, "random_init activations of other layers"),
+        ({"random_init": replace(SHARED, ids=tuple("abcdefgh"))}, "random_init activations of other ids"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_by_name(change, words):

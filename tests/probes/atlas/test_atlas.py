@@ -97,5 +97,5 @@ def test_what_cannot_be_drawn_is_refused():
         measure_atlas(Activations.from_arrays({code: acts[code] for code in LANGUAGES}), umap=False)
     with pytest.raises(ValueError, match="got layer '7', expected one of embed, 0"):
         measure_atlas(acts, depths=["7"], umap=False)
-    with pytest.raises(ValueError, match="other sentences or layers"):
+    with pytest.raises(ValueError, match="random_init activations of other"):
         measure_atlas(acts, random_init=acts.select(layers=["0"]), umap=False)

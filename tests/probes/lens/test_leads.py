@@ -8,7 +8,8 @@ import pytest
 
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.lens.latent_language_report import LatentLanguageReport
-from probes.lens.leads import FEWEST, LEVEL, Reading, find_leads, role_of, runs_in_words, step_down
+from probes.lens.leads import FEWEST, LEVEL, Reading, find_leads, role_of, step_down
+from probes.statistics.layer_runs import say_runs
 
 DEPTH = 25
 LAYERS = ("embed", *map(str, range(DEPTH - 1)))
@@ -160,13 +161,13 @@ def test_the_step_down_finds_what_a_single_step_finds_and_never_less():
 
 def test_runs_are_said_in_words():
     layers = ("embed", *map(str, range(9)))
-    assert runs_in_words([(4, 6), (8, 8)], layers) == "at layers 3-5 and 7"
-    assert runs_in_words([(2, 2), (7, 9)], layers) == "at layer 1 and from 6"
-    assert runs_in_words([(9, 9)], layers) == "at layer 8"
-    assert runs_in_words([(0, 9)], layers) == "at every layer"
-    assert runs_in_words([(0, 0)], layers) == "at embed"
-    assert runs_in_words([(0, 3)], layers) == "at layers embed-2"
-    assert runs_in_words([(7, 9)], layers, "") == "from 6"
+    assert say_runs([(4, 6), (8, 8)], layers) == "at layers 3-5 and 7"
+    assert say_runs([(2, 2), (7, 9)], layers) == "at layer 1 and from 6"
+    assert say_runs([(9, 9)], layers) == "at layer 8"
+    assert say_runs([(0, 9)], layers) == "at every layer"
+    assert say_runs([(0, 0)], layers) == "at embed"
+    assert say_runs([(0, 3)], layers) == "up to layer 2"
+    assert say_runs([(7, 9)], layers, "") == "from 6"
 
 
 @pytest.mark.parametrize(

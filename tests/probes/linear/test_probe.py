@@ -149,7 +149,7 @@ def test_too_few_sentences_or_languages_are_refused():
         measure_probes(few.select(["eng_Latn"]))
     with pytest.raises(ValueError, match="got target 'topic', expected one of language, length for corpus"):
         measure_probes(few, "topic")
-    with pytest.raises(ValueError, match="other sentences or layers"):
+    with pytest.raises(ValueError, match="random_init activations of other"):
         measure_probes(planted(), random_init=few)
 
 

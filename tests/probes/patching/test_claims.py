@@ -62,7 +62,7 @@ def test_the_figure_marks_what_the_verdict_claims():
 
 def test_blocks_that_carry_are_listed_with_their_holes():
     report = reported({"last": [1.0] * 4 + [0.0] * 17 + [1.0] * 3})
-    assert report.verdict().startswith("The answer sits at the last token at blocks 0-3 and 21-23 (n=30).")
+    assert report.verdict().startswith("The answer sits at the last token at blocks 0-3 and from 21 (n=30).")
 
 
 def test_the_last_block_alone_is_no_finding():

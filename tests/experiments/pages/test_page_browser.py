@@ -16,7 +16,7 @@ from PIL import Image
 from experiments.pages.render import write_page
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.report import Report
-from tests.experiments.test_page import curves
+from tests.experiments.pages.test_page import curves
 from tests.support.browser import CHROMIUM, Browser, browser
 
 pytestmark = [

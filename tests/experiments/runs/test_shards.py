@@ -15,7 +15,7 @@ from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet, stand_alone
 from interp.files.lock import locked
 from probes.report import Report
-from tests.experiments.test_page import Curves, curves
+from tests.experiments.pages.test_page import Curves, curves
 
 
 @dataclass(frozen=True)
