@@ -40,7 +40,7 @@ class InstructionSettings(Settings):
 
 
 def run(settings: InstructionSettings) -> Report:
-    """Translate from the pivot into each language, patched with the next one."""
+    """Translate from the pivot into each language of `settings`, patched with the next one."""
     import interp
     from probes.instruction.measure import measure_instruction
     from probes.translation.language_id import by_script, learn_languages

@@ -200,7 +200,7 @@ def _open(
 def _held_out(
     held_out: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
 ) -> dict[str, list[str] | list[float]]:
-    """The held-out examples with their losses before and after, in nats a token."""
+    """The held-out examples with their losses before and after, in nats per token."""
     if held_out is None or tested is None:
         return {}
     by_id = {example.id: example for example in held_out.examples}

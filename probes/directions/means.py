@@ -57,7 +57,7 @@ class DirectionMeans:
         return tuple(dict.fromkeys([TUNED, *self.table["system"]]))
 
     def scores(self, metric: str, system: str = TUNED) -> Scores:
-        """A metric, or a column of errors, of one system in every cell."""
+        """A `metric`, or a column of errors, of one `system` in every cell."""
         part, untouched = self._sorted[system], f"{metric}_baseline"
         if metric in CORPUS_SCORES:
             once, below = (direction_scores(part, metric, baseline=baseline).to_numpy()[:, 0] for baseline in (False, True))
@@ -70,7 +70,10 @@ class DirectionMeans:
         return Scores(once[cell_order], drawn[:, cell_order], below[cell_order])
 
     def levels(self, metric: str, differences: bool = True) -> Iterator[dict[str, object]]:
-        """Every class of every system; with `differences` each class less the seen one, and the tuned system less each other."""
+        """The mean of a `metric` over every class of every system.
+
+        With `differences` also each class less the seen one, and the tuned system less each other.
+        """
         scores = {system: self.scores(metric, system) for system in self.systems}
         kinds = {kind: chosen for kind in (*CLASSES, ALL) if (chosen := self.of(kind)).any()}
         yield from self._system(metric, (TUNED, ""), scores[TUNED], kinds)
@@ -90,7 +93,7 @@ class DirectionMeans:
             yield self._row(metric, (who[0], kind, who[1]), chosen, own, 0.0 if who[1] else float(own.untouched[chosen].mean()))
 
     def of(self, kind: str) -> Bool[np.ndarray, " cell"]:
-        """The cells of a class, or all of them."""
+        """Which cells are of a class, `kind`; all of them for `ALL`."""
         return (self.cells["class"] == kind).to_numpy() | (kind == ALL)
 
     def _row(
@@ -157,6 +160,6 @@ class DirectionMeans:
 
 
 def common_items(table: pd.DataFrame) -> pd.DataFrame:
-    """The items that every cell was tested on: what a few-shot prompt shows is left out for all."""
+    """The rows of `table` whose items every cell was tested on: what a few-shot prompt shows is left out for all."""
     per = table.groupby("item")["cell"].nunique()
     return table[table["item"].isin(per.index[per == table["cell"].nunique()])].reset_index(drop=True)

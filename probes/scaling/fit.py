@@ -175,7 +175,7 @@ def _scores(values: np.ndarray, columns: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _curves(values: np.ndarray, form: Form, names: Sequence[str], similarity: Mapping[str, float] | None) -> Curves:
-    """Parameters `[... parameter]` as curves, an offset and a slope a language."""
+    """Parameters `[... parameter]` as curves, an offset and a slope per language."""
     n, lead = len(names), values.shape[:-1]
     ceiling = values[..., -1] if form == "ceiling" else np.full(lead, FULL)
     if form == "given":

@@ -59,7 +59,7 @@ def measure_entry(
     Returns
     -------
     EntryReport
-        One row an example, joint and line. The end of text after the answer does not count: see Notes.
+        One row per example, joint and line. The end of text after the answer does not count: see Notes.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def measure_blocks(
     Returns
     -------
     BlocksReport
-        One row an example, part (`embed`, each block, `head`) and line.
+        One row per example, part (`embed`, each block, `head`) and line.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def measure_rows(
     Returns
     -------
     RowsReport
-        One row an example and set; `settings["sizes"]` has the number of rows of each set.
+        One row per example and set; `settings["sizes"]` has the number of rows of each set.
 
     Raises
     ------
