@@ -98,12 +98,14 @@ def tune(
 
     Example
     -------
-    >>> import interp
+    >>> import interp, tempfile
     >>> from interp.tuning import Recipe, translations, tune
     >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"])
     >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
-    >>> tuned = tune("bundled", mixture, Recipe(scope="embeddings", tie="untie", epochs=1), "runs/tuned")  # doctest: +SKIP
-    >>> interp.load(str(tuned.folder))  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tuned = tune("bundled", mixture, Recipe(scope="embeddings", tie="untie", steps=1, batch=4), f"{folder}/tuned")
+    ...     interp.load(tuned.folder).cfg.n_layers
+    8
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:

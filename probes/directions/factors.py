@@ -211,7 +211,7 @@ def partial_correlations(
 
 
 def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """One factor and the scores, each without what the other factors say of it."""
+    """One factor and the scores, the other factors regressed out of both."""
     others = np.column_stack([np.ones(len(scores)), np.delete(values, column, axis=1)])
     columns = np.column_stack([values[:, column], scores])
     residuals = columns - others @ np.linalg.lstsq(others, columns, rcond=None)[0]

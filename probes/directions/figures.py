@@ -120,7 +120,7 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
             )
         text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} [{correlation['lower']:+.2f}, {correlation['upper']:+.2f}]"
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
-        finish(axes, f"{factors[column]}, beyond the rest" if len(factors) > 1 else factors[column], label if column == 0 else "")
+        finish(axes, f"{factors[column]}, others held fixed" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)
     headline(figure, title)
     sign(

@@ -23,7 +23,7 @@ COLUMNS = ["system", "class", "against", "metric", "estimate", "lower", "upper",
 
 
 class Scores(NamedTuple):
-    """Of every cell its score, that of the resampled items, and that of the source left as it is."""
+    """The score of every cell `once`, `drawn` in every resample of the items, and with the source left as it is (`untouched`)."""
 
     once: Float[np.ndarray, " cell"]
     drawn: Float[np.ndarray, "resample cell"]
@@ -35,7 +35,8 @@ class DirectionMeans:
     """Scores of the tuned model's runs and of what it is compared with, read in the same cells: a run and a direction each.
 
     `table` is that of `measure_cells` with the tags `system`, `rotation` and `seed` (-1 where a system has none: it then
-    stands for every run); `roles` are those of each rotation. Every system has the same items.
+    stands for every run); `roles` are those of each rotation; `resamples` and `seed` are those of the bootstrap. Every system has
+    the same items.
     """
 
     table: pd.DataFrame

@@ -33,7 +33,7 @@ class DirectionReport(Report):
     of each rotation are in `settings["roles"]`.
 
     When it misleads: "unseen" is unseen in tuning; the model has read every language it can translate. Classes hold other
-    languages, which rotations average out. A prompt that the untuned model does not know makes base and few-shot fail at it.
+    languages, which rotations average out. Base and few-shot score low where the untuned model does not know the prompt's format.
 
     Example
     -------
@@ -98,10 +98,10 @@ class DirectionReport(Report):
         return table.reindex(index=rows, columns=columns)
 
     def additivity(self, metric: str | None = None) -> pd.DataFrame:
-        """Is S(a, b) what a gives as a source and b as a target, and no more? One row per run.
+        """Is S(a, b) the sum of an effect of a as a source and of b as a target? One row per run.
 
         `metric` is one of `metrics`, by default the main one. `explained` and `predicted` (each direction from all others) are
-        shares of the variance over directions; a class's column is the mean left over there: what a pair gains or loses beyond its
+        shares of the variance over directions; a class's column is the mean residual there: what a pair gains or loses beyond its
         two languages.
         """
         cells = self.means.cells.assign(score=self.means.scores(metric or self.metrics[0]).once)

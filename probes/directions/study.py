@@ -25,7 +25,7 @@ from probes.translation.language_id import LearnedLanguages, by_script, learn_la
 
 
 class Job(NamedTuple):
-    """One model of the study: whether it is kept to be looked into, and how many examples its prompts show."""
+    """One model of the study: its `cell`, what to `keep` of it for later measurements, and the number of `shots` in its prompts."""
 
     cell: Cell
     keep: Keep = "nothing"

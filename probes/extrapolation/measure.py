@@ -128,8 +128,8 @@ def measure_models(
 
     `parent` is the model that every one of `cells` is tuned from, `asked` what each is asked, and `device` where it runs (None
     means auto). The columns are those of `measure_abilities` with `cell` and its tags before them. Models and numbers are known by
-    what they are made of, as in `probes.sweep.sweep`: a killed study goes on where it was, and several processes may share the
-    folder.
+    what they are made of, as in `probes.sweep.sweep`: an interrupted study continues where it was, and several processes may share
+    the folder.
     """
     models = Models(str(parent), Path(folder), "nothing", device)
     frames = []
@@ -179,9 +179,9 @@ def measure_extrapolation(
 
     Notes
     -----
-    When it misleads: arms have more data and so more updates the more languages they have (fix the steps, or read it as the
-    papers do); English-only tuning is also the control for the prompt's format; alignment after tuning on translations of
-    the very sentences that are aligned would be memory, so give text of its own.
+    When it misleads: arms have more data and so more updates the more languages they have (give `steps` in the
+    recipe to make updates equal); English-only tuning is also the control for the prompt's format; after tuning on translations of
+    the sentences that are aligned, alignment would measure memorisation, so align other sentences.
 
     Example
     -------

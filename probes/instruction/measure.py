@@ -89,7 +89,7 @@ def measure_instruction(
         Blocks after which to patch, 0 to N-1; None is all.
     keep
         "right" patches only the items for which each of the two prompts prefers the answer in the language it names; "all"
-        patches the others too, though there is no reading to be found in them.
+        patches the others too, whose effect is hard to interpret.
     resamples
         Bootstrap resamples of the items behind each 95 % confidence interval.
     seed

@@ -52,8 +52,8 @@ def regress(
     the Spearman correlation of the column alone with its p, Holm-corrected within the axis; `explained` the model's R2 and
     `predicted` its R2 for languages left out one at a time (negative: worse than the mean).
 
-    When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope is
-    no cause. Columns that say nearly the same share one slope between them.
+    When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope does
+    not show a cause. Correlated columns divide one effect between their slopes.
     """
     spelled = tokenization.set_index("language") if "language" in tokenization else tokenization
     columns = [name for name in (columns or COLUMNS) if name in spelled and spelled[name].std() > 0]
@@ -78,14 +78,14 @@ def regress(
 
 
 def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _STUCK, full: float = _FULL) -> pd.DataFrame:
-    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not carry to new items?
+    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not generalise?
 
     `table` is that of the sweep, `classes` those of `classify`. One row per model without a bilingual gain. `fit` is its final
     training loss over the median of those that did gain (same method, size and baseline). Above `stuck` even the training pairs
     were not learned: "output" where the embedding alone moved, as it cannot teach an output layer to write tokens that it never
     wrote, else "unlearned". Below it they were learned and held-out items did not follow ("data"). Where the baseline has `full`
     points already there is nothing to gain ("ceiling"); where no model gains, "unknown".
-    Full tuning of the same pairs is the test: it frees the output.
+    Full tuning of the same pairs is the test: it trains the output layer too.
 
     When it misleads: losses are per token, and a token of one byte is easier to predict than a whole word.
     """

@@ -31,7 +31,10 @@ Drawn = Float[np.ndarray, " draw"]
 
 @dataclass(frozen=True)
 class Scores:
-    """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds."""
+    """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds.
+
+    `values` is `[draw cell]`, and `columns` maps (role, language, method, size, target) to a column of it.
+    """
 
     columns: Mapping[tuple, int]
     values: Float[np.ndarray, "draw cell"]

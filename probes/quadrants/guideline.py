@@ -15,7 +15,7 @@ from probes.quadrants.classes import Scores, gap
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, and its test: on `axis`, the first of `arms` that was tried should beat the first of `than`.
+    """`what` to do, and its test: on `axis`, the first of `arms` that was tried should beat the first of `than`.
 
     `size` says whether the arm is taken at its smallest or largest data size.
     """
@@ -50,7 +50,7 @@ GUIDELINE: Mapping[str, Advice] = MappingProxyType(
 def check_guideline(scores: Scores, classes: pd.DataFrame, probes: Sequence[str], against: str = "base") -> pd.DataFrame:
     """Is the advised way of tuning better for this language? One row per language and advised arm that was tried.
 
-    The quadrant is that of embedding tuning at its largest size, the sure one or else where the estimate lies (`sure` tells).
+    The quadrant is that of embedding tuning at its largest size, the sure one or else where the estimate lies (`sure` says which).
     `estimate` is the difference of the arms' gains (paired draws over items and seeds): `holds` "yes" where its interval is
     above 0, "no" where it is below, else "not distinguishable".
 

@@ -26,7 +26,7 @@ _DETECTABLE = 1.96 * np.sqrt(2.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """A division of the budget: `pairs` and their expected `scores` by language, beside the uniform division and its own.
+    """A division of the `budget` over `languages`: `pairs` and expected `scores`; `uniform` and `uniform_scores` likewise.
 
     `gain` is what the objective is expected to gain over uniform, in points of the score; `lower` and `upper` bound it by
     the fit's bootstrap draws (NaN without draws). `noise` is the standard error of one evaluation of the objective.

@@ -96,7 +96,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law. `estimate` are its curves, `drawn` those of every bootstrap draw, `parameters` how many numbers were free.
+    """A fitted law of one `form` over `languages`, where gamma is 1 for `reference`; `similarity` are the given gammas, if any.
+
+    `estimate` are its curves, `drawn` those of every bootstrap draw, `parameters` how many numbers were free.
 
     `misfit` is the mean squared residual in standard errors, over the degrees of freedom left: 1 where the law holds and the
     errors are right. `aic` is that of Gaussian residuals of unknown scale, corrected for few points (Hurvich & Tsai 1989).

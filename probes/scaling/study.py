@@ -136,13 +136,13 @@ class ScalingStudy(SweepStudy[Cell]):
         return table.assign(language=table["target"])
 
     def measure(self, folder: str | Path) -> ScalingReport:
-        """Tune and score what `folder` does not hold yet, fit, plan, and try the plan where that is asked.
+        """Tune and score what `folder` does not hold yet, fit the law, plan, and validate the plan if asked to.
 
         Parameters
         ----------
         folder
-            Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and what
-            came of the plan, as a report of its own (`AllocationReport`), into `validation`.
+            Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and the
+            validation of the plan, a report of its own (`AllocationReport`), in `validation`.
         """
         most = {code: min(len(each), self.caps.get(code, len(each))) for code, each in self._pairs().items()}
         plan = {"budget": self.budget, "caps": most, "objective": self.objective, "weights": self.weights}
@@ -182,7 +182,7 @@ class ScalingStudy(SweepStudy[Cell]):
         return similarity
 
     def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path) -> ScalingReport:
-        """The report with what came of its plan, whose own report lies in `validation`."""
+        """The report with the verdict of the validation of its plan, which is saved in `validation`."""
         caps, pairs, cells = report.settings["plan"]["caps"], self._pairs(), []
         steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates per language as in the series
         for seed in self.training_seeds:
@@ -199,4 +199,4 @@ class ScalingStudy(SweepStudy[Cell]):
             weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,
         )  # fmt: skip
         tried.save(folder / "validation")
-        return replace(report, notes=(*report.notes, f"The plan tried: {tried.verdict()}"))
+        return replace(report, notes=(*report.notes, f"Validation of the plan: {tried.verdict()}"))

@@ -62,7 +62,8 @@ class Cell:
 class Models:
     """The tuned models of a sweep, tuned on demand and cached.
 
-    `parent` is the model to tune, `folder` the cache, `keep` what to keep of each tuned model in it, and `device` where models run.
+    `parent` is the model to tune, `folder` the cache, `keep` what to keep of each tuned model in it, and `device` where models run;
+    `loaded` holds the last model.
     """
 
     parent: str
@@ -172,7 +173,7 @@ def _training_facts(tuned: TunedModel) -> Trained:
 
 @contextmanager
 def _undistributed() -> Iterator[None]:
-    """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
+    """A launcher's processes share a sweep by cells: training in one of them must not use the others."""
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     variables = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:

@@ -28,7 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class Trained(TypedDict):
-    """What a tuned model was made of, and facts of its training."""
+    """What a tuned model was made of, and facts of its training.
+
+    `mixture` is the hash of its data and `recipe` how it was tuned; `steps`, `first_loss` and `final_loss` are its updates and its
+    losses (nats per token), and `moved_rows` the number of embedding rows that moved.
+    """
 
     mixture: str
     recipe: dict[str, Json]
@@ -39,7 +43,11 @@ class Trained(TypedDict):
 
 
 class Kept(Trained):
-    """Facts of a model that is kept: how it is kept, and a hash of its weights."""
+    """Facts of a model that is `kept`: as rows or as a folder.
+
+    `name` is that of its cell, `parent` the model it was tuned from, `model_sha` the hash of its weights, and `by` what computed
+    it.
+    """
 
     kept: Literal["nothing", "rows", "model"]
     name: str

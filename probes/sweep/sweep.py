@@ -1,4 +1,4 @@
-"""A sweep: many tuned models of one parent, each scored in its directions, every item kept. A killed one goes on where it was.
+"""A sweep: many tuned models of one parent, each scored in its directions, every item kept. If interrupted, it is continued.
 
 A cell is known by what it is made of: the parent's weights, configuration and tokenizer, the mixture, the recipe, the directions,
 their sentences and the way of scoring; and by what computed it: the versions of the libraries and the kind of device. So a
@@ -146,7 +146,10 @@ class _Scoring(TypedDict):
 
 @dataclass(frozen=True)
 class Sweep:
-    """How the models of a sweep are made from one parent, and asked. The fields are the arguments of `measure_cells`."""
+    """How the models of a sweep are made from one parent, and asked.
+
+    The fields `parent, corpus, form, metrics, shots, beams, max_new_tokens, keep, device` are the arguments of `measure_cells`.
+    """
 
     parent: str | Path
     corpus: ParallelCorpus
