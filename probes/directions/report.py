@@ -1,4 +1,4 @@
-"""Scores of tuned models by how far a direction is from those tuned on, beside the models that they are compared with."""
+"""Scores of tuned models by how far a direction is from those tuned on, and of the models that they are compared with."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Roles:
     read_only, write_only
         Languages only read, and only written, in tuning.
     unseen
-        Languages that tuning has nothing of.
+        Languages that are not in the tuning data.
 
     Raises
     ------

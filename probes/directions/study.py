@@ -169,7 +169,7 @@ class DirectionStudy(SweepStudy[Job]):
         )
 
     def written(self) -> dict[str, tuple[str, ...]]:
-        """What each language looks like in the tuning text, beside the pivot."""
+        """Sentences of each language in the tuning text, from its pair with the pivot."""
         codes = self.roles.languages
         beside = next(code for code in codes if code != self.pivot)
         return {code: self.pair_text(self.pivot, beside if code == self.pivot else code)[code] for code in codes}

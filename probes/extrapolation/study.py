@@ -43,7 +43,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     recipe
         How to tune; models are asked in its prompt template.
     arms
-        What to tune on; the untuned model is always beside them.
+        What to tune on; the untuned model is always measured too.
     samples
         Examples of each kind and language, the first so many of one shuffled order; None means all.
     answer

@@ -1,4 +1,4 @@
-"""Quadrants of languages, drawn: gains with their intervals, how far targets agree, and one way of tuning beside another."""
+"""Quadrants of languages, drawn: gains with their intervals, how far targets agree, and ways of tuning compared."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str
         grid[0, column].set_title(f"{group} ({sum(each == group for each in kind.values())})", fontsize=9.5, color=INK, loc="left")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=len(methods), frameon=False, fontsize=8,
                   labelcolor=INK)  # fmt: skip
-    headline(figure, f"One way of tuning beside another, against {against}")
+    headline(figure, f"Ways of tuning compared: gains over {against}")
     sign(figure, signature, "faint: one language; line and full mark: the mean of its group; groups by the first way of tuning")
     return figure
 

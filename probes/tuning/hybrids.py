@@ -38,7 +38,7 @@ def measure_entry(
     """At which layer does the gain of tuning enter the residual stream?
 
     The lower layers of one model are joined to the upper layers of the other at each row of the residual stream, at every position.
-    "tuned below": the base goes on from the tuned model's stream. "base below": the tuned model goes on from the base's. Where
+    "tuned below": the base continues from the tuned model's stream. "base below": the tuned model continues from the base's. Where
     "tuned below" has all of the gain and "base below" none, all that matters happened before that row.
 
     Parameters
