@@ -36,8 +36,8 @@ class CompareSettings(Settings):
     """The tuned model, or a finished run on it."""
     instruments: Annotated[tuple[Instrument, ...], tyro.conf.arg(name="with")] = ("align", "weights")
     """What to compare: align lens probe transplant neurons translate answer, each measured as by its own command; the weights
-    that moved (weights); the layer at which the gain of tuning arises (entry); the part whose weights make it (blocks); the
-    number of embedding rows that make it (rows).
+    that moved (weights); the layer at which the gain of tuning arises (entry); the part of the model whose changed weights give
+    it (blocks); how many changed embedding rows give it (rows).
     """
     split: str | None = None
     """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
@@ -55,7 +55,7 @@ class CompareSettings(Settings):
 
 
 def run(settings: CompareSettings) -> Report:
-    """Measure both models, or load both runs, pair them, and save the reports about weights beside them."""
+    """Measure both models of `settings`, or load both runs, pair them, and save the reports about weights beside them."""
     from probes.report import Report
     from probes.tuning.comparison import compare_reports, join_changes
 

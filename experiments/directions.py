@@ -90,6 +90,7 @@ class DirectionsSettings(Scoped, Training):
 
     @property
     def wanted(self) -> tuple[str, ...] | None:
+        """The languages to read: all that have a role."""
         return self.roles.languages
 
     @property
@@ -144,7 +145,7 @@ class DirectionsSettings(Scoped, Training):
         return read
 
     def _companions(self) -> Companions:
-        """What is measured and known beside the scores; the text of alignment is read where it will be needed."""
+        """What is measured and known to explain the scores; the text for alignment is read where it is needed."""
         import interp
         from probes.directions.companions import Companions
 
@@ -165,7 +166,7 @@ class DirectionsSettings(Scoped, Training):
 
 
 def run(settings: DirectionsSettings) -> DirectionReport:
-    """Tune and score what is not there yet, judge the errors, and put alignment and factors beside."""
+    """Tune and score what `settings.output` does not hold yet, judge the errors, and add alignment and factors."""
     return settings.study().measure(settings.output)
 
 
@@ -195,5 +196,5 @@ def work(settings: DirectionsSettings, model: TransformerBridge) -> list[Work]:
 
 
 def share(settings: DirectionsSettings, shard: Shard) -> None:
-    """Tune and score the models of one share."""
+    """Tune and score the models of one `shard`, as `settings` say."""
     settings.study().share(settings.output, shard.index, shard.count)

@@ -111,7 +111,7 @@ class ExtrapolateSettings(Scoped, Training):
 
 
 def run(settings: ExtrapolateSettings) -> ExtrapolationReport:
-    """Tune and measure what is not there yet, and pair the models item by item."""
+    """Tune and measure what `settings.output` does not hold yet, and pair the models item by item."""
     return settings.study().measure(settings.output)
 
 
@@ -131,5 +131,5 @@ def work(settings: ExtrapolateSettings, model: TransformerBridge) -> list[Work]:
 
 
 def share(settings: ExtrapolateSettings, shard: Shard) -> None:
-    """Tune and measure some of the models."""
+    """Tune and measure the models of one `shard`, as `settings` say."""
     settings.study().share(settings.output, shard.index, shard.count)

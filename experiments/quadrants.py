@@ -62,8 +62,8 @@ class QuadrantsSettings(Training):
     init: Literal["subword", "mean", "random"] = "subword"
     """Method "extend": initialisation of the new rows."""
     template: str = "named"
-    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES, preferably one that the untuned model does not
-    know.
+    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES, preferably one that is new to the untuned
+    model.
     """
     learning_rate: float = 1e-2
     rates: dict[str, float] = field(default_factory=lambda: {"full": 3e-4, "shorten": 3e-4, "extend": 3e-4, "lora": 3e-3})
@@ -139,7 +139,7 @@ class QuadrantsSettings(Training):
 
 
 def run(settings: QuadrantsSettings) -> QuadrantReport:
-    """Tune and score what is not there yet, and tell the quadrants."""
+    """Tune and score what `settings.output` does not hold yet, and classify the languages."""
     return settings.study().measure(settings.output)
 
 
@@ -160,5 +160,5 @@ def work(settings: QuadrantsSettings, model: TransformerBridge) -> list[Work]:
 
 
 def share(settings: QuadrantsSettings, shard: Shard) -> None:
-    """Tune and score some of the languages; the controls go to the first shares."""
+    """Tune and score the languages of one `shard`, as `settings` say; the controls go to the first shares."""
     settings.study().share(settings.output, shard.index, shard.count)

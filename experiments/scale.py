@@ -86,7 +86,7 @@ class ScaleSettings(Scoped, Training):
 
 
 def run(settings: ScaleSettings) -> ScalingReport:
-    """Tune and score what is not there yet, fit, plan, and try the plan where that is asked."""
+    """Tune and score what `settings.output` does not hold yet, fit the law, plan, and validate the plan if asked to."""
     return settings.study().measure(settings.output)
 
 
@@ -101,5 +101,5 @@ def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:
-    """Tune and score some of the models of the series, large and small ones to every share; the plan is tried by the last."""
+    """Tune and score the models of one `shard`, as `settings` say: large and small ones in each. `run` validates the plan."""
     settings.study().share(settings.output, shard.index, shard.count)

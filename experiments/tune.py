@@ -59,7 +59,7 @@ class TuneSettings(Mixing, Scoped, Tuning):
 
 
 def run(settings: TuneSettings) -> Report:
-    """Read, mix, tune, report."""
+    """Read and mix the data that `settings` name, tune, and report."""
     from interp.tuning import tune
     from probes.tuning.losses import measure_tuning
 
@@ -89,7 +89,7 @@ def _planned(settings: TuneSettings) -> tuple[Mixture, Recipe]:
 
 
 def main(args: Sequence[str]) -> None:
-    """Under `accelerate launch` every process tunes, and the first alone writes the run folder and reports."""
+    """Parse `args` and run. Under `accelerate launch` every process tunes, and the first writes the run folder and reports."""
     settings = parse(TuneSettings, args)
     if settings.shard is not None:
         raise ValueError(

@@ -58,7 +58,7 @@ class Tuning(Settings):
 
 @dataclass(frozen=True)
 class Scoped:
-    """The one setting of `Tuning` that quadrants lack, as they have methods instead."""
+    """Which weights to train: a setting of every command that tunes, but for `interp quadrants`, which has `methods` instead."""
 
     scope: Literal["embeddings", "full", "lora"] = "full"
     """Weights to train: the input embedding rows of tokens in the data, all weights, or a low-rank adapter (LoRA)."""
@@ -82,7 +82,7 @@ class Training(Tuning):
     """Maximum number of tokens of an output. Default: twice the longest reference."""
 
     def recipe(self, **changes: Any) -> Recipe:
-        """How a model is tuned; nothing is held out of its text, as it is tested on other text."""
+        """How a model is tuned, with `changes` to the recipe; nothing is held out of its text, as it is tested on other text."""
         return super().recipe(**{"held_out": 0.0, "device_batch": min(self.device_batch, self.batch)} | changes)
 
     def read_test(self) -> ParallelCorpus:

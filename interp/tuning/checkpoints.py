@@ -48,13 +48,13 @@ def mark_whole(checkpoint: Path) -> None:
 
 
 def last_whole(folder: Path) -> Path | None:
-    """The latest checkpoint whose every file is what it was when it was marked; None where there is none."""
+    """The latest checkpoint in `folder` whose every file is as it was when it was marked; None where there is none."""
     checkpoints = [(int(path.name.rpartition("-")[2]), path) for path in (folder / FOLDER).glob("checkpoint-*[0-9]")]
     return next((path for _, path in sorted(checkpoints, reverse=True) if _is_whole(path)), None)
 
 
 def clear(folder: Path) -> None:
-    """Delete the checkpoints of a finished run."""
+    """Delete the checkpoints of a finished run, in `folder`."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 

@@ -108,7 +108,11 @@ def planned_steps(n: int, recipe: Recipe) -> int:
 
 
 def answer_loss(outputs: Mapping[str, Tensor], labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
-    """Mean negative log-likelihood of the learned tokens, in nats, over the whole update whatever the accumulation."""
+    """Mean negative log-likelihood of the learned tokens, in nats, over the whole update whatever the accumulation.
+
+    `outputs` has the `logits` of a batch, `labels` its learned tokens; `num_items_in_batch` is the number of learned tokens of the
+    whole update (None: of this batch).
+    """
     losses = token_losses(outputs["logits"], labels)
     return losses.sum() / (num_items_in_batch if num_items_in_batch is not None else max(1, losses.numel()))
 
@@ -136,7 +140,7 @@ def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"
 
 
 def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
-    """One right-padded batch. Padding is hidden from attention and from the loss, so its id does not matter."""
+    """`examples` as one right-padded batch. Padding is hidden from attention and from the loss, so its id does not matter."""
     longest = max(len(example["input_ids"]) for example in examples)
     rows = [(list(example["input_ids"]), list(example["labels"]), longest - len(example["input_ids"])) for example in examples]
     return {
@@ -194,6 +198,7 @@ class WholeUpdates(Sampler[int]):
         yield from [self.n] * (self.filled - self.n)
 
     def set_epoch(self, epoch: int) -> None:
+        """Shuffle as in this `epoch`, counted from 0."""
         self.shuffled.set_epoch(epoch)
 
 

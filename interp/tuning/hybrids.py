@@ -28,7 +28,7 @@ _TOKENS = 8192
 
 
 def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
-    """Raise `ValueError` where two models are not of one architecture and one tokenizer."""
+    """Raise `ValueError` where `base` and `tuned` are not of one architecture and one tokenizer."""
     shapes = [(type(model.original_model).__name__, model.cfg.n_layers, model.cfg.d_model, input_table(model).shape[0])
               for model in (base, tuned)]  # fmt: skip
     if shapes[0] != shapes[1]:
@@ -42,13 +42,16 @@ def check_pair(base: TransformerBridge, tuned: TransformerBridge) -> None:
 
 
 def parts(model: TransformerBridge) -> tuple[str, ...]:
-    """What a model is made of, in order: `embed`, its blocks `"0"` .. `"N-1"`, and `head` (final norm and unembedding)."""
+    """The parts of a `model`, in order: `embed`, its blocks `"0"` .. `"N-1"`, and `head` (final norm and unembedding)."""
     return ("embed", *(str(block) for block in range(model.cfg.n_layers)), "head")
 
 
 @torch.no_grad()
 def answer_losses(model: TransformerBridge, data: Encoded) -> Float[np.ndarray, " item"]:
-    """Mean negative log-likelihood of each example's learned tokens, in nats a token, under whatever edits are in force."""
+    """Mean negative log-likelihood of the learned tokens of each example in `data`, in nats per token.
+
+    `model` is run with whatever edits are in force.
+    """
     losses = np.empty(len(data))
     for rows, ids, mask, labels in _batches(model, data):
         losses[rows] = _mean_losses(model(ids, attention_mask=mask, use_cache=False), labels)
@@ -60,7 +63,7 @@ def answer_losses(model: TransformerBridge, data: Encoded) -> Float[np.ndarray, 
 def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: Encoded) -> Float[np.ndarray, "layer item"]:
     """`upper` reading, at each row of the residual stream in turn, what `lower` holds there: the same mean losses.
 
-    The result is the model made of `lower` up to that row and of `upper` above it.
+    The result is the model made of `lower` up to that row and of `upper` above it, on the examples of `data`.
     """
     hooks = [row_hook("residual", layer) for layer in layer_names("residual", upper.cfg.n_layers)]
     losses = np.empty((len(hooks), len(data)))
@@ -112,12 +115,12 @@ def with_rows(model: TransformerBridge, other: TransformerBridge, tokens: Iterab
 
 
 def input_table(model: TransformerBridge) -> Float[Tensor, "vocab d_model"]:
-    """The table a model reads tokens with."""
+    """The input embedding of a `model`: one row per token."""
     return model.embed.original_component.weight.detach()
 
 
 def weights(model: TransformerBridge) -> dict[str, tuple[str, Tensor]]:
-    """Every weight by its name: the part it belongs to and its values. A fused q-k-v map stands as its three maps.
+    """Every weight of `model` by its name: the part it belongs to and its values. A fused q-k-v map stands as its three maps.
 
     A table that is also the output layer stands twice, once in `embed` and once in `head`.
     """

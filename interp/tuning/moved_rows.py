@@ -15,9 +15,9 @@ from interp.tuning.scopes import moved_rows
 
 
 def save_moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor, "vocab d_model"], path: str | Path) -> int:
-    """Write the rows of the input embedding that differ from the parent's, and which they are; returns how many.
+    """Write the rows of the input embedding that differ from the parent's, and which they are, to `path`; returns how many.
 
-    `before` in the parent's own precision: a wider one holds it exactly.
+    `after` is the tuned table. `before` is the parent's in the parent's own precision: a wider one holds it exactly.
     """
     if before.shape != after.shape or torch.promote_types(before.dtype, after.dtype) != after.dtype:
         raise ValueError(
@@ -31,7 +31,7 @@ def save_moved_rows(before: Float[Tensor, "vocab d_model"], after: Float[Tensor,
 
 
 def put_rows(parent: TransformerBridge, path: str | Path) -> TransformerBridge:
-    """The tuned model again: `parent` itself, from now on reading the tokens of the file with its rows. The output layer stays."""
+    """The tuned model again: `parent` itself, reading tokens with the rows in the file `path`. Its output layer stays."""
     saved = load_file(path)
     reader = parent.embed.original_component
     table = reader.weight.detach().clone()

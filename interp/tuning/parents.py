@@ -1,4 +1,4 @@
-"""Parents that read a language in fewer tokens: the same model with a shortened tokenizer, or with new pieces. `tune` takes either.
+"""Parents that read a language in fewer tokens: the same model with a shortened tokenizer, or with new pieces. `tune` takes both.
 
 Each function makes an ordinary Hugging Face folder once and finds it again: a sweep may ask for it in every process.
 """
@@ -38,20 +38,25 @@ _log = logging.getLogger(__name__)
 def shortened_parent(parent: str | Path, texts: Sequence[str], folder: str | Path, *, drop: Drop | None = 1) -> Path:
     """The parent with the constant lead byte(s) of a language left out of its ids: method "shorten" of arXiv 2311.09071.
 
-    `texts` are the language's side of what it is to be tuned on; `drop` as in `plan_shortening`. The weights are a copy, bit for
-    bit. `interp.load` and `tune` see shortened ids everywhere, and a model tuned on it keeps `shortening.json`. Raises
-    `ValueError` where nothing is spelled in parts, or the lead is merged with its neighbours.
+    `parent` is a hub name or folder; `texts` are the language's side of what it is to be tuned on; `folder` is where the new model
+    is written, or found if it was made before; `drop` as in `plan_shortening`. The weights are a copy, bit for bit. `interp.load`
+    and `tune` see shortened ids everywhere, and a model tuned on it keeps `shortening.json`. Raises `ValueError` where nothing is
+    spelled in parts, or the lead is merged with its neighbours.
 
     Example
     -------
+    >>> import tempfile
     >>> from interp.tuning import shortened_parent
-    >>> shortened_parent("bundled", ["ភាសាខ្មែរ"], "runs/shortened")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     shortened_parent("bundled", ["ភាសាខ្មែរ"], f"{folder}/shortened").name
+    'shortened'
     """
 
     def make(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Made:
         plan = plan_shortening(tokenizer, texts, drop)
         if len(plan.prefix) == 1 and plan.constancy < _CONSTANT:
-            _log.warning("the lead %s begins only %.0f%% of the split characters", plan.prefix.hex().upper(), 100 * plan.constancy)
+            share, lead = 100 * plan.constancy, plan.prefix.hex().upper()
+            _log.warning("only %.0f%% of the multi-token characters begin with byte %s", share, lead)
         facts = {"prefix": plan.prefix.hex().upper(), "constancy": plan.constancy, "before": plan.before, "after": plan.after}
         return shortened(tokenizer, plan), facts
 
@@ -70,19 +75,25 @@ def extended_parent(
 ) -> Path:
     """The parent with `size` new pieces for a language and a row for each in both tables: method "extend" of arXiv 2311.09071.
 
-    `keep` are texts of other languages, whose ids are proved to stay as they were. The published sizes are 1, 3, 6, 9 and 12
-    thousand and the rows random; there old text was segmented anew. Fewer pieces come out where `texts` hold no more.
+    `parent` is a hub name or folder; `texts` are those of the language, from which pieces are learned; `folder` is where the new
+    model is written, or found if it was made before; `init` is how the new rows are initialised ("subword", "mean" or "random"),
+    and `seed` the random seed of random rows. `keep` are texts of other languages, whose ids are checked to stay as they were. The
+    published sizes are 1, 3, 6, 9 and 12 thousand and the rows random; there old text was segmented anew. There are fewer pieces
+    where `texts` have no more to offer.
 
     Example
     -------
+    >>> import tempfile
     >>> from interp.tuning import extended_parent
-    >>> extended_parent("bundled", ["Gedankenexperiment", "Gedanken"], "runs/extended", size=10)  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     extended_parent("bundled", ["Gedankenexperiment", "Gedanken"], f"{folder}/extended", size=2).name
+    'extended'
     """
 
     def make(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Made:
         pieces = learn_pieces(tokenizer, texts, size, keep)
         if len(pieces) < size:
-            _log.warning("%d new pieces instead of %d: these texts hold no more that leave the kept ones alone", len(pieces), size)
+            _log.warning("%d new pieces instead of %d: no further piece leaves the kept texts' ids unchanged", len(pieces), size)
         new_tokenizer, first = extended(tokenizer, pieces), len(tokenizer)
         grow(model, pieces, first, init, seed)
         _check_kept(tokenizer, new_tokenizer, keep)

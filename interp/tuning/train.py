@@ -98,12 +98,14 @@ def tune(
 
     Example
     -------
-    >>> import interp
+    >>> import interp, tempfile
     >>> from interp.tuning import Recipe, translations, tune
     >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"])
     >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
-    >>> tuned = tune("bundled", mixture, Recipe(scope="embeddings", tie="untie", epochs=1), "runs/tuned")  # doctest: +SKIP
-    >>> interp.load(str(tuned.folder))  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tuned = tune("bundled", mixture, Recipe(scope="embeddings", tie="untie", steps=1, batch=4), f"{folder}/tuned")
+    ...     interp.load(tuned.folder).cfg.n_layers
+    8
     """
     folder = Path(folder)
     if (folder / MANIFEST).is_file() and not resume:
@@ -200,7 +202,7 @@ def _open(
 def _held_out(
     held_out: Mixture | None, tested: Encoded | None, before: list[float], after: list[float]
 ) -> dict[str, list[str] | list[float]]:
-    """The held-out examples with their losses before and after, in nats a token."""
+    """The held-out examples with their losses before and after, in nats per token."""
     if held_out is None or tested is None:
         return {}
     by_id = {example.id: example for example in held_out.examples}

@@ -45,8 +45,14 @@ class TunedModel:
 
     Example
     -------
-    >>> from interp.tuning import TunedModel
-    >>> TunedModel.load("runs/tuned").final_loss  # doctest: +SKIP
+    >>> import interp, tempfile
+    >>> from interp.tuning import Recipe, TunedModel, translations, tune
+    >>> corpus = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=4, seed=0)
+    >>> mixture = translations(corpus, [("eng_Latn", "deu_Latn")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tuned = tune("bundled", mixture, Recipe(steps=1, batch=4, held_out=0.0), f"{folder}/tuned")
+    ...     TunedModel.load(tuned.folder).steps
+    1
     """
 
     folder: Path

@@ -26,9 +26,9 @@ PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
 class PairAlignmentReport(Report):
     """Alignment of pairs of languages by layer before and after tuning, as `measure_pair_alignment` measures it.
 
-    `table` has one row per `class` of pairs (what tuning knew of them), `layer` and `sentence`: the alignment `before` and `after`,
-    the change `value`, the same of shuffled pairs (`before_baseline`, `after_baseline`), and the number of `pairs`. Every number is
-    the mean over the pairs of a class. A change is of the same sentences in both models.
+    `table` has one row per `class` of pairs (how much of them tuning saw), `layer` and `sentence`: the alignment `before` and
+    `after`, the change `value`, the same of shuffled pairs (`before_baseline`, `after_baseline`), and the number of `pairs`. Every
+    number is the mean over the pairs of a class. A change is of the same sentences in both models.
 
     Example
     -------
@@ -44,7 +44,7 @@ class PairAlignmentReport(Report):
     question = "Does tuning on some directions draw the languages of the others together?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a class, layer and series (before, after, change), with `pairs`; the confidence interval is over sentences
+        """One row per class, layer and series (before, after, change), with `pairs`; the confidence interval is over sentences
         alone, not languages.
 
         `baseline` is what wrong pairings of the same sentences give.
@@ -65,6 +65,7 @@ class PairAlignmentReport(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
+        """For each class of pairs, the alignment at its highest layer before tuning, and its change there."""
         frame, clauses = self._summary, []
         for kind, part in frame.groupby("class", sort=False):
             before = part[part["series"] == "before"]
@@ -76,7 +77,7 @@ class PairAlignmentReport(Report):
         return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
 
     def figures(self) -> dict[str, Figure]:
-        """Before and after over layers, a panel a class of pairs."""
+        """Before and after over layers, one panel per class of pairs."""
         frame = self._summary[self._summary["series"] != "change"]
         panels = frame.assign(panel=frame["class"] + " (" + frame["pairs"].astype(str) + ")")
         metric = self.settings["metric"]
@@ -95,7 +96,7 @@ class PairAlignmentReport(Report):
 def measure_pair_alignment(
     before: Activations, after: Activations, roles: Roles, *, metric: str = "mexa_centred", resamples: int = 1000, seed: int = 0
 ) -> PairAlignmentReport:
-    """Alignment of every pair of languages in both models, layer by layer, averaged by what tuning knew of the pair.
+    """Alignment of every pair of languages in both models, layer by layer, averaged by how much of the pair tuning saw.
 
     Parameters
     ----------

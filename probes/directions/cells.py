@@ -2,9 +2,9 @@
 
 base        the model before tuning, asked with the same template
 few-shot    the same with k examples before the question
-copy        tuned to repeat English in the same template: what the format alone gives
+copy        tuned to repeat the pivot in the same template: what the format alone gives
 shuffled    tuned on the seen directions with their answers shuffled: what the words and the languages' names alone give
-all         tuned on every direction: what there is to reach
+all         tuned on every direction: an upper bound
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ def direction_cells(
     controls: Sequence[Control] = ("copy",),
     pivot: str = "eng_Latn",
 ) -> list[Cell]:
-    """One cell a model, the first tuned one first; each is scored in every direction.
+    """One cell per model, the first tuned one first; each is scored in every direction.
 
-    `samples` is the number of examples of each direction. All models make as many updates as the tuned one of their seed, with
-    its learning rate. A control that knows no roles is tuned once a seed.
+    `text` gives the text of a direction; `rotations` are the partitions to tune on; `recipe` is how to tune, with each of `seeds`.
+    `samples` is the number of examples of each direction, and `pivot` the language that the control "copy" repeats. All models
+    make as many updates as the tuned one of their seed, with its learning rate. Those of `controls` that do not depend on the roles
+    are tuned once per seed.
     """
     every = rotations[0].directions
     cells = []
@@ -62,12 +64,15 @@ def direction_cells(
 
 
 def untuned_cell(name: str, recipe: Recipe, roles: Roles) -> Cell:
-    """The parent itself, in the precision that the tuned models have."""
+    """The parent itself under a `name`, in the precision of `recipe`, asked in every direction between the languages of `roles`."""
     return Cell(name, None, recipe, roles.directions, {"system": name, "rotation": -1, "seed": -1})
 
 
 def with_errors(table: pd.DataFrame, judge: Judge = by_script, limits: Limits | None = None) -> pd.DataFrame:
-    """The table with both sets of error rules beside each output: `corrected_copy` .., `corrected` (the first), and published."""
+    """`table` with both sets of error rules beside each output: `corrected_copy` .., `corrected` (the first), and published.
+
+    `judge` says whether an output is in a language, `limits` are the thresholds of the rules: both as `classify` has them.
+    """
     errors: Mapping[str, pd.DataFrame] = {
         "corrected": classify(table, "corrected", judge, limits),
         "published": classify(table, "published", judge, limits),

@@ -1,4 +1,4 @@
-"""What stands beside the scores of directions: alignment before and after, factors of a language, additivity."""
+"""Measurements that help to explain the scores of directions: alignment before and after, factors of a language, additivity."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from interp.activations.capture import capture
 from interp.activations.store import Activations
@@ -37,6 +39,12 @@ class Companions:
         What pre-training had of each language (tokens or percent), where it is known.
     similarity
         How like the pivot each language is; none given means alignment measured in the untuned model.
+
+    Example
+    -------
+    >>> from probes.directions.companions import Companions
+    >>> Companions(align=False, similarity={"deu_Latn": 0.4}).metric
+    'mexa'
     """
 
     align: bool = True
@@ -57,10 +65,10 @@ def add_companions(
     pivot: str,
     folder: Path,
 ) -> DirectionReport:
-    """The report with what its companions say in its notes; they are saved in `folder/alignment` and `folder/factors`.
+    """`report` with the verdicts of its companions in its notes; they are saved in `folder/alignment` and `folder/factors`.
 
     `text` is what alignment is measured on where `companions` name none, `base` the untuned model, and `tuned` opens the one
-    tuned in the roles as given.
+    tuned in the roles as given. `pivot` is the language that others are compared with.
     """
     seed = report.settings["seed"]
 
@@ -68,7 +76,7 @@ def add_companions(
         return capture(model, companions.text or text, pooling=companions.pooling, template=companions.template)
 
     before = states(base) if companions.align or not companions.similarity else None
-    notes, beside = [_additivity(report)], dict[str, Report]()
+    notes, beside = _additivity(report), dict[str, Report]()
     if companions.align and before is not None:
         beside["alignment"] = measure_pair_alignment(
             before, states(tuned()), report.means.roles[0], metric=companions.metric, seed=seed
@@ -83,13 +91,19 @@ def add_companions(
     return replace(report, notes=(*report.notes, *notes))
 
 
-def _additivity(report: DirectionReport) -> str:
-    means = report.additivity().mean(numeric_only=True)
+def _additivity(report: DirectionReport) -> list[str]:
+    """How far scores are sums of a source and a target effect; nothing where there are too few directions or all score the same."""
+    try:
+        means = report.additivity().mean(numeric_only=True)
+    except ValueError:
+        return []
+    if not np.isfinite(means["explained"]):
+        return []
     left = ", ".join(f"{name} {means[name]:+.3f}" for name in means.index if name not in ("explained", "predicted"))
-    return (
-        f"additivity: what a source and a target give by themselves explains {means['explained']:.0%} of the variance over "
-        f"directions ({means['predicted']:.0%} predicted from the others); left over: {left}."
-    )
+    return [
+        f"additivity: the sum of a source effect and a target effect explains {means['explained']:.0%} of the variance over "
+        f"directions ({means['predicted']:.0%} predicted from the others); mean residual: {left}."
+    ]
 
 
 def _factors(report: DirectionReport, companions: Companions, before: Activations | None, pivot: str, seed: int) -> FactorReport:

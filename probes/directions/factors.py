@@ -2,7 +2,7 @@
 
 A language's score as a source is the mean over the directions out of it, as a target the mean over those into it. Similarity
 and share go together, so each is asked with the other held fixed (partial correlation). Languages are the sample: with
-mFTI's thirteen an interval reaches a half to both sides, and most answers are "cannot tell".
+mFTI's thirteen an interval reaches 0.5 to either side, and most effects cannot be told from zero.
 """
 
 from __future__ import annotations
@@ -57,10 +57,11 @@ class FactorReport(Report):
 
     @property
     def factors(self) -> tuple[str, ...]:
+        """The names of the factors: "similarity", "share" or both."""
         return tuple(self.settings["factors"])
 
     def summary(self) -> pd.DataFrame:
-        """One row a side and factor: the partial correlation with its interval, and `plain`, the one without holding others.
+        """One row per side and factor: the partial correlation with its interval, and `plain`, the one without holding others.
 
         Percentile bootstrap over languages. `p`: how often scores given to the languages at random reach as far (two-sided;
         Holm over all rows in `p_holm`), `baseline`: what 95 % of those stay below in size.
@@ -90,6 +91,7 @@ class FactorReport(Report):
         return part["score"].to_numpy(dtype=float), part[list(self.factors)].to_numpy(dtype=float)
 
     def verdict(self) -> str:
+        """The correlation of each side's score with each factor, and how large it gets by chance."""
         n = int(self._summary["n"].iloc[0])
         reach = float(np.tanh(1.96 / np.sqrt(max(n - 2 - len(self.factors), 1))))
         clauses = []
@@ -132,9 +134,9 @@ def measure_factors(
     Parameters
     ----------
     scores
-        One row a direction, `source, target, score`.
+        One row per direction, `source, target, score`.
     factors
-        For each factor a value a language, `{"similarity": {"deu_Latn": 0.4}}`. Factors are "similarity" (a measured alignment
+        For each factor one value per language, `{"similarity": {"deu_Latn": 0.4}}`. Factors are "similarity" (a measured alignment
         with English, or any given one) and "share" of pre-training (tokens or percent; its logarithm is taken). A factor known
         of fewer than six languages is left out, and so is a language of which a factor is not known.
     signature
@@ -142,7 +144,7 @@ def measure_factors(
     metric
         What the scores are.
     pivot
-        The language that others are compared with; it is left out, being like nothing but itself.
+        The language that others are compared with; it is left out, as its similarity to itself is 1.
     resamples, seed
         Bootstrap resamples of languages, and their random seed.
 
@@ -169,8 +171,10 @@ def measure_factors(
     used = {name: values for name, values in factors.items() if len(set(codes) & set(values)) >= FEWEST}
     complete = [code for code in codes if all(code in values for values in used.values())]
     if not used or len(complete) < FEWEST:
-        counts = ", ".join(f"{name} of {len(set(codes) & set(values))}" for name, values in factors.items()) or "nothing"
-        raise ValueError(f"got {counts} of {len(codes)} languages beside {pivot}, expected a factor of at least {FEWEST}.")
+        counts = ", ".join(f"{name} for {len(set(codes) & set(values))}" for name, values in factors.items()) or "nothing"
+        raise ValueError(
+            f"got {counts} of {len(codes)} languages beside {pivot}, expected a value for at least {FEWEST} languages."
+        )
     rows = []
     for side in SIDES:
         means = scores.groupby(side)["score"].mean()
@@ -180,8 +184,12 @@ def measure_factors(
             for code in complete
             if code in means
         ]
-    notes = [f"{name} is known of too few languages and left out" for name in factors if name not in used]
-    notes += [f"{', '.join(sorted(set(codes) - set(complete)))}: a factor is not known"] if len(complete) < len(codes) else []
+    notes = [f"{name} is known for fewer than {FEWEST} languages and left out" for name in factors if name not in used]
+    notes += (
+        [f"{', '.join(sorted(set(codes) - set(complete)))}: left out, as a factor is not known"]
+        if len(complete) < len(codes)
+        else []
+    )
     settings = {"factors": list(used), "metric": metric, "resamples": resamples, "seed": seed}
     return FactorReport(pd.DataFrame(rows), signature, settings=settings, notes=tuple(notes))
 
@@ -189,7 +197,7 @@ def measure_factors(
 def partial_correlations(
     scores: Float[np.ndarray, " language"], values: Float[np.ndarray, "language factor"]
 ) -> Float[np.ndarray, " factor"]:
-    """The correlation of the scores with each factor after all other factors are regressed out of both.
+    """The correlation of `scores` with each factor (a column of `values`) after all other factors are regressed out of both.
 
     NaN where either does not vary.
     """
@@ -205,7 +213,7 @@ def partial_correlations(
 
 
 def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """One factor and the scores, each without what the other factors say of it."""
+    """One factor and the scores, the other factors regressed out of both."""
     others = np.column_stack([np.ones(len(scores)), np.delete(values, column, axis=1)])
     columns = np.column_stack([values[:, column], scores])
     residuals = columns - others @ np.linalg.lstsq(others, columns, rcond=None)[0]
@@ -218,7 +226,11 @@ def _resampled(n: int, resamples: int, seed: int) -> list[np.ndarray]:
 
 
 def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:
-    """How like a language is to the pivot inside a model: their alignment at the layer where the mean over languages peaks."""
+    """How like each language is to `pivot` inside a model: their alignment at the layer where the mean over languages peaks.
+
+    `acts` are activations of parallel sentences, the pivot among their languages; `metric` and `seed` as `measure_alignment` has
+    them.
+    """
     table = measure_alignment(acts, pivot, (metric,), seed=seed).table
     layers = table.groupby(["layer", "language"], sort=False, observed=True)["value"].mean().unstack()
     return {str(code): float(value) for code, value in layers.loc[layers.mean(axis=1).idxmax()].items()}

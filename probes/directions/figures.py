@@ -21,7 +21,8 @@ def direction_matrix(
 ) -> Figure:
     """Source by target as colour, languages in the order given, every class of `kinds` within its own coloured border.
 
-    The diagonal has no score; give it a class to keep the borders simple.
+    `table` has the scores, sources in rows and targets in columns. `label` names the score; `title`, `signature` and `caption` are
+    the text around the figure. The diagonal has no score; give it a class to keep the borders simple.
     """
     from matplotlib.lines import Line2D
 
@@ -62,9 +63,10 @@ def _border(axes: Axes, inside: np.ndarray, colour: str) -> None:
 
 
 def class_means(frame: pd.DataFrame, title: str, label: str, signature: object, caption: str = "") -> Figure:
-    """A row a class: a dot with its interval a `system` on the left, and the tuned one less each `against` on the right.
+    """One row per class: a dot with its interval per `system` on the left, and the tuned one less each `against` on the right.
 
-    `frame`: `class, system, against, estimate, lower, upper, baseline`; `against` is empty for a level.
+    `frame`: `class, system, against, estimate, lower, upper, baseline`; `against` is empty for a level. `label` names the score;
+    `title`, `signature` and `caption` are the text around the figure.
     """
     kinds = list(dict.fromkeys(frame["class"]))
     figure = blank((10.4, 1.8 + 0.13 * len(kinds) * (frame["system"].nunique() + 2)))
@@ -100,7 +102,11 @@ def _dots(axes: Axes, frame: pd.DataFrame, line: str, kinds: Sequence[str], firs
 
 
 def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str, title: str, signature: object) -> Figure:
-    """Each `side`'s `score` against each `factor`'s `x`, languages as codes; above it the partial correlation of `correlations`."""
+    """Each `side`'s `score` against each `factor`'s `x`, languages as codes; above it the partial correlation of `correlations`.
+
+    `points` has `side, factor, language, x, score`. `label` names the score; `title` and `signature` are the text around the
+    figure.
+    """
     sides, factors = list(dict.fromkeys(points["side"])), list(dict.fromkeys(points["factor"]))
     figure = blank((1.2 + 3.2 * len(factors), 1.2 + 2.5 * len(sides)))
     grid = figure.subplots(len(sides), len(factors), squeeze=False)
@@ -114,7 +120,7 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
             )
         text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} [{correlation['lower']:+.2f}, {correlation['upper']:+.2f}]"
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
-        finish(axes, f"{factors[column]}, beyond the rest" if len(factors) > 1 else factors[column], label if column == 0 else "")
+        finish(axes, f"{factors[column]}, others held fixed" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)
     headline(figure, title)
     sign(

@@ -23,7 +23,7 @@ COLUMNS = ["system", "class", "against", "metric", "estimate", "lower", "upper",
 
 
 class Scores(NamedTuple):
-    """Of every cell its score, that of the resampled items, and that of the source left as it is."""
+    """The score of every cell `once`, `drawn` in every resample of the items, and with the source left as it is (`untouched`)."""
 
     once: Float[np.ndarray, " cell"]
     drawn: Float[np.ndarray, "resample cell"]
@@ -35,7 +35,8 @@ class DirectionMeans:
     """Scores of the tuned model's runs and of what it is compared with, read in the same cells: a run and a direction each.
 
     `table` is that of `measure_cells` with the tags `system`, `rotation` and `seed` (-1 where a system has none: it then
-    stands for every run); `roles` are those of each rotation. Every system has the same items.
+    stands for every run); `roles` are those of each rotation; `resamples` and `seed` are those of the bootstrap. Every system has
+    the same items.
     """
 
     table: pd.DataFrame
@@ -57,7 +58,7 @@ class DirectionMeans:
         return tuple(dict.fromkeys([TUNED, *self.table["system"]]))
 
     def scores(self, metric: str, system: str = TUNED) -> Scores:
-        """A metric, or a column of errors, of one system in every cell."""
+        """A `metric`, or a column of errors, of one `system` in every cell."""
         part, untouched = self._sorted[system], f"{metric}_baseline"
         if metric in CORPUS_SCORES:
             once, below = (direction_scores(part, metric, baseline=baseline).to_numpy()[:, 0] for baseline in (False, True))
@@ -70,7 +71,10 @@ class DirectionMeans:
         return Scores(once[cell_order], drawn[:, cell_order], below[cell_order])
 
     def levels(self, metric: str, differences: bool = True) -> Iterator[dict[str, object]]:
-        """Every class of every system; with `differences` each class less the seen one, and the tuned system less each other."""
+        """The mean of a `metric` over every class of every system.
+
+        With `differences` also each class less the seen one, and the tuned system less each other.
+        """
         scores = {system: self.scores(metric, system) for system in self.systems}
         kinds = {kind: chosen for kind in (*CLASSES, ALL) if (chosen := self.of(kind)).any()}
         yield from self._system(metric, (TUNED, ""), scores[TUNED], kinds)
@@ -90,7 +94,7 @@ class DirectionMeans:
             yield self._row(metric, (who[0], kind, who[1]), chosen, own, 0.0 if who[1] else float(own.untouched[chosen].mean()))
 
     def of(self, kind: str) -> Bool[np.ndarray, " cell"]:
-        """The cells of a class, or all of them."""
+        """Which cells are of a class, `kind`; all of them for `ALL`."""
         return (self.cells["class"] == kind).to_numpy() | (kind == ALL)
 
     def _row(
@@ -157,6 +161,6 @@ class DirectionMeans:
 
 
 def common_items(table: pd.DataFrame) -> pd.DataFrame:
-    """The items that every cell was tested on: what a few-shot prompt shows is left out for all."""
+    """The rows of `table` whose items every cell was tested on: what a few-shot prompt shows is left out for all."""
     per = table.groupby("item")["cell"].nunique()
     return table[table["item"].isin(per.index[per == table["cell"].nunique()])].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Scores of tuned models by how far a direction is from those tuned on, beside the models that they are compared with."""
+"""Scores of tuned models by how far a direction is from those tuned on, and of the models that they are compared with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
-from probes.statistics.resampling import bracketed
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.report import LABELS
 
@@ -34,7 +33,7 @@ class DirectionReport(Report):
     of each rotation are in `settings["roles"]`.
 
     When it misleads: "unseen" is unseen in tuning; the model has read every language it can translate. Classes hold other
-    languages, which rotations average out. A prompt that the untuned model does not know makes base and few-shot fail at it.
+    languages, which rotations average out. Base and few-shot score low where the untuned model does not know the prompt's format.
 
     Example
     -------
@@ -60,6 +59,7 @@ class DirectionReport(Report):
 
     @property
     def metrics(self) -> tuple[str, ...]:
+        """The metrics that were scored, the main one first."""
         return tuple(self.settings["metrics"])
 
     @cached_property
@@ -69,7 +69,7 @@ class DirectionReport(Report):
         return DirectionMeans(self.table, roles, self.settings["resamples"], self.settings["seed"])
 
     def summary(self) -> pd.DataFrame:
-        """One row a system, class and metric; with `against`, the paired difference from another system or from seen directions.
+        """One row per system, class and metric; with `against`, the paired difference from another system or from seen directions.
 
         Means over directions of corpus scores (chrF++, BLEU) or item means; error rates as `corrected_repeats`. Intervals are
         over source and target languages, items and runs (`probes.statistics.crossed`). `baseline` is the source left as it is (0
@@ -85,7 +85,11 @@ class DirectionReport(Report):
         return pd.DataFrame(rows, columns=COLUMNS)
 
     def matrix(self, metric: str | None = None, system: str = TUNED, rotation: int = 0) -> pd.DataFrame:
-        """The score of every direction, source by target, mean over seeds; ordered so that classes lie together."""
+        """The score of every direction, source by target, mean over seeds; ordered so that classes lie together.
+
+        `metric` is one of `metrics` (by default the main one), `system` the model that is scored, and `rotation` the number of a
+        partition, from 0.
+        """
         cells, roles = self.means.cells, self.means.roles[rotation]
         own = cells.assign(score=self.means.scores(metric or self.metrics[0], system).once)[cells["rotation"] == rotation]
         table = own.pivot_table(index="source", columns="target", values="score")
@@ -94,10 +98,11 @@ class DirectionReport(Report):
         return table.reindex(index=rows, columns=columns)
 
     def additivity(self, metric: str | None = None) -> pd.DataFrame:
-        """Is S(a, b) what a gives as a source and b as a target, and no more? One row a run.
+        """Is S(a, b) the sum of an effect of a as a source and of b as a target? One row per run.
 
-        `explained` and `predicted` (each direction from all others) are shares of the variance over directions; a class's
-        column is the mean left over there: what a pair gains or loses beyond its two languages.
+        `metric` is one of `metrics`, by default the main one. `explained` and `predicted` (each direction from all others) are
+        shares of the variance over directions; a class's column is the mean residual there: what a pair gains or loses beyond its
+        two languages.
         """
         cells = self.means.cells.assign(score=self.means.scores(metric or self.metrics[0]).once)
         rows = []
@@ -112,7 +117,7 @@ class DirectionReport(Report):
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        levels_text = [f"{row.Index} {row.estimate:.2f} {bracketed(row.lower, row.upper, '.2f')}" for row in levels.itertuples()]
+        levels_text = [f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper)}" for row in levels.itertuples()]
         below = own[own["against"] == "seen"]
         parts = [f"{label} after tuning: {', '.join(levels_text)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
         for other in self.means.systems[1:]:
@@ -123,7 +128,9 @@ class DirectionReport(Report):
         if len(errors) and errors["estimate"].max() > 0:
             top = errors.loc[errors["estimate"].idxmax()]
             name = top["metric"].removeprefix("corrected_")
-            parts.append(f"the commonest error in unseen ones is {name}, {top['estimate']:.0%} of {top['class']}")
+            parts.append(
+                f"the commonest error in unseen directions is {name}, {top['estimate']:.0%} of the outputs ({top['class']})"
+            )
         return "; ".join(parts) + "."
 
     def figures(self) -> dict[str, Figure]:
@@ -157,6 +164,10 @@ class DirectionReport(Report):
         note = "none: no rule holds, which is no proof of a right translation; below: the other models, all directions"
         title = "What goes wrong, by class of direction"
         return stacked_shares(frame, [*ERRORS, NONE], title, "share of outputs, by the first rule that holds", self.signature, note)
+
+
+def _interval(lower: float, upper: float) -> str:
+    return f"[{lower:.2f}, {upper:.2f}]" if np.isfinite(lower) else "(no interval: one language)"
 
 
 def _names(rows: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 Languages have roles: read and written in tuning (mix), only read, only written, or absent. A direction is then seen, the
 reverse of a seen one, reversed at one side, or has languages that tuning never read or wrote. Unseen means unseen in tuning:
-what pre-training knew of a language or a direction is another matter.
+what pre-training saw of a language or a direction is another matter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Roles:
     read_only, write_only
         Languages only read, and only written, in tuning.
     unseen
-        Languages that tuning has nothing of.
+        Languages that are not in the tuning data.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Roles:
             object.__setattr__(self, role, tuple(language(spelling).code for spelling in getattr(self, role)))
         codes = [code for role in ROLES for code in getattr(self, role)]
         if twice := [code for code, n in Counter(codes).items() if n > 1]:
-            raise ValueError(f"roles: got more than one for {', '.join(twice)}, expected one role a language.")
+            raise ValueError(f"roles: got more than one for {', '.join(twice)}, expected one role per language.")
         if not self.seen:
             raise ValueError(
                 "roles: no direction is tuned on, expected one or more. Give two mix languages, or some to read and some to write."
@@ -86,7 +86,10 @@ class Roles:
         return ordered_pairs(self.languages)
 
     def kind(self, source: str, target: str) -> Class:
-        """How far a direction is from those tuned on (`evaluate_partition_score.py` of the published code)."""
+        """How far the direction from `source` to `target` is from those tuned on.
+
+        The classes of `evaluate_partition_score.py` in the published code.
+        """
         read, written = self.of[source], self.of[target]
         if "unseen" in (read, written):
             return "both unseen" if read == written else "source unseen" if read == "unseen" else "target unseen"
@@ -99,7 +102,7 @@ class Roles:
         return {pair: self.kind(*pair) for pair in self.directions}
 
     def rotated(self, steps: int) -> Roles:
-        """The same partition with every language `steps` further on, so that each comes to play another part."""
+        """The same partition with every language `steps` further on, so that each gets another role."""
         codes, sizes = self.languages, [len(getattr(self, role)) for role in ROLES]
         steps %= len(codes)
         turned, parts = (*codes[steps:], *codes[:steps]), []

@@ -1,4 +1,4 @@
-"""A study of translation directions from start to end: models tuned on some, scored on all, and what stands beside the scores."""
+"""A study of translation directions from start to end: models tuned on some, scored on all, and what may explain the scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from probes.translation.language_id import LearnedLanguages, by_script, learn_la
 
 
 class Job(NamedTuple):
-    """One model of the study: whether it is kept to be looked into, and how many examples its prompts show."""
+    """One model of the study: its `cell`, what to `keep` of it for later measurements, and the number of `shots` in its prompts."""
 
     cell: Cell
     keep: Keep = "nothing"
@@ -48,24 +48,30 @@ class DirectionStudy(SweepStudy[Job]):
     recipe
         How to tune; models are asked in its prompt template.
     rotations
-        How many times to tune with the roles turned over the languages, so that a class does not stand for its languages.
+        How many times to tune with the roles turned over the languages, so that a class of directions is not a few fixed languages.
     samples
         Examples of each seen direction; None means all.
     shots
-        Examples shown to the untuned model; 0 leaves few-shot out. They are then tested by nobody.
+        Examples shown to the untuned model; 0 leaves few-shot out. Their items are not tested.
     controls
         Other tunings with as many updates: "copy" repeats the pivot (the format), "shuffled" has shuffled answers, "all" is
-        tuned on every direction (what there is to reach).
+        tuned on every direction (an upper bound).
     metrics
         What to score; the first is the main one.
     judge
-        Who says whether an output is off target: "learned" (languages learned from the tuning text) or "script".
+        How the language of an output is identified: "learned" (a classifier learned from the tuning text) or "script".
     companions
         What is measured inside the models, and what is known of the languages, to explain the scores.
     dtype
         Precision of the untuned model when it is looked into; None means the checkpoint's own.
 
     Other parameters are those of every `SweepStudy`.
+
+    Raises
+    ------
+    ValueError
+        Where `seeds` is less than 1; and from `jobs` and `measure` where `rotations` is not 1 to the number of languages, or the
+        text of a language with a role is missing.
 
     Example
     -------
@@ -99,7 +105,7 @@ class DirectionStudy(SweepStudy[Job]):
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
 
     def pair_text(self, source: str, target: str) -> ParallelCorpus:
-        """The text that one direction is tuned on."""
+        """The text that the direction from `source` to `target` is tuned on."""
         return self.train if isinstance(self.train, ParallelCorpus) else self.train(source, target)
 
     def jobs(self) -> list[Job]:
@@ -119,7 +125,7 @@ class DirectionStudy(SweepStudy[Job]):
         return [Job(first, keep="model" if self.companions.align else "nothing"), *map(Job, rest), *untuned]
 
     def scores(self, jobs: Sequence[Job], folder: str | Path) -> pd.DataFrame:
-        """The scores of some models, item by item."""
+        """The scores of the models of `jobs`, item by item; what is finished in `folder` is taken from there."""
         tables = [
             measure_cells(
                 self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.template,
@@ -130,7 +136,7 @@ class DirectionStudy(SweepStudy[Job]):
         return pd.concat(tables, ignore_index=True)
 
     def measure(self, folder: str | Path) -> DirectionReport:
-        """Tune and score what `folder` does not hold yet, judge the errors, and put alignment and factors beside.
+        """Tune and score what `folder` does not hold yet, judge the errors, and add alignment and factors.
 
         Parameters
         ----------
@@ -163,7 +169,7 @@ class DirectionStudy(SweepStudy[Job]):
         )
 
     def written(self) -> dict[str, tuple[str, ...]]:
-        """What each language looks like in the tuning text, beside the pivot."""
+        """Sentences of each language in the tuning text, from its pair with the pivot."""
         codes = self.roles.languages
         beside = next(code for code in codes if code != self.pivot)
         return {code: self.pair_text(self.pivot, beside if code == self.pivot else code)[code] for code in codes}
@@ -174,7 +180,7 @@ class DirectionStudy(SweepStudy[Job]):
         if test.name.startswith("cldr:"):
             yield "cldr text: a few hundred dates, numbers or names, each of them short."
         if self.shots:
-            yield f"The {self.shots} items that few-shot prompts show are left out for all models."
+            yield f"Items shown in few-shot prompts ({self.shots}) are not tested in any model."
         if learned is not None:
             own = [sum(learned.judge(test[code], code)) / len(test) for code in test.languages]
             other = [sum(learned.judge(test[a], b)) / len(test) for a in test.languages for b in test.languages if a != b]
@@ -184,4 +190,4 @@ class DirectionStudy(SweepStudy[Job]):
                 "another one."
             )
         if self.rotations == 1:
-            yield "Roles are not rotated: a class stands for its languages, too."
+            yield "Roles are not rotated, so differences of classes are also differences of their languages."

@@ -26,7 +26,7 @@ from probes.sweep.models import Cell, Models
 from probes.translation.answers import measure_answers
 from probes.translation.measure import measure_translation
 
-COLUMNS = ("measure", "language", "layer", "item", "value", "chance")
+COLUMNS = ("measure", "language", "layer", "item", "value", "baseline")
 Answer = Literal["exact", "f1", "contains", "choice"]
 Pooling = Literal["mean", "last", "weighted", "end"]
 _ALIGNED = ("mexa", "mexa_centred")
@@ -52,10 +52,10 @@ class Abilities:
     answer, translation
         How an answer and a translation are scored.
     beams, max_new_tokens
-        Beam search with so many beams (1 is greedy); length of an answer at most, None for twice the longest reference.
+        Beam search with so many beams (1 is greedy); maximum number of tokens of an output, None for twice the longest reference.
     template, pooling
-        How the sentences of `text` are read, as `interp.capture` has it. Leave the instruction out of the pooling, or what
-        languages share is the prompt.
+        How the sentences of `text` are read, as `interp.capture` has it. Leave the instruction out of the pooling: it is the same
+        in all languages, and would be measured as alignment.
     seed
         Start of everything random.
     """
@@ -74,7 +74,7 @@ class Abilities:
     seed: int = 0
 
     def asked(self, languages: Sequence[str]) -> Abilities:
-        """The same, of some languages beside the pivot."""
+        """The same of the pivot and some `languages` only."""
         codes = [self.pivot, *languages]
         parts = {name: getattr(self, name).select(languages=codes) for name in ("task", "corpus", "text")}
         return Abilities(**{**vars(self), **parts})
@@ -85,9 +85,10 @@ class Abilities:
 
 
 def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFrame:
-    """One row a measure, language, layer and item: `value`, and `chance`, what the same measure gives without the ability.
+    """One row per measure, language, layer and item: `value` and `baseline`, what the same measure gives without the ability.
 
-    Chance is another question's answer, the untranslated source, and wrong pairs of sentences. `layer` is empty but for alignment.
+    The baseline of an answer is another question's answer; of a translation, the untranslated source; of alignment, shuffled pairs
+    of sentences. `layer` is empty but for alignment. `model` is the one to ask, `asked` what it is asked.
     """
     how: dict[str, Any] = {
         "form": asked.form,
@@ -116,7 +117,7 @@ def _rows(table: pd.DataFrame, measure: str, language: str, value: str) -> pd.Da
     layer = table["layer"].astype(str).to_numpy() if "layer" in table else ""
     columns = {"measure": measure, "language": table[language].astype(str).to_numpy(), "layer": layer,
                "item": table["item"].astype(str).to_numpy(), "value": table[value].to_numpy(dtype=float),
-               "chance": table[f"{value}_baseline"].to_numpy(dtype=float)}  # fmt: skip
+               "baseline": table[f"{value}_baseline"].to_numpy(dtype=float)}  # fmt: skip
     return pd.DataFrame(columns)
 
 
@@ -125,14 +126,16 @@ def measure_models(
 ) -> pd.DataFrame:
     """What each tuned model can do in the languages of its cell; whatever is finished in `folder` is taken from there.
 
-    The columns of `measure_abilities` with `cell` and its tags before them. Models and numbers are known by what they are made
-    of, as in `probes.sweep.sweep`: a killed study goes on where it was, and several processes may share the folder.
+    `parent` is the model that every one of `cells` is tuned from, `asked` what each is asked, and `device` where it runs (None
+    means auto). The columns are those of `measure_abilities` with `cell` and its tags before them. Models and numbers are known by
+    what they are made of, as in `probes.sweep.sweep`: an interrupted study continues where it was, and several processes may share
+    the folder.
     """
     models = Models(str(parent), Path(folder), "nothing", device)
     frames = []
     for cell in tqdm(cells, desc="models", unit="model", disable=None):
         mine = asked.asked([target for _, target in cell.directions])
-        made = {**models.contents(cell), "abilities": mine.contents()}
+        made = {**models.contents(cell), "abilities": mine.contents(), "columns": list(COLUMNS)}
         with models.store.alone(models.key(cell)):
             table = models.store.cells.find(made)
             if table is None:
@@ -162,7 +165,7 @@ def measure_extrapolation(
         Hub name or folder of the model that every cell is tuned from.
     cells
         The models, tagged `arm` and `seed`. One arm is "untuned", and where one is "english" the others are compared with it,
-        too. An arm may be many models (CoIT: one a language).
+        too. An arm may be many models (CoIT: one per language).
     asked
         What every model is asked.
     folder
@@ -176,14 +179,29 @@ def measure_extrapolation(
 
     Notes
     -----
-    When it misleads: arms have more data and so more updates the more languages they have (fix the steps, or read it as the
-    papers do); English-only tuning is also the control for the prompt's format; alignment after tuning on translations of
-    the very sentences that are aligned would be memory, so give text of its own.
+    When it misleads: arms have more data and so more updates the more languages they have (give `steps` in the
+    recipe to make updates equal); English-only tuning is also the control for the prompt's format; after tuning on translations of
+    the sentences that are aligned, alignment would measure memorisation, so align other sentences.
 
     Example
     -------
-    >>> import probes
-    >>> report = probes.measure_extrapolation("bundled", cells, asked, folder)  # doctest: +SKIP
+    What the untuned model can do; `ExtrapolationStudy` makes the cells of the other arms:
+
+    >>> import interp, probes, tempfile
+    >>> from probes.extrapolation.measure import Abilities
+    >>> from probes.sweep.models import Cell
+    >>> languages = ["eng_Latn", "deu_Latn"]
+    >>> asked = Abilities(
+    ...     task=interp.read_task("cldr:facts", languages=languages).select(limit=3),
+    ...     corpus=interp.read("cldr:names", languages=languages, split="heldout").select(limit=3),
+    ...     text=interp.read("cldr:phrases", languages=languages).select(limit=8),
+    ...     max_new_tokens=8,
+    ... )
+    >>> cells = [Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),), {"arm": "untuned", "seed": 0})]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = probes.measure_extrapolation("bundled", cells, asked, folder, resamples=20)
+    >>> sorted(report.table["measure"].unique())
+    ['alignment: mexa', 'alignment: mexa_centred', 'answers: exact', 'translation: chrf']
     """
     table = measure_models(parent, cells, asked, folder, device)
     return report_abilities(table, parent, asked, how or {}, resamples=resamples, seed=seed)
@@ -192,7 +210,10 @@ def measure_extrapolation(
 def report_abilities(
     table: pd.DataFrame, parent: str | Path, asked: Abilities, how: Mapping[str, object], *, resamples: int, seed: int
 ) -> ExtrapolationReport:
-    """The report of what models can do: the `table` of `measure_models`, the rest as in `measure_extrapolation`."""
+    """The report of what models can do: the `table` of `measure_models`.
+
+    `parent, asked, how, resamples, seed` are those of `measure_extrapolation`.
+    """
     identity = identify(load(parent, device="cpu"))
     corpora = CorpusIdentity("+".join(part.name for part in (asked.task, asked.corpus, asked.text)),
                              digest({"parts": asked.contents()}), len(asked.task))  # fmt: skip
@@ -208,7 +229,9 @@ def report_abilities(
 def _notes(table: pd.DataFrame, asked: Abilities, model: str) -> tuple[str, ...]:
     notes = [f"Alignment is over {len(asked.text)} sentences; its embedding row mostly measures tokens that two languages share."]
     if table["seed"].nunique() == 1:
-        notes.append("One seed: intervals are over items alone and know nothing of training noise.")
+        notes.append("One seed: intervals are over items alone and do not include training variance.")
     if model == "bundled":
-        notes.append("The bundled model is a lexicon: this shows the method at work, and no fact about models trained on prose.")
+        notes.append(
+            "The bundled model is a lexicon: this shows that the method works, and says nothing about models trained on prose."
+        )
     return tuple(notes)

@@ -26,8 +26,8 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     """Does tuning carry what a model can do in English into other languages (arXiv 2308.04948)?
 
     Tunes the parent on English instructions alone, on English, one more language and translation into it (CoIT, a model a
-    language), and on all languages at once (MuIT). Asks every model questions and translations of `test`, and measures how its
-    layers align with English.
+    language), and on all languages at once (MuIT). Asks every model the questions of `task` and translations of `test`, and
+    measures how its layers align with English.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     recipe
         How to tune; models are asked in its prompt template.
     arms
-        What to tune on; the untuned model is always beside them.
+        What to tune on; the untuned model is always measured too.
     samples
         Examples of each kind and language, the first so many of one shuffled order; None means all.
     answer
@@ -136,11 +136,17 @@ class ExtrapolationStudy(SweepStudy[Cell]):
         return cells
 
     def scores(self, jobs: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
-        """What some models can do, item by item."""
+        """What the models of `jobs` can do, item by item; what is finished in `folder` is taken from there."""
         return measure_models(self.parent, jobs, self.asked, Path(folder) / _MODELS, self.device)
 
     def measure(self, folder: str | Path) -> ExtrapolationReport:
-        """Tune and measure what `folder` does not hold yet, in `models`, and pair the models item by item."""
+        """Tune and measure what `folder` does not hold yet, in `models`, and pair the models item by item.
+
+        Parameters
+        ----------
+        folder
+            Where tuned models and measurements are kept; the same for every `share`.
+        """
         names = {
             "train": self.train_name or "+".join(dict.fromkeys(text.name for text in self.train.values())),
             "general": self.general_name or self.general.name,
@@ -176,6 +182,6 @@ class ExtrapolationStudy(SweepStudy[Cell]):
 
 
 def untested(general: Mixture, task: ParallelTask) -> Mixture:
-    """General instructions without the items that `task` asks, in whatever language."""
+    """The instructions of `general` without the items that `task` asks, in whatever language."""
     asked = {f"{task.name}/{item}" for item in task.ids}
     return replace(general, examples=tuple(each for each in general.examples if each.item not in asked))

@@ -83,13 +83,13 @@ def measure_instruction(
     mask
         Text in place of a masked tag.
     judge
-        Which outputs are in a language. `by_script` takes German for English: give `learn_languages(...).judge` where languages
+        Whether an output is in a language. `by_script` takes German for English: give `learn_languages(...).judge` where languages
         share a script.
     blocks
         Blocks after which to patch, 0 to N-1; None is all.
     keep
         "right" patches only the items for which each of the two prompts prefers the answer in the language it names; "all"
-        patches the others too, though there is no reading to be found in them.
+        patches the others too, whose effect is hard to interpret.
     resamples
         Bootstrap resamples of the items behind each 95 % confidence interval.
     seed
@@ -207,7 +207,7 @@ def _patched_preferences(
 def _edits(
     model: TransformerBridge, pair: _Pair, neighbour: _Pair, layers: Sequence[int], rng: np.random.Generator
 ) -> dict[Place, list[Edit]]:
-    """One edit a layer for every place. Tags of unequal length are aligned at their ends."""
+    """One edit per layer for every place. Tags of unequal length are aligned at their ends."""
     tag, last = pair.prompt.span, (len(pair.prompt.ids) - 1,)
     elsewhere = tuple(sorted(rng.choice(pair.sentence, min(len(pair.sentence), len(tag)), replace=False).tolist()))
     places: dict[Place, tuple[Prompt, tuple[int, ...], tuple[int, ...]]] = {

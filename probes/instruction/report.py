@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Change = Literal["as it is", "swapped", "masked", "deleted"]
 Place = Literal["tag", "last", "tag, other sentence", "tag, same language", "tag, wrong place"]
 """What is patched: all tokens of the tag; the last token of the prompt; the tag with states from another sentence's prompt, which
-know nothing of this sentence. Controls: states of the same language's tag from another sentence, and states of the other tag at
+do not depend on this sentence. Controls: states of the same language's tag from another sentence, and states of the other tag at
 tokens of the sentence."""
 CHANGES: tuple[Change, ...] = get_args(Change)
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -51,7 +51,7 @@ class InstructionReport(Report):
     question = "At which layer does the model read the target-language tag?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a change and language, and one a place, layer and measure.
+        """One row per change and language, and one per place, layer and measure.
 
         95 % confidence intervals are percentile bootstrap over items. `baseline` is the unchanged tag for a change, and the
         same-language control at the same layer for a place.
@@ -114,7 +114,7 @@ class InstructionReport(Report):
         Returns
         -------
         pd.DataFrame
-            One row a place ("tag", "last"): `layer` of the mean over items, `lower` and `upper` of its 95 % confidence interval
+            One row per place ("tag", "last"): `layer` of the mean over items, `lower` and `upper` of its 95 % confidence interval
             ("never" where no layer reaches it), and `strongest`, the largest effect at any layer.
         """
         wide, layers = self._wide("effect"), self._layers
@@ -133,6 +133,7 @@ class InstructionReport(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
+        """The language written under each change of the tag, and the blocks at which the tag and the last token matter."""
         written = self._written.set_index(["what", "measure"])["estimate"]
         parts = [f"{written['as it is', 'in the target']:.0%} of the outputs are in the target language",
                  f"with the tag swapped {written['swapped', 'in the other']:.0%} are in the other language",
@@ -175,7 +176,7 @@ class InstructionReport(Report):
 
 
 def _since(row: pd.Series) -> str:
-    return f"block {row['layer']} on [{row['lower']}, {row['upper']}]"
+    return f"block {row['layer']} on (95 % CI {row['lower']} to {row['upper']})"
 
 
 def _first_layer(curve: np.ndarray, falls: bool) -> int:

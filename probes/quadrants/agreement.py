@@ -1,4 +1,4 @@
-"""Do all targets tell the same story? How far the gains of tuning agree from one probe language to the next."""
+"""Do all targets agree? How far the gains of tuning agree from one probe language to the next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from interp.models.checks.finite import check_finite
 from probes.quadrants.classes import Scores, gap
 
 _SHUFFLES = 1000
-_FEW = 4  # languages: a correlation over fewer is no number
+_FEW = 4  # languages: fewer give no useful correlation
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,11 @@ class Agreement:
 
 
 def target_gains(scores: Scores, probes: Sequence[str], method: str, size: int, against: str = "base") -> pd.DataFrame:
-    """S(f_x; pivot -> y) - S(f0; pivot -> y): tuned languages x in rows, targets y in columns; NaN where x is y."""
+    """S(f_x; pivot -> y) - S(f0; pivot -> y): tuned languages x in rows, targets y in columns; NaN where x is y.
+
+    `scores` are those of all models; `probes` the targets y; `method` and `size` choose the tuned models f_x; `against` names the
+    baseline f0, as in `Scores.baseline`.
+    """
     codes = [language for language, own, n in scores.tuned() if (own, n) == (method, size)]
     rows = {x: {y: gap(scores, against, x, method, size, [y])[0][0] if x != y else np.nan for y in probes} for x in codes}
     return pd.DataFrame.from_dict(rows, orient="index")[list(probes)]
@@ -42,8 +46,9 @@ def target_gains(scores: Scores, probes: Sequence[str], method: str, size: int, 
 def agreement(gains: pd.DataFrame, seed: int = 0) -> Agreement:
     """How consistent the gains of tuning are across targets. Raises `ValueError` below four languages or two targets.
 
-    A language's own column is left out of its pairs. When it misleads: targets of one family agree because they are alike, and
-    with few languages the first factor is large by chance, so hold `share` against `chance`.
+    `gains` are those of `target_gains`; `seed` is the random seed of the shuffles. A language's own column is left out of its
+    pairs. When it misleads: targets of one family agree because they are alike, and with few languages the first factor is large by
+    chance, so hold `share` against `chance`.
     """
     if len(gains) < _FEW or gains.shape[1] < 2:
         raise ValueError(

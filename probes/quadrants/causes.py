@@ -24,6 +24,7 @@ _STUCK, _FULL = 1.5, 95.0  # times the loss of those that gain; points of the me
 def spelling(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCorpus, pivot: str, probes: Sequence[str]) -> pd.DataFrame:
     """How the tokenizer spells each language: `probes.measure_tokenization`, and the overlap with the probe languages.
 
+    `tokenizer` is a Hugging Face tokenizer, `corpus` the text it splits, `pivot` the language that others are compared with.
     `overlap_probes` is the mean over probe languages other than itself of the frequency-weighted overlap of tokens.
     """
     report = survey_tokenization(tokenizer, corpus, pivot, resamples=0)
@@ -42,15 +43,17 @@ def regress(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Do fertility, byte fallback and shared tokens go with dB and dM? One row an axis and column, over languages.
+    """Do fertility, byte fallback and shared tokens go with dB and dM? One row per axis and column, over languages.
 
-    `classes` are rows of one method, size and baseline; `tokenization` has a row a language (column or index `language`).
+    `classes` are rows of one method, size and baseline; `tokenization` has one row per language (column or index `language`) and
+    the properties in `columns` (default: `COLUMNS`). `axes` are the gains to explain. `resamples` and `seed` belong to the
+    bootstrap over languages.
     `slope` is the standardised coefficient of a linear model with all columns, with its bootstrap interval over languages; `rank`
     the Spearman correlation of the column alone with its p, Holm-corrected within the axis; `explained` the model's R2 and
     `predicted` its R2 for languages left out one at a time (negative: worse than the mean).
 
-    When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope is
-    no cause. Columns that say nearly the same share one slope between them.
+    When it misleads: languages of a family are not independent, and these columns go with data size and script, so a slope does
+    not show a cause. Correlated columns divide one effect between their slopes.
     """
     spelled = tokenization.set_index("language") if "language" in tokenization else tokenization
     columns = [name for name in (columns or COLUMNS) if name in spelled and spelled[name].std() > 0]
@@ -75,16 +78,16 @@ def regress(
 
 
 def stagnant_routes(table: pd.DataFrame, classes: pd.DataFrame, stuck: float = _STUCK, full: float = _FULL) -> pd.DataFrame:
-    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not carry to new items?
+    """Why does a language gain nothing: could its pairs not be learned, or did what was learned not generalise?
 
-    One row a model without a bilingual gain. `fit` is its final training loss over the median of those that did gain (same
-    method, size and baseline). Above `stuck` even the training pairs were not learned: "output" where the embedding alone
-    moved, as it cannot teach an output layer to write tokens that it never wrote, else "unlearned". Below it they were
-    learned and held-out items did not follow ("data"). Where the baseline has `full` points already there is nothing to
-    gain ("ceiling"); where no model gains, "unknown".
-    Full tuning of the same pairs is the test: it frees the output.
+    `table` is that of the sweep, `classes` those of `classify`. One row per model without a bilingual gain. `fit` is its final
+    training loss over the median of those that did gain (same method, size and baseline). Above `stuck` even the training pairs
+    were not learned: "output" where the embedding alone moved, as it cannot teach an output layer to write tokens that it never
+    wrote, else "unlearned". Below it they were learned and held-out items did not follow ("data"). Where the baseline has `full`
+    points already there is nothing to gain ("ceiling"); where no model gains, "unknown".
+    Full tuning of the same pairs is the test: it trains the output layer too.
 
-    When it misleads: losses are a token, and tokens of a byte are easier than tokens of a word.
+    When it misleads: losses are per token, and a token of one byte is easier to predict than a whole word.
     """
     keys = ["language", "method", "size"]
     losses = table[table["role"] == "tuned"].groupby(keys)["final_loss"].mean().reset_index()

@@ -1,8 +1,8 @@
 """Reciprocal, altruistic, selfish or stagnant: what tuning on one language does for it and for others (arXiv 2311.09071).
 
 A sweep's table (`probes.quadrants.study`) has the tags `role`, `language`, `method`, `size` and `seed`. A role is "tuned" (on pairs
-from the pivot into `language`) or one of the models it is compared with: "base" (the raw model), "format" (tuned on copies of the
-pivot in the same prompt, as many updates) and "shuffled" (the same pairs with their answers permuted).
+from the pivot into `language`) or one of the models it is compared with: "base" (the untuned model), "format" (tuned on copies of
+the pivot in the same prompt, as many updates) and "shuffled" (the same pairs with their answers permuted).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from probes.sweep.seed_means import seed_means
 Against = Literal["base", "format", "shuffled"]
 QUADRANTS = ("reciprocal", "altruistic", "selfish", "stagnant")
 UNDETERMINED = "undetermined"
-_ROUNDING = 1e-9  # points: the same answers before and after are no gain
+_ROUNDING = 1e-9  # points: rounding error alone is not a gain
 GROUP = ["role", "language", "method", "size"]
 TUNED_AS: Mapping[str, Literal["full"]] = {"shorten": "full", "extend": "full"}
 """Arms that are full tuning of a changed tokenizer: their format control is that of full tuning."""
@@ -31,17 +31,27 @@ Drawn = Float[np.ndarray, " draw"]
 
 @dataclass(frozen=True)
 class Scores:
-    """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds."""
+    """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds.
+
+    `values` is `[draw cell]`, and `columns` maps (role, language, method, size, target) to a column of it.
+    """
 
     columns: Mapping[tuple[str, str, str, int, str], int]
     values: Float[np.ndarray, "draw cell"]
 
     def of(self, role: str, language: str, method: str, size: int, target: str) -> Drawn:
-        """The score of one model into one target. Raises `KeyError` where it was not measured."""
+        """The score of one model into one `target`. Raises `KeyError` where it was not measured.
+
+        The model is the one of a `role`, tuned on `language` by `method` on `size` pairs: the tags of the sweep's table.
+        """
         return self.values[:, self.columns[role, language, method, size, target]]
 
     def baseline(self, against: str, language: str, method: str, size: int, target: str) -> Drawn:
-        """The score of the model that a tuned one is compared with."""
+        """The score into `target` of the model that a tuned one is compared with.
+
+        `against` is "base" (the untuned model), "format" or "shuffled"; `language`, `method` and `size` are those of the tuned
+        model.
+        """
         if against == "base":
             return self.of("base", "", "", 0, target)
         same = TUNED_AS.get(method, method)
@@ -53,7 +63,10 @@ class Scores:
 
 
 def read_scores(table: pd.DataFrame, metric: str, resamples: int = 1000, seed: int = 0) -> Scores:
-    """The scores of a sweep's table; one draw of items and seeds serves all models, so their differences are paired."""
+    """The scores of a sweep's `table`; one draw of items and seeds serves all models, so their differences are paired.
+
+    `metric` is the one to read; `resamples` and `seed` are the number of bootstrap draws and their random seed.
+    """
     groups, once, drawn = seed_means(table, metric, [*GROUP, "target"], resamples, seed)
     if table["document" if "document" in table else "item"].nunique() < 2:
         drawn = np.full_like(drawn, np.nan)  # resamples of one item are all the same, and would pass for certainty
@@ -70,7 +83,9 @@ def classify(
     relative: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Which quadrant is each language in, and how sure is that? One row a tuned model and baseline.
+    """Which quadrant is each language in, and how sure is that? One row per tuned model and baseline.
+
+    `scores` are those of `read_scores`, `probes` the probe languages, `against` the baselines to compare with.
 
     `bilingual` is dB(x) = S(f_x; pivot -> x) - S(f0; pivot -> x), `multilingual` dM(x) the mean of the same over the probe
     languages other than x; in points of the metric, or `relative`: in percent of the baseline's score. Reciprocal where both
@@ -78,7 +93,7 @@ def classify(
     of their names hold the share of the bootstrap draws (items x seeds, paired) in each; `nearest` is where the estimate lies and
     `quadrant` the same, or undetermined where less than `level` of the draws agree.
 
-    When it misleads: against the raw base both gains hold what is learned of the prompt's format, so read the rows against
+    When it misleads: against the untuned model both gains hold what is learned of the prompt's format, so read the rows against
     "format" first. The class depends on the metric, the threshold and the probe languages (the paper leaves open whether its
     axes are absolute). A model that says the same before and after has draws of exactly 0: certain only for these items.
     """
@@ -106,7 +121,11 @@ def classify(
 def gap(
     scores: Scores, against: str, language: str, method: str, size: int, targets: Sequence[str], relative: bool = False
 ) -> tuple[Drawn, float]:
-    """The mean gain of a tuned model over some targets, and where the baseline stood."""
+    """The mean gain of a tuned model over some `targets`, and the mean score of the baseline.
+
+    The tuned model is the one of `language`, `method` and `size` in `scores`, the baseline `against` as in `Scores.baseline`. The
+    gain is in points, or `relative`: in percent of the baseline's score.
+    """
     after = np.mean([scores.of("tuned", language, method, size, target) for target in targets], axis=0)
     before = np.mean([scores.baseline(against, language, method, size, target) for target in targets], axis=0)
     gained = after - before
@@ -116,7 +135,10 @@ def gap(
 
 
 def membership(bilingual: Drawn, multilingual: Drawn, threshold: float) -> dict[str, float | str]:
-    """The share of the draws in each quadrant, and the quadrant of the estimate; NaN and undetermined where there is no gain."""
+    """The share of the draws in each quadrant, and the quadrant of the estimate; NaN and undetermined where a gain is missing.
+
+    `bilingual` and `multilingual` are the two gains, estimate first; a gain counts above `threshold`.
+    """
     if np.isnan(bilingual).any() or np.isnan(multilingual).any():
         return {**dict.fromkeys(QUADRANTS, np.nan), "nearest": UNDETERMINED}
     own, others = bilingual > threshold + _ROUNDING, multilingual > threshold + _ROUNDING

@@ -1,4 +1,4 @@
-"""Quadrants of languages, drawn: gains with their intervals, how far targets agree, and one way of tuning beside another."""
+"""Quadrants of languages, drawn: gains with their intervals, how far targets agree, and ways of tuning compared."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ _MANY = 40
 def quadrant_scatter(
     panels: Mapping[str, pd.DataFrame], threshold: float, unit: str, title: str, signature: str, caption: str = ""
 ) -> Figure:
-    """Bilingual gain against multilingual gain, a panel a baseline, a cross of 95 % intervals for each language.
+    """Bilingual gain against multilingual gain, one panel per baseline, a cross of 95 % intervals for each language.
 
-    A frame has `language, quadrant, bilingual, multilingual` and their `_lower, _upper`. Filled and coloured where the class
-    is sure, hollow grey where it is undetermined.
+    `panels` are frames by the name of their baseline, with `language, quadrant, bilingual, multilingual` and their `_lower,
+    _upper`. Points are filled and coloured where the class is sure, hollow grey where it is undetermined. Lines are drawn at
+    `threshold`; `unit` is that of the gains; `title`, `signature` and `caption` are the text around the figure.
     """
     figure = blank((0.6 + 6.3 * len(panels), 6.9))
     drawn = list(zip(figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0], panels.items(), strict=True))
@@ -62,7 +63,10 @@ def quadrant_scatter(
 def consistency_map(
     matrix: pd.DataFrame, stability: pd.Series, share: float, chance: float, languages: int, signature: str
 ) -> Figure:
-    """Do all targets tell the same story? Correlation of the gains of every two targets, and the ranks without each of them."""
+    """Do all targets agree? Correlation of the gains of every two targets, and the ranks without each of them.
+
+    `matrix, stability, share, chance, languages` are those of an `Agreement`; `signature` is the line under the figure.
+    """
     figure = blank((4.2 + 0.45 * len(matrix), 2.3 + 0.36 * len(matrix)))
     left, right = figure.subplots(1, 2, width_ratios=(1.7, 1.0))
     image = left.imshow(matrix.to_numpy(dtype=float), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
@@ -81,14 +85,15 @@ def consistency_map(
     headline(
         figure, f"How far gains agree over targets: one factor holds {share:.0%} ({chance:.0%} by chance; {languages} languages)"
     )
-    sign(figure, signature, "left: gains over the raw base; right: rank correlation of the mean gain without a target")
+    sign(figure, signature, "left: gains over the untuned model; right: rank correlation of the mean gain without a target")
     return figure
 
 
 def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str, signature: str) -> Figure:
     """What each way of tuning gains at each data size, the languages grouped by where the first one put them (sure or not).
 
-    `classes` has a row a language, method and size; `main` the rows that give each language its quadrant (`nearest`).
+    `classes` has one row per language, method and size; `main` the rows that give each language its quadrant (`nearest`).
+    `against` names the baseline, `unit` that of the gains; `signature` is the line under the figure.
     """
     kind = dict(zip(main["language"], main["nearest"], strict=True))
     groups = [name for name in CORNERS if name in kind.values()]
@@ -108,15 +113,16 @@ def arm_gains(classes: pd.DataFrame, main: pd.DataFrame, against: str, unit: str
         grid[0, column].set_title(f"{group} ({sum(each == group for each in kind.values())})", fontsize=9.5, color=INK, loc="left")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=len(methods), frameon=False, fontsize=8,
                   labelcolor=INK)  # fmt: skip
-    headline(figure, f"One way of tuning beside another, against {against}")
+    headline(figure, f"Ways of tuning compared: gains over {against}")
     sign(figure, signature, "faint: one language; line and full mark: the mean of its group; groups by the first way of tuning")
     return figure
 
 
 def cause_dots(frame: pd.DataFrame, against: str, signature: str) -> Figure:
-    """Which property of its spelling goes with a language's gains: standardised slopes with their intervals, a panel a gain.
+    """Which property of its spelling goes with a language's gains: standardised slopes with their intervals, one panel per gain.
 
-    `frame` has `axis, column, slope, lower, upper, explained, predicted, n`.
+    `frame` has `axis, column, slope, lower, upper, explained, predicted, n`. `against` names the baseline of the gains, and
+    `signature` is the line under the figure.
     """
     axes_of = {str(axis): part for axis, part in frame.groupby("axis", sort=False)}
     figure = blank((3.0 + 3.2 * len(axes_of), 1.9 + 0.3 * frame["column"].nunique()))
@@ -136,7 +142,7 @@ def cause_dots(frame: pd.DataFrame, against: str, signature: str) -> Figure:
 
 
 def short_codes(codes: Sequence[str]) -> list[str]:
-    """ISO codes alone, and with the script where a language comes in several."""
+    """The ISO part of `codes`, with the script where a language is written in several."""
     iso = [code.partition("_")[0] for code in codes]
     often = Counter(iso)
     return [code.replace("_", "-") if often[short] > 1 else short for code, short in zip(codes, iso, strict=True)]

@@ -15,7 +15,7 @@ from probes.quadrants.classes import Scores, gap
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, and its test: on `axis`, the first of `arms` that was tried should beat the first of `than`.
+    """`what` to do, and its test: on `axis`, the first of `arms` that was tried should beat the first of `than`.
 
     `size` says whether the arm is taken at its smallest or largest data size.
     """
@@ -48,11 +48,14 @@ GUIDELINE: Mapping[str, Advice] = MappingProxyType(
 
 
 def check_guideline(scores: Scores, classes: pd.DataFrame, probes: Sequence[str], against: str = "base") -> pd.DataFrame:
-    """Is the advised way of tuning better for this language? One row a language and advised arm that was tried.
+    """Is the advised way of tuning better for this language? One row per language and advised arm that was tried.
 
-    The quadrant is that of embedding tuning at its largest size, the sure one or else where the estimate lies (`sure` tells).
+    The quadrant is that of embedding tuning at its largest size, the sure one or else where the estimate lies (`sure` says which).
     `estimate` is the difference of the arms' gains (paired draws over items and seeds): `holds` "yes" where its interval is
-    above 0, "no" where it is below, else "not told apart".
+    above 0, "no" where it is below, else "not distinguishable".
+
+    `scores` and `classes` are those of `read_scores` and `classify`, `probes` the probe languages, and `against` the baseline whose
+    quadrants are taken.
     """
     arms: dict[tuple[str, str], list[int]] = {(language, method): [] for language, method, _ in scores.tuned()}
     for language, method, size in scores.tuned():
@@ -80,5 +83,5 @@ def _difference(
     advised, rival = (gap(scores, "base", language, *option, targets)[0] for option in (arm, than))
     drawn = advised - rival
     lower, upper = np.quantile(drawn[1:], [0.025, 0.975])
-    holds = "yes" if lower > 0 else "no" if upper < 0 else "not told apart"
+    holds = "yes" if lower > 0 else "no" if upper < 0 else "not distinguishable"
     return {"estimate": float(drawn[0]), "lower": float(lower), "upper": float(upper), "holds": holds}

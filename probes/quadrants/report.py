@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact match", "script": "right script"}
-AGAINST = {"base": "the raw base", "format": "the format-tuned base", "shuffled": "tuning on shuffled answers"}
+AGAINST = {"base": "the untuned model", "format": "the format-tuned model", "shuffled": "tuning on shuffled answers"}
 _ENOUGH = 4  # languages for a correlation
 _ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were not learned in these updates",
-           "data": "were learned and did not carry (data)",
-           "ceiling": "were known before (ceiling)", "unknown": "have none to be compared with"}  # fmt: skip
+           "data": "were learned but do not generalise (data)",
+           "ceiling": "were known before (ceiling)", "unknown": "have no data to decide"}  # fmt: skip
 
 
 class QuadrantReport(Report):
@@ -82,13 +82,13 @@ class QuadrantReport(Report):
         return classify(self.scores, self.settings["probes"], **how)
 
     def main_classes(self, against: str | None = None) -> pd.DataFrame:
-        """The classes of the main method and size against one baseline (by default the main one)."""
+        """The classes of the main method and size over one baseline, `against` (by default the main one)."""
         method, size = self.main
         rows = self._classes[(self._classes["method"] == method) & (self._classes["size"] == size)]
         return rows[rows["against"] == (against or self.control)].reset_index(drop=True)
 
     def summary(self) -> pd.DataFrame:
-        """One row a tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
+        """One row per tuned model, baseline and axis, with the class of the model and the share of draws in each quadrant."""
         parts = []
         for axis in ("bilingual", "multilingual"):
             part = self._classes[["language", "method", "size", "against"]].assign(gain=axis)
@@ -102,11 +102,14 @@ class QuadrantReport(Report):
         return self.table["item"].nunique()
 
     def agreement(self, against: str = "base") -> Agreement:
-        """How far the gains agree over target languages."""
+        """How far the gains over one baseline, `against`, agree over target languages."""
         return agreement(target_gains(self.scores, self.settings["probes"], *self.main, against), self.settings["seed"])
 
     def causes(self, against: str | None = None) -> pd.DataFrame:
-        """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured."""
+        """The gains regressed on how the tokenizer spells each language. Raises `ValueError` where that was not measured.
+
+        `against` is the baseline of the gains; by default the main one.
+        """
         spelling = self.settings.get("tokenization")
         if not spelling:
             raise ValueError(
@@ -122,10 +125,14 @@ class QuadrantReport(Report):
         return stagnant_routes(self.table, self._classes)
 
     def guideline(self, against: str = "base") -> pd.DataFrame:
-        """Whether the published advice holds: the advised way of tuning against another, where both were tried."""
+        """Whether the published advice holds: the advised way of tuning against another, where both were tried.
+
+        `against` is the baseline whose quadrants are taken.
+        """
         return check_guideline(self.scores, self._classes, self.settings["probes"], against)
 
     def verdict(self) -> str:
+        """How many languages are in each quadrant, over each baseline, and how much of the mean gains the format explains."""
         method, size = self.main
         points = LABELS[self.settings["metric"]]
         parts = [_counted(self.main_classes(name), AGAINST[name]) for name in self.settings["against"]]
@@ -165,7 +172,8 @@ class QuadrantReport(Report):
 def report_quadrants(table: pd.DataFrame, signature: Signature, settings: Mapping[str, Any]) -> QuadrantReport:
     """The report of a study's table: its scores with their bootstrap draws, and notes on what limits them.
 
-    `table` is that of `QuadrantStudy.scores`; `settings` are those that `QuadrantStudy.measure` writes.
+    `table` is that of `QuadrantStudy.scores`; `signature` is the line under every figure; `settings` are those that
+    `QuadrantStudy.measure` writes.
     """
     scores = read_scores(table, settings["metric"], settings["resamples"], settings["seed"])
     report = QuadrantReport(table, signature, {"scores": scores.values}, settings)
@@ -182,7 +190,7 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
     if report.settings["tie"] == "both":
         yield "Input and output embedding are one table and both moved: this is not the published intervention."
     if report.table["seed"].nunique() == 1:
-        yield "One seed: the intervals are over items alone."
+        yield "One seed: the intervals are over items alone and do not include training variance."
     yield "The paper leaves open whether gains are absolute or relative, and its probe languages: both are settings here."
     method, size = report.main
     routes = report.routes()
@@ -195,20 +203,21 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
         often = checked["holds"].value_counts()
         yield (
             f"The advised way of tuning against another, {len(checked)} tried: better {often.get('yes', 0)}, "
-            f"worse {often.get('no', 0)}, not told apart {often.get('not told apart', 0)}."
+            f"worse {often.get('no', 0)}, not distinguishable {often.get('not distinguishable', 0)}."
         )
 
 
 def _counted(classes: pd.DataFrame, against: str) -> str:
     counts: Mapping[str, int] = classes["quadrant"].value_counts().to_dict()
-    counts_text = [f"{counts[name]} {name}" for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
-    return f"against {against} {', '.join(counts_text)} of {len(classes)} languages"
+    first, *rest = [name for name in (*QUADRANTS, UNDETERMINED) if counts.get(name)]
+    counts_text = [f"{counts[first]} of {len(classes)} languages {first}", *(f"{counts[name]} {name}" for name in rest)]
+    return f"against {against} {', '.join(counts_text)}"
 
 
-def _shares(raw: pd.DataFrame, controlled: pd.DataFrame) -> str:
+def _shares(untuned: pd.DataFrame, controlled: pd.DataFrame) -> str:
     """How much of the mean gains is left when the baseline knows the format."""
-    before, after = (classes[["bilingual", "multilingual"]].mean() for classes in (raw, controlled))
+    before, after = (classes[["bilingual", "multilingual"]].mean() for classes in (untuned, controlled))
     return (
-        f" Mean gain over the raw base: {before['bilingual']:.1f} for the language itself and {before['multilingual']:.1f} for "
-        f"others; over the format-tuned base: {after['bilingual']:.1f} and {after['multilingual']:.1f}."
+        f" Mean gain over the untuned model: {before['bilingual']:.1f} for the language itself, {before['multilingual']:.1f} for "
+        f"others; over the format-tuned model: {after['bilingual']:.1f} and {after['multilingual']:.1f}."
     )

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Job:
     """The cells of one parent that belong together, for one process: a control, or one language in all its sizes and seeds.
 
-    `method` and `language` are empty for the raw base. Methods "shorten" and "extend" have a parent of their own.
+    `method` and `language` are empty for the untuned model. Methods "shorten" and "extend" have a parent of their own.
     """
 
     method: str
@@ -49,8 +49,20 @@ class Job:
 class Retokenization:
     """How the methods "shorten" and "extend" change the tokenizer for a language.
 
-    `drop`: the leading bytes that shortening leaves out, 1 or 2; None means whichever saves most. `pieces`: how many new
-    pieces extension adds. `init`: what their embedding rows begin as.
+    Parameters
+    ----------
+    drop
+        How many leading bytes of a character shortening leaves out, 1 or 2; None means whichever saves most tokens.
+    pieces
+        How many new pieces extension adds.
+    init
+        How the embedding rows of new pieces are initialised: "subword", "mean" or "random".
+
+    Example
+    -------
+    >>> from probes.quadrants.study import Retokenization
+    >>> Retokenization(pieces=100)
+    Retokenization(drop=1, pieces=100, init='subword')
     """
 
     drop: Drop | None = 1
@@ -83,7 +95,7 @@ class QuadrantStudy(SweepStudy[Job]):
     metric
         The score whose gain is measured: chrf, exact, bleu or spbleu.
     threshold
-        A gain is one above this: points of the metric, or percent where `relative`.
+        Changes above this count as gains: points of the metric, or percent where `relative`.
     relative
         Whether gains are in percent of the baseline's score.
     level
@@ -91,7 +103,7 @@ class QuadrantStudy(SweepStudy[Job]):
     retokenization
         How "shorten" and "extend" change the tokenizer.
     tokenization
-        How the tokenizer splits each language, a row a language (`probes.quadrants.causes.spelling`), for the regression of
+        How the tokenizer splits each language, one row per language (`probes.quadrants.causes.spelling`), for the regression of
         the gains; None leaves it out.
     keep
         What to keep of each tuned model: "rows" (the embedding rows that moved, of method "embeddings"), "model" or "nothing".
@@ -177,7 +189,7 @@ class QuadrantStudy(SweepStudy[Job]):
         return {TUNED_AS.get(method, method): recipe for method, recipe in self.recipes.items()} | own
 
     def scores(self, jobs: Sequence[Job], folder: str | Path) -> pd.DataFrame:
-        """The scores of some jobs, item by item; what is finished in `folder` is taken from there.
+        """The scores of the models of `jobs`, item by item; what is finished in `folder` is taken from there.
 
         A language that has nothing to shorten is left out of method "shorten", and a log warning says so. Where that is every
         language and the method is the first, `ValueError` is raised before anything is tuned.
@@ -197,7 +209,7 @@ class QuadrantStudy(SweepStudy[Job]):
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def measure(self, folder: str | Path) -> QuadrantReport:
-        """Tune and score what `folder` does not hold yet, and tell the quadrants.
+        """Tune and score what `folder` does not hold yet, and classify the languages.
 
         Parameters
         ----------
@@ -226,14 +238,14 @@ class QuadrantStudy(SweepStudy[Job]):
         others = f"others: {', '.join(self.probes)}"
         if not self.test.name.startswith("cldr:"):
             return others
-        return f"{others}; cldr text: where a language lies tells of this model and these few words, not of the language"
+        return f"{others}; cldr text: the quadrants are about this model and these few words, not about languages in general"
 
     def _kept(self, job: Job) -> Keep:
         """Rows are kept of embedding tuning alone: other methods move more than rows."""
         return "nothing" if self.keep == "rows" and job.method in _MORE_THAN_ROWS else self.keep
 
     def _base(self, seed: int) -> list[Cell]:
-        """The raw model, once for every seed: one measurement, so that seeds are drawn alike everywhere."""
+        """The untuned model, once for every seed: one measurement, so that seeds are drawn alike everywhere."""
         recipe = next(iter(self.recipes.values()))
         return self._chunks(None, recipe, {"role": "base", "language": "", "method": "", "size": 0, "seed": seed})
 

@@ -27,10 +27,10 @@ _DETECTABLE = 1.96 * np.sqrt(2.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """A division of the budget: `pairs` and their expected `scores` by language, beside the uniform division and its own.
+    """A division of the `budget` over `languages`: `pairs` and expected `scores`; `uniform` and `uniform_scores` likewise.
 
     `gain` is what the objective is expected to gain over uniform, in points of the score; `lower` and `upper` bound it by
-    the fit's bootstrap draws (NaN without draws). `noise` is what one evaluation of the objective is off by (one standard error).
+    the fit's bootstrap draws (NaN without draws). `noise` is the standard error of one evaluation of the objective.
     """
 
     languages: tuple[str, ...]
@@ -47,12 +47,12 @@ class Plan:
 
     @property
     def detectable(self) -> float:
-        """The smallest gain that two evaluations could tell from none."""
+        """The smallest gain that two evaluations can distinguish from none, at the 5 % level."""
         return float(_DETECTABLE * self.noise)
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the gain is above zero whatever the draw, and large enough to be seen when measured."""
+        """Whether the gain is above zero in its whole interval, and large enough to be detected when measured."""
         return bool(self.lower > 0 and self.gain > self.detectable)
 
     def verdict(self) -> str:
@@ -68,7 +68,7 @@ class Plan:
         return f"The plan for {self.budget} pairs ({spread}) is not distinguishable from uniform: expected {gain}{limit}."
 
     def table(self) -> pd.DataFrame:
-        """One row a language: `language, pairs, uniform, score, uniform_score`."""
+        """One row per language: `language, pairs, uniform, score, uniform_score`."""
         return pd.DataFrame({"language": self.languages, "pairs": self.pairs, "uniform": self.uniform, "score": self.scores,
                              "uniform_score": self.uniform_scores})  # fmt: skip
 
@@ -82,29 +82,29 @@ def allocate(
     weights: Mapping[str, float] | None = None,
     noise: float = 0.0,
 ) -> Plan:
-    """Divide `budget` pairs so that the objective is highest under the law, whole pairs, at least one a language.
+    """Divide `budget` pairs so that the objective is highest under the law, whole pairs, at least one per language.
 
     Parameters
     ----------
     law
         A fitted law (`fit_law`) in which every language grows.
     budget
-        Pairs to give out, one a language at least.
+        Pairs to give out, at least one per language.
     caps
         The most pairs a language can get, as many as exist; pairs that no language can take stay unused.
     objective
         "sum" (the mean score), "weighted" (the mean weighted by `weights`) or "maxmin": the lowest score is raised, then the
         next where that language's pairs are used up.
     weights
-        What a point of each language's score is worth, above 0, for the objective "weighted".
+        Weight of each language's score, above 0, for the objective "weighted".
     noise
-        What one evaluation of the objective is off by (one standard error, points), to say which gains could be seen.
+        Standard error of one evaluation of the objective, in points, to say which gains can be detected.
 
     Returns
     -------
     Plan
         Pairs and expected scores, beside those of the uniform division. The confidence interval of the gain holds the plan
-        fixed and draws the law: what this plan, made from these points, would gain were another draw the truth.
+        fixed and draws the law: what this plan would gain if another draw were the true law.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def allocate(
     Notes
     -----
     The section on data allocation of arXiv 2308.04948. When it misleads: with one beta near -0.145 and gammas 20 times apart
-    the best shares differ by 1.46 and gain less than a tenth of a point (the verdict says so); the law knows nothing of
-    languages helping or hurting each other in one mixture; and a plan outside the sizes that were measured trusts the law's
-    tails.
+    the best shares differ by 1.46 and gain less than a tenth of a point (the verdict says so); the law does not
+    model languages that help or hurt each other in one mixture; and a plan outside the sizes that were measured
+    extrapolates the law.
 
     Example
     -------
@@ -171,14 +171,16 @@ def _growing(law: Law) -> Curves:
         raise ValueError("form 'loglinear' has one slope for all languages, so uniform is its best plan. Fit another form.")
     flat = [name for name, slope in zip(law.languages, law.estimate.slope, strict=True) if slope >= 0]
     if flat:
-        raise ValueError(f"the score of {', '.join(flat)} does not grow with its pairs, so there is nothing to plan. Leave it out.")
+        raise ValueError(
+            f"the score of {', '.join(flat)} does not grow with its pairs, so no plan can be made for it. Leave it out."
+        )
     return law.estimate
 
 
 def _by_language(
     law: Law, table: Mapping[str, float] | Mapping[str, int] | None, default: float | None, quantity: str
 ) -> Float[np.ndarray, " language"]:
-    """A value a language; shares (no default) sum to 1."""
+    """One value per language; shares (no default) sum to 1."""
     if unknown := set(table or {}) - set(law.languages):
         raise ValueError(
             f"{quantity}: got {', '.join(sorted(unknown))}, expected languages of the law: {', '.join(law.languages)}."
@@ -197,7 +199,7 @@ def _by_language(
 def _room(law: Law, budget: int, most: np.ndarray) -> int:
     """How many pairs can be given out at all."""
     if budget < len(law.languages) or (most < 1).any():
-        raise ValueError(f"got a budget of {budget} for {len(law.languages)} languages, expected at least one pair a language.")
+        raise ValueError(f"got a budget of {budget} for {len(law.languages)} languages, expected at least one pair per language.")
     return int(min(budget, most.sum()))
 
 

@@ -50,7 +50,7 @@ class AllocationReport(Report):
     question = "Does the planned division of the budget translate better than a uniform one?"
 
     def summary(self) -> pd.DataFrame:
-        """One row an arm and language, and the objective over languages; `difference` from uniform with its interval."""
+        """One row per arm and language, and the objective over languages; `difference` from uniform with its interval."""
         return self._summary.copy()
 
     @cached_property
@@ -80,6 +80,7 @@ class AllocationReport(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
+        """The planned and the random divisions minus the uniform one, in the objective, and what the plan predicted."""
         rows = self._summary.set_index(["arm", "language"])
         name, clauses = _ALL[self.settings["objective"]], []
         for arm in (arm for arm in ARMS if arm != "uniform"):
@@ -92,6 +93,7 @@ class AllocationReport(Report):
         return f"In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
 
     def figures(self) -> dict[str, Figure]:
+        """The score of every language under each division."""
         return {"arms": arm_dots(self._summary, self.question[:-1], METRICS[self.settings["metric"]], str(self.signature))}
 
 
@@ -112,7 +114,7 @@ def measure_allocations(
     metric
         The score: chrf, exact, bleu or spbleu.
     weights
-        What a point of each language's score is worth, for the objective "weighted".
+        Weight of each language's score, for the objective "weighted".
     how
         What the signature says of the tuning.
     resamples, seed
@@ -129,9 +131,23 @@ def measure_allocations(
 
     Example
     -------
-    >>> import probes
-    >>> study = probes.ScalingStudy(...)  # doctest: +SKIP
-    >>> study.measure("runs/scale")  # tunes and scores what the plan says, too, where the study has a budget  # doctest: +SKIP
+    Uniform scores 50 and the planned division 75 in both languages:
+
+    >>> from itertools import product
+    >>> import numpy as np, pandas as pd, probes
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity
+    >>> from probes.scaling.law import Points
+    >>> names, sizes = ("deu_Latn", "fin_Latn"), np.tile([100.0, 200, 400, 800], 2)
+    >>> law = probes.fit_law(Points(np.repeat(names, 4), sizes, 100 - np.repeat([90, 60], 4) * sizes**-0.1, np.full(8, 0.5)))
+    >>> plan = probes.allocate(law, 1000)
+    >>> cells = product(ARMS, (0, 1), names, range(4))
+    >>> table = pd.DataFrame(cells, columns=["arm", "seed", "language", "item"]).assign(source="eng_Latn", exact=0.5)
+    >>> table = table.assign(cell=table["arm"] + "/" + table["seed"].astype(str), target=table["language"], exact_baseline=0.0)
+    >>> table.loc[table["arm"] == "planned", "exact"] = 0.75
+    >>> model, text = ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 4)
+    >>> report = probes.measure_allocations(table, plan, model, text, metric="exact", resamples=20)
+    >>> report.summary().query("arm == 'planned' and language == 'mean'")["difference"].tolist()
+    [25.0]
     """
     if lost := [arm for arm in ARMS if arm not in set(table["arm"])]:
         raise ValueError(f"got no model of arm {', '.join(lost)}, expected {', '.join(ARMS)}.")
@@ -142,7 +158,10 @@ def measure_allocations(
 
 
 def random_division(plan: Plan, caps: Mapping[str, int], seed: int) -> dict[str, int]:
-    """The budget divided at random (uniformly over all divisions), at least one pair a language and no more than its cap."""
+    """The budget of `plan` divided at random (uniformly over all divisions) with random seed `seed`.
+
+    Each language gets at least one pair and no more than its entry in `caps`.
+    """
     rng = np.random.default_rng(seed)
     most = np.array([caps.get(name, plan.budget) for name in plan.languages])
     pairs = np.ones(len(most), dtype=int)

@@ -23,6 +23,7 @@ def scaling_panels(
 
     `points`: `language, size, estimate, lower, upper, error, fitted`; `curves`: `language, size, estimate, lower, upper`
     (the confidence interval). Residuals are in standard errors of their points. On the middle panel the law is a straight line.
+    `ceiling` is that of the law; `ylabel` names the score; `title`, `signature` and `caption` are the text around the figure.
     """
     from matplotlib.ticker import LogLocator
 
@@ -61,7 +62,10 @@ def scaling_panels(
 
 
 def allocation_bars(frame: pd.DataFrame, title: str, verdict: str, signature: str) -> Figure:
-    """The pairs each language gets under the plan and under uniform, and the score expected of each. `frame` is `Plan.table()`."""
+    """The pairs each language gets under the plan and under uniform, and the score expected of each.
+
+    `frame` is `Plan.table()`, `verdict` that of the plan; `title` and `signature` are the text around the figure.
+    """
     figure = blank((8.6, 1.9 + 0.42 * len(frame)))
     shares, scores = figure.subplots(1, 2, sharey=True, width_ratios=(1.3, 1.0))
     y = np.arange(len(frame))[::-1]

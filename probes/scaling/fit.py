@@ -35,7 +35,7 @@ def fit_law(
     similarity
         Each language's measured gamma, above 0, for the form "given".
     least_sizes
-        How many sizes there must be. Two make a line, no curve: enough only to predict a third.
+        How many sizes there must be. Two are enough only to predict a third.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def fit_law(
 
     Notes
     -----
-    S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: points share sentences, so AIC takes them
-    for more than they are; and near the ceiling log(100 - S) is mostly noise, so a saturated language decides nothing about
-    beta.
+    S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: points share sentences, so they are
+    not independent and AIC overstates the evidence; and near the ceiling log(100 - S) is mostly noise, so a saturated language
+    says little about beta.
 
     Example
     -------
@@ -175,7 +175,7 @@ def _scores(values: np.ndarray, columns: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _curves(values: np.ndarray, form: Form, names: Sequence[str], similarity: Mapping[str, float] | None) -> Curves:
-    """Parameters `[... parameter]` as curves, an offset and a slope a language."""
+    """Parameters `[... parameter]` as curves, an offset and a slope per language."""
     n, lead = len(names), values.shape[:-1]
     ceiling = values[..., -1] if form == "ceiling" else np.full(lead, FULL)
     if form == "given":

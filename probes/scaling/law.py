@@ -18,11 +18,11 @@ Form = Literal["power", "given", "ceiling", "slopes", "loglinear"]
 S = a + b log X, with an a for each language."""
 
 FULL = 100.0
-STEEPEST = 30.0  # exponents above are a fit that ran away, not a score
+STEEPEST = 30.0  # larger exponents mean a fit that diverged
 
 
 class Curves(NamedTuple):
-    """S = ceiling - exp(offset + slope log X), one offset and slope a language; `loglinear`: S = offset + slope log X.
+    """S = ceiling - exp(offset + slope log X), one offset and slope per language; `loglinear`: S = offset + slope log X.
 
     Each may have draws in front: ceiling `[...]`, offset and slope `[... language]`.
     """
@@ -34,9 +34,9 @@ class Curves(NamedTuple):
 
 @dataclass(frozen=True)
 class Points:
-    """A data-scale series: one score a language and size, its standard error, and where known its bootstrap draws.
+    """A data-scale series: one score per language and size, its standard error, and where known its bootstrap draws.
 
-    `languages`, `sizes` (pairs), `scores` (0 to 100) and `errors` have one entry a point; `drawn` is `[resample point]`.
+    `languages`, `sizes` (pairs), `scores` (0 to 100) and `errors` have one entry per point; `drawn` is `[resample point]`.
     """
 
     languages: tuple[str, ...]
@@ -50,7 +50,7 @@ class Points:
             values = np.asarray(getattr(self, name), dtype=float)
             object.__setattr__(self, name, values)
             if values.shape != (len(self.languages),):
-                raise ValueError(f"got {values.size} {name} for {len(self.languages)} points, expected one a point.")
+                raise ValueError(f"got {values.size} {name} for {len(self.languages)} points, expected one per point.")
             if not np.isfinite(values).all() or (name != "scores" and values.min(initial=0.0) < 0):
                 raise ValueError(f"{name}: got numbers that are negative or not finite. Leave out what was not measured.")
         if (self.sizes <= 0).any():
@@ -84,17 +84,21 @@ class Points:
         return self.sizes == top[self.rows]
 
     def take(self, mask: np.ndarray) -> Points:
+        """The points for which `mask` is true, with their draws."""
         names = tuple(name for name, keep in zip(self.languages, mask, strict=True) if keep)
         drawn = None if self.drawn is None else self.drawn[:, mask]
         return Points(names, self.sizes[mask], self.scores[mask], self.errors[mask], drawn)
 
     def without_draws(self) -> Points:
+        """The same points without their bootstrap draws: a law fitted to them has no intervals, and is fitted faster."""
         return replace(self, drawn=None)
 
 
 @dataclass(frozen=True)
 class Law:
-    """A fitted law. `estimate` are its curves, `drawn` those of every bootstrap draw, `parameters` how many numbers were free.
+    """A fitted law of one `form` over `languages`, where gamma is 1 for `reference`; `similarity` are the given gammas, if any.
+
+    `estimate` are its curves, `drawn` those of every bootstrap draw, `parameters` how many numbers were free.
 
     `misfit` is the mean squared residual in standard errors, over the degrees of freedom left: 1 where the law holds and the
     errors are right. `aic` is that of Gaussian residuals of unknown scale, corrected for few points (Hurvich & Tsai 1989).
@@ -112,6 +116,7 @@ class Law:
 
     @property
     def beta(self) -> Float[np.ndarray, " language"]:
+        """The exponent of each language: one for all, but for the form "slopes"."""
         return self.estimate.slope
 
     @property
@@ -120,7 +125,7 @@ class Law:
         return self.gammas(self.estimate)
 
     def gammas(self, curves: Curves) -> Float[np.ndarray, "... language"]:
-        """The relative gammas of some curves of this law."""
+        """The gammas of some `curves` of this law, relative to the reference."""
         if self.form in ("slopes", "loglinear"):
             return np.full(curves.offset.shape, np.nan)
         if self.form == "given":
@@ -155,11 +160,11 @@ class Law:
         })  # fmt: skip
 
     def identified(self) -> str:
-        """What the numbers of this law can and cannot tell apart, in a sentence."""
+        """Which of the law's parameters the points identify, in a sentence."""
         if self.form == "power" or self.form == "ceiling":
             return (
                 f"alpha and gamma are not both identified, only alpha gamma^beta is: gamma is relative to {self.reference} (1 "
-                f"there), and alpha = {self.alpha:.4g} holds with that."
+                f"there), and alpha = {self.alpha:.4g} depends on it."
             )
         if self.form == "given":
             return (
@@ -169,6 +174,6 @@ class Law:
 
 
 def scores_at(form: Form, curves: Curves, sizes: np.ndarray | float) -> Float[np.ndarray, "... language"]:
-    """The scores of some curves where each language has `sizes` pairs (anything that broadcasts to `[... language]`)."""
+    """The scores of `curves` of one `form` where each language has `sizes` pairs (anything that broadcasts to `[... language]`)."""
     line = curves.offset + curves.slope * np.log(sizes)
     return line if form == "loglinear" else np.asarray(curves.ceiling)[..., None] - np.exp(np.minimum(line, STEEPEST))

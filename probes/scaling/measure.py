@@ -17,8 +17,8 @@ from probes.scaling.report import METRICS, ScalingReport
 
 Similarity = Literal["alignment", "overlap"]
 _TOY = (
-    "On the bundled model this shows the method at work: its exponents, gammas and plans are no facts about language models that "
-    "were trained on prose."
+    "On the bundled model this shows that the method works: its exponents, gammas and plans say nothing about language models "
+    "that were trained on prose."
 )
 
 
@@ -49,13 +49,13 @@ def measure_scaling(
     model, corpus
         Identities of the untuned model and of the text translated, for the signature.
     metric
-        The score that grows: chrf, exact, bleu or spbleu, all on a scale of 0 to 100.
+        The metric to fit: chrf, exact, bleu or spbleu, all on a scale of 0 to 100.
     form
         The form of the law (`probes.scaling.law.Form`); None means "given" with a `similarity`, else "power".
     reference
         The language with gamma 1; None means the one that scores best at its largest size.
     similarity
-        Each language's measured gamma, above 0. The law then has it, and free gammas test it.
+        Each language's measured gamma, above 0. The law is then fitted with these, and free gammas are compared with them.
     similarity_of
         What the similarity was measured by, for the signature.
     plan
@@ -73,8 +73,8 @@ def measure_scaling(
     Notes
     -----
     The law is S(X) = 100 - alpha (gamma X)^beta, eq. 2 of arXiv 2308.04948. When it misleads: sizes that differ in their
-    updates as well (epochs fixed) show data and training together; an exact match or any other thresholded score bends the
-    curve by itself; and points near 100 say little about beta.
+    updates as well (epochs fixed) show data and training together; exact match, or any other thresholded score, changes
+    the shape of the curve; and points near 100 say little about beta.
 
     Example
     -------
@@ -114,8 +114,9 @@ def measure_scaling(
 def language_similarity(acts: Activations, pivot: str, of: Similarity) -> dict[str, float]:
     """How near each language is to the pivot in the model before tuning, in (0, 1]: a gamma that can be measured.
 
+    `acts` are activations of parallel sentences in the pivot and the languages; `of` is what to measure.
     `alignment`: MEXA, averaged over layers (Kargaran et al. 2024); `overlap`: the share of tokens that a sentence and its
-    translation have in common. Half a sentence is added to both sides, so that a language without a single hit is not at 0.
+    translation have in common. Half a sentence is added to both sides, so that no gamma is 0.
     """
     if of == "overlap":
         others = [code for code in acts.languages if code != pivot]
@@ -136,14 +137,14 @@ def _notes(report: ScalingReport) -> tuple[str, ...]:
     if report.signature.corpus.name.startswith("cldr:"):
         notes.append("cldr text: this is lexical translation of a few hundred concepts.")
     if trained["seed"].nunique() == 1:
-        notes.append("One seed: intervals are over sentences alone and know nothing of training noise.")
+        notes.append("One seed: intervals are over sentences alone and do not include training variance.")
     if full := [name for name in trained["language"].unique() if name not in points.names]:
         notes.append(f"{', '.join(full)}: within one standard error of 100 at every size, so left out of the law.")
     return tuple(notes)
 
 
 def _beyond(report: ScalingReport) -> tuple[str, ...]:
-    """Where the plan trusts the law outside the sizes that were measured. Raises `ValueError` where there can be no plan."""
+    """Where the plan extrapolates the law beyond the sizes that were measured. Raises `ValueError` where there can be no plan."""
     if report.plan is None:
         return ()
     low, high = report.points.sizes.min(), report.points.sizes.max()

@@ -28,7 +28,7 @@ _FORMS = {
     "slopes": "a beta for each language", "loglinear": "a straight line in log X",
 }  # fmt: skip
 _REDRAWN = 100
-"""Draws for the left-out error, which is fitted once a form."""
+"""Draws for the left-out error, which is fitted once per form."""
 
 
 class ScalingReport(Report):
@@ -59,7 +59,7 @@ class ScalingReport(Report):
 
     @cached_property
     def points(self) -> Points:
-        """One score a language and size, with its standard error and draws; languages at the ceiling everywhere are left out."""
+        """One score per language and size, with its standard error and draws; languages at the ceiling everywhere are left out."""
         return _points(self.table, self.settings)
 
     @cached_property
@@ -68,7 +68,7 @@ class ScalingReport(Report):
         return self.fit(self.settings["form"])
 
     def fit(self, form: Form) -> Law:
-        """Another form of the law on the same points."""
+        """Another `form` of the law, fitted to the same points."""
         return fit_law(self.points, form, self._reference, self.settings["similarity"])
 
     @cached_property
@@ -92,7 +92,7 @@ class ScalingReport(Report):
         return allocate(self.law, settings["budget"], caps=caps, objective=objective, weights=weights, noise=noise)
 
     def _noise(self, objective: str, shares: np.ndarray) -> float:
-        """What one evaluation of an objective is off by: the deviation of its draws, and how far the points lie from the law."""
+        """The standard error of one evaluation of an objective: the deviation of its draws, and of the points from the law."""
         points, law = self.points, self.law
         assert points.drawn is not None
         top, sizes = points.drawn[:, points.largest()], np.unique(points.sizes)
@@ -119,7 +119,7 @@ class ScalingReport(Report):
         return reference if reference in self.points.names else self.points.names[int(top.argmax())]
 
     def summary(self) -> pd.DataFrame:
-        """One row a quantity: `beta`, `alpha`, `gamma` of each language, `left out` of each form, the plan, and every score.
+        """One row per quantity: `beta`, `alpha`, `gamma` of each language, `left out` of each form, the plan, and every score.
 
         `baseline`: 0 for beta, 1 for gamma, the error of expecting no growth for `left out`, uniform for `pairs`, and for a score
         that of the untuned model. Intervals are percentile bootstrap over sentences (or documents) and seeds.
@@ -183,7 +183,7 @@ class ScalingReport(Report):
         return dict(zip(groups["language"], scores, strict=True))
 
     def verdict(self) -> str:
-        """How the scores grow, which form is to be believed, whether a measured gamma agrees, and what a plan is worth."""
+        """How the scores grow, which form fits and predicts best, whether a measured gamma agrees, and what a plan gains."""
         beta = self._summary.iloc[0]
         many, sizes = len(self.points.names), np.unique(self.points.sizes)
         where = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
@@ -193,8 +193,12 @@ class ScalingReport(Report):
         else:
             grows = f"{where}, by {_FORMS[self.law.form]}"
         off = np.sqrt(self.law.misfit)
-        doubt = ", so it does not describe them" if off > 2 else ""
-        sentences = [f"{grows} (points lie {off:.2g} standard errors off the law{doubt})", self._preferred(), self._agrees()]
+        doubt = ", so it does not describe the scores" if off > 2 else ""
+        sentences = [
+            f"{grows} (points deviate from the law by {off:.2g} standard errors{doubt})",
+            self._preferred(),
+            self._agrees(),
+        ]
         return " ".join(
             f"{sentence.rstrip('.')}." for sentence in (*sentences, self.plan.verdict() if self.plan else "") if sentence
         )
@@ -205,20 +209,16 @@ class ScalingReport(Report):
         form = self.law.form
         equal = [name for name in forms.index if forms["behind"][name] < 2]
         first = f"AIC prefers {_FORMS[by_aic]}"
-        if form in equal:
-            first = (
-                f"AIC has nothing better than {_FORMS[form]}"
-                if len(equal) == 1
-                else f"AIC cannot tell {' from '.join(_FORMS[name] for name in equal)}"
-            )
-        elif form in forms.index:
+        if form in equal and len(equal) > 1:
+            first = f"AIC does not distinguish {' from '.join(_FORMS[name] for name in equal)}"
+        elif form in forms.index and form != by_aic:
             first += f" ({forms['behind'][form]:.1f} ahead of {_FORMS[form]})"
         if by_error is None:
-            return f"{first}; too few sizes to leave the largest out"
+            return f"{first}; there are too few sizes to hold out the largest"
         flat = np.abs(last_known(self.points)).mean()
         errors = f"{forms['left_out'][by_error]:.2g} points" + (
             f", {forms['left_out'][form]:.2g} for {_FORMS[form]}" if form in forms.index and form != by_error else "")  # fmt: skip
-        return f"{first}; the largest size, left out, is met best by {_FORMS[by_error]} ({errors}; {flat:.2g} for no growth)"
+        return f"{first}; the held-out largest size is predicted best by {_FORMS[by_error]} ({errors}; {flat:.2g} for no growth)"
 
     def _agrees(self) -> str:
         rho, p = self.agreement()
@@ -231,6 +231,7 @@ class ScalingReport(Report):
         return f"Similarity measured by {source} {result} (Spearman {rho:.2f}, p {p:.3f}, {len(self.points.names)} languages)"
 
     def figures(self) -> dict[str, Figure]:
+        """The scores with the fitted law, and the plan where a budget was given."""
         law, points = self.law, self.points
         sizes = np.geomspace(points.sizes.min(), points.sizes.max(), 40)
         fitted = law.predict(np.unique(points.sizes)).set_index(["language", "size"])["estimate"]

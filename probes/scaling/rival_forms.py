@@ -19,7 +19,8 @@ def left_out(
 ) -> tuple[Float[np.ndarray, " language"], Float[np.ndarray, "resample language"] | None]:
     """Measured minus predicted at each language's largest size, by the law fitted on all others; and the same of every draw.
 
-    NaN where the other sizes are too few for the form.
+    `points` are the whole series, `form` the law to fit, and `similarity` the measured gammas for the form "given". NaN where the
+    other sizes are too few for the form.
     """
     top, names = points.largest(), points.names
     smaller = points.take(~top)
@@ -40,7 +41,7 @@ def _ordered(curves: Curves, order: list[int]) -> Curves:
 
 
 def last_known(points: Points) -> Float[np.ndarray, " language"]:
-    """What a forecast of no growth misses: each language's score at its largest size minus that at the one before."""
+    """The error of predicting no growth: each language's score in `points` at its largest size minus that at the one before."""
     changes = []
     for row in range(len(points.names)):
         own = points.rows == row
@@ -51,11 +52,12 @@ def last_known(points: Points) -> Float[np.ndarray, " language"]:
 
 
 def compare_forms(points: Points, similarity: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Every form the points can carry, a row each: `form, parameters, misfit, aic, behind` (the best), and how it foretells.
+    """Every form that `points` can carry, one row each: `form, parameters, misfit, aic, behind` (the best), and its predictions.
 
-    `left_out` is the mean absolute error over languages at the largest size, left out, with `lower` and `upper` over the
+    `similarity` are the measured gammas for the form "given". `left_out` is the mean absolute error over languages at the held-out
+    largest size, with `lower` and `upper` over the
     points' draws where they have some; `bias` the mean error. A difference in AIC under 2 decides nothing; the left-out
-    error is what matters to who wants to go beyond the data.
+    error matters where the law is to predict beyond the data.
     """
     rows = []
     for form in get_args(Form):
@@ -76,7 +78,8 @@ def compare_forms(points: Points, similarity: Mapping[str, float] | None = None)
 def rank_agreement(law: Law, similarity: Mapping[str, float], seed: int = 0) -> tuple[float, float]:
     """Whether languages measured as nearer have the larger free gamma: Spearman's rho and its one-sided permutation p.
 
-    Under five languages no p can be below 1/24, whatever the data.
+    `law` is one with free gammas, `similarity` the measured ones, and `seed` the random seed of the permutations. Under five
+    languages no p can be below 1/24, whatever the data.
     """
     free, measured = law.gamma, np.array([similarity[name] for name in law.languages], dtype=float)
     if len(free) < 3 or not np.isfinite(free).all() or np.ptp(measured) == 0:

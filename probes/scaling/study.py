@@ -1,4 +1,4 @@
-"""A data-scale series from start to end: models tuned on more and more pairs, the law of their scores, and a plan that is tried."""
+"""A data-scale series from start to end: models tuned on more and more pairs, the law of their scores, and a validated plan."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ScalingStudy(SweepStudy[Cell]):
     sizes
         Numbers of pairs to tune on, three or more.
     metric
-        The score that is to grow: chrf, exact, bleu or spbleu.
+        The metric to fit: chrf, exact, bleu or spbleu.
     gamma
         How near a language is to the pivot: "free", fitted; "alignment" or "overlap", measured in the untuned model by MEXA or
         by shared tokens, and then tested.
@@ -54,13 +54,15 @@ class ScalingStudy(SweepStudy[Cell]):
         What the division makes highest: "sum" (the mean score), "weighted" (the mean weighted by `weights`) or "maxmin" (the
         lowest score).
     weights
-        What a point of each language's score is worth, for the objective "weighted".
+        Weight of each language's score, for the objective "weighted".
     validate
         Whether to tune models on the planned, a uniform and random divisions of the budget, and compare them.
     dtype
         Precision of the untuned model when similarity is measured; None means the checkpoint's own.
     train_name
         What the signature calls the training text; None means the names of its corpora.
+    resamples
+        Bootstrap resamples behind every interval: 500, as the law is fitted to each.
 
     Other parameters are those of every `SweepStudy`.
 
@@ -123,7 +125,10 @@ class ScalingStudy(SweepStudy[Cell]):
         return cells
 
     def scores(self, jobs: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
-        """The scores of some models, item by item, with the language each row is about."""
+        """The scores of the models of `jobs`, item by item, with the language each row is about.
+
+        What is finished in `folder` is taken from there.
+        """
         table = measure_cells(
             self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.template, metrics=(self.metric,), beams=self.beams,
             max_new_tokens=self.max_new_tokens, device=self.device,
@@ -131,13 +136,13 @@ class ScalingStudy(SweepStudy[Cell]):
         return table.assign(language=table["target"])
 
     def measure(self, folder: str | Path) -> ScalingReport:
-        """Tune and score what `folder` does not hold yet, fit, plan, and try the plan where that is asked.
+        """Tune and score what `folder` does not hold yet, fit the law, plan, and validate the plan if asked to.
 
         Parameters
         ----------
         folder
-            Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and what
-            came of the plan, as a report of its own (`AllocationReport`), into `validation`.
+            Where tuned models and scores are kept, in `sweep`, the same for every `share`; activations go beside it, and the
+            validation of the plan, a report of its own (`AllocationReport`), in `validation`.
         """
         most = {code: min(len(each), self.caps.get(code, len(each))) for code, each in self._pairs().items()}
         plan = {"budget": self.budget, "caps": most, "objective": self.objective, "weights": self.weights}
@@ -177,9 +182,9 @@ class ScalingStudy(SweepStudy[Cell]):
         return similarity
 
     def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path) -> ScalingReport:
-        """The report with what came of its plan, whose own report lies in `validation`."""
+        """The report with the verdict of the validation of its plan, which is saved in `validation`."""
         caps, pairs, cells = report.settings["plan"]["caps"], self._pairs(), []
-        steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates a language as in the series
+        steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates per language as in the series
         for seed in self.training_seeds:
             divisions = {"uniform": dict(zip(plan.languages, plan.uniform.tolist(), strict=True)),
                          "planned": dict(zip(plan.languages, plan.pairs.tolist(), strict=True)),
@@ -194,4 +199,4 @@ class ScalingStudy(SweepStudy[Cell]):
             weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,
         )  # fmt: skip
         tried.save(folder / "validation")
-        return replace(report, notes=(*report.notes, f"The plan tried: {tried.verdict()}"))
+        return replace(report, notes=(*report.notes, f"Validation of the plan: {tried.verdict()}"))

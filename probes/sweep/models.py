@@ -29,7 +29,7 @@ Keep = Literal["nothing", "rows", "model"]
 _FORMAT = 3  # part of every key: raise it when a cell's numbers would come out otherwise
 _OWN = frozenset({"cell", "source", "target", "item", "text", "reference", "hypothesis", "document"})
 Training = Mapping[str, int | float]
-"""What a training tells: its updates, its loss at the start and the end, the embedding rows it moved."""
+"""Facts of a training: its updates, its loss at the start and the end, the embedding rows it moved."""
 UNTUNED: Training = {"steps": 0, "first_loss": float("nan"), "final_loss": float("nan"), "moved_rows": 0}
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Cell:
     """One tuned model of a sweep, and the directions it is scored in.
 
     `name` is unique in the sweep. Without a `mixture` it is the parent itself, in the precision of its `recipe` (float32
-    without one): hold it against models tuned in the same. `tags` are columns put beside every row. Cells of one model that
+    without one): compare it with models tuned in the same. `tags` are columns added to every row. Cells of one model that
     follow each other share it in memory.
     """
 
@@ -60,7 +60,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Models:
-    """What `parent` becomes in the cells of a sweep, tuned when it is asked for, in a folder that keeps it as far as wanted."""
+    """The tuned models of a sweep, tuned on demand and cached.
+
+    `parent` is the model to tune, `folder` the cache, `keep` what to keep of each tuned model in it, and `device` where models run;
+    `loaded` holds the last model.
+    """
 
     parent: str
     folder: Path
@@ -80,20 +84,20 @@ class Models:
         return digest(model_facts(parent)), input_table(parent).clone()
 
     def contents(self, cell: Cell) -> dict[str, object]:
-        """What the model of a cell is made of."""
+        """What the model of a `cell` is made of."""
         recipe = recipe_json(cell.recipe) if cell.recipe and cell.mixture else None
         return {"format": _FORMAT, "parent": self.known[0], "mixture": cell.mixture and cell.mixture.identity.sha, "recipe": recipe}
 
     def key(self, cell: Cell) -> str:
-        """The name of a cell's model in the folder: other libraries or another kind of device make another model."""
+        """The name of the model of a `cell` in the folder: other libraries or another kind of device make another model."""
         return digest({"of": self.contents(cell), "by": self.store.by})[:32]
 
     def owed(self, cell: Cell) -> bool:
-        """Whether the model must be saved but is not yet."""
+        """Whether the model of a `cell` must be saved but is not yet."""
         return self.keep != "nothing" and cell.mixture is not None and self.store.kept(self.key(cell)) is None
 
     def open(self, cell: Cell) -> tuple[TransformerBridge, Training]:
-        """The model of a cell, and what its training tells: updates, loss at the start and the end, embedding rows moved."""
+        """The model of a `cell`, and facts of its training: updates, loss at the start and the end, embedding rows moved."""
         key = self.key(cell)
         if key not in self.loaded:
             self.loaded.clear()
@@ -169,7 +173,7 @@ def _training_facts(tuned: TunedModel) -> Trained:
 
 @contextmanager
 def _undistributed() -> Iterator[None]:
-    """A launcher's processes share a sweep by cells: none of them may take the others for helpers at its own training."""
+    """A launcher's processes share a sweep by cells: training in one of them must not use the others."""
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     variables = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:

@@ -1,4 +1,4 @@
-"""Where the cells of a sweep lie: one file a cell, named by what it was made of, trusted by its checksum.
+"""Where the cells of a sweep lie: one file per cell, named by what it was made of, trusted by its checksum.
 
 cells/<key>.parquet, .json    the items of a finished cell; the JSON, written last, says what it is, what
                               computed it, and its checksum
@@ -28,7 +28,11 @@ _log = logging.getLogger(__name__)
 
 
 class Trained(TypedDict):
-    """What a tuned model was made of, and what its training tells."""
+    """What a tuned model was made of, and facts of its training.
+
+    `mixture` is the hash of its data and `recipe` how it was tuned; `steps`, `first_loss` and `final_loss` are its updates and its
+    losses (nats per token), and `moved_rows` the number of embedding rows that moved.
+    """
 
     mixture: str
     recipe: dict[str, Json]
@@ -39,7 +43,11 @@ class Trained(TypedDict):
 
 
 class Kept(Trained):
-    """What is told of a model that is kept: how it is kept, and its weights."""
+    """Facts of a model that is `kept`: as rows or as a folder.
+
+    `name` is that of its cell, `parent` the model it was tuned from, `model_sha` the hash of its weights, and `by` what computed
+    it.
+    """
 
     kept: Literal["nothing", "rows", "model"]
     name: str
@@ -61,29 +69,33 @@ class Store:
         return Cache(self.folder / "cells", self.by, _save_table, _load_table, ".json")
 
     def workplace(self, key: str) -> Path:
-        """Where the model of a cell is tuned; what is there already is gone on with."""
+        """Where the model of a cell is tuned, by its `key`; training continues from a checkpoint that is there."""
         return self.folder / "models" / key
 
     def clear(self, key: str) -> None:
+        """Delete the folder in which the model of a `key` was tuned."""
         shutil.rmtree(self.workplace(key), ignore_errors=True)
 
     def rows(self, key: str) -> Path:
+        """The file of the embedding rows that are kept of the model of a `key`."""
         return self.folder / "kept" / f"{key}.safetensors"
 
     def keep(self, key: str, facts: Kept) -> None:
-        """Say that a model is kept, and how: written when its rows or its folder are whole."""
+        """Record the `facts` of the model of a `key` that is kept: written when its rows or its folder are complete."""
         write_sealed(self.folder / "kept" / f"{key}.json", {**facts, "by": self.by})
 
     def kept(self, key: str) -> Kept | None:
+        """The facts of the model of a `key`; None where it is not kept, or its record was altered."""
         return _facts(self.folder / "kept" / f"{key}.json")
 
     def all_kept(self) -> dict[str, Kept]:
+        """The facts of every model that is kept, by key."""
         facts_of = {path.stem: _facts(path) for path in sorted((self.folder / "kept").glob("*.json"))}
         return {key: facts for key, facts in facts_of.items() if facts is not None}
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """One process at a time for what lies under a key; another waits. A killed one lets go."""
+        """One process at a time for the model of a `key`; another waits. The lock of a killed process is released."""
         with locked(self.folder / "locks" / key, patience=math.inf):
             yield
 

@@ -1,4 +1,4 @@
-"""The shape of the studies of tuned models: many models tuned from one parent, scored, and one question to their scores."""
+"""Studies of tuned models: many models tuned from one parent and scored, and one question answered from their scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SWEEP = "sweep"
 
 @dataclass(frozen=True, kw_only=True)
 class SweepStudy(Study[Job, pd.DataFrame]):
-    """A plan: many models tuned from one parent, each asked to translate, and one question to their scores.
+    """A plan: many models tuned from one parent, each asked to translate, and one question answered from their scores.
 
     Its jobs are models to tune and score, its scores a table of items. Its folder holds both.
 
@@ -28,19 +28,19 @@ class SweepStudy(Study[Job, pd.DataFrame]):
     test
         Parallel text to translate, with every language of the study. No sentence of it may be trained on.
     pivot
-        The language that is translated from (quadrants, scaling), or taken for the common one (directions).
+        The language that is translated from (quadrants, scaling), or the reference language (directions).
     seeds
-        How many times each kind of model is tuned, in other orders of the same text; intervals are over these, too.
+        How many times each kind of model is tuned, in other orders of the same text; intervals include the seeds.
     seed
         Start of everything random. Models are tuned with seeds `seed`, `seed + 1`, ...
     beams
         Beam search with so many beams; 1 is greedy.
     max_new_tokens
-        Length of an answer at most; None means twice the longest reference.
+        Maximum number of tokens of an output; None means twice the longest reference.
     resamples
-        Bootstrap resamples behind every interval.
+        Bootstrap resamples behind every interval: 1000, and 500 in a `ScalingStudy`.
     device
-        cpu, cuda, cuda:1, mps or auto; None means auto. It is no part of what is measured.
+        cpu, cuda, cuda:1, mps or auto; None means auto. Studies that differ in it alone are equal.
     """
 
     parent: str | Path
@@ -64,7 +64,7 @@ class SweepStudy(Study[Job, pd.DataFrame]):
 
 
 def describe_tuning(recipe: Recipe, seeds: int, beams: int) -> dict[str, str | int | float]:
-    """What a signature says of how models were tuned and asked: scope, prompt form, learning rate, updates, batch, seeds, beams."""
+    """What a signature says of the `recipe`: scope, prompt form, learning rate, updates, batch; and of the `seeds` and `beams`."""
     amount: dict[str, str | int | float] = {"steps": recipe.steps} if recipe.steps else {"epochs": recipe.epochs}
     return {"scope": recipe.scope, "form": recipe.template, "lr": recipe.learning_rate, **amount, "batch": recipe.batch,
             "seeds": seeds, "beams": beams}  # fmt: skip

@@ -1,4 +1,4 @@
-"""A sweep: many tuned models of one parent, each scored in its directions, every item kept. A killed one goes on where it was.
+"""A sweep: many tuned models of one parent, each scored in its directions, every item kept. If interrupted, it is continued.
 
 A cell is known by what it is made of: the parent's weights, configuration and tokenizer, the mixture, the recipe, the directions,
 their sentences and the way of scoring; and by what computed it: the versions of the libraries and the kind of device. So a
@@ -69,7 +69,7 @@ def measure_cells(
     beams
         Beam search with so many beams; 1 is greedy.
     max_new_tokens
-        Length of an answer at most; None means twice the longest reference.
+        Maximum number of tokens of an output; None means twice the longest reference.
     keep
         What to keep of each tuned model for `kept_model`: "rows" (the embedding rows that moved, of scope "embeddings"),
         "model" (its folder) or "nothing".
@@ -79,10 +79,10 @@ def measure_cells(
     Returns
     -------
     pandas.DataFrame
-        One row a cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
-        with its `_baseline` (as `measure_translation`), and what training says: `steps`, `first_loss` and `final_loss` (nats a
-        token over its first and its last logged stretch) and `moved_rows` of the embedding. Corpus scores also have the counts
-        that each item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them.
+        One row per cell, direction and item: `cell`, the tags, `source, target, item, text, reference, hypothesis`, each metric
+        with its `_baseline` (as `measure_translation`), and facts of the training: `steps`, `first_loss` and `final_loss` (nats a
+        token over the first and the last interval that training logged) and `moved_rows` of the embedding. Corpus scores also have
+        the counts that each item adds, `<metric>_counts`: `probes.sweep.scores.direction_scores` makes S(f; a -> b) of them.
 
     Raises
     ------
@@ -96,11 +96,14 @@ def measure_cells(
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from probes.sweep.sweep import Cell
     >>> text = interp.read("cldr:dates", languages=["eng_Latn", "deu_Latn"], split="heldout").select(limit=4)
     >>> cells = [Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),))]
-    >>> table = probes.measure_cells("bundled", cells, text, "runs/sweep", max_new_tokens=8)  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = probes.measure_cells("bundled", cells, text, folder, max_new_tokens=8)
+    >>> table[["cell", "target", "steps"]].drop_duplicates().values.tolist()
+    [['untuned', 'deu_Latn', 0]]
     """
     sweep = Sweep(
         parent, corpus, form=form, metrics=metrics, shots=shots, beams=beams, max_new_tokens=max_new_tokens, keep=keep,
@@ -143,7 +146,10 @@ class _Scoring(TypedDict):
 
 @dataclass(frozen=True)
 class Sweep:
-    """How the models of a sweep are made from one parent, and asked. The fields are the arguments of `measure_cells`."""
+    """How the models of a sweep are made from one parent, and asked.
+
+    The fields `parent, corpus, form, metrics, shots, beams, max_new_tokens, keep, device` are the arguments of `measure_cells`.
+    """
 
     parent: str | Path
     corpus: ParallelCorpus
@@ -156,13 +162,13 @@ class Sweep:
     device: str | None = None
 
     def measure(self, cells: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
-        """The table of `measure_cells`."""
+        """The table of `measure_cells` for these `cells`, kept in `folder`."""
         models = self._models(cells, folder)
         tables = [self._measured(models, cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
         return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
 
     def missing(self, cells: Sequence[Cell], folder: str | Path) -> list[Cell]:
-        """The cells that `measure` would still have to compute, in order. All others can be read now."""
+        """Those of `cells` that `measure` would still have to compute, in order; all others are in `folder`."""
         models = self._models(cells, folder)
         return [cell for cell in cells if self._finished(models, cell) is None]
 

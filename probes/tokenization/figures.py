@@ -22,7 +22,7 @@ _PANELS = {"premium": "tokens, pivot = 1", "byte_rate": "share of tokens that ar
 def tokenization_dots(rows: pd.DataFrame, pivot: str, signature: str) -> Figure:
     """Cost, byte tokens and overlap with the pivot side by side, the language with the highest cost on top.
 
-    `rows` has a row a language and metric: `language, metric, estimate, lower, upper`. `pivot` is the reference language and
+    `rows` has one row per language and metric: `language, metric, estimate, lower, upper`. `pivot` is the reference language and
     `signature` the line under the figure.
     """
     order = list(rows[rows["metric"] == "premium"].sort_values("estimate")["language"])
@@ -66,8 +66,8 @@ def overlap_map(table: pd.DataFrame, signature: str) -> Figure:
 def saved_dots(rows: pd.DataFrame, leads: Mapping[str, str], signature: str) -> Figure:
     """The share of tokens saved by dropping the lead byte of characters, and by dropping the commonest second byte too.
 
-    `rows` has a row a language and metric ("saved", "saved_two"): `language, metric, estimate, lower, upper`. `leads` is the lead
-    byte of each language in hexadecimal, and `signature` the line under the figure.
+    `rows` has one row per language and metric ("saved", "saved_two"): `language, metric, estimate, lower, upper`. `leads` is the
+    lead byte of each language in hexadecimal, and `signature` the line under the figure.
     """
     lead, second = (rows[rows["metric"] == metric].set_index("language") for metric in ("saved", "saved_two"))
     order = list(lead.sort_values("estimate").index)

@@ -46,8 +46,8 @@ def measure_tokenization(tokenizer: PreTrainedTokenizerBase, corpus: ParallelCor
     Returns
     -------
     pd.DataFrame
-        One row a language (the index). `premium`: tokens divided by the pivot's for the same items. `fertility`: tokens a
-        character. `tokens_per_word`. `byte_rate`: share of tokens that are only part of a character. `overlap_pivot`:
+        One row per language (the index). `premium`: tokens divided by the pivot's for the same items. `fertility`: tokens
+        per character. `tokens_per_word`. `byte_rate`: share of tokens that are partial characters. `overlap_pivot`:
         frequency-weighted overlap with the pivot's tokens, sum over t of min(p(t), q(t)). `jaccard_pivot`: Jaccard index of
         the two sets of tokens. `lead`: the commonest first byte of characters spelled in parts, in hexadecimal. `constancy`: its
         share among their first bytes. `saved`: share of tokens saved by dropping it; `saved_two`: by dropping the commonest second
@@ -99,7 +99,7 @@ def survey_tokenization(
     Returns
     -------
     TokenizationReport
-        One row a language and item.
+        One row per language and item.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def identify_tokenizer(tokenizer: PreTrainedTokenizerBase, name: str) -> ModelId
 def _by_item(
     tokenizer: PreTrainedTokenizerBase, vocabulary: Vocabulary, texts: Sequence[str], sequences: Sequence[Sequence[int]], code: str
 ) -> tuple[pd.DataFrame, str]:
-    """One row an item with its counts, and the commonest first byte of characters spelled in parts, in hexadecimal."""
+    """One row per item with its counts, and the commonest first byte of characters spelled in parts, in hexadecimal."""
     partial = {token for token, kind in enumerate(vocabulary.scripts) if kind == "bytes"}
     unspaced = language(code).script in UNSPACED
     shortened = hasattr(tokenizer, "shortening")

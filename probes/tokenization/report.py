@@ -57,7 +57,7 @@ class TokenizationReport(Report):
         return tuple(self.table["language"].unique())
 
     def summary(self) -> pd.DataFrame:
-        """One row a metric and language, the language with most tokens first; `baseline` is the pivot's own value."""
+        """One row per metric and language, the language with most tokens first; `baseline` is the pivot's own value."""
         return self._summary.copy()
 
     @cached_property
@@ -95,6 +95,7 @@ class TokenizationReport(Report):
         return pd.DataFrame(self.arrays[kind], index=self.languages, columns=self.languages)
 
     def verdict(self) -> str:
+        """The languages that need the most and the fewest tokens, those split into bytes, and what shortening saves."""
         wide, pivot = by_language(self), self.settings["pivot"]
         others = wide.drop(pivot) if len(wide) > 1 else wide
         high, low = others["premium"].idxmax(), others["premium"].idxmin()
@@ -104,7 +105,7 @@ class TokenizationReport(Report):
         n, most, least = self._summary["n"].iloc[0], others["premium"][high], others["premium"][low]
         parts = [
             f"For the same {n} items {high} takes {most:.2f} times the tokens of {pivot}, {low} {least:.2f} times",
-            f"in {len(in_bytes)} of {len(others)} languages most tokens are only part of a character",
+            f"in {len(in_bytes)} of {len(others)} languages most tokens are partial characters",
         ]
         if len(saving):
             parts.append(
@@ -112,7 +113,8 @@ class TokenizationReport(Report):
                 f"most in {saving.index[0]} ({saving.iloc[0]:.0%})"
             )
         else:
-            parts.append("shortening would save almost nothing")
+            most_saved = np.ceil(100 * others["saved"].max())
+            parts.append(f"dropping lead bytes saves {f'at most {most_saved:.0f}%' if most_saved else 'none'} of the tokens")
         return "; ".join(parts) + "."
 
     def figures(self) -> dict[str, Figure]:
@@ -128,7 +130,7 @@ class TokenizationReport(Report):
 
 
 def by_language(report: TokenizationReport) -> pd.DataFrame:
-    """The estimates of `report`: a row a language (the index), a column a metric, and `lead`, its commonest lead byte."""
+    """The estimates of `report`: one row per language (the index), one column per metric, and `lead`, its commonest lead byte."""
     wide = report.summary().pivot(index="language", columns="metric", values="estimate")
     wide = wide.loc[list(report.languages), [*RATIOS, *_SHARED]]
     return wide.assign(lead=pd.Series(report.settings["leads"])).rename_axis(columns=None)

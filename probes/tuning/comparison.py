@@ -47,7 +47,7 @@ class ChangeReport(Report):
     question = "What did tuning change?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, `p` and `p_holm`.
+        """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, `p` and `p_holm`.
 
         Intervals (percentile bootstrap) and p (paired sign flips) are over items, or documents where the text names them.
         Holm's correction is over all cells of a measure, layers and languages together. With m flips no p is below 1 / (m + 1).
@@ -78,6 +78,7 @@ class ChangeReport(Report):
         return cells.to_frame(index=False).assign(**numbers)
 
     def verdict(self) -> str:
+        """For each measure, in how many cells it rises and falls significantly, and where most."""
         frame = self._summary
         changes = []
         for measure, part in frame.groupby("measure", sort=False):
@@ -127,7 +128,7 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
     Returns
     -------
     ChangeReport
-        One row an item and cell with its value before, after, and their difference.
+        One row per item and cell with its value before, after, and their difference.
 
     Raises
     ------
@@ -208,7 +209,7 @@ def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, str]
             "the reports have no item in common, expected the same items, layers and languages. Run both on one corpus."
         )
     unpaired = len(before) + len(after) - 2 * len(paired)
-    note = f"{unpaired} values stand in one report only (items that one model could not be asked) and are left out"
+    note = f"{unpaired} values stand in one report only (items that one model could not be asked); these are left out"
     return paired.assign(value=paired["after"] - paired["before"]), note if unpaired else ""
 
 

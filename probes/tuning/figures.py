@@ -19,16 +19,16 @@ _MOST_NAMES = 28
 
 
 def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
-    """Loss over updates, in nats a token: training as a line, held-out examples with markers.
+    """Loss over updates, in nats per token: training as a line, held-out examples with markers.
 
-    `history` has a row an update and part (training, held out): `step, loss, part`. `signature` is the line under the figure.
+    `history` has one row per update and part (training, held out): `step, loss, part`. `signature` is the line under the figure.
     """
     figure = blank((7.2, 4.0))
     axes, ends = figure.subplots(), []
     for index, (part, rows) in enumerate(history.groupby("part", sort=False)):
         axes.plot(rows["step"], rows["loss"], color=PALETTE[index], marker="o" if index else None, markersize=5, linewidth=1.6)
         ends.append((float(rows["loss"].iloc[-1]), str(part), PALETTE[index]))
-    finish(axes, "update", "loss (nats a token)")
+    finish(axes, "update", "loss (nats per token)")
     name_ends(axes, ends)
     headline(figure, "How the model learned")
     sign(figure, signature)
@@ -38,7 +38,7 @@ def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
 def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
     """A line for each language from before to after, coloured where the interval of the difference excludes zero.
 
-    `frame` has a row a line: `before, after`, `lower, upper` of their difference, and the column that `line` names. `title`,
+    `frame` has one row per line: `before, after`, `lower, upper` of their difference, and the column that `line` names. `title`,
     `ylabel` and `signature` (the line under the figure) are printed as they are.
     """
     figure = blank((5.6, 4.6))
@@ -63,7 +63,7 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
 def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
     """After minus before over layers, a line with its confidence interval for each language; beyond eight a panel each.
 
-    `frame` has a row a line and layer: `layer, estimate, lower, upper`, and the column that `line` names. `title`, `ylabel` and
+    `frame` has one row per line and layer: `layer, estimate, lower, upper`, and the column that `line` names. `title`, `ylabel` and
     `signature` (the line under the figure) are printed as they are.
     """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
@@ -101,10 +101,10 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
 
 
 def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
-    """After minus before with its confidence interval, a row a cell, filled where the interval excludes zero.
+    """After minus before with its confidence interval, one row per cell, filled where the interval excludes zero.
 
-    `frame` has a row a cell: `estimate, lower, upper`, and the column that `line` names; the forty largest differences are shown.
-    `title`, `xlabel` and `signature` (the line under the figure) are printed as they are.
+    `frame` has one row per cell: `estimate, lower, upper`, and the column that `line` names; the forty largest differences are
+    shown. `title`, `xlabel` and `signature` (the line under the figure) are printed as they are.
     """
     order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
     figure = blank((6.6, 1.4 + 0.22 * len(order)))
@@ -127,8 +127,8 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
 def row_movement(frame: pd.DataFrame, signature: str, labels: Mapping[int, str]) -> Figure:
     """How far each embedding row moved, a strip for each group of tokens.
 
-    `frame` has a row a token: `token` (its id), `group, distance`; rows that did not move are drawn below the log scale. `labels`
-    are the texts of the tokens to name; `signature` is the line under the figure.
+    `frame` has one row per token: `token` (its id), `group, distance`; rows that did not move are drawn below the log scale.
+    `labels` are the texts of the tokens to name; `signature` is the line under the figure.
     """
     groups = list(pd.unique(frame["group"]))
     figure = blank((7.6, 4.4))
@@ -157,8 +157,8 @@ def row_movement(frame: pd.DataFrame, signature: str, labels: Mapping[int, str])
 def dose_curve(frame: pd.DataFrame, title: str, xlabel: str, ylabel: str, levels: Mapping[str, float], signature: str) -> Figure:
     """The gain at each dose (layer, part, share of rows), with its confidence interval.
 
-    `frame` has a row a `line` and dose: `dose, line, estimate, lower, upper`. `levels` are horizontal lines by name (base, tuned).
-    `title`, `xlabel`, `ylabel` and `signature` (the line under the figure) are printed as they are.
+    `frame` has one row per `line` and dose: `dose, line, estimate, lower, upper`. `levels` are horizontal lines by name (base,
+    tuned). `title`, `xlabel`, `ylabel` and `signature` (the line under the figure) are printed as they are.
     """
     figure = blank((7.2, 4.4))
     axes = figure.subplots()
@@ -193,7 +193,7 @@ def _name_rows(axes: Axes, frame: pd.DataFrame, labels: Mapping[int, str]) -> No
 def tensor_movement(frame: pd.DataFrame, signature: str) -> Figure:
     """The relative change of every tensor as colour, kind of weight by part of the model, embedding first and head last.
 
-    `frame` has a row a tensor: `tensor, part, relative`; tensors that did not move are white. `signature` is the line under the
+    `frame` has one row per tensor: `tensor, part, relative`; tensors that did not move are white. `signature` is the line under the
     figure.
     """
     kinds = frame["tensor"].str.replace(r"^.*?\.\d+\.", "", regex=True)

@@ -38,7 +38,7 @@ def measure_entry(
     """At which layer does the gain of tuning enter the residual stream?
 
     The lower layers of one model are joined to the upper layers of the other at each row of the residual stream, at every position.
-    "tuned below": the base goes on from the tuned model's stream. "base below": the tuned model goes on from the base's. Where
+    "tuned below": the base continues from the tuned model's stream. "base below": the tuned model continues from the base's. Where
     "tuned below" has all of the gain and "base below" none, all that matters happened before that row.
 
     Parameters
@@ -59,7 +59,7 @@ def measure_entry(
     Returns
     -------
     EntryReport
-        One row an example, joint and line. The end of text after the answer does not count: see Notes.
+        One row per example, joint and line. The end of text after the answer does not count: see Notes.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def measure_blocks(
     Returns
     -------
     BlocksReport
-        One row an example, part (`embed`, each block, `head`) and line.
+        One row per example, part (`embed`, each block, `head`) and line.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def measure_rows(
     Returns
     -------
     RowsReport
-        One row an example and set; `settings["sizes"]` has the number of rows of each set.
+        One row per example and set; `settings["sizes"]` has the number of rows of each set.
 
     Raises
     ------

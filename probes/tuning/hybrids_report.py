@@ -41,7 +41,7 @@ class HybridReport(Report):
     """Label of the x axis."""
 
     def summary(self) -> pd.DataFrame:
-        """One row a line and place: gain in nats a token (`baseline`: the base's, zero), and `share` of the whole gain.
+        """One row per line and place: gain in nats per token (`baseline`: the base's, zero), and `share` of the whole gain.
 
         95 % confidence intervals are percentile bootstrap over items, with the same resamples for all cells. The share is missing
         where the whole gain is not distinguishable from zero.
@@ -69,7 +69,7 @@ class HybridReport(Report):
         return pd.DataFrame(rows)
 
     def whole(self) -> float:
-        """The tuned model's own gain over the base, in nats a token."""
+        """The tuned model's own gain over the base, in nats per token."""
         first = next(iter(self.table.groupby(["line", "place"], sort=False)))[1]
         return float((first["base"] - first["tuned"]).mean())
 
@@ -78,12 +78,11 @@ class HybridReport(Report):
         return self._summary
 
     def verdict(self) -> str:
-        rows = self._summary
+        """Where the gain is, and how large the whole gain is; or that there is no gain to share out."""
+        rows, whole = self._summary, self.whole()
         if rows["share"].isna().all():
-            return (
-                f"The tuned model's gain, {self.whole():+.3f} nats a token, is not distinguishable from zero: no part has a share."
-            )
-        return f"{self._main_finding(rows)} The whole gain is {self.whole():.3f} nats a token over {rows['n'].iloc[0]} examples."
+            return f"The tuned model's gain, {whole:+.3f} nats per token, is not distinguishable from zero: no part has a share."
+        return f"{self._main_finding(rows)} The whole gain is {whole:.3f} nats per token over {rows['n'].iloc[0]} examples."
 
     def _main_finding(self, rows: pd.DataFrame) -> str:
         raise NotImplementedError
@@ -92,12 +91,25 @@ class HybridReport(Report):
         """The gain at each place, between base and tuned."""
         frame = self.lines().rename(columns={"place": "dose"})
         levels = {"tuned": self.whole(), "base": 0.0}
-        figure = dose_curve(frame, self.question, self.axis, "gain over the base (nats a token)", levels, str(self.signature))
+        figure = dose_curve(frame, self.question, self.axis, "gain over the base (nats per token)", levels, str(self.signature))
         return {self.measure: figure}
 
 
 class EntryReport(HybridReport):
-    """The gain of reading with one model up to a layer and continuing with the other. See `HybridReport`."""
+    """The gain of reading with one model up to a layer and continuing with the other. See `HybridReport`.
+
+    Example
+    -------
+    The tuned model halves the loss of 2 nats; most of that is in its stream after block 0:
+
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> rows = [(item, place, loss) for place, loss in (("embed", 2.0), ("0", 1.25), ("1", 1.0)) for item in ("a", "b")]
+    >>> table = pd.DataFrame(rows, columns=["item", "place", "loss"]).assign(line="tuned below", base=2.0, tuned=1.0)
+    >>> made_by = Signature("entry", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 2))
+    >>> EntryReport(table, made_by, settings={"resamples": 10, "seed": 0}).summary()["share"].tolist()
+    [0.0, 0.75, 1.0]
+    """
 
     question = "At which layer does the gain of tuning arise?"
     measure = "entry"
@@ -114,9 +126,24 @@ class EntryReport(HybridReport):
 
 
 class BlocksReport(HybridReport):
-    """The gain of the base model with the tuned weights of one part, and of the tuned model without them. See `HybridReport`."""
+    """The gain of the base model with the tuned weights of one part, and of the tuned model without them. See `HybridReport`.
 
-    question = "Which part's weights make the gain of tuning?"
+    Example
+    -------
+    The embedding alone gives three quarters of the gain, and a quarter is left without it:
+
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> cells = [("base + 1", "embed", 1.25), ("base + 1", "0", 1.75), ("tuned - part", "embed", 1.75), ("tuned - part", "0", 1.25)]
+    >>> rows = [(item, *cell) for cell in cells for item in ("a", "b")]
+    >>> table = pd.DataFrame(rows, columns=["item", "line", "place", "loss"]).assign(base=2.0, tuned=1.0)
+    >>> made_by = Signature("blocks", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 2))
+    >>> summary = BlocksReport(table, made_by, settings={"resamples": 10, "seed": 0}).summary()
+    >>> summary[summary["place"] == "embed"][["line", "share"]].values.tolist()
+    [['base + 1', 0.75], ['tuned - part', 0.25]]
+    """
+
+    question = "Which part's weights carry the gain of tuning?"
     measure = "blocks"
     axis = "part whose weights are exchanged"
 
@@ -131,9 +158,26 @@ class BlocksReport(HybridReport):
 
 
 class RowsReport(HybridReport):
-    """The gain of the base model with nested sets of tuned embedding rows. See `HybridReport`."""
+    """The gain of the base model with nested sets of tuned embedding rows. See `HybridReport`.
 
-    question = "How many embedding rows make the gain of tuning?"
+    `settings["sizes"]` has the number of rows of each set, by "line|place".
+
+    Example
+    -------
+    Half of the rows, the most frequent ones, give three quarters of the gain; as many random rows give a quarter:
+
+    >>> import pandas as pd
+    >>> from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+    >>> cells = [("most frequent", "50%", 1.25), ("random rows", "50%", 1.75), ("group", "shared", 1.5)]
+    >>> rows = [(item, *cell) for cell in cells for item in ("a", "b")]
+    >>> table = pd.DataFrame(rows, columns=["item", "line", "place", "loss"]).assign(base=2.0, tuned=1.0)
+    >>> made_by = Signature("rows", ModelIdentity("m", "0" * 64, 2, 8, "float32"), CorpusIdentity("c", "0" * 64, 2))
+    >>> settings = {"resamples": 10, "seed": 0, "sizes": {"most frequent|50%": 8, "random rows|50%": 8}}
+    >>> print(RowsReport(table, made_by, settings=settings).verdict().partition(";")[0])
+    The 8 most frequent moved rows give 75% of the gain, 8 random ones 25%
+    """
+
+    question = "How many embedding rows carry the gain of tuning?"
     measure = "rows"
     axis = "share of the moved rows of this text"
 

@@ -45,7 +45,7 @@ class TuningReport(Report):
     question = "What did the model learn from its tuning data?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a direction and one for all: held-out loss after (`estimate`), before (`baseline`), and their difference.
+        """One row per direction and one for all: held-out loss after (`estimate`), before (`baseline`), and their difference.
 
         95 % confidence intervals are percentile bootstrap over items. Without held-out examples the only row is the last training
         loss, with the first as baseline.
@@ -66,6 +66,7 @@ class TuningReport(Report):
                 "difference_upper": upper[2]}  # fmt: skip
 
     def verdict(self) -> str:
+        """How far the held-out loss fell, or without held-out examples the training loss, and how many weights moved."""
         top = self.summary().iloc[0]
         moved = self.settings["moved"]
         weights = f"{moved['tensors']} tensors moved" + (f" ({moved['rows']} embedding rows)" if moved["rows"] else "")
@@ -73,9 +74,9 @@ class TuningReport(Report):
             return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {weights}."
         change = f"{top['difference']:+.3f} {bracketed(top['difference_lower'], top['difference_upper'], '+.3f')}"
         if not (top["difference_lower"] > 0 or top["difference_upper"] < 0):
-            return f"Held-out loss is not distinguishable from before: {change} nats a token over {top['n']} examples. {weights}."
+            return f"Held-out loss is not distinguishable from before: {change} nats per token over {top['n']} examples. {weights}."
         ends = f"from {top['baseline']:.3f} to {top['estimate']:.3f}"
-        return f"Held-out loss went {ends} nats a token, {change} over {top['n']} examples; {weights}."
+        return f"Held-out loss went {ends} nats per token, {change} over {top['n']} examples; {weights}."
 
     def figures(self) -> dict[str, Figure]:
         """The learning curve, and the held-out loss of every direction before and after."""
@@ -85,12 +86,12 @@ class TuningReport(Report):
             rows = rows.assign(before=rows["baseline"], after=rows["estimate"], lower=rows["difference_lower"])
             rows["upper"] = rows["difference_upper"]
             figures["slopes"] = paired_slopes(
-                rows, "Held-out loss by direction", "loss (nats a token)", str(self.signature), "direction"
+                rows, "Held-out loss by direction", "loss (nats per token)", str(self.signature), "direction"
             )
         return figures
 
     def curve(self) -> pd.DataFrame:
-        """The learning curve: `step, loss` (nats a token) and `part`, for training and held-out examples."""
+        """The learning curve: `step, loss` (nats per token) and `part`, for training and held-out examples."""
         parts = [("training", "step", "loss"), ("held out", "held_out_step", "held_out_loss")]
         frames = [pd.DataFrame({"step": self.arrays[x], "loss": self.arrays[y], "part": name}) for name, x, y in parts]
         return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
@@ -111,7 +112,7 @@ def measure_tuning(tuned: TunedModel, *, resamples: int = 1000, seed: int = 0) -
     Returns
     -------
     TuningReport
-        One row a held-out example; notes say which answers were cut and which examples dropped.
+        One row per held-out example; notes say which answers were cut and which examples dropped.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class MovementReport(Report):
     question = "Which weights did tuning move?"
 
     def summary(self) -> pd.DataFrame:
-        """One row a part of the model with its relative change, then one a token group with the share of rows that moved."""
+        """One row per part of the model with its relative change, then one per token group with the share of rows that moved."""
         no_interval = {"lower": np.nan, "upper": np.nan}
         rows = []
         for part, tensors in self.table.groupby("part", sort=False):
@@ -58,7 +58,7 @@ class MovementReport(Report):
         return pd.DataFrame(rows)
 
     def rows(self) -> pd.DataFrame:
-        """One row a token group: `n` embedding rows, the share that `moved`, and the `median` distance of those that did."""
+        """One row per token group: `n` embedding rows, the share that `moved`, and the `median` distance of those that did."""
         groups, distance = self.arrays["row_group"], self.arrays["row_distance"]
         rows = []
         for index, name in enumerate(GROUPS):
@@ -70,6 +70,7 @@ class MovementReport(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
+        """How many tensors moved, which most, and the share of the embedding rows of each token group that moved."""
         moved = self.table[self.table["distance"] > 0]
         if moved.empty:
             return f"None of {len(self.table)} tensors moved: the two models hold the same weights."
@@ -114,7 +115,7 @@ def measure_movement(
     Returns
     -------
     MovementReport
-        One row a tensor.
+        One row per tensor.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def test_a_series_is_nested_its_report_has_the_law_and_its_plan_is_tried(parent,
     assert report.plan.pairs[0] <= 7
     tried = AllocationReport.load(tmp_path / "run" / "validation")
     assert set(tried.table["arm"]) == {"uniform", "planned", "random"}
-    assert any(note == f"The plan tried: {tried.verdict()}" for note in report.notes)
+    assert any(note == f"Validation of the plan: {tried.verdict()}" for note in report.notes)
     with pytest.raises(ValueError, match="Give --budget"):
         scale.run(settings(parent, tmp_path / "other", "--validate"))
 

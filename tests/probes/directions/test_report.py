@@ -13,6 +13,7 @@ from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe
 from probes.directions.cells import direction_cells, untuned_cell, with_errors
+from probes.directions.companions import _additivity
 from probes.directions.means import ALL, DirectionMeans, common_items
 from probes.directions.report import DirectionReport
 from probes.directions.roles import CLASSES, Roles
@@ -72,6 +73,24 @@ def test_one_partition_is_less_sure_of_classes_than_all_rotations(turned):
     both = [frame[(frame["metric"] == "exact") & (frame["against"] == "seen")] for frame in (one, turned.summary())]
     widths = [(frame["upper"] - frame["lower"]).mean() for frame in both]
     assert widths[0] > 2 * widths[1]
+
+
+def test_a_class_of_one_language_has_no_interval_and_the_verdict_says_so():
+    roles = Roles(mix=("en", "ru"), read_only=("de",), write_only=("fr",), unseen=("es",))
+    table, codes = _table((ROLES,)), set(roles.languages)
+    table = with_errors(table[table["source"].isin(codes) & table["target"].isin(codes)])
+    settings = {"metrics": ["exact"], "roles": [asdict(roles)], "resamples": 20, "seed": 0}
+    said = DirectionReport(table, SIGNATURE, settings=settings).verdict()
+    assert "(no interval: one language)" in said.partition("source unseen")[2].partition(",")[0]
+    assert "nan" not in said
+
+
+def test_equal_scores_have_no_variance_for_additivity_to_explain():
+    table = with_errors(_table((ROLES,)).assign(exact=0.5))
+    settings = {"metrics": ["exact"], "roles": [asdict(ROLES)], "resamples": 20, "seed": 0}
+    report = DirectionReport(table, SIGNATURE, settings=settings)
+    assert _additivity(report) == []
+    assert "explains" in _additivity(_report((ROLES,)))[0]
 
 
 def test_a_constant_lead_is_known_exactly_as_differences_are_paired():

@@ -40,7 +40,7 @@ def planted(seeds=2, items=150, spread=0.0) -> ExtrapolationReport:
                         height = (0.9 if layer in ("2", "3") and arm != "untuned" else 0.1) + rng.uniform(-0.05, 0.05, 20)
                         rows += [(f"{arm}-{code}/{seed}", arm, seed, "alignment: mexa", code, layer, f"s{k}", value, 0.01)
                                  for k, value in enumerate(height)]  # fmt: skip
-    table = pd.DataFrame(rows, columns=["cell", "arm", "seed", "measure", "language", "layer", "item", "value", "chance"])
+    table = pd.DataFrame(rows, columns=["cell", "arm", "seed", "measure", "language", "layer", "item", "value", "baseline"])
     how = {"pivot": "eng_Latn", "resamples": 200, "seed": 0}
     return ExtrapolationReport(table, Signature("extrapolate", MODEL, CORPUS, {}), settings=how)
 
@@ -77,7 +77,7 @@ def test_the_mean_leaves_the_pivot_out_and_the_middle_is_the_middle_third(report
 
 def test_the_verdict_says_what_is_shown_and_what_is_not(report):
     said = report.verdict()
-    assert said.startswith("In 2 languages, answers: exact (chance 0.05): untuned 0.")
+    assert said.startswith("In 2 languages, answers: exact (baseline 0.05, another question's answer): untuned 0.")
     assert "coit 0." in said
     assert "over English-only)" in said
     assert "alignment: mexa in the middle layers" in said

@@ -31,7 +31,7 @@ def _rows(role, language, targets, rates, hard, method="embeddings", size=100, s
 
 
 def _table(planted=PLANTED, n=200, format_rate=0.6, hard=None, seeds=(0,)):
-    """A raw base right on half of the items, a format-tuned one on more, and tuned models with planted gains over the raw base."""
+    """An untuned model right on half of the items, a format-tuned one on more, and tuned models with planted gains over it."""
     hard = (np.arange(n) + 0.5) / n if hard is None else hard
     every, parts = tuple(dict.fromkeys((*PROBES, *planted))), []
     for seed in seeds:
@@ -197,7 +197,7 @@ def test_advice_is_held_against_another_way_of_tuning():
     table = table.drop_duplicates(["cell", "target", "item"])
     scores = read_scores(table, "exact", 200)
     found = check_guideline(scores, classify(scores, PROBES), PROBES).set_index("language")
-    assert found["holds"].to_dict() == {"khm_Khmr": "yes", "zho_Hans": "no", "deu_Latn": "not told apart"}
+    assert found["holds"].to_dict() == {"khm_Khmr": "yes", "zho_Hans": "no", "deu_Latn": "not distinguishable"}
     assert found.loc["khm_Khmr", ["arm", "than", "axis"]].tolist() == ["shorten", "full", "bilingual"]
     assert found.loc["khm_Khmr", "estimate"] == pytest.approx(20)
 
@@ -209,7 +209,7 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
             "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a", "tie": "refuse",
             "tokenization": None}  # fmt: skip
     report = report_quadrants(table, signature, told)
-    assert "against the raw base 1 reciprocal, 1 altruistic, 1 selfish, 1 stagnant of 4 languages" in report.verdict()
+    assert "against the untuned model 1 of 4 languages reciprocal, 1 altruistic, 1 selfish, 1 stagnant" in report.verdict()
     assert set(report.figures()) == {"quadrants", "consistency"}
     assert any("One seed" in note for note in report.notes)
     assert any("same quadrant against both baselines for 4 of 4 languages" in note for note in report.notes)

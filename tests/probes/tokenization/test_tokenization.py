@@ -87,7 +87,7 @@ def test_the_report_is_saved_drawn_and_read_back(tmp_path):
     assert again.summary().equals(report.summary())
     assert set(again.figures()) == {"tokenization", "overlap", "shortening"}
     assert "khm_Khmr" in again.verdict()
-    assert "most tokens are only part of a character" in again.verdict()
+    assert "most tokens are partial characters" in again.verdict()
     with pytest.raises(ValueError, match="pivot fra_Latn"):
         survey_tokenization(byte_fallback(), CORPUS, "fr")
     with pytest.raises(ValueError, match="overlap 'set'"):
