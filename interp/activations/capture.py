@@ -217,7 +217,7 @@ def _has_one_token_text(model: TransformerBridge, corpus: ParallelCorpus, templa
 
 
 def batch_tokens(model: TransformerBridge) -> int:
-    """Number of tokens of a batch of `capture` at most, padding included: 16384 on a GPU, as many as help on a CPU."""
+    """Maximum number of tokens of a batch of `capture`, padding included, for `model`: 16384 on a GPU, as many as help on a CPU."""
     return max(512, 2**19 // model.cfg.d_model) if str(model.cfg.device) == "cpu" else 16384
 
 

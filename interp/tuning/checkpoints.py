@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def start_run(folder: Path, run: Mapping[str, object], resume: bool) -> None:
-    """Claim the checkpoint folder for one run.
+    """Claim the checkpoint folder inside `folder` for one run.
 
     `run` names the parent, the data, the recipe and the versions of the libraries. Raises `ValueError` where the checkpoints there
     belong to another run, naming the field, or where there are some and `resume` is off.
@@ -42,7 +42,7 @@ def start_run(folder: Path, run: Mapping[str, object], resume: bool) -> None:
 
 
 def mark_whole(checkpoint: Path) -> None:
-    """Say that a checkpoint is complete, with the checksum of every file in it."""
+    """Say that the folder `checkpoint` is complete, with the checksum of every file in it."""
     files = [path for path in sorted(checkpoint.iterdir()) if path.is_file() and path.name != _WHOLE]
     write_sealed(checkpoint / _WHOLE, {path.name: checksum(path) for path in files})
 

@@ -119,7 +119,7 @@ def answer_loss(outputs: Mapping[str, Tensor], labels: Tensor, num_items_in_batc
 
 @torch.no_grad()
 def example_losses(model: nn.Module, data: Encoded) -> Float[np.ndarray, " item"]:
-    """Mean negative log-likelihood of the tokens with a loss, for each example of `data`, in nats per token.
+    """Mean negative log-likelihood, under `model`, of the tokens with a loss, for each example of `data`, in nats per token.
 
     Not comparable across tokenizers, whose tokens have different lengths. Compare one model before and after tuning.
     """

@@ -81,7 +81,7 @@ def stitched_losses(lower: TransformerBridge, upper: TransformerBridge, data: En
 
 @contextmanager
 def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha: float = 1.0) -> Iterator[TransformerBridge]:
-    """`model` with one part moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
+    """`model` with one `part` moved the share `alpha` of the way to `other`'s: w + alpha (w' - w) on every weight of it."""
     if part not in parts(model):
         raise ValueError(f"got part {part!r}, expected one of {', '.join(parts(model))}.")
     other_modules = dict(other.original_model.named_modules())
@@ -102,7 +102,7 @@ def blended(model: TransformerBridge, other: TransformerBridge, part: str, alpha
 
 @contextmanager
 def with_rows(model: TransformerBridge, other: TransformerBridge, tokens: Iterable[int]) -> Iterator[TransformerBridge]:
-    """`model` reading some tokens with `other`'s input embedding rows. The output layer stays, also where the two are tied."""
+    """`model` reading some `tokens` (ids) with `other`'s input embedding rows. The output layer stays, even if tied."""
     table, rows = model.embed.original_component, torch.as_tensor(sorted(set(tokens)), dtype=torch.long)
     original = table.weight
     mixed = original.detach().clone()

@@ -100,7 +100,7 @@ def free_embeddings(model: PreTrainedModel, seen: Iterable[int], tie: Tie = "ref
 
 
 def attach_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> PeftModel:
-    """Freeze `model` and add a trainable low-rank adapter, initialised with `seed`. Returns a peft model."""
+    """Freeze `model` and add a trainable low-rank `adapter`, initialised with `seed`. Returns a peft model."""
     try:
         import peft
     except ImportError:
@@ -165,7 +165,7 @@ def fingerprints(model: nn.Module) -> dict[str, str]:
 
 
 def moved_tensors(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the tensors that changed in any bit, from the `fingerprints` before and after."""
+    """Names of the tensors that changed in any bit, from the `fingerprints` `before` and `after`."""
     return tuple(name for name in after if before.get(name) != after[name])
 
 

@@ -145,7 +145,10 @@ def label_prompts(
     shots: int = 6,
     rule: TokenRule = "first",
 ) -> tuple[list[LabelPrompts], list[str]]:
-    """What is asked in each language, and why others are left out. Parameters and errors as in `measure_labels`."""
+    """What is asked in each language, and why others are left out.
+
+    `model`, `task`, `labels`, `words`, `shots` and `rule`, and the errors, are those of `measure_labels`.
+    """
     vocabulary, gold = read_vocabulary(model.tokenizer, model.cfg.d_vocab), _gold(task)
     told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
     shown = _examples(gold, shots)

@@ -141,7 +141,7 @@ class Law:
         return float(np.exp(self.estimate.offset[self.languages.index(self.reference)])) if self.form != "loglinear" else np.nan
 
     def predict(self, sizes: Sequence[float] | np.ndarray, level: float = 0.95) -> pd.DataFrame:
-        """The score of each language at each size, and its confidence interval: `language, size, estimate, lower, upper`.
+        """The score of each language at each of `sizes`, and its confidence interval: `language, size, estimate, lower, upper`.
 
         Percentiles of the bootstrap draws, at the confidence `level`. The interval is that of the law, if the law holds: it does
         not cover the error of extrapolating beyond the sizes that were fitted.

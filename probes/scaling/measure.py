@@ -112,7 +112,7 @@ def measure_scaling(
 
 
 def language_similarity(acts: Activations, pivot: str, of: Similarity) -> dict[str, float]:
-    """How near each language is to the pivot in the model before tuning, in (0, 1]: a gamma that can be measured.
+    """How near each language is to the `pivot` in the model before tuning, in (0, 1]: a gamma that can be measured.
 
     `acts` are activations of parallel sentences in the pivot and the languages; `of` is what to measure.
     `alignment`: MEXA, averaged over layers (Kargaran et al. 2024); `overlap`: the share of tokens that a sentence and its

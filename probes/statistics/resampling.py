@@ -186,7 +186,7 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
 
 
 def bracketed(lower: float, upper: float, form: str = ".3f") -> str:
-    """An interval as it stands in a sentence, `form` being that of its numbers; "[–]" where it was left blank.
+    """The interval from `lower` to `upper` as it stands in a sentence; "[–]" where it was left blank. `form` formats its numbers.
 
     >>> bracketed(0.25, 0.5, ".2f"), bracketed(np.nan, np.nan)
     ('[0.25, 0.50]', '[–]')

@@ -187,13 +187,13 @@ def measure_answers(
 
 
 def as_it_stands(task: ParallelTask) -> Template:
-    """The question alone; the answer ends at a quotation mark where every question ends by opening one."""
+    """The question alone; the answer ends at a quotation mark where every question of the `task` ends by opening one."""
     quoted = all(prompt.endswith('"') for prompts in task.prompts.values() for prompt in prompts)
     return Template("{instruction}{input}", "{instruction}", "", "", '"' if quoted else "")
 
 
 def answer_prompts(task: ParallelTask, code: str, shape: Template, shots: int) -> list[str]:
-    """The prompt of every question of a `task` that is tested in one language, behind the `shots` that are shown."""
+    """The prompt of every tested question of a `task` in language `code`, in `shape`, behind the first `shots` as examples."""
     examples = [Example(item, prompt, "", answers[0], code, code, item)
                 for item, prompt, answers in zip(task.ids, task.prompts[code], task.answers[code], strict=True)]  # fmt: skip
     shown = [shape.prompt(example) + shape.answer(example) for example in examples[:shots]]

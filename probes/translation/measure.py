@@ -126,7 +126,10 @@ def measure_translation(
 def translation_prompts(
     corpus: ParallelCorpus, source: str, target: str, form: str = "quoted", shots: int = 0, seed: int = 0
 ) -> tuple[tuple[Example, ...], list[str]]:
-    """The examples that are tested in one direction, and the prompt of each. Parameters as in `measure_translation`."""
+    """The examples that are tested in one direction, and the prompt of each.
+
+    `corpus`, `form`, `shots` and `seed` are those of `measure_translation`; `source` and `target` are FLORES-200 codes.
+    """
     shape = template(form)
     examples = translations(corpus, [(source, target)], seed=seed, instructions=(TRANSLATE[0],)).examples
     return examples[shots:], [_with_shots(shape, examples[:shots], example) for example in examples[shots:]]

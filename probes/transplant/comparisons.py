@@ -95,7 +95,7 @@ def _cell(blocks: tuple[list[int], list[int]], source: int, target: int) -> str:
 
 
 def tabulate(runs: Runs, clusters: np.ndarray | None, resamples: int, seed: int) -> pd.DataFrame:
-    """One row per run: `estimate, lower, upper, n, baseline`, the paired `difference` to the run it is compared with, and `cell`.
+    """One row for each of `runs`: `estimate, lower, upper, n, baseline`, the paired `difference`, and `cell`.
 
     The difference has a 95 % confidence interval (`resamples` resamples of the `clusters`, by `seed`) and a sign-flip `p`.
     """

@@ -54,7 +54,7 @@ class Condition(NamedTuple):
 
 
 def site_pair(sites: str | tuple[Place, Place]) -> tuple[Place, Place]:
-    """The source and the target site meant by a name of `SITE_PAIRS` or by a pair. Raises `ValueError` for anything else."""
+    """The source and the target site that `sites` means: a name of `SITE_PAIRS` or a pair. Raises `ValueError` for others."""
     if isinstance(sites, str):
         if sites not in SITE_PAIRS:
             raise ValueError(f"got site {sites!r}, expected one of {', '.join(SITE_PAIRS)}, or a pair of sites.")
@@ -66,7 +66,10 @@ def site_pair(sites: str | tuple[Place, Place]) -> tuple[Place, Place]:
 
 
 def left_out(task: ParallelTask, source_site: Place, target_site: Place, controls: Sequence[Control]) -> dict[str, str]:
-    """The controls that this task cannot have, each with the reason. Raises `ValueError` for an unknown control."""
+    """Those of `controls` that `task` cannot have, each with the reason. Raises `ValueError` for an unknown control.
+
+    `source_site` and `target_site` are the sites of the transplant: some controls need both to be the same.
+    """
     unknown = [control for control in controls if control not in CONTROLS]
     if unknown:
         raise ValueError(f"got control {unknown[0]!r}, expected some of {', '.join(CONTROLS)}.")
@@ -81,7 +84,10 @@ def left_out(task: ParallelTask, source_site: Place, target_site: Place, control
 
 
 def condition(setup: Setup, donors: Sequence[str], code: str, name: str) -> Condition:
-    """One grid of one pair: `transplant`, a control, or `source_run`, how well the language `code` answers without a transplant."""
+    """One grid of one pair: `transplant`, a control, or `source_run`, how well the language `code` answers without a transplant.
+
+    `setup` is shared by all conditions, `donors` are the languages carried from, and `name` says which condition.
+    """
     asked = asked_in(setup.task, code, name)
     if name == "source_run":
         return Condition(name, replace(setup, sources=(0,), targets=(0,)), [one.prompt for one in asked], asked)
@@ -96,12 +102,12 @@ def condition(setup: Setup, donors: Sequence[str], code: str, name: str) -> Cond
 
 
 def asked_in(task: ParallelTask, code: str, name: str) -> list[Question]:
-    """The question of each item in a condition: `permuted` lists its options in another order."""
+    """The question of each item of `task` in language `code`; the condition `name` "permuted" lists options in another order."""
     return questions(task, code, shift=1 if name == "permuted" else 0)
 
 
 def prompts_of(setup: Setup, donors: Sequence[str]) -> list[list[str]]:
-    """The prompts of each item in the donor languages."""
+    """The prompts of each item of the task of `setup` in the languages `donors`."""
     return [list(given) for given in zip(*(setup.task.prompts[donor] for donor in donors), strict=True)]
 
 
@@ -114,7 +120,7 @@ def derangement(n: int, seed: int) -> list[int]:
 
 
 def mean_activations(setup: Setup, prompts: Sequence[Sequence[str]], site: Place) -> Float[Tensor, "item source d_model"]:
-    """The activation of every block at the last token of a prompt, averaged over the prompts of each item."""
+    """The activation of each block at `site` and the last token, averaged over the `prompts` of each item (`setup`: the model)."""
     runs = [tokens_of(setup.model, prompt) for several in prompts for prompt in several]
     activations: dict[int, Tensor] = {}
     for group in batches([len(run) for run in runs], 4096):

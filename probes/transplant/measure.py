@@ -89,7 +89,10 @@ class TransplantStudy(Study[Batch, list[Grid]]):
         return list(dict.fromkeys(jobs))
 
     def scores(self, jobs: Sequence[Batch], folder: str | Path | None = None) -> list[Grid]:
-        """The grids of the items of some batches, one condition after another; in each, in the order of the items."""
+        """The grids of the items of some batches (`jobs`), one condition after another; in each, in the order of the items.
+
+        Grids that `folder` holds are read from it, and new ones are kept there. Default: nowhere.
+        """
         with self._bar(jobs) as bar:
             return self._scores(jobs, folder, bar)
 
@@ -317,7 +320,7 @@ def _values(setup: Setup, question: Question, values: Tensor) -> np.ndarray:
 
 
 def right(question: Question, text: str) -> bool:
-    """Whether a continuation answers the question, by the papers' string matches."""
+    """Whether the continuation `text` answers the `question`, by the papers' string matches."""
     if question.marks and question.gold is not None:
         return names_option(text, question.gold, question.marks, question.words)
     if question.options and question.gold is not None:

@@ -134,9 +134,9 @@ class TransplantGrid(Report):
         return pd.DataFrame(rows)
 
     def significance(self, pair: str | None = None, against: str = "untouched") -> np.ndarray:
-        """p of every cell of a `pair` (default: the first), `[source target]`, against `untouched` or the name of a control.
+        """p of every cell of a `pair` (default: the first), `[source target]`, against another condition.
 
-        Corrected over the grid by the max-statistic over sign flips.
+        `against` is "untouched" or the name of a control. Corrected over the grid by the max-statistic over sign flips.
         """
         other = self.untouched(pair)[:, None, None] if against == "untouched" else self.values(pair, against)
         return max_statistic(self.values(pair) - other, 2000, self.settings["seed"], self._clusters)

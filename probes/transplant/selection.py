@@ -82,7 +82,7 @@ def splits(n: int, clusters: Shaped[np.ndarray, " item"] | None, folds: int, pil
 def held_out(
     values: Float[np.ndarray, "item source target"], rule: Rule, parts: list[np.ndarray]
 ) -> tuple[Float[np.ndarray, " item"], Float[np.ndarray, " split"], Int[np.ndarray, "split two"]]:
-    """Choose a cell by `rule` outside each split of `parts`, and evaluate it on the held-out items of the split.
+    """Choose a cell of `values` by `rule` outside each split of `parts`, and evaluate it on the held-out items of the split.
 
     Returns the values of the held-out items `[item]` (NaN if never held out); the mean value of each chosen cell on the items it
     was chosen on `[split]`; and the source and target index of each cell `[split two]`.

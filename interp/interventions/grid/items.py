@@ -144,7 +144,7 @@ def transplant_items(
 def item_batches(
     model: TransformerBridge, prompts: Sequence[str | Sequence[int]], cells: int, max_tokens: int = 512
 ) -> list[list[int]]:
-    """The items that `transplant_items` measures together, given their target prompts and the number of `cells` of a grid.
+    """The items that `transplant_items` measures together in `model`, given their target `prompts` and the `cells` of a grid.
 
     A group has at most `max_tokens` tokens and 512 cells, or is one item.
     """
@@ -175,7 +175,7 @@ def recorded(
     transplant: Transplant,
     position: int = -1,
 ) -> Tensor:
-    """The donor activations, `[item source d]`. Prompts are run in one batch, tensors used as they are, lists of prompts averaged.
+    """The donor activations in `model`, `[item source d_model]`: prompts run in one batch, tensors as they are, lists averaged.
 
     `donors` and `sources` are those of `transplant_items`, `transplant` says which site to read, and `position` which token.
     """
