@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 _SECONDS = 2.0
 _GLANCE = 0.25
+_SHORT = 30.0
 _LAYER = 3e-3
 """Seconds that the hooks and calls of one block take in a forward pass, whatever is read: one token through the bundled model took
 2.7 to 3.1 ms a block, on one core of a busy machine."""
 _WIDEST = 2048
+_SLOW = 2e9
+"""FLOP/s that any machine reaches: what is short at this rate is short, and nothing is measured."""
 
 
 def measured(model: TransformerBridge, cost: Cost) -> tuple[float, float]:
@@ -33,6 +36,9 @@ def measured(model: TransformerBridge, cost: Cost) -> tuple[float, float]:
 
 def guessed(model: TransformerBridge, cost: Cost) -> float:
     """Seconds that a run takes, from half a second of matrix products in the dtype and width of the model, without its weights."""
+    layers = _LAYER * model.cfg.n_layers
+    if (seconds := cost.seconds(_SLOW, _SLOW, layers)) < _SHORT:
+        return seconds
     (rows, width), (together, _) = _typical(cost)
     device, dtype, d_model = choose_device(model.cfg.device), next(model.parameters()).dtype, model.cfg.d_model
     weight = torch.ones(d_model, 4 * d_model, dtype=dtype, device=device)
@@ -41,7 +47,7 @@ def guessed(model: TransformerBridge, cost: Cost) -> float:
         states = torch.ones(tokens, d_model, dtype=dtype, device=device)
         return 2 * tokens * weight.numel() / _each(lambda: states @ weight, device, _GLANCE)
 
-    return cost.seconds(speed(min(rows * width, _WIDEST)), speed(together), _LAYER * model.cfg.n_layers)
+    return cost.seconds(speed(min(rows * width, _WIDEST)), speed(together), layers)
 
 
 def _typical(cost: Cost) -> tuple[tuple[int, int], tuple[int, int]]:

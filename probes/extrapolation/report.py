@@ -67,7 +67,7 @@ class ExtrapolationReport(Report):
         rows = []
         for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
-            lower, upper = percentiles(mine, part["item"].nunique())
+            lower, upper = map(float, percentiles(mine, part["item"].nunique()))
             own |= {
                 "estimate": value,
                 "lower": float(lower),
@@ -78,7 +78,7 @@ class ExtrapolationReport(Report):
             for column, other in (("gain", UNTUNED), ("over_english", ENGLISH)):
                 key = (other, language, layer)
                 apart = mine - drawn[key] if key in drawn and other != arm else np.full(1, np.nan)
-                less, more = percentiles(apart, part["item"].nunique())
+                less, more = map(float, percentiles(apart, part["item"].nunique()))
                 own |= {
                     column: value - values.get(key, np.nan) if other != arm else np.nan,
                     f"{column}_lower": float(less),

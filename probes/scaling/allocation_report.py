@@ -72,8 +72,8 @@ class AllocationReport(Report):
         arms, rows = list(groups["arm"].unique()), []
         base, units = arms.index("uniform"), self.table["document" if "document" in self.table else "item"].nunique()
         for (k, arm), (j, name) in ((a, b) for a in enumerate(arms) for b in enumerate([*languages, _ALL[how["objective"]]])):
-            lower, upper = percentiles(draws[:, k, j], units)
-            less, more = percentiles(draws[:, k, j] - draws[:, base, j], units)
+            lower, upper = map(float, percentiles(draws[:, k, j], units))
+            less, more = map(float, percentiles(draws[:, k, j] - draws[:, base, j], units))
             rows.append({"arm": arm, "language": name, "estimate": estimates[k, j], "lower": lower, "upper": upper,
                          "n": self.table["item"].nunique(), "baseline": estimates[base, j], "difference": estimates[k, j]
                          - estimates[base, j], "difference_lower": less, "difference_upper": more})  # fmt: skip

@@ -185,13 +185,13 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
     return np.asarray(lower), np.asarray(upper)
 
 
-def bracketed(lower: float, upper: float, form: str = ".3f") -> str:
+def bracketed(lower: float | np.ndarray, upper: float | np.ndarray, form: str = ".3f") -> str:
     """The interval from `lower` to `upper` as it stands in a sentence; "[–]" where it was left blank. `form` formats its numbers.
 
     >>> bracketed(0.25, 0.5, ".2f"), bracketed(np.nan, np.nan)
     ('[0.25, 0.50]', '[–]')
     """
-    return "[–]" if np.isnan(lower) or np.isnan(upper) else f"[{lower:{form}}, {upper:{form}}]"
+    return "[–]" if np.isnan(lower) or np.isnan(upper) else f"[{float(lower):{form}}, {float(upper):{form}}]"
 
 
 def sign_flip(

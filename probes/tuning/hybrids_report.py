@@ -61,8 +61,8 @@ class HybridReport(Report):
         for (line, place), part in cells:
             gain = (part["base"] - part["loss"]).to_numpy()
             resampled = mean(gain, weights)
-            lower, upper = percentiles(resampled, units)
-            low, high = percentiles(resampled / total_resampled, units) if significant else (np.nan, np.nan)
+            lower, upper = map(float, percentiles(resampled, units))
+            low, high = map(float, percentiles(resampled / total_resampled, units)) if significant else (np.nan, np.nan)
             rows.append({"line": line, "place": place, "estimate": gain.mean(), "lower": lower, "upper": upper, "n": len(part),
                          "baseline": 0.0, "share": gain.mean() / total_gain.mean() if significant else np.nan, "share_lower": low,
                          "share_upper": high})  # fmt: skip

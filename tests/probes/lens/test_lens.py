@@ -371,7 +371,7 @@ def test_the_command_reads_words_and_prompts(tmp_path):
     asked = parse(LensSettings, [*common, "--languages", "ru", "--source", "de", "--shots", "1"]).resolved()
     assert run(asked).targets == ("rus_Cyrl",)
     assert (
-        "positions of one prompt" in run(parse(LensSettings, [*common, "--task", "prompt", "--prompt", "猫 Кошка спит"])).verdict()
+        "Positions of one prompt" in run(parse(LensSettings, [*common, "--task", "prompt", "--prompt", "猫 Кошка спит"])).verdict()
     )
     tuned = [*common, "--languages", "de", "--lens", str(tmp_path / "lens.safetensors"), "--lens-steps", "1", "--shots", "1"]
     with pytest.raises(ValueError, match="no tuned lens"):

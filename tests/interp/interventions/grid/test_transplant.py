@@ -22,7 +22,7 @@ from interp.interventions.grid.wave import wave
 from interp.interventions.transplant import record_donor, transplant_grid, transplanted
 from interp.models.sites import hook_name
 from probes.transplant.matching import names_option
-from tests.support.tiny import FAMILIES, LAYERS, tiny
+from tests.support.tiny import FAMILIES, LAYERS, tiny, tiny_hf, tiny_tokenizer
 
 SOURCE, TARGET = "Le chat dort sur la pierre.", "The dog looks at the warm river"
 PACKING = [family for family in FAMILIES if family != "bloom"]
@@ -279,7 +279,7 @@ def test_a_grid_of_many_cells_is_measured_alone():
 
 def test_the_memory_of_the_cells_is_stated_once(caplog):
     caplog.set_level(logging.INFO)
-    model = tiny("llama")
+    model = interp.load(tiny_hf("llama"), tokenizer=tiny_tokenizer("llama"))
     for _ in range(2):
         transplant_items(model, [SOURCE], [TARGET], "generate", max_new_tokens=2, progress=False)
     said = [record.getMessage() for record in caplog.records if "transplant memory" in record.getMessage()]
