@@ -74,5 +74,5 @@ def test_a_factor_known_of_few_languages_is_left_out_and_told():
     report = measure_factors(scores, factors, SIGNATURE, metric="chrf", resamples=100)
     assert report.factors == ("similarity",)
     assert "share is known for fewer than 6 languages" in report.notes[0]
-    with pytest.raises(ValueError, match="share of 4 of 12 languages"):
+    with pytest.raises(ValueError, match="share for 4 of 12 languages"):
         measure_factors(scores, {"share": factors["share"]}, SIGNATURE, metric="chrf")
