@@ -200,6 +200,8 @@ def start_token(model: TransformerBridge, token: str | None) -> int | None:
             )
         return int(known[0])
     ids = tokenizer(token, add_special_tokens=False)["input_ids"]
+    if len(ids) != 1 and token in (vocabulary := tokenizer.get_vocab()):  # as signatures spell it: "\u0120the" for " the"
+        return int(vocabulary[token])
     if len(ids) != 1:
         raise ValueError(
             f"got start {token!r}, which is {len(ids)} tokens, expected a single token such as {tokenizer.eos_token!r}."

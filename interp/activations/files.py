@@ -66,13 +66,14 @@ class StoredStates:
                 return []
             return list(file.get_tensor(_TOKENS).split(file.get_tensor(_LENGTHS).tolist()))
 
-    def read_sinks(self) -> list[tuple[int, ...]]:
-        """The positions of the attention sinks left out of each sentence; none where they were not written."""
+    def read_sinks(self, sentences: int) -> list[tuple[int, ...]]:
+        """The positions of the attention sinks left out of each of so many `sentences`; none where they were not written."""
         with self._opened() as file:
-            if _SINKS not in file.keys():  # noqa: SIM118
-                return []
-            marks = file.get_tensor(_SINKS).split(file.get_tensor(_LENGTHS).tolist())
-            return [tuple(mark.nonzero()[:, 0].tolist()) for mark in marks]
+            pairs = file.get_tensor(_SINKS).tolist() if _SINKS in file.keys() else []  # noqa: SIM118
+            left_out: list[list[int]] = [[] for _ in range(sentences)]
+            for sentence, position in pairs:
+                left_out[sentence].append(position)
+            return [tuple(positions) for positions in left_out]
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -102,11 +103,9 @@ def write_states(
     """Write the `states`, token ids (`tokens`) and attention `sinks` of one language to `path` atomically. Returns the checksum."""
     tensors = {_TENSOR: states.contiguous()}
     if tokens:
-        marks = [torch.zeros(len(ids), dtype=torch.bool) for ids in tokens]
-        for mark, positions in zip(marks, sinks or [()] * len(tokens), strict=True):
-            mark[[position for position in positions if position < len(mark)]] = True
         tensors |= {_TOKENS: torch.cat(list(tokens)), _LENGTHS: torch.tensor([len(ids) for ids in tokens])}
-        tensors[_SINKS] = torch.cat(marks)
+    pairs = [(sentence, position) for sentence, positions in enumerate(sinks) for position in positions]
+    tensors[_SINKS] = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
     with whole(path) as temporary:
         save_file(tensors, temporary)
         return checksum(temporary)

@@ -46,7 +46,7 @@ class Template:
 
     def around(self, language: Language) -> tuple[str, str]:
         """What stands before and after the sentence in one `language`."""
-        mark = "\N{LEFT CEILING}sentence\N{RIGHT CEILING}"
+        mark = "\N{LEFT CEILING}Sentence\N{RIGHT CEILING}"  # in both cases: a chat template that changes one is refused
         filled = self.text.format(sentence=mark, language=language.name, autonym=language.autonym)
         before, _, after = (filled if self.chat is None else in_chat(self.chat, filled)).partition(mark)
         return before, after

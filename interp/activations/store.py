@@ -125,11 +125,15 @@ class Activations:
         return stored
 
     def left_out(self, spelling: str) -> list[tuple[int, ...]]:
-        """The attention sinks left out of each sentence of a language (`spelling`), positions in `tokens`; mostly none or (0,)."""
+        """The attention sinks left out of each sentence of a language (`spelling`), positions in `tokens`; mostly none or (0,).
+
+        With pooling "end" they may stand behind the tokens of the sentence, in the template.
+        """
         code = language(spelling).code
         states = self.states.get(code)
-        stored = states.read_sinks() if isinstance(states, StoredStates) else self.sinks.get(code, ())
-        return list(stored) or [()] * len(self.ids)
+        if isinstance(states, StoredStates):
+            return states.read_sinks(len(self.ids))
+        return list(self.sinks.get(code, ())) or [()] * len(self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -58,8 +58,14 @@ def read_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], offsets
     if not tokenizer.is_fast:
         before, behind = _around(tokenizer)
         own = tokenizer(list(texts), add_special_tokens=False, **how)["input_ids"]
-        return [Tokens([*before, *ids, *behind], len(before), len(before) + len(ids)) for ids in own]
-    front = _front_text(tokenizer)
+        return [
+            Tokens(ids, 0, len(ids))
+            if before and ids[: len(before)] == before
+            else Tokens([*before, *ids, *behind], len(before), len(before) + len(ids))
+            for ids in own
+        ]
+    count = tokens_in_front(tokenizer)
+    front = "".join(map(str, tokenizer.convert_ids_to_tokens(tokenizer(_PROBES[0], verbose=False)["input_ids"][:count])))
     begun = [front != "" and text.startswith(front) for text in texts]
     if all(begun):
         encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=offsets, **how)
@@ -102,14 +108,6 @@ def end_tokens(model: TransformerBridge) -> tuple[int, ...]:
     ends = getattr(getattr(model.original_model, "generation_config", None), "eos_token_id", None)
     ends = model.tokenizer.eos_token_id if ends is None else ends
     return tuple(sorted({int(ends)} if isinstance(ends, int) else {int(end) for end in ends or ()}))
-
-
-def _front_text(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The special tokens that a fast tokenizer puts before a text, as text; empty where it puts none."""
-    ids = tokenizer(_PROBES[0], verbose=False)["input_ids"]
-    mask = tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
-    count = next((index for index, special in enumerate(mask) if not special), 0)
-    return "".join(str(token) for token in tokenizer.convert_ids_to_tokens(ids[:count]))
 
 
 def _own(tokenizer: PreTrainedTokenizerBase, added: Sequence[int]) -> tuple[int, int]:

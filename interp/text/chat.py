@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jinja2 import TemplateError
+
 from interp.text.corpus import ParallelTask
 
 if TYPE_CHECKING:
@@ -27,11 +29,17 @@ def in_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     Raises
     ------
     ValueError
-        The tokenizer has no chat template, or the template does not write the message.
+        The tokenizer has no chat template, or the template fails or does not write the message as it is.
     """
     if not tokenizer.chat_template:
         raise ValueError("got a tokenizer without a chat template, expected that of a chat model. Leave chat out.")
-    written = str(tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True))
+    message = [{"role": "user", "content": text}]
+    try:
+        written = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+    except (TemplateError, ValueError, TypeError) as error:  # what a template raises, or several templates and none by default
+        raise ValueError(
+            f"the chat template of this tokenizer refuses a single message of a user ({error}). Leave chat out."
+        ) from error
     if text.strip() not in written:
         raise ValueError(f"the chat template of this tokenizer does not write the message {text[:40]!r} as it is. Leave chat out.")
     return written
@@ -52,5 +60,8 @@ def chat_task(tokenizer: PreTrainedTokenizerBase, task: ParallelTask) -> Paralle
 
 
 def chat_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The first digits of a hash of the chat template of `tokenizer`, for signatures."""
-    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()[:8]
+    """The first digits of a hash of what the chat template of `tokenizer` writes around a message, for signatures.
+
+    It also changes where the template writes the date of today, as that of Llama 3.1 does: the model then reads another text.
+    """
+    return hashlib.sha256(in_chat(tokenizer, "message").encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""One sentence in each of fifteen scripts: the first of the Universal Declaration of Human Rights."""
+"""One sentence in fifteen languages and fourteen scripts: the first of the Universal Declaration of Human Rights."""
 
 from __future__ import annotations
 

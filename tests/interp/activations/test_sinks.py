@@ -13,6 +13,7 @@ import interp
 from interp.activations.sinks import SINK, describe_sinks, sink_detector
 from interp.lens.train import _rows
 from interp.models.batches import encode, pad
+from interp.models.checks.receipts import collected
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
 from tests.support.tiny import tiny, tiny_hf, tiny_tokenizer
@@ -101,6 +102,21 @@ def test_a_folder_remembers_what_was_left_out(tmp_path: Path) -> None:
         interp.capture(model(), CORPUS, folder=tmp_path, sinks="keep", progress=False)
 
 
+def test_a_sink_at_the_end_of_a_prompt_is_remembered_and_checked_against_the_file(tmp_path: Path) -> None:
+    how = {"pooling": "end", "template": "{sentence} and,", "progress": False}
+    with collected() as receipts:
+        kept = interp.capture(model(), CORPUS, folder=tmp_path, **how)
+    assert [receipt.n > 0 for receipt in receipts] == [True]
+    here = interp.capture(model(), CORPUS, **how)
+    for code, texts in TEXTS.items():
+        assert kept.left_out(code) == here.left_out(code)
+        for item, text in enumerate(texts):
+            ids, held = states(f"{text} and,")
+            assert ids[-1] == SECOND
+            assert kept.left_out(code)[item][-1] == len(ids) - 1
+            torch.testing.assert_close(kept[code][1:, item], held[:, -2], atol=1e-4, rtol=1e-4)
+
+
 NAMES = ParallelCorpus("names", {"eng_Latn": ("The", "The cat"), "deu_Latn": ("der Hund", "Die Katze")})
 
 
@@ -123,6 +139,9 @@ def test_a_text_that_is_its_sink_is_refused_with_the_remedy() -> None:
         interp.capture(model(), NAMES, start="", progress=False)
     acts = interp.capture(model(), NAMES, start="<pad>", progress=False)
     assert "start:<pad>" in str(acts.signature)
+    word = model().tokenizer.convert_ids_to_tokens(encode(model(), [" the"])[0])
+    signatures = {str(interp.capture(model(), NAMES, start=start, progress=False).signature) for start in (" the", *word)}
+    assert len(signatures) == 1, "a start token is also known by the name that a signature gives it"
     with pytest.raises(ValueError, match="which is 4 tokens, expected a single token"):
         interp.capture(model(), NAMES, start="The cat the", progress=False)
     with pytest.raises(ValueError, match="this tokenizer puts a special token before every text itself"):

@@ -6,11 +6,13 @@ import copy
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizer, PreTrainedTokenizerFast
 
 import interp
 from interp.models.load import TransformerBridge
 from interp.models.tokens import prompt_ids, read_texts
-from interp.text.chat import chat_task, in_chat
+from interp.text.chat import chat_digest, chat_task, in_chat
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from tests.support.tiny import tiny_hf, tiny_tokenizer
 
@@ -52,6 +54,47 @@ def test_a_prompt_that_begins_with_the_bos_gets_no_second_one() -> None:
     assert (tokens.start, tokens.stop) == (0, len(bare))
 
 
+def test_a_slow_tokenizer_and_one_that_does_not_know_the_letter_a_add_no_second_bos_either() -> None:
+    for tokenizer in (Slow(), cjk_tokenizer()):
+        written, bare = prompt_ids(tokenizer, ["<s>\N{CJK UNIFIED IDEOGRAPH-732B}", "\N{CJK UNIFIED IDEOGRAPH-732B}"])
+        assert written == bare == [0, 3]
+
+
+class Slow(PreTrainedTokenizer):
+    """One token per character or special token, and a BOS in front."""
+
+    def __init__(self) -> None:
+        self.pieces = ["<s>", "</s>", "<unk>", "\N{CJK UNIFIED IDEOGRAPH-732B}"]
+        super().__init__(bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.pieces)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {piece: index for index, piece in enumerate(self.pieces)}
+
+    def _tokenize(self, text: str, **_: object) -> list[str]:
+        return list(text)
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return self.get_vocab().get(token, 2)
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return self.pieces[index]
+
+    def build_inputs_with_special_tokens(self, ids: list[int], pair: list[int] | None = None) -> list[int]:
+        return [0, *ids, 1]
+
+
+def cjk_tokenizer() -> PreTrainedTokenizerFast:
+    """A fast tokenizer of one character, with a BOS in front and an end behind; all else is unknown."""
+    tokenizer = Tokenizer(models.WordLevel(Slow().get_vocab(), unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
 def test_a_task_in_chat_ends_where_the_assistant_answers() -> None:
     chatty = model("llama")
     task = ParallelTask("capitals", {"eng_Latn": ("The capital of Peru is",)}, {"eng_Latn": (("Lima",),)})
@@ -62,6 +105,14 @@ def test_a_task_in_chat_ends_where_the_assistant_answers() -> None:
     assert "chat" in asked.name
 
 
+def test_a_template_that_writes_the_day_gives_another_digest_on_another_day() -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer("llama"))
+    tokenizer.chat_template = "{{ strftime_now('%H%M%S%f') }}{{ messages[0]['content'] }}"
+    assert chat_digest(tokenizer) != chat_digest(tokenizer)
+    tokenizer.chat_template = CHAT
+    assert chat_digest(tokenizer) == chat_digest(tokenizer)
+
+
 def test_a_tokenizer_without_a_template_or_one_that_loses_the_message_is_refused() -> None:
     with pytest.raises(ValueError, match="tokenizer without a chat template, expected that of a chat model"):
         in_chat(tiny_tokenizer("llama"), "a cat")
@@ -69,5 +120,12 @@ def test_a_tokenizer_without_a_template_or_one_that_loses_the_message_is_refused
     tokenizer.chat_template = "hello"
     with pytest.raises(ValueError, match="does not write the message 'a cat'"):
         in_chat(tokenizer, "a cat")
+    for template in ("{{ raise_exception('no user') }}", "{{ unknown() }}", {"tools": "a", "documents": "b"}):
+        tokenizer.chat_template = template
+        with pytest.raises(ValueError, match="refuses a single message of a user"):
+            in_chat(tokenizer, "a cat")
+    tokenizer.chat_template = "{{ messages[0]['content'] | lower }}"
+    with pytest.raises(ValueError, match="does not write the message"):
+        interp.capture(interp.load(tiny_hf("llama"), tokenizer=tokenizer), CORPUS, chat=True, progress=False)
     with pytest.raises(ValueError, match="include_bos and a template"):
         interp.capture(model("llama"), CORPUS, chat=True, include_bos=True)
