@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from tqdm.auto import tqdm
 
 
@@ -23,3 +25,14 @@ class Progress(tqdm):  # type: ignore[type-arg]
         if not self.disable:
             self.initial += n
         self.update(n)
+
+
+def shown(bar: Progress | None, *, total: int, desc: str, unit: str, disable: bool = False) -> AbstractContextManager[Progress]:
+    """The `bar` of a larger battery, which its owner closes, or without one a bar of its own, closed behind the `with` block.
+
+    `total`, `desc`, `unit` and `disable` are those of a bar of its own.
+
+    >>> with shown(None, total=4, desc="lens", unit="prompt", disable=True) as bar:
+    ...     bar.found(1)
+    """
+    return Progress(total=total, desc=desc, unit=unit, disable=disable) if bar is None else nullcontext(bar)

@@ -26,7 +26,7 @@ from interp.models.batches import Batch, batches, context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import prompt_ids
-from interp.progress import Progress
+from interp.progress import Progress, shown
 
 Lens = Callable[[Float[Tensor, "row d_model"], str], Float[Tensor, "row d_model"]]
 """Translates states of the named layer (`embed`, `0` ..) before they are read; None is the logit lens."""
@@ -133,7 +133,7 @@ def read_prompts(
     max_tokens
         Number of tokens in a batch, with padding. Lower it if memory runs out.
     bar
-        The bar of a larger battery, which is moved on by one a prompt. Default: a bar of these prompts alone.
+        The bar of a larger battery, which is moved on by one per prompt. Default: a bar of these prompts alone.
 
     Raises
     ------
@@ -144,13 +144,13 @@ def read_prompts(
         raise ValueError(f"got {len(sets)} rows of token sets for {len(prompts)} prompts, expected one row for each prompt.")
     sequences = _sequences(model, prompts)
     gram, parts, order = _gram(model), [], []
-    bar = bar if bar is not None else Progress(total=len(sequences), desc="lens", unit="prompt")
-    for group in batches([len(sequence) for sequence in sequences], max_tokens):
-        hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
-        _check(model, hidden, [f"prompt {index}" for index in group])
-        parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
-        order += group
-        bar.update(len(group))
+    with shown(bar, total=len(sequences), desc="lens", unit="prompt") as bar:
+        for group in batches([len(sequence) for sequence in sequences], max_tokens):
+            hidden = stream(model, pad(model, [sequences[index] for index in group]))[:, :, 0]
+            _check(model, hidden, [f"prompt {index}" for index in group])
+            parts.append(_read(model, hidden, sets[group], classes, ranked, lens, top, gram))
+            order += group
+            bar.update(len(group))
     return _join(parts, torch.tensor(order).argsort())
 
 

@@ -59,7 +59,16 @@ def _existing(name: str | torch.device) -> torch.device:
 
 def free_on(gpu: int) -> int:
     """Bytes free on the GPU with index `gpu`."""
-    return torch.cuda.mem_get_info(gpu)[0]
+    return free_memory(torch.device("cuda", gpu))
+
+
+def free_memory(device: str | torch.device | None) -> int:
+    """Number of free bytes on a `device`: of a GPU its own, else those of the machine."""
+    if torch.device(device or "cpu").type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return psutil.virtual_memory().available
 
 
 def copy_modules(original: nn.Module, dtype: torch.dtype | None = None) -> Any:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from interp.interventions.edits import tokens_of
-from interp.interventions.grid.grid import free_memory
 from interp.models.batches import context_limit, pad
 from interp.models.bridge import bridge_unchecked
 from interp.models.checks.verification import CannotAskError, share_of_largest
+from interp.models.devices import free_memory
 from interp.models.hooks import Hooks
 from interp.models.sites import layer_names, row_hook
 from interp.text.sentences import SENTENCES

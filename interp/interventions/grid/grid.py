@@ -1,4 +1,4 @@
-"""The transplant grid of an item: the choice of the method, the number of cells at a time, and near ties.
+"""The transplant grid of an item: the choice of the method, and near ties.
 
 The untouched run is a cell of its own (`block` -1), so it is computed in the same way as all others.
 """
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from interp.interventions.edits import Place, Transplant, kind, record
 from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
+from interp.interventions.grid.memory import fitting_cells, tell_memory
 from interp.interventions.grid.naive import naive, naive_generate
-from interp.interventions.grid.packed import lanes_for, packed, packed_generate
+from interp.interventions.grid.packed import packed, packed_generate
 from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
@@ -33,9 +34,6 @@ _log = logging.getLogger(__name__)
 Method = Literal["auto", "naive", "batched", "packed", "wave"]
 FAST: tuple[Method, ...] = ("wave", "packed", "batched")
 """Methods that are used only if they agree with `naive` on this model, the fastest first."""
-
-_WIDEST = 512
-"""Number of cells in one wave at most: attention among them costs their number squared."""
 
 _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
 _LOCAL = "local"
@@ -207,7 +205,6 @@ def shortest_window(model: TransformerBridge) -> int | None:
 
 _PROBED: weakref.WeakKeyDictionary[TransformerBridge, dict[tuple[Method, str], str]] = weakref.WeakKeyDictionary()
 _TOLD: weakref.WeakKeyDictionary[TransformerBridge, str] = weakref.WeakKeyDictionary()
-_MOST: weakref.WeakKeyDictionary[TransformerBridge, int] = weakref.WeakKeyDictionary()
 
 
 def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
@@ -253,8 +250,8 @@ def _run(
     model: TransformerBridge, items: Sequence[Item], cells: Cells, method: Method, max_cells: int | None
 ) -> tuple[list[Tensor], list[Tensor]]:
     prompts, asks = [item.prompt for item in items], [item.ask for item in items]
-    size = max_cells or _fitting(model, prompts, asks, len(cells), method)
-    _tell_memory(model, prompts, asks, len(cells), size, method)
+    size = max_cells or fitting_cells(model, prompts, asks, len(cells), method)
+    tell_memory(model, prompts, asks, len(cells), size, method)
     batch = pad(model, prompts)
     one_pass = method == "wave" and size >= len(cells)
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
@@ -299,65 +296,3 @@ def _generate(
     if method == "naive":
         return naive_generate(model, prompts, cells, steps, stops)
     return packed_generate(model, prefix, cells, steps, stops, batched=method == "batched")
-
-
-def _fitting(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, method: Method) -> int:
-    """The number of cells at a time that fit into a quarter of the free memory, by an upper estimate."""
-    if method == "naive":
-        return cells
-    free = free_memory(model.cfg.device) / 4
-    count = min(cells, _WIDEST) if method == "wave" else cells
-    while count > 1 and _memory(model, prompts, asks, count, method).total > free:
-        count = -(-count // 2)
-    return count
-
-
-class _Memory(NamedTuple):
-    """An upper estimate in bytes: the keys and values of prompts and cells, and their logits, scores and copies."""
-
-    caches: int
-    states: int
-
-    @property
-    def total(self) -> int:
-        return self.caches + self.states
-
-
-def _memory(model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], count: int, method: Method) -> _Memory:
-    """What `count` cells of each prompt need at a time."""
-    config, length = model.cfg, max(map(len, prompts))
-    steps = asks[0].steps if asks[0].score == "generate" else 1
-    nodes = 1 + sum(len(tail) - 1 for ask in asks[:1] for tail in ask.tails)
-    heads, layers = config.n_heads, config.n_layers
-    keys = 2 * 4 * layers * (getattr(config, "n_key_value_heads", None) or heads) * config.d_head
-    lanes = {"batched": count, "wave": 1}.get(method) or lanes_for(count, steps if steps > 1 else 2 * nodes**2, length)
-    sees = length + -(-count // lanes) * nodes * steps
-    states = 12 * config.d_vocab + 16 * heads * sees + 64 * config.d_model
-    return _Memory(len(prompts) * (count * nodes * steps + lanes * length) * keys, len(prompts) * count * nodes * states)
-
-
-def _tell_memory(
-    model: TransformerBridge, prompts: Sequence[Sequence[int]], asks: Sequence[Ask], cells: int, size: int, method: Method
-) -> None:
-    """Log how many cells are run at a time and the memory they are thought to need, where it is the most of this model so far."""
-    if method == "naive":
-        return
-    size = min(size, cells)
-    need = _memory(model, prompts, asks, size, method)
-    if need.total > 1.1 * _MOST.get(model, 0):
-        _MOST[model] = need.total
-        _log.info(
-            "transplant memory: %d of %d cells at a time, prompts of up to %d tokens: at most %.2f GiB of caches and %.2f GiB of "
-            "logits and states, of %.1f GiB free.",
-            size, cells, max(map(len, prompts)), need.caches / 2**30, need.states / 2**30,
-            free_memory(model.cfg.device) / 2**30,
-        )  # fmt: skip
-
-
-def free_memory(device: Any) -> int:
-    """Number of free bytes on a `device`."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(torch.device(device))[0]
-    import psutil
-
-    return psutil.virtual_memory().available

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches
 from interp.models.computation import computed_by, model_facts
-from interp.progress import Progress
+from interp.progress import Progress, shown
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -75,7 +74,7 @@ def transplant_items(
         Some of the groups of `item_batches`, for several processes that fill one folder. Only their items are measured and
         returned. Default: all.
     progress
-        Show a progress bar; or the bar of a larger battery, which is moved on by one an item.
+        Show a progress bar; or the bar of a larger battery, which is moved on by one per item.
 
     Returns
     -------
@@ -113,7 +112,8 @@ def transplant_items(
     wanted = [i for group in groups for i in group]
     facts = {i: {**same, "donor": _facts(donors[i]), "prompt": ids[i], "question": asdict(asks[i])} for i in wanted if cache}
     grids: dict[int, Grid] = {i: _grid(kept) for i in facts if cache and (kept := cache.find(facts[i]))}
-    with _bar(progress, len(wanted)) as bar:
+    larger = progress if isinstance(progress, Progress) else None
+    with shown(larger, total=len(wanted), desc="transplant", unit="item", disable=progress is False) as bar:
         bar.found(len(grids))
         for group in groups:
             if left := [i for i in group if i not in grids]:
@@ -150,13 +150,6 @@ def item_batches(
     """
     groups, size = batches([len(tokens_of(model, prompt)) for prompt in prompts], max_tokens), max(1, _TOGETHER // max(1, cells))
     return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
-
-
-def _bar(progress: bool | Progress, items: int) -> AbstractContextManager[Progress]:
-    """The bar that is given, which its owner closes, or one of these items alone."""
-    if isinstance(progress, Progress):
-        return nullcontext(progress)
-    return Progress(total=items, desc="transplant", unit="item", disable=not progress)
 
 
 def _alike(asks: list[Ask]) -> list[Ask]:

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedConfig
 from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
-from interp.models.devices import choose_device, free_on
+from interp.models.devices import choose_device, free_memory, free_on
 
 _log = logging.getLogger(__name__)
 _QUANTISED = {"bitnet": 0.3, "mxfp4": 0.6, "gptq": 0.6, "awq": 0.6, "bitsandbytes": 1.1, "fp8": 1.1, "fbgemm_fp8": 1.1}
@@ -56,9 +56,7 @@ def _on_one(config: PreTrainedConfig, device: str | torch.device | None) -> dict
 
 
 def _beside_disk(size: int) -> dict[str, object]:
-    import psutil
-
-    free = psutil.virtual_memory().available
+    free = free_memory("cpu")
     if size < 0.9 * free:
         return {}
     _log.warning("%.1f GB of weights, %.1f GB of memory free: every forward reads the rest from disk", size / 1e9, free / 1e9)

@@ -47,9 +47,10 @@ def locate(name: str | Path, revision: str | None) -> str:
     folder = BUNDLED if str(name) == "bundled" else Path(name).expanduser()
     if not folder.is_dir():
         looks_local = isinstance(name, Path) or str(name).startswith((".", "/", "~")) or str(name).count("/") > 1
+        looks_local = looks_local or str(name).endswith(".gguf")
         if looks_local or folder.is_file():
             raise ValueError(
-                f"model {str(name)!r} is not a folder, expected a Hugging Face folder, or a Hub name like 'org/model'."
+                f"model {str(name)!r} is not a folder, expected a Hugging Face folder, a GGUF file, or a Hub name like 'org/model'."
             )
         return str(name)
     _check_folder(folder)
@@ -110,7 +111,9 @@ def _count_tensors(shard: Path) -> int:
     """How many tensors a file of weights holds. Raises `ValueError` where it is none."""
     if not shard.is_file():
         pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in shard.parent.glob(pattern))
-        todo = "Save its weights as safetensors."
+        todo, gguf = "Save its weights as safetensors.", sorted(path.name for path in shard.parent.glob("*.gguf"))
+        if gguf:
+            todo = f"It has {gguf[0]}: give the path of that file."
         if pickled:
             todo = f"It has {pickled[0]}, but a pickle can run code: load it with transformers and save it with `save_pretrained`."
         raise ValueError(f"model {str(shard.parent)!r} has no {shard.name}. {todo}")

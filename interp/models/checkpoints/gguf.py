@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
@@ -12,8 +13,10 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedT
 from transformers.models.auto.auto_factory import _BaseAutoModelClass
 
 from interp.models.checkpoints.configurations import check_names, check_settings, stored_architecture
+from interp.models.checkpoints.parts import padding_with_end, read_tokenizer
 from interp.models.checkpoints.unreachable import brief
 
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +46,7 @@ def read_gguf(
     path
         The file.
     tokenizer
-        The tokenizer of the model. Default: the one in the file.
+        The tokenizer of the model. Default: the one beside the file (tokenizer.json or tokenizer_config.json), else the one in it.
     dtype
         Dtype of the dequantised weights. Default: float32.
 
@@ -63,7 +66,8 @@ def read_gguf(
         check_names(config, str(path))
         kind: type[_BaseAutoModelClass] = get_hf_model_class_for_architecture(stored_architecture(config, str(path)))
         if tokenizer is None:
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, **where)
+            beside = any((path.parent / name).is_file() for name in _TOKENIZER)
+            tokenizer = read_tokenizer(str(path.parent), None) if beside else _own_tokenizer(path, where)
         hf, report = kind.from_pretrained(
             path.parent, **where, dtype=dtype or torch.float32, attn_implementation="eager", output_loading_info=True
         )
@@ -76,11 +80,16 @@ def read_gguf(
             delattr(hf.config, name)
     if missing := sorted(report["missing_keys"]):
         raise ValueError(f"model {str(path)!r} lacks the weights {missing[0]} ({len(missing)} in all). Download it again.")
-    if tokenizer.pad_token is None and tokenizer.eos_token is not None:
-        tokenizer.pad_token = tokenizer.eos_token
     _log.warning(
         "model %s: GGUF weights are dequantised to %s; results differ from those of the model they were quantised from",
         path.name,
         str(hf.dtype).removeprefix("torch."),
     )
     return hf, tokenizer
+
+
+def _own_tokenizer(path: Path, where: dict[str, Any]) -> PreTrainedTokenizerBase:
+    try:
+        return padding_with_end(AutoTokenizer.from_pretrained(path.parent, **where))
+    except Exception as error:
+        raise ValueError(f"put tokenizer.json beside it, or give tokenizer=: its own is not readable, {brief(error)}") from error

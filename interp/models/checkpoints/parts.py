@@ -68,6 +68,11 @@ def read_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
         ) from error
     if not tokenizer.get_vocab():
         raise ValueError(f"model {name!r} has an empty tokenizer. Add tokenizer.json to the weights, or give tokenizer=.")
+    return read_shortened(padding_with_end(tokenizer), name, revision)
+
+
+def padding_with_end(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """`tokenizer` itself, which from now on pads with its end-of-text token if it has no padding token."""
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
-    return read_shortened(tokenizer, name, revision)
+    return tokenizer

@@ -43,17 +43,8 @@ def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: in
     ----------
     path
         The file.
-    name
-        Name of the corpus.
-    languages
-        Languages in any spelling. Default: all columns, each of which must then be a language, an id, a document or a known label.
-    limit
-        Read at most so many items.
-
-    Raises
-    ------
-    ValueError
-        A column or row is malformed, or a language is missing.
+    name, languages, limit
+        As for `corpus_of_rows`, which also says what is raised.
     """
     halves = language_pair(path.stem) if path.suffix == ".tsv" else None
     if halves:

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 import interp
 from interp.activations.sinks import SINK, describe_sinks, sink_detector
 from interp.lens.train import _rows
-from interp.models.batches import encode, pad
+from interp.models.batches import encode
 from interp.models.checks.receipts import collected
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
@@ -154,8 +154,6 @@ def test_the_threshold_is_a_multiple_of_the_median_of_ordinary_tokens() -> None:
     assert not sink_detector(tiny("gpt2")).first
     norms = detector.medians[:, None] * torch.tensor([1.0, SINK - 0.1, SINK + 0.1])
     assert detector.sinks(norms).tolist() == [False, False, True]
-    batch = pad(model(), [encode(model(), ["The cat"])[0]])
-    assert batch.ids.shape[1] > 1
 
 
 def test_the_notes_say_how_many_texts_lost_a_token_and_what_was_put_before_them() -> None:

@@ -63,6 +63,20 @@ def test_a_gguf_file_gives_the_logits_of_its_weights_and_says_that_it_is_dequant
         torch.testing.assert_close(model(ids), tiny_hf("qwen2")(ids).logits, atol=1e-4, rtol=0)
 
 
+def test_the_tokenizer_beside_the_file_is_taken_and_a_file_without_one_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "tiny.gguf")
+    with pytest.raises(ValueError, match=r"put tokenizer.json beside it, or give tokenizer=: its own is not readable"):
+        interp.load(path)
+    tiny_tokenizer("qwen2").save_pretrained(tmp_path)
+    for given in (path, tmp_path):
+        assert interp.load(given).tokenizer("The cat")["input_ids"] == tiny_tokenizer("qwen2")("The cat")["input_ids"]
+    tiny_hf("qwen2").config.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"has no model.safetensors. It has tiny.gguf: give the path of that file"):
+        interp.load(tmp_path)
+    with pytest.raises(ValueError, match=r"'absent.gguf' is not a folder, expected a Hugging Face folder, a GGUF file"):
+        interp.load("absent.gguf")
+
+
 def test_two_files_no_library_and_a_broken_file_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "tiny.gguf")
     with pytest.raises(ValueError, match="got revision 'main' for a file"):

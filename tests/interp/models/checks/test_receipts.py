@@ -125,7 +125,7 @@ FAULTS = {
     "captured sentences": (
         capturing,
         "pool_language",
-        lambda real: lambda *args: replace(pooled := real(*args), states=pooled.states + 0.1),
+        lambda real: lambda *args: _shifted(real(*args)),
     ),
     "counted sentences": (neurons, "pad", lambda real: _all_seen),
     "generated texts": (generating, "greedy", lambda real: _other_tokens),
