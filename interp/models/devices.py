@@ -59,7 +59,7 @@ def _existing(name: str | torch.device) -> torch.device:
 
 def free_on(gpu: int) -> int:
     """Bytes free on the GPU with index `gpu`."""
-    return free_memory(torch.device("cuda", gpu))
+    return torch.cuda.mem_get_info(gpu)[0]
 
 
 def free_memory(device: str | torch.device | None) -> int:

@@ -8,19 +8,9 @@ import pytest
 
 from interp.text.read import read, read_task
 from tests.support.shared import DATA
+from tests.support.texts import jsonl, put
 
 SHARED = pytest.mark.skipif(not DATA.exists(), reason="shared data not here")
-
-
-def put(folder: Path, files: dict[str, str | bytes]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return folder
-
-
-def jsonl(*rows: dict) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def squad(question: str, context: str, answer: str) -> str:

@@ -1,0 +1,96 @@
+"""TSV, CSV and JSON with a column for each language give one corpus; a faulty row is an error that names its line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from interp.text.read import read
+from tests.support.texts import jsonl, put
+
+TABLES = {
+    "t.tsv": 'id\teng_Latn\tGerman\ttopic\tURL\n7\t"a" \tb\u2028\tx\tu\n8\tc\td,\ty\tu\n',
+    "t.csv": 'id,eng_Latn,German,topic,URL\r\n7,"""a"" ",b\u2028,x,u\r\n8,c,"d,",y,u\r\n',
+    "t.jsonl": jsonl(
+        *(
+            {"id": i, "en": e, "de-DE": d, "topic": t, "URL": "u"}
+            for i, e, d, t in ((7, '"a" ', "b\u2028", "x"), (8, "c", "d,", "y"))
+        )
+    ),
+    "n.jsonl": jsonl(
+        *(
+            {"id": i, "translation": {"en": e, "de": d}, "topic": t, "URL": "u"}
+            for i, e, d, t in ((7, '"a" ', "b\u2028", "x"), (8, "c", "d,", "y"))
+        )
+    ),
+    "l.json": json.dumps(
+        [{"id": i, "en": e, "de": d, "topic": t, "URL": "u"} for i, e, d, t in ((7, '"a" ', "b\u2028", "x"), (8, "c", "d,", "y"))]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_gives_the_same_corpus(tmp_path: Path, name: str) -> None:
+    corpus = read(put(tmp_path / "t", {name: TABLES[name]}) / name)
+    assert corpus.sentences == {"eng_Latn": ('"a" ', "c"), "deu_Latn": ("b\u2028", "d,")}
+    assert (corpus.ids, corpus.documents, dict(corpus.labels)) == (("7", "8"), ("u", "u"), {"topic": ("x", "y")})
+
+
+def test_languages_choose_columns_and_the_rest_become_labels(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"t.tsv": "en\tde\tnote\nhello\thallo\tn\n"}) / "t.tsv"
+    with pytest.raises(ValueError, match="got column 'note', which is no known language"):
+        read(path)
+    corpus = read(path, languages=["de"])
+    assert (corpus.languages, dict(corpus.labels)) == (("deu_Latn",), {"note": ("n",)})
+
+
+def test_a_column_id_is_indonesian_only_where_indonesian_is_asked_for(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"t.tsv": "en\tid\nhello\thalo\n"}) / "t.tsv"
+    assert (read(path).languages, read(path).ids) == (("eng_Latn",), ("halo",))
+    assert read(path, languages=["Indonesian", "en"]).sentences == {"ind_Latn": ("halo",), "eng_Latn": ("hello",)}
+
+
+BAD_TABLES = {
+    "cells": ("t.tsv", "en\tde\na\tb\nc\n", r"t.tsv:3: got 1 cells, expected 2, as"),
+    "blank": ("t.tsv", "en\tde\na\tb\n\n", r"t.tsv:3: got an empty line"),
+    "empty cell": ("t.tsv", "en\tde\na\t \n", r"t.tsv:2, column 'de' is empty"),
+    "column twice": ("t.tsv", "en\ten\na\tb\n", r"t.tsv:1: got column 'en' twice"),
+    "language twice": ("t.tsv", "en\teng_Latn\na\tb\n", r"columns 'en' and 'eng_Latn' that both mean eng_Latn"),
+    "id twice": ("t.tsv", "id\ten\n1\ta\n1\tb\n", r"t.tsv:3: got id '1', which is also at .*t.tsv:2"),
+    "header only": ("t.tsv", "en\tde\n", "no row"),
+    "nothing": ("t.tsv", "", "no row"),
+    "crlf": ("t.tsv", "en\tde\r\na\tb\r\n", "CR LF"),
+    "quote": ("t.csv", 'en,de\n"a,b\n', "not CSV: unexpected end of data"),
+    "quote inside": ("t.csv", 'en,de\n"a"x,b\n', "t.csv:2: not CSV"),
+    "field": ("t.csv", "en,de\n" + "x" * 200_000 + ",b\n", "field larger than field limit"),
+    "json": ("t.jsonl", '{"en": "a", "de": "b"}\n{"en": "a", \n', r"t.jsonl:2: got text that is not JSON"),
+    "json blank": ("t.jsonl", '{"en": "a"}\n\n', r"t.jsonl:2: got nothing"),
+    "json list": ("t.jsonl", "[1]\n", r"t.jsonl:1: got .1., expected a JSON object"),
+    "json key twice": ("t.jsonl", '{"en": "a", "en": "b"}\n', "key 'en' occurs twice"),
+    "json deep": ("t.jsonl", '{"en": ' + "[" * 200_000 + "\n", "not JSON"),
+    "json half": ("t.jsonl", '{"en": "\\ud83d"}\n', "half of a surrogate pair"),
+    "json number": ("t.jsonl", '{"en": "a", "de": 3}\n', r"column 'de': got 3, expected text"),
+    "json null": ("t.jsonl", '{"en": "a", "de": null}\n', "got None, expected text"),
+    "json field": (
+        "t.jsonl",
+        '{"en": "a", "de": "b"}\n{"en": "a"}\n',
+        r"t.jsonl:2: got field 'de' in only one of this row and the first",
+    ),
+    "json id": ("t.jsonl", '{"id": [1], "en": "a"}\n', r"got id .1., expected"),
+    "nested twice": (
+        "t.jsonl",
+        '{"translation": {"en": "a", "English": "b"}}\n',
+        "t.jsonl:1: translation: languages 'en' and 'English' both mean",
+    ),
+    "nested unknown": ("t.jsonl", '{"translation": {"en": "a", "xx": "b"}}\n', "translation: unknown language 'xx'"),
+    "no languages": ("t.tsv", "code\tname\nx\ty\n", "got column 'code', which is no known language.*recognised: none"),
+    "ending": ("t.docx", "x", "got .docx, expected .tsv"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_TABLES)
+def test_a_faulty_table_says_where_and_what_to_do(tmp_path: Path, fault: str) -> None:
+    name, content, message = BAD_TABLES[fault]
+    with pytest.raises(ValueError, match=message) as refused:
+        read(put(tmp_path / "t", {name: content}) / name)
+    assert len(str(refused.value).splitlines()) == 1

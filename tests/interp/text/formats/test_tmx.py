@@ -1,0 +1,69 @@
+"""A translation memory is read as it stands, and a hostile or cut one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from interp.text.read import read
+from tests.support.texts import put
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+TMX = (
+    HEAD
+    + """<tmx version="1.4"><header srclang="en"/><body>
+<tu tuid="a"><tuv xml:lang="EN-us"><seg>One &amp; <hi>only</hi> <ph>{1}</ph>\u2028line</seg></tuv>
+<tuv lang="de"><seg> Eins</seg></tuv></tu>
+<tu><tuv xml:lang="de"><seg>Zwei
+Zeilen</seg></tuv><tuv xml:lang="en"><seg>Two</seg></tuv></tu>
+</body></tmx>"""
+)
+
+
+def test_a_translation_memory(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"m.tmx": TMX}) / "m.tmx"
+    corpus = read(path)
+    assert corpus.sentences == {"eng_Latn": ("One & only \u2028line", "Two"), "deu_Latn": (" Eins", "Zwei\nZeilen")}
+    assert corpus.ids == ("a", "1")
+    assert read(path, languages=["de"]).languages == ("deu_Latn",)
+    assert (
+        read(put(tmp_path / "t", {"m.tmx": TMX.replace("UTF-8", "UTF-16").encode("utf-16")}) / "m.tmx").sentences
+        == corpus.sentences
+    )
+
+
+ENTITIES = '<!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
+BOMB = HEAD + ENTITIES + '<tmx><body><tu><tuv xml:lang="en"><seg>&b;</seg></tuv></tu></body></tmx>'
+BAD_TMX = {
+    "bomb": (BOMB, r"m.tmx:2: got a document type or entity declaration"),
+    "external": (HEAD + '<!DOCTYPE tmx SYSTEM "file:///etc/passwd"><tmx/>', "a document type or entity"),
+    "cut": (TMX[:-40], r"m.tmx:6: not well-formed XML"),
+    "cut after a unit": (TMX[: TMX.index("<tu>")], "m.tmx:5: not well-formed XML: no element found"),
+    "unknown entity": (TMX.replace("&amp;", "&x;"), "undefined entity"),
+    "other": ("<html/>", "got root element <html>, expected <tmx>"),
+    "language": (TMX.replace('lang="de"', 'lang="xx"', 1), "m.tmx:4: unknown language 'xx'"),
+    "lacking": (
+        TMX.replace('<tuv xml:lang="en"><seg>Two</seg></tuv>', ""),
+        "m.tmx:5: got field 'eng_Latn' in only one of this row and the first",
+    ),
+    "twice": (TMX.replace('lang="de"', 'lang="en"', 1), "eng_Latn twice in one unit"),
+    "empty": (TMX.replace("Two", ""), "m.tmx:5, column 'eng_Latn' is empty"),
+    "no unit": (HEAD + "<tmx><body/></tmx>", "no row"),
+    "deep": (HEAD + "<tmx>" + "<a>" * 1000, "nested deeper than 50"),
+    "encoding": (TMX.replace("UTF-8", "x-none"), "not well-formed XML: unknown encoding"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_TMX)
+def test_a_faulty_translation_memory_is_refused(tmp_path: Path, fault: str) -> None:
+    content, message = BAD_TMX[fault]
+    path = put(tmp_path / "t", {"m.tmx": content}) / "m.tmx"
+    with pytest.raises(ValueError, match=message) as refused:
+        read(path)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_unit_without_a_language_asked_for_is_an_error(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"m.tmx": TMX.replace('xml:lang="de"', 'xml:lang="tlh"')}) / "m.tmx"
+    assert read(path, languages=["en"], limit=1)["en"] == ("One & only \u2028line",)
+    with pytest.raises(ValueError, match=r"m.tmx:5: got a unit in .*, expected deu_Latn too"):
+        read(path, languages=["de", "en"])
