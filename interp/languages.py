@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import langcodes
+
+Value = TypeVar("Value")
 
 _FLORES200 = """
 ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn als_Latn amh_Ethi apc_Arab arb_Arab arb_Latn ars_Arab
@@ -159,6 +162,15 @@ def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
             )
         spelled[resolved] = spelling
     return tuple(spelled)
+
+
+def by_code(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The same `values` by FLORES-200 code instead of by a language in any spelling. Raises `ValueError` as `languages`.
+
+    >>> by_code({"de": 3, "English": 4})
+    {'deu_Latn': 3, 'eng_Latn': 4}
+    """
+    return {lang.code: value for lang, value in zip(languages(values), values.values(), strict=True)}
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> str:

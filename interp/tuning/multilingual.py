@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
-from interp.languages import language, languages
+from interp.languages import by_code, language
 from interp.tuning.mixtures import Mixture, sampled, union
-
-Value = TypeVar("Value")
 
 
 def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
@@ -75,13 +72,13 @@ def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 
     >>> muit(parts, budgets={"deu_Latn": 3}).counts()
     {'eng_Latn>deu_Latn': 3}
     """
-    parts = _by_code(parts)
+    parts = by_code(parts)
     if budgets is not None and (total is not None or ratios is not None):
         raise ValueError(
             "muit: got budgets together with total or ratios, expected either. Give the budgets, or a total with its ratios."
         )
     if budgets is not None:
-        wanted = _by_code(budgets)
+        wanted = by_code(budgets)
         if missing := set(wanted) - set(parts):
             raise ValueError(
                 f"muit: got a budget for {', '.join(sorted(missing))}, expected languages of the data: {', '.join(parts)}."
@@ -89,7 +86,7 @@ def muit(parts: Mapping[str, Mixture], *, total: int | None = None, seed: int = 
         return union("muit", [parts[code].prefix(n, seed) for code, n in wanted.items() if n])
     if total is None:
         return union("muit", parts.values())
-    shares = None if ratios is None else _by_code(ratios)
+    shares = None if ratios is None else by_code(ratios)
     return sampled(parts, total, seed, shares, temperature)
 
 
@@ -130,8 +127,3 @@ def seen_pairs(mix: Sequence[str], source: Sequence[str], target: Sequence[str])
     """
     readable, writable = [language(s).code for s in (*source, *mix)], [language(s).code for s in (*target, *mix)]
     return tuple((a, b) for a in readable for b in writable if a != b)
-
-
-def _by_code(given: Mapping[str, Value]) -> dict[str, Value]:
-    """A mapping by language code. Raises `ValueError` if a language is unknown, or two spellings mean the same one."""
-    return {each.code: value for each, value in zip(languages(given), given.values(), strict=True)}

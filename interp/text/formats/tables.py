@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
+from interp.languages import by_code
 from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.file_names import language_code, language_pair
@@ -183,7 +184,7 @@ def _flat(values: Mapping[str, object], where: str) -> dict[str, object]:
     if not isinstance(nested, dict):
         return dict(values)
     try:
-        inner = {lang.code: nested[key] for lang, key in zip(resolve_all(nested), nested, strict=True)}
+        inner = by_code(nested)
     except ValueError as error:
         raise ValueError(f"{where}: translation: {error}") from None
     return {key: value for key, value in values.items() if key != "translation"} | inner

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
-from interp.languages import languages as resolve_all
+from interp.languages import by_code
 from interp.text.formats.aligned import value
 from interp.text.formats.lines import at, text_of, whole_text
 from interp.text.formats.rows import Row
@@ -111,6 +111,6 @@ def _keyed(content: object, where: str) -> dict[str, object]:
     if not isinstance(content, Mapping):
         raise ValueError(f"{where}: got {short_repr(content)}, expected a template for each language.")
     try:
-        return {lang.code: text for lang, text in zip(resolve_all(content), content.values(), strict=True)}
+        return by_code(content)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
