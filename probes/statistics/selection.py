@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from scipy import stats
 
-from probes.statistics.resampling import Labels, draws, highest, mean
+from probes.statistics.resampling import Labels, draws, highest, known_mean, mean
 
 
 class Choice(NamedTuple):
@@ -109,7 +109,7 @@ def best_set(
     >>> best_set(random.normal(size=(100, 3)) + np.array([0.0, 2.0, 2.0]))
     [1, 2]
     """
-    means = mean(values, np.ones((1, len(values))))[0]
+    means = known_mean(values)
     known = np.flatnonzero(~np.isnan(means))
     drawn = mean(values[:, known], draws(len(values), resamples, seed, clusters)) - means[known]
     best, count = highest(means), len(values) if clusters is None else len(set(clusters))

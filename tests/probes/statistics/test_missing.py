@@ -11,7 +11,8 @@ from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.measure import measure_alignment
 from probes.statistics.crossed import additive
 from probes.statistics.crossover import find_crossover, find_peak
-from probes.statistics.resampling import bootstrap, highest, holm, max_statistic, permutation_p, sign_flip
+from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.significance import holm, max_statistic, permutation_p, sign_flip
 from tests.support.planted import aligned
 
 NAN = float("nan")
