@@ -145,12 +145,12 @@ class AlignmentReport(Report):
         beside = {"shuffled pairs": top["baseline"]} | self._beside(frame, str(top["layer"]))
         values = ", ".join(f"{value:.3f} for {name}" for name, value in beside.items())
         near = [name for name, value in beside.items() if not value < top["lower"]]
-        named = top["share"] < 1
+        lower = "Other layers are lower (95 % confidence). " if top["share"] < 1 else ""
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
             f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{self._most(top)} "
             f"({metric}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
-            f"{_number(top)} on the other half (n={top['n']}), against {values}. {'Other layers are lower (95 % confidence). ' * named}"
+            f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
             f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"
         )
 

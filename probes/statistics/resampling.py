@@ -161,7 +161,7 @@ def bootstrap(
     width = max(1, BLOCK // resamples)
     blocks = [np.quantile(mean(flat[:, k : k + width], weights), tails, axis=0) for k in range(0, flat.shape[1], width)]
     lower, upper = np.concatenate(blocks, axis=1) if blocks else np.empty((2, 0))
-    lower[single := _are_single(flat, clusters)], upper[single] = np.nan, np.nan
+    lower[single := are_single(flat, clusters)], upper[single] = np.nan, np.nan
     return lower.reshape(values.shape[1:]), upper.reshape(values.shape[1:])
 
 
@@ -239,8 +239,8 @@ def groups_of(n: int, clusters: Labels | None) -> tuple[np.ndarray, int]:
     return groups, len(names)
 
 
-def _are_single(values: Shaped[np.ndarray, "item cell"], clusters: Labels | None) -> np.ndarray:
-    """The cells whose values are of one item, or cluster, or none, `[cell]`."""
+def are_single(values: Shaped[np.ndarray, "item cell"], clusters: Labels | None) -> np.ndarray:
+    """The cells of `values` with a value of one item (or of one of the `clusters`) or of none, `[cell]`."""
     groups, count = groups_of(len(values), clusters)
     present = ~np.isnan(values)
     if clusters is None:
