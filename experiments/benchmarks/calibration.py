@@ -16,7 +16,8 @@ from rich.table import Table
 from scipy import stats
 
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
-from probes.statistics.resampling import bootstrap, holm, max_statistic, sign_flip
+from probes.statistics.resampling import bootstrap
+from probes.statistics.significance import holm, max_statistic, sign_flip
 
 Row = tuple[str, float, str, bool]
 """Name of a check, the number measured, what was promised, and whether it holds."""

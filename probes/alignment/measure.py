@@ -20,7 +20,7 @@ from interp.provenance import Signature
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.report import AlignmentReport
 from probes.statistics.folds import split
-from probes.statistics.resampling import permutation_p
+from probes.statistics.significance import permutation_p
 
 DEFAULT_METRICS = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
 CONTROLS = ("length", "lexical")

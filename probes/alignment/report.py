@@ -89,8 +89,17 @@ class AlignmentReport(Report):
         metric = metric or self.table["metric"].iloc[0]
         if metric not in self.table["metric"].unique():
             raise ValueError(f"got metric {metric!r}, expected one that was measured: {', '.join(self.table['metric'].unique())}.")
+        return pd.DataFrame([row | self._peak(values, baseline) for row, values, baseline in self._curves(metric)])
+
+    def _overall(self, metric: str) -> pd.Series:
+        """The last row of `peak(metric)`: that of the mean over pairs, or of the only pair."""
+        row, values, baseline = self._curves(metric)[-1]
+        return pd.Series(row | self._peak(values, baseline))
+
+    def _curves(self, metric: str) -> list[tuple[dict[str, str], np.ndarray, np.ndarray]]:
+        """Every pair and their mean: its name, its values `[sentence layer]`, and its baseline `[layer]`."""
         frame = self._summary[self._summary["metric"] == metric]
-        names = list(pd.unique(frame["layer"]))
+        names = self._layers
         values = self._values("value")[:, frame.index].reshape(self._n, -1, len(names))
         rows = frame[["language", "pivot", "metric"]].astype(str).iloc[:: len(names)].to_dict("records")
         baselines = list(frame["baseline"].to_numpy().reshape(-1, len(names)))
@@ -99,10 +108,10 @@ class AlignmentReport(Report):
             rows.append({"language": "mean", "pivot": pivots.pop() if len(pivots) == 1 else "all", "metric": metric})
             values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
             baselines.append(np.mean(baselines, axis=0))
-        return pd.DataFrame([row | self._peak(values[:, k], names, baselines[k]) for k, row in enumerate(rows)])
+        return [(row, values[:, k], baselines[k]) for k, row in enumerate(rows)]
 
-    def _peak(self, values: np.ndarray, names: Sequence[str], baseline: np.ndarray) -> dict[str, object]:
-        resamples, seed, clusters = self.settings["resamples"], self.settings["seed"], self._clusters
+    def _peak(self, values: np.ndarray, baseline: np.ndarray) -> dict[str, object]:
+        resamples, seed, clusters, names = self.settings["resamples"], self.settings["seed"], self._clusters, self._layers
         best, rows = choose_on_half(values, seed, clusters)
         read = values[rows, best]
         lower, upper = map(float, bootstrap(read, resamples, seed, None if clusters is None else clusters[rows]))
@@ -119,8 +128,8 @@ class AlignmentReport(Report):
         A finding is claimed if the metric is above shuffled pairs in some layer of some pair at `p_max` < 0.05, which chance alone
         reaches in 5 % of runs, over all layers and pairs.
         """
-        top, frame = self.peak().iloc[-1], self._summary
-        frame = frame[frame["metric"] == top["metric"]]
+        metric = str(self.table["metric"].iloc[0])
+        top, frame = self._overall(metric), self._summary[self._summary["metric"] == metric]
         sure = frame[frame["p_max"] < 0.05]
         clear = sure.groupby(["language", "pivot"], observed=True).ngroups
         pairs = frame.groupby(["language", "pivot"], observed=True).ngroups
@@ -128,36 +137,40 @@ class AlignmentReport(Report):
         if not clear:
             return (
                 f"Translations ({whom}) are not nearer to each other than shuffled sentences at any layer "
-                f"({top['metric']}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+                f"({metric}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
                 f"{_number(top)} on the other half, against {top['baseline']:.3f} for shuffled pairs."
-                f"{self._elsewhere(str(top['metric']))}"
+                f"{self._elsewhere(top)}"
             )
         share = "" if pairs == 1 else f" in {clear} of {pairs} pairs"
         beside = {"shuffled pairs": top["baseline"]} | self._beside(frame, str(top["layer"]))
         values = ", ".join(f"{value:.3f} for {name}" for name, value in beside.items())
-        near = [name for name, value in beside.items() if value >= top["lower"]]
+        near = [name for name, value in beside.items() if not value < top["lower"]]
+        lower = "Other layers are lower (95 % confidence). " if top["share"] < 1 else ""
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
-            f"Translations ({whom}) are nearer to each other than shuffled sentences{share}, most at layers {top['layers']} "
-            f"({top['metric']}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
-            f"{_number(top)} on the other half (n={top['n']}), against {values}. The layers are a 95 % confidence set; the test "
-            f"against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(str(top['metric']))}"
+            f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{self._most(top)} "
+            f"({metric}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+            f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
+            f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"
         )
 
-    def _elsewhere(self, metric: str) -> str:
-        """Whether the other metrics tell the same: named where one is above chance and the other is not, or peaks elsewhere."""
-        frame = self._summary
-        best = frame.groupby(["metric", "layer"], observed=True, sort=False)["estimate"].mean().unstack()
-        above_chance = frame.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
-        peaks = {name: self.peak(str(name)).iloc[-1] for name in best.index}
-        others = []
-        for name in (other for other in best.index if other != metric):
+    def _most(self, top: pd.Series) -> str:
+        """The layers that may be the best, where they are not all of them."""
+        if top["share"] == 1:
+            return "" if len(self._layers) == 1 else ", and no layer is clearly the best"
+        return f", most at layer{'' if top['layers'] in self._layers else 's'} {top['layers']}"
+
+    def _elsewhere(self, top: pd.Series) -> str:
+        """The other metrics that tell otherwise: only one of the two is above chance, or this one is over twice as high."""
+        above_chance = self._summary.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
+        metric, others = top["metric"], []
+        for name in (str(other) for other in above_chance.index if other != metric):
+            peak = self._overall(name)
             if above_chance[name] != above_chance[metric]:
-                others.append(
-                    f"{name} is{'' if above_chance[name] else ' not'} above its shuffled pairs ({_number(peaks[name])} at its best)"
-                )
-            elif above_chance[name] and peaks[name]["estimate"] > 2 * peaks[metric]["estimate"] + 0.1:
-                others.append(f"{name} is {_number(peaks[name])} at layer {peaks[name]['layer']}")
+                verb = "is" if above_chance[name] else "is not"
+                others.append(f"{name} {verb} above its shuffled pairs ({_number(peak)} at its best)")
+            elif above_chance[name] and peak["estimate"] > 2 * top["estimate"] + 0.1:
+                others.append(f"{name} is {_number(peak)} at layer {peak['layer']}")
         return f" The measures disagree: {'; '.join(others)}." if others else ""
 
     def _beside(self, frame: pd.DataFrame, layer: str) -> dict[str, float]:
@@ -183,6 +196,10 @@ class AlignmentReport(Report):
             look["title"] = "Every metric, mean over language pairs"
             figures["metrics"] = curves(means, line="metric", panel="metric", **look)
         return figures
+
+    @property
+    def _layers(self) -> list[str]:
+        return [str(layer) for layer in pd.unique(self._summary["layer"])]
 
     @property
     def _n(self) -> int:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from probes.statistics.resampling import permutation_p
+from probes.statistics.significance import permutation_p
 
 SHUFFLES = 999
 Table = Float[Tensor, "layer source target"]

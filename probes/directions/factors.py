@@ -20,7 +20,8 @@ from interp.provenance import Signature
 from probes.alignment.measure import measure_alignment
 from probes.directions.figures import factor_scatter
 from probes.report import Report
-from probes.statistics.resampling import bracketed, draws, holm, permutation_p
+from probes.statistics.resampling import bracketed, draws
+from probes.statistics.significance import holm, permutation_p
 from probes.translation.report import LABELS
 
 if TYPE_CHECKING:

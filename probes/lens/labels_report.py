@@ -12,7 +12,8 @@ import pandas as pd
 from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap, bracketed, sign_flip
+from probes.statistics.resampling import bootstrap, bracketed, known_mean
+from probes.statistics.significance import sign_flip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ class LabelLensReport(Report):
         """
         if code == ALL:
             several = [self.values(measure, language, weights) for language in self.languages]
-            return _mean(np.stack([values for values in several if len(values)])) if any(map(len, several)) else several[0]
+            return known_mean(np.stack([values for values in several if len(values)])) if any(map(len, several)) else several[0]
         block = self._blocks.get((code, measure, weights))
         return np.empty((0, len(self.layers))) if block is None else block.to_numpy().reshape(len(self.layers), -1).T
 
@@ -108,8 +109,8 @@ class LabelLensReport(Report):
         read = [(self.values("any_english", code), self.values("any", code)) for code in self.languages]
         if not (read := [both for both in read if len(both[0])]):
             return None
-        english = _mean(np.stack([english for english, _ in read]))
-        own = _mean(np.stack([np.where(np.isnan(english), np.nan, own) for english, own in read]))
+        english = known_mean(np.stack([english for english, _ in read]))
+        own = known_mean(np.stack([np.where(np.isnan(english), np.nan, own) for english, own in read]))
         known = ~np.isnan(english).any(1)
         return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
@@ -147,10 +148,3 @@ class LabelLensReport(Report):
             "right": right_curves(self.summary(), line),
             "accuracy": accuracy_dots(self.accuracy(), line),
         }
-
-
-def _mean(stacked: np.ndarray) -> np.ndarray:
-    """The mean over languages of each item and layer; NaN if no language has a value."""
-    known = ~np.isnan(stacked)
-    total = np.where(known, stacked, 0.0).sum(0)
-    return np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))

@@ -25,7 +25,7 @@ from probes.lens.leads import (
 )
 from probes.report import Report
 from probes.statistics.crossover import Crossover, Peak, find_crossover, find_peak
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap, known_mean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,11 +100,11 @@ class LatentLanguageReport(Report):
 
     def _sum_up(self, target: str, measure: str, series: str) -> pd.DataFrame:
         values = self.values(measure, series, target)
-        chance = _mean(self.values(measure, series, target, "random"))
-        prior = _mean(self.values(measure, series, target, column="baseline"))
+        chance = known_mean(self.values(measure, series, target, "random"))
+        prior = known_mean(self.values(measure, series, target, column="baseline"))
         values = values[~np.isnan(values).all(1)]
         lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"]) if len(values) else (np.nan, np.nan)
-        columns = {"estimate": _mean(values), "lower": lower, "upper": upper, "n": len(values)}
+        columns = {"estimate": known_mean(values), "lower": lower, "upper": upper, "n": len(values)}
         baseline = np.where(np.isnan(prior), chance, prior)
         role = role_of(series, self.sources[target], target, self.settings["pivot"]) if measure in WORD_MEASURES else ""
         return pd.DataFrame({"target": target, "measure": measure, "series": series, "role": role, "layer": self.layers, **columns,
@@ -213,9 +213,3 @@ class LatentLanguageReport(Report):
             "scripts": script_areas(summary[summary["measure"] == "script"], line),
             "energy": energy_curves(summary, line),
         }
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """The mean of each layer over the items that have a value; NaN if none has."""
-    known = ~np.isnan(values)
-    return np.divide(np.nansum(values, 0), known.sum(0), out=np.full(values.shape[1], np.nan), where=known.any(0))

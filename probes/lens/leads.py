@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from probes.statistics.layer_runs import runs_of
-from probes.statistics.resampling import max_statistic
+from probes.statistics.resampling import known_mean
+from probes.statistics.significance import max_statistic
 
 Role = Literal["source", "pivot", "target"]
 ROLES: tuple[Role, ...] = ("source", "pivot", "target")
@@ -85,9 +86,7 @@ def mean_readings(groups: Sequence[Mapping[Role, Reading]]) -> dict[Role, Readin
     chosen = [(group, ~common_items(group)[:, None]) for group in groups if tuple(group) == roles]
 
     def over_groups(role: Role, part: str) -> np.ndarray:
-        values = np.stack([np.where(unknown, np.nan, getattr(group[role], part)) for group, unknown in chosen])
-        known = ~np.isnan(values)
-        return np.divide(np.nansum(values, 0), known.sum(0), out=np.full(values.shape[1:], np.nan), where=known.any(0))
+        return known_mean(np.stack([np.where(unknown, np.nan, getattr(group[role], part)) for group, unknown in chosen]))
 
     return {role: Reading(*(over_groups(role, field.name) for field in fields(Reading))) for role in roles}
 

@@ -25,7 +25,8 @@ from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
-from probes.statistics.resampling import bootstrap, highest, max_statistic
+from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.significance import max_statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

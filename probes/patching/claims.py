@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from probes.statistics.resampling import Labels, max_statistic
+from probes.statistics.resampling import Labels
+from probes.statistics.significance import max_statistic
 
 CARRIES, OPPOSES, SURE, FEWEST = "carries", "opposes", 0.05, 6
 """The two claims, the p below which one is made, and the fewest items with which it can be (2 / 2^6 < 0.05)."""

@@ -107,7 +107,7 @@ class PatchReport(Report):
         """
         from probes.patching.verdict import verdict
 
-        return verdict(self._pooled, self._summary, self.settings["site"])
+        return verdict(self._pooled, self._summary, self.settings["site"], self.signature.model.layers - 1)
 
     @cached_property
     def _pooled(self) -> pd.DataFrame:

@@ -16,7 +16,7 @@ _MADE = {"denoise": ("Denoising restores", "help the answer"), "noise": ("Noisin
 _LISTED = 4
 
 
-def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
+def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -> str:
     """The verdict of a `PatchReport`.
 
     Parameters
@@ -27,6 +27,8 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
         Its summary, for the languages one by one.
     site
         The activation that was patched.
+    last
+        Index of the model's last block. Its output at the last token carries the answer in any model.
     """
     directions = list(dict.fromkeys(pooled["direction"]))
     first = pooled[pooled["direction"] == directions[0]]
@@ -42,25 +44,28 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str) -> str:
     opening = f"Over {len(languages)} languages, " if len(languages) > 1 else ""
     parts = {direction: pooled[pooled["direction"] == direction] for direction in directions}
     if site.startswith("residual"):
-        sentences = [_sits(first, n, opening), *(_tested(rows, direction) for direction, rows in parts.items())]
+        certain = site == "residual_post" and bool(((first["anchor"] == "last") & (first["layer"] == last)).any())
+        sentences = [_sits(first, n, opening, certain), *(_tested(rows, direction) for direction, rows in parts.items())]
         sentences += _each_language(summary, directions[0], languages)
-        sentences += ["The last block's output at the last token carries all of the answer in any model."]
+        sentences += ["The last block's output at the last token carries all of the answer in any model."] if certain else []
     else:
         sentences = [_strongest(first, site, n, opening), *(_signs(rows, direction) for direction, rows in parts.items())]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _sits(frame: pd.DataFrame, n: int, opening: str) -> str:
-    """The first sentence for the residual stream."""
+def _sits(frame: pd.DataFrame, n: int, opening: str, certain: bool) -> str:
+    """The first sentence for the residual stream. `certain`: the last block was patched at the last token."""
     blocks = _blocks(frame)
     carrying = {anchor: _runs(own, CARRIES, blocks) for anchor, own in frame.groupby("anchor", sort=False)}
-    trivial = [(len(blocks) - 1,) * 2]
-    carrying = {anchor: blocks for anchor, blocks in carrying.items() if blocks and not (anchor == "last" and blocks == trivial)}
+    trivial = [(len(blocks) - 1,) * 2] if certain else []
+    carrying = {anchor: runs for anchor, runs in carrying.items() if runs and not (anchor == "last" and runs == trivial)}
     if not carrying:
-        return _cased(f"{opening}no patched position carries the answer before the last block (n={n}).")
+        before = " before the last block" if certain else ""
+        return _cased(f"{opening}no patched position carries the answer{before} (n={n}).")
     ordered = sorted(carrying, key=lambda anchor: (carrying[anchor][0], anchor == "last"))[:2]
     where = [f"{_PLACES[anchor]} {say_runs(carrying[anchor], blocks, 'block')}" for anchor in ordered]
-    return _cased(f"{opening}the answer sits {', then '.join(where)} (n={n}).")
+    follows = len({carrying[anchor][0][0] for anchor in ordered}) > 1
+    return _cased(f"{opening}the answer sits {(', then ' if follows else ' and ').join(where)} (n={n}).")
 
 
 def _tested(frame: pd.DataFrame, direction: str) -> str:
@@ -69,7 +74,7 @@ def _tested(frame: pd.DataFrame, direction: str) -> str:
     text = f"{_MADE[direction][0]} more than half of it {carried or 'nowhere'}"
     if opposed:
         text += f"; it pushes the other way {opposed}, by up to {-frame.loc[frame['claim'] == OPPOSES, 'share'].min():.2f}"
-    return f"{text} (p < {SURE} over {len(frame)} cells)."
+    return f"{text} (p < {SURE} over {_cells(frame)})."
 
 
 def _list(frame: pd.DataFrame, claim: str) -> str:
@@ -86,7 +91,10 @@ def _each_language(summary: pd.DataFrame, direction: str, languages: Sequence[st
     if len(languages) < 2:
         return []
     frame = summary[summary["direction"] == direction]
-    texts = [f"{code}: {_list(own, CARRIES) or 'nowhere'}" for code, own in frame.groupby("language", sort=False)]
+    texts = [
+        f"{code}: {'too few pairs' if own['n'].iloc[0] < FEWEST else _list(own, CARRIES) or 'nowhere'}"
+        for code, own in frame.groupby("language", sort=False)
+    ]
     more = f"; and {len(texts) - _LISTED} more in summary.csv" if len(texts) > _LISTED else ""
     return [f"Each by itself ({direction}): {'; '.join(texts[:_LISTED])}{more}."]
 
@@ -103,7 +111,7 @@ def _strongest(frame: pd.DataFrame, site: str, n: int, opening: str) -> str:
 
 def _signs(frame: pd.DataFrame, direction: str) -> str:
     """How many parts help and oppose, with the strongest of each."""
-    texts = []
+    texts: list[str] = []
     for claim, word in ((CARRIES, _MADE[direction][1]), (OPPOSES, "push the other way")):
         own = frame[frame["claim"] == claim]
         strongest = own.loc[own["share"].abs().sort_values(ascending=False).index].head(_LISTED)
@@ -112,9 +120,8 @@ def _signs(frame: pd.DataFrame, direction: str) -> str:
             for row in strongest.to_dict("records")
         ]
         texts.append(f"{len(own)} {word}" + (f" ({', '.join(names)})" if names else ""))
-    return (
-        f"Of {len(frame)} cells ({direction}), {' and '.join(texts)}, at p < {SURE} over all. "
-        "The strongest are chosen by these numbers."
+    return f"Of {_cells(frame)} ({direction}), {' and '.join(texts)}, at p < {SURE} over all." + (
+        " The strongest are chosen by these same numbers." if (frame["claim"] != "").any() else ""
     )
 
 
@@ -127,6 +134,10 @@ def _runs(frame: pd.DataFrame, claim: str, blocks: Sequence[str]) -> list[Run]:
 def _blocks(frame: pd.DataFrame) -> list[str]:
     """The blocks that were patched, in their order."""
     return [str(block) for block in sorted({int(block) for block in frame["layer"]})]
+
+
+def _cells(frame: pd.DataFrame) -> str:
+    return f"{len(frame)} cell{'' if len(frame) == 1 else 's'}"
 
 
 def _short(layer: int, head: int) -> str:

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from interp.text.corpus import ParallelCorpus
-from probes.statistics.resampling import draws, holm
+from probes.statistics.resampling import draws
+from probes.statistics.significance import holm
 from probes.tokenization.measure import survey_tokenization
 from probes.tokenization.report import by_language
 

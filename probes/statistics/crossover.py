@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.statistics.resampling import bootstrap, bracketed, draws, highest, max_statistic, mean
+from probes.statistics.resampling import bootstrap, bracketed, draws, highest, known_mean, mean
+from probes.statistics.significance import max_statistic
 
 Curves = Float[np.ndarray, "item layer"]
 
@@ -75,7 +76,7 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     curves = np.stack([pivot, target], axis=-1)
     if not len(curves) or np.isnan(curves).all(0).any():
         return Crossover(None, None, None, float("nan"))
-    observed = _crossing(_means(curves))
+    observed = _crossing(known_mean(curves))
     resampled = np.array([_crossing(sample) for sample in mean(curves, draws(len(curves), boot, seed))])
     crossings = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(crossings):
@@ -157,27 +158,22 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     unknown = bool(np.isnan(_inner(difference.T)).all())
     difference = values if unknown else difference  # nothing to hold it against: the highest layer, with p NaN
     half = np.random.default_rng(seed).permutation(len(values)) % 2
-    chosen = np.array([_top(difference[half != side], _means(difference)) for side in (0, 1)])[half]
+    chosen = np.array([_top(difference[half != side], known_mean(difference)) for side in (0, 1)])[half]
     rows = np.arange(len(values))
     height, floor = values[rows, chosen], baseline[rows, chosen]
     lower, upper = bootstrap(height, boot, seed)
     inner = _inner(difference.T).T
-    p, means = max_statistic(inner * np.nan if unknown else inner, seed=seed), _means(inner)
+    p, means = max_statistic(inner * np.nan if unknown else inner, seed=seed), known_mean(inner)
     p = np.where(means > 0, p, np.where(np.isnan(p), np.nan, 1.0))
     best = highest(means) + 1
     low = float(np.fmin.reduce(p))  # the lowest p; NaN where all are
-    return Peak(layers[best], float(_means(height)), float(lower), float(upper), float(_means(floor)), low)
+    return Peak(layers[best], float(known_mean(height)), float(lower), float(upper), float(known_mean(floor)), low)
 
 
 def _top(half: Curves, means: Float[np.ndarray, " layer"]) -> int:
     """The intermediate layer that is highest in one half of the items; by the `means` of all where the half has no value."""
-    own = _inner(_means(half))
+    own = _inner(known_mean(half))
     return highest(_inner(means) if np.isnan(own).all() else own) + 1
-
-
-def _means(values: Float[np.ndarray, "item ..."]) -> np.ndarray:
-    """The mean over items, NaN left out."""
-    return np.asarray(mean(values, np.ones((1, len(values))))[0])
 
 
 def _inner(rows: np.ndarray) -> np.ndarray:

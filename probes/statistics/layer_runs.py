@@ -50,7 +50,7 @@ def say_runs(runs: Sequence[Run], layers: Sequence[str], unit: str = "layer") ->
     ('at blocks 0-3 and from 21', 'up to layer 3', 'at every layer')
     """
     end = len(layers) - 1
-    if list(runs) == [(0, end)]:
+    if list(runs) == [(0, end)] and end:
         return f"at every {unit or 'layer'}"
     if len(runs) == 1 and runs[0][0] == 0 != runs[0][1]:
         return f"up to {unit} {layers[runs[0][1]]}" if unit else f"up to {layers[runs[0][1]]}"

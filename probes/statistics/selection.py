@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from scipy import stats
 
-from probes.statistics.resampling import Labels, draws, highest, mean
+from probes.statistics.resampling import Labels, are_single, draws, groups_of, highest, known_mean, mean
 
 
 class Choice(NamedTuple):
@@ -42,7 +42,7 @@ def choose_on_half(values: Shaped[np.ndarray, "item option"], seed: int = 0, clu
     Raises
     ------
     ValueError
-        There are fewer than two items or clusters.
+        There are fewer than two items or clusters, or `clusters` has not one label for each item.
 
     References
     ----------
@@ -57,8 +57,7 @@ def choose_on_half(values: Shaped[np.ndarray, "item option"], seed: int = 0, clu
     >>> bool(noise.mean(axis=0).max() > 0.08), bool(abs(noise[rows, option].mean()) < 0.08)
     (True, True)
     """
-    groups = np.arange(len(values)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    count = int(groups.max(initial=-1)) + 1
+    groups, count = groups_of(len(values), clusters)
     if count < 2:
         raise ValueError(f"got {count} items or clusters to choose on and to measure, expected at least 2.")
     choosing = np.zeros(count, dtype=bool)
@@ -95,7 +94,8 @@ def best_set(
 
     Returns
     -------
-    Indices of options, ascending. The one with the highest mean is always among them.
+    Indices of options, ascending. The one with the highest mean is always among them, and so is one with
+    a value in one item (or cluster) alone, which says nothing of others.
 
     References
     ----------
@@ -109,20 +109,20 @@ def best_set(
     >>> best_set(random.normal(size=(100, 3)) + np.array([0.0, 2.0, 2.0]))
     [1, 2]
     """
-    means = mean(values, np.ones((1, len(values))))[0]
-    known = np.flatnonzero(~np.isnan(means))
-    drawn = mean(values[:, known], draws(len(values), resamples, seed, clusters)) - means[known]
-    best, count = highest(means), len(values) if clusters is None else len(set(clusters))
-    student = stats.t.ppf((1 + level) / 2, max(1, count - 1)) / stats.norm.ppf((1 + level) / 2)  # few items: wider
-    best_options = []
-    for column, option in enumerate(known):
-        gaps = means[known] - means[option]
-        moved = drawn - drawn[:, column : column + 1]
-        error = moved.std(axis=0)
+    means, single = known_mean(values), are_single(values, clusters)
+    judged, best = np.flatnonzero(~single), highest(means)
+    drawn = mean(values[:, judged], draws(len(values), resamples, seed, clusters)) - means[judged]
+    units = groups_of(len(values), clusters)[1]
+    student = stats.t.ppf((1 + level) / 2, max(1, units - 1)) / stats.norm.ppf((1 + level) / 2)  # few items: wider
+    best_options = np.flatnonzero(single & ~np.isnan(means)).tolist()
+    for column, option in enumerate(judged):
+        gaps = means[judged] - means[option]
+        moved = (drawn - drawn[:, column : column + 1])[~np.isnan(drawn[:, column])]
+        error = np.nanstd(moved, axis=0)
         certain = error <= 1e-12
         scale = np.where(certain, 1.0, error)
-        largest = np.where(certain, 0.0, moved / scale).max(axis=1)
+        largest = np.fmax.reduce(np.where(certain, 0.0, moved / scale), axis=1)
         worst = np.where(certain, np.where(gaps > 1e-12, np.inf, 0.0), gaps / scale).max()
         if option == best or worst <= student * np.quantile(largest, level):
             best_options.append(int(option))
-    return best_options
+    return sorted(best_options)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from interp.languages import language
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, bracketed, draws, mean
+from probes.statistics.resampling import bootstrap, bracketed, draws, known_mean, mean
 from probes.steering.choice import choices
 
 if TYPE_CHECKING:
@@ -89,17 +89,19 @@ class SubspaceReport(Report):
         lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
         row: dict[str, Any] = {
             "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
-            "estimate": float(_middle(own)), "lower": float(lower), "upper": float(upper),
+            "estimate": float(known_mean(own)), "lower": float(lower), "upper": float(upper),
         }  # fmt: skip
         interval = self._random(random, weights) if random.shape[1] else None
-        row |= _interval("random", *(interval or _NONE)) | {"random_highest": float(_middle(random).max()) if interval else np.nan}
+        row |= _interval("random", *(interval or _NONE)) | {
+            "random_highest": float(known_mean(random).max()) if interval else np.nan
+        }
         if metric == "fidelity":
             other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
             baseline = (float(np.mean(other)), mean(other, weights))
         else:
             baseline = interval or _NONE
         excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
-        gain = _interval("gain", float(_middle(own - unedited)), mean(own - unedited, weights))
+        gain = _interval("gain", float(known_mean(own - unedited)), mean(own - unedited, weights))
         return row | {"baseline": baseline[0]} | excess | gain
 
     def _random(self, values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -112,7 +114,7 @@ class SubspaceReport(Report):
         picked = draws(count, len(weights), self.settings["seed"] + 1) / count
         middle = means.mean(axis=1)
         stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-        return float(_middle(values).mean()), middle + stretch * ((picked * means).sum(axis=1) - middle)
+        return float(known_mean(values).mean()), middle + stretch * ((picked * means).sum(axis=1) - middle)
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
@@ -191,11 +193,6 @@ class SubspaceReport(Report):
 
 
 _NONE = (np.nan, np.array([np.nan]))
-
-
-def _middle(values: np.ndarray) -> np.ndarray:
-    """The mean over items; NaN items are left out, and without any it is NaN."""
-    return np.asarray(mean(values, np.ones((1, len(values))))[0])
 
 
 def _interval(name: str, estimate: float, resampled: np.ndarray) -> dict[str, float]:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from probes.statistics.resampling import bootstrap, sign_flip
+from probes.statistics.resampling import bootstrap
+from probes.statistics.significance import sign_flip
 from probes.transplant.selection import Rule, choose, held_out, oracle, splits
 
 RULES: tuple[Rule, ...] = ("overall", "first_target", "last_source")

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, bracketed, draws, max_statistic, mean, minimum_detectable, percentiles
+from probes.statistics.resampling import bootstrap, bracketed, draws, mean, percentiles
+from probes.statistics.significance import max_statistic, minimum_detectable
 from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.transplant.selection import choose, held_out, oracle, splits

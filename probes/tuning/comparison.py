@@ -13,7 +13,8 @@ import pandas as pd
 from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, bracketed, holm, sign_flip
+from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import holm, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
 
 if TYPE_CHECKING:

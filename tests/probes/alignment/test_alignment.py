@@ -68,7 +68,7 @@ def test_the_verdict_names_peak_baseline_embedding_and_untrained_network():
     untrained = Activations.from_arrays({code: cloud(6, 60, 32, seed) for seed, code in enumerate(LANGUAGES)})
     found = measure_alignment(SHARED, metrics=("mexa",), random_init=untrained, resamples=100)
     first = (
-        "Translations (2 language pairs) are nearer to each other than shuffled sentences in 2 of 2 pairs, most at layers 2 (mexa"
+        "Translations (2 language pairs) are nearer to each other than shuffled sentences in 2 of 2 pairs, most at layer 2 (mexa"
     )
     assert found.verdict().startswith(first)
     for words in ("shuffled pairs", "embedding row", "randomly initialised model", "n=60 sentences", "(n=30)"):
@@ -89,6 +89,23 @@ def test_peaks_are_as_uncertain_as_the_layers_are_alike():
     assert (sharp["layer"], sharp["layers"], sharp["share"]) == ("2", "2", pytest.approx(1 / 6))
     assert vague["share"] > 0.5
     assert sharp["lower"] < sharp["estimate"] < sharp["upper"]
+
+
+@pytest.mark.parametrize(
+    ("strength", "named"),
+    [
+        ((0.1, 0.9, 0.1), "sentences, most at layer 0 (mexa"),
+        ((0.1, 0.9, 0.9), "sentences, most at layers 0 to 1 (mexa"),
+        ((0.9, 0.9, 0.9), "sentences, and no layer is clearly the best (mexa"),
+        ((0.9,), "sentences (mexa"),
+    ],
+)
+def test_the_verdict_names_one_layer_several_or_none(strength, named):
+    found = measure_alignment(
+        Activations.from_arrays(aligned(LANGUAGES[:2], strength, sentences=24)), metrics=("mexa",), resamples=50
+    )
+    assert named in found.verdict()
+    assert ("Other layers are lower" in found.verdict()) == ("most at" in named)
 
 
 def test_a_sure_effect_is_found_at_any_depth_and_number_of_pairs():

@@ -165,6 +165,7 @@ def test_runs_are_said_in_words():
     assert say_runs([(2, 2), (7, 9)], layers) == "at layer 1 and from 6"
     assert say_runs([(9, 9)], layers) == "at layer 8"
     assert say_runs([(0, 9)], layers) == "at every layer"
+    assert say_runs([(0, 0)], ["5"]) == "at layer 5"
     assert say_runs([(0, 0)], layers) == "at embed"
     assert say_runs([(0, 3)], layers) == "up to layer 2"
     assert say_runs([(7, 9)], layers, "") == "from 6"

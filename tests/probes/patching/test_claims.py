@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from interp.activations.store import Activations
 from probes.patching.claims import claims
 from probes.patching.report import PatchReport
 
-SIGNATURE = Activations.from_arrays({"eng_Latn": torch.zeros(2, 2, 4)}).signature
+SIGNATURE = Activations.from_arrays({"eng_Latn": torch.zeros(25, 2, 4)}).signature  # 24 blocks
 SPAN, LAST = [1.0] * 4 + [0.2] * 20, [0.0] * 16 + [-0.7] * 5 + [0.9] * 3
 """Shares of the difference that patching moves at each of 24 blocks: the word carries up to 3, the last token from 21."""
 
@@ -24,6 +25,7 @@ def reported(
     languages: tuple[str, ...] = ("eng_Latn",),
     direction: str = "denoise",
     site: str = "residual_post",
+    blocks: range = range(24),
 ) -> PatchReport:
     """A report in which every anchor moves these shares of the difference at each block, with a little noise."""
     rng, rows = np.random.default_rng(0), []
@@ -31,7 +33,7 @@ def reported(
         for item in range(n):
             whole = rng.uniform(0.5, 2)
             ends = {"clean": whole / 2, "corrupt": -whole / 2, "item": str(item), "language": language, "direction": direction}
-            for block in range(len(SPAN)):
+            for block in blocks:
                 for anchor, shares in curves.items():
                     moved = shares[block] * whole + 0.1 * rng.normal()
                     value = moved - whole / 2 if direction == "denoise" else whole / 2 - moved
@@ -68,6 +70,30 @@ def test_blocks_that_carry_are_listed_with_their_holes():
 def test_the_last_block_alone_is_no_finding():
     report = reported({"last": [0.0] * 23 + [1.0]})
     assert report.verdict().startswith("No patched position carries the answer before the last block (n=30).")
+
+
+def test_only_the_models_own_last_block_proves_nothing():
+    step = {"last": [0.0] * 7 + [1.0] * 17}
+    assert reported(step, blocks=range(6, 8)).verdict().startswith("The answer sits at the last token at block 7 (n=30).")
+    assert reported(step, blocks=range(7, 8)).verdict().startswith("The answer sits at the last token at block 7 (n=30).")
+    assert reported(step, blocks=range(6, 7)).verdict().startswith("No patched position carries the answer (n=30).")
+    assert "in any model" not in reported(step, blocks=range(6, 8)).verdict()
+    before = reported({"last": [0.0] * 23 + [1.0]}, site="residual_pre").verdict()
+    assert before.startswith("The answer sits at the last token at block 23 (n=30).")
+    assert "in any model" not in before
+
+
+def test_two_places_from_the_same_block_are_not_one_after_the_other():
+    assert "on the subject word up to block 3 and at the last token up to block 3 (n=30)" in (
+        reported(dict.fromkeys(("span", "last"), SPAN[:4] + [0.0] * 20)).verdict()
+    )
+
+
+def test_a_language_of_few_pairs_is_not_said_to_carry_nothing():
+    report = reported({"last": LAST}, languages=("eng_Latn", "deu_Latn"))
+    table = report.table[(report.table["language"] == "eng_Latn") | report.table["item"].isin(["0", "1"])]
+    verdict = replace(report, table=table.reset_index(drop=True)).verdict()
+    assert "eng_Latn: at the last token from block 21; deu_Latn: too few pairs" in verdict
 
 
 def test_parts_of_a_block_help_or_push_the_other_way():

@@ -11,7 +11,9 @@ from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.measure import measure_alignment
 from probes.statistics.crossed import additive
 from probes.statistics.crossover import find_crossover, find_peak
-from probes.statistics.resampling import bootstrap, highest, holm, max_statistic, permutation_p, sign_flip
+from probes.statistics.resampling import bootstrap, highest
+from probes.statistics.selection import best_set, choose_on_half
+from probes.statistics.significance import holm, max_statistic, permutation_p, sign_flip
 from tests.support.planted import aligned
 
 NAN = float("nan")
@@ -65,6 +67,19 @@ def test_the_highest_is_never_nan() -> None:
     for values in ([NAN, NAN], [1.0, np.inf]):
         with pytest.raises(ValueError, match="expected a row of finite values"):
             highest(np.array(values))
+
+
+def test_an_option_that_few_items_have_does_not_drive_out_the_others() -> None:
+    near = np.random.default_rng(1).normal(size=(40, 3))
+    values = near + np.array([0.0, 0.0, 2.0])
+    assert best_set(values) == [2]
+    rare, single = near.copy(), near.copy()
+    rare[6:, 2], single[1:, 2] = NAN, NAN
+    assert best_set(near) == best_set(rare) == best_set(single) == [0, 1, 2]
+    assert best_set(values[:1]) == best_set(values, clusters=["a"] * 40) == [0, 1, 2]  # one unit
+    assert best_set(np.where([0, 0, 1], NAN, values)) == [0, 1]
+    with pytest.raises(ValueError, match="39 cluster names for 40 items"):
+        choose_on_half(values, clusters=["a"] * 39)
 
 
 LAYERS = ("embed", "0", "1", "2", "3")

@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from probes.statistics.resampling import (
-    bootstrap,
-    draws,
-    holm,
-    max_statistic,
-    mean,
-    minimum_detectable,
-    permutation_p,
-    sign_flip,
-)
+from probes.statistics.resampling import bootstrap, draws, mean
+from probes.statistics.significance import holm, max_statistic, minimum_detectable, permutation_p, sign_flip
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
