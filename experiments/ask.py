@@ -12,12 +12,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.costs.plan import announce, show_plan
-from experiments.recipe_texts import check_texts, flags_told
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
-from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
+from experiments.settings.recipe_texts import check_texts, flags_told
+from experiments.settings.settings import CONFIG, Settings, parse, settings_of
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 from interp.models.checks.receipts import collected, merge_receipts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import yaml
 
 from experiments.costs.plan import show_plan
-from experiments.runs.flags import parse_flags
+from experiments.settings.flags import parse_flags
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -99,7 +99,7 @@ def _own(settings: CompareSettings, name: str, model: str, side: str) -> Setting
     """The settings of that run."""
     from importlib import import_module
 
-    from experiments.runs.settings import settings_of
+    from experiments.settings.settings import settings_of
 
     own = settings_of(import_module(f"experiments.{name}"))
     shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}

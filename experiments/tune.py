@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.costs.plan import show_plan
-from experiments.runs.mixture import Mixing
-from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
-from experiments.runs.training import Scoped, Tuning
+from experiments.settings.mixture import Mixing
+from experiments.settings.settings import parse
+from experiments.settings.training import Scoped, Tuning
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

@@ -17,7 +17,7 @@ from experiments.commands import COMMANDS
 from experiments.costs.cost import Cost, Size, Work, size_of
 from experiments.costs.outline import outline
 from experiments.costs.plan import count
-from experiments.runs.settings import parse, settings_of
+from experiments.settings.settings import parse, settings_of
 from tests.support.tiny import VOCAB, tiny_folder
 
 ROOM = {"max_position_embeddings": 2048}

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import tyro
 import yaml
 
-from experiments.runs.bounds import check_bounds
-from experiments.runs.flags import parse_flags
-from experiments.runs.strict_yaml import read_yaml
-from experiments.runs.values import check_values, empty
+from experiments.settings.bounds import check_bounds
+from experiments.settings.flags import parse_flags
+from experiments.settings.strict_yaml import read_yaml
+from experiments.settings.values import check_values, empty
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
