@@ -64,7 +64,8 @@ class Settings:
     page: bool = False
     """Also write the report as one self-contained HTML page."""
     plan: bool = False
-    """Only say what the run would cost (forwards, tokens, FLOPs, disk, memory, hours on this machine), and run nothing."""
+    """Only say what the run would cost, and run nothing: items, forwards, tokens, FLOPs, memory, disk, and the hours of the
+    forwards on this machine. Not counted: starting and loading, statistics and figures, and the small files of a run folder."""
     plan_rate: float | None = None
     """With --plan, also say the hours on a machine of so many FLOP/s, such as 1e14."""
     debug: bool = False
