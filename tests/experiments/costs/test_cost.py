@@ -193,6 +193,11 @@ def test_a_rate_that_is_none_is_refused_by_a_check_too(rate, capsys):
     assert "--plan-rate: got" in capsys.readouterr().err
 
 
+def test_a_comparison_with_nothing_is_not_planned(capsys):
+    assert main(["compare", "--model", "bundled", "--plan"]) == 2
+    assert "got no --after" in capsys.readouterr().err
+
+
 def test_a_plan_looks_for_the_texts_of_a_recipe_as_a_run_does(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["lens", "--config", "lens-snli20", "--model", "bundled", "--plan"]) == 2
