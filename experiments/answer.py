@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

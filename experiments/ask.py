@@ -12,12 +12,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.costs.plan import announce, show_plan
-from experiments.recipe_texts import check_texts, flags_told
 from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
-from experiments.runs.settings import CONFIG, Settings, parse, settings_of
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
+from experiments.settings.recipe_texts import check_texts, flags_told
+from experiments.settings.settings import CONFIG, Settings, parse, settings_of
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 from interp.models.checks.receipts import collected, merge_receipts
@@ -32,13 +32,21 @@ def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
     if settings.plan:
-        show_plan(settings.resolved())
+        plan(settings)
         return
     shard = Shard.of(settings.shard)
     if shard.count == 1:
         show(answer(settings))
     else:
         answer_shared(settings, shard)
+
+
+def plan(settings: Settings) -> None:
+    """Print what a question would cost. Its texts are looked for as in a run."""
+    settings = settings.resolved()
+    check_texts(settings)
+    with flags_told(settings):
+        show_plan(settings)
 
 
 def answer(settings: Settings) -> Path:
@@ -121,8 +129,7 @@ def show(folder: Path) -> None:
     run = read_finished(folder)
     rows, left_out = run.brief()
     names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
-    title, caption = plain(run.manifest["question"]), plain(left_out)
-    table = Table(box=box.SIMPLE, title=title, caption=caption, title_justify="left", caption_justify="left")
+    table = Table(box=box.SIMPLE, caption=plain(left_out), caption_justify="left")
     for name in (*names, "estimate", "95 %", "baseline", "n"):
         table.add_column(plain(name), justify="left" if name in names else "right")
     for row in rows.to_dict("records"):
@@ -130,6 +137,7 @@ def show(folder: Path) -> None:
         values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
         table.add_row(*(plain(cell(value)) for value in values))
     console = Console(highlight=False)
+    console.print(plain(run.manifest["question"], "italic"), soft_wrap=True)
     console.print(table)
     lines = [(str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])]
     for line, style in (*lines, *([(run.checked, "")] if run.checked else [])):

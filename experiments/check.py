@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import yaml
 
 from experiments.costs.plan import show_plan
-from experiments.runs.flags import parse_flags
+from experiments.settings.bounds import check_bounds
+from experiments.settings.flags import parse_flags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ class CheckSettings:
     output: Path | None = None
     """Folder to write the table to (config.yaml, checks.csv, check.json). Default: none."""
     plan: bool = False
-    """Only say what the check would cost, and run nothing."""
+    """Only say what the check would cost (--help of another command says what is counted), and run nothing."""
     plan_rate: float | None = None
     """With --plan, also say the hours on a machine of so many FLOP/s, such as 1e14."""
     debug: bool = False
@@ -59,6 +60,7 @@ def main(args: Sequence[str]) -> int:
     """Print one row for each check. Returns the exit status: 1 if a check fails, else 0."""
     args = ["--model", *args] if args and not args[0].startswith("-") else list(args)
     settings = parse_flags(CheckSettings, args, "check")
+    check_bounds(settings)
     if settings.plan:
         show_plan(settings)
         return 0

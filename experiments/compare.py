@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -59,11 +59,7 @@ def run(settings: CompareSettings) -> Report:
     from probes.report import Report
     from probes.tuning.comparison import compare_reports, join_changes
 
-    before, after = settings.before or settings.model, settings.after
-    if not after:
-        raise ValueError("got no --after, expected a tuned model or a finished run to compare with.")
-    if _is_run(before) != _is_run(after):
-        raise ValueError(f"got a model and a finished run ({before}, {after}), expected two models or two runs.")
+    before, after = _sides(settings)
     if _is_run(after):
         return compare_reports(Report.load(before), Report.load(after), flips=settings.flips, seed=settings.seed)
     settings = _in_one_precision(settings, before, after)
@@ -77,6 +73,16 @@ def run(settings: CompareSettings) -> Report:
         first, *rest = reports
         return _with_verdicts(reports[first], {name: reports[name] for name in rest}, settings.output)
     return _with_verdicts(join_changes(changes), reports, settings.output)
+
+
+def _sides(settings: CompareSettings) -> tuple[str, str]:
+    """The two models, or the two finished runs."""
+    before, after = settings.before or settings.model, settings.after
+    if not after:
+        raise ValueError("got no --after, expected a tuned model or a finished run to compare with.")
+    if _is_run(before) != _is_run(after):
+        raise ValueError(f"got a model and a finished run ({before}, {after}), expected two models or two runs.")
+    return before, after
 
 
 def _in_one_precision(settings: CompareSettings, before: str, after: str) -> CompareSettings:
@@ -99,7 +105,7 @@ def _own(settings: CompareSettings, name: str, model: str, side: str) -> Setting
     """The settings of that run."""
     from importlib import import_module
 
-    from experiments.runs.settings import settings_of
+    from experiments.settings.settings import settings_of
 
     own = settings_of(import_module(f"experiments.{name}"))
     shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}
@@ -134,7 +140,7 @@ def work(settings: CompareSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.sweeping import hybrids
 
     works: list[Work] = []
-    name = settings.run_model or settings.model
+    name, _ = _sides(settings)
     for instrument in settings.instruments:
         if instrument in _HYBRIDS:
             works.append(hybrids(model, _mixture(settings), settings.form, instrument))

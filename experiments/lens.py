@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
+from experiments.settings.settings import Settings
 from probes.lens.word_prompts import LINE
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

@@ -11,8 +11,8 @@ from typing import Annotated
 import tyro
 
 from experiments.pages.render import write_page
-from experiments.runs.flags import parse_flags
-from experiments.runs.values import check_values
+from experiments.settings.flags import parse_flags
+from experiments.settings.values import check_values
 
 
 @dataclass(frozen=True)

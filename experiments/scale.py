@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments.runs.shards import Shard
-from experiments.runs.training import Scoped, Training
+from experiments.settings.training import Scoped, Training
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
     from probes.scaling.report import ScalingReport
     from probes.scaling.study import ScalingStudy
+
+_ARMS = 3
+"""Divisions of the budget that --validate tries with each seed: uniform, planned and random."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,24 @@ def run(settings: ScaleSettings) -> ScalingReport:
 
 
 def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
-    """The cost of a run: every model is tuned, and asked for its language. What --validate adds depends on the plan."""
+    """The cost of a run: every model is tuned, and asked for its language. --gamma reads training texts, --validate tunes again.
+
+    The division of the budget is only known after the run: the models of --validate are counted as if all were uniform ones.
+    """
+    from experiments.costs.measuring import captured
     from experiments.costs.sweeping import swept
 
     study = settings.study()
-    return swept(
-        model, study.jobs(), study.test, form=settings.template, beams=settings.beams, max_new_tokens=settings.max_new_tokens
-    )
+    asked: dict[str, Any] = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
+    works = swept(model, study.jobs(), study.test, **asked)
+    if settings.gamma != "free":
+        works += [each for text in study.measured_texts().values() for each in captured(model, text)]
+    if settings.validate and settings.budget is not None:
+        each = settings.budget // len(study.train)
+        uniform = {code: min(each, len(text), settings.caps.get(code, each)) for code, text in study.train.items()}
+        for seed in study.training_seeds:
+            works += [work.times(_ARMS) for work in swept(model, study.trials({"": uniform}, seed), study.test, **asked)]
+    return works
 
 
 def share(settings: ScaleSettings, shard: Shard) -> None:

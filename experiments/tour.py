@@ -16,9 +16,9 @@ from experiments.neurons import NeuronsSettings
 from experiments.patch import PatchSettings
 from experiments.probe import ProbeSettings
 from experiments.quadrants import QuadrantsSettings
-from experiments.runs.flags import parse_flags
-from experiments.runs.settings import Settings
 from experiments.scale import ScaleSettings
+from experiments.settings.flags import parse_flags
+from experiments.settings.settings import Settings
 from experiments.steer import SteerSettings
 from experiments.transplant import TransplantSettings
 from experiments.tune import TuneSettings

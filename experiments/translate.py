@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -46,17 +46,13 @@ def run(settings: TranslateSettings) -> Report:
     from probes.translation.measure import measure_translation
 
     corpus, pairs = _read(settings)
-    return measure_translation(
-        settings.load_model(),
-        corpus,
-        pairs,
-        form=settings.form,
-        metrics=settings.metrics,
-        shots=settings.shots,
-        beams=settings.beams,
-        max_new_tokens=settings.max_new_tokens,
-        seed=settings.seed,
-    )
+    return measure_translation(settings.load_model(), corpus, pairs, **_asked(settings))
+
+
+def _asked(settings: TranslateSettings) -> dict[str, Any]:
+    """How to translate, as arguments of `measure_translation`."""
+    names = ("form", "metrics", "shots", "beams", "max_new_tokens", "seed")
+    return {name: getattr(settings, name) for name in names}
 
 
 def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, str]]]:
@@ -78,13 +74,4 @@ def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is translated in every direction; its references are scored twice."""
     from experiments.costs.measuring import translated
 
-    return translated(
-        model,
-        *_read(settings),
-        form=settings.form,
-        metrics=settings.metrics,
-        shots=settings.shots,
-        beams=settings.beams,
-        max_new_tokens=settings.max_new_tokens,
-        seed=settings.seed,
-    )
+    return translated(model, *_read(settings), **_asked(settings))

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from experiments.costs.plan import show_plan
-from experiments.runs.mixture import Mixing
-from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
-from experiments.runs.training import Scoped, Tuning
+from experiments.settings.mixture import Mixing
+from experiments.settings.settings import parse
+from experiments.settings.training import Scoped, Tuning
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -95,12 +94,12 @@ def main(args: Sequence[str]) -> None:
         raise ValueError(
             f"got --shard {settings.shard}, expected none. Leave it out: under accelerate launch several processes tune one model."
         )
+    from experiments.ask import answer, plan, show
+
     if settings.plan:
-        show_plan(settings.resolved())
+        plan(settings)
         return
     if Shard.of(None).index > 0:
         run(settings.resolved())
         return
-    from experiments.ask import answer, show
-
     show(answer(settings))

@@ -200,7 +200,7 @@ def test_no_command_imports_torch_before_it_runs():
 def test_the_list_of_commands_imports_no_question():
     loaded = loaded_by("from experiments.__main__ import main; main(['--help'])")
     assert "experiments.__main__" in loaded
-    assert not {"torch", "numpy", "tyro", "pydantic", "experiments.align", "experiments.runs.settings"} & loaded
+    assert not {"torch", "numpy", "tyro", "pydantic", "experiments.align", "experiments.settings.settings"} & loaded
 
 
 def test_every_question_has_a_command():

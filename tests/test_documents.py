@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from experiments.commands import COMMANDS
-from experiments.runs.settings import RECIPES
+from experiments.settings.settings import RECIPES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("interp", "probes", "experiments")

@@ -60,11 +60,11 @@ def show_plan(settings: Planned) -> None:
     if cost.works and settings.run_model:
         model = interp.load(settings.run_model, device=settings.device, dtype=settings.dtype)
         read, write = measured(model, cost)
-        rates = f"measured {number(read)}FLOP/s reading" + (f", {number(write)}FLOP/s writing" if cost.sum("steps") else "")
+        rates = f"measured {number(read, 'FLOP/s')} reading" + (f", {number(write, 'FLOP/s')} writing" if cost.sum("steps") else "")
         lines.append(_time("on this machine", cost.seconds(read, write), rates))
     if settings.plan_rate and cost.works:
         rate = settings.plan_rate
-        lines.append(_time(f"at {number(rate)}FLOP/s", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
+        lines.append(_time(f"at {number(rate, 'FLOP/s')}", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
     print("\n".join(lines))
 
 
@@ -96,28 +96,38 @@ def describe(cost: Cost, settings: Planned) -> list[str]:
         tokens += f", {number(work.generated)} written" if work.generated else ""
         passes = f" x {work.passes} with the backward pass" if work.passes > 1 else ""
         lines.append(
-            f"  {work.what:<{width}}  {work.items} items, {work.forwards} forwards{passes}, {tokens}, "
-            f"{number(cost.flops_of(work))}FLOPs{bound}"
+            f"  {work.what:<{width}}  {named(work.items, 'item')}, {named(work.forwards, 'forward')}{passes}, {tokens}, "
+            f"{number(cost.flops_of(work), 'FLOPs')}{bound}"
         )
     most = "" if cost.bound == "exact" else f"{cost.bound} "
     lines.append(
-        f"  in all: {most}{cost.sum('forwards')} forwards, {number(cost.sum('prefill'))} tokens read and "
-        f"{number(cost.sum('generated'))} written, {number(cost.flops)}FLOPs"
+        f"  in all: {most}{named(cost.sum('forwards'), 'forward')}, {number(cost.sum('prefill'))} tokens read and "
+        f"{number(cost.sum('generated'))} written, {number(cost.flops, 'FLOPs')}"
     )
-    lines.append(f"  on disk {number(cost.stored)}B; in memory about {number(cost.memory)}B, weights {number(cost.size.bytes)}B")
+    disk = f"{number(cost.stored, 'B')} of tensors" if cost.stored else "small files only"
+    lines.append(f"  on disk {disk}; in memory about {number(cost.memory, 'B')}, weights {number(cost.size.bytes, 'B')}")
     return lines
 
 
-def number(value: float) -> str:
-    """A number with three digits and the prefix of its thousands.
+def number(value: float, unit: str = "") -> str:
+    """A number with three digits, the prefix of its thousands, and its unit.
 
-    >>> number(1234567), number(12), number(0.0)
-    ('1.23 M', '12 ', '0 ')
+    >>> number(1234567, "B"), number(1234567), number(12), number(0.0, "B")
+    ('1.23 MB', '1.23 M', '12', '0 B')
     """
     power = 0
     while value >= 999.5 and power < len(_SI) - 1:
         value, power = value / 1000, power + 1
-    return f"{value:.3g} {_SI[power]}"
+    return f"{value:.3g} {_SI[power]}{unit}".rstrip()
+
+
+def named(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> named(1, "forward"), named(2, "forward")
+    ('1 forward', '2 forwards')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def duration(seconds: float) -> str:
@@ -133,4 +143,4 @@ def duration(seconds: float) -> str:
 
 
 def _time(where: str, seconds: float, how: str) -> str:
-    return f"  {where}: {duration(seconds)} ({how})"
+    return f"  {where}: {duration(seconds)} of forwards ({how})"

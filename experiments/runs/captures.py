@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard
+from experiments.settings.settings import Settings
 from interp.models.sites import Site
 
 if TYPE_CHECKING:

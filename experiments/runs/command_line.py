@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from experiments.runs.settings import CONFIG, Settings, parse, read_recipe
-from experiments.runs.strict_yaml import read_yaml
-from experiments.runs.values import option_names
+from experiments.settings.settings import CONFIG, Settings, parse, read_recipe
+from experiments.settings.strict_yaml import read_yaml
+from experiments.settings.values import option_names
 
 
 def rebuild_command_line(folder: Path) -> str:
@@ -22,7 +22,7 @@ def rebuild_command_line(folder: Path) -> str:
     that only YAML can hold.
     """
     from experiments.commands import COMMANDS
-    from experiments.runs.settings import settings_of
+    from experiments.settings.settings import settings_of
 
     try:
         command = _command(folder / CONFIG)

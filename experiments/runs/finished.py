@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.runs.command_line import rebuild_command_line
-from experiments.runs.settings import CONFIG
-from experiments.runs.strict_yaml import read_yaml
+from experiments.settings.settings import CONFIG
+from experiments.settings.strict_yaml import read_yaml
 from interp.files.checks import safe_path
 from interp.models.checks.receipts import Receipt, describe
 from probes.report import Manifest, check_files, figure_file, read_manifest, receipts_of

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from experiments.runs.settings import CONFIG, Settings, read_recipe
 from experiments.runs.started import STARTED, check_started
+from experiments.settings.settings import CONFIG, Settings, read_recipe
 from interp.files.atomic import writing
 from interp.files.checks import safe_path
 

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from experiments.runs.folder import SHARDS, check_same, is_new, is_whole, logged, taken
-from experiments.runs.settings import CONFIG, Settings
 from experiments.runs.started import write_started
+from experiments.settings.settings import CONFIG, Settings
 from interp.files.atomic import write_json, write_text
 from interp.files.checks import short_repr
 from interp.files.lock import locked

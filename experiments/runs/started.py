@@ -12,7 +12,7 @@ from glob import escape, glob
 from importlib import metadata
 from pathlib import Path
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 from interp import provenance
 from interp.files.checks import safe_path
 from interp.files.sealed_json import read_sealed, write_sealed

@@ -176,24 +176,33 @@ class ScalingStudy(SweepStudy[Cell]):
         """How near each language is to the pivot in the untuned model, on its own training text."""
         model = load(self.parent, device=self.device, dtype=self.dtype)
         similarity: dict[str, float] = {}
-        for code, text in self.train.items():
-            acts = capture(model, text.select(limit=_SENTENCES, seed=self.seed), folder=folder / code)
+        for code, text in self.measured_texts().items():
+            acts = capture(model, text, folder=folder / code)
             similarity |= language_similarity(acts, self.pivot, of)
         return similarity
 
+    def measured_texts(self) -> dict[str, ParallelCorpus]:
+        """The sentences of each language on which a measured similarity rests."""
+        return {code: text.select(limit=_SENTENCES, seed=self.seed) for code, text in self.train.items()}
+
+    def trials(self, divisions: Mapping[str, Mapping[str, int]], seed: int) -> list[Cell]:
+        """The models that try `divisions` of the budget, each the number of pairs of every language, tuned with `seed`."""
+        pairs, steps = self._pairs(), self.recipe.steps
+        steps = steps and steps * len(self.train)  # as many updates per language as in the series
+        recipe = replace(self.recipe, seed=seed, steps=steps)
+        return [
+            Cell(f"{arm}/{seed}", muit(pairs, budgets=budgets, seed=seed), recipe, self._into(*budgets), {"arm": arm, "seed": seed})
+            for arm, budgets in divisions.items()
+        ]
+
     def _try_plan(self, report: ScalingReport, plan: Plan, folder: Path) -> ScalingReport:
         """The report with the verdict of the validation of its plan, which is saved in `validation`."""
-        caps, pairs, cells = report.settings["plan"]["caps"], self._pairs(), []
-        steps = self.recipe.steps and self.recipe.steps * len(plan.languages)  # as many updates per language as in the series
+        caps, cells = report.settings["plan"]["caps"], list[Cell]()
         for seed in self.training_seeds:
             divisions = {"uniform": dict(zip(plan.languages, plan.uniform.tolist(), strict=True)),
                          "planned": dict(zip(plan.languages, plan.pairs.tolist(), strict=True)),
                          "random": random_division(plan, caps, seed)}  # fmt: skip
-            recipe = replace(self.recipe, seed=seed, steps=steps)
-            cells += [
-                Cell(f"{arm}/{seed}", muit(pairs, budgets=budgets, seed=seed), recipe, self._into(*plan.languages),
-                     {"arm": arm, "seed": seed}) for arm, budgets in divisions.items()
-            ]  # fmt: skip
+            cells += self.trials(divisions, seed)
         tried = measure_allocations(
             self.scores(cells, folder), plan, report.signature.model, self.test.identity, metric=self.metric,
             weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,

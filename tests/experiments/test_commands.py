@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 import experiments.__main__ as cli
 from experiments import tour
-from experiments.runs.settings import RECIPES, Settings, parse, read_recipe, settings_of
+from experiments.settings.settings import RECIPES, Settings, parse, read_recipe, settings_of
 from interp.files.lock import locked
 from probes.report import Report
 from tests.experiments.pages.test_page import Curves, curves

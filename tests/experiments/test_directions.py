@@ -11,8 +11,8 @@ import probes.directions.study
 import probes.sweep.sweep
 from experiments.ask import answer
 from experiments.directions import DirectionsSettings, run, share
-from experiments.runs.settings import RECIPES, parse, read_recipe
 from experiments.runs.shards import Shard
+from experiments.settings.settings import RECIPES, parse, read_recipe
 from probes.directions.alignment import PairAlignmentReport
 from probes.directions.report import DirectionReport
 from probes.report import Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from experiments.instruction import InstructionSettings, run
-from experiments.runs.settings import parse
+from experiments.settings.settings import parse
 from tests.support.tiny import tiny_folder
 
 

@@ -12,8 +12,8 @@ import torch
 import interp.tuning.fit
 from experiments.ask import answer, answer_shared
 from experiments.quadrants import QuadrantsSettings
-from experiments.runs.settings import RECIPES, parse, read_recipe
 from experiments.runs.shards import Shard
+from experiments.settings.settings import RECIPES, parse, read_recipe
 from interp.text import cldr
 from probes.quadrants.report import QuadrantReport
 from tests.support.tiny import tiny_folder

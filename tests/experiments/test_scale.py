@@ -8,9 +8,9 @@ import pytest
 import probes.translation.measure
 from experiments import scale
 from experiments.ask import answer, answer_shared
-from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
 from experiments.scale import ScaleSettings
+from experiments.settings.settings import parse
 from probes.scaling.allocation_report import AllocationReport, measure_allocations, random_division
 from probes.scaling.report import ScalingReport
 from probes.scaling.study import ScalingStudy

@@ -9,7 +9,7 @@ import interp
 from experiments.ask import answer
 from experiments.compare import CompareSettings
 from experiments.compare import run as compare
-from experiments.runs.settings import RECIPES, parse, read_recipe
+from experiments.settings.settings import RECIPES, parse, read_recipe
 from experiments.tune import TuneSettings
 from interp.tuning import TunedModel
 from probes.tuning.hybrids_report import EntryReport

@@ -14,7 +14,7 @@ import interp
 import interp.tuning.train
 from experiments import align
 from experiments.runs.finished import read_finished
-from experiments.runs.settings import read_recipe
+from experiments.settings.settings import read_recipe
 from interp.activations.store import Activations
 from interp.files.atomic import checksum
 from interp.files.checks import safe_path

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 import interp
 import interp.tuning.train
-from experiments.runs.strict_yaml import read_yaml
+from experiments.settings.strict_yaml import read_yaml
 from interp.activations.store import Activations
 from interp.files.atomic import checksum
 from interp.files.sealed_json import read_object, read_sealed, write_sealed

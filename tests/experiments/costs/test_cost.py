@@ -17,7 +17,7 @@ from experiments.commands import COMMANDS
 from experiments.costs.cost import Cost, Size, Work, size_of
 from experiments.costs.outline import outline
 from experiments.costs.plan import count
-from experiments.runs.settings import parse, settings_of
+from experiments.settings.settings import parse, settings_of
 from tests.support.tiny import VOCAB, tiny_folder
 
 ROOM = {"max_position_embeddings": 2048}
@@ -74,6 +74,7 @@ LINES = {  # how many times less than planned a run may do: what is written ends
     "answer --languages de --limit 4 --max-new-tokens 5 --shots 1 --form quoted": 1.5,
     "tune --languages de --limit 40 --samples 40 --epochs 2 --batch 8 --device-batch 4 --held-out 0.2": 1.05,
     f"scale --languages de --sizes 8 16 24 {SMALL}": 1.4,
+    f"scale --languages de fr --sizes 8 16 24 --gamma alignment --budget 16 --validate {SMALL}": 1.4,
     "directions --languages tr --limit 6 --max-new-tokens 4 --steps 3 --shots 1 --align-limit 8": 1.4,
     f"quadrants --languages de --probes af --sizes 8 --tie untie {SMALL}": 1.5,
     f"extrapolate --languages de --samples 16 {SMALL}": 1.7,
@@ -105,7 +106,7 @@ def test_the_states_of_a_corpus_are_counted_to_the_token(folder, tmp_path, seen)
     assert work.stored == 3 * 8 * 5 * 32 * 4  # languages, sentences, layers with the embedding, width, float32
 
 
-def test_a_grid_without_receipts_is_counted_to_the_token(folder, tmp_path, seen):
+def test_a_grid_without_receipts_is_counted_to_the_pass(folder, tmp_path, seen):
     line = "transplant --languages de --limit 3 --measure logprob --controls shuffled same_language --method packed"
     settings = settings_for(line, folder, tmp_path)
     cost, _ = count(settings)
@@ -181,9 +182,26 @@ def test_a_plan_says_the_hours_and_writes_nothing(command, args, folder, tmp_pat
     said = capsys.readouterr().out
     assert "forwards" in said
     assert "FLOPs" in said
-    assert "on this machine" in said
+    assert "of forwards (measured" in said
     assert "at 1 TFLOP/s" in said
     assert not where.exists()
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "-3", "0"])
+def test_a_rate_that_is_none_is_refused_by_a_check_too(rate, capsys):
+    assert main(["check", "--plan", f"--plan-rate={rate}"]) == 2
+    assert "--plan-rate: got" in capsys.readouterr().err
+
+
+def test_a_comparison_with_nothing_is_not_planned(capsys):
+    assert main(["compare", "--model", "bundled", "--plan"]) == 2
+    assert "got no --after" in capsys.readouterr().err
+
+
+def test_a_plan_looks_for_the_texts_of_a_recipe_as_a_run_does(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["lens", "--config", "lens-snli20", "--model", "bundled", "--plan"]) == 2
+    assert "--corpus 'snli20' is a folder" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_command_that_runs_no_model_says_so(capsys, tmp_path):

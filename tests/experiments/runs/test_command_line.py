@@ -14,8 +14,8 @@ from experiments.align import AlignSettings
 from experiments.commands import COMMANDS
 from experiments.quadrants import QuadrantsSettings
 from experiments.runs.command_line import rebuild_command_line
-from experiments.runs.settings import RECIPES, Settings, parse, read_recipe, settings_of
-from experiments.runs.strict_yaml import read_yaml
+from experiments.settings.settings import RECIPES, Settings, parse, read_recipe, settings_of
+from experiments.settings.strict_yaml import read_yaml
 from experiments.tour import CHAPTERS
 from experiments.transplant import TransplantSettings
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import experiments.__main__ as cli
-from experiments.runs.settings import Settings
 from experiments.runs.shards import Shard, meet, stand_alone
+from experiments.settings.settings import Settings
 from interp.files.lock import locked
 from probes.report import Report
 from tests.experiments.pages.test_page import Curves, curves

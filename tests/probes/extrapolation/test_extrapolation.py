@@ -10,8 +10,8 @@ import interp
 import probes.extrapolation.measure
 from experiments.ask import answer, answer_shared
 from experiments.extrapolate import ExtrapolateSettings
-from experiments.runs.settings import parse
 from experiments.runs.shards import Shard
+from experiments.settings.settings import parse
 from interp.provenance import Signature
 from interp.tuning import Recipe, answered_questions
 from probes.extrapolation.report import ExtrapolationReport

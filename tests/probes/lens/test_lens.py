@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from experiments.lens import LensSettings, run
-from experiments.runs.settings import RECIPES, parse, read_recipe
+from experiments.settings.settings import RECIPES, parse, read_recipe
 from interp.lens import logit_lens as readout
 from interp.models.batches import encode, pad
 from interp.text import cldr_facts

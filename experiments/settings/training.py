@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments.runs.settings import Settings
+from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelCorpus

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from experiments.runs.settings import Settings
-from experiments.runs.values import option_names
+from experiments.settings.settings import Settings
+from experiments.settings.values import option_names
 
 SPLITS: Mapping[str, str | None] = {
     "corpus": "split", "test_corpus": "test_split", "align_corpus": None, "lens_corpus": None, "survey": None,
@@ -55,7 +55,7 @@ def check_texts(settings: Settings) -> None:
     missing = [
         f"--{flags[name]} {value!r} is {ORIGINS[value][0]}, from {ORIGINS[value][1]}. Give its path with --{flags[name]}"
         for name, value in _named(settings).items()
-        if value in ORIGINS and not _is_there(value, settings)
+        if value in ORIGINS and not _is_there(value)
     ]
     if missing:
         of = f"of recipe {settings.config}" if settings.config else "of this run"
@@ -100,7 +100,7 @@ def _stands_for(value: str, source: str) -> bool:
     return source.startswith(before) if brace else source == value
 
 
-def _is_there(value: str, settings: Settings) -> bool:
+def _is_there(value: str) -> bool:
     before, brace, _ = value.partition("{")
     if not brace:
         return Path(value).exists()

@@ -12,10 +12,10 @@ import pytest
 
 import experiments.__main__ as cli
 from experiments.commands import COMMANDS
-from experiments.runs.bounds import BOUNDS, check_bounds
-from experiments.runs.flags import _one_line
-from experiments.runs.settings import settings_of
-from experiments.runs.values import option_names
+from experiments.settings.bounds import BOUNDS, check_bounds
+from experiments.settings.flags import _one_line
+from experiments.settings.settings import settings_of
+from experiments.settings.values import option_names
 
 QUESTIONS = {
     name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("check", "page", "tour")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import experiments.__main__ as cli
-from experiments.recipe_texts import ORIGINS, SPLITS, check_texts
-from experiments.runs.settings import RECIPES, Settings, read_recipe, settings_of
-from experiments.runs.strict_yaml import read_yaml
-from experiments.runs.values import option_names
+from experiments.settings.recipe_texts import ORIGINS, SPLITS, check_texts
+from experiments.settings.settings import RECIPES, Settings, read_recipe, settings_of
+from experiments.settings.strict_yaml import read_yaml
+from experiments.settings.values import option_names
 from interp.text.read import _HUB
 from tests.support.tiny import tiny_folder
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 import tyro
 import yaml
 
-from experiments.runs.bounds import check_bounds
-from experiments.runs.flags import parse_flags
-from experiments.runs.strict_yaml import read_yaml
-from experiments.runs.values import check_values, empty
+from experiments.settings.bounds import check_bounds
+from experiments.settings.flags import parse_flags
+from experiments.settings.strict_yaml import read_yaml
+from experiments.settings.values import check_values, empty
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -64,7 +64,8 @@ class Settings:
     page: bool = False
     """Also write the report as one self-contained HTML page."""
     plan: bool = False
-    """Only say what the run would cost (forwards, tokens, FLOPs, disk, memory, hours on this machine), and run nothing."""
+    """Only say what the run would cost, and run nothing: items, forwards, tokens, FLOPs, memory, disk, and the hours of the
+    forwards on this machine. Not counted: starting and loading, statistics and figures, and the small files of a run folder."""
     plan_rate: float | None = None
     """With --plan, also say the hours on a machine of so many FLOP/s, such as 1e14."""
     debug: bool = False

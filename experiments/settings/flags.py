@@ -16,7 +16,7 @@ from typing import Annotated, TypeVar, get_type_hints
 
 import tyro
 
-from experiments.runs.values import check_arguments
+from experiments.settings.values import check_arguments
 
 T = TypeVar("T")
 _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
