@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from experiments.settings.settings import Settings
 
@@ -46,13 +46,10 @@ def run(settings: TranslateSettings) -> Report:
     from probes.translation.measure import measure_translation
 
     corpus, pairs = _read(settings)
-    return measure_translation(settings.load_model(), corpus, pairs, **_asked(settings))
-
-
-def _asked(settings: TranslateSettings) -> dict[str, Any]:
-    """How to translate, as arguments of `measure_translation`."""
-    names = ("form", "metrics", "shots", "beams", "max_new_tokens", "seed")
-    return {name: getattr(settings, name) for name in names}
+    return measure_translation(
+        settings.load_model(), corpus, pairs, form=settings.form, metrics=settings.metrics, shots=settings.shots,
+        beams=settings.beams, max_new_tokens=settings.max_new_tokens, seed=settings.seed,
+    )  # fmt: skip
 
 
 def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, str]]]:
@@ -74,4 +71,7 @@ def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is translated in every direction; its references are scored twice."""
     from experiments.costs.measuring import translated
 
-    return translated(model, *_read(settings), **_asked(settings))
+    return translated(
+        model, *_read(settings), form=settings.form, metrics=settings.metrics, shots=settings.shots,
+        beams=settings.beams, max_new_tokens=settings.max_new_tokens, seed=settings.seed,
+    )  # fmt: skip

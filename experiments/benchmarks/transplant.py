@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
-from interp.interventions.grid.grid import Method
+from interp.interventions.grid.cells import Method
 from interp.interventions.transplant import record_donor, transplant_grid, transplanted
 from interp.models.batches import pad
 from interp.models.load import TransformerBridge

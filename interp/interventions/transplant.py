@@ -19,7 +19,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.interventions.edits import Place, Transplant, check_blocks, check_place, hook_of, token_rows
-from interp.interventions.grid.grid import Method
+from interp.interventions.grid.cells import Method
 from interp.interventions.grid.items import Donor, recorded, transplant_items
 from interp.interventions.grid.scores import Score
 from interp.models.cache_argument import find_cache

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interp.interventions.edits import SITE_PAIRS, Place, kind, record, tokens_of
-from interp.interventions.grid.grid import Method
+from interp.interventions.grid.cells import Method
 from interp.interventions.grid.items import Donor
 from interp.models.batches import batches
 from interp.text.corpus import ParallelTask

@@ -17,7 +17,8 @@ import pandas as pd
 from torch import Tensor
 
 from interp.interventions.edits import Place, Transplant, check_blocks, check_place, place_name
-from interp.interventions.grid.grid import Grid, Method
+from interp.interventions.grid.cells import Method
+from interp.interventions.grid.grid import Grid
 from interp.interventions.grid.items import item_batches, transplant_items
 from interp.models.load import identify
 from interp.progress import Progress

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 
+Method = Literal["auto", "naive", "batched", "packed", "wave"]
+"""How a grid is computed. `auto` is the first fast way that agrees with `naive` on this model."""
 Tails = Sequence[Sequence[Sequence[int]]]
 """For each item, the continuations to score: token ids that may follow the prompt."""
 

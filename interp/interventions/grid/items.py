@@ -14,7 +14,8 @@ from torch import Tensor
 from interp.files.cache import Cache
 from interp.files.sealed_tensors import hash_tensors
 from interp.interventions.edits import Place, Transplant, check_blocks, check_place, kind, record, tokens_of
-from interp.interventions.grid.grid import Grid, Item, Method, measure_grids
+from interp.interventions.grid.cells import Method
+from interp.interventions.grid.grid import Grid, Item, measure_grids
 from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformer_lens.model_bridge.sources.transformers import get_hf_model_class_for_architecture
@@ -67,7 +66,7 @@ def read_gguf(
         kind: type[_BaseAutoModelClass] = get_hf_model_class_for_architecture(stored_architecture(config, str(path)))
         if tokenizer is None:
             beside = any((path.parent / name).is_file() for name in _TOKENIZER)
-            tokenizer = read_tokenizer(str(path.parent), None) if beside else _own_tokenizer(path, where)
+            tokenizer = read_tokenizer(str(path.parent), None) if beside else _own_tokenizer(path)
         hf, report = kind.from_pretrained(
             path.parent, **where, dtype=dtype or torch.float32, attn_implementation="eager", output_loading_info=True
         )
@@ -88,8 +87,8 @@ def read_gguf(
     return hf, tokenizer
 
 
-def _own_tokenizer(path: Path, where: dict[str, Any]) -> PreTrainedTokenizerBase:
+def _own_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     try:
-        return padding_with_end(AutoTokenizer.from_pretrained(path.parent, **where))
+        return padding_with_end(AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False))
     except Exception as error:
         raise ValueError(f"put tokenizer.json beside it, or give tokenizer=: its own is not readable, {brief(error)}") from error
