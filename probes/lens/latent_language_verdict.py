@@ -24,7 +24,7 @@ class LensEvidence:
     """The evidence for a verdict: which word leads for each target language, and for their mean, the first group of `leads`.
 
     `sources` has the language of the word given, and `kept` the number of items, for each target language; `of` is the number
-    of all items. `readings` are those the leads were found in, `boot` and `seed` those of their intervals.
+    of all items. `readings` are those the leads were found in, `resamples` and `seed` those of their intervals.
     """
 
     pivot: str
@@ -36,7 +36,7 @@ class LensEvidence:
     readings: Mapping[str, Mapping[Role, Reading]]
     leads: Mapping[str, Leads]
     crossover: Crossover
-    boot: int
+    resamples: int
     seed: int
 
     @property
@@ -138,7 +138,7 @@ def _numbers(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str], ro
     ((first, last),) = _longest(leads.runs(role))
     readings, span = evidence.readings[evidence.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = map(float, bootstrap(values, evidence.boot, evidence.seed))
+    lower, upper = map(float, bootstrap(values, evidence.resamples, evidence.seed))
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}

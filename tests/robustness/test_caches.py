@@ -61,7 +61,7 @@ def lens(model, folder):
 
 
 def words(model, folder):
-    table = measure_latent_language(model, VOCABULARY, shots=1, controls=False, boot=20, folder=folder).table
+    table = measure_latent_language(model, VOCABULARY, shots=1, controls=False, resamples=20, folder=folder).table
     return {"value": torch.tensor(table["value"].fillna(-1).to_numpy())}
 
 
