@@ -46,7 +46,7 @@ class DirectionStudy(SweepStudy[Job]):
     roles
         The part each language plays in tuning.
     recipe
-        How to tune; models are asked in its prompt template.
+        How to tune; models are asked in its prompt form.
     rotations
         How many times to tune with the roles turned over the languages, so that a class of directions is not a few fixed languages.
     samples
@@ -84,7 +84,7 @@ class DirectionStudy(SweepStudy[Job]):
     ...     train=train,
     ...     test=test.select(limit=8),
     ...     roles=roles,
-    ...     recipe=Recipe(template="mfti-own", mask="all", learning_rate=1e-3, steps=40, batch=16, held_out=0.0),
+    ...     recipe=Recipe(form="mfti-own", mask="all", learning_rate=1e-3, steps=40, batch=16, held_out=0.0),
     ...     samples=60,
     ... )
     >>> [job.cell.name for job in study.jobs()]
@@ -128,7 +128,7 @@ class DirectionStudy(SweepStudy[Job]):
         """The scores of the models of `jobs`, item by item; what is finished in `folder` is taken from there."""
         tables = [
             measure_cells(
-                self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.template,
+                self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.form,
                 metrics=self.metrics, shots=shots, beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep,
                 device=self.device,
             ) for (keep, shots), alike in groupby(jobs, key=lambda job: (job.keep, job.shots))

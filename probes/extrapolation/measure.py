@@ -48,7 +48,7 @@ class Abilities:
     pivot
         The language translated from, and aligned with.
     form
-        The prompt template of questions and translations, one of `interp.tuning.TEMPLATES`.
+        The prompt form of questions and translations, one of `interp.tuning.TEMPLATES`.
     answer, translation
         How an answer and a translation are scored.
     beams, max_new_tokens

@@ -36,7 +36,7 @@ class ScalingStudy(SweepStudy[Cell]):
     train
         The text to tune on, `train[language]`, a corpus of the pivot and that language.
     recipe
-        How to tune; models are asked in its prompt template. Give `steps`, and sizes differ in their data alone.
+        How to tune; models are asked in its prompt form. Give `steps`, and sizes differ in their data alone.
     sizes
         Numbers of pairs to tune on, three or more.
     metric
@@ -80,7 +80,7 @@ class ScalingStudy(SweepStudy[Cell]):
     ...     parent="bundled",
     ...     train=train,
     ...     test=interp.read("cldr:dates", languages=["eng_Latn", *train], split="heldout").select(limit=20),
-    ...     recipe=Recipe(template="quoted", learning_rate=1e-3, steps=25, batch=16, held_out=0.0),
+    ...     recipe=Recipe(form="quoted", learning_rate=1e-3, steps=25, batch=16, held_out=0.0),
     ...     sizes=(16, 64, 256),
     ...     budget=200,
     ... )
@@ -130,7 +130,7 @@ class ScalingStudy(SweepStudy[Cell]):
         What is finished in `folder` is taken from there.
         """
         table = measure_cells(
-            self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.template, metrics=(self.metric,), beams=self.beams,
+            self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.form, metrics=(self.metric,), beams=self.beams,
             max_new_tokens=self.max_new_tokens, device=self.device,
         )  # fmt: skip
         return table.assign(language=table["target"])

@@ -209,7 +209,7 @@ def test_tensors_come_back_as_they_were_with_what_they_are_of(tmp_path):
     assert all(torch.equal(again[name], tensors[name]) and again[name].dtype == tensors[name].dtype for name in tensors)
 
 
-TUNING = {"template": "bare", "learning_rate": 1e-2, "steps": 6, "batch": 4, "held_out": 0.0}
+TUNING = {"form": "bare", "learning_rate": 1e-2, "steps": 6, "batch": 4, "held_out": 0.0}
 
 
 def weights(folder):
