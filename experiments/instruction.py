@@ -75,4 +75,4 @@ def work(settings: InstructionSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.patches import instructed
 
     corpus, triples = settings.read()
-    return instructed(model, corpus.select(limit=settings.limit, seed=settings.seed), triples, settings.form, settings.mask)
+    return instructed(model, corpus.select(limit=settings.limit, seed=settings.seed), triples, settings.form)
