@@ -75,7 +75,7 @@ class DirectionStudy(SweepStudy[Job]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe
     >>> roles = probes.Roles(mix=("eng_Latn",), read_only=("deu_Latn",), write_only=("fra_Latn",), unseen=("spa_Latn",))
     >>> train, test = (interp.read("cldr:dates", languages=roles.languages, split=part) for part in ("train", "heldout"))
@@ -84,12 +84,16 @@ class DirectionStudy(SweepStudy[Job]):
     ...     train=train,
     ...     test=test.select(limit=8),
     ...     roles=roles,
-    ...     recipe=Recipe(form="mfti-own", mask="all", learning_rate=1e-3, steps=40, batch=16, held_out=0.0),
-    ...     samples=60,
+    ...     recipe=Recipe(form="mfti-own", mask="all", learning_rate=1e-3, steps=2, batch=8, held_out=0.0),  # quick
+    ...     samples=20,
+    ...     resamples=100,
     ... )
     >>> [job.cell.name for job in study.jobs()]
     ['tuned/0/0', 'copy/0', 'base', 'few-shot']
-    >>> report = study.measure("runs/directions")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> report.settings["metrics"]
+    ['exact', 'chrf']
     """
 
     train: ParallelCorpus | PairText

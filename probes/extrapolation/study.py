@@ -68,7 +68,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe, answered_questions
     >>> languages = ["eng_Latn", "deu_Latn"]
     >>> facts = interp.read_task("cldr:facts", languages=languages)
@@ -76,14 +76,19 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     ...     parent="bundled",
     ...     train={"deu_Latn": interp.read("cldr:names", languages=languages, split="train")},
     ...     general=answered_questions(facts, languages),
-    ...     task=facts.select(limit=20),
-    ...     test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=20),
-    ...     text=interp.read("cldr:phrases", languages=languages),
-    ...     recipe=Recipe(form="quoted", steps=40, held_out=0.0),
+    ...     task=facts.select(limit=6),
+    ...     test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=6),
+    ...     text=interp.read("cldr:phrases", languages=languages).select(limit=20),
+    ...     recipe=Recipe(form="quoted", steps=2, batch=8, held_out=0.0),  # a few steps, to be quick
+    ...     arms=("english",),
+    ...     resamples=100,
     ... )
     >>> [job.name for job in study.jobs()]
-    ['untuned', 'muit/0', 'coit-deu_Latn/0', 'english/0']
-    >>> report = study.measure("runs/extrapolate")  # doctest: +SKIP
+    ['untuned', 'english/0']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> report.settings["pivot"], len(report.summary()) > 2
+    ('eng_Latn', True)
     """
 
     train: Mapping[str, ParallelCorpus]

@@ -117,21 +117,25 @@ class QuadrantStudy(SweepStudy[Job]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe
     >>> languages = ["deu_Latn", "nld_Latn"]
     >>> train = {code: interp.read("cldr:dates", languages=["eng_Latn", code], split="train") for code in languages}
     >>> study = probes.QuadrantStudy(
     ...     parent="bundled",
     ...     train=train,
-    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *languages, "afr_Latn"], split="heldout").select(limit=20),
+    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *languages, "afr_Latn"], split="heldout").select(limit=6),
     ...     probes=("afr_Latn",),
-    ...     recipes={"embeddings": Recipe(scope="embeddings", form="named", learning_rate=1e-2, steps=40, held_out=0.0)},
-    ...     sizes=(100,),
+    ...     recipes={"embeddings": Recipe(scope="embeddings", form="named", steps=2, batch=8, held_out=0.0)},  # quick
+    ...     sizes=(16,),
+    ...     resamples=100,
     ... )
     >>> [job.language for job in study.jobs()]
     ['', '', 'deu_Latn', 'nld_Latn']
-    >>> report = study.measure("runs/quadrants")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> sorted(report.classes()["language"])
+    ['deu_Latn', 'nld_Latn']
     """
 
     train: Mapping[str, ParallelCorpus]
