@@ -134,7 +134,7 @@ class QuadrantStudy(SweepStudy[Job]):
     ['', '', 'deu_Latn', 'nld_Latn']
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     report = study.measure(folder)
-    >>> sorted(report.classes()["language"])
+    >>> sorted({*report.classes()["language"]})
     ['deu_Latn', 'nld_Latn']
     """
 
