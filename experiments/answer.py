@@ -27,9 +27,9 @@ class AnswerSettings(Settings):
     split: str | None = None
     """Split of the questions (validation, test)."""
     template: str | None = None
-    """Template of a question, with the field names of the source in braces."""
+    """Template of a question: a text with the field names of the source in braces. --form is what is put around it."""
     form: str | None = None
-    """Prompt template around the question, one of interp.tuning.TEMPLATES. Default: the question alone."""
+    """Prompt form around the question, one of interp.tuning.TEMPLATES. Default: the question alone."""
     shots: int = 0
     """Number of few-shot examples. They are not tested."""
     written: bool = True

@@ -42,7 +42,7 @@ class CompareSettings(Settings):
     split: str | None = None
     """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
-    """The prompt template of translations (for translate, weights, entry, blocks, rows)."""
+    """Prompt form, one of interp.tuning.TEMPLATES, of translations (for translate, weights, entry, blocks, rows)."""
     flips: int = 10_000
     """Number of sign flips of the paired permutation test. No p is below 1 / (flips + 1)."""
     output: Path = Path("runs/compare")

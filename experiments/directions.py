@@ -74,8 +74,8 @@ class DirectionsSettings(Scoped, Training):
     """Template around every sentence when alignment is measured, with {sentence}, {language} and {autonym}."""
     align_pooling: Literal["mean", "last", "weighted", "end"] = "mean"
     """How tokens become one vector when alignment is measured."""
-    template: str = "mfti-own"
-    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES."""
+    form: str = "mfti-own"
+    """Prompt form of tuning and testing, one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "all"
     """Tokens that the loss is computed on. Published setting: all."""
     schedule: Literal["cosine", "linear", "constant"] = "linear"
@@ -184,7 +184,7 @@ def work(settings: DirectionsSettings, model: TransformerBridge) -> list[Work]:
             study.test,
             keep=keep,
             shots=shots,
-            form=settings.template,
+            form=settings.form,
             beams=settings.beams,
             max_new_tokens=settings.max_new_tokens,
         )

@@ -45,7 +45,7 @@ class ExtrapolateSettings(Scoped, Training):
     """Parallel sentences to measure alignment on, preferably not those of --corpus."""
     text_split: str | None = None
     """Split of the sentences."""
-    wording: str | None = None
+    template: str | None = None
     """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
     """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
@@ -79,7 +79,7 @@ class ExtrapolateSettings(Scoped, Training):
             answer=self.answer,
             beams=self.beams,
             max_new_tokens=self.max_new_tokens,
-            wording=self.wording,
+            template=self.template,
             pooling=self.pooling,
             device=self.device,
         )
@@ -122,11 +122,11 @@ def work(settings: ExtrapolateSettings, model: TransformerBridge) -> list[Work]:
 
     works: list[Work] = []
     study, beams, new = settings.study(), settings.beams, settings.max_new_tokens
-    cells, choice, form = study.jobs(), settings.answer == "choice", settings.template
+    cells, choice, form = study.jobs(), settings.answer == "choice", settings.form
     for cell in cells:
         asked = study.asked.asked([target for _, target in cell.directions])
         works += answered(model, asked.task, written=not choice, form=form, beams=beams, max_new_tokens=new)
-        works += captured(model, asked.text, kept=False, template=settings.wording)
+        works += captured(model, asked.text, kept=False, template=settings.template)
     return [*swept(model, cells, study.test, form=form, beams=beams, max_new_tokens=new), *works]
 
 

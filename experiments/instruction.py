@@ -31,7 +31,7 @@ class InstructionSettings(Settings):
     languages: tuple[str, ...] = ("deu_Latn", "rus_Cyrl", "zho_Hans")
     """Target languages; each is patched with the next one."""
     form: str = "quoted"
-    """Prompt template, one of interp.tuning.TEMPLATES, that names the target language."""
+    """Prompt form, one of interp.tuning.TEMPLATES, that names the target language."""
     mask: str = "..."
     """Text in place of a masked name."""
     judge: Literal["learned", "script"] = "learned"
@@ -75,4 +75,4 @@ def work(settings: InstructionSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.patches import instructed
 
     corpus, triples = settings.read()
-    return instructed(model, corpus.select(limit=settings.limit, seed=settings.seed), triples, settings.form, settings.mask)
+    return instructed(model, corpus.select(limit=settings.limit, seed=settings.seed), triples, settings.form)

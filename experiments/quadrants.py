@@ -61,8 +61,8 @@ class QuadrantsSettings(Training):
     """Method "extend": number of new tokens for a language."""
     init: Literal["subword", "mean", "random"] = "subword"
     """Method "extend": initialisation of the new rows."""
-    template: str = "named"
-    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES, preferably one that is new to the untuned
+    form: str = "named"
+    """Prompt form of tuning and testing, one of interp.tuning.TEMPLATES, preferably one that is new to the untuned
     model.
     """
     learning_rate: float = 1e-2

@@ -102,7 +102,7 @@ def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.sweeping import swept
 
     study = settings.study()
-    asked: dict[str, Any] = {"form": settings.template, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
+    asked: dict[str, Any] = {"form": settings.form, "beams": settings.beams, "max_new_tokens": settings.max_new_tokens}
     works = swept(model, study.jobs(), study.test, **asked)
     if settings.gamma != "free":
         works += [each for text in study.measured_texts().values() for each in captured(model, text)]

@@ -28,7 +28,7 @@ class TranslateSettings(Settings):
     split: str | None = None
     """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
-    """Prompt template, one of interp.tuning.TEMPLATES. For a tuned model, take the one it was tuned with."""
+    """Prompt form: the name of one of interp.tuning.TEMPLATES. For a tuned model, take the one it was tuned with."""
     metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "nll", "script"], ...] = ("exact", "chrf", "bleu", "nll", "script")
     """Metrics. The verdict is about the first."""
     shots: int = 0

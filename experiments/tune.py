@@ -35,8 +35,8 @@ class TuneSettings(Mixing, Scoped, Tuning):
     float32, and the tuned model is saved in the checkpoint's own dtype."""
     targets: tuple[str, ...] = ()
     """LoRA: the linear layers to adapt. Default: query and value."""
-    template: str = "parrot"
-    """Prompt template, one of interp.tuning.TEMPLATES."""
+    form: str = "parrot"
+    """Prompt form: the name of one of interp.tuning.TEMPLATES."""
     mask: Literal["answer", "all"] = "answer"
     """Tokens that the loss is computed on."""
     max_length: int = 1024

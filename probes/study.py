@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from probes.report import Report
 
 Job = TypeVar("Job")
 """What one process measures by itself: a tuned model, a batch of items, a target language."""
+_Fields = ParamSpec("_Fields")
+_Plan = TypeVar("_Plan")
+_Answer = TypeVar("_Answer")
 Scores = TypeVar("Scores")
 """What is measured of some jobs: a table, an array, grids."""
 
@@ -23,6 +28,28 @@ class Study(ABC, Generic[Job, Scores]):
 
     Finished jobs are kept in a folder and found again there. So an interrupted study continues where it was, and several
     processes can each measure a share of the jobs.
+
+    Example
+    -------
+    A study of one's own says what its jobs are, and how some of them are measured.
+
+    >>> from dataclasses import dataclass
+    >>> import interp, probes
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Lengths(probes.Study[str, list[int]]):
+    ...     corpus: interp.ParallelCorpus
+    ...
+    ...     def jobs(self):
+    ...         return self.corpus.languages
+    ...
+    ...     def scores(self, jobs, folder):
+    ...         return [len(" ".join(self.corpus[code])) for code in jobs]
+    ...
+    ...     def measure(self, folder):
+    ...         return self.scores(self.jobs(), folder)
+    >>> study = Lengths(corpus=interp.ParallelCorpus("greeting", {"eng_Latn": ("hello",), "deu_Latn": ("hallo du",)}))
+    >>> study.measure("unused"), study.share("unused", 0, 2)
+    ([5, 8], None)
     """
 
     @abstractmethod
@@ -66,3 +93,26 @@ class Study(ABC, Generic[Job, Scores]):
             raise ValueError(f"share: got index {index} of {count} shares, expected 0 to {count - 1}.")
         if own_jobs := self.jobs()[index::count]:
             self.scores(own_jobs, folder)
+
+
+def with_fields_of(study: Callable[_Fields, _Plan]) -> Callable[[Callable[[_Plan], _Answer]], Callable[_Fields, _Answer]]:
+    """A function of a study becomes one of the fields of that study: its parameters are stated once, in the study.
+
+    Example
+    -------
+    >>> import inspect
+    >>> from probes.neurons.ablation import AblationStudy, measure_damage
+    >>> list(inspect.signature(measure_damage).parameters) == list(inspect.signature(AblationStudy).parameters)
+    True
+    """
+
+    def decorate(measure: Callable[[_Plan], _Answer]) -> Callable[_Fields, _Answer]:
+        @wraps(measure)
+        def measured(*args: _Fields.args, **kwargs: _Fields.kwargs) -> _Answer:
+            return measure(study(*args, **kwargs))
+
+        given, returned = signature(study), signature(measure).return_annotation
+        vars(measured)["__signature__"] = given.replace(return_annotation=returned)
+        return measured
+
+    return decorate

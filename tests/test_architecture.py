@@ -16,6 +16,8 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+import interp
+import probes
 from experiments.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -180,6 +182,14 @@ MODULES = sorted([*ROOT.glob("interp/**/*.py"), *ROOT.glob("probes/**/*.py")])
 def test_heavy_libraries_are_imported_where_they_are_used(path):
     for name in early(ast.parse(path.read_text(encoding="utf-8"))):
         assert not any(f"{name}.".startswith(f"{heavy}.") for heavy in HEAVY), f"{path} imports {name} at its top"
+
+
+@pytest.mark.parametrize("package", [interp, probes], ids=lambda package: package.__name__)
+def test_the_stub_of_a_package_names_what_it_fetches_when_first_used(package):
+    """A type checker and an editor read `__init__.pyi`; at run time the names come from `_HOMES`."""
+    stub = ast.parse((ROOT / package.__name__ / "__init__.pyi").read_text(encoding="utf-8"))
+    imported = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.asname: node.module for node in imported for alias in node.names} == package._HOMES
 
 
 def loaded_by(code: str) -> set[str]:

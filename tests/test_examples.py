@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import interp
 import interp.tuning
+import probes
 
 ROOT = Path(__file__).parents[1]
 QUIET = ("-n", "0", "-q", "-p", "no:cacheprovider")
@@ -24,6 +26,10 @@ def test_the_examples_of_a_package_run(package):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("name", sorted({*interp.tuning.__all__} - {"TEMPLATES"}))
-def test_a_public_name_of_tuning_has_an_example(name):
-    assert ">>>" in getattr(interp.tuning, name).__doc__
+PUBLIC = [f"{package.__name__}.{name}" for package in (interp, probes, interp.tuning) for name in sorted(package.__all__)]
+
+
+@pytest.mark.parametrize("name", sorted({*PUBLIC} - {"interp.tuning.TEMPLATES"}))
+def test_a_public_name_has_an_example(name):
+    package, _, own = name.rpartition(".")
+    assert ">>>" in getattr(sys.modules[package], own).__doc__

@@ -33,7 +33,7 @@ LONG = {
     "transplant": "--languages de --limit 12 --controls shuffled",
     "neurons": "--languages de fr --limit 100 --modes zero",
     "lens": "--languages de --limit 20 --no-controls --lens {output}/lens.safetensors --lens-corpus cldr:phrases --lens-steps 50",
-    "tune": "--languages de fr --limit 200 --steps 12 --batch 16 --checkpoints 6 --template quoted",
+    "tune": "--languages de fr --limit 200 --steps 12 --batch 16 --checkpoints 6 --form quoted",
     "quadrants": "--languages de fr --probes ro --sizes 32 --limit 10 --steps 4 --max-new-tokens 8",
 }
 _BEFORE = frozenset({"config.yaml", "run.log"})

@@ -100,9 +100,7 @@ def concepts_patched(model: TransformerBridge, task: ParallelTask, pivot: str, a
     return [replace(work, bound="at most") for work in works]
 
 
-def instructed(
-    model: TransformerBridge, corpus: ParallelCorpus, triples: Sequence[tuple[str, str, str]], form: str, mask: str
-) -> list[Work]:
+def instructed(model: TransformerBridge, corpus: ParallelCorpus, triples: Sequence[tuple[str, str, str]], form: str) -> list[Work]:
     """The work of `probes.measure_instruction`. Items for which the model prefers the wrong language are not patched."""
     from interp.models.tokens import prompt_ids
     from interp.tuning import template

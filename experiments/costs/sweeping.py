@@ -75,7 +75,7 @@ def _lengths(model: TransformerBridge, mixture: Mixture, recipe: Recipe) -> list
     from interp.tuning.templates import encode_examples
 
     longest = min(recipe.max_length, context_limit(model) or recipe.max_length)
-    data = encode_examples(model.tokenizer, mixture.examples, template(recipe.template), longest, recipe.mask)
+    data = encode_examples(model.tokenizer, mixture.examples, template(recipe.form), longest, recipe.mask)
     return [len(ids) for ids in data.ids]
 
 
@@ -85,6 +85,6 @@ def hybrids(model: TransformerBridge, mixture: Mixture, form: str, which: str) -
     from interp.tuning.hybrids import parts
 
     models = {"entry": 2 * (model.cfg.n_layers + 2), "blocks": 3 * len(parts(model)), "rows": _ROW_SETS}[which]
-    lengths = _lengths(model, mixture, Recipe(template=form, max_length=10**6))
+    lengths = _lengths(model, mixture, Recipe(form=form, max_length=10**6))
     once = reading(model, f"{which}: the loss in hybrids", lengths, _SCORED, whole=True)
     return replace(once.times(models + 2), bound="at most", held=once.held + size_of(model).bytes)

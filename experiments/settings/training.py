@@ -24,8 +24,8 @@ class Tuning(Settings):
     """LoRA: rank of the update."""
     alpha: int = 16
     """LoRA: the update is scaled by alpha / rank."""
-    template: str = "quoted"
-    """Prompt template of tuning and testing, one of interp.tuning.TEMPLATES."""
+    form: str = "quoted"
+    """Prompt form of tuning and testing, one of interp.tuning.TEMPLATES."""
     learning_rate: float = 1e-3
     """Largest learning rate."""
     epochs: float = 4.0

@@ -1,10 +1,12 @@
-"""The settings of tuning, as one value: trained weights, template, optimiser and schedule."""
+"""The settings of tuning, as one value: trained weights, prompt form, optimiser and schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
+
+from pydantic import ConfigDict
 
 from interp.files.checks import validate
 from interp.tuning.scopes import Adapter, Scope, Tie
@@ -24,8 +26,8 @@ class Recipe:
         the output layer changes too.
     adapter
         Rank and target modules of the adapter, for scope "lora".
-    template
-        Name of the prompt format, one of `interp.tuning.TEMPLATES`.
+    form
+        Prompt form: the name of a template in `interp.tuning.TEMPLATES`.
     mask
         Which tokens have a loss: "answer", or "all" of prompt and answer.
     max_length
@@ -76,10 +78,12 @@ class Recipe:
     'answer'
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a setting of another version is no default of this one
+
     scope: Scope = "full"
     tie: Tie = "refuse"
     adapter: Adapter = field(default_factory=Adapter)
-    template: str = "parrot"
+    form: str = "parrot"
     mask: Mask = "answer"
     max_length: int = 1024
     learning_rate: float = 2e-5
@@ -98,7 +102,7 @@ class Recipe:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        template(self.template)
+        template(self.form)
         for name in ("learning_rate", "epochs", "batch", "device_batch", "max_length"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"recipe: got {name} {getattr(self, name)}, expected more than 0.")

@@ -121,7 +121,7 @@ def tune(
     train, held_out_part = mixture.split(recipe.held_out, recipe.seed) if splits else (mixture, held_out)
     if (folder / MANIFEST).is_file() and (finished := _finished(folder, identity, train.identity, recipe, by, state)):
         return finished
-    form = template(recipe.template)
+    form = template(recipe.form)
     data = encode_examples(tokenizer, train.examples, form, longest, recipe.mask)
     tested = encode_examples(tokenizer, held_out_part.examples, form, longest, recipe.mask) if held_out_part else None
     with locked(folder / FOLDER) if state.is_main_process else nullcontext():

@@ -46,7 +46,7 @@ class DirectionStudy(SweepStudy[Job]):
     roles
         The part each language plays in tuning.
     recipe
-        How to tune; models are asked in its prompt template.
+        How to tune; models are asked in its prompt form.
     rotations
         How many times to tune with the roles turned over the languages, so that a class of directions is not a few fixed languages.
     samples
@@ -75,7 +75,7 @@ class DirectionStudy(SweepStudy[Job]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe
     >>> roles = probes.Roles(mix=("eng_Latn",), read_only=("deu_Latn",), write_only=("fra_Latn",), unseen=("spa_Latn",))
     >>> train, test = (interp.read("cldr:dates", languages=roles.languages, split=part) for part in ("train", "heldout"))
@@ -84,12 +84,16 @@ class DirectionStudy(SweepStudy[Job]):
     ...     train=train,
     ...     test=test.select(limit=8),
     ...     roles=roles,
-    ...     recipe=Recipe(template="mfti-own", mask="all", learning_rate=1e-3, steps=40, batch=16, held_out=0.0),
-    ...     samples=60,
+    ...     recipe=Recipe(form="mfti-own", mask="all", learning_rate=1e-3, steps=2, batch=8, held_out=0.0),  # quick
+    ...     samples=20,
+    ...     resamples=100,
     ... )
     >>> [job.cell.name for job in study.jobs()]
     ['tuned/0/0', 'copy/0', 'base', 'few-shot']
-    >>> report = study.measure("runs/directions")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> report.settings["metrics"]
+    ['exact', 'chrf']
     """
 
     train: ParallelCorpus | PairText
@@ -128,7 +132,7 @@ class DirectionStudy(SweepStudy[Job]):
         """The scores of the models of `jobs`, item by item; what is finished in `folder` is taken from there."""
         tables = [
             measure_cells(
-                self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.template,
+                self.parent, [job.cell for job in alike], self.test, Path(folder) / SWEEP, form=self.recipe.form,
                 metrics=self.metrics, shots=shots, beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep,
                 device=self.device,
             ) for (keep, shots), alike in groupby(jobs, key=lambda job: (job.keep, job.shots))

@@ -48,7 +48,7 @@ class Abilities:
     pivot
         The language translated from, and aligned with.
     form
-        The prompt template of questions and translations, one of `interp.tuning.TEMPLATES`.
+        The prompt form of questions and translations, one of `interp.tuning.TEMPLATES`.
     answer, translation
         How an answer and a translation are scored.
     beams, max_new_tokens
@@ -58,6 +58,14 @@ class Abilities:
         in all languages, and would be measured as alignment.
     seed
         Start of everything random.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> facts, names = interp.read_task("cldr:facts"), interp.read("cldr:names")
+    >>> asked = probes.Abilities(facts, corpus=names, text=names).asked(["deu_Latn"])
+    >>> asked.task.languages, asked.text.languages
+    (('eng_Latn', 'deu_Latn'), ('eng_Latn', 'deu_Latn'))
     """
 
     task: ParallelTask

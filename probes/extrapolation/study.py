@@ -41,14 +41,14 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     text
         Sentences to align in the layers, best not those of `train`.
     recipe
-        How to tune; models are asked in its prompt template.
+        How to tune; models are asked in its prompt form.
     arms
         What to tune on; the untuned model is always measured too.
     samples
         Examples of each kind and language, the first so many of one shuffled order; None means all.
     answer
         How an answer is judged: exact, f1, contains or choice.
-    wording
+    template
         Words around every sentence of `text`, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled.
     pooling
         How the states of a sentence's tokens become one: mean, last, weighted or end.
@@ -68,7 +68,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe, answered_questions
     >>> languages = ["eng_Latn", "deu_Latn"]
     >>> facts = interp.read_task("cldr:facts", languages=languages)
@@ -76,14 +76,19 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     ...     parent="bundled",
     ...     train={"deu_Latn": interp.read("cldr:names", languages=languages, split="train")},
     ...     general=answered_questions(facts, languages),
-    ...     task=facts.select(limit=20),
-    ...     test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=20),
-    ...     text=interp.read("cldr:phrases", languages=languages),
-    ...     recipe=Recipe(template="quoted", steps=40, held_out=0.0),
+    ...     task=facts.select(limit=6),
+    ...     test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=6),
+    ...     text=interp.read("cldr:phrases", languages=languages).select(limit=20),
+    ...     recipe=Recipe(form="quoted", steps=2, batch=8, held_out=0.0),  # a few steps, to be quick
+    ...     arms=("english",),
+    ...     resamples=100,
     ... )
     >>> [job.name for job in study.jobs()]
-    ['untuned', 'muit/0', 'coit-deu_Latn/0', 'english/0']
-    >>> report = study.measure("runs/extrapolate")  # doctest: +SKIP
+    ['untuned', 'english/0']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> report.settings["pivot"], len(report.summary()) > 2
+    ('eng_Latn', True)
     """
 
     train: Mapping[str, ParallelCorpus]
@@ -94,7 +99,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     arms: tuple[Arm, ...] = ("english", "coit", "muit")
     samples: int | None = None
     answer: Answer = "exact"
-    wording: str | None = None
+    template: str | None = None
     pooling: Pooling = "mean"
     train_name: str | None = None
     general_name: str | None = None
@@ -112,11 +117,11 @@ class ExtrapolationStudy(SweepStudy[Cell]):
             corpus=self.test,
             text=self.text,
             pivot=self.pivot,
-            form=self.recipe.template,
+            form=self.recipe.form,
             answer=self.answer,
             beams=self.beams,
             max_new_tokens=self.max_new_tokens,
-            template=self.wording,
+            template=self.template,
             pooling=self.pooling,
             seed=self.seed,
         )

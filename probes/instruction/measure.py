@@ -79,7 +79,7 @@ def measure_instruction(
     triples
         (source, target, other): prompts ask for `target`, the changed and the patched ones for `other`.
     form
-        Prompt template, one of `interp.tuning.TEMPLATES` that names the target; take the template of its tuning for a tuned model.
+        Prompt form, one of `interp.tuning.TEMPLATES` that names the target; take the template of its tuning for a tuned model.
     mask
         Text in place of a masked tag.
     judge

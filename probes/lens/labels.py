@@ -60,7 +60,7 @@ def measure_labels(
     lens: TunedLens | None = None,
     controls: bool = True,
     seed: int = 0,
-    boot: int = 1000,
+    resamples: int = 1000,
 ) -> LabelLensReport:
     """Choose a label for every question in every language, at every layer.
 
@@ -86,7 +86,7 @@ def measure_labels(
         Also read a randomly initialised model of the same architecture, always with the logit lens.
     seed
         Random seed of the randomly initialised model and of the bootstrap.
-    boot
+    resamples
         Number of bootstrap resamples of the items.
 
     Returns
@@ -112,7 +112,7 @@ def measure_labels(
     ...     answers={code: (("good",), ("bad",), ("good",)) for code in ("eng_Latn", "deu_Latn")},
     ...     choices={code: (("good", "bad"),) * 3 for code in ("eng_Latn", "deu_Latn")},
     ... )
-    >>> report = probes.measure_labels(interp.load("bundled"), task, labels="irrelevant", shots=1, controls=False, boot=20)
+    >>> report = probes.measure_labels(interp.load("bundled"), task, labels="irrelevant", shots=1, controls=False, resamples=20)
     >>> report.settings["words"]["deu_Latn"], len(report.values("correct"))  # the labels, and the items asked
     (['ox', 'horse'], 2)
     """
@@ -125,12 +125,14 @@ def measure_labels(
         if controls:
             chance = random_init(model, seed)
             frames += [_read(chance, asked, vocabulary, "random", None, bar) for asked in prompts]
-    how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit"), "boot": boot, "seed": seed}
+    how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit")}
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
         table=pd.concat(frames, ignore_index=True),
-        signature=Signature("label_lens", identify(model), task.identity, how | hooks_in_force(model)),
-        settings={**how, "layers": list(rows_of(model)), "words": {one.language: list(one.words) for one in prompts},
+        signature=Signature("label_lens", identify(model), task.identity,
+                            {**how, "boot": resamples, "seed": seed, **hooks_in_force(model)}),
+        settings={**how, "resamples": resamples, "seed": seed, "layers": list(rows_of(model)),
+                  "words": {one.language: list(one.words) for one in prompts},
                   "majority": max(asked.count(option) for option in asked) / len(asked)},
         notes=tuple(notes),
     )  # fmt: skip

@@ -39,7 +39,7 @@ class LabelLensReport(Report):
     ...     answers={code: (("good",), ("bad",), ("good",)) for code in ("eng_Latn", "deu_Latn")},
     ...     choices={code: (("good", "bad"),) * 3 for code in ("eng_Latn", "deu_Latn")},
     ... )
-    >>> report = probes.measure_labels(interp.load("bundled"), task, shots=0, controls=False, boot=20)
+    >>> report = probes.measure_labels(interp.load("bundled"), task, shots=0, controls=False, resamples=20)
     >>> report.accuracy()["language"].tolist(), report.values("correct").shape  # item, layer
     (['all', 'eng_Latn', 'deu_Latn'], (3, 9))
     """
@@ -90,7 +90,7 @@ class LabelLensReport(Report):
         values = values[~np.isnan(values).any(1)]
         if not len(values):
             return None
-        lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"])
+        lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
         random = np.nanmean(chance, 0) if len(chance) else np.full(len(self.layers), np.nan)
         baseline = self.settings["majority"] if measure == "correct" else random
         return pd.DataFrame({"language": code, "measure": measure, "layer": self.layers, "estimate": values.mean(0), "lower": lower,
@@ -112,7 +112,9 @@ class LabelLensReport(Report):
         english = known_mean(np.stack([english for english, _ in read]))
         own = known_mean(np.stack([np.where(np.isnan(english), np.nan, own) for english, own in read]))
         known = ~np.isnan(english).any(1)
-        return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+        return find_crossover(
+            english[known], own[known], self.layers, resamples=self.settings["resamples"], seed=self.settings["seed"]
+        )
 
     def verdict(self) -> str:
         """How often the model answers right, against the most frequent label, and in which language the label leads."""

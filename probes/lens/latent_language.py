@@ -7,7 +7,7 @@ baselines are unrelated words of the same language, which give the prior of any 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -26,7 +26,7 @@ from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
 from probes.lens.latent_language_report import LatentLanguageReport
 from probes.lens.word_prompts import LINE, WordPrompts, WordTask, cloze_prompts, translation_prompts
 from probes.lens.words import WordSets, read_words, word_sets
-from probes.study import Study
+from probes.study import Study, with_fields_of
 
 Weights = Literal["trained", "random"]
 
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
     weights: Weights
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
     """Words read out of every layer in several languages. A job is one target language in one model.
 
@@ -72,7 +72,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         Also read a randomly initialised model of the same architecture, always with the logit lens.
     seed
         Random seed of the examples, the unrelated words, the randomly initialised model and the bootstrap.
-    boot
+    resamples
         Number of bootstrap resamples of the words.
 
     Example
@@ -87,6 +87,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
 
     model: TransformerBridge
     words: ParallelCorpus | ParallelTask
+    _: KW_ONLY
     pivot: str = "eng_Latn"
     task: WordTask = "translation"
     source: str | None = None
@@ -98,7 +99,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
     unrelated: int = 20
     controls: bool = True
     seed: int = 0
-    boot: int = 1000
+    resamples: int = 1000
 
     def jobs(self) -> list[Reading]:
         """Every target language in the trained model, then in the randomly initialised one."""
@@ -126,17 +127,18 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         """Read every target language that `folder` does not hold yet, and report."""
         jobs = self.jobs()
         table, sets = self.scores(jobs, folder), [job.words for job in jobs if job.weights == "trained"]
-        shared: dict[str, str | int] = {"pivot": self._pivot, "boot": self.boot, "seed": self.seed}
-        asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"), **shared}
+        asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"),
+                 "pivot": self._pivot, "boot": self.resamples, "seed": self.seed}  # fmt: skip
         items = {words.prompts.target: [words.prompts.ids[row] for row in words.rows] for words in sets}
         left_out = {words.prompts.target: dict(words.left_out) for words in sets}
         layers = list(rows_of(self.model))
         return LatentLanguageReport(
             table=table,
             signature=Signature("latent_language", identify(self.model), self.words.identity, asked | hooks_in_force(self.model)),
-            settings={**shared, "task": self.task, "layers": layers, "items": items, "left_out": left_out, "of": len(self.words)},
+            settings={"pivot": self._pivot, "resamples": self.resamples, "seed": self.seed, "task": self.task, "layers": layers,
+                      "items": items, "left_out": left_out, "of": len(self.words)},
             notes=self._notes([words.prompts for words in sets], left_out),
-        )
+        )  # fmt: skip
 
     @property
     def _pivot(self) -> str:
@@ -189,34 +191,17 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         return tuple(notes)
 
 
-def measure_latent_language(
-    model: TransformerBridge,
-    words: ParallelCorpus | ParallelTask,
-    *,
-    pivot: str = "eng_Latn",
-    task: WordTask = "translation",
-    source: str | None = None,
-    shots: int | None = None,
-    line: str = LINE,
-    names: Mapping[str, str] | None = None,
-    rule: TokenRule = "first",
-    lens: TunedLens | None = None,
-    unrelated: int = 20,
-    controls: bool = True,
-    seed: int = 0,
-    boot: int = 1000,
-    folder: str | Path | None = None,
-) -> LatentLanguageReport:
+@with_fields_of(LatentLanguageStudy)
+def measure_latent_language(study: LatentLanguageStudy) -> LatentLanguageReport:
     """Measure how probable the answer is at every layer in the reference language, in the target language and in others.
 
     Every language but the reference language is the target language in turn.
 
     Parameters
     ----------
-    model, words, pivot, task, source, shots, line, names, rule, lens, unrelated, controls, seed, boot
-        What to measure: the fields of `LatentLanguageStudy`, which explains them.
-    folder
-        Where the readings of each target are kept, so that an interrupted run continues. Default: nowhere.
+    study
+        The fields of a `LatentLanguageStudy`, which explains them: `model, words` and by name the others. Nothing is kept on disk;
+        `LatentLanguageStudy(...).measure(folder)` keeps the readings of each target, so that an interrupted run continues.
 
     Returns
     -------
@@ -241,15 +226,11 @@ def measure_latent_language(
     >>> import interp, probes
     >>> words = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "fra_Latn"], limit=12)
     >>> model = interp.load("bundled")
-    >>> report = probes.measure_latent_language(model, words, source="deu_Latn", shots=1, controls=False, boot=20)
+    >>> report = probes.measure_latent_language(model, words, source="deu_Latn", shots=1, controls=False, resamples=20)
     >>> report.settings["pivot"], list(report.settings["items"])  # the items kept, by target language
     ('eng_Latn', ['fra_Latn'])
     """
-    study = LatentLanguageStudy(
-        model=model, words=words, pivot=pivot, task=task, source=source, shots=shots, line=line, names=names, rule=rule, lens=lens,
-        unrelated=unrelated, controls=controls, seed=seed, boot=boot,
-    )  # fmt: skip
-    return study.measure(folder)
+    return study.measure()
 
 
 def _source(source: str | None, target: str, targets: Sequence[str], pivot: str) -> str:

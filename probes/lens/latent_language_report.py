@@ -50,7 +50,7 @@ class LatentLanguageReport(Report):
     >>> import interp, probes
     >>> words = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn", "fra_Latn"], limit=12)
     >>> report = probes.measure_latent_language(
-    ...     interp.load("bundled"), words, source="deu_Latn", shots=1, controls=False, boot=20
+    ...     interp.load("bundled"), words, source="deu_Latn", shots=1, controls=False, resamples=20
     ... )
     >>> report.targets, report.layers[:2]
     (('fra_Latn',), ('embed', '0'))
@@ -103,7 +103,7 @@ class LatentLanguageReport(Report):
         chance = known_mean(self.values(measure, series, target, "random"))
         prior = known_mean(self.values(measure, series, target, column="baseline"))
         values = values[~np.isnan(values).all(1)]
-        lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"]) if len(values) else (np.nan, np.nan)
+        lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"]) if len(values) else (np.nan, np.nan)
         columns = {"estimate": known_mean(values), "lower": lower, "upper": upper, "n": len(values)}
         baseline = np.where(np.isnan(prior), chance, prior)
         role = role_of(series, self.sources[target], target, self.settings["pivot"]) if measure in WORD_MEASURES else ""
@@ -113,7 +113,7 @@ class LatentLanguageReport(Report):
     def crossover(self, target: str | None = None) -> Crossover:
         """The layer from which the `target` language stays more probable than the reference. Default: over all targets."""
         pivot, own, _ = self._curves(target)
-        return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+        return find_crossover(pivot, own, self.layers, resamples=self.settings["resamples"], seed=self.settings["seed"])
 
     def peak(self, target: str | None = None, weights: str = "trained") -> Peak:
         """The intermediate layer where the reference language is most probable, for a `target` (default: over all).
@@ -121,7 +121,7 @@ class LatentLanguageReport(Report):
         `weights` is "trained", or "random" for the randomly initialised model.
         """
         pivot, _, prior = self._curves(target, weights)
-        return find_peak(pivot, prior, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+        return find_peak(pivot, prior, self.layers, resamples=self.settings["resamples"], seed=self.settings["seed"])
 
     def leads(self, target: str | None = None) -> Leads:
         """Whose word leads at which layers, for a `target`; by default for the mean over all of them.
@@ -189,7 +189,8 @@ class LatentLanguageReport(Report):
             LensEvidence(
                 pivot=given["pivot"], task=given.get("task", "translation"), sources=self.sources,
                 kept={target: len(kept) for target, kept in items.items()}, of=given["of"], layers=self.layers,
-                readings=self._readings, leads=self._leads, crossover=self.crossover(), boot=given["boot"], seed=given["seed"],
+                readings=self._readings, leads=self._leads, crossover=self.crossover(), resamples=given["resamples"],
+                seed=given["seed"],
             )
         )  # fmt: skip
 

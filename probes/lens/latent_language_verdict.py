@@ -10,7 +10,7 @@ import numpy as np
 from interp.languages import language
 from probes.lens.leads import FEWEST, Leads, Reading, Role
 from probes.statistics.crossover import Crossover
-from probes.statistics.layer_runs import runs_of, say_runs
+from probes.statistics.layer_runs import capitalised, runs_of, say_runs
 from probes.statistics.resampling import bootstrap, bracketed, highest
 
 _MOST_WORDS = 25
@@ -24,7 +24,7 @@ class LensEvidence:
     """The evidence for a verdict: which word leads for each target language, and for their mean, the first group of `leads`.
 
     `sources` has the language of the word given, and `kept` the number of items, for each target language; `of` is the number
-    of all items. `readings` are those the leads were found in, `boot` and `seed` those of their intervals.
+    of all items. `readings` are those the leads were found in, `resamples` and `seed` those of their intervals.
     """
 
     pivot: str
@@ -36,7 +36,7 @@ class LensEvidence:
     readings: Mapping[str, Mapping[Role, Reading]]
     leads: Mapping[str, Leads]
     crossover: Crossover
-    boot: int
+    resamples: int
     seed: int
 
     @property
@@ -121,7 +121,7 @@ def _evidence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -
     sentences = []
     for role in _in_order(leads):
         led = f"{names[role]} leads {say_runs(leads.runs(role), evidence.layers)}"
-        sentences.append(_capital(f"{led} ({_numbers(evidence, leads, names, role)})."))
+        sentences.append(capitalised(f"{led} ({_numbers(evidence, leads, names, role)})."))
     if sentences:
         sentences.append(
             "A lead is above the other words and above chance (p < 0.05 corrected for all layers, words and languages)."
@@ -129,7 +129,7 @@ def _evidence(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str]) -
     if not leads.runs("pivot"):
         sentences.append(_where_pivot_is_highest(evidence, leads, names))
     elif leads.runs("target") and (crossover := evidence.crossover).certain:
-        sentences.append(_capital(f"{names['target']} overtakes {names['pivot']} for good at {crossover}."))
+        sentences.append(capitalised(f"{names['target']} overtakes {names['pivot']} for good at {crossover}."))
     return sentences
 
 
@@ -138,7 +138,7 @@ def _numbers(evidence: LensEvidence, leads: Leads, names: Mapping[Role, str], ro
     ((first, last),) = _longest(leads.runs(role))
     readings, span = evidence.readings[evidence.whole], slice(first, last + 1)
     values = readings[role].value[leads.items][:, span].mean(1)
-    lower, upper = map(float, bootstrap(values, evidence.boot, evidence.seed))
+    lower, upper = map(float, bootstrap(values, evidence.resamples, evidence.seed))
     beside = {names[other]: readings[other].value for other in leads.roles if other != role}
     beside |= {"unrelated words": readings[role].unrelated, "untrained model": readings[role].untrained}
     beside = {name: values[leads.items][:, span] for name, values in beside.items()}
@@ -211,7 +211,3 @@ def _short(code: str, evidence: LensEvidence) -> str:
 
 def _and(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -46,7 +46,7 @@ class TokenLensReport(Report):
     Example
     -------
     >>> import interp, probes
-    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", controls=False, boot=20)
+    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", controls=False, resamples=20)
     >>> report.settings["own_scripts"], report.scripts(["Latn"]).shape  # position, layer
     (['Latn'], (7, 9))
     """
@@ -71,7 +71,7 @@ class TokenLensReport(Report):
         rows = []
         for name in self.settings["scripts"]:
             values, chance = self.scripts([name]), self._chance([name])
-            lower, upper = bootstrap(values, self.settings["boot"], self.settings["seed"])
+            lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
             rows.append(pd.DataFrame({"target": "prompt", "measure": "script", "series": name, "layer": self.layers,
                                       "estimate": values.mean(0), "lower": lower, "upper": upper, "n": len(values),
                                       "baseline": chance, "random_init": chance}))  # fmt: skip
@@ -83,7 +83,7 @@ class TokenLensReport(Report):
     def crossover(self) -> Crossover:
         """The layer from which the script of the prompt stays more probable than the script of the reference language."""
         pivot, own = self.scripts(self.settings["pivot_scripts"]), self.scripts(self.settings["own_scripts"])
-        return find_crossover(pivot, own, self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
+        return find_crossover(pivot, own, self.layers, resamples=self.settings["resamples"], seed=self.settings["seed"])
 
     def verdict(self) -> str:
         """The layer where the script of the reference language holds most probability, and where the other script overtakes it."""
@@ -137,7 +137,7 @@ def measure_tokens(
     top: int = 5,
     controls: bool = True,
     seed: int = 0,
-    boot: int = 1000,
+    resamples: int = 1000,
 ) -> TokenLensReport:
     """Read the next token that every layer predicts after every token of a prompt.
 
@@ -157,7 +157,7 @@ def measure_tokens(
         Also read a randomly initialised model of the same architecture, always with the logit lens.
     seed
         Random seed of the randomly initialised model and of the bootstrap.
-    boot
+    resamples
         Number of bootstrap resamples of the positions.
 
     Returns
@@ -176,7 +176,7 @@ def measure_tokens(
     Example
     -------
     >>> import interp, probes
-    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", top=2, controls=False, boot=20)
+    >>> report = probes.measure_tokens(interp.load("bundled"), "Das Haus ist", top=2, controls=False, resamples=20)
     >>> len(report.table)  # layers x positions x 2
     144
     """
@@ -193,21 +193,15 @@ def measure_tokens(
         arrays["scripts_random"] = chance.scripts.numpy()
     written = [vocabulary.scripts[token] for token in ids]
     read = [position for position, name in enumerate(written) if name != "special"]
-    how = {
-        "prompt": prompt,
-        "lens": str(lens or "logit"),
-        "pivot": language(pivot).code,
-        "boot": boot,
-        "seed": seed,
-    }
-    shown = {key: how[key] for key in ("lens", "pivot", "boot", "seed")} | hooks_in_force(model)
+    asked = {"lens": str(lens or "logit"), "pivot": language(pivot).code}
+    shown = {**asked, "boot": resamples, "seed": seed} | hooks_in_force(model)
     told = ParallelCorpus("prompt", {pivot: (prompt,)}).identity
     return TokenLensReport(
         table=_table(ids, reading, vocabulary),
         signature=Signature("token_lens", identify(model), told, shown),
         arrays=arrays,
-        settings={**how, "layers": list(reading.layers), "scripts": list(names), "read": read,
-                  "own_scripts": _own(written), "pivot_scripts": sorted(scripts_of(pivot))},
+        settings={"prompt": prompt, **asked, "resamples": resamples, "seed": seed, "layers": list(reading.layers),
+                  "scripts": list(names), "read": read, "own_scripts": _own(written), "pivot_scripts": sorted(scripts_of(pivot))},
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ Compare the diagonal with its row and with the random neurons. Use other sentenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -26,7 +26,7 @@ from interp.models.load import identify
 from interp.progress import Progress
 from interp.text.corpus import ParallelCorpus
 from probes.neurons.report import NeuronReport
-from probes.study import Study
+from probes.study import Study, with_fields_of
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -42,7 +42,7 @@ class Mask(NamedTuple):
     neurons: Sets
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     """The neurons of each language switched off, and the loss in every language. A job is one set of neurons to switch off.
 
@@ -78,6 +78,7 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     model: TransformerBridge
     corpus: ParallelCorpus
     report: NeuronReport
+    _: KW_ONLY
     modes: tuple[Mode, ...] = ("zero", "mean")
     draws: int = 2
     seed: int = 0
@@ -152,25 +153,15 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
         return losses["loss"].numpy()
 
 
-def measure_damage(
-    model: TransformerBridge,
-    corpus: ParallelCorpus,
-    report: NeuronReport,
-    *,
-    modes: tuple[Mode, ...] = ("zero", "mean"),
-    draws: int = 2,
-    seed: int = 0,
-    resamples: int = 1000,
-    folder: str | Path | None = None,
-) -> NeuronReport:
+@with_fields_of(AblationStudy)
+def measure_damage(study: AblationStudy) -> NeuronReport:
     """Switch off the neurons of each language, and measure the loss on text of every language.
 
     Parameters
     ----------
-    model, corpus, report, modes, draws, seed, resamples
-        What to measure: the fields of `AblationStudy`, which explains them.
-    folder
-        Where to keep the losses of each set of neurons on each text, so that an interrupted run continues. Default: nowhere.
+    study
+        The fields of an `AblationStudy`, which explains them: `model, corpus, report` and by name the others. Nothing is kept on
+        disk; `AblationStudy(...).measure(folder)` keeps the losses, so that an interrupted run continues.
 
     Returns
     -------
@@ -194,8 +185,7 @@ def measure_damage(
     >>> report.arrays["loss"].shape  # mode, language whose neurons are off, language of the text, sentence
     (1, 2, 2, 8)
     """
-    study = AblationStudy(model=model, corpus=corpus, report=report, modes=modes, draws=draws, seed=seed, resamples=resamples)
-    return study.measure(folder)
+    return study.measure()
 
 
 def matched(report: NeuronReport, own: Sets, rng: np.random.Generator) -> dict[int, list[int]]:

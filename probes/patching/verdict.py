@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.patching.claims import CARRIES, FEWEST, OPPOSES, SURE
-from probes.statistics.layer_runs import Run, runs_of, say_runs
+from probes.statistics.layer_runs import Run, capitalised, runs_of, say_runs
 
 _PLACES = {"span": "on the subject word", "span_mean": "on the subject's words", "last": "at the last token"}
 _SITES = {"head": "attention head", "attention": "attention of block", "mlp": "MLP of block"}
@@ -61,11 +61,11 @@ def _sits(frame: pd.DataFrame, n: int, opening: str, certain: bool) -> str:
     carrying = {anchor: runs for anchor, runs in carrying.items() if runs and not (anchor == "last" and runs == trivial)}
     if not carrying:
         before = " before the last block" if certain else ""
-        return _cased(f"{opening}no patched position carries the answer{before} (n={n}).")
+        return capitalised(f"{opening}no patched position carries the answer{before} (n={n}).")
     ordered = sorted(carrying, key=lambda anchor: (carrying[anchor][0], anchor == "last"))[:2]
     where = [f"{_PLACES[anchor]} {say_runs(carrying[anchor], blocks, 'block')}" for anchor in ordered]
     follows = len({carrying[anchor][0][0] for anchor in ordered}) > 1
-    return _cased(f"{opening}the answer sits {(', then ' if follows else ' and ').join(where)} (n={n}).")
+    return capitalised(f"{opening}the answer sits {(', then ' if follows else ' and ').join(where)} (n={n}).")
 
 
 def _tested(frame: pd.DataFrame, direction: str) -> str:
@@ -103,10 +103,10 @@ def _strongest(frame: pd.DataFrame, site: str, n: int, opening: str) -> str:
     """The first sentence for the parts of a block."""
     sure = frame[frame["claim"] == CARRIES]
     if sure.empty:
-        return _cased(f"{opening}no single {_SITES[site].removesuffix(' of block')} helps the answer for certain (n={n}).")
+        return capitalised(f"{opening}no single {_SITES[site].removesuffix(' of block')} helps the answer for certain (n={n}).")
     best = sure.loc[sure["share"].idxmax()]
     where = f"{_one(best, site)} {_PLACES[best['anchor']]}"
-    return _cased(f"{opening}{where} helps the answer most: {best['share']:.0%} of the difference (n={n}).")
+    return capitalised(f"{opening}{where} helps the answer most: {best['share']:.0%} of the difference (n={n}).")
 
 
 def _signs(frame: pd.DataFrame, direction: str) -> str:
@@ -146,7 +146,3 @@ def _short(layer: int, head: int) -> str:
 
 def _one(row: pd.Series, site: str) -> str:
     return f"{_SITES.get(site, 'block')} {_short(int(row['layer']), int(row['head']))}"
-
-
-def _cased(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -17,7 +17,6 @@ from jaxtyping import Float
 
 from probes.sweep.seed_means import seed_means
 
-Against = Literal["base", "format", "shuffled"]
 QUADRANTS = ("reciprocal", "altruistic", "selfish", "stagnant")
 UNDETERMINED = "undetermined"
 _ROUNDING = 1e-9  # points: rounding error alone is not a gain

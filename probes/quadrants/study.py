@@ -85,7 +85,7 @@ class QuadrantStudy(SweepStudy[Job]):
         The other languages that are asked for: the multilingual gain is the mean over them.
     recipes
         How to tune, by method: "embeddings", "full", "lora"; "shorten" and "extend" tune everything after a change of the
-        tokenizer. Quadrants are reported for the first; the others check the guideline. All have one prompt template, and models
+        tokenizer. Quadrants are reported for the first; the others check the guideline. All have one prompt form, and models
         are asked in it.
     sizes
         Numbers of pairs to tune on, the smaller sets inside the larger; none given means as many as the language with
@@ -113,25 +113,29 @@ class QuadrantStudy(SweepStudy[Job]):
     Raises
     ------
     ValueError
-        Where the pivot is among the languages, there is none to tune on or to ask for, or templates differ.
+        Where the pivot is among the languages, there is none to tune on or to ask for, or prompt forms differ.
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe
     >>> languages = ["deu_Latn", "nld_Latn"]
     >>> train = {code: interp.read("cldr:dates", languages=["eng_Latn", code], split="train") for code in languages}
     >>> study = probes.QuadrantStudy(
     ...     parent="bundled",
     ...     train=train,
-    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *languages, "afr_Latn"], split="heldout").select(limit=20),
+    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *languages, "afr_Latn"], split="heldout").select(limit=6),
     ...     probes=("afr_Latn",),
-    ...     recipes={"embeddings": Recipe(scope="embeddings", template="named", learning_rate=1e-2, steps=40, held_out=0.0)},
-    ...     sizes=(100,),
+    ...     recipes={"embeddings": Recipe(scope="embeddings", form="named", steps=2, batch=8, held_out=0.0)},  # quick
+    ...     sizes=(16,),
+    ...     resamples=100,
     ... )
     >>> [job.language for job in study.jobs()]
     ['', '', 'deu_Latn', 'nld_Latn']
-    >>> report = study.measure("runs/quadrants")  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> sorted({*report.classes()["language"]})
+    ['deu_Latn', 'nld_Latn']
     """
 
     train: Mapping[str, ParallelCorpus]
@@ -155,10 +159,8 @@ class QuadrantStudy(SweepStudy[Job]):
             raise ValueError(
                 f"got {len(self.train)} languages to tune on and {len(self.probes)} probe languages, expected some of both."
             )
-        if len(forms := {recipe.template for recipe in self.recipes.values()}) != 1:
-            raise ValueError(
-                f"recipes: got prompt templates {', '.join(sorted(forms)) or 'none'}, expected one. Give all the same."
-            )
+        if len(forms := {recipe.form for recipe in self.recipes.values()}) != 1:
+            raise ValueError(f"recipes: got prompt forms {', '.join(sorted(forms)) or 'none'}, expected one. Give all the same.")
 
     @property
     def amounts(self) -> tuple[int, ...]:
@@ -167,8 +169,8 @@ class QuadrantStudy(SweepStudy[Job]):
 
     @property
     def form(self) -> str:
-        """The prompt template that models are tuned and asked in."""
-        return next(iter(self.recipes.values())).template
+        """The prompt form that models are tuned and asked in."""
+        return next(iter(self.recipes.values())).form
 
     def jobs(self) -> list[Job]:
         """Everything to be measured, the controls first: what several processes divide among them."""

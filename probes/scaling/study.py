@@ -36,7 +36,7 @@ class ScalingStudy(SweepStudy[Cell]):
     train
         The text to tune on, `train[language]`, a corpus of the pivot and that language.
     recipe
-        How to tune; models are asked in its prompt template. Give `steps`, and sizes differ in their data alone.
+        How to tune; models are asked in its prompt form. Give `steps`, and sizes differ in their data alone.
     sizes
         Numbers of pairs to tune on, three or more.
     metric
@@ -73,20 +73,24 @@ class ScalingStudy(SweepStudy[Cell]):
 
     Example
     -------
-    >>> import interp, probes
+    >>> import interp, probes, tempfile
     >>> from interp.tuning import Recipe
     >>> train = {code: interp.read("cldr:dates", languages=["eng_Latn", code], split="train") for code in ("nld_Latn", "ukr_Cyrl")}
     >>> study = probes.ScalingStudy(
     ...     parent="bundled",
     ...     train=train,
-    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *train], split="heldout").select(limit=20),
-    ...     recipe=Recipe(template="quoted", learning_rate=1e-3, steps=25, batch=16, held_out=0.0),
-    ...     sizes=(16, 64, 256),
+    ...     test=interp.read("cldr:dates", languages=["eng_Latn", *train], split="heldout").select(limit=6),
+    ...     recipe=Recipe(form="quoted", learning_rate=1e-3, steps=2, batch=8, held_out=0.0),  # quick
+    ...     sizes=(8, 16, 32),
     ...     budget=200,
+    ...     resamples=20,
     ... )
     >>> [job.name for job in study.jobs()][:3]
-    ['untuned', 'nld_Latn/256/0', 'ukr_Cyrl/256/0']
-    >>> report = study.measure("runs/scale")  # doctest: +SKIP
+    ['untuned', 'nld_Latn/32/0', 'ukr_Cyrl/32/0']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = study.measure(folder)
+    >>> report.law.languages
+    ('nld_Latn', 'ukr_Cyrl')
     """
 
     train: Mapping[str, ParallelCorpus]
@@ -130,7 +134,7 @@ class ScalingStudy(SweepStudy[Cell]):
         What is finished in `folder` is taken from there.
         """
         table = measure_cells(
-            self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.template, metrics=(self.metric,), beams=self.beams,
+            self.parent, jobs, self.test, Path(folder) / SWEEP, form=self.recipe.form, metrics=(self.metric,), beams=self.beams,
             max_new_tokens=self.max_new_tokens, device=self.device,
         )  # fmt: skip
         return table.assign(language=table["target"])

@@ -38,7 +38,7 @@ class Crossover:
         return f"layer {self.layer}" + (f" [{self.lower}, {self.upper}]" if self.lower is not None else "")
 
 
-def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Crossover:
+def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> Crossover:
     """Where the mean of one curve overtakes the mean of another for good.
 
     A crossover counts only where the pivot leads at its own highest intermediate layer, so that two curves near zero cross
@@ -51,7 +51,7 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
         there.
     layers
         Name of each layer, the embedding row first.
-    boot
+    resamples
         Bootstrap resamples of the items behind the 95 % confidence interval.
     seed
         Random seed of the resamples.
@@ -77,14 +77,14 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, boot
     if not len(curves) or np.isnan(curves).all(0).any():
         return Crossover(None, None, None, float("nan"))
     observed = _crossing(known_mean(curves))
-    resampled = np.array([_crossing(sample) for sample in mean(curves, draws(len(curves), boot, seed))])
+    resampled = np.array([_crossing(sample) for sample in mean(curves, draws(len(curves), resamples, seed))])
     crossings = resampled[~np.isnan(resampled)]
     if np.isnan(observed) or not len(crossings):
-        return Crossover(None, None, None, float(len(crossings) / boot))
+        return Crossover(None, None, None, float(len(crossings) / resamples))
     if len(curves) < 2:
         return Crossover(layers[int(observed)], None, None, float("nan"))
     lower, upper = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
-    return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(crossings) / boot))
+    return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(crossings) / resamples))
 
 
 def _crossing(means: Float[np.ndarray, "layer 2"]) -> float:
@@ -118,7 +118,7 @@ class Peak:
         return f"{self.estimate:.3f} {bracketed(self.lower, self.upper, '.3f')}"
 
 
-def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: int = 1000, seed: int = 0) -> Peak:
+def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, resamples: int = 1000, seed: int = 0) -> Peak:
     """The intermediate layer (neither the embedding row nor the last one) where a mean curve is highest above its baseline.
 
     Each half of the items chooses a layer, and the height is read on the other half, so that it is not inflated by the choice.
@@ -132,7 +132,7 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
         NaN.
     layers
         Name of each layer, the embedding row first.
-    boot
+    resamples
         Bootstrap resamples of the items behind the 95 % confidence interval.
     seed
         Random seed of the halves, the resamples and the sign flips.
@@ -161,7 +161,7 @@ def find_peak(values: Curves, baseline: Curves, layers: Sequence[str], *, boot: 
     chosen = np.array([_top(difference[half != side], known_mean(difference)) for side in (0, 1)])[half]
     rows = np.arange(len(values))
     height, floor = values[rows, chosen], baseline[rows, chosen]
-    lower, upper = bootstrap(height, boot, seed)
+    lower, upper = bootstrap(height, resamples, seed)
     inner = _inner(difference.T).T
     p, means = max_statistic(inner * np.nan if unknown else inner, seed=seed), known_mean(inner)
     p = np.where(means > 0, p, np.where(np.isnan(p), np.nan, 1.0))

@@ -65,3 +65,12 @@ def say_runs(runs: Sequence[Run], layers: Sequence[str], unit: str = "layer") ->
 
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def capitalised(sentence: str) -> str:
+    """The `sentence` with a capital at its start, also where it starts with the name of a run.
+
+    >>> capitalised("up to layer 3 English leads.")
+    'Up to layer 3 English leads.'
+    """
+    return sentence[:1].upper() + sentence[1:]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 METRICS = {
     "language": "texts in the target language",
-    "plausible": "of these plausible, of all texts",
+    "plausible": "plausible texts in the target language",
     "repetition": "repeated 3-grams",
     "fidelity": "fidelity (chrF++)",
     "surprise": "surprise (nats per token)",

@@ -41,6 +41,12 @@ class Cell:
     `name` is unique in the sweep. Without a `mixture` it is the parent itself, in the precision of its `recipe` (float32
     without one): compare it with models tuned in the same. `tags` are columns added to every row. Cells of one model that
     follow each other share it in memory.
+
+    Example
+    -------
+    >>> import probes
+    >>> probes.Cell("untuned", None, None, (("eng_Latn", "deu_Latn"),), {"size": 0}).tags
+    {'size': 0}
     """
 
     name: str

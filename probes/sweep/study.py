@@ -66,5 +66,5 @@ class SweepStudy(Study[Job, pd.DataFrame]):
 def describe_tuning(recipe: Recipe, seeds: int, beams: int) -> dict[str, str | int | float]:
     """What a signature says of the `recipe`: scope, prompt form, learning rate, updates, batch; and of the `seeds` and `beams`."""
     amount: dict[str, str | int | float] = {"steps": recipe.steps} if recipe.steps else {"epochs": recipe.epochs}
-    return {"scope": recipe.scope, "form": recipe.template, "lr": recipe.learning_rate, **amount, "batch": recipe.batch,
+    return {"scope": recipe.scope, "form": recipe.form, "lr": recipe.learning_rate, **amount, "batch": recipe.batch,
             "seeds": seeds, "beams": beams}  # fmt: skip

@@ -61,7 +61,7 @@ def measure_cells(
     folder
         Where finished cells and kept models lie.
     form
-        The prompt template of asking, one of `interp.tuning.TEMPLATES`.
+        The prompt form of asking, one of `interp.tuning.TEMPLATES`.
     metrics
         Scores of every item: exact, chrf, bleu, spbleu, script.
     shots
@@ -91,7 +91,7 @@ def measure_cells(
 
     Notes
     -----
-    When it misleads: the templates of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
+    When it misleads: the prompt forms of tuning (in the recipe) and of asking (`form`) are two settings; unless they agree, a
     tuned model is asked in a format it never saw.
 
     Example

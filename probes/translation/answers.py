@@ -123,7 +123,7 @@ def measure_answers(
         The same questions in several languages, from `interp.read_task`. Where it has options, the most probable one is the
         model's choice (metric `choice`).
     form
-        Prompt template around each question, one of `interp.tuning.TEMPLATES`; None gives the question as it stands. Take the
+        Prompt form around each question, one of `interp.tuning.TEMPLATES`; None gives the question as it stands. Take the
         template of its tuning for a tuned model.
     shots
         Questions shown first with their answers, in every language the first so many of the task, which are then not tested.

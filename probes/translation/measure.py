@@ -53,7 +53,7 @@ def measure_translation(
     directions
         Pairs (source, target) of its languages.
     form
-        Prompt template, one of `interp.tuning.TEMPLATES`, filled with the first translation instruction. Take the template of its
+        Prompt form, one of `interp.tuning.TEMPLATES`, filled with the first translation instruction. Take the template of its
         tuning for a tuned model.
     metrics
         What to score, the main metric first. "exact": exact match. "chrf": chrF++. "bleu", "spbleu": BLEU over words or FLORES-200

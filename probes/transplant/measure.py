@@ -6,7 +6,7 @@ For every pair of languages, the whole source x target grid is measured for ever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +25,7 @@ from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
 from probes.report import with_receipts
-from probes.study import Study
+from probes.study import Study, with_fields_of
 from probes.translation.text_scores import contains
 from probes.transplant.controls import (
     CONTROLS,
@@ -59,17 +59,59 @@ class Batch(NamedTuple):
     items: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TransplantStudy(Study[Batch, list[Grid]]):
     """Every source layer into every target layer for pairs of languages, with controls. A job is a batch of items: one, where
     its grid has many cells.
 
-    The fields are the arguments of `measure_transplant`, which explains them.
+    Parameters
+    ----------
+    model
+        The model, from `interp.load`.
+    task
+        The same questions in several languages, from `interp.text.read.read_task`.
+    pairs
+        Pairs of donor languages and target language, such as `(("eng_Latn",), "deu_Latn")`. The activations of several donor
+        languages are averaged. See `probes.transplant.options.pairs_of`.
+    sites
+        What is copied: a name in `interp.interventions.edits.SITE_PAIRS`, or a source and a target site, such as
+        `(("head", 3), ("head", 3))` for one attention head.
+    score
+        The score of a cell: `difference`, the logit of the right option minus that of the best wrong one (right if above 0);
+        `logprob`, the log-probability of the reference answer (nats); `match`, whether a greedy continuation matches the answer,
+        as in the paper. `auto` is `difference` where the task has options, otherwise `logprob`.
+    controls
+        What else is copied. Each control costs as much as the grid itself. `shuffled`: the donor is another item.
+        `same_language`: the donor is the same prompt, off the diagonal. `random`: random directions as long as the donor.
+        `norm_matched`: the donor, rescaled to the length of what it replaces. `permuted`: the target prompt lists its options in
+        another order, so that copying the donor's option mark is wrong.
+    sources, targets
+        Source and target blocks, 0 to N-1. Default: all.
+    max_new_tokens
+        Length of the continuation for `match`.
+    method
+        How the grid is computed: `naive`, `batched`, `packed` or `wave`. All give the same numbers; `auto` takes the fastest.
+    seed
+        Random seed of the controls, of the held-out splits and of the bootstrap.
+    resamples
+        Number of bootstrap resamples of the items (or documents).
+    progress
+        Show a progress bar.
+
+    Example
+    -------
+    >>> import interp, probes
+    >>> from interp.text.read import read_task
+    >>> task = read_task("cldr:facts", languages=["eng_Latn", "deu_Latn"]).select(limit=3)
+    >>> study = probes.TransplantStudy(interp.load("bundled"), task, [(("eng_Latn",), "deu_Latn")], controls=["shuffled"])
+    >>> sorted({job.condition for job in study.jobs()})
+    ['shuffled', 'source_run', 'transplant']
     """
 
     model: TransformerBridge
     task: ParallelTask
     pairs: Sequence[Pair]
+    _: KW_ONLY
     sites: str | tuple[Place, Place] = "mlp"
     score: Measure = "auto"
     controls: Sequence[Control] = CONTROLS
@@ -199,60 +241,15 @@ class TransplantStudy(Study[Batch, list[Grid]]):
         )
 
 
-def measure_transplant(
-    model: TransformerBridge,
-    task: ParallelTask,
-    pairs: Sequence[Pair],
-    *,
-    sites: str | tuple[Place, Place] = "mlp",
-    measure: Measure = "auto",
-    controls: Sequence[Control] = CONTROLS,
-    sources: Sequence[int] | None = None,
-    targets: Sequence[int] | None = None,
-    max_new_tokens: int = 20,
-    method: Method = "auto",
-    seed: int = 0,
-    resamples: int = 1000,
-    folder: str | Path | None = None,
-    progress: bool = True,
-) -> TransplantGrid:
+@with_fields_of(TransplantStudy)
+def measure_transplant(study: TransplantStudy) -> TransplantGrid:
     """Copy activations from one language's run into another's, for every source and target layer, with controls.
 
     Parameters
     ----------
-    model
-        The model, from `interp.load`.
-    task
-        The same questions in several languages, from `interp.text.read.read_task`.
-    pairs
-        Pairs of donor languages and target language, such as `(("eng_Latn",), "deu_Latn")`. The activations of several donor
-        languages are averaged. See `probes.transplant.options.pairs_of`.
-    sites
-        What is copied: a name in `interp.interventions.edits.SITE_PAIRS`, or a source and a target site, such as
-        `(("head", 3), ("head", 3))` for one attention head.
-    measure
-        The score of a cell: `difference`, the logit of the right option minus that of the best wrong one (right if above 0);
-        `logprob`, the log-probability of the reference answer (nats); `match`, whether a greedy continuation matches the answer,
-        as in the paper. `auto` is `difference` where the task has options, otherwise `logprob`.
-    controls
-        What else is copied. Each control costs as much as the grid itself. `shuffled`: the donor is another item.
-        `same_language`: the donor is the same prompt, off the diagonal. `random`: random directions as long as the donor.
-        `norm_matched`: the donor, rescaled to the length of what it replaces. `permuted`: the target prompt lists its options in
-        another order, so that copying the donor's option mark is wrong.
-    sources, targets
-        Source and target blocks, 0 to N-1. Default: all.
-    max_new_tokens
-        Length of the continuation for `match`.
-    method
-        How the grid is computed: `naive`, `batched`, `packed` or `wave`. All give the same numbers; `auto` takes the fastest.
-    seed
-        Random seed of the controls, of the held-out splits and of the bootstrap.
-    resamples
-        Number of bootstrap resamples of the items (or documents).
-    folder
-        Where finished items are kept, so that an interrupted run continues. Default: nowhere.
-    progress
-        Show a progress bar.
+    study
+        The fields of a `TransplantStudy`, which explains them: `model, task, pairs` and by name the others. Nothing is kept on
+        disk; `TransplantStudy(...).measure(folder)` keeps finished items, so that an interrupted run continues.
 
     Returns
     -------
@@ -285,11 +282,7 @@ def measure_transplant(
     >>> grid.values("eng_Latn>deu_Latn").shape  # item, source, target
     (3, 1, 1)
     """
-    study = TransplantStudy(
-        model=model, task=task, pairs=pairs, sites=sites, score=measure, controls=controls, sources=sources, targets=targets,
-        max_new_tokens=max_new_tokens, method=method, seed=seed, resamples=resamples, progress=progress,
-    )  # fmt: skip
-    return study.measure(folder)
+    return study.measure()
 
 
 def _grids(asked: Condition, batches: Sequence[Sequence[int]], folder: str | Path | None, progress: bool | Progress) -> list[Grid]:

@@ -11,9 +11,9 @@ import pandas as pd
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed, draws, mean, percentiles
 from probes.statistics.significance import max_statistic, minimum_detectable
-from probes.transplant.comparisons import RULES, battery, tabulate
+from probes.transplant.comparisons import battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
-from probes.transplant.selection import choose, held_out, oracle, splits
+from probes.transplant.selection import choose, oracle
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -149,27 +149,6 @@ class TransplantGrid(Report):
         """
         frame = self._summary
         return frame[frame["run"].str.startswith(("upper_bound", "oracle", "untouched"))].reset_index(drop=True)
-
-    def strategies(self, pilot: int | None = None) -> pd.DataFrame:
-        """One cell for all items of a pair, chosen on some items and evaluated on the others.
-
-        `pilot` is its score on the items it was chosen on, `estimate` on the others, and `optimism` the difference. Five folds by
-        default; with `pilot=50` the cell is chosen once, on 50 items, as in the paper.
-        """
-        rows, metric = [], self._metrics[0]
-        for pair in self.pairs:
-            values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
-            parts = splits(len(values), self._clusters, 5, pilot, self.settings["seed"])
-            for rule in RULES:
-                scores, promised, cells = held_out(values, rule, parts)
-                lower, upper = bootstrap(scores, self.settings["resamples"], self.settings["seed"], self._clusters)
-                rows.append({
-                    "pair": pair, "rule": rule, "metric": metric, "pilot": promised.mean(), "estimate": np.nanmean(scores),
-                    "lower": float(lower), "upper": float(upper), "n": int((~np.isnan(scores)).sum()),
-                    "baseline": base[~np.isnan(scores)].mean(), "optimism": promised.mean() - np.nanmean(scores),
-                    "cells": ", ".join(f"{self._blocks[0][i]}->{self._blocks[1][j]}" for i, j in cells),
-                })  # fmt: skip
-        return pd.DataFrame(rows)
 
     def curves(self, pair: str | None = None) -> pd.DataFrame:
         """The mean effect of every source layer over targets and of every target layer over sources, with 95 % confidence interval.

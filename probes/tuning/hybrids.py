@@ -50,7 +50,7 @@ def measure_entry(
     mixture
         Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
     form
-        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+        Prompt form, one of `interp.tuning.TEMPLATES`; take that of the tuning.
     resamples
         Bootstrap resamples of the items behind each 95 % confidence interval.
     seed
@@ -108,7 +108,7 @@ def measure_blocks(
     mixture
         Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
     form
-        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+        Prompt form, one of `interp.tuning.TEMPLATES`; take that of the tuning.
     alphas
         Shares of a part's change to add to the base; 1 is the whole change.
     resamples
@@ -170,7 +170,7 @@ def measure_rows(
     mixture
         Examples whose answers' loss is measured (`interp.tuning.translations`), best ones that tuning never saw.
     form
-        Prompt template, one of `interp.tuning.TEMPLATES`; take the template of the tuning.
+        Prompt form, one of `interp.tuning.TEMPLATES`; take that of the tuning.
     doses
         Shares of the moved rows, from 0 to 1.
     resamples

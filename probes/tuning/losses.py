@@ -17,7 +17,7 @@ from probes.tuning.figures import learning_curve, paired_slopes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SIGNED = ("template", "learning_rate", "batch", "epochs", "mask", "held_out", "seed")
+_SIGNED = ("form", "learning_rate", "batch", "epochs", "mask", "held_out", "seed")
 
 
 class TuningReport(Report):

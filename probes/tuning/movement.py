@@ -110,7 +110,7 @@ def measure_movement(
         The tuning data, by which embedding rows are grouped: tokens of the instruction, of both languages, of one. None puts all
         rows into the group "other".
     form
-        Prompt template of the tuning, one of `interp.tuning.TEMPLATES`.
+        Prompt form of the tuning, one of `interp.tuning.TEMPLATES`.
 
     Returns
     -------

@@ -112,7 +112,7 @@ def test_what_cannot_be_asked_is_named(parent, tmp_path):
 def test_the_recipes_are_what_they_say():
     published, bundled = (read_recipe(QuadrantsSettings, RECIPES / f"quadrants-{name}.yaml") for name in ("llama", "bundled"))
     recipe = published.recipes()["embeddings"]
-    assert (recipe.scope, recipe.template, recipe.learning_rate, recipe.epochs, recipe.batch) == (
+    assert (recipe.scope, recipe.form, recipe.learning_rate, recipe.epochs, recipe.batch) == (
         "embeddings",
         "parrot",
         2e-5,

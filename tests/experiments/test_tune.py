@@ -69,7 +69,7 @@ def tuned(tmp_path_factory):
     """A tiny model before and after `interp tune`, the embedding alone."""
     folder = tmp_path_factory.mktemp("tune")
     parent = tiny_folder("llama", folder / "parent")
-    flags = ("--model", str(parent), "--scope", "embeddings", "--template", "quoted", "--steps", "30", "--batch", "8")
+    flags = ("--model", str(parent), "--scope", "embeddings", "--form", "quoted", "--steps", "30", "--batch", "8")
     settings = _settings(
         *flags, "--learning-rate", "0.02", "--held-out", "0.2", "--device", "cpu", "--output", str(folder / "tuned")
     )
@@ -79,7 +79,7 @@ def tuned(tmp_path_factory):
 def test_a_tuned_folder_is_a_model_and_a_finished_run(tuned):
     parent, folder, settings = tuned
     found = TunedModel.load(folder)
-    assert (found.scope, found.steps, found.recipe.template) == ("embeddings", 30, "quoted")
+    assert (found.scope, found.steps, found.recipe.form) == ("embeddings", 30, "quoted")
     assert interp.identify(interp.load(folder)).sha != interp.identify(interp.load(parent)).sha
     written = (folder / "model.safetensors").stat().st_mtime_ns
     assert answer(dataclasses.replace(settings, resume=True)) == folder
@@ -95,7 +95,7 @@ def test_a_control_makes_as_many_updates_as_the_mixture_it_controls(tuned, tmp_p
     flags = (
         "--model",
         str(parent),
-        "--template",
+        "--form",
         "quoted",
         "--epochs",
         "2",

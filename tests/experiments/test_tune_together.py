@@ -15,7 +15,7 @@ import experiments.__main__ as cli
 from interp.tuning import TunedModel
 from tests.support.tiny import tiny_folder
 
-FLAGS = ("--languages", "de", "--limit", "40", "--samples", "32", "--template", "quoted", "--batch", "8", "--device-batch", "2",
+FLAGS = ("--languages", "de", "--limit", "40", "--samples", "32", "--form", "quoted", "--batch", "8", "--device-batch", "2",
          "--held-out", "0.2", "--learning-rate", "0.01", "--device", "cpu")  # fmt: skip
 
 

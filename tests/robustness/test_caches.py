@@ -15,8 +15,8 @@ from interp.lens.tuned_lens import load_lens
 from interp.neurons import count_neurons
 from interp.text.corpus import ParallelCorpus
 from interp.tuning import Recipe, translations, tune
-from probes.lens.latent_language import measure_latent_language
-from probes.neurons.ablation import measure_damage
+from probes.lens.latent_language import LatentLanguageStudy
+from probes.neurons.ablation import AblationStudy
 from probes.neurons.find import find_neurons
 from tests.support.tiny import tiny, tiny_folder
 
@@ -61,13 +61,13 @@ def lens(model, folder):
 
 
 def words(model, folder):
-    table = measure_latent_language(model, VOCABULARY, shots=1, controls=False, boot=20, folder=folder).table
+    table = LatentLanguageStudy(model, VOCABULARY, shots=1, controls=False, resamples=20).measure(folder).table
     return {"value": torch.tensor(table["value"].fillna(-1).to_numpy())}
 
 
 def damage(model, folder):
     report = find_neurons(count_neurons(model, CORPUS, shards=2), share=0.05, bar=0.8, permutations=5, halves=2)
-    return {"loss": torch.from_numpy(measure_damage(model, CORPUS, report, draws=1, resamples=20, folder=folder).arrays["loss"])}
+    return {"loss": torch.from_numpy(AblationStudy(model, CORPUS, report, draws=1, resamples=20).measure(folder).arrays["loss"])}
 
 
 def begin(kind, model, folder):
@@ -209,7 +209,7 @@ def test_tensors_come_back_as_they_were_with_what_they_are_of(tmp_path):
     assert all(torch.equal(again[name], tensors[name]) and again[name].dtype == tensors[name].dtype for name in tensors)
 
 
-TUNING = {"template": "bare", "learning_rate": 1e-2, "steps": 6, "batch": 4, "held_out": 0.0}
+TUNING = {"form": "bare", "learning_rate": 1e-2, "steps": 6, "batch": 4, "held_out": 0.0}
 
 
 def weights(folder):

@@ -64,7 +64,7 @@ def world(tmp_path_factory) -> Path:
                       torch.ones(2, rows), torch.zeros(2, rows), LENS)  # fmt: skip
     facts.save(root / "lens" / "lens.safetensors")
     tiny_folder("llama", root / "model")
-    recipe = Recipe(batch=1, device_batch=1, steps=2, checkpoints=0, held_out=0.5, template="quoted")
+    recipe = Recipe(batch=1, device_batch=1, steps=2, checkpoints=0, held_out=0.5, form="quoted")
     tuned = tune(root / "model", copies(CORPUS), recipe, root / "whole", device="cpu")
     (root / "tuned").mkdir()
     (root / "tuned" / "tuned.json").write_bytes((tuned.folder / "tuned.json").read_bytes())

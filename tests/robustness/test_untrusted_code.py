@@ -47,7 +47,7 @@ def test_a_pickle_of_weights_is_refused_and_never_opened(model, tmp_path):
 
 
 def test_a_pickle_in_a_checkpoint_is_refused_and_never_run(model, tmp_path, monkeypatch):
-    recipe = Recipe(batch=1, device_batch=1, steps=2, checkpoints=2, held_out=0.0, template="quoted")
+    recipe = Recipe(batch=1, device_batch=1, steps=2, checkpoints=2, held_out=0.0, form="quoted")
     text = ParallelCorpus("c", {"eng_Latn": ("a cat", "the dog")})
     with monkeypatch.context() as patch:
         patch.setattr(interp.tuning.train, "clear", lambda folder: None)

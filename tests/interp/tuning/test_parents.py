@@ -23,7 +23,7 @@ from tests.support.tiny import tiny_hf
 CORPUS = interp.read("cldr:names", languages=["eng_Latn", "tha_Thai"]).select(limit=4, seed=1)
 THAI = CORPUS.sentences["tha_Thai"]
 PAIR = [("eng_Latn", "tha_Thai")]
-QUICK = Recipe(template="quoted", steps=60, batch=4, device_batch=4, learning_rate=1e-2, held_out=0.0, checkpoints=0)
+QUICK = Recipe(form="quoted", steps=60, batch=4, device_batch=4, learning_rate=1e-2, held_out=0.0, checkpoints=0)
 
 
 @pytest.fixture(scope="module")

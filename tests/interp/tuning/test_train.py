@@ -32,9 +32,7 @@ TABLE = {"llama": "model.embed_tokens.weight", "gpt2": "transformer.wte.weight",
 
 
 def _recipe(**changes) -> Recipe:
-    return Recipe(
-        **{"template": "bare", "learning_rate": 1e-2, "steps": 4, "batch": 8, "checkpoints": 0, "held_out": 0.2, **changes}
-    )
+    return Recipe(**{"form": "bare", "learning_rate": 1e-2, "steps": 4, "batch": 8, "checkpoints": 0, "held_out": 0.2, **changes})
 
 
 def _weights(folder) -> dict[str, torch.Tensor]:
@@ -279,13 +277,19 @@ def test_an_adapter_on_the_output_of_a_model_with_two_tables_is_merged_there_alo
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"learning_rate": 0.0}, "learning_rate"), ({"held_out": 1.0}, "held_out"),
-     ({"template": "nope"}, "got template 'nope'"), ({"scope": "embeddings", "weight_decay": 0.1}, "weight_decay 0.1"),
+     ({"form": "nope"}, "got template 'nope'"), ({"scope": "embeddings", "weight_decay": 0.1}, "weight_decay 0.1"),
      ({"tie": "both"}, "expected scope 'embeddings'"),
      ({"adapter": Adapter(rank=0)}, "adapter rank 0")],
 )  # fmt: skip
 def test_a_recipe_that_cannot_work_is_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         _recipe(**changes)
+
+
+def test_a_recipe_with_a_setting_that_is_none_is_refused_and_no_default_taken():
+    """As in the manifest of a model that another version tuned: its `template` is called `form` today."""
+    with pytest.raises(ValueError, match="recipe: template: got 'quoted'"):
+        Recipe.from_dict({"template": "quoted"})
 
 
 def test_an_adapter_on_maps_the_model_does_not_have_lists_those_it_has(tmp_path):

@@ -156,7 +156,7 @@ def test_items_that_one_model_was_not_tested_on_are_left_out_for_all():
 
 def test_every_model_of_a_study_makes_as_many_updates_and_knows_only_its_directions():
     words = {code: tuple(f"{code} {n}" for n in range(8)) for code in ROLES.languages}
-    recipe = Recipe(template="mfti-1", epochs=2.0, steps=None, batch=8, held_out=0.0)
+    recipe = Recipe(form="mfti-1", epochs=2.0, steps=None, batch=8, held_out=0.0)
     corpus = ParallelCorpus("made", words)
     cells = direction_cells(lambda source, target: corpus, ROLES.rotations(2), recipe, seeds=(0, 1), samples=4,
                             controls=("copy", "shuffled", "all"))  # fmt: skip

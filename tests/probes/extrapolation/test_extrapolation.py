@@ -179,7 +179,7 @@ def test_python_and_the_command_give_the_same_table(parent, tmp_path):
         task=held.select(limit=9, seed=0),
         test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=9, seed=0),
         text=interp.read("cldr:phrases", languages=languages).select(limit=9, seed=0),
-        recipe=Recipe(template="quoted", learning_rate=1e-3, epochs=4.0, steps=2, batch=2, device_batch=2, held_out=0.0),
+        recipe=Recipe(form="quoted", learning_rate=1e-3, epochs=4.0, steps=2, batch=2, device_batch=2, held_out=0.0),
         arms=("english", "coit"),
         samples=4,
         max_new_tokens=4,

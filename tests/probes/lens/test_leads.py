@@ -41,7 +41,7 @@ def planted(
                         "role": role_of(code, source, target, "eng_Latn"), "value": drawn.T.ravel(),
                         "baseline": words({}, items, seed + number + 31).T.ravel()}  # fmt: skip
                 frames.append(pd.DataFrame(rows))
-    settings = {"pivot": "eng_Latn", "boot": 50, "seed": 0, "task": "translation", "layers": list(LAYERS), "of": items,
+    settings = {"pivot": "eng_Latn", "resamples": 50, "seed": 0, "task": "translation", "layers": list(LAYERS), "of": items,
                 "items": dict.fromkeys(targets, ids), "left_out": {}}  # fmt: skip
     return LatentLanguageReport(table=pd.concat(frames, ignore_index=True), signature=SIGNED, settings=settings)
 

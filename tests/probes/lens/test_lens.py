@@ -1,4 +1,4 @@
-"""Which language comes first: planted curves, planted states, prompts as published, labels, tokens, and the command."""
+"""Which language comes first: planted states, prompts as published, labels, tokens, and the command."""
 
 from __future__ import annotations
 
@@ -26,12 +26,10 @@ from probes.lens.tokens import measure_tokens
 from probes.lens.word_prompts import cloze_prompts, translation_prompts
 from probes.lens.words import word_sets
 from probes.report import Report
-from probes.statistics.crossover import find_crossover, find_peak
 from tests.support.shared import SHARED
 from tests.support.tiny import tiny, tiny_folder
 
 DATA = SHARED / "data" / "flagged"
-LAYERS = ("embed", *(str(block) for block in range(8)))
 # Words of which the tiny tokenizer writes a different first token in every language.
 WORDS = ParallelCorpus(
     "words",
@@ -47,55 +45,6 @@ TASK = ParallelTask(
     answers={"eng_Latn": (("the",), ("and",), ("the",), ("and",)), "deu_Latn": (("Hund",), ("Katze",), ("Hund",), ("Katze",))},
     choices={"eng_Latn": (("the", "and"),) * 4, "deu_Latn": (("Hund", "Katze"),) * 4},
 )
-
-
-def bump(at: int, height: float, items: int = 60, noise: float = 0.02, seed: int = 0) -> np.ndarray:
-    """A curve an item that rises to `height` at row `at` and falls again, `[item layer]`."""
-    curve = height * np.exp(-(((np.arange(len(LAYERS)) - at) / 1.5) ** 2))
-    return np.clip(curve + noise * np.random.default_rng(seed).normal(size=(items, len(LAYERS))), 0, None)
-
-
-def step(at: int, height: float, items: int = 60) -> np.ndarray:
-    return np.tile(np.where(np.arange(len(LAYERS)) >= at, height, 0.0), (items, 1)) + bump(at, 0, items, seed=1)
-
-
-def test_the_crossover_is_where_it_was_planted():
-    found = find_crossover(bump(4, 0.6), step(6, 0.9), LAYERS)
-    assert (found.layer, found.lower, found.upper, found.share) == (LAYERS[6], LAYERS[6], LAYERS[6], 1.0)
-
-
-def test_an_uncertain_crossover_has_an_interval():
-    late, early = step(6, 0.9, 41), step(5, 0.9, 19)
-    found = find_crossover(bump(4, 0.45), np.concatenate([late, early]), LAYERS)
-    assert LAYERS.index(found.lower) < LAYERS.index(found.upper)
-
-
-@pytest.mark.parametrize(
-    ("pivot", "target"),
-    [
-        (bump(4, 0.0, noise=1e-5), bump(4, 0.0, noise=1e-5, seed=1)),  # both near zero at the peak, by chance
-        (bump(4, 0.3), step(1, 0.9)),  # the target leads from the start
-        (step(4, 0.9), bump(4, 0.1)),  # the pivot leads to the end
-    ],
-)
-def test_where_nothing_is_overtaken_there_is_no_crossover(pivot, target):
-    assert not find_crossover(pivot, target, LAYERS).certain
-
-
-def test_a_peak_above_unrelated_words_is_found_and_luck_is_not():
-    peak = find_peak(bump(4, 0.6), bump(4, 0.0, seed=1), LAYERS)
-    assert peak.layer == LAYERS[4]
-    assert peak.p < 0.001
-    assert peak.lower < 0.6 < peak.upper
-    luck = [find_peak(bump(4, 0.0, seed=seed), bump(4, 0.0, seed=seed + 99), LAYERS, boot=20).p for seed in range(20)]
-    assert sum(p < 0.05 for p in luck) <= 3
-
-
-def test_the_height_of_a_peak_is_read_on_items_that_did_not_choose_it():
-    names, nothing = [str(layer) for layer in range(40)], np.zeros((20, 40))
-    draws = [np.random.default_rng(seed).normal(size=(20, 40)) for seed in range(30)]
-    found = [find_peak(draw, nothing, names, boot=20, seed=seed) for seed, draw in enumerate(draws)]
-    assert abs(np.mean([peak.estimate for peak in found])) < 0.1
 
 
 def test_translation_prompts_are_written_as_published():
@@ -174,7 +123,7 @@ def planted_states(model, words: ParallelCorpus, first: str, then: str, turn: in
 def test_states_that_turn_from_english_to_russian_cross_over_there(monkeypatch, turn):
     model = tiny("llama", num_hidden_layers=6)
     monkeypatch.setattr(readout, "stream", planted_states(model, WORDS, "eng_Latn", "rus_Cyrl", turn))
-    report = measure_latent_language(model, WORDS, source="deu_Latn", shots=1, controls=False, boot=100)
+    report = measure_latent_language(model, WORDS, source="deu_Latn", shots=1, controls=False, resamples=100)
     assert report.targets == ("rus_Cyrl",)
     crossover = report.crossover()
     assert (crossover.layer, crossover.lower, crossover.upper) == (readout.rows_of(model)[turn],) * 3
@@ -187,7 +136,7 @@ def test_states_that_turn_from_english_to_russian_cross_over_there(monkeypatch, 
 
 
 def test_a_random_model_prefers_no_language(tmp_path):
-    report = measure_latent_language(tiny("llama"), WORDS, shots=1, boot=100)
+    report = measure_latent_language(tiny("llama"), WORDS, shots=1, resamples=100)
     assert report.peak().p > 0.05
     assert "not distinguishable" in report.verdict()
     assert any("Latn -> rus_Cyrl: 6 of 6 items kept" in note for note in report.notes)
@@ -200,7 +149,7 @@ def test_a_random_model_prefers_no_language(tmp_path):
 
 def test_shares_read_every_target_once_and_measure_reads_none_again(tmp_path, monkeypatch):
     study = LatentLanguageStudy(
-        model=tiny("llama"), words=WORDS, shots=1, seed=7, boot=20
+        model=tiny("llama"), words=WORDS, shots=1, seed=7, resamples=20
     )  # tiny models have random weights of seed 0
     truth = study.measure()
     for index in range(2):
@@ -216,7 +165,7 @@ def test_shares_read_every_target_once_and_measure_reads_none_again(tmp_path, mo
 
 def test_the_probability_of_a_word_is_that_of_its_tokens_after_its_prompt():
     model = tiny("gemma2")
-    report = measure_latent_language(model, WORDS, source="deu_Latn", shots=1, rule="prefix", controls=False, boot=20)
+    report = measure_latent_language(model, WORDS, source="deu_Latn", shots=1, rule="prefix", controls=False, resamples=20)
     prompts = translation_prompts(WORDS, "deu_Latn", "rus_Cyrl", shots=1)
     vocabulary = read_vocabulary(model.tokenizer)
     for row, item in enumerate(report.settings["items"]["rus_Cyrl"]):
@@ -240,7 +189,7 @@ def test_a_task_and_a_word_list_are_not_taken_for_each_other():
 @pytest.mark.parametrize("labels", ["english", "target"])
 def test_an_answer_is_the_most_probable_label(labels):
     model = tiny("llama")
-    report = measure_labels(model, TASK, labels=labels, shots=1, rule="first", controls=False, boot=20)
+    report = measure_labels(model, TASK, labels=labels, shots=1, rule="first", controls=False, resamples=20)
     vocabulary = read_vocabulary(model.tokenizer)
     words = ("the", "and") if labels == "english" else ("Hund", "Katze")
     prompts = TASK.prompts["deu_Latn"]
@@ -268,7 +217,9 @@ def _two_labels(german: tuple[str, str]) -> ParallelTask:
 
 
 def test_labels_that_begin_alike_in_both_languages_are_not_held_against_each_other(tmp_path):
-    report = measure_labels(tiny("llama"), _two_labels(("positivo", "negativo")), labels="target", shots=1, controls=False, boot=20)
+    report = measure_labels(
+        tiny("llama"), _two_labels(("positivo", "negativo")), labels="target", shots=1, controls=False, resamples=20
+    )
     assert np.isnan(report.values("any_english")).all()
     found = report.crossover()
     assert (found.layer, found.certain) == (None, False)
@@ -276,7 +227,7 @@ def test_labels_that_begin_alike_in_both_languages_are_not_held_against_each_oth
     assert "every right label shares tokens with the English one" in report.verdict()
     report.save(tmp_path)
     assert Report.load(tmp_path).verdict() == report.verdict()
-    some = measure_labels(tiny("llama"), _two_labels(("positivo", "malo")), labels="target", shots=1, controls=False, boot=20)
+    some = measure_labels(tiny("llama"), _two_labels(("positivo", "malo")), labels="target", shots=1, controls=False, resamples=20)
     shared = np.isnan(some.values("any_english", "deu_Latn")).any(1)
     assert shared.tolist() == [False, True, False]  # the items whose right label is "positivo"
     assert not np.isnan(some.crossover().share)
@@ -300,7 +251,7 @@ def test_what_all_labels_begin_with_is_written_into_the_prompt():
 
 def test_tokens_are_read_at_every_position_and_shown_on_hover(tmp_path):
     model, prompt = tiny("llama"), 'نظر <&"猫$x$'
-    report = measure_tokens(model, prompt, boot=20)
+    report = measure_tokens(model, prompt, resamples=20)
     best = report.table[(report.table["place"] == 1) & (report.table["layer"] == report.layers[-1])]
     batch = pad(model, encode(model, [prompt]))
     with torch.no_grad():
@@ -328,14 +279,14 @@ def test_a_prompt_in_another_script_asks_which_script_comes_first(monkeypatch):
         return torch.stack(rows)[:, None, None].expand(-1, 1, batch.ids.shape[1], -1)
 
     monkeypatch.setattr(readout, "stream", stream)
-    report = measure_tokens(model, "Кошка спит на тёплом камне", controls=False, boot=50)
+    report = measure_tokens(model, "Кошка спит на тёплом камне", controls=False, resamples=50)
     assert report.settings["own_scripts"] == ["Cyrl"]
     assert report.crossover().layer == readout.rows_of(model)[turn]
     assert "Cyrillic overtakes it for good at layer 2" in report.verdict()
 
 
 def test_a_prompt_in_the_pivots_script_says_that_scripts_cannot_tell():
-    assert "scripts cannot tell" in measure_tokens(tiny("llama"), "Die Katze", controls=False, boot=20).verdict()
+    assert "scripts cannot tell" in measure_tokens(tiny("llama"), "Die Katze", controls=False, resamples=20).verdict()
 
 
 @pytest.mark.parametrize(
@@ -404,7 +355,7 @@ def test_the_default_targets_come_from_the_language_before_them():
     ]
     assert pairs == [("rus_Cyrl", "deu_Latn"), ("deu_Latn", "rus_Cyrl")]
     alone = WORDS.select(["eng_Latn", "deu_Latn"])
-    assert "may be copying" in " ".join(measure_latent_language(tiny("llama"), alone, shots=0, controls=False, boot=20).notes)
+    assert "may be copying" in " ".join(measure_latent_language(tiny("llama"), alone, shots=0, controls=False, resamples=20).notes)
 
 
 def test_pieces_of_letters_are_shown_as_their_bytes_beside_what_can_be_read():

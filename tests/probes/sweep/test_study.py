@@ -14,7 +14,7 @@ TRAIN, TEST = (
     ParallelCorpus(name, {code: tuple(form.format(n) for n in numbers) for code, form in WORDS.items()})
     for name, numbers in (("train", range(12)), ("test", range(20, 26)))
 )
-RECIPE = Recipe(template="bare", steps=2, batch=4, device_batch=4, held_out=0.0)
+RECIPE = Recipe(form="bare", steps=2, batch=4, device_batch=4, held_out=0.0)
 PAIRS = {code: TRAIN.select(["eng_Latn", code]) for code in ("deu_Latn", "rus_Cyrl")}
 GENERAL = plain_text(TRAIN, list(WORDS))
 TASK = ParallelTask("asked", TEST.sentences, {code: tuple((str(n),) for n in range(6)) for code in WORDS})
@@ -95,8 +95,8 @@ def test_the_format_control_of_a_changed_tokenizer_is_that_of_full_tuning():
 
 
 def test_what_cannot_be_planned_is_named():
-    other = dataclasses.replace(RECIPE, template="quoted")
-    with pytest.raises(ValueError, match="got prompt templates bare, quoted, expected one"):
+    other = dataclasses.replace(RECIPE, form="quoted")
+    with pytest.raises(ValueError, match="got prompt forms bare, quoted, expected one"):
         STUDIES["quadrants"](recipes={"full": RECIPE, "lora": dataclasses.replace(other, scope="lora")})
     with pytest.raises(ValueError, match="pivot eng_Latn is among the languages"):
         STUDIES["quadrants"](probes=("eng_Latn",))

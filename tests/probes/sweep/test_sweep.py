@@ -36,7 +36,7 @@ HOW = {"form": "bare", "max_new_tokens": 4}
 
 
 def _recipe(**changes) -> Recipe:
-    plain: dict = {"template": "bare", "learning_rate": 1e-2, "held_out": 0.0}
+    plain: dict = {"form": "bare", "learning_rate": 1e-2, "held_out": 0.0}
     plain |= {"scope": "embeddings", "steps": 4, "batch": 4, "checkpoints": 4}
     return Recipe(**plain | changes)
 
