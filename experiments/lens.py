@@ -58,6 +58,8 @@ class LensSettings(Settings):
     """If the file of the tuned lens does not exist, train the lens on this parallel corpus, in the languages of the run."""
     lens_steps: int = 250
     """Number of training steps of the tuned lens."""
+    chat: bool = False
+    """Write the prompts in the chat template of the tokenizer: the model answers as the assistant."""
     controls: bool = True
     """Also read a randomly initialised model of the same architecture; --no-controls: do not."""
 
@@ -81,13 +83,19 @@ def run(settings: LensSettings) -> Report:
     lens = _lens(settings, model)
     if settings.task == "prompt":
         return measure_tokens(
-            model, settings.prompt, pivot=settings.pivot, lens=lens, controls=settings.controls, seed=settings.seed
+            model,
+            settings.prompt,
+            pivot=settings.pivot,
+            lens=lens,
+            chat=settings.chat,
+            controls=settings.controls,
+            seed=settings.seed,
         )
     if settings.task == "labels":
         shots = 6 if settings.shots is None else settings.shots
         return measure_labels(
             model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule,
-            lens=lens, controls=settings.controls, seed=settings.seed,
+            lens=lens, chat=settings.chat, controls=settings.controls, seed=settings.seed,
         )  # fmt: skip
     return _study(settings, settings.task, model, lens).measure(settings.output / "words")
 
@@ -102,13 +110,22 @@ def work(settings: LensSettings, model: TransformerBridge) -> list[Work]:
 
         works += lens_trained(model, interp.read(settings.lens_corpus, languages=settings.wanted), settings.lens_steps)
     if settings.task == "prompt":
-        return [*works, *labels_read(model, [[settings.prompt]], settings.controls)]
+        from interp.text.chat import in_chat
+
+        prompt = in_chat(model.tokenizer, settings.prompt) if settings.chat else settings.prompt
+        return [*works, *labels_read(model, [[prompt]], settings.controls)]
     if settings.task == "labels":
         from probes.lens.labels import label_prompts
 
         shots = 6 if settings.shots is None else settings.shots
         asked, _ = label_prompts(
-            model, _task(settings), labels=settings.labels, words=settings.words, shots=shots, rule=settings.rule
+            model,
+            _task(settings),
+            labels=settings.labels,
+            words=settings.words,
+            shots=shots,
+            rule=settings.rule,
+            chat=settings.chat,
         )
         return [*works, *labels_read(model, [one.prompts for one in asked], settings.controls)]
     return [*works, *words_read(_study(settings, settings.task, model, None))]
@@ -144,6 +161,7 @@ def _study(settings: LensSettings, task: WordTask, model: TransformerBridge, len
         names=settings.names,
         rule=settings.rule,
         lens=lens,
+        chat=settings.chat,
         controls=settings.controls,
         seed=settings.seed,
     )

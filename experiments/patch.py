@@ -47,15 +47,19 @@ class PatchSettings(Settings):
     """right: keep only the pairs that the model answers correctly on both sides. all: keep all pairs."""
     template: str | dict[str, str] | None = None
     """Prompt template, with field names in braces: one for all languages, or one for each."""
+    chat: bool = False
+    """Write every prompt as the user's message in the chat template of the tokenizer: the model answers as the assistant."""
     split: str | None = None
     """Split of the corpus, if it has several."""
 
-    def read_task(self) -> ParallelTask:
-        """The questions, at most `limit` of them."""
+    def read_task(self, model: TransformerBridge) -> ParallelTask:
+        """The questions, at most `limit` of them, as they are asked of `model`."""
+        from interp.text.chat import chat_task
         from interp.text.read import read_task
 
         task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
-        return task.select(limit=self.limit, seed=self.seed)
+        task = task.select(limit=self.limit, seed=self.seed)
+        return chat_task(model.tokenizer, task) if self.chat else task
 
 
 def run(settings: PatchSettings) -> Report:
@@ -64,7 +68,8 @@ def run(settings: PatchSettings) -> Report:
     from probes.patching.contrasts import contrasts
     from probes.patching.measure import measure_patching
 
-    task, model = settings.read_task(), settings.load_model()
+    model = settings.load_model()
+    task = settings.read_task(model)
     if settings.design == "concept":
         if settings.site == "head":
             raise ValueError("got site 'head' with design 'concept', expected another site. Use design 'contrast' for heads.")
@@ -90,7 +95,7 @@ def work(settings: PatchSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.patches import concepts_patched, contrasts_patched
     from probes.patching.contrasts import contrasts
 
-    task = settings.read_task()
+    task = settings.read_task(model)
     if settings.design == "concept":
         return concepts_patched(model, task, settings.pivot, settings.anchors[-1], settings.seed)
     pairs = [pair for code in task.languages for pair in contrasts(task, code, settings.seed)]

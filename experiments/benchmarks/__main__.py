@@ -11,6 +11,7 @@ BENCHMARKS = {
     "transplant": "CPU time of the whole source x target grid, compared with one forward pass a cell.",
     "checks": "What the check at load and the receipts of a run cost, as shares of the load and of the run.",
     "rates": "Tokens and FLOP a second of capturing, grids and tuning, for planning larger models.",
+    "commands": "Seconds and peak memory of a short run of every command, on models of your choice.",
     "calibration": "False positive rate of the tests and coverage of the confidence intervals, on simulated data.",
     "faults": "Every long command killed and resumed, compared with an undisturbed run.",
 }

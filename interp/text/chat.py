@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def in_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
+def in_chat(tokenizer: PreTrainedTokenizerBase, text: str, turns: Sequence[tuple[str, str]] = ()) -> str:
     """Write a text as the user's message, followed by the opening of the assistant's answer, as the model was tuned to read it.
 
     The template's own special tokens are part of the result; `interp.models.tokens.read_texts` does not add them again.
@@ -25,6 +26,8 @@ def in_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
         The tokenizer of the model, with a chat template.
     text
         The message. Some templates remove blanks around it.
+    turns
+        Earlier messages of the user, each with the answer of the assistant: few-shot examples. Default: none.
 
     Raises
     ------
@@ -33,15 +36,20 @@ def in_chat(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     """
     if not tokenizer.chat_template:
         raise ValueError("got a tokenizer without a chat template, expected that of a chat model. Leave chat out.")
-    message = [{"role": "user", "content": text}]
+    said = [*(part for turn in turns for part in zip(("user", "assistant"), turn, strict=True)), ("user", text)]
+    messages = [{"role": role, "content": content} for role, content in said]
     try:
-        written = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+        written = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     except (TemplateError, ValueError, TypeError) as error:  # what a template raises, or several templates and none by default
         raise ValueError(
-            f"the chat template of this tokenizer refuses a single message of a user ({error}). Leave chat out."
+            f"the chat template of this tokenizer refuses {'the turns' if turns else 'a single message'} of a user ({error}). "
+            "Leave chat out."
         ) from error
-    if text.strip() not in written:
-        raise ValueError(f"the chat template of this tokenizer does not write the message {text[:40]!r} as it is. Leave chat out.")
+    for _, content in said:
+        if content.strip() not in written:
+            raise ValueError(
+                f"the chat template of this tokenizer does not write the message {content[:40]!r} as it is. Leave chat out."
+            )
     return written
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,14 @@ from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.progress import Progress
 from interp.provenance import Signature
+from interp.text.chat import chat_digest
 from interp.text.corpus import ParallelTask
 from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
+from probes.lens.few_shots import FewShotPrompt
 from probes.lens.labels_report import LabelLensReport
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Labels = Literal["english", "target", "irrelevant"]
 IRRELEVANT = ("ox", "horse", "sheep", "goat", "duck")
@@ -58,6 +63,7 @@ def measure_labels(
     shots: int = 6,
     rule: TokenRule = "prefix",
     lens: TunedLens | None = None,
+    chat: bool = False,
     controls: bool = True,
     seed: int = 0,
     resamples: int = 1000,
@@ -82,6 +88,9 @@ def measure_labels(
         labels share count for neither.
     lens
         A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    chat
+        Write the prompts in the chat template of the tokenizer: questions as messages of the user, and the answers, of which the
+        model continues the last, as those of the assistant.
     controls
         Also read a randomly initialised model of the same architecture, always with the logit lens.
     seed
@@ -118,7 +127,7 @@ def measure_labels(
     """
     vocabulary, gold = read_vocabulary(model.tokenizer, model.cfg.d_vocab), _gold(task)
     shown = _examples(gold, shots)
-    prompts, notes = label_prompts(model, task, labels=labels, words=words, shots=shots, rule=rule)
+    prompts, notes = label_prompts(model, task, labels=labels, words=words, shots=shots, rule=rule, chat=chat)
     total = sum(len(one.prompts) for one in prompts) * (2 if controls else 1)
     with Progress(total=total, desc="lens", unit="prompt") as bar:
         frames = [_read(model, asked, vocabulary, "trained", lens, bar) for asked in prompts]
@@ -126,6 +135,8 @@ def measure_labels(
             chance = random_init(model, seed)
             frames += [_read(chance, asked, vocabulary, "random", None, bar) for asked in prompts]
     how = {"labels": labels, "shots": shots, "rule": rule, "lens": str(lens or "logit")}
+    if chat:
+        how["chat"] = chat_digest(model.tokenizer)
     asked = [gold[row] for row in range(len(gold)) if row not in shown]
     return LabelLensReport(
         table=pd.concat(frames, ignore_index=True),
@@ -146,10 +157,11 @@ def label_prompts(
     words: Mapping[str, Sequence[str]] | None = None,
     shots: int = 6,
     rule: TokenRule = "first",
+    chat: bool = False,
 ) -> tuple[list[LabelPrompts], list[str]]:
     """What is asked in each language, and why others are left out.
 
-    `model`, `task`, `labels`, `words`, `shots` and `rule`, and the errors, are those of `measure_labels`.
+    `model`, `task`, `labels`, `words`, `shots`, `rule` and `chat`, and the errors, are those of `measure_labels`.
     """
     vocabulary, gold = read_vocabulary(model.tokenizer, model.cfg.d_vocab), _gold(task)
     told = {language(code).code: tuple(own) for code, own in (words or {}).items()}
@@ -159,7 +171,8 @@ def label_prompts(
     for code in [code for code in task.languages if labels != "target" or code != "eng_Latn"]:
         try:
             answers = _words(_own(task, code, told), english, labels)
-            prompts.append(_prompts(task, code, answers, english if labels == "target" else None, gold, shown, vocabulary, rule))
+            others = english if labels == "target" else None
+            prompts.append(_prompts(task, code, answers, others, gold, shown, vocabulary, rule, model.tokenizer if chat else None))
         except ValueError as error:
             notes.append(f"{code} is left out: {error}")
     if not prompts:
@@ -217,14 +230,15 @@ def _prompts(
     shown: Sequence[int],
     vocabulary: Vocabulary,
     rule: TokenRule,
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> LabelPrompts:
     same = "".join(letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*words, strict=False)))
     scored = _apart([vocabulary.tokens(word.removeprefix(same).strip(), rule) for word in words], words)
     others = _apart([vocabulary.tokens(word, rule) for word in english], english) if english and english != tuple(words) else ()
     asked = task.prompts[code]
-    examples = [f"{asked[row]}{words[gold[row]]}" + ('"' if asked[row].endswith('"') else "") for row in shown]
+    examples = tuple((asked[row], words[gold[row]] + ('"' if asked[row].endswith('"') else "")) for row in shown)
     rows = [row for row in range(len(gold)) if row not in shown]
-    prompts = tuple("\n".join([*examples, asked[row]]) + same for row in rows)
+    prompts = tuple(FewShotPrompt(examples, asked[row], same).write(tokenizer) for row in rows)
     ids = tuple(task.ids[row] for row in rows)
     return LabelPrompts(code, ids, prompts, tuple(gold[row] for row in rows), tuple(words), scored, others)
 

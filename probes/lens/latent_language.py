@@ -21,6 +21,7 @@ from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.progress import Progress
 from interp.provenance import Signature
+from interp.text.chat import chat_digest
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.vocabulary.spelling import TokenRule, Vocabulary, read_vocabulary
 from probes.lens.latent_language_report import LatentLanguageReport
@@ -66,6 +67,9 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         Which tokens count as a word: `first`, its first token, or `prefix`, all tokens that spell a prefix of it.
     lens
         A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    chat
+        Write the prompts in the chat template of the tokenizer: questions as messages of the user, and the answers, of which the
+        model continues the last, as those of the assistant.
     unrelated
         Number of unrelated words of the same language to compare each word with.
     controls
@@ -96,6 +100,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
     names: Mapping[str, str] | None = None
     rule: TokenRule = "first"
     lens: TunedLens | None = None
+    chat: bool = False
     unrelated: int = 20
     controls: bool = True
     seed: int = 0
@@ -129,6 +134,8 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
         table, sets = self.scores(jobs, folder), [job.words for job in jobs if job.weights == "trained"]
         asked = {"task": self.task, "shots": self._shots, "rule": self.rule, "lens": str(self.lens or "logit"),
                  "pivot": self._pivot, "boot": self.resamples, "seed": self.seed}  # fmt: skip
+        if self.chat:
+            asked["chat"] = chat_digest(self.model.tokenizer)
         items = {words.prompts.target: [words.prompts.ids[row] for row in words.rows] for words in sets}
         left_out = {words.prompts.target: dict(words.left_out) for words in sets}
         layers = list(rows_of(self.model))
@@ -150,7 +157,7 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
 
     def _prompts(self) -> list[WordPrompts]:
         """The prompts of every target language."""
-        words, task, pivot = self.words, self.task, self._pivot
+        words, task, pivot, tokenizer = self.words, self.task, self._pivot, self.model.tokenizer if self.chat else None
         targets = [code for code in words.languages if code != pivot]
         if pivot not in words.languages or not targets:
             raise ValueError(
@@ -160,14 +167,15 @@ class LatentLanguageStudy(Study[Reading, pd.DataFrame]):
             kind = "a task with questions and answers" if task == "cloze" else "a parallel list of words"
             raise ValueError(f"task {task!r} with {words.name!r}: got a {type(words).__name__}, expected {kind}.")
         if isinstance(words, ParallelTask):
-            return [cloze_prompts(words, target, shots=self._shots, seed=self.seed) for target in targets]
+            return [cloze_prompts(words, target, shots=self._shots, seed=self.seed, tokenizer=tokenizer) for target in targets]
         if self.source is not None:
             source = language(self.source).code
             targets = [code for code in targets if code != source or task == "repetition"]
         sources = {code: code if task == "repetition" else _source(self.source, code, targets, pivot) for code in targets}
         return [
             translation_prompts(
-                words, sources[code], code, shots=self._shots, line=self.line, names=self.names, seed=self.seed
+                words, sources[code], code, shots=self._shots, line=self.line, names=self.names, seed=self.seed,
+                tokenizer=tokenizer,
             )
             for code in targets
         ]  # fmt: skip

@@ -21,6 +21,7 @@ from interp.lens.tuned_lens import TunedLens
 from interp.models.hooks import hooks_in_force
 from interp.models.load import TransformerBridge, identify, random_init
 from interp.provenance import Signature
+from interp.text.chat import in_chat
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary, scripts_of
 from probes.report import Report
@@ -134,6 +135,7 @@ def measure_tokens(
     *,
     pivot: str = "eng_Latn",
     lens: TunedLens | None = None,
+    chat: bool = False,
     top: int = 5,
     controls: bool = True,
     seed: int = 0,
@@ -151,6 +153,8 @@ def measure_tokens(
         Reference language, whose script is compared with the script of the prompt.
     lens
         A tuned lens, from `interp.train_lens` or `interp.load_lens`. Default: the logit lens.
+    chat
+        Write the prompt as the user's message in the chat template of the tokenizer. The tokens of the template are read too.
     top
         Number of most probable tokens to keep for each layer and position.
     controls
@@ -180,6 +184,8 @@ def measure_tokens(
     >>> len(report.table)  # layers x positions x 2
     144
     """
+    if chat:
+        prompt = in_chat(model.tokenizer, prompt)
     vocabulary = read_vocabulary(model.tokenizer, model.cfg.d_vocab)
     names, classes = vocabulary.script_classes()
     ids, reading = read_positions(model, prompt, (classes, len(names)), lens=lens, top=top)

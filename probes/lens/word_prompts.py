@@ -11,10 +11,14 @@ import random
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from probes.lens.few_shots import FewShotPrompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 WordTask = Literal["translation", "repetition", "cloze"]
 LINE = '{source}: "{word}" - {target}: "{answer}"'
@@ -42,6 +46,7 @@ def translation_prompts(
     line: str = LINE,
     names: Mapping[str, str] | None = None,
     seed: int = 0,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> WordPrompts:
     """Prompts that ask for the translation of each word, or for the word again if `source` is `target`.
 
@@ -59,6 +64,8 @@ def translation_prompts(
         Names of the languages in the prompt. Default: the name of each language in itself.
     seed
         Random seed of the examples.
+    tokenizer
+        Write every prompt as a chat, in the chat template of this tokenizer. Default: plain lines.
 
     Raises
     ------
@@ -68,24 +75,26 @@ def translation_prompts(
     _check_line(line)
     called = {"source": _name(source, names), "target": _name(target, names)}
     asked, answers = words[source], words[target]
-    shown = [line.format(**called, word=word, answer=answer) for word, answer in zip(asked, answers, strict=True)]
-    before = line.partition("{answer}")[0]
+    before, _, behind = line.partition("{answer}")
     open_lines = [before.format(**called, word=word) for word in asked]
+    closed = [answer + behind.format(**called, word=word) for word, answer in zip(asked, answers, strict=True)]
     task: WordTask = "repetition" if source == target else "translation"
-    prompts = _with_shots(shown, open_lines, answers, words.ids, shots, f"{seed}/{source}/{target}")
+    prompts = _with_shots(open_lines, closed, answers, words.ids, shots, f"{seed}/{source}/{target}", tokenizer)
     return WordPrompts(task, source, target, words.ids, prompts, words.sentences)
 
 
-def cloze_prompts(task: ParallelTask, target: str, *, shots: int = 2, seed: int = 0) -> WordPrompts:
+def cloze_prompts(
+    task: ParallelTask, target: str, *, shots: int = 2, seed: int = 0, tokenizer: PreTrainedTokenizerBase | None = None
+) -> WordPrompts:
     """Prompts that ask for the missing word of a sentence of `task` in the language `target`, after `shots` examples by `seed`.
 
-    A quotation mark at the end of a prompt is closed in the examples. Raises `ValueError` if there are too few items.
+    A quotation mark at the end of a prompt is closed in the examples. With a `tokenizer`, every prompt is a chat, in its chat
+    template. Raises `ValueError` if there are too few items.
     """
     answers = {code: tuple(_bare(accepted) for accepted in task.answers[code]) for code in task.languages}
     asked = task.prompts[target]
-    closed = ['"' if prompt.endswith('"') else "" for prompt in asked]
-    shown = [f"{prompt}{full[0]}{end}" for prompt, full, end in zip(asked, task.answers[target], closed, strict=True)]
-    prompts = _with_shots(shown, asked, answers[target], task.ids, shots, f"{seed}/{target}")
+    closed = [full[0] + ('"' if prompt.endswith('"') else "") for prompt, full in zip(asked, task.answers[target], strict=True)]
+    prompts = _with_shots(asked, closed, answers[target], task.ids, shots, f"{seed}/{target}", tokenizer)
     return WordPrompts("cloze", target, target, task.ids, prompts, answers)
 
 
@@ -95,10 +104,16 @@ def _bare(accepted: Sequence[str]) -> str:
 
 
 def _with_shots(
-    shown: Sequence[str], asked: Sequence[str], answers: Sequence[str], ids: Sequence[str], shots: int, seed: str
+    asked: Sequence[str],
+    closed: Sequence[str],
+    answers: Sequence[str],
+    ids: Sequence[str],
+    shots: int,
+    seed: str,
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> tuple[str, ...]:
-    if not 0 <= shots < len(shown):
-        raise ValueError(f"got {shots} shots for {len(shown)} items, expected fewer examples than items.")
+    if not 0 <= shots < len(asked):
+        raise ValueError(f"got {shots} shots for {len(asked)} items, expected fewer examples than items.")
     prompts = []
     for row, (question, own) in enumerate(zip(asked, answers, strict=True)):
         others = [at for at, answer in enumerate(answers) if at != row and answer.casefold() != own.casefold()]
@@ -107,7 +122,7 @@ def _with_shots(
                 f"item {ids[row]}: {len(others)} items have another answer than {own!r}. Use fewer than {shots} shots."
             )
         drawn = random.Random(f"{seed}/{ids[row]}").sample(others, shots)
-        prompts.append("\n".join([*(shown[at] for at in drawn), question]))
+        prompts.append(FewShotPrompt(tuple((asked[at], closed[at]) for at in drawn), question).write(tokenizer))
     return tuple(prompts)
 
 

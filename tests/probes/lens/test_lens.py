@@ -241,12 +241,12 @@ def test_level_labels_share_the_point():
 
 def test_what_all_labels_begin_with_is_written_into_the_prompt():
     vocabulary = read_vocabulary(tiny("llama").tokenizer)
-    one = label_lens._prompts(TASK, "deu_Latn", ("เชิงthe", "เชิงand"), None, [0, 1, 0, 1], [0, 1], vocabulary, "first")
+    one = label_lens._prompts(TASK, "deu_Latn", ("เชิงthe", "เชิงand"), None, [0, 1, 0, 1], [0, 1], vocabulary, "first", None)
     assert all(prompt.endswith('"เชิง') for prompt in one.prompts)
     assert one.prompts[0].startswith('Katze? "เชิงthe"\nHund? "เชิงand"\n')
     assert one.scored == (vocabulary.tokens("the"), vocabulary.tokens("and"))
     with pytest.raises(ValueError, match="cannot tell the labels the, the apart"):
-        label_lens._prompts(TASK, "deu_Latn", ("xthe", "ythe", "the"), ("the", "the"), [0, 1, 0, 1], [], vocabulary, "first")
+        label_lens._prompts(TASK, "deu_Latn", ("xthe", "ythe", "the"), ("the", "the"), [0, 1, 0, 1], [], vocabulary, "first", None)
 
 
 def test_tokens_are_read_at_every_position_and_shown_on_hover(tmp_path):
