@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from interp.interventions.edits import Transplant, hook_of
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
 from interp.models.original import original
+from interp.models.plain import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -28,7 +30,10 @@ Tails = Sequence[Sequence[Sequence[int]]]
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of a grid, sorted by block: which row of the donors `[item source d]`, into which block; -1 is the untouched run."""
+    """Cells of a grid, sorted by block: which row of the donors `[item source d]`, into which block; -1 is the untouched run.
+
+    `source` and `block` stay on the CPU, where they are read without waiting for a GPU.
+    """
 
     donors: Tensor
     source: Int[Tensor, " cell"]
@@ -41,7 +46,19 @@ class Cells:
     @property
     def blocks(self) -> list[int]:
         """The blocks that are written to."""
-        return [block for block in self.block.unique().tolist() if block >= 0]
+        return [block for block in self.spans if block >= 0]
+
+    @cached_property
+    def spans(self) -> dict[int, tuple[int, int]]:
+        """The first cell of each block, and the first behind it."""
+        blocks, counts = self.block.unique_consecutive(return_counts=True)
+        stops = counts.cumsum(0).tolist()
+        return {block: (stop - count, stop) for block, stop, count in zip(blocks.tolist(), stops, counts.tolist(), strict=True)}
+
+    @cached_property
+    def values(self) -> Float[Tensor, "item cell d"]:
+        """The donor activation of every cell."""
+        return self.donors[:, self.source.to(self.donors.device)]
 
     def part(self, start: int, stop: int) -> Cells:
         """The cells from `start` to before `stop`, of all items."""
@@ -79,9 +96,10 @@ def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, w
     if not ids.shape[1]:
         return Prefix(None, mask, batch.ids[:, -1])
     past = new_cache(model) if windows else DynamicCache()
-    enough = (hook_of("attention", model.cfg.n_layers - 1), _stop)
+    last = hook_of("attention", model.cfg.n_layers - 1)
+    enough = (last, _stop)
     with suppress(_EnoughError):
-        model.run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
+        runner(model, [last]).run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
     return Prefix(past, mask, batch.ids[:, -1])
 
 

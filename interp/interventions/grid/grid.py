@@ -108,8 +108,8 @@ def measure_grids(
 
 def _cells(donors: Tensor, targets: Sequence[int], transplant: Transplant) -> Cells:
     n = donors.shape[1]
-    source = torch.tensor([0, *[index for _ in targets for index in range(n)]], device=donors.device)
-    block = torch.tensor([-1, *[target for target in targets for _ in range(n)]], device=donors.device)
+    source = torch.tensor([0, *[index for _ in targets for index in range(n)]])
+    block = torch.tensor([-1, *[target for target in targets for _ in range(n)]])
     return Cells(donors, source, block, transplant)
 
 

@@ -19,6 +19,7 @@ from transformers import DynamicCache
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
 from interp.models.hooks import Hook, Hooks
+from interp.models.plain import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -151,10 +152,11 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
     """Logits of every node of every cell, `[item cell node vocab]`."""
     nodes = len(trees[0])
     tokens = torch.stack([tree.tokens for tree in trees]).to(prefix.last.device)
-    logits = model.run_with_hooks(
+    hooks = _hooks(cells, lanes, nodes)
+    logits = runner(model, [str(name) for name, _ in hooks]).run_with_hooks(
         tokens.repeat_interleave(lanes.lanes, 0).repeat(1, lanes.width),
         past_key_values=past,
-        fwd_hooks=_hooks(cells, lanes, nodes),
+        fwd_hooks=hooks,
         **_seeing(prefix, lanes, trees, dtype_of(model)),
     )
     return lanes.gather(logits.reshape(lanes.rows, lanes.width, nodes, -1))
@@ -162,10 +164,11 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
 
 def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
     hooks: Hooks = []
+    rows, columns = lanes.locate(torch.arange(len(cells), device=cells.donors.device), nodes)
     for block in cells.blocks:
-        in_block = (cells.block == block).nonzero()[:, 0]
-        donors = cells.donors[:, cells.source[in_block]]
-        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.locate(in_block, nodes), donors)))
+        own = slice(*cells.spans[block])
+        hook = _writer(cells, (rows[:, own], columns[:, own]), cells.values[:, own])
+        hooks.append((hook_of(cells.transplant.target_site, block), hook))
     return hooks
 
 
@@ -214,7 +217,9 @@ def packed_generate(
     greedy = Greedy(_forward(model, prefix, cells, lanes, trees, past).flatten(0, 2), stops)
     while greedy.steps < steps and not greedy.finished:
         tokens = lanes.scatter(greedy.tokens[-1])
-        logits = model(tokens, past_key_values=past, **_seeing(prefix, lanes, trees, dtype_of(model), greedy.steps))
+        logits = runner(model, ()).run_with_hooks(
+            tokens, fwd_hooks=[], past_key_values=past, **_seeing(prefix, lanes, trees, dtype_of(model), greedy.steps)
+        )
         greedy.take(lanes.gather(logits).flatten(0, 1))
     tokens, margin = greedy.result(steps)
     return tokens.reshape(lanes.items, lanes.cells, steps), margin.reshape(lanes.items, lanes.cells)
