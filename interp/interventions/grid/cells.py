@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from interp.interventions.edits import Transplant, hook_of
+from interp.interventions.grid.room import RoomyLayer
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
 from interp.models.original import original
@@ -116,11 +118,17 @@ def new_cache(model: TransformerBridge) -> DynamicCache:
     return DynamicCache(config=original(model).config)
 
 
-def fork(past: DynamicCache | None, copies: int = 1) -> DynamicCache:
-    """A cache that can grow without touching `past`; with several copies each row stands `copies` times in a row."""
+def fork(past: DynamicCache | None, copies: int = 1, room: int = 0) -> DynamicCache:
+    """A cache that can grow without touching `past`, each row `copies` times in a row, with `room` for so many more tokens.
+
+    A layer with a window, which forgets, is copied as it is.
+    """
     if past is None:
         return DynamicCache()
     own = copy.copy(past)
+    if all(type(layer) is DynamicLayer and layer.is_initialized for layer in past.layers) and room:
+        own.layers = [RoomyLayer(layer, copies, room) for layer in past.layers]
+        return own
     own.layers = [copy.copy(layer) for layer in past.layers]
     if copies > 1:
         own.batch_repeat_interleave(copies)

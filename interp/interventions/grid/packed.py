@@ -136,7 +136,7 @@ def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: T
     trees = [fill_tree(tree, nodes) for tree in trees]
     count = len(cells) if plain else lanes_for(len(cells), 2 * nodes**2, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, plain)
-    past = fork(prefix.past, lanes.lanes)
+    past = fork(prefix.past, lanes.lanes, room=lanes.width * nodes)
     logits = _forward(model, prefix, cells, lanes, trees, past)
     return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
 
@@ -194,7 +194,9 @@ def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype,
 
 def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """`visible`, a boolean `[row query key]`, as the mask of `dtype` that is added to the scores, `[row 1 query key]`."""
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
+    keys = visible.shape[-1]
+    aligned = torch.zeros(*visible.shape[:-1], -(-keys // 16) * 16, dtype=dtype, device=visible.device)  # rows a GPU loads at once
+    return aligned[..., :keys].masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
 
 
 def dtype_of(model: TransformerBridge) -> torch.dtype:
@@ -213,7 +215,7 @@ def packed_generate(
     count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, batched)
     trees = [grow_tree(int(last), ()) for last in prefix.last]
-    past = fork(prefix.past, lanes.lanes)
+    past = fork(prefix.past, lanes.lanes, room=lanes.width * steps)
     greedy = Greedy(_forward(model, prefix, cells, lanes, trees, past).flatten(0, 2), stops)
     while greedy.steps < steps and not greedy.finished:
         tokens = lanes.scatter(greedy.tokens[-1])

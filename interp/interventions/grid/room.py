@@ -1,0 +1,37 @@
+"""Copies of a cached prefix with room for the tokens that follow, so that a step writes its keys and copies no others."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from transformers.cache_utils import DynamicLayer
+
+
+class RoomyLayer(DynamicLayer):
+    """The keys and values of one layer, each row `copies` times, before `room` empty places. Past these it grows as any other."""
+
+    def __init__(self, layer: DynamicLayer, copies: int, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(layer.keys, layer.values)
+        self._whole = [_with_room(given, copies, room) for given in (layer.keys, layer.values)]
+        self._show(layer.keys.shape[-2])
+
+    def _show(self, length: int) -> None:
+        self.keys, self.values = (whole[:, :, :length] for whole in self._whole)
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+        """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
+        start = self.keys.shape[-2]
+        stop = start + key_states.shape[-2]
+        if stop > self._whole[0].shape[-2] or len(key_states) != len(self._whole[0]):
+            return super().update(key_states, value_states, *args, **kwargs)
+        for whole, new in zip(self._whole, (key_states, value_states), strict=True):
+            whole[:, :, start:stop] = new
+        self._show(stop)
+        return self.keys, self.values
+
+
+def _with_room(given: Tensor, copies: int, room: int) -> Tensor:
+    rows, heads, length, width = given.shape
+    whole = given.new_empty(rows, copies, heads, length + room, width)
+    whole[:, :, :, :length] = given[:, None]
+    return whole.flatten(0, 1)
