@@ -213,9 +213,10 @@ def _values(sums: dict[str, Tensor], block: int, counted: Tensor, owner: Tensor,
 def _add(
     sums: dict[str, Tensor], key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int
 ) -> None:
-    total = (x * counted[..., None].to(x.device)).sum(1).double()
-    empty = torch.zeros(shards, x.shape[-1], dtype=torch.double, device=x.device)
-    sums.setdefault(key, empty).index_add_(0, owner.to(x.device), total)
+    total = (x * counted[..., None].to(x.device)).sum(1)
+    total = (total.cpu() if total.device.type == "mps" else total).double()  # which has no double precision
+    empty = total.new_zeros(shards, x.shape[-1])
+    sums.setdefault(key, empty).index_add_(0, owner.to(total.device), total)
 
 
 def _keep(recorded: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:

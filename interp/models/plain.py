@@ -23,7 +23,7 @@ from transformer_lens.model_bridge.exceptions import StopAtLayerException
 from interp.models.cache_argument import NEW, OLD
 from interp.models.checks.verification import probe_ids, share_of_largest, tolerance_of
 from interp.models.devices import copy_modules
-from interp.models.hooks import Arguments, Hook, Hooks, Positional
+from interp.models.hooks import Arguments, Hook, Hooks, Positional, hooks_in_force
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -84,10 +84,17 @@ class Plain:
                 except AttributeError:  # a module that the bridge made for itself
                     continue
 
-    @property
-    def current(self) -> bool:
-        """Whether this is still what the bridge computes: the same weights, and no hook on the bridge."""
-        return self._state.unchanged()
+    def current(self, model: TransformerBridge) -> bool:
+        """Whether this is still what the bridge `model` computes: the same weights, and no hook on it but its own.
+
+        Some of its own appear with its first forward pass; then what it is now is noted.
+        """
+        if self._state.unchanged():
+            return True
+        if hooks_in_force(model):
+            return False
+        self._state = _State(model, self.hf)
+        return self._state.same
 
     @torch.no_grad()
     def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, stop_at_layer: int | None = None, **arguments: Any) -> Any:
@@ -195,7 +202,9 @@ def runner(model: TransformerBridge, hooks: Sequence[str]) -> Runner:
     Gradients, and hooks of other names, are for the bridge.
     """
     plain = _PLAIN.get(model)
-    if plain is None or not plain.current or any(name not in plain.places for name in hooks):
+    if plain is None or any(name not in plain.places for name in hooks):
+        return cast(Runner, model)
+    if not plain.current(model):
         return cast(Runner, model)
     for site in {_site(name) for name in hooks} | {""}:
         if site not in plain.trusted:
