@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.models.cache_argument import NEW, OLD
@@ -84,6 +85,21 @@ class Plain:
                 except AttributeError:  # a module that the bridge made for itself
                     continue
 
+    @property
+    def takes_attention(self) -> bool:
+        """Whether attention can be given to this model as a function (`attention`)."""
+        return bool(getattr(self.hf, "_supports_attention_backend", False))
+
+    @contextmanager
+    def attention(self, name: str) -> Iterator[None]:
+        """Attend by the function registered under this `name`, in a `with` block."""
+        config = self.hf.config.get_text_config()
+        before, config._attn_implementation = config._attn_implementation, name
+        try:
+            yield
+        finally:
+            config._attn_implementation = before
+
     def current(self, model: TransformerBridge) -> bool:
         """Whether this is still what the bridge `model` computes: the same weights, and no hook on it but its own.
 
@@ -108,6 +124,8 @@ class Plain:
             for name, function in fwd_hooks:
                 module, side = self.places[cast(str, name)]
                 stack.enter_context(_hooked(module, side, function))
+            if ids.is_cuda:  # cuDNN plans anew for every length, which takes longer than attention itself
+                stack.enter_context(sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]))
             if stop_at_layer is not None:
                 stack.enter_context(_hooked(self.blocks[stop_at_layer], _INPUTS, _stop))
             try:

@@ -18,8 +18,9 @@ from transformers import DynamicCache
 
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
+from interp.interventions.grid.rows import Rows, can_share
 from interp.models.hooks import Hook, Hooks
-from interp.models.plain import runner
+from interp.models.plain import Plain, runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -134,6 +135,13 @@ def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: T
     trees = [grow_tree(int(last), tail) for last, tail in zip(prefix.last, tails, strict=True)]
     nodes = max(map(len, trees))
     trees = [fill_tree(tree, nodes) for tree in trees]
+    if not plain and (running := can_share(model, cells)) is not None:
+        rows = Rows(running, prefix, cells, torch.stack([tree.seen for tree in trees]), nodes)
+        tokens, depth = (
+            torch.stack(each).to(prefix.last.device) for each in zip(*[(t.tokens, t.depth) for t in trees], strict=True)
+        )
+        logits = rows.read(tokens[:, None].expand(-1, len(cells), -1), depth)
+        return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
     count = len(cells) if plain else lanes_for(len(cells), 2 * nodes**2, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, plain)
     past = fork(prefix.past, lanes.lanes, room=lanes.width * nodes)
@@ -212,6 +220,8 @@ def packed_generate(
 
     `model` goes on from `prefix` under `cells` by at most `steps` tokens, up to one of `stops` (ids); `batched`: a lane per cell.
     """
+    if not batched and (running := can_share(model, cells)) is not None:
+        return _generate_rows(running, prefix, cells, steps, stops)
     count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, batched)
     trees = [grow_tree(int(last), ()) for last in prefix.last]
@@ -225,6 +235,17 @@ def packed_generate(
         greedy.take(lanes.gather(logits).flatten(0, 1))
     tokens, margin = greedy.result(steps)
     return tokens.reshape(lanes.items, lanes.cells, steps), margin.reshape(lanes.items, lanes.cells)
+
+
+def _generate_rows(plain: Plain, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int]) -> tuple[Tensor, Tensor]:
+    items = len(prefix.last)
+    rows = Rows(plain, prefix, cells, torch.ones(items, 1, 1, dtype=torch.bool), steps)
+    behind = prefix.last.new_zeros(items, 1)
+    greedy = Greedy(rows.read(prefix.last[:, None, None].expand(-1, len(cells), 1), behind).flatten(0, 2), stops)
+    while greedy.steps < steps and not greedy.finished:
+        greedy.take(rows.read(greedy.tokens[-1].view(items, len(cells), 1), behind + greedy.steps).flatten(0, 2))
+    tokens, margin = greedy.result(steps)
+    return tokens.reshape(items, len(cells), steps), margin.reshape(items, len(cells))
 
 
 def lanes_for(cells: int, load: int, length: int) -> int:

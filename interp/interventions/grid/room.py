@@ -13,21 +13,40 @@ class RoomyLayer(DynamicLayer):
         super().__init__()
         self.lazy_initialization(layer.keys, layer.values)
         self._whole = [_with_room(given, copies, room) for given in (layer.keys, layer.values)]
-        self._show(layer.keys.shape[-2])
-
-    def _show(self, length: int) -> None:
-        self.keys, self.values = (whole[:, :, :length] for whole in self._whole)
+        self.keys, self.values = (whole[:, :, : layer.keys.shape[-2]] for whole in self._whole)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
         """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
-        start = self.keys.shape[-2]
-        stop = start + key_states.shape[-2]
+        stop = self.keys.shape[-2] + key_states.shape[-2]
         if stop > self._whole[0].shape[-2] or len(key_states) != len(self._whole[0]):
             return super().update(key_states, value_states, *args, **kwargs)
-        for whole, new in zip(self._whole, (key_states, value_states), strict=True):
-            whole[:, :, start:stop] = new
-        self._show(stop)
-        return self.keys, self.values
+        return _write(self, self._whole, key_states, value_states)
+
+
+class OwnLayer(DynamicLayer):
+    """The keys and values of one layer of what is read from now on, with `room` for so many tokens."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+        """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            rows, heads, _, width = key_states.shape
+            self._whole = [key_states.new_empty(rows, heads, self._room, width) for _ in range(2)]
+            self.keys, self.values = (whole[:, :, :0] for whole in self._whole)
+        return _write(self, self._whole, key_states, value_states)
+
+
+def _write(layer: DynamicLayer, wholes: list[Tensor], key_states: Tensor, value_states: Tensor) -> tuple[Tensor, Tensor]:
+    start = layer.keys.shape[-2]
+    stop = start + key_states.shape[-2]
+    for whole, new in zip(wholes, (key_states, value_states), strict=True):
+        whole[:, :, start:stop] = new
+    layer.keys, layer.values = (whole[:, :, :stop] for whole in wholes)
+    return layer.keys, layer.values
 
 
 def _with_room(given: Tensor, copies: int, room: int) -> Tensor:
