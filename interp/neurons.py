@@ -32,7 +32,7 @@ from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.computation import computed_by, model_facts
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 from interp.models.sites import gate_hook, neuron_hook
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus

@@ -158,7 +158,7 @@ def _rows(size: Size, device: torch.device, rounds: int) -> Iterator[Row]:
     work = f"of {size.texts} texts of 20-60 tokens"
     loop = partial(_pooling_loop, hf, tokenizer, texts, groups)
     for sinks in ("omit", "keep"):
-        ours: Run = partial(interp.capture, model, corpus, max_tokens=tokens, sinks=sinks, progress=False)  # type: ignore[arg-type]
+        ours: Run = partial(interp.capture, model, corpus, max_tokens=tokens, sinks=sinks, progress=False)
         yield compare(f"capture {work}, sinks: {sinks}", "pooled output_hidden_states", ours, loop)
     forward = partial(_forwards, hf, tokenizer, texts, groups)
     yield compare(f"neurons {work}", "forward passes", partial(count_neurons, model, corpus, shards=2, max_tokens=tokens), forward)
@@ -177,7 +177,7 @@ def _prompts(hf: LlamaForCausalLM, prompts: Sequence[Sequence[int]]) -> None:
 @torch.no_grad()
 def _generation(hf: LlamaForCausalLM, prompt: Sequence[int], tokens: int) -> None:
     ids = torch.tensor([prompt], device=hf.device)
-    hf.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)
+    hf.generate(inputs=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)  # type: ignore[misc]
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from interp.activations.spans import Span
 from interp.models.batches import Batch, batches, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.hooks import Hooks
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from transformer_lens.hook_points import HookPoint

@@ -20,7 +20,7 @@ from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.models.batches import Batch, context_limit, pad
 from interp.models.hooks import Hooks
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 from interp.models.sites import row_hook
 from interp.models.tokens import Tokens, read_texts
 from interp.text.sentences import SENTENCES

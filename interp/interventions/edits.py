@@ -16,7 +16,7 @@ from torch import Tensor
 from interp.models.batches import context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.hooks import Hooks
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 from interp.models.sites import EditSite, hook_name
 from interp.models.tokens import prompt_ids
 

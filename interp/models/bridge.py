@@ -26,7 +26,7 @@ from interp.models.checkpoints.configurations import check_settings, live_archit
 from interp.models.checkpoints.device_map import quantisation
 from interp.models.checks.verification import verify_bridge
 from interp.models.devices import copy_modules
-from interp.models.plain import plain_copy, remember
+from interp.models.plain.runner import plain_copy, remember
 from interp.models.tokens import tokens_in_front
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -20,11 +20,14 @@ from interp.interventions.grid.room import RoomyLayer
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
 from interp.models.original import original
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
+
+Method = Literal["auto", "naive", "batched", "packed", "wave"]
+"""How the cells of a grid are computed."""
 
 Tails = Sequence[Sequence[Sequence[int]]]
 """For each item, the continuations to score: token ids that may follow the prompt."""
@@ -126,8 +129,8 @@ def fork(past: DynamicCache | None, copies: int = 1, room: int = 0) -> DynamicCa
     if past is None:
         return DynamicCache()
     own = copy.copy(past)
-    if all(type(layer) is DynamicLayer and layer.is_initialized for layer in past.layers) and room:
-        own.layers = [RoomyLayer(layer, copies, room) for layer in past.layers]
+    if all(type(layer) is DynamicLayer for layer in past.layers) and room:
+        own.layers = [RoomyLayer(layer.keys, layer.values, copies, room) for layer in past.layers]
         return own
     own.layers = [copy.copy(layer) for layer in past.layers]
     if copies > 1:

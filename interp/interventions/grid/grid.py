@@ -9,13 +9,14 @@ import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from interp.interventions.edits import Place, Transplant, kind, record
 from interp.interventions.grid.cells import Cells, Prefix, Scored, read_prefix
+from interp.interventions.grid.cells import Method as Method
 from interp.interventions.grid.memory import fitting_cells, tell_memory
 from interp.interventions.grid.naive import naive, naive_generate
 from interp.interventions.grid.packed import packed, packed_generate
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Method = Literal["auto", "naive", "batched", "packed", "wave"]
 FAST: tuple[Method, ...] = ("wave", "packed", "batched")
 """Methods that are used only if they agree with `naive` on this model, the fastest first."""
 

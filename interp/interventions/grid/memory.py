@@ -14,7 +14,7 @@ from interp.interventions.grid.scores import Ask
 from interp.models.devices import free_memory
 
 if TYPE_CHECKING:
-    from interp.interventions.grid.grid import Method
+    from interp.interventions.grid.cells import Method
     from interp.models.load import TransformerBridge
 
 _WIDEST = {"cpu": 512}

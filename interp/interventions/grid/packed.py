@@ -20,7 +20,8 @@ from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
 from interp.interventions.grid.rows import Rows, can_share
 from interp.models.hooks import Hook, Hooks
-from interp.models.plain import Plain, runner
+from interp.models.plain.model import Plain
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -9,15 +9,15 @@ from transformers.cache_utils import DynamicLayer
 class RoomyLayer(DynamicLayer):
     """The keys and values of one layer, each row `copies` times, before `room` empty places. Past these it grows as any other."""
 
-    def __init__(self, layer: DynamicLayer, copies: int, room: int) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, copies: int, room: int) -> None:
         super().__init__()
-        self.lazy_initialization(layer.keys, layer.values)
-        self._whole = [_with_room(given, copies, room) for given in (layer.keys, layer.values)]
-        self.keys, self.values = (whole[:, :, : layer.keys.shape[-2]] for whole in self._whole)
+        self.lazy_initialization(keys, values)
+        self._whole = [_with_room(given, copies, room) for given in (keys, values)]
+        self.keys, self.values = (whole[:, :, : keys.shape[-2]] for whole in self._whole)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
         """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
-        stop = self.keys.shape[-2] + key_states.shape[-2]
+        stop = self.get_seq_length() + key_states.shape[-2]
         if stop > self._whole[0].shape[-2] or len(key_states) != len(self._whole[0]):
             return super().update(key_states, value_states, *args, **kwargs)
         return _write(self, self._whole, key_states, value_states)
@@ -41,12 +41,12 @@ class OwnLayer(DynamicLayer):
 
 
 def _write(layer: DynamicLayer, wholes: list[Tensor], key_states: Tensor, value_states: Tensor) -> tuple[Tensor, Tensor]:
-    start = layer.keys.shape[-2]
+    start = layer.get_seq_length()
     stop = start + key_states.shape[-2]
     for whole, new in zip(wholes, (key_states, value_states), strict=True):
         whole[:, :, start:stop] = new
-    layer.keys, layer.values = (whole[:, :, :stop] for whole in wholes)
-    return layer.keys, layer.values
+    layer.keys, layer.values = keys, values = wholes[0][:, :, :stop], wholes[1][:, :, :stop]
+    return keys, values
 
 
 def _with_room(given: Tensor, copies: int, room: int) -> Tensor:

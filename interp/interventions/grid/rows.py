@@ -21,7 +21,8 @@ from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Prefix
 from interp.interventions.grid.room import OwnLayer
 from interp.models.hooks import Hook, Hooks
-from interp.models.plain import Plain, runner
+from interp.models.plain.model import Plain
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -18,7 +18,7 @@ from interp.interventions.edits import at, hook_of, kind
 from interp.interventions.grid.cells import Cells, Prefix, fork
 from interp.interventions.grid.packed import Seen, additive, dtype_of
 from interp.models.hooks import Arguments, Hook, Hooks, Positional, PreHook
-from interp.models.plain import runner
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
