@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _INPUTS, _OUTPUTS = "hook_in", "hook_out"
 
 
-Output = Tensor | tuple[Tensor, ...]
+Output = Tensor | tuple[Tensor | None, ...]
 """What a module gives: its state alone, or with others behind it."""
 
 
@@ -125,7 +125,7 @@ def _hooked(module: nn.Module, side: str, function: Hook) -> Iterator[None]:
         return ((changed, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": changed})
 
     def behind(module: nn.Module, args: Positional, output: Output) -> Output | None:
-        first = output[0] if isinstance(output, tuple) else output
+        first = cast(Tensor, output[0] if isinstance(output, tuple) else output)
         if (changed := function(first, none)) is None:
             return None
         return (changed, *output[1:]) if isinstance(output, tuple) else changed
