@@ -76,16 +76,17 @@ class Plain:
             config._attn_implementation = before
 
     def current(self, model: TransformerBridge) -> bool:
-        """Whether this is still what the bridge `model` computes: the same weights, and no hook on it but its own.
+        """Whether this is still what the bridge `model` computes: the same modules and weights, and no hook on it but its own.
 
-        Some of its own appear with its first forward pass; then what it is now is noted.
+        Some of its own appear with its first forward pass. What it is now is then noted.
         """
-        if self.state.unchanged():
-            return True
-        if hooks_in_force(model):
+        if not self.state.same_parts():
             return False
-        self.state = State(model, self.hf)
-        return self.state.same
+        if not self.state.same_hooks():
+            if hooks_in_force(model):
+                return False
+            self.state = State(model, self.hf)
+        return True
 
     @torch.no_grad()
     def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, stop_at_layer: int | None = None, **arguments: object) -> Tensor:

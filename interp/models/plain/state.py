@@ -28,13 +28,14 @@ class State:
         own = {parameter.data_ptr() for parameter in hf.parameters()}
         self.same = {pointer for *_, pointer in self.weights} == own
 
-    def unchanged(self) -> bool:
-        """Whether nothing was replaced, moved or hooked since. Values written into a weight are those of both models."""
+    def same_parts(self) -> bool:
+        """Whether no module or weight was replaced or moved. Values written into a weight are those of both models."""
         return (
             self.same
-            and all(len(hooks) == count for hooks, count in self.hooks)
-            and all(
-                table.get(name) is parameter and parameter.data_ptr() == pointer for table, name, parameter, pointer in self.weights
-            )
+            and all(table.get(name) is weight and weight.data_ptr() == where for table, name, weight, where in self.weights)
             and all(table == children for table, children in self.children)
         )
+
+    def same_hooks(self) -> bool:
+        """Whether no hook came or went."""
+        return all(len(hooks) == count for hooks, count in self.hooks)
