@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from interp.interventions.edits import Transplant, hook_of
-from interp.interventions.grid.room import RoomyLayer
+from interp.interventions.grid.room import RoomyLayer, contents
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
 from interp.models.original import original
@@ -129,8 +128,8 @@ def fork(past: DynamicCache | None, copies: int = 1, room: int = 0) -> DynamicCa
     if past is None:
         return DynamicCache()
     own = copy.copy(past)
-    if all(type(layer) is DynamicLayer for layer in past.layers) and room:
-        own.layers = [RoomyLayer(layer.keys, layer.values, copies, room) for layer in past.layers]
+    if room and (kept := contents(past)):
+        own.layers = [RoomyLayer(keys, values, copies, room) for keys, values in kept]
         return own
     own.layers = [copy.copy(layer) for layer in past.layers]
     if copies > 1:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from torch import Tensor
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
+
+
+def contents(past: DynamicCache) -> list[tuple[Tensor, Tensor]]:
+    """Keys and values of every layer; none where some layer keeps more than these, or forgets."""
+    layers = [layer for layer in past.layers if type(layer) is DynamicLayer]
+    kept = [(layer.keys, layer.values) for layer in layers if layer.keys is not None and layer.values is not None]
+    return kept if len(kept) == len(past.layers) else []
 
 
 class RoomyLayer(DynamicLayer):

@@ -19,7 +19,7 @@ from transformers import AttentionInterface, DynamicCache
 
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Prefix
-from interp.interventions.grid.room import OwnLayer
+from interp.interventions.grid.room import OwnLayer, contents
 from interp.models.hooks import Hook, Hooks
 from interp.models.plain.model import Plain
 from interp.models.plain.runner import runner
@@ -148,7 +148,8 @@ class Rows:
 def _per_layer(plain: Plain, prefix: Prefix, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
     """Keys and values of the prefix in every layer; without a token where it has none."""
     if prefix.past is not None:
-        return [layer.keys for layer in prefix.past.layers], [layer.values for layer in prefix.past.layers]
+        kept = contents(prefix.past)
+        return [keys for keys, _ in kept], [values for _, values in kept]
     config = plain.hf.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -43,7 +43,7 @@ class Runner(Protocol):
         """The norm behind the last block."""
         ...
 
-    def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, **arguments: object) -> Tensor:
+    def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, stop_at_layer: int | None = None, **arguments: object) -> Tensor:
         """Logits of `ids` under hooks."""
         ...
 
