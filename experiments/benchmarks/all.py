@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from statistics import median
 
@@ -177,7 +178,7 @@ def _prompts(hf: LlamaForCausalLM, prompts: Sequence[Sequence[int]]) -> None:
 @torch.no_grad()
 def _generation(hf: LlamaForCausalLM, prompt: Sequence[int], tokens: int) -> None:
     ids = torch.tensor([prompt], device=hf.device)
-    hf.generate(inputs=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)  # type: ignore[misc]
+    methodcaller("generate", inputs=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)(hf)
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -59,7 +59,7 @@ def _attend(
     """Attention of every row to the prompt that it shares and to its own tokens, as transformers calls it."""
     if others.get("s_aux") is not None:
         raise NotImplementedError("attention with learned sinks")
-    shared, layer = _IN_FORCE[-1], int(module.layer_idx)  # type: ignore[arg-type]
+    shared, layer = _IN_FORCE[-1], cast(int, module.layer_idx)
     far_keys, far_values = shared.keys[layer], shared.values[layer]
     items, heads, before, width = far_keys.shape
     rows, _, tokens, _ = query.shape
