@@ -2,7 +2,8 @@
 
 A lane is a row of the batch with its own copy of the prefix; it holds `width` cells side by side, each of which sees the
 prefix and its own tokens. That takes a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows
-ignore. The batched form has a lane per cell and needs neither: ordinary causal decoding, which every architecture can do.
+ignore. The batched form has a lane per cell and needs neither: ordinary causal decoding, which every architecture can do. Where the
+plain model can run the cells, no lane is needed: they are rows that share one prefix (`rows`).
 """
 
 from __future__ import annotations
