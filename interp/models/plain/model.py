@@ -31,12 +31,13 @@ Output = Tensor | tuple[Tensor | None, ...]
 class Plain:
     """A Hugging Face model that runs under hooks named as those of its bridge (`Runner`).
 
-    `places` gives the module and its side ("hook_in", "hook_out") of each hook that can be served.
+    `places` gives the module and its side ("hook_in", "hook_out") of each hook that can be served; `trusted` are the sites at which
+    it was found to hold what the bridge holds (`interp.models.plain.runner`).
     """
 
     def __init__(self, hf: PreTrainedModel, model: TransformerBridge) -> None:
         self.hf = hf
-        self.trusted: dict[str, bool] = {}
+        self.trusted: frozenset[str] = frozenset()
         self._paths = {
             id(module): name.replace("._original_component", "") for name, module in model.original_model.named_modules()
         }
