@@ -32,6 +32,7 @@ from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.computation import computed_by, model_facts
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
+from interp.models.plain.runner import runner
 from interp.models.sites import gate_hook, neuron_hook
 from interp.provenance import CorpusIdentity, ModelIdentity
 from interp.text.corpus import ParallelCorpus
@@ -169,8 +170,8 @@ def _count(
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
         counted = _own(batch.mask, [tokenized[index] for index in group])
-        owner = shard_of[group]
-        tokens.index_add_(0, owner, counted.sum(1).cpu())
+        tokens.index_add_(0, shard_of[group], counted.sum(1).cpu())
+        owner = shard_of[group].to(batch.ids.device)
         hooks = [(gate_hook(block), partial(_fires, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)]
         hooks += [
             (neuron_hook(block), partial(_values, sums, block, counted, owner, shards)) for block in range(model.cfg.n_layers)
@@ -178,8 +179,9 @@ def _count(
         hooks += [(name, partial(_keep, recomputed[item], name, row, counted))
                   for row, item in enumerate(group) if item in recomputed
                   for block in range(model.cfg.n_layers) for name in (gate_hook(block), neuron_hook(block))]  # fmt: skip
-        with model.hooks(fwd_hooks=hooks):
-            model(batch.ids, attention_mask=batch.mask, use_cache=False, logits_to_keep=1)
+        runner(model, [name for name, _ in hooks]).run_with_hooks(
+            batch.ids, attention_mask=batch.mask, fwd_hooks=[*hooks], use_cache=False, logits_to_keep=1
+        )
     _check_sentences(model, recomputed, sequences, tokenized)
     counts = _moments(sums, tokens, model.cfg.n_layers)
     for name in ("mean", "variance"):
@@ -211,8 +213,10 @@ def _values(sums: dict[str, Tensor], block: int, counted: Tensor, owner: Tensor,
 def _add(
     sums: dict[str, Tensor], key: str, x: Float[Tensor, "item token neuron"], counted: Tensor, owner: Tensor, shards: int
 ) -> None:
-    total = (x * counted[..., None].to(x.device)).sum(1).cpu().double()
-    sums.setdefault(key, torch.zeros(shards, x.shape[-1], dtype=torch.double)).index_add_(0, owner, total)
+    total = (x * counted[..., None].to(x.device)).sum(1)
+    total = (total.cpu() if total.device.type == "mps" else total).double()  # which has no double precision
+    empty = total.new_zeros(shards, x.shape[-1])
+    sums.setdefault(key, empty).index_add_(0, owner.to(total.device), total)
 
 
 def _keep(recorded: dict[str, Tensor], name: str, row: int, counted: Tensor, x: Tensor, hook: object) -> None:
@@ -239,7 +243,7 @@ def _check_sentences(
 def _moments(sums: Mapping[str, Tensor], tokens: Tensor, blocks: int) -> dict[str, Tensor]:
     counted = tokens.clamp(min=1)[:, None, None]
     rate, mean, square = (
-        torch.stack([sums[f"{kind}.{b}"] for b in range(blocks)], 1) / counted for kind in ("fires", "sum", "square")
+        torch.stack([sums[f"{kind}.{b}"].cpu() for b in range(blocks)], 1) / counted for kind in ("fires", "sum", "square")
     )
     variance = (square - mean.square()).clamp(min=0)
     return {"rate": rate.float(), "mean": mean.float(), "variance": variance.float(), "tokens": tokens}

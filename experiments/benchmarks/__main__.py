@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 BENCHMARKS = {
+    "all": "One table for this machine, on CPU or GPU: everything as a ratio to plain Hugging Face.",
     "capture": "Sentences a second and peak memory, compared with plain Hugging Face loops.",
     "geometry": "CPU time of every alignment measure, compared with a double loop over sentence pairs.",
     "transplant": "CPU time of the whole source x target grid, compared with one forward pass a cell.",

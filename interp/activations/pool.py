@@ -15,6 +15,8 @@ from interp.activations.sinks import SinkDetector, norm_hooks
 from interp.activations.spans import Span
 from interp.models.batches import Batch, batches, pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import Hooks
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from transformer_lens.hook_points import HookPoint
@@ -161,8 +163,9 @@ def _pool_batch(
         stop(state)
 
     measuring = norm_hooks(model, norms, measured) if detector is not None else []
-    with model.hooks(fwd_hooks=[*((name, keep(row)) for row, name in enumerate(hooks)), *measuring]):
-        model(batch.ids, attention_mask=batch.mask, use_cache=False)
+    fwd_hooks: Hooks = [*((name, keep(row)) for row, name in enumerate(hooks)), *measuring]
+    running = runner(model, [str(name) for name, _ in fwd_hooks])
+    running.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=fwd_hooks, use_cache=False)
     if waiting:
         raise ValueError(f"capture: {hooks[min(waiting)]} never ran in this architecture. Choose another site or other layers.")
     return pooled, list(without) if detector is None else _found(detector, norms, texts, pooling)

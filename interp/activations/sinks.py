@@ -19,6 +19,8 @@ from torch import Tensor
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
 from interp.models.batches import Batch, context_limit, pad
+from interp.models.hooks import Hooks
+from interp.models.plain.runner import runner
 from interp.models.sites import row_hook
 from interp.models.tokens import Tokens, read_texts
 from interp.text.sentences import SENTENCES
@@ -73,7 +75,7 @@ def norm_hooks(
 
     def keep(row: int) -> Callable[[Tensor, HookPoint], None]:
         def hook(state: Tensor, hook: HookPoint) -> None:
-            norms[row] = torch.linalg.vector_norm(state.float(), dim=-1).to(norms.device)
+            norms[row] = torch.linalg.vector_norm(state, dim=-1, dtype=torch.float32).to(norms.device)
             if done is not None:
                 done(row, state)
 
@@ -91,8 +93,9 @@ def token_norms(model: TransformerBridge, batch: Batch) -> Float[Tensor, "layer 
         if row == len(norms) - 1:
             raise StopAtLayerException(state)
 
-    with model.hooks(fwd_hooks=norm_hooks(model, norms, stop)):
-        model(batch.ids, attention_mask=batch.mask, use_cache=False)
+    hooks: Hooks = [*norm_hooks(model, norms, stop)]
+    running = runner(model, [str(name) for name, _ in hooks])
+    running.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False)
     return norms
 
 

@@ -16,6 +16,9 @@ from interp.models.batches import batches, context_limit, encode, pad
 from interp.models.checks.finite import check_finite, is_half
 from interp.models.tokens import IGNORED
 
+_FLOATS = 2**26
+"""Numbers of distributions that are held in float32 at a time, where no gradient needs them all."""
+
 
 def token_losses(logits: Float[Tensor, "item token vocab"], labels: Int[Tensor, "item token"]) -> Float[Tensor, " learned"]:
     """The negative log-likelihood (nats, float32) of every token of `labels` that is not `IGNORED`, row by row, by `logits`.
@@ -24,7 +27,14 @@ def token_losses(logits: Float[Tensor, "item token vocab"], labels: Int[Tensor, 
     """
     targets = labels[:, 1:].to(logits.device)
     learned = targets != IGNORED
-    return torch.nn.functional.cross_entropy(logits[:, :-1][learned].float(), targets[learned], reduction="none")
+    if logits.requires_grad:
+        return torch.nn.functional.cross_entropy(logits[:, :-1][learned].float(), targets[learned], reduction="none")
+    rows, tokens = learned.nonzero(as_tuple=True)
+    losses = torch.zeros(len(rows), device=logits.device)
+    for some in torch.arange(len(rows), device=logits.device).split(max(1, _FLOATS // logits.shape[-1])):
+        distributions = logits[rows[some], tokens[some]].float()
+        losses[some] = torch.nn.functional.cross_entropy(distributions, targets[rows[some], tokens[some]], reduction="none")
+    return losses
 
 
 def row_losses(

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from interp.models.batches import context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import Hooks
+from interp.models.plain.runner import runner
 from interp.models.sites import EditSite, hook_name
 from interp.models.tokens import prompt_ids
 
@@ -193,10 +195,11 @@ def record(
         return hook_fn
 
     above = max(blocks) + 1
-    model.run_with_hooks(
+    hooks: Hooks = [(hook_of(place, block), keep(block)) for block in blocks]
+    runner(model, [str(name) for name, _ in hooks]).run_with_hooks(
         batch.ids,
         attention_mask=batch.mask,
-        fwd_hooks=[(hook_of(place, block), keep(block)) for block in blocks],
+        fwd_hooks=hooks,
         stop_at_layer=above if above < model.cfg.n_layers else None,
         use_cache=False,
         logits_to_keep=1,

@@ -26,6 +26,7 @@ from interp.models.checkpoints.configurations import check_settings, live_archit
 from interp.models.checkpoints.device_map import quantisation
 from interp.models.checks.verification import verify_bridge
 from interp.models.devices import copy_modules
+from interp.models.plain.runner import plain_copy, remember
 from interp.models.tokens import tokens_in_front
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ def bridge(hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -
     _check_placed(hf, name)
     _check_numbers(hf, name)
     hf.eval().set_attn_implementation("eager")
-    return verify_bridge(hf, lambda: _bridged(hf, tokenizer, name), name)
+    plain = plain_copy(hf)  # before the bridge rewrites the modules
+    return remember(verify_bridge(hf, lambda: _bridged(hf, tokenizer, name), name), plain)
 
 
 def bridge_unchecked(

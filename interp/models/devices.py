@@ -71,6 +71,13 @@ def free_memory(device: str | torch.device | None) -> int:
     return psutil.virtual_memory().available
 
 
+def to_cpu(values: Tensor) -> Tensor:
+    """`values` in the memory of the machine; from a GPU through memory that it writes to directly, which is ten times as fast."""
+    if values.device.type != "cuda":
+        return values.cpu()
+    return torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values)
+
+
 def copy_modules(original: nn.Module, dtype: torch.dtype | None = None) -> Any:
     """A second module tree over the tensors of `original`, so that this is never rewritten, in `dtype` where one is given.
 

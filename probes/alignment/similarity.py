@@ -113,7 +113,7 @@ def reduce(x: Cloud, folds: Int[Tensor, " sentence"], variance: float = 0.99) ->
         many directions as sentences, any two languages have canonical correlation 1 on the sentences of the fit.
     """
     check_finite(x, lambda layer, sentence, _: f"the vector of sentence {sentence} at layer {layer} of those given")
-    return [_reduce(x, folds == fold, variance) for fold in folds.unique()]
+    return [_reduce(x, (folds == fold).to(x.device), variance) for fold in folds.unique().tolist()]
 
 
 def _reduce(x: Cloud, held: Tensor, variance: float) -> Basis:
@@ -157,9 +157,9 @@ def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
     """
 
     def fit(a: Basis, b: Basis) -> Fitted:
-        left, _, right = torch.linalg.svd(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
+        left, right = _singular(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
         mapped, there = _scaled(a.test_whitened, a) @ (left @ right), _scaled(b.test_whitened, b)
-        return _unit(mapped, (1, 2)), _unit(there, (1, 2)), torch.ones(len(mapped), 1)
+        return _unit(mapped, (1, 2)), _unit(there, (1, 2)), mapped.new_ones(len(mapped), 1)
 
     return _held_out(x, y, fit)
 
@@ -171,12 +171,18 @@ Fit = Callable[[Basis, Basis], Fitted]
 
 def _canonical(weigh: Callable[[Basis, Basis, Tensor, Tensor], Tensor]) -> Fit:
     def fit(a: Basis, b: Basis) -> Fitted:
-        left, _, right = torch.linalg.svd(a.train_whitened.mT @ b.train_whitened)
+        left, right = _singular(a.train_whitened.mT @ b.train_whitened)
         u, v = a.test_whitened @ left, b.test_whitened @ right.mT
         u, v = u - u.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
         return _unit(u, (1,)), _unit(v, (1,)), weigh(a, b, left, right.mT)
 
     return fit
+
+
+def _singular(products: Float[Tensor, "layer k k"]) -> tuple[Tensor, Tensor]:
+    """The left and right singular vectors, found on the CPU: a GPU takes such small matrices one by one and is slower."""
+    left, _, right = torch.linalg.svd(products.cpu())
+    return left.to(products.device), right.to(products.device)
 
 
 def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -186,7 +192,7 @@ def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 def _first(a: Basis, b: Basis, k: int) -> Tensor:
     rank = torch.minimum((a.deviation > 0).sum(-1), (b.deviation > 0).sum(-1))
-    counted = (torch.arange(k) < rank[:, None]).float()
+    counted = (torch.arange(k, device=rank.device) < rank[:, None]).float()
     return counted / counted.sum(-1, keepdim=True).clamp(min=1)
 
 
@@ -210,7 +216,7 @@ def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
     and shuffles are multiplied by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003); else the test rejects too often.
     """
     n = sum(len(basis.test) for basis in x)
-    values, wrong, shuffled = torch.empty(len(x[0].deviation), n), [], []
+    values, wrong, shuffled = x[0].deviation.new_empty(len(x[0].deviation), n), [], []
     for a, b in zip(x, y, strict=True):
         u, v, weights = fit(a, b)
         products, squares = u * v, (u.square() + v.square()) / 2

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
@@ -14,9 +15,11 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from interp.interventions.edits import Transplant, hook_of
+from interp.interventions.grid.room import RoomyLayer, contents
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
 from interp.models.original import original
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -30,7 +33,10 @@ Tails = Sequence[Sequence[Sequence[int]]]
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of a grid, sorted by block: which row of the donors `[item source d]`, into which block; -1 is the untouched run."""
+    """Cells of a grid, sorted by block: which row of the donors `[item source d]`, into which block; -1 is the untouched run.
+
+    `source` and `block` stay on the CPU, where they are read without waiting for a GPU.
+    """
 
     donors: Tensor
     source: Int[Tensor, " cell"]
@@ -43,7 +49,19 @@ class Cells:
     @property
     def blocks(self) -> list[int]:
         """The blocks that are written to."""
-        return [block for block in self.block.unique().tolist() if block >= 0]
+        return [block for block in self.spans if block >= 0]
+
+    @cached_property
+    def spans(self) -> dict[int, tuple[int, int]]:
+        """The first cell of each block, and the first behind it."""
+        blocks, counts = self.block.unique_consecutive(return_counts=True)
+        stops = counts.cumsum(0).tolist()
+        return {block: (stop - count, stop) for block, stop, count in zip(blocks.tolist(), stops, counts.tolist(), strict=True)}
+
+    @cached_property
+    def values(self) -> Float[Tensor, "item cell d"]:
+        """The donor activation of every cell."""
+        return self.donors[:, self.source.to(self.donors.device)]
 
     def part(self, start: int, stop: int) -> Cells:
         """The cells from `start` to before `stop`, of all items."""
@@ -81,9 +99,10 @@ def read_prefix(model: TransformerBridge, prompts: Sequence[Sequence[int]], *, w
     if not ids.shape[1]:
         return Prefix(None, mask, batch.ids[:, -1])
     past = new_cache(model) if windows else DynamicCache()
-    enough = (hook_of("attention", model.cfg.n_layers - 1), _stop)
+    last = hook_of("attention", model.cfg.n_layers - 1)
+    enough = (last, _stop)
     with suppress(_EnoughError):
-        model.run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
+        runner(model, [last]).run_with_hooks(ids, attention_mask=mask, past_key_values=past, logits_to_keep=1, fwd_hooks=[enough])
     return Prefix(past, mask, batch.ids[:, -1])
 
 
@@ -100,11 +119,17 @@ def new_cache(model: TransformerBridge) -> DynamicCache:
     return DynamicCache(config=original(model).config)
 
 
-def fork(past: DynamicCache | None, copies: int = 1) -> DynamicCache:
-    """A cache that can grow without touching `past`; with several copies each row stands `copies` times in a row."""
+def fork(past: DynamicCache | None, copies: int = 1, room: int = 0) -> DynamicCache:
+    """A cache that can grow without touching `past`, each row `copies` times in a row, with `room` for so many more tokens.
+
+    A layer with a window, which forgets, is copied as it is.
+    """
     if past is None:
         return DynamicCache()
     own = copy.copy(past)
+    if room and (kept := contents(past)):
+        own.layers = [RoomyLayer(keys, values, copies, room) for keys, values in kept]
+        return own
     own.layers = [copy.copy(layer) for layer in past.layers]
     if copies > 1:
         own.batch_repeat_interleave(copies)

@@ -9,7 +9,7 @@ import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from interp.interventions.grid.scores import NEAR_TIE, Ask, check_length, reduce
 from interp.interventions.grid.wave import wave
 from interp.models.batches import pad
 from interp.models.checks.verification import share_of_largest, tolerance_of
+from interp.models.original import original
 from interp.models.states import keeps_state
 from interp.models.tokens import end_tokens
 
@@ -107,8 +108,8 @@ def measure_grids(
 
 def _cells(donors: Tensor, targets: Sequence[int], transplant: Transplant) -> Cells:
     n = donors.shape[1]
-    source = torch.tensor([0, *[index for _ in targets for index in range(n)]], device=donors.device)
-    block = torch.tensor([-1, *[target for target in targets for _ in range(n)]], device=donors.device)
+    source = torch.tensor([0, *[index for _ in targets for index in range(n)]])
+    block = torch.tensor([-1, *[target for target in targets for _ in range(n)]])
     return Cells(donors, source, block, transplant)
 
 
@@ -211,8 +212,7 @@ def _probe(model: TransformerBridge, method: Method, site: Place) -> str:
 
     Raises `ValueError` if plain forward passes fail, too.
     """
-    original: Any = model.original_model
-    rows = original.get_input_embeddings().weight.shape[0]
+    rows = cast(Tensor, original(model).get_input_embeddings().weight).shape[0]
     prompts, tails = [[1 + index * 5 % (rows - 2) for index in range(length)] for length in (5, 3)], [((3, 5), (3, 6, 2))] * 2
     last = model.cfg.n_layers - 1
     blocks, transplant = [0, last] if last else [0], Transplant(site, site)
@@ -256,7 +256,7 @@ def _run(
     empty = Prefix(None, batch.mask[:, :0], batch.ids[:, -1])
     prefix = empty if method == "naive" or one_pass else read_prefix(model, prompts, windows=method == "batched")
     read = (batch.ids, batch.mask) if one_pass else (batch.ids[:, -1:], batch.mask[:, -1:])
-    parts: list[tuple[Any, ...]] = []
+    parts: list[tuple[Tensor | tuple[Tensor, ...], ...]] = []
     clean: Tensor | None = None
     for start in range(0, len(cells), size):
         part = cells.part(start, start + size)

@@ -20,6 +20,7 @@ from interp.interventions.grid.receipts import check_cells
 from interp.interventions.grid.scores import NEAR_TIE, Ask, Score, ask
 from interp.models.batches import batches
 from interp.models.computation import computed_by, model_facts
+from interp.models.devices import to_cpu
 from interp.progress import Progress, shown
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def transplant_items(
                 states = recorded(model, [donors[i] for i in left], sources, transplant)
                 items = [Item(ids[i], donor, asks[i]) for i, donor in zip(left, states, strict=True)]
                 for i, grid in zip(left, measure_grids(model, items, targets, transplant, method, max_cells), strict=True):
-                    grids[i] = Grid(grid.values.cpu(), grid.untouched.cpu(), grid.near_ties)
+                    grids[i] = Grid(to_cpu(grid.values), grid.untouched.cpu(), grid.near_ties)
                     if cache:
                         cache.keep(facts[i], _tensors(grids[i]))
                     bar.update()

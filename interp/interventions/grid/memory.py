@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
+
 from interp.interventions.grid.packed import lanes_for
 from interp.interventions.grid.scores import Ask
 from interp.models.devices import free_memory
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from interp.interventions.grid.cells import Method
     from interp.models.load import TransformerBridge
 
-_WIDEST = 512
-"""Number of cells in one wave at most: attention among them costs their number squared."""
+_WIDEST = {"cpu": 512}
+"""Number of cells in one wave at most, by kind of device: attention among them costs their number squared."""
+_WIDEST_ELSEWHERE = 2048
 _MOST: weakref.WeakKeyDictionary[TransformerBridge, int] = weakref.WeakKeyDictionary()
 _log = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ def fitting_cells(
     if method == "naive":
         return cells
     free = free_memory(model.cfg.device) / 4
-    count = min(cells, _WIDEST) if method == "wave" else cells
+    widest = _WIDEST.get(torch.device(model.cfg.device or "cpu").type, _WIDEST_ELSEWHERE)
+    count = min(cells, widest) if method == "wave" else cells
     while count > 1 and _memory(model, prompts, asks, count, method).total > free:
         count = -(-count // 2)
     return count

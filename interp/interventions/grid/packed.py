@@ -2,7 +2,8 @@
 
 A lane is a row of the batch with its own copy of the prefix; it holds `width` cells side by side, each of which sees the
 prefix and its own tokens. That takes a 4-D mask and explicit positions, which ALiBi models refuse and sliding windows
-ignore. The batched form has a lane per cell and needs neither: ordinary causal decoding, which every architecture can do.
+ignore. The batched form has a lane per cell and needs neither: ordinary causal decoding, which every architecture can do. Where the
+plain model can run the cells, no lane is needed: they are rows that share one prefix (`rows`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from transformers import DynamicCache
 
 from interp.interventions.edits import hook_of
 from interp.interventions.grid.cells import Cells, Greedy, Prefix, Scored, Tails, fork
+from interp.interventions.grid.rows import Rows, can_share
 from interp.models.hooks import Hook, Hooks
+from interp.models.plain.model import Plain
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -133,9 +137,16 @@ def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: T
     trees = [grow_tree(int(last), tail) for last, tail in zip(prefix.last, tails, strict=True)]
     nodes = max(map(len, trees))
     trees = [fill_tree(tree, nodes) for tree in trees]
+    if not plain and (running := can_share(model, cells)) is not None:
+        rows = Rows(running, prefix, cells, torch.stack([tree.seen for tree in trees]), nodes)
+        tokens, depth = (
+            torch.stack(each).to(prefix.last.device) for each in zip(*[(t.tokens, t.depth) for t in trees], strict=True)
+        )
+        logits = rows.read(tokens[:, None].expand(-1, len(cells), -1), depth)
+        return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
     count = len(cells) if plain else lanes_for(len(cells), 2 * nodes**2, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, plain)
-    past = fork(prefix.past, lanes.lanes)
+    past = fork(prefix.past, lanes.lanes, room=lanes.width * nodes)
     logits = _forward(model, prefix, cells, lanes, trees, past)
     return logits[:, :, 0], [_sum_path(logits[item], tree) for item, tree in enumerate(trees)]
 
@@ -151,10 +162,11 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
     """Logits of every node of every cell, `[item cell node vocab]`."""
     nodes = len(trees[0])
     tokens = torch.stack([tree.tokens for tree in trees]).to(prefix.last.device)
-    logits = model.run_with_hooks(
+    hooks = _hooks(cells, lanes, nodes)
+    logits = runner(model, [str(name) for name, _ in hooks]).run_with_hooks(
         tokens.repeat_interleave(lanes.lanes, 0).repeat(1, lanes.width),
         past_key_values=past,
-        fwd_hooks=_hooks(cells, lanes, nodes),
+        fwd_hooks=hooks,
         **_seeing(prefix, lanes, trees, dtype_of(model)),
     )
     return lanes.gather(logits.reshape(lanes.rows, lanes.width, nodes, -1))
@@ -162,10 +174,11 @@ def _forward(model: TransformerBridge, prefix: Prefix, cells: Cells, lanes: Lane
 
 def _hooks(cells: Cells, lanes: Lanes, nodes: int) -> Hooks:
     hooks: Hooks = []
+    rows, columns = lanes.locate(torch.arange(len(cells), device=cells.donors.device), nodes)
     for block in cells.blocks:
-        in_block = (cells.block == block).nonzero()[:, 0]
-        donors = cells.donors[:, cells.source[in_block]]
-        hooks.append((hook_of(cells.transplant.target_site, block), _writer(cells, lanes.locate(in_block, nodes), donors)))
+        own = slice(*cells.spans[block])
+        hook = _writer(cells, (rows[:, own], columns[:, own]), cells.values[:, own])
+        hooks.append((hook_of(cells.transplant.target_site, block), hook))
     return hooks
 
 
@@ -191,7 +204,9 @@ def _seeing(prefix: Prefix, lanes: Lanes, trees: list[Tree], dtype: torch.dtype,
 
 def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
     """`visible`, a boolean `[row query key]`, as the mask of `dtype` that is added to the scores, `[row 1 query key]`."""
-    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
+    keys = visible.shape[-1]
+    aligned = torch.zeros(*visible.shape[:-1], -(-keys // 16) * 16, dtype=dtype, device=visible.device)  # rows a GPU loads at once
+    return aligned[..., :keys].masked_fill_(~visible, torch.finfo(dtype).min)[:, None]
 
 
 def dtype_of(model: TransformerBridge) -> torch.dtype:
@@ -207,17 +222,32 @@ def packed_generate(
 
     `model` goes on from `prefix` under `cells` by at most `steps` tokens, up to one of `stops` (ids); `batched`: a lane per cell.
     """
+    if not batched and (running := can_share(model, cells)) is not None:
+        return _generate_rows(running, prefix, cells, steps, stops)
     count = len(cells) if batched else lanes_for(len(cells), steps, prefix.mask.shape[1])
     lanes = Lanes(len(prefix.last), len(cells), count, batched)
     trees = [grow_tree(int(last), ()) for last in prefix.last]
-    past = fork(prefix.past, lanes.lanes)
+    past = fork(prefix.past, lanes.lanes, room=lanes.width * steps)
     greedy = Greedy(_forward(model, prefix, cells, lanes, trees, past).flatten(0, 2), stops)
     while greedy.steps < steps and not greedy.finished:
         tokens = lanes.scatter(greedy.tokens[-1])
-        logits = model(tokens, past_key_values=past, **_seeing(prefix, lanes, trees, dtype_of(model), greedy.steps))
+        logits = runner(model, ()).run_with_hooks(
+            tokens, fwd_hooks=[], past_key_values=past, **_seeing(prefix, lanes, trees, dtype_of(model), greedy.steps)
+        )
         greedy.take(lanes.gather(logits).flatten(0, 1))
     tokens, margin = greedy.result(steps)
     return tokens.reshape(lanes.items, lanes.cells, steps), margin.reshape(lanes.items, lanes.cells)
+
+
+def _generate_rows(plain: Plain, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int]) -> tuple[Tensor, Tensor]:
+    items = len(prefix.last)
+    rows = Rows(plain, prefix, cells, torch.ones(items, 1, 1, dtype=torch.bool), steps)
+    behind = prefix.last.new_zeros(items, 1)
+    greedy = Greedy(rows.read(prefix.last[:, None, None].expand(-1, len(cells), 1), behind).flatten(0, 2), stops)
+    while greedy.steps < steps and not greedy.finished:
+        greedy.take(rows.read(greedy.tokens[-1].view(items, len(cells), 1), behind + greedy.steps).flatten(0, 2))
+    tokens, margin = greedy.result(steps)
+    return tokens.reshape(items, len(cells), steps), margin.reshape(items, len(cells))
 
 
 def lanes_for(cells: int, load: int, length: int) -> int:

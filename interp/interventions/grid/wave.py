@@ -18,6 +18,7 @@ from interp.interventions.edits import at, hook_of, kind
 from interp.interventions.grid.cells import Cells, Prefix, fork
 from interp.interventions.grid.packed import Seen, additive, dtype_of
 from interp.models.hooks import Arguments, Hook, Hooks, Positional, PreHook
+from interp.models.plain.runner import runner
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -34,11 +35,12 @@ def wave(model: TransformerBridge, prefix: Prefix, read: tuple[Tensor, Tensor], 
     length = ids.shape[1]
     cache_arguments: Arguments = {} if prefix.past is None else {"past_key_values": fork(prefix.past)}
     front = _Front(cells, length)
+    running = runner(model, [name for name, _ in front.names()])
     with ExitStack() as stack:
-        for block, module in enumerate(model.blocks):
+        for block, module in enumerate(running.blocks):
             stack.enter_context(_pre(module, front.enter(block)))
-        stack.enter_context(_pre(model.ln_final, front.enter(model.cfg.n_layers)))
-        return model.run_with_hooks(
+        stack.enter_context(_pre(running.ln_final, front.enter(model.cfg.n_layers)))
+        return running.run_with_hooks(
             torch.cat([ids, ids[:, -1:].expand(-1, len(cells))], dim=1),
             fwd_hooks=front.hooks(),
             use_cache=prefix.past is not None,
@@ -79,7 +81,7 @@ class _Front:
 
     def joined(self, block: int) -> int:
         """How many cells are in the sequence when block `block` runs."""
-        return int((self.cells.block < block + (not self.late)).sum())
+        return max((stop for own, (_, stop) in self.cells.spans.items() if own < block + (not self.late)), default=0)
 
     def enter(self, block: int) -> PreHook:
         """Pre-hook of a block (or of the final norm): append who joins here, shorten mask and positions to who is there."""
@@ -101,12 +103,17 @@ class _Front:
         last = hidden[:, self.length - 1, None].expand(-1, now - before, -1)
         if not self.late or not self.clean or now == before:
             return last
-        old = self.clean[int(self.cells.block[before])][:, None].expand_as(last)
-        return last - old + self.cells.transplant.blend(old, self.cells.donors[:, self.cells.source[before:now]])
+        block = next(own for own, (start, _) in self.cells.spans.items() if start == before)
+        old = self.clean[block][:, None].expand_as(last)
+        return last - old + self.cells.transplant.blend(old, self.cells.values[:, before:now])
+
+    def names(self) -> list[tuple[str, int]]:
+        """The hook of each block that is written to."""
+        return [(hook_of(self.cells.transplant.target_site, block), block) for block in self.cells.blocks]
 
     def hooks(self) -> Hooks:
         act = self._keep if self.late else self._write
-        return [(hook_of(self.cells.transplant.target_site, block), act(block)) for block in self.cells.blocks]
+        return [(name, act(block)) for name, block in self.names()]
 
     def _keep(self, block: int) -> Hook:
         def hook(activation: Tensor, hook: object) -> None:
@@ -115,12 +122,13 @@ class _Front:
         return hook
 
     def _write(self, block: int) -> Hook:
-        in_block = (self.cells.block == block).nonzero()[:, 0]
-        donors = self.cells.donors[:, self.cells.source[in_block]]
+        start, stop = self.cells.spans[block]
+        donors = self.cells.values[:, start:stop]
 
         def hook(activation: Tensor, hook: object) -> Tensor:
             rows = torch.arange(len(donors), device=activation.device)[:, None]
-            where = (rows, (self.length + in_block)[None].expand(len(donors), -1))
+            in_block = torch.arange(self.length + start, self.length + stop, device=activation.device)
+            where = (rows, in_block[None].expand(len(donors), -1))
             return self.cells.transplant.write(activation, where, donors)
 
         return hook

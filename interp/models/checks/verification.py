@@ -269,7 +269,7 @@ def _writes(model: TransformerBridge, sites: _Sites, clean: Tensor) -> float:
 _VERIFIED: set[tuple[str, ...]] = set()
 
 
-def _key(hf: PreTrainedModel) -> tuple[str, ...]:
+def configuration_key(hf: PreTrainedModel) -> tuple[str, ...]:
     """A model as far as these facts go: its configuration, dtype, device and the versions of the libraries."""
     where = getattr(hf, "hf_device_map", None) or hf.device
     return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
@@ -287,7 +287,7 @@ def verify_bridge(hf: PreTrainedModel, bridged: Callable[[], TransformerBridge],
     ValueError
         The Hugging Face model itself does not run.
     """
-    key = _key(hf)
+    key = configuration_key(hf)
     if key in _VERIFIED:
         return bridged()
     try:

@@ -50,6 +50,14 @@ def test_rows_add_up_to_their_tokens() -> None:
     assert sums.tolist() == pytest.approx([float(each[:4].sum()), 0, float(each[4])])
 
 
+def test_losses_taken_a_few_at_a_time_are_those_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[IGNORED, 1, 2, 3, 4], [IGNORED] * 5, [0, IGNORED, IGNORED, IGNORED, 6]])
+    together = token_losses(logits.clone().requires_grad_(), labels).detach()
+    monkeypatch.setattr("interp.generation.loss._FLOATS", 2 * 7)
+    assert torch.allclose(token_losses(logits, labels), together, atol=1e-6)
+
+
 def test_a_loss_that_is_not_finite_is_refused_by_the_name_of_its_example() -> None:
     model = tiny_hf("llama")
     torch.nn.init.constant_(model.lm_head.weight, float("nan"))
