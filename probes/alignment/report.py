@@ -122,6 +122,11 @@ class AlignmentReport(Report):
             "estimate": float(read.mean()), "lower": lower, "upper": upper, "n": len(rows), "baseline": float(baseline[best]),
         }  # fmt: skip
 
+    def finds(self) -> bool:
+        """Whether the verdict claims a finding: the first metric is above shuffled pairs at some layer of some pair."""
+        frame = self._summary[self._summary["metric"] == self.table["metric"].iloc[0]]
+        return bool((frame["p_max"] < 0.05).any())
+
     def verdict(self) -> str:
         """Whether and where translations are nearer than other sentences, by the first metric; then its value, controls and doubts.
 

@@ -1,0 +1,13 @@
+"""The commands whose verdicts are checked, each with its module: a new one adds a line here and a module with `checks`."""
+
+from __future__ import annotations
+
+from experiments.benchmarks.verdicts import alignment, intervals, patching, steering
+from experiments.benchmarks.verdicts.rows import Checks
+
+COMMANDS: dict[str, Checks] = {
+    "intervals": intervals.checks,
+    "align": alignment.checks,
+    "patch": patching.checks,
+    "steer": steering.checks,
+}
