@@ -114,13 +114,21 @@ class LabelLensReport(Report):
         known = ~np.isnan(english).any(1)
         return find_crossover(english[known], own[known], self.layers, boot=self.settings["boot"], seed=self.settings["seed"])
 
+    @cached_property
+    def _p(self) -> float:
+        """p of being right more often than the most frequent label, over items; 1 where it is not."""
+        above = self.values("correct")[:, -1] - self.settings["majority"]
+        return float(sign_flip(above, seed=self.settings["seed"])) if above.mean() > 0 else 1.0
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the model is right more often than the most frequent label."""
+        return self._p < 0.05
+
     def verdict(self) -> str:
         """How often the model answers right, against the most frequent label, and in which language the label leads."""
         rows = self.accuracy().set_index("language")
         whole, languages = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
-        above = self.values("correct")[:, -1] - self.settings["majority"]
-        p = float(sign_flip(above, seed=self.settings["seed"]))
-        better = "better than" if p < 0.05 and above.mean() > 0 else "not better than"
+        p, better = self._p, "better than" if self.finds() else "not better than"
         values = languages["estimate"]
         ends = f"best {values.index[-1]} {values.iloc[-1]:.2f}, worst {values.index[0]} {values.iloc[0]:.2f}"
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]

@@ -17,6 +17,12 @@ CHANCE = 0.001
 LEVEL, POWER, COVERED = 0.05, 0.90, (0.93, 0.97)
 """The most findings among nulls, the fewest among planted effects, and how often a 95 % interval holds the truth."""
 
+LANGUAGES = (
+    "deu_Latn", "fra_Latn", "spa_Latn", "ita_Latn", "por_Latn", "nld_Latn", "swe_Latn", "dan_Latn", "fin_Latn", "hun_Latn",
+    "pol_Latn", "ces_Latn", "rus_Cyrl", "ukr_Cyrl", "ell_Grek", "tur_Latn", "vie_Latn", "ind_Latn", "swh_Latn", "zho_Hans",
+)  # fmt: skip
+"""Twenty languages beside English."""
+
 
 class Row(NamedTuple):
     """A check by name, its kind, the number of items, that of simulations, what was measured and promised, and whether it holds.
@@ -49,14 +55,14 @@ Checks = Callable[[Budget], Iterator[Row]]
 """What a command's verdict module has under the name `checks`."""
 
 
-def null(check: str, n: int, found: Sequence[bool]) -> Row:
+def null(check: str, n: int, found: Sequence[bool] | np.ndarray) -> Row:
     """A row for verdicts on data without an effect: at most 5 % may claim a finding (`found`, by simulation)."""
     most = float(stats.binom.isf(CHANCE, len(found), LEVEL)) / len(found)
     share = float(np.mean(found))
     return Row(check, "null", n, len(found), share, f"at most {LEVEL} ({most:.3f})", share <= most)
 
 
-def power(check: str, n: int, found: Sequence[bool], least: float = POWER) -> Row:
+def power(check: str, n: int, found: Sequence[bool] | np.ndarray, least: float = POWER) -> Row:
     """A row for verdicts on data with a planted effect: at least 90 % must claim it (`found`, by simulation)."""
     fewest = float(stats.binom.ppf(CHANCE, len(found), least)) / len(found)
     share = float(np.mean(found))
