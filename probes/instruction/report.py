@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.shares import line_curves, stacked_shares
+from probes.instruction.claims import FEWEST, carrying
 from probes.report import Report
+from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap, draws, mean
 
 if TYPE_CHECKING:
@@ -132,8 +134,30 @@ class InstructionReport(Report):
                          "strongest": strongest})  # fmt: skip
         return pd.DataFrame(rows)
 
+    @cached_property
+    def carrying(self) -> dict[str, np.ndarray]:
+        """At which blocks the tag and the last token surely carry the language asked for (`probes.instruction.claims`)."""
+        wide = self._wide("effect")
+        own = {place: wide[:, self._columns.get_loc(place)] for place in ("tag", "last", "tag, same language")}
+        return carrying({place: own[place] for place in ("tag", "last")}, own["tag, same language"], self.settings["seed"])
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the tag or the last token carries the language at any block."""
+        return any(bool(blocks.any()) for blocks in self.carrying.values())
+
+    def _first(self) -> str:
+        """At most 25 words: where the language asked for sits."""
+        n, layers = len(self._wide("effect")), [str(layer) for layer in self._layers]
+        if n < FEWEST:
+            return f"With n={n} items nothing is claimed: at least {FEWEST} are needed."
+        named = {"tag": "the tag", "last": "the last token"}
+        where = [f"{named[place]} {_longest(own, layers)}" for place, own in self.carrying.items() if own.any()]
+        if not where:
+            return f"No patched place is shown to carry the language asked for (n={n})."
+        return f"The language asked for is carried by {', then by '.join(where)} (n={n}, above controls)."
+
     def verdict(self) -> str:
-        """The language written under each change of the tag, and the blocks at which the tag and the last token matter."""
+        """Where the language asked for is carried; then the language written under each change of the tag, and the effects."""
         written = self._written.set_index(["what", "measure"])["estimate"]
         parts = [f"{written['as it is', 'in the target']:.0%} of the outputs are in the target language",
                  f"with the tag swapped {written['swapped', 'in the other']:.0%} are in the other language",
@@ -155,7 +179,7 @@ class InstructionReport(Report):
         effects = self._patched[self._patched["measure"] == "effect"]
         controls = effects[effects["what"].isin(["tag, same language", "tag, wrong place"])]
         parts.append(f"controls have an effect of {controls['estimate'].abs().max():.2f} at most")
-        return "; ".join(parts) + "."
+        return f"{self._first()} {'; '.join(parts)}."
 
     def figures(self) -> dict[str, Figure]:
         """The effect of patching over layers, and the languages written under each change of the tag."""
@@ -173,6 +197,13 @@ class InstructionReport(Report):
         note = "an output that may be in several languages counts for the first of them"
         written = stacked_shares(shares, languages, "Which language is written", "share of outputs", self.signature, note)
         return {"layers": layers, "written": written}
+
+
+def _longest(carried: np.ndarray, layers: list[str]) -> str:
+    """The longest run of blocks in words, and that there are others."""
+    runs = runs_of(carried)
+    longest = max(runs, key=lambda run: run[1] - run[0])
+    return say_runs([longest], layers, "block") + (" (and others)" if len(runs) > 1 else "")
 
 
 def _since(row: pd.Series) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.verdicts import alignment, intervals, lens, neurons, patching, probing, steering
+from experiments.benchmarks.verdicts import alignment, instruction, intervals, lens, neurons, patching, probing, steering
 from experiments.benchmarks.verdicts.rows import Checks
 
 COMMANDS: dict[str, Checks] = {
     "intervals": intervals.checks,
     "align": alignment.checks,
+    "instruction": instruction.checks,
     "lens": lens.checks,
     "neurons": neurons.checks,
     "patch": patching.checks,
