@@ -22,6 +22,7 @@ Place = Literal["tag", "last", "tag, other sentence", "tag, same language", "tag
 """What is patched: all tokens of the tag; the last token of the prompt; the tag with states from another sentence's prompt, which
 do not depend on this sentence. Controls: states of the same language's tag from another sentence, and states of the other tag at
 tokens of the sentence."""
+_CURVE = ["what", "layer", "measure"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 PLACES: tuple[Place, ...] = get_args(Place)
 _WRITTEN = {"in_target": "in the target", "in_other": "in the other", "in_source": "in the source"}
@@ -184,8 +185,11 @@ class InstructionReport(Report):
     def figures(self) -> dict[str, Figure]:
         """The effect of patching over layers, and the languages written under each change of the tag."""
         panels = {"effect": "effect of patching", "flipped": "other language more probable"}
-        curves = self._patched.assign(panel=self._patched["measure"].map(panels))
-        note = "shaded: 95 % confidence interval over items; dashed: the same language's tag from another sentence"
+        claimed = {(place, str(layer)) for place, own in self.carrying.items() for layer in np.array(self._layers)[own]}
+        rows = self._patched
+        sure = [(what, layer) in claimed and measure == "effect" for what, layer, measure in rows[_CURVE].to_numpy()]
+        curves = rows.assign(panel=rows["measure"].map(panels), claimed=sure)
+        note = "dot: over half of the effect and over the control, p < 0.05 corrected; band: 95 % over items; dashed: that control"
         layers = line_curves(curves, "what", self.question, "share", self.signature, note, "residual stream after block")
         part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(_WRITTEN, bool))
         languages = [*_WRITTEN.values(), "in none of them"]

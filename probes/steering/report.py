@@ -215,4 +215,4 @@ def _where(layers: list[str]) -> str:
         return "at the embeddings"
     if len(layers) > 3:
         return f"at {len(layers)} layers"
-    return f"at block{'s' if len(layers) > 1 else ''} {', '.join(layers)}"
+    return f"at block{'s' if len(layers) > 1 else ''} {','.join(layers)}"

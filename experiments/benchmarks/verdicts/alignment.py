@@ -11,6 +11,7 @@ from experiments.benchmarks.verdicts.rows import LANGUAGES, Budget, Row, coverag
 from interp.activations.store import Activations
 from probes.alignment.measure import measure_alignment
 from probes.alignment.report import AlignmentReport
+from probes.report import Report
 
 _WIDTH = 16
 _METRIC, _SMOOTH = "p_at_1", "cosine_gap"
@@ -29,6 +30,11 @@ def checks(budget: Budget) -> Iterator[Row]:
         yield power(f"align, one of {layers} layers of one of {pairs} pairs", 30, found)
     for n in (30,) if budget.quick else (30, 100):
         yield coverage("align, height at the chosen layer", n, _peaks(n, budget))
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, 12, 6, seed), "planted": _report(30, 12, 6, seed, planted=5)}
 
 
 def _finds(report: AlignmentReport) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.benchmarks.verdicts.rows import Budget, Row, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.instruction.report import PLACES, InstructionReport
+from probes.report import Report
 
 
 def checks(budget: Budget) -> Iterator[Row]:
@@ -21,6 +22,11 @@ def checks(budget: Budget) -> Iterator[Row]:
     for blocks in (32,) if budget.quick else (12, 32, 80):
         found = [_report(30, blocks, seed, 0.0, planted=True).finds() for seed in budget.seeds(0.5)]
         yield power(f"instruction, one of {blocks} blocks, 1 sd above half", 30, found)
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, 32, seed, 0.0), "planted": _report(30, 32, seed, 0.0, planted=True)}
 
 
 def _report(n: int, blocks: int, seed: int, height: float, planted: bool = False) -> InstructionReport:

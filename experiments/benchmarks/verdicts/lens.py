@@ -11,6 +11,7 @@ from experiments.benchmarks.verdicts.rows import LANGUAGES, Budget, Row, coverag
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.lens.labels_report import LabelLensReport
 from probes.lens.latent_language_report import LatentLanguageReport
+from probes.report import Report
 from probes.statistics.crossover import find_peak
 
 _HEIGHT, _SPREAD = 0.06, 0.6  # of a probability, and the sd of its logarithm over items
@@ -32,6 +33,11 @@ def checks(budget: Budget) -> Iterator[Row]:
         found = [_labels(n, seed).finds() for seed in budget.seeds()]
         yield null("lens, labels chosen at random, more right than the most frequent", n, found)
     yield power("lens, labels right in .8 of items, chance .5", 30, [_labels(30, seed, 0.8).finds() for seed in budget.seeds()])
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, 32, 6, seed), "planted": _report(30, 32, 6, seed, planted=True), "labels": _labels(30, seed, 0.8)}
 
 
 def _peak_holds(n: int, seed: int) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.benchmarks.verdicts.rows import Budget, Row, coverage, holds, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.neurons.report import NeuronReport
+from probes.report import Report
 
 _TOKENS = 20
 
@@ -26,6 +27,11 @@ def checks(budget: Budget) -> Iterator[Row]:
     for languages in (6,) if budget.quick else (2, 6):
         found = [_damages(_report(30, seed, 0.02, gain=0.15, languages=languages)) for seed in budget.seeds(0.5)]
         yield power(f"neurons, {languages} languages, .15 nats more, 1 sd of sentences", 30, found)
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, seed, 0.05), "planted": _report(30, seed, 0.02, gain=0.2)}
 
 
 def _damages(report: NeuronReport) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.benchmarks.verdicts.rows import Budget, Row, coverage, holds, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.patching.report import PatchReport
+from probes.report import Report
 
 
 def checks(budget: Budget) -> Iterator[Row]:
@@ -26,6 +27,11 @@ def checks(budget: Budget) -> Iterator[Row]:
     for spread in (0.1, 0.5, 1.0):
         for n in (30,) if budget.quick else (12, 30, 100):
             yield coverage(f"patch, share of a difference with sd {spread} of its mean", n, _shares(n, spread, budget))
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, 12, 1, seed), "planted": _report(30, 12, 1, seed, planted=1.5)}
 
 
 def _shares(n: int, spread: float, budget: Budget) -> np.ndarray:

@@ -14,6 +14,7 @@ from experiments.benchmarks.verdicts.rows import Budget, Row, coverage, holds, n
 from interp.activations.store import Activations
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.linear.probe import ProbeReport, measure_probes
+from probes.report import Report
 
 
 def checks(budget: Budget) -> Iterator[Row]:
@@ -33,6 +34,11 @@ def checks(budget: Budget) -> Iterator[Row]:
     for layers in (33,) if budget.quick else (13, 33, 81):
         found = [_report(30, layers, seed, planted=True).finds() for seed in budget.seeds(0.5)]
         yield power(f"probe, one of {layers} layers, 1 sd", 30, found)
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, 33, seed), "planted": _report(30, 33, seed, planted=True)}
 
 
 def _report(n: int, layers: int, seed: int, planted: bool = False, everywhere: float = 0.0) -> ProbeReport:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.benchmarks.verdicts.rows import Budget, Row, coverage, holds, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+from probes.report import Report
 from probes.steering.report import SubspaceReport
 
 _DRAWS = 8
@@ -28,6 +29,11 @@ def checks(budget: Budget) -> Iterator[Row]:
             rows = [_report(n, seed, spread=spread, gain=0.3) for seed in budget.seeds()]
             held = [_holds_excess(report, 0.3) for report in rows]
             yield coverage(f"steer, excess over directions that differ by {spread}", n, held, wider=True)
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data without an effect ("null") and with one, from this `seed`."""
+    return {"null": _report(30, seed, spread=0.1), "planted": _report(30, seed, spread=0.05, gain=0.6)}
 
 
 def _found(n: int, budget: Budget, spread: float) -> list[bool]:

@@ -95,7 +95,7 @@ def test_peaks_are_as_uncertain_as_the_layers_are_alike():
     ("strength", "named"),
     [
         ((0.1, 0.9, 0.1), "sentences, most at layer 0 (mexa"),
-        ((0.1, 0.9, 0.9), "sentences, most at layers 0 to 1 (mexa"),
+        ((0.1, 0.9, 0.9), "sentences, most at layers 0-1 (mexa"),
         ((0.9, 0.9, 0.9), "sentences, and no layer is clearly the best (mexa"),
         ((0.9,), "sentences (mexa"),
     ],
