@@ -193,6 +193,7 @@ class AlignmentReport(Report):
         main = frame[frame["metric"] == metrics[0]]
         look: dict[str, Any] = {"title": self.question, "signature": self.signature}
         means = _mean_over_pairs(self, metrics)
+        main = main.assign(claimed=main["p_max"] < 0.05)
         figures = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
         if main["pair"].nunique() <= _READABLE:
             figures = {"curves": curves(main, line="pair", ylabel=metrics[0], **look), **figures}

@@ -12,7 +12,7 @@ from probes.figures.shares import line_curves, stacked_shares
 from probes.instruction.claims import FEWEST, carrying
 from probes.report import Report
 from probes.statistics.layer_runs import runs_of, say_runs
-from probes.statistics.resampling import bootstrap, draws, mean
+from probes.statistics.resampling import bootstrap, draws, mean, tails
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,7 +129,7 @@ class InstructionReport(Report):
             names = [str(layer) for layer in layers] + ["never"]
             if len(wide) < 2:
                 names, resampled = [*names, "–"], [len(names)]
-            low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf").astype(int)
+            low, high = np.quantile(resampled, tails(max(2, len(wide))), method="inverted_cdf").astype(int)
             strongest = float(np.nanmean(own, axis=0).max())
             rows.append({"place": place, "layer": names[estimate], "lower": names[low], "upper": names[high],
                          "strongest": strongest})  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from probes.statistics.random_draws import Draws, beyond
+from probes.statistics.random_draws import FEWEST_DRAWS, Draws, beyond
 from probes.statistics.resampling import groups_of, known_mean
 from probes.statistics.significance import holm, max_statistic
 
@@ -26,11 +26,13 @@ Arrays = Mapping[str, np.ndarray]
 class DamageClaims(NamedTuple):
     """p of a larger rise in loss than with random neurons, in each language's own text, `[mode language]`.
 
-    `sentences` is the p over sentences, `sets` over random sets; each is corrected for all languages and modes.
+    `sentences` is the p over sentences, `sets` over random sets; each is corrected for all languages and modes. `possible` is false
+    where there are too few sentences or random sets for any to be below 0.05.
     """
 
     sentences: Float[np.ndarray, "mode language"]
     sets: Float[np.ndarray, "mode language"]
+    possible: bool
 
     @property
     def p(self) -> Float[np.ndarray, "mode language"]:
@@ -71,8 +73,9 @@ def damage_claims(arrays: Arrays, settings: Mapping[str, Any]) -> DamageClaims:
             drawn = random_sets(arrays, mode, language)
             if drawn is not None:
                 sets[mode, language] = beyond(rise[mode, language].sum(axis=-1) / tokens, drawn)[language]
-    clusters = arrays["text_cluster"]
-    if groups_of(len(clusters), clusters)[1] < FEWEST:
-        return DamageClaims(np.ones(shape), sets)
+    clusters, drawn = arrays["text_cluster"], random_sets(arrays, 0, 0)
+    possible = groups_of(len(clusters), clusters)[1] >= FEWEST and drawn is not None and drawn.freedom >= FEWEST_DRAWS - 1
+    if not possible:
+        return DamageClaims(np.ones(shape), np.ones(shape), possible)
     p = max_statistic(differences, seed=settings["damage_seed"], clusters=clusters)
-    return DamageClaims(np.where(known_mean(differences) > 0, p, 1.0), holm(np.minimum(sets, 1.0)))
+    return DamageClaims(np.where(known_mean(differences) > 0, p, 1.0), holm(np.minimum(sets, 1.0)), possible)

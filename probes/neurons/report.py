@@ -144,6 +144,11 @@ class NeuronReport(Report):
             return f"{above} of {selected} selected neurons are more specific to a language than chance allows."
         sentences, languages = len(self.arrays["text_cluster"]), len(self.languages)
         worse = int((self.claims.p[0] < LEVEL).sum())
+        if not self.claims.possible:
+            return (
+                f"Whether a language's own neurons hurt it more than random neurons cannot be told with so few sentences or random "
+                f"sets (n={sentences})."
+            )
         if not worse:
             return (
                 f"Switching off a language's own neurons is not shown to hurt it more than random neurons "

@@ -278,9 +278,18 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
     """
     if units < 2:
         return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
-    tail = stats.norm.cdf(-np.sqrt(units / (units - 1)) * stats.t.ppf((1 + level) / 2, units - 1))
-    lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    lower, upper = np.quantile(drawn, tails(units, level), axis=0)
     return np.asarray(lower), np.asarray(upper)
+
+
+def tails(units: int, level: float = 0.95) -> tuple[float, float]:
+    """The shares of resamples of two or more `units` below the lower and the upper bound of an expanded percentile interval.
+
+    >>> [round(tail, 3) for tail in (*tails(1000), *tails(12))]
+    [0.025, 0.975, 0.011, 0.989]
+    """
+    tail = float(stats.norm.cdf(-np.sqrt(units / (units - 1)) * stats.t.ppf((1 + level) / 2, units - 1)))
+    return tail, 1 - tail
 
 
 def bracketed(lower: float | np.ndarray, upper: float | np.ndarray, form: str = ".3f") -> str:

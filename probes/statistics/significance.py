@@ -121,8 +121,8 @@ def moderated(squares: Float[np.ndarray, " cell"], n: int) -> Float[np.ndarray, 
     """Sums of `n` squares, each drawn towards what all cells have in common, as far as they are alike (Smyth 2004, limma).
 
     Few items give a poor estimate of how much a cell varies; where all cells vary alike, all of them tell. How much is borrowed is
-    read from how the sums differ between cells: nothing where they truly differ. Signs do not change a square, so a sign-flip test
-    stays exact. Cells that are 0 stay 0; up to two others are left as they are.
+    read from how the sums differ between cells: nothing where what is common would weigh less than the cell's own items. Signs do
+    not change a square, so a sign-flip test stays exact. Cells that are 0 stay 0; up to two others are left as they are.
 
     References
     ----------
@@ -143,6 +143,8 @@ def moderated(squares: Float[np.ndarray, " cell"], n: int) -> Float[np.ndarray, 
     if beyond <= 0:
         return np.where(known, n * np.exp(middle), 0.0)
     weight = 2 * _inverse_trigamma(beyond)
+    if weight < n:
+        return squares
     common = np.exp(middle + special.digamma(weight / 2) - np.log(weight / 2))
     return np.where(known, n * (weight * common + squares) / (weight + n), 0.0)
 

@@ -191,7 +191,7 @@ class SubspaceReport(Report):
 
         settings = self.settings
         title = f"{settings['kind']}: {settings['source']} to {settings['target']}, {_where(settings['layers'])}"
-        drawn = {"alpha": alpha_curves(self._summary, METRICS, settings["alpha"], title, str(self.signature))}
+        drawn = {"alpha": alpha_curves(self._summary, METRICS, settings["alpha"], title, str(self.signature), self.finds())}
         if len(table := self.choice()):
             title = f"Which layer and strength? Chosen on {table['n'].iloc[0]} sentences"
             drawn["choice"] = choice_map(table, settings["order"], title, str(self.signature))
