@@ -32,13 +32,13 @@ _MORE, _AT_ONCE = 10, 250
 def main(arguments: Sequence[str] = ()) -> None:
     """Simulate, and print what was measured beside what was promised; exits with 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks calibration", description=__doc__)
-    parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--simulations", type=int, help="default: 1000, or 100 with --quick")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="100 simulations of the middle sizes: a few minutes")
+    parser.add_argument("--quick", action="store_true", help="the middle sizes alone, a few minutes")
     parser.add_argument("--only", nargs="+", choices=["tests", *COMMANDS], default=["tests", *COMMANDS])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    budget = Budget(100 if options.quick else options.simulations, options.seed, options.quick)
+    budget = Budget(options.simulations or (100 if options.quick else 1000), options.seed, options.quick)
     table = Table(box=box.MARKDOWN)
     for heading in ("check", "kind", "n", "simulations", "measured", "promised (bound of chance)", "holds"):
         table.add_column(heading, justify="right" if heading in ("n", "simulations", "measured") else "left")
