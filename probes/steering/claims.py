@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from probes.statistics.random_draws import FEWEST_DRAWS, SURE, beyond, draws_of
 from probes.statistics.resampling import Labels, groups_of, known_mean
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import sign_flip
 
 LEVEL, FEWEST = 0.05, 6
 """The p below which something is claimed, and the fewest sentences with which it can be: of fewer even equal signs are chance."""
@@ -17,7 +17,7 @@ LEVEL, FEWEST = 0.05, 6
 
 class SteeringClaims(NamedTuple):
     """The p of each comparison: with the unedited model, with random directions over sentences and over `draws` of them, and of
-    the fidelity with that to other sentences. Those over sentences are corrected for one another.
+    the fidelity with that to other sentences.
     """
 
     p_gain: float
@@ -69,14 +69,15 @@ def steering_claims(
 
     Notes
     -----
-    The tests over sentences are sign flips of paired differences with one max-statistic. Where random directions differ, one more
-    of them may well be better than eight, in every sentence: that is tested over directions (`probes.statistics.random_draws`).
+    The tests over sentences are sign flips of paired differences. They need no correction: all must hold for the claim that the
+    language is written, and the meaning is asked of only after it. Where random directions differ, one more of them may well be
+    better than eight, in every sentence: that is tested over directions (`probes.statistics.random_draws`).
     """
     draws = random.shape[1]
     middle = random.mean(axis=1) if draws else np.full(len(fitted), np.nan)
     differences = np.stack([fitted - unedited, fitted - middle, meaning], axis=1)
     if groups_of(len(fitted), clusters)[1] < FEWEST:
         return SteeringClaims(1.0, 1.0, 1.0, 1.0, draws)
-    p = np.where(known_mean(differences) > 0, max_statistic(differences, seed=seed, clusters=clusters), 1.0)
+    p = np.where(known_mean(differences) > 0, sign_flip(differences, seed=seed, clusters=clusters), 1.0)
     over_draws = beyond(np.atleast_1d(known_mean(fitted)), draws_of(known_mean(random)[:, None])) if draws else np.ones(1)
     return SteeringClaims(float(p[0]), float(p[1]), float(over_draws[0]), float(p[2]), draws)

@@ -71,7 +71,7 @@ def test_the_verdict_names_peak_baseline_embedding_and_untrained_network():
         "Translations (2 language pairs) are nearer to each other than shuffled sentences in 2 of 2 pairs, most at layer 2 (mexa"
     )
     assert found.verdict().startswith(first)
-    for words in ("shuffled pairs", "embedding row", "randomly initialised model", "n=60 sentences", "(n=30)"):
+    for words in ("shuffled pairs", "embedding row", "randomly initialised model", "n=60)", "(n=30)"):
         assert words in found.verdict()
     assert found.summary()["random_init"].max() < 0.2
     assert "not clearly above" not in found.verdict()
