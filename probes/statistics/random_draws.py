@@ -54,7 +54,7 @@ def beyond(fitted: Cell, drawn: Draws) -> Cell:
     >>> import numpy as np
     >>> drawn = draws_of(np.array([[0.0, 0.5, 0.1, 0.4, 0.2, 0.0, 0.6, 0.1]]).T)
     >>> beyond(np.array([0.7]), drawn).round(2), beyond(np.array([1.0]), drawn).round(2)
-    (array([0.06]), array([0.01]))
+    (array([0.1]), array([0.02]))
     """
     if drawn.freedom < FEWEST_DRAWS - 1:
         return np.ones(len(fitted))

@@ -132,8 +132,8 @@ def moderated(squares: Float[np.ndarray, " cell"], n: int) -> Float[np.ndarray, 
     Example
     -------
     >>> import numpy as np
-    >>> moderated(np.array([9.0, 10.0, 11.0]), n=10), moderated(np.array([0.001, 10.0, 9000.0]), n=10).round(3)
-    (array([9.94..., 9.94..., 9.94...]), array([1.000e-03, 1.000e+01, 9.000e+03]))
+    >>> moderated(np.array([9.0, 10.0, 11.0]), n=10).round(1), moderated(np.array([0.1, 10.0, 9000.0]), n=10)
+    (array([11.1, 11.1, 11.1]), array([1.e-01, 1.e+01, 9.e+03]))
     """
     known = squares > 0
     if known.sum() < 3:
