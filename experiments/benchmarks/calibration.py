@@ -1,7 +1,10 @@
-"""Do the confidence intervals cover the truth, and do the tests keep their level? On simulated data with a known truth.
+"""Do verdicts claim what is there and nothing else, and do intervals cover the truth? On simulated data with a known truth.
 
-A share of 1000 simulations is imprecise (5 % comes out as 3.6 to 6.4 %), so tests whose level is exact by construction, those
-of grids and of few sentences, get ten times as many, and the distribution of p is compared with the uniform one too.
+The verdicts of every command (`verdicts/`) go through the report of that command, made of simulated values: how often does it
+claim a finding on a null, how often does it find a planted effect, how often do its intervals hold the truth? Before them, the
+tests and measures that all rest on. A share of 1000 simulations is imprecise (5 % comes out as 3.6 to 6.4 %), so tests whose level
+is exact by construction, those of grids and of few sentences, get ten times as many, and the distribution of p is compared with
+the uniform one too.
 """
 
 from __future__ import annotations
@@ -11,60 +14,49 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from experiments.benchmarks.verdicts.commands import COMMANDS
+from experiments.benchmarks.verdicts.rows import CHANCE, LEVEL, Budget, Row, holds, null
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.statistics.resampling import bootstrap
 from probes.statistics.significance import holm, max_statistic, sign_flip
 
-Row = tuple[str, float, str, bool]
-"""Name of a check, the number measured, what was promised, and whether it holds."""
 _CONTINUOUS = ("cosine_gap", "auc", "rsa", "cka", "cka_debiased")
-_CHANCE = 0.001  # of a check to fail by chance; about thirty can, so 97 of 100 runs pass
 _MORE, _AT_ONCE = 10, 250
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Simulate, and print what was measured beside what was promised; exits with 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks calibration", description=__doc__)
-    parser.add_argument("--simulations", type=int, default=1000)
+    parser.add_argument("--simulations", type=int, help="default: 1000, or 100 with --quick")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="the middle sizes alone, a few minutes")
+    parser.add_argument("--only", nargs="+", choices=["tests", *COMMANDS], default=["tests", *COMMANDS])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    table = Table(
-        title=f"{options.simulations} simulations, {_MORE} times as many of grids and of few sentences; seed {options.seed}"
-    )
-    for heading in ("check", "measured", "promised", ""):
-        table.add_column(heading, justify="right" if heading == "measured" else "left")
+    budget = Budget(options.simulations or (100 if options.quick else 1000), options.seed, options.quick)
+    table = Table(box=box.MARKDOWN)
+    for heading in ("check", "kind", "n", "simulations", "measured", "promised (bound of chance)", "holds"):
+        table.add_column(heading, justify="right" if heading in ("n", "simulations", "measured") else "left")
     results = []
-    for check in (_coverage, _coverage_of_measures, _paired_tests, _families, _alignment, _few_sentences):
-        for name, measured, promised, good in check(options.simulations, options.seed):
-            table.add_row(name, f"{measured:.3f}", promised, "ok" if good else "BROKEN")
-            results.append(good)
-        table.add_section()
-    Console().print(table)
+    for name in options.only:
+        for row in tests(budget) if name == "tests" else COMMANDS[name](budget):
+            *shown, kept = row
+            table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in shown), "yes" if kept else "BROKEN")
+            results.append(kept)
+    Console(width=150).print(table)
     if not all(results):
         raise SystemExit(1)
 
 
-def _coverage(simulations: int, seed: int) -> Iterator[Row]:
-    """How often a 95 % confidence interval holds the truth; each simulation is a cell."""
-    rng = np.random.default_rng(seed)
-    texts, n = np.repeat(np.arange(60), 5), 200
-    shared = rng.normal(size=(60, simulations))[texts] + rng.normal(size=(300, simulations))
-    samples: dict[str, tuple[np.ndarray, float, np.ndarray | None]] = {
-        "normal, n=200": (rng.normal(size=(n, simulations)), 0.0, None),
-        "hits 0.5, n=200": (rng.random((n, simulations)) < 0.5, 0.5, None),
-        "hits 0.2, n=200": (rng.random((n, simulations)) < 0.2, 0.2, None),
-        "skewed, n=200": (rng.exponential(size=(n, simulations)), 1.0, None),
-        "60 documents of 5": (shared, 0.0, texts),
-    }
-    for name, (values, truth, clusters) in samples.items():
-        lower, upper = bootstrap(values, 1000, seed, clusters)
-        coverage = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % interval, {name}", coverage, "0.93 to 0.97", 0.93 <= coverage <= 0.97
+def tests(budget: Budget) -> Iterator[Row]:
+    """The tests and measures of alignment that verdicts rest on, as `budget` says."""
+    for check in (_paired_tests, _families, _coverage_of_measures, _alignment, *(() if budget.quick else (_few_sentences,))):
+        yield from check(budget.simulations, budget.seed)
 
 
 def _paired_tests(simulations: int, seed: int) -> Iterator[Row]:
@@ -77,7 +69,7 @@ def _paired_tests(simulations: int, seed: int) -> Iterator[Row]:
         "heavy tails": sign_flip(rng.standard_t(2, size=(60, simulations)), 2000, seed),
         "documents": sign_flip(clustered, 2000, seed, texts),
     }.items():
-        yield _uniform(f"sign flip, {name}", p)
+        yield _uniform(f"sign flip, {name}", 60, p)
 
 
 def _families(simulations: int, seed: int) -> Iterator[Row]:
@@ -91,8 +83,8 @@ def _families(simulations: int, seed: int) -> Iterator[Row]:
         layers = np.cumsum(rng.normal(size=(40, 13)), axis=1)
         smallest["Holm, 13 layers"].append(holm(sign_flip(layers, 199, flips)).min())
     for name, p in smallest.items():
-        yield _level(f"any false positive, {name}", np.array(p))
-    yield _uniform("smallest p of a 12 x 12 grid", np.array(smallest["max statistic, 12 x 12 grid"]))
+        yield null(name, 40, np.array(p) <= LEVEL)
+    yield _uniform("smallest p of a 12 x 12 grid", 40, np.array(smallest["max statistic, 12 x 12 grid"]))
 
 
 def _coverage_of_measures(simulations: int, seed: int) -> Iterator[Row]:
@@ -100,23 +92,23 @@ def _coverage_of_measures(simulations: int, seed: int) -> Iterator[Row]:
     for metric, (values, _) in _measured(simulations, 100, 0.5, seed).items():
         lower, upper = bootstrap(values.T, 500, seed)
         truth = values.mean()
-        coverage = float(((lower <= truth) & (truth <= upper)).mean())
-        yield f"95 % interval, {metric}", coverage, "0.90 or more", coverage >= 0.90
+        held = float(holds(lower, upper, truth).mean())
+        yield Row(metric, "coverage", 100, len(values), held, "0.90 or more", held >= 0.90)
 
 
 def _alignment(simulations: int, seed: int) -> Iterator[Row]:
     """p of each measure between two unrelated clouds: uniform where the measure is continuous, else not below its level."""
     for metric, (_, p) in _measured(simulations, 50, 0.0, seed).items():
         if metric in _CONTINUOUS:
-            yield _uniform(metric, p)
-        yield _level(f"p <= 0.05, {metric}", p)
+            yield _uniform(metric, 50, p)
+        yield null(f"p of {metric}", 50, p <= LEVEL)
 
 
 def _few_sentences(simulations: int, seed: int) -> Iterator[Row]:
     """The same with the fewest sentences allowed, where an error in drawing the random pairings shows most."""
     for metric, (_, p) in _measured(_MORE * simulations, 8, 0.0, seed, _CONTINUOUS).items():
-        yield _uniform(f"8 sentences, {metric}", p)
-        yield _level(f"p <= 0.05, 8 sentences, {metric}", p)
+        yield _uniform(metric, 8, p)
+        yield null(f"p of {metric}", 8, p <= LEVEL)
 
 
 def _measured(
@@ -139,12 +131,14 @@ def _measured(
     }
 
 
-def _uniform(name: str, p: np.ndarray) -> Row:
+def _uniform(name: str, n: int, p: np.ndarray) -> Row:
     uniform = float(stats.kstest(p, "uniform").pvalue)
-    return f"uniform p (KS), {name}", uniform, f"over {_CHANCE}", uniform > _CHANCE
-
-
-def _level(name: str, p: np.ndarray) -> Row:
-    most = stats.binom.isf(_CHANCE, len(p), 0.05) / len(p)
-    share = float((p <= 0.05).mean())
-    return name, share, f"0.05 (by chance up to {most:.3f})", share <= most
+    return Row(
+        f"p of {name}" if not name.startswith("smallest") else name,
+        "uniform",
+        n,
+        len(p),
+        uniform,
+        f"over {CHANCE}",
+        uniform > CHANCE,
+    )

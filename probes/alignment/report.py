@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CELL = ["language", "pivot", "layer", "metric"]
 BESIDE = ("random_init", "length_partialled", "overlap")
-_READABLE = 8
+_READABLE, _MOST_RUNS = 8, 2
 
 
 class AlignmentReport(Report):
@@ -122,6 +122,11 @@ class AlignmentReport(Report):
             "estimate": float(read.mean()), "lower": lower, "upper": upper, "n": len(rows), "baseline": float(baseline[best]),
         }  # fmt: skip
 
+    def finds(self) -> bool:
+        """Whether the verdict claims a finding: the first metric is above shuffled pairs at some layer of some pair."""
+        frame = self._summary[self._summary["metric"] == self.table["metric"].iloc[0]]
+        return bool((frame["p_max"] < 0.05).any())
+
     def verdict(self) -> str:
         """Whether and where translations are nearer than other sentences, by the first metric; then its value, controls and doubts.
 
@@ -137,7 +142,7 @@ class AlignmentReport(Report):
         if not clear:
             return (
                 f"Translations ({whom}) are not nearer to each other than shuffled sentences at any layer "
-                f"({metric}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+                f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
                 f"{_number(top)} on the other half, against {top['baseline']:.3f} for shuffled pairs."
                 f"{self._elsewhere(top)}"
             )
@@ -149,7 +154,7 @@ class AlignmentReport(Report):
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
             f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{self._most(top)} "
-            f"({metric}, n={self._n} sentences). Layer {top['layer']}, the best on one half of the sentences, has "
+            f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
             f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
             f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"
         )
@@ -158,7 +163,9 @@ class AlignmentReport(Report):
         """The layers that may be the best, where they are not all of them."""
         if top["share"] == 1:
             return "" if len(self._layers) == 1 else ", and no layer is clearly the best"
-        return f", most at layer{'' if top['layers'] in self._layers else 's'} {top['layers']}"
+        runs = str(top["layers"]).replace(" to ", "-").split(", ")
+        more = " and others" if len(runs) > _MOST_RUNS else ""
+        return f", most at layer{'' if top['layers'] in self._layers else 's'} {', '.join(runs[:_MOST_RUNS])}{more}"
 
     def _elsewhere(self, top: pd.Series) -> str:
         """The other metrics that tell otherwise: only one of the two is above chance, or this one is over twice as high."""
@@ -186,6 +193,7 @@ class AlignmentReport(Report):
         main = frame[frame["metric"] == metrics[0]]
         look: dict[str, Any] = {"title": self.question, "signature": self.signature}
         means = _mean_over_pairs(self, metrics)
+        main = main.assign(claimed=main["p_max"] < 0.05)
         figures = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
         if main["pair"].nunique() <= _READABLE:
             figures = {"curves": curves(main, line="pair", ylabel=metrics[0], **look), **figures}

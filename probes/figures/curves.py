@@ -35,7 +35,8 @@ def curves(
     Parameters
     ----------
     frame
-        Columns `layer` (names, in order), `estimate, lower, upper, baseline`, and those that the other arguments name.
+        Columns `layer` (names, in order), `estimate, lower, upper, baseline`, and those that the other arguments name. Where
+        `claimed`, if there is such a column, is true, the curve has a dot.
     line
         Column with a curve for each value.
     panel
@@ -78,7 +79,8 @@ def curves(
         axes.remove()
     headline(figure, title)
     dotted = f"; dotted: {_with_spaces(reference)}" if reference in frame else ""
-    sign(figure, signature, f"shaded: 95 % confidence interval; dashed: shuffled pairs{dotted}")
+    dots = "; dots: above shuffled pairs, p < 0.05 over all layers and pairs" if "claimed" in frame else ""
+    sign(figure, signature, f"shaded: 95 % confidence interval; dashed: shuffled pairs{dotted}{dots}")
     return figure
 
 
@@ -136,6 +138,9 @@ def _draw_curves(
         look = style(indices[str(name)])
         axes.fill_between(range(len(part)), part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         drawn += axes.plot(range(len(part)), part["estimate"], label=str(name), linewidth=1.8, **look)
+        if "claimed" in part:
+            sure = np.flatnonzero(part["claimed"])
+            axes.plot(sure, part["estimate"].to_numpy()[sure], "o", color=look["color"], markersize=4.5)
     levels = frame.groupby("layer", sort=False, observed=True)
     drawn += axes.plot(
         levels["baseline"].mean().to_numpy(), label="shuffled pairs", color=FAINT, linewidth=1.2, linestyle=(0, (4, 2))

@@ -76,7 +76,8 @@ def line_curves(
     Parameters
     ----------
     frame
-        Columns `panel`, `layer`, `estimate, lower, upper, baseline`, and the one that `line` names.
+        Columns `panel`, `layer`, `estimate, lower, upper, baseline`, and the one that `line` names. Where `claimed`, if there is
+        such a column, is true, the curve has a dot.
     line
         Column with a curve for each value.
     title, label, xlabel
@@ -97,6 +98,11 @@ def line_curves(
             look = {**style(index), "linestyle": DASHES[index >= 2]}
             axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
             axes.plot(x, part["estimate"], linewidth=1.8, label=name, **look)
+            if "claimed" in part:
+                sure = part[part["claimed"].to_numpy(dtype=bool)]
+                axes.plot(
+                    [layers.index(str(layer)) for layer in sure["layer"]], sure["estimate"], "o", color=look["color"], markersize=5
+                )
         level = own.groupby("layer", sort=False)["baseline"].mean()
         axes.plot([layers.index(str(layer)) for layer in level.index], level, color=FAINT, linewidth=1.1, linestyle=(0, (4, 2)))
         axes.set_title(str(panel), fontsize=9, color=INK, loc="left")

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.shares import line_curves, stacked_shares
+from probes.instruction.claims import FEWEST, carrying
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, draws, mean
+from probes.statistics.layer_runs import runs_of, say_runs
+from probes.statistics.resampling import bootstrap, draws, mean, tails
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +22,7 @@ Place = Literal["tag", "last", "tag, other sentence", "tag, same language", "tag
 """What is patched: all tokens of the tag; the last token of the prompt; the tag with states from another sentence's prompt, which
 do not depend on this sentence. Controls: states of the same language's tag from another sentence, and states of the other tag at
 tokens of the sentence."""
+_CURVE = ["what", "layer", "measure"]
 CHANGES: tuple[Change, ...] = get_args(Change)
 PLACES: tuple[Place, ...] = get_args(Place)
 _WRITTEN = {"in_target": "in the target", "in_other": "in the other", "in_source": "in the source"}
@@ -126,14 +129,36 @@ class InstructionReport(Report):
             names = [str(layer) for layer in layers] + ["never"]
             if len(wide) < 2:
                 names, resampled = [*names, "–"], [len(names)]
-            low, high = np.quantile(resampled, [0.025, 0.975], method="inverted_cdf").astype(int)
+            low, high = np.quantile(resampled, tails(max(2, len(wide))), method="inverted_cdf").astype(int)
             strongest = float(np.nanmean(own, axis=0).max())
             rows.append({"place": place, "layer": names[estimate], "lower": names[low], "upper": names[high],
                          "strongest": strongest})  # fmt: skip
         return pd.DataFrame(rows)
 
+    @cached_property
+    def carrying(self) -> dict[str, np.ndarray]:
+        """At which blocks the tag and the last token surely carry the language asked for (`probes.instruction.claims`)."""
+        wide = self._wide("effect")
+        own = {place: wide[:, self._columns.get_loc(place)] for place in ("tag", "last", "tag, same language")}
+        return carrying({place: own[place] for place in ("tag", "last")}, own["tag, same language"], self.settings["seed"])
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the tag or the last token carries the language at any block."""
+        return any(bool(blocks.any()) for blocks in self.carrying.values())
+
+    def _first(self) -> str:
+        """At most 25 words: where the language asked for sits."""
+        n, layers = len(self._wide("effect")), [str(layer) for layer in self._layers]
+        if n < FEWEST:
+            return f"With n={n} items nothing is claimed: at least {FEWEST} are needed."
+        named = {"tag": "the tag", "last": "the last token"}
+        where = [f"{named[place]} {_longest(own, layers)}" for place, own in self.carrying.items() if own.any()]
+        if not where:
+            return f"No patched place is shown to carry the language asked for (n={n})."
+        return f"The language asked for is carried by {', then by '.join(where)} (n={n}, above controls)."
+
     def verdict(self) -> str:
-        """The language written under each change of the tag, and the blocks at which the tag and the last token matter."""
+        """Where the language asked for is carried; then the language written under each change of the tag, and the effects."""
         written = self._written.set_index(["what", "measure"])["estimate"]
         parts = [f"{written['as it is', 'in the target']:.0%} of the outputs are in the target language",
                  f"with the tag swapped {written['swapped', 'in the other']:.0%} are in the other language",
@@ -155,13 +180,16 @@ class InstructionReport(Report):
         effects = self._patched[self._patched["measure"] == "effect"]
         controls = effects[effects["what"].isin(["tag, same language", "tag, wrong place"])]
         parts.append(f"controls have an effect of {controls['estimate'].abs().max():.2f} at most")
-        return "; ".join(parts) + "."
+        return f"{self._first()} {'; '.join(parts)}."
 
     def figures(self) -> dict[str, Figure]:
         """The effect of patching over layers, and the languages written under each change of the tag."""
         panels = {"effect": "effect of patching", "flipped": "other language more probable"}
-        curves = self._patched.assign(panel=self._patched["measure"].map(panels))
-        note = "shaded: 95 % confidence interval over items; dashed: the same language's tag from another sentence"
+        claimed = {(place, str(layer)) for place, own in self.carrying.items() for layer in np.array(self._layers)[own]}
+        rows = self._patched
+        sure = [(what, layer) in claimed and measure == "effect" for what, layer, measure in rows[_CURVE].to_numpy()]
+        curves = rows.assign(panel=rows["measure"].map(panels), claimed=sure)
+        note = "dot: over half of the effect and over the control, p < 0.05 corrected; band: 95 % over items; dashed: that control"
         layers = line_curves(curves, "what", self.question, "share", self.signature, note, "residual stream after block")
         part = self.table[self.table["kind"] == "written"].astype(dict.fromkeys(_WRITTEN, bool))
         languages = [*_WRITTEN.values(), "in none of them"]
@@ -173,6 +201,13 @@ class InstructionReport(Report):
         note = "an output that may be in several languages counts for the first of them"
         written = stacked_shares(shares, languages, "Which language is written", "share of outputs", self.signature, note)
         return {"layers": layers, "written": written}
+
+
+def _longest(carried: np.ndarray, layers: list[str]) -> str:
+    """The longest run of blocks in words, and that there are others."""
+    runs = runs_of(carried)
+    longest = max(runs, key=lambda run: run[1] - run[0])
+    return say_runs([longest], layers, "block") + (" (and others)" if len(runs) > 1 else "")
 
 
 def _since(row: pd.Series) -> str:

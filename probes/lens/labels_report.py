@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probes.item_values import ItemColumns
+from probes.lens.leads import FEWEST
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
 from probes.statistics.resampling import bootstrap, bracketed, known_mean
@@ -116,19 +117,29 @@ class LabelLensReport(Report):
             english[known], own[known], self.layers, resamples=self.settings["resamples"], seed=self.settings["seed"]
         )
 
+    @cached_property
+    def _p(self) -> float:
+        """p of being right more often than the most frequent label, over items; 1 where it is not."""
+        above = self.values("correct")[:, -1] - self.settings["majority"]
+        enough = len(above) >= FEWEST and above.mean() > 0
+        return float(sign_flip(above, seed=self.settings["seed"])) if enough else 1.0
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the model is right more often than the most frequent label."""
+        return self._p < 0.05
+
     def verdict(self) -> str:
         """How often the model answers right, against the most frequent label, and in which language the label leads."""
         rows = self.accuracy().set_index("language")
         whole, languages = rows.loc[ALL], rows.drop(ALL).sort_values("estimate")
-        above = self.values("correct")[:, -1] - self.settings["majority"]
-        p = float(sign_flip(above, seed=self.settings["seed"]))
-        better = "better than" if p < 0.05 and above.mean() > 0 else "not better than"
+        p, better = self._p, "better than" if self.finds() else "not shown to be better than"
+        better = f"too few to say if better than chance, {FEWEST} are needed" if whole["n"] < FEWEST else f"{better} chance"
         values = languages["estimate"]
         ends = f"best {values.index[-1]} {values.iloc[-1]:.2f}, worst {values.index[0]} {values.iloc[0]:.2f}"
         asked = {"english": "English", "target": "its own", "irrelevant": "meaningless"}[self.settings["labels"]]
         answer = (
             f"Asked for {asked} labels in {len(languages)} languages, the model is right in {whole['estimate']:.2f} of items, "
-            f"{better} chance (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, "
+            f"{better} (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, "
             f"the most frequent label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
         )
         crossover = self.crossover()

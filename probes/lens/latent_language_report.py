@@ -182,6 +182,10 @@ class LatentLanguageReport(Report):
         values = self.values("probability", series, target, weights, column)
         return pd.DataFrame(values, index=self.settings["items"][target][: len(values)])
 
+    def finds(self) -> bool:
+        """Whether the verdict claims anything: that a word leads, or is above chance, at any layer for any target language."""
+        return any(any(lead.leader) or any(above.any() for above in lead.above.values()) for lead in self._leads.values())
+
     def verdict(self) -> str:
         """Which language's word leads at which layers, the evidence, and what limits it."""
         given, items = self.settings, self.settings["items"]

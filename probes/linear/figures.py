@@ -31,8 +31,8 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
     Parameters
     ----------
     frame
-        `ProbeReport.curves()`: `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased`, where `kind` is
-        `all`, `within` or `across`.
+        `ProbeReport.curves()`: `layer, kind, estimate, lower, upper, baseline, shuffled, random_init, erased, above_chance`, where
+        `kind` is `all`, `within` or `across`. Layers that are above chance have a dot.
     target, unit
         What is predicted, and the unit of the score ("accuracy" or "R²").
     erase
@@ -47,6 +47,8 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
         x = np.arange(len(part))
         axes.fill_between(x, part["lower"], part["upper"], color=PALETTE[index], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], color=PALETTE[index], linewidth=2)
+        sure = part["above_chance"].to_numpy(dtype=bool)
+        axes.plot(x[sure], part["estimate"].to_numpy()[sure], "o", color=PALETTE[index], markersize=4.5)
         ends.append((float(part["estimate"].iloc[-1]), _KINDS[str(kind)], PALETTE[index]))
         for column, (text, dash) in _CONTROLS.items():
             if part[column].notna().all() and (index == 0 or column == "random_init"):
@@ -62,7 +64,7 @@ def probe_curves(frame: pd.DataFrame, target: str, unit: str, erase: str | None,
         axes.set_ylim(max(axes.get_ylim()[0], -1.0), 1.05)
     name_ends(axes, [(max(value, axes.get_ylim()[0]), text, colour) for value, text, colour in ends])
     headline(figure, f"Linear probe: {target}")
-    sign(figure, signature)
+    sign(figure, signature, "dot: above chance, p < 0.05 corrected for all layers; band: 95 % interval of one layer")
     return figure
 
 

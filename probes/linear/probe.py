@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
 from interp.provenance import Signature
 from probes.item_values import ItemColumns
+from probes.linear.claims import FEWEST, Height, ProbeClaims, height, probe_claims
 from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate, majority, shuffle, targets_of
 from probes.linear.erasure import Method
 from probes.report import Report
@@ -76,18 +78,49 @@ class ProbeReport(Report):
     def curves(self) -> pd.DataFrame:
         """The mean score at each layer by `kind`: `within` a language, `across` languages (for language identity, `all`).
 
-        The columns are those of `summary`.
+        The columns are those of `summary`, and `above_chance`: whether the verdict says so of that layer (`probes.linear.claims`).
         """
+        claims, rows = self.claims, []
+        for kind, mean in self._kinds.items():
+            lower, upper = bootstrap(mean["score"], self.settings["resamples"], self.settings["seed"], self._clusters())
+            rows.append(pd.DataFrame({
+                "layer": self.layers, "kind": kind, "estimate": mean["score"].mean(0), "lower": lower, "upper": upper,
+                "n": len(mean["score"]), "baseline": mean["majority"].mean(0),
+                **{name: mean[name].mean(0) for name in CONTROLS[1:]}, "above_chance": claims.above[kind],
+            }))  # fmt: skip
+        frame = pd.concat(rows)
+        return frame.sort_values("layer", key=lambda names: names.map(self.layers.index), kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def _kinds(self) -> dict[str, dict[str, Float[np.ndarray, "item layer"]]]:
+        """The score and the controls of every item at every layer, means over the languages of each kind; the main kind first."""
         cells, values = _grid(self.table, ["score", *CONTROLS])
         kind = np.select([cells["source"] == "all", cells["source"] == cells["target"]], ["all", "within"], "across")
-        rows = []
-        for (layer, name), members in cells.groupby([cells["layer"], pd.Series(kind, name="kind")], sort=False).groups.items():
-            mean = {column: values[column][:, members].mean(1) for column in values}
-            lower, upper = bootstrap(mean["score"], self.settings["resamples"], self.settings["seed"], self._clusters())
-            rows.append({"layer": layer, "kind": name, "estimate": mean["score"].mean(), "lower": float(lower),
-                         "upper": float(upper), "n": len(mean["score"]), "baseline": mean["majority"].mean(),
-                         **{name: mean[name].mean() for name in CONTROLS[1:]}})  # fmt: skip
-        return pd.DataFrame(rows)
+        shape = (len(values["score"]), len(self.layers), -1)
+        return {
+            str(name): {column: values[column][:, kind == name].reshape(shape).mean(2) for column in values}
+            for name in sorted(pd.unique(kind), reverse=True)
+        }
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the layers."""
+        return list(self.table["layer"].unique())
+
+    @cached_property
+    def claims(self) -> ProbeClaims:
+        """At which layers the score is above chance, and above or below a randomly initialised network."""
+        return probe_claims(self._kinds, self._clusters(), self.settings["seed"])
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that anything is read above chance, or otherwise than in a randomly initialised network."""
+        random = [claim for claim in (self.claims.above_random, self.claims.below_random) if claim is not None]
+        return any(bool(claim.any()) for claim in (*self.claims.above.values(), *random))
+
+    def height(self, kind: str | None = None) -> Height:
+        """The score at the best layer, chosen on one half of the sentences and measured on the other; `kind` as in `curves`."""
+        score = self._kinds[kind or next(iter(self._kinds))]["score"]
+        return height(score, self._clusters(), self.settings["seed"], self.settings["resamples"])
 
     def matrix(self, layer: str) -> pd.DataFrame:
         """Mean score at one `layer` (by name): a row for each training language, a column for each test language."""
@@ -103,36 +136,65 @@ class ProbeReport(Report):
         return str(wide.get("across", wide.iloc[:, 0])[own == own.max()].idxmax())
 
     def verdict(self) -> str:
-        """Whether the target can be read, at which layer best, and how the score compares with the controls."""
-        curves, layer, name = self.curves().set_index(["layer", "kind"]), self.peak(), self.settings["target"]
-        at = curves.loc[layer]
-        own = at.loc["all" if "all" in at.index else "within"]
-        unit, floor = ("R2", "The mean") if self.settings["kind"] == "number" else ("accuracy", "The majority class")
-        readable = own["lower"] > max(own["baseline"], own["shuffled"])
+        """Whether the target can be read above chance, and at which layer best; then the score there and its controls.
+
+        Above chance is above the majority class and above shuffled labels, with one correction for all layers, kinds of languages
+        and controls. The layer is chosen on one half of the sentences and the score is that of the other.
+        """
+        top, kinds = self.height(), self._kinds
+        kind = next(iter(kinds))
+        name, n, layer = self.settings["target"], len(kinds[kind]["score"]), self.layers[top.layer]
+        unit, floor = ("R2", "the mean") if self.settings["kind"] == "number" else ("accuracy", "the majority class")
+        at = {column: float(values[top.items, top.layer].mean()) for column, values in kinds[kind].items()}
+        if self._units() < FEWEST:
+            first = f"With {self._units()} sentences (or documents) nothing is claimed of {name}: at least {FEWEST} are needed."
+        elif self.claims.above[kind].any():
+            first = f"A linear probe reads {name} above chance, best at layer {layer}: {unit} {top.estimate:.2f} (n={n})."
+        else:
+            first = f"A linear probe does not read {name} above chance at any of {len(self.layers)} layers (n={n})."
         text = (
-            f"A linear probe {'reads' if readable else 'does NOT read'} {name}{'' if readable else ' above chance'}: {unit} "
-            f"{_interval(own)} at layer {layer}, the best of {self.table['layer'].nunique()}. "
-            f"{floor} has {own['baseline']:.2f}, shuffled labels {own['shuffled']:.2f}."
+            f"{first} Layer {layer}, chosen on one half of the sentences, has {unit} {top.estimate:.2f} "
+            f"{bracketed(top.lower, top.upper, '.2f')} on the other half (n={top.n}); {floor} has {at['majority']:.2f}, shuffled "
+            f"labels {at['shuffled']:.2f}."
         )
-        if "across" in at.index:
-            text += f" Trained in one language and tested in another: {_interval(at.loc['across'])}."
-        return text + self._against_random(layer) + self._after_erasure(own)
+        return text + self._elsewhere(top) + self._against_random(top) + self._after_erasure(at["erased"])
 
-    def _against_random(self, layer: str) -> str:
-        at = self.table[self.table["layer"] == layer]
-        if at["random_init"].isna().all():
-            return " No randomly initialised model was measured, so the tokens alone may explain the score."
-        _, values = _grid(at, ["score", "random_init"])
-        gap = (values["score"] - values["random_init"]).mean(1)
-        lower, upper = (float(end) for end in bootstrap(gap, self.settings["resamples"], self.settings["seed"], self._clusters()))
-        result = "more than" if lower > 0 else "less than" if upper < 0 else "not distinguishable from"
-        gap_text = f"{gap.mean():+.2f} {bracketed(lower, upper, '+.2f')}"
-        return f" Over all language pairs of that layer the score is {result} that of a randomly initialised model ({gap_text})."
-
-    def _after_erasure(self, own: pd.Series) -> str:
-        if np.isnan(own["erased"]):
+    def _elsewhere(self, top: Height) -> str:
+        """Probes trained in one language and tested in another, at the same layer."""
+        if "across" not in self._kinds:
             return ""
-        return f" After language erasure ({self.settings['erase']}) it is {own['erased']:.2f}."
+        own = self._kinds["across"]["score"][top.items, top.layer]
+        lower, upper = self._bounds(own, top)
+        claimed = "above chance" if self.claims.above["across"][top.layer] else "not distinguishable from chance"
+        return (
+            f" Trained in one language and tested in another it has {own.mean():.2f} {bracketed(lower, upper, '.2f')}, {claimed}."
+        )
+
+    def _against_random(self, top: Height) -> str:
+        more, less = self.claims.above_random, self.claims.below_random
+        if more is None or less is None:
+            return " No randomly initialised model was measured, so the tokens alone may explain the score."
+        own = next(iter(self._kinds.values()))
+        gap = (own["score"] - own["random_init"])[top.items, top.layer]
+        lower, upper = self._bounds(gap, top, difference=True)
+        result = "more than" if more[top.layer] else "less than" if less[top.layer] else "not distinguishable from"
+        return (
+            f" There the score is {result} that of a randomly initialised model "
+            f"({gap.mean():+.2f} {bracketed(lower, upper, '+.2f')})."
+        )
+
+    def _bounds(self, values: np.ndarray, top: Height, difference: bool = False) -> tuple[float, float]:
+        clusters = self._clusters()
+        own = None if clusters is None else np.asarray(clusters)[top.items]
+        resamples, seed = self.settings["resamples"], self.settings["seed"]
+        lower, upper = bootstrap(values, resamples, seed, own, difference=difference)
+        return float(lower), float(upper)
+
+    def _after_erasure(self, erased: float) -> str:
+        return "" if np.isnan(erased) else f" After language erasure ({self.settings['erase']}) it is {erased:.2f}."
+
+    def _units(self) -> int:
+        return int(self.table["document" if "document" in self.table else "item"].nunique())
 
     def _clusters(self) -> list[str] | None:
         if "document" not in self.table:
@@ -269,7 +331,3 @@ def _grid(table: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, dict[s
     n = table["item"].nunique()
     cells = table[_CELL].iloc[::n].reset_index(drop=True)
     return cells, {column: table[column].to_numpy(float).reshape(-1, n).T for column in columns}
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{row['estimate']:.2f} {bracketed(row['lower'], row['upper'], '.2f')}"

@@ -57,8 +57,9 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     modes
         Value of a switched-off neuron: `zero`, or `mean`, its mean over languages, which disturbs later layers less.
     draws
-        Number of random control sets, which are averaged. Their neurons are from the same blocks, specific to no language, and
-        of similar highest activation rate (`matched`).
+        Number of random control sets for each language. Their neurons are from the same blocks, specific to no language, and of
+        similar highest activation rate (`matched`). Over all languages, at least six more sets than languages are needed to claim
+        anything: four each for two languages, two each for six.
     seed
         Random seed of the control sets and of the bootstrap.
     resamples
@@ -80,7 +81,7 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
     report: NeuronReport
     _: KW_ONLY
     modes: tuple[Mode, ...] = ("zero", "mean")
-    draws: int = 2
+    draws: int = 4
     seed: int = 0
     resamples: int = 1000
 
@@ -105,11 +106,13 @@ class AblationStudy(Study[Mask, Float[np.ndarray, "mask language sentence"]]):
         clean = [sentence_losses(self.model, texts[code]) for code in texts.languages]
         losses = self.scores(self.jobs(), folder)
         losses = losses.reshape(len(self.modes), len(texts.languages), 1 + self.draws, *losses.shape[1:])
+        unedited, text_tokens = (np.stack([part[k].numpy() for part in clean]) for k in (0, 1))
         arrays = {
             "loss": losses[:, :, 0],
             "random_loss": losses[:, :, 1:].mean(axis=2),
-            "clean_loss": np.stack([loss.numpy() for loss, _ in clean]),
-            "text_tokens": np.stack([tokens.numpy() for _, tokens in clean]),
+            "random_rise": (losses[:, :, 1:] - unedited).sum(axis=-1) / text_tokens.sum(axis=-1),
+            "clean_loss": unedited,
+            "text_tokens": text_tokens,
             "text_cluster": np.unique(texts.documents or texts.ids, return_inverse=True)[1],
         }
         more = {"modes": list(self.modes), "draws": self.draws, "resamples": self.resamples, "damage_seed": self.seed}

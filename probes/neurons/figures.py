@@ -9,6 +9,7 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
+from probes.neurons.claims import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +72,8 @@ def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) ->
 def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     """Rise in loss: language whose neurons are off (row) by language of the text (column), next to random neurons.
 
-    `rows` is the output of `damage`. A language-specific effect shows as a diagonal that the random neurons lack.
+    `rows` is the output of `damage`. A language-specific effect shows as a diagonal that the random neurons lack; it is framed
+    where the verdict claims it.
     `signature` stands under the figure.
     """
     modes = list(rows["mode"].unique())
@@ -90,11 +92,14 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
+            sure = part[(part["p"] < LEVEL) & (column == "estimate")]
+            places = [codes.index(code) for code in sure["language"]]
+            axes.scatter(places, places, s=150, marker="s", facecolors="none", edgecolors=INK, linewidths=1.4)
     colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats per token)")
     for line in grid:
         line[0].set_ylabel("neurons of", fontsize=9, color=INK)
     for axes in grid[-1]:
         axes.set_xlabel("text in", fontsize=9, color=INK)
     headline(figure, "Rise in loss when the neurons of a language are switched off")
-    sign(figure, signature)
+    sign(figure, signature, "framed: more than random neurons, p < 0.05 over sentences and random sets, corrected")
     return figure

@@ -60,8 +60,9 @@ def find_neurons(
     halves
         Number of random splits of the shards. The selection is repeated in each half, and the two compared by their Jaccard index.
     permutations
-        Number of permutations that shuffle the languages within each shard. A neuron is `above_null` if it is more specific than
-        the most specific neuron in 95 % of them (family-wise error 5 %, exact because shards hold the same sentences).
+        Number of permutations that shuffle the languages within each shard. A neuron is `above_null` if p < 0.05, where p counts
+        the permutations whose most specific neuron is at least as specific, and the data as one of them (family-wise error 5 %,
+        exact because shards hold the same sentences). With fewer than 19 permutations none is.
     seed
         Random seed of the splits and permutations.
 
@@ -108,9 +109,10 @@ def find_neurons(
     arrays = {"rate": moments.rate, "mean": moments.mean, "chosen": chosen.astype(np.uint8), "jaccard": jaccard}
     if random_init is not None:
         arrays |= _in_random_init(random_init, ranking, chosen, method, share, bar, halves, rng)
-    limit = float(np.quantile(null, 0.95, method="higher"))  # one of them: -inf, where no neuron fires enough, is not interpolated
+    allowed = int(0.05 * (len(null) + 1))  # permutations, the data one of them, that may be as specific
+    limit = float(np.sort(null)[-allowed]) if allowed else np.inf
     settings = {"languages": list(counts.languages), "method": method, "share": share, "bar": bar, "halves": halves,
-                "permutations": permutations, "seed": seed, "null": limit}  # fmt: skip
+                "permutations": permutations, "seed": seed, "null": limit if allowed else None}  # fmt: skip
     table = _table(counts.languages, moments, ranking, chosen, in_halves, limit)
     shown: dict[str, str | int | float] = {"method": method, "share": share, "bar": bar, "shards": counts.shards, "seed": seed}
     shown |= {"hooks": counts.hooks} if counts.hooks else {}

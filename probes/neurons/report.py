@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from probes.neurons.claims import LEVEL, DamageClaims, damage_claims, random_sets
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, percentiles
+from probes.statistics.random_draws import widened
+from probes.statistics.resampling import bootstrap_ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_FEWEST_PERMUTATIONS = 19
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class NeuronReport(Report):
 
     `arrays` has `rate`, `mean` and `chosen` `[language layer neuron]`, and `jaccard [language draw]`. With a randomly initialised
     model there are `jaccard_random_init` and `count_random_init [language]`. After `measure_damage` there are `loss` and
-    `random_loss` `[mode language text sentence]`, `clean_loss` and `text_tokens` `[text sentence]`, and `text_cluster [sentence]`.
+    `random_loss` `[mode language text sentence]`, `random_rise [mode language draw text]` (nats per token), `clean_loss` and
+    `text_tokens` `[text sentence]`, and `text_cluster [sentence]`.
     Losses are sums over the tokens of a sentence, in nats. `layer` is a block index, 0 to N - 1.
 
     Example
@@ -89,7 +95,7 @@ class NeuronReport(Report):
         count = int(self.arrays["chosen"][index].sum())
         above_null = int(self.table.loc[self.table["language"] == code, "above_null"].sum())
         jaccard = self.arrays["jaccard"][index]
-        lower, upper = percentiles(jaccard, len(jaccard))
+        lower, upper = np.quantile(jaccard, [0.025, 0.975])
         random = {name: self.arrays[name][index].mean() if name in self.arrays else np.nan
                   for name in ("count_random_init", "jaccard_random_init")}  # fmt: skip
         cell = {"language": code, "text": code, "mode": ""}
@@ -100,22 +106,63 @@ class NeuronReport(Report):
              "n": self.arrays["chosen"][index].size, "baseline": random["count_random_init"]},
         ]  # fmt: skip
 
+    def finds(self) -> bool:
+        """Whether the verdict claims anything: neurons above chance, without which nothing is claimed of switching them off."""
+        return bool(self.table["above_null"].any())
+
+    @cached_property
+    def claims(self) -> DamageClaims | None:
+        """The tests of the damage; None where no neurons were switched off."""
+        return damage_claims(self.arrays, self.settings) if "loss" in self.arrays else None
+
     def verdict(self) -> str:
-        """How many neurons are selected and pass the permutation test, how stable they are, and what switching them off does."""
+        """What switching off a language's neurons does, or how many are above chance; then how stable they are, and the numbers."""
         rows = self.summary()
         count, stability = (rows[rows["metric"] == metric] for metric in ("count", "stability"))
         selected, above_null = self.table["item"].nunique(), self.table.drop_duplicates("item")["above_null"].sum()
+        agreed = f"{stability['estimate'].mean():.0%} (two random selections of that size on {self._agree_by_chance():.1%})"
         text = (
             f"{selected} neurons are selected ({self.settings['method']}, {self.settings['share']:.1%} of all by construction); "
-            f"{above_null} of them exceed the permutation null. Two halves of the text agree on {stability['estimate'].mean():.0%}"
+            f"{above_null} of them exceed the permutation null. Two halves of the text agree on {agreed}"
         )
+        if self.settings["permutations"] < _FEWEST_PERMUTATIONS:
+            text = f"With {self.settings['permutations']} permutations no neuron can be above chance: 19 are needed. {text}"
         if count["baseline"].notna().all():
-            text += f" (in a randomly initialised model {stability['baseline'].mean():.0%}). Summed over languages, "
+            text += f"; in a randomly initialised model on {stability['baseline'].mean():.0%}. Summed over languages, "
             text += f"which may share neurons, the sets hold {count['estimate'].sum():.0f}; at the same threshold those of the "
             text += f"randomly initialised model hold {count['baseline'].sum():.0f}."
         else:
             text += ". No randomly initialised model was counted, so the tokens alone may explain these neurons."
-        return text + say_damage(rows[rows["metric"] == "damage"])
+        first = self._first(selected, int(above_null))
+        return f"{first} {text}" + say_damage(rows[rows["metric"] == "damage"])
+
+    def _first(self, selected: int, above: int) -> str:
+        """At most 25 words. Neurons that may be chance are not said to do damage, so both tests together are wrong in 5 %."""
+        if not above:
+            return "No neuron is more specific to a language than chance allows."
+        if self.claims is None:
+            return f"{above} of {selected} selected neurons are more specific to a language than chance allows."
+        sentences, languages = len(self.arrays["text_cluster"]), len(self.languages)
+        worse = int((self.claims.p[0] < LEVEL).sum())
+        if not self.claims.possible:
+            return (
+                f"Whether a language's own neurons hurt it more than random neurons cannot be told with so few sentences or random "
+                f"sets (n={sentences})."
+            )
+        if not worse:
+            return (
+                f"Switching off a language's own neurons is not shown to hurt it more than random neurons "
+                f"in any of {languages} languages (n={sentences})."
+            )
+        return (
+            f"Switching off a language's own neurons hurts it more than random neurons in {worse} of {languages} languages "
+            f"(n={sentences} sentences)."
+        )
+
+    def _agree_by_chance(self) -> float:
+        """The Jaccard index of two random sets of as many neurons, mean over languages."""
+        share = self.arrays["chosen"].reshape(len(self.languages), -1).mean(axis=1)
+        return float((share / (2 - share)).mean())
 
     def figures(self) -> dict[str, Figure]:
         """Neurons by block, split-half agreement and, if neurons were switched off, the rise in loss."""
@@ -141,30 +188,26 @@ def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.
     Returns
     -------
     One row per `mode`, `language` (whose neurons are off) and `text` (language of the text). `baseline` is the rise with random
-    neurons off. `excess` is the difference of the two, paired by sentence. Bounds are 95 % bootstrap confidence intervals.
+    neurons off. `excess` is the difference of the two, paired by sentence. Bounds are 95 % confidence intervals over sentences (or
+    documents), and those of `excess` over other random sets as well. `p` is that of a larger rise than with random neurons, in the
+    language's own text (`probes.neurons.claims`); NaN elsewhere.
     """
-    tokens = arrays["text_tokens"].T
-    rise = np.moveaxis(arrays["loss"] - arrays["clean_loss"], -1, 0)
+    tokens, clusters, codes = arrays["text_tokens"].T, arrays["text_cluster"], settings["languages"]
+    rise = np.moveaxis(arrays["loss"] - arrays["clean_loss"], -1, 0)  # sentence mode language text
     random = np.moveaxis(arrays["random_loss"] - arrays["clean_loss"], -1, 0)
-
-    def per_token(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        total = np.einsum("ri,i...t->r...t", weights, values)
-        shape = (len(weights), *[1] * (values.ndim - 2), -1)
-        return total / (weights @ tokens).reshape(shape)
-
-    once = np.ones((1, len(tokens)))
-    how = {
-        "resamples": settings["resamples"],
-        "seed": settings["damage_seed"],
-        "clusters": arrays["text_cluster"],
-        "statistic": per_token,
-    }
-    (lower, upper), (excess_lower, excess_upper) = bootstrap(rise, **how), bootstrap(rise - random, **how)
-    codes = settings["languages"]
+    lower, upper = bootstrap_ratio(rise, tokens[:, None, None], clusters)
+    excess_lower, excess_upper = bootstrap_ratio(rise - random, tokens[:, None, None], clusters)
+    estimate, baseline = (part.sum(axis=0) / tokens.sum(axis=0) for part in (rise, random))
+    p = np.full(estimate.shape, np.nan)
+    p[:, np.arange(len(codes)), np.arange(len(codes))] = damage_claims(arrays, settings).p
+    for mode, language in np.ndindex(estimate.shape[:2]):
+        if (drawn := random_sets(arrays, mode, language)) is not None:
+            cell = mode, language
+            bounds = widened((estimate - baseline)[cell], excess_lower[cell], excess_upper[cell], drawn)
+            excess_lower[cell], excess_upper[cell] = bounds
     index = pd.MultiIndex.from_product([settings["modes"], codes, codes], names=["mode", "language", "text"])
-    columns = {"estimate": per_token(rise, once)[0], "lower": lower, "upper": upper, "baseline": per_token(random, once)[0],
-               "excess": per_token(rise - random, once)[0], "excess_lower": excess_lower,
-               "excess_upper": excess_upper}  # fmt: skip
+    columns = {"estimate": estimate, "lower": lower, "upper": upper, "baseline": baseline, "excess": estimate - baseline,
+               "excess_lower": excess_lower, "excess_upper": excess_upper, "p": p}  # fmt: skip
     return pd.DataFrame({name: values.ravel() for name, values in columns.items()}, index=index).reset_index().assign(n=len(tokens))
 
 
@@ -175,9 +218,10 @@ def say_damage(rows: pd.DataFrame) -> str:
     rows = rows[rows["mode"] == rows["mode"].iloc[0]]
     own = rows[rows["language"] == rows["text"]]
     other = rows[rows["language"] != rows["text"]]
-    above = int((own["excess_lower"] > 0).sum())
+    above = int((own["p"] < LEVEL).sum())
     return (
         f" Switched off ({rows['mode'].iloc[0]}), they change the log-perplexity of their own language by "
         f"{own['estimate'].mean():+.3f} and of other languages by {other['estimate'].mean():+.3f} (random neurons: own language "
-        f"{own['baseline'].mean():+.3f}). The rise exceeds that of random neurons in {above} of {len(own)} languages."
+        f"{own['baseline'].mean():+.3f}). The rise exceeds that of random neurons in {above} of {len(own)} languages "
+        f"(p < {LEVEL} over sentences and over other random sets, corrected for all languages; lowest p {own['p'].min():.2g})."
     )

@@ -6,12 +6,13 @@ difference between the clean and the corrupt run, a negative number is a push th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 
-from probes.statistics.resampling import Labels
+from probes.statistics.resampling import Labels, known_mean
 from probes.statistics.significance import max_statistic
 
 CARRIES, OPPOSES, SURE, FEWEST = "carries", "opposes", 0.05, 6
@@ -62,3 +63,21 @@ def claims(
     p = np.where(both.mean(axis=0).reshape(2, -1) > 0, p, 1.0)
     claim = np.where(p[0] < SURE, CARRIES, np.where(p[1] < SURE, OPPOSES, ""))
     return Claims(claim, p.min(axis=0))
+
+
+def more_than(
+    values: Float[np.ndarray, "item layer"], against: Sequence[np.ndarray], *, seed: int = 0
+) -> Bool[np.ndarray, " layer"]:
+    """The layers at which `values` are surely higher than each of several controls (`against`), item by item.
+
+    One max-statistic covers all layers and controls. With fewer than six items there is none. `seed` draws the signs.
+
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(2, 20, 3))
+    >>> more_than(noise[0] + [0, 0, 3], [noise[1], np.zeros((20, 1))]).tolist()
+    [False, False, True]
+    """
+    gains = np.stack([values - other for other in against], axis=1)
+    if len(gains) < FEWEST:
+        return np.zeros(values.shape[1], dtype=bool)
+    return np.asarray(((max_statistic(gains, seed=seed) < SURE) & (known_mean(gains) > 0)).all(axis=0))

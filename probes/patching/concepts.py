@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -26,9 +27,11 @@ from interp.models.sites import EditSite
 from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
+from probes.patching.claims import FEWEST, more_than
 from probes.patching.contrasts import mark_difference, partners
 from probes.patching.figures import concept_curves
 from probes.report import Report, with_receipts
+from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap
 
 if TYPE_CHECKING:
@@ -90,8 +93,39 @@ class ConceptReport(Report):
             parts.append(cells.assign(baseline=cells["readout"].map(unpatched).to_numpy()))
         return pd.concat(parts, ignore_index=True)
 
+    @cached_property
+    def carried(self) -> np.ndarray:
+        """The layers at which the donor's concept surely becomes more probable in the prompt's language, `[layer]` in their order.
+
+        More than in the unpatched run, and more than with the donor of another concept where it was measured: item by item, under
+        one max-statistic over all layers and both comparisons. None with fewer than six items.
+        """
+        table = self.table[self.table["readout"] == READOUTS[0]]
+        wide = table.groupby(["item", "donor", "layer"])["value"].mean().unstack(["donor", "layer"])
+        donors = set(wide.columns.get_level_values("donor"))
+        main = next(donor for donor in ("mean", "both", *DONORS) if donor in donors)
+        against = [wide["none"].to_numpy()]
+        if "other" in donors and main != "other":
+            against.append(wide["other"].sort_index(axis=1).to_numpy())
+        return more_than(wide[main].sort_index(axis=1).to_numpy(), against, seed=self.settings["seed"])
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the donor's concept is carried at any layer."""
+        return bool(self.carried.any())
+
+    def _first(self) -> str:
+        """At most 25 words: whether and where the concept is carried into the prompt's language."""
+        n = self.table["item"].nunique()
+        layers = [str(layer) for layer in sorted(self.table.loc[self.table["donor"] != "none", "layer"].unique())]
+        if n < FEWEST:
+            return f"With n={n} items nothing is claimed: at least {FEWEST} are needed."
+        if not (runs := runs_of(self.carried)):
+            return f"No patched layer is shown to carry the donor's concept into the prompt's language (n={n})."
+        where = say_runs([max(runs, key=lambda run: run[1] - run[0])], layers) + (" and others" if len(runs) > 1 else "")
+        return f"The donor's concept is carried into the prompt's language {where} (n={n}, above the unpatched run and controls)."
+
     def verdict(self) -> str:
-        """How probable the donor's concept becomes in the prompt's language at the best layer, compared with the controls."""
+        """Whether the donor's concept is carried into the prompt's language; then how probable it becomes, beside the controls."""
         frame = self._summary[self._summary["readout"] == READOUTS[0]]
         means = frame.groupby(["donor", "layer"], sort=False)["estimate"].mean()
         curves = {donor: means[donor] for donor in DONORS if donor in means.index.get_level_values(0)}
@@ -103,7 +137,7 @@ class ConceptReport(Report):
         rows = self._summary[(self._summary["readout"] == READOUTS[2]) & (self._summary["donor"] == main)]
         other = rows.groupby("layer")["estimate"].mean()
         return (
-            f"With donor {main!r}, the donor's concept in the prompt's language is most probable at layer {layer}: "
+            f"{self._first()} With donor {main!r}, the donor's concept in the prompt's language is most probable at layer {layer}: "
             f"{curves[main][layer]:.3f} ({', '.join(compared)}). In the donor's language it reaches {other.max():.3f}, at layer "
             f"{other.idxmax()}. The layers are chosen by these numbers (n={int(frame['n'].min())})."
         )

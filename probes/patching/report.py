@@ -11,7 +11,7 @@ import pandas as pd
 from probes.patching.claims import Claims, claims
 from probes.patching.figures import head_maps, patch_curves
 from probes.report import Report
-from probes.statistics.resampling import bootstrap
+from probes.statistics.resampling import bootstrap_ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +43,9 @@ class PatchReport(Report):
         """One row per language, direction, anchor, layer and head: `estimate, lower, upper, n, baseline, raw, p, claim`.
 
         The estimate is normalised to 0 for the corrupt and 1 for the clean run: (value - corrupt) / mean(clean - corrupt). It is
-        a ratio of means, so that a single pair with nearly equal runs does not dominate. The bounds are a 95 % bootstrap confidence
-        interval over pairs. `baseline` is the value without patching: 0 for denoise, 1 for noise. `raw` is the mean change of the
-        metric.
+        a ratio of means, so that a single pair with nearly equal runs does not dominate. The bounds are a 95 % confidence interval
+        of the ratio over pairs (Fieller's), blank where the runs do not clearly differ. `baseline` is the value without patching: 0
+        for denoise, 1 for noise. `raw` is the mean change of the metric.
 
         `claim` is what the verdict and the figures say of the cell. "carries": patching moves the answer towards the donor's run,
         for the residual stream by more than half of the difference. "opposes": it moves the answer away from the donor's run.
@@ -65,8 +65,9 @@ class PatchReport(Report):
             )
             cells = part.iloc[: values["value"].shape[1]][["anchor", "layer", "head"]].reset_index(drop=True)
             scale = (values["clean"] - values["corrupt"]).mean()
-            shares = (values["value"] - values["corrupt"]) / (scale or np.nan)  # NaN where both runs answer alike
-            lower, upper = bootstrap(shares, self.settings["resamples"], self.settings["seed"])
+            moved, whole = values["value"] - values["corrupt"], values["clean"] - values["corrupt"]
+            shares = moved / (scale or np.nan)  # NaN where both runs answer alike
+            lower, upper = bootstrap_ratio(moved, whole)
             claims = self._claims(part, str(direction), groups.ngroups)
             parts.append(cells.assign(
                 language=language, direction=direction, estimate=shares.mean(axis=0), lower=lower, upper=upper, n=n,
@@ -98,6 +99,10 @@ class PatchReport(Report):
         frame = self._summary.assign(size=(self._summary["estimate"] - self._summary["baseline"]).abs())
         rows = frame.dropna(subset="size").groupby(["language", "direction"], sort=False)["size"].idxmax()
         return frame.loc[rows].drop(columns="size").reset_index(drop=True)
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that any cell carries the answer, or pushes it the other way."""
+        return bool((self._pooled["claim"] != "").any() or (self._summary["claim"] != "").any())
 
     def verdict(self) -> str:
         """Where the answer is carried, in a sentence; then where patching pushes the other way, and each language by itself.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.statistics.resampling import bootstrap, bracketed, draws, highest, known_mean, mean
+from probes.statistics.resampling import bootstrap, bracketed, draws, highest, known_mean, mean, tails
 from probes.statistics.significance import max_statistic
 
 Curves = Float[np.ndarray, "item layer"]
@@ -83,7 +83,7 @@ def find_crossover(pivot: Curves, target: Curves, layers: Sequence[str], *, resa
         return Crossover(None, None, None, float(len(crossings) / resamples))
     if len(curves) < 2:
         return Crossover(layers[int(observed)], None, None, float("nan"))
-    lower, upper = np.quantile(crossings, [0.025, 0.975], method="inverted_cdf")
+    lower, upper = np.quantile(crossings, tails(len(curves)), method="inverted_cdf")
     return Crossover(layers[int(observed)], layers[int(lower)], layers[int(upper)], float(len(crossings) / resamples))
 
 

@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Shaped
+from scipy import stats
 
 from interp.models.checks.finite import check_finite
+from probes.statistics.intervals import Units, difference_interval, number_interval, ratio_interval, share_interval
 
 Labels = Sequence[object] | np.ndarray
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -107,10 +109,13 @@ def bootstrap(
     clusters: Labels | None = None,
     statistic: Statistic = mean,
     level: float = 0.95,
+    difference: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The percentile bootstrap confidence interval of the mean of each cell (Efron & Tibshirani 1993, ch. 13).
+    """The confidence interval of the mean of each cell, over items like these (or clusters like these).
 
-    BCa intervals are not used: they are NaN where every item scores the same, as saturated retrieval does.
+    The mean of numbers has, on each side, the wider of Student's t and the bootstrap-t interval; a share of hits Wilson's; a
+    difference of hits that of Agresti & Min (`probes.statistics.intervals`). Percentile bootstrap intervals cover too rarely for
+    few items or clusters, and not at all where every item scores the same.
 
     Parameters
     ----------
@@ -124,15 +129,18 @@ def bootstrap(
         Label of each item, such as its text; whole clusters are drawn. None: each item alone.
     statistic
         What the interval is of, if not the mean: a function of `values` and `weights [resample item]` that gives
-        `[resample ...]`.
+        `[resample ...]`. It has the percentile interval of `percentiles`.
     level
         Coverage of the interval.
+    difference
+        The values are differences of two scores: they may be negative, though none here is. Without it, cells of 0 and 1 are taken
+        for hits and misses, whose interval stays within 0 and 1. Where any value is negative, they are differences in any case.
 
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
         Lower and upper bound, `[...]`, in the unit of the values; NaN for a cell with values of fewer than two items (or
-        clusters): one value says nothing of how others would vary.
+        clusters): one value says nothing of how others would vary. Where all values are between 0 and 1, so are the bounds.
 
     Raises
     ------
@@ -141,32 +149,111 @@ def bootstrap(
 
     Notes
     -----
-    Misleads below about 20 clusters, where it is too narrow, and where every item scores the same: [1, 1] is not certainty.
+    A dozen values do not show how long a tail is: of a lognormal their interval covers 91 %, of thirty 94 %.
 
     Example
     -------
-    60 hits among 80 items:
+    60 hits among 80 items, and 20 among 20:
 
     >>> import numpy as np
     >>> lower, upper = bootstrap(np.repeat([1.0, 0.0], [60, 20]))
     >>> round(float(lower), 2), round(float(upper), 2)
-    (0.66, 0.84)
+    (0.64, 0.83)
+    >>> lower, upper = bootstrap(np.ones(20))
+    >>> round(float(lower), 2), round(float(upper), 2)
+    (0.82, 1.0)
     """
     values = items_of(values)
-    weights = draws(len(values), resamples, seed, clusters)
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    groups, count = groups_of(len(values), clusters)
     if statistic is not mean:
-        return percentiles(statistic(values, weights), groups_of(len(values), clusters)[1], level)
+        return percentiles(statistic(values, draws(len(values), resamples, seed, clusters)), count, level)
     flat = values.reshape(len(values), -1)
-    width = max(1, BLOCK // resamples)
-    blocks = [np.quantile(mean(flat[:, k : k + width], weights), tails, axis=0) for k in range(0, flat.shape[1], width)]
-    lower, upper = np.concatenate(blocks, axis=1) if blocks else np.empty((2, 0))
-    lower[single := are_single(flat, clusters)], upper[single] = np.nan, np.nan
-    return lower.reshape(values.shape[1:]), upper.reshape(values.shape[1:])
+    weights, bounds = draws(count, resamples, seed), np.full((2, flat.shape[1]), np.nan)
+    counted, difference = _counted(flat), difference or bool(np.nanmin(flat, initial=0.0) < 0)
+    known = np.flatnonzero(~are_single(flat, clusters))
+    for columns in np.array_split(known, -(-len(known) * resamples // BLOCK) or 1):
+        numbers, hits = columns[~counted[columns]], columns[counted[columns]]
+        if len(numbers):
+            bounds[:, numbers] = number_interval(units_of(flat[:, numbers], groups, count, level), weights)
+        if len(hits):
+            units = units_of(flat[:, hits], groups, count, level)
+            bounds[:, hits] = difference_interval(units) if difference else share_interval(units)
+    if not difference and np.nanmax(flat, initial=0.0) <= 1:
+        bounds = np.clip(bounds, 0, 1)
+    return bounds[0].reshape(values.shape[1:]), bounds[1].reshape(values.shape[1:])
+
+
+def bootstrap_ratio(
+    above: Shaped[np.ndarray, "item ..."],
+    below: Shaped[np.ndarray, "item ..."],
+    clusters: Labels | None = None,
+    level: float = 0.95,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The confidence interval of mean(above) / mean(below) of each cell, where both vary from item to item (Fieller 1954).
+
+    Parameters
+    ----------
+    above, below
+        `[item ...]`, of shapes that broadcast; no value is missing.
+    clusters
+        Label of each item; items with one label are one unit. None: each item alone.
+    level
+        Coverage of the interval.
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Lower and upper bound, `[...]`; NaN with fewer than two items or clusters, and where the mean below is not clearly different
+        from 0.
+
+    Example
+    -------
+    Half of a difference, restored in every item alike: the size of the difference does not matter.
+
+    >>> import numpy as np
+    >>> difference = np.random.default_rng(0).normal(4.0, 1.0, size=30)
+    >>> bootstrap_ratio(difference / 2, difference)
+    (array(0.5), array(0.5))
+    """
+    above, below = np.broadcast_arrays(items_of(above), items_of(below))
+    groups, count = groups_of(len(above), clusters)
+    if count < 2:
+        return np.full(above.shape[1:], np.nan), np.full(above.shape[1:], np.nan)
+    parts = (units_of(part.reshape(len(part), -1), groups, count, level) for part in (above, below))
+    lower, upper = ratio_interval(*parts)
+    return lower.reshape(above.shape[1:]), upper.reshape(above.shape[1:])
+
+
+def units_of(flat: Shaped[np.ndarray, "item cell"], groups: np.ndarray, count: int, level: float = 0.95) -> Units:
+    """The values of `flat` by independent unit: `groups` says to which of `count` each item belongs; NaN is left out."""
+    present = ~np.isnan(flat)
+    known = np.where(present, flat, 0.0)
+    if count == len(flat):
+        order = np.argsort(groups)
+        return Units(known[order], present[order].astype(float), (known**2).sum(axis=0), level)
+    sums, counts = np.zeros((count, flat.shape[1])), np.zeros((count, flat.shape[1]))
+    np.add.at(sums, groups, known)
+    np.add.at(counts, groups, present)
+    return Units(sums, counts, (known**2).sum(axis=0), level)
+
+
+def _counted(flat: Shaped[np.ndarray, "item cell"]) -> np.ndarray:
+    """The cells that hold hits, or differences of hits: nothing but -1, 0 and 1.
+
+    Nothing but zeros may be a number that is 0, so such cells count where a 1 is seen in others, or no number at all is.
+    """
+    counted = (np.isnan(flat) | np.isin(flat, (-1.0, 0.0, 1.0))).all(axis=0)
+    ones = (np.abs(flat) == 1).any(axis=0)
+    if not (counted & ones).any() and (~counted).any():
+        return np.zeros_like(counted)
+    return counted
 
 
 def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """The percentile interval of what was computed in each resample, left blank where there was nothing to resample.
+
+    The tails are smaller than those of the level by the ratio of Student's t to the normal quantile and by sqrt(n / (n - 1)), as
+    resamples of few units vary too little (the expanded percentile interval, Hesterberg 2015).
 
     Parameters
     ----------
@@ -191,8 +278,18 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
     """
     if units < 2:
         return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
-    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    lower, upper = np.quantile(drawn, tails(units, level), axis=0)
     return np.asarray(lower), np.asarray(upper)
+
+
+def tails(units: int, level: float = 0.95) -> tuple[float, float]:
+    """The shares of resamples of two or more `units` below the lower and the upper bound of an expanded percentile interval.
+
+    >>> [round(tail, 3) for tail in (*tails(1000), *tails(12))]
+    [0.025, 0.975, 0.011, 0.989]
+    """
+    tail = float(stats.norm.cdf(-np.sqrt(units / (units - 1)) * stats.t.ppf((1 + level) / 2, units - 1)))
+    return tail, 1 - tail
 
 
 def bracketed(lower: float | np.ndarray, upper: float | np.ndarray, form: str = ".3f") -> str:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 
 
-def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], chosen: float, title: str, signature: str) -> Figure:
+def alpha_curves(
+    frame: pd.DataFrame, names: Mapping[str, str], chosen: float, title: str, signature: str, claimed: bool = False
+) -> Figure:
     """A panel per metric over the strength of the edit, with confidence intervals, and random directions at the chosen strength.
 
-    `frame` is `SubspaceReport.summary()`; `names` maps each metric to the title of its panel; `chosen` is the tested strength.
-    `title` and `signature` stand above and under the figure.
+    `frame` is `SubspaceReport.summary()`; `names` maps each metric to the title of its panel; `chosen` is the tested strength,
+    ringed where the verdict has `claimed` that the language is written. `title` and `signature` stand above and under the figure.
     """
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
@@ -32,11 +34,18 @@ def alpha_curves(frame: pd.DataFrame, names: Mapping[str, str], chosen: float, t
         _panel(axes, frame[frame["metric"] == metric].sort_values("alpha"), metric, chosen)
         axes.set_title(text, fontsize=9.5, color=INK, loc="left")
         finish(axes, "strength (alpha)", "")
+        at = frame[(frame["metric"] == metric) & (frame["alpha"] == chosen)]
+        if claimed and metric == "language":
+            axes.scatter(at["alpha"], at["estimate"], s=150, facecolors="none", edgecolors=INK, linewidths=1.4)
     for axes in grid[len(names) :]:
         axes.remove()
     grid[0].legend(frameon=False, fontsize=8, labelcolor=INK)
     headline(figure, title)
-    sign(figure, signature, "shaded, bars: 95 % confidence interval; dotted: chosen on other sentences; dashed: other sentences")
+    sign(
+        figure,
+        signature,
+        "shaded, bars: 95 % confidence interval; dotted: chosen on other sentences; dashed: other sentences; ring: claimed",
+    )
     return figure
 
 

@@ -34,7 +34,9 @@ from interp.provenance import Signature
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import scripts_of
 from probes.report import with_receipts
+from probes.statistics.random_draws import FEWEST_DRAWS
 from probes.steering.choice import CHOOSING, candidates, choices, part
+from probes.steering.claims import FEWEST
 from probes.steering.directions import Kind, fitted_edits, random_edits, scaled
 from probes.steering.report import FITTED, SubspaceReport
 from probes.steering.texts import Judge
@@ -129,7 +131,8 @@ def measure_steering(
         Strings at which a text ends. Default: the closing quotation mark, the end of the line, or another " = ". A sentence with
         quotation marks of its own ends early.
     draws
-        Number of random directions (or subspaces) of the control, at the chosen layer and strength.
+        Number of random directions (or subspaces) of the control, at the chosen layer and strength. With fewer than seven nothing
+        is claimed.
     max_new_tokens
         Number of tokens to generate.
     identify
@@ -262,8 +265,8 @@ def _described(frames: Sequence[pd.DataFrame], corpus: ParallelCorpus) -> pd.Dat
 
 def _notes(settings: Mapping[str, object], tested: int) -> tuple[str, ...]:
     notes = ["The script of its letters identifies the language of a text."] if settings["identified"] else []
-    if settings["draws"] == 1:
-        notes.append("With one random direction the intervals do not say how random directions differ.")
-    if tested < 20:
-        notes.append(f"{tested} test sentences are few: intervals are too narrow, and all-or-nothing ones have no width.")
+    if (draws := int(str(settings["draws"]))) < FEWEST_DRAWS:
+        notes.append(f"With {draws} random directions nothing can be claimed: at least {FEWEST_DRAWS} are needed (`draws`).")
+    if tested < FEWEST:
+        notes.append(f"With {tested} test sentences nothing can be claimed: at least {FEWEST} are needed.")
     return tuple(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,8 +10,10 @@ import pandas as pd
 
 from interp.languages import language
 from probes.report import Report
-from probes.statistics.resampling import bootstrap, bracketed, draws, known_mean, mean
+from probes.statistics.random_draws import Draws, draws_of, widened
+from probes.statistics.resampling import bootstrap, bracketed, known_mean
 from probes.steering.choice import choices
+from probes.steering.claims import FEWEST, SteeringClaims, steering_claims
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +25,8 @@ METRICS = {
     "fidelity": "fidelity (chrF++)",
     "surprise": "surprise (nats per token)",
 }
-FITTED, FEWEST = "language", 6
-"""Name of the fitted edit, and the fewest sentences with which anything is claimed: of fewer even equal signs are chance."""
+FITTED = "language"
+"""Name of the fitted edit."""
 _DONE = {
     "steer": "The direction from {source} to {target}",
     "leace": "Erasing the language (LEACE)",
@@ -82,39 +84,25 @@ class SubspaceReport(Report):
     def _row(self, metric: str, alpha: float, at: pd.DataFrame, unedited: np.ndarray) -> dict[str, object]:
         wide = at.pivot(index="item", columns="direction", values=metric)
         own, random = wide[FITTED].to_numpy(dtype=float), wide.drop(columns=FITTED).to_numpy(dtype=float)
-        clusters = self._clusters(at)
-        weights = draws(len(own), self.settings["resamples"], self.settings["seed"], clusters)
-        if self._independent() < 2:
-            weights = weights * np.nan
-        lower, upper = bootstrap(own, self.settings["resamples"], self.settings["seed"], clusters)
+        span = partial(bootstrap, resamples=self.settings["resamples"], seed=self.settings["seed"], clusters=self._clusters(at))
+        lower, upper = span(own)
         row: dict[str, Any] = {
             "metric": metric, "edit": f"alpha {alpha:g}", "alpha": alpha, "n": len(own),
             "estimate": float(known_mean(own)), "lower": float(lower), "upper": float(upper),
         }  # fmt: skip
-        interval = self._random(random, weights) if random.shape[1] else None
-        row |= _interval("random", *(interval or _NONE)) | {
-            "random_highest": float(known_mean(random).max()) if interval else np.nan
-        }
+        drawn = draws_of(known_mean(random)[:, None]) if random.shape[1] else None
+        middle = random.mean(axis=1) if drawn else np.full(len(own), np.nan)
+        row |= _interval("random", middle, span(middle), drawn) | {"random_highest": float(drawn.highest[0]) if drawn else np.nan}
         if metric == "fidelity":
             other = at[at["direction"] == FITTED].set_index("item")["unrelated"].reindex(wide.index).to_numpy(dtype=float)
-            baseline = (float(np.mean(other)), mean(other, weights))
-        else:
-            baseline = interval or _NONE
-        excess = _interval("excess", row["estimate"] - baseline[0], mean(own, weights) - baseline[1])
-        gain = _interval("gain", float(known_mean(own - unedited)), mean(own - unedited, weights))
-        return row | {"baseline": baseline[0]} | excess | gain
-
-    def _random(self, values: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """The mean over random directions, and its resamples: of sentences, and of directions.
-
-        A resample of k directions varies too little by sqrt((k - 1) / k), which is made up for.
-        """
-        count = values.shape[1]
-        means = mean(values, weights)  # [resample direction]
-        picked = draws(count, len(weights), self.settings["seed"] + 1) / count
-        middle = means.mean(axis=1)
-        stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-        return float(known_mean(values).mean()), middle + stretch * ((picked * means).sum(axis=1) - middle)
+            middle, drawn = other, None
+        excess, gain = own - middle, own - unedited
+        return (
+            row
+            | {"baseline": float(known_mean(middle))}
+            | _interval("excess", excess, span(excess, difference=True), drawn)
+            | _interval("gain", gain, span(gain, difference=True), None)
+        )
 
     def _clusters(self, at: pd.DataFrame) -> np.ndarray | None:
         return at.drop_duplicates("item").set_index("item").sort_index()["document"].to_numpy() if "document" in at else None
@@ -122,6 +110,27 @@ class SubspaceReport(Report):
     def _independent(self) -> int:
         tested = self.table[self.table["part"] == "test"]
         return int(tested["document" if "document" in tested else "item"].nunique())
+
+    @cached_property
+    def claims(self) -> SteeringClaims:
+        """What is claimed of the tested strength, with the p of each comparison (`probes.steering.claims`)."""
+        tested = self.table[self.table["part"] == "test"]
+        at = tested[tested["alpha"] == self.settings["alpha"]]
+        unedited = tested[tested["alpha"] == 0].set_index("item").sort_index()["language"].to_numpy(dtype=float)
+        wide = at.pivot(index="item", columns="direction", values="language")
+        fitted = at[at["direction"] == FITTED].set_index("item").sort_index()
+        return steering_claims(
+            wide[FITTED].to_numpy(dtype=float),
+            unedited,
+            wide.drop(columns=FITTED).to_numpy(dtype=float),
+            (fitted["fidelity"] - fitted["unrelated"]).to_numpy(dtype=float),
+            self._clusters(at),
+            self.settings["seed"],
+        )
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the edit makes the model write the language."""
+        return self.claims.writes
 
     def choice(self) -> pd.DataFrame:
         """How each layer and strength did on the sentences that chose among them, the best first: `probes.steering.choice.choices`.
@@ -144,12 +153,10 @@ class SubspaceReport(Report):
         hits = at.loc["language"]
         start = f"{_DONE[self.settings['kind']].format(source=names[0], target=names[1])} {_where(self.settings['layers'])}"
         share = f"{hits['estimate']:.0%} of texts, random directions {hits['random']:.0%} (n={hits['n']})"
+        shown = "makes the model write" if self.claims.writes else "is not shown to make the model write"
+        first = f"{start} {shown} {names[1]}: {share}."
         if (sentences := self._independent()) < FEWEST:
             first = f"With {sentences} sentences (or documents) nothing is claimed, {FEWEST} are needed. {start}: {share}."
-        elif hits["excess_lower"] > 0 and hits["gain_lower"] > 0:
-            first = f"{start} makes the model write {names[1]}: {share}."
-        else:
-            first = f"{start} is not shown to make the model write {names[1]}: {share}."
         return " ".join((first, self._compared(hits), self._chosen(), self._cost(at, before)))
 
     def _compared(self, hits: pd.Series) -> str:
@@ -157,7 +164,7 @@ class SubspaceReport(Report):
         return (
             f"At strength {self.settings['alpha']:g}, {_span(hits, 'estimate', 'lower', 'upper')} are in the language and no "
             f"repetition: {_span(hits, 'excess')} above {count} random directions within the model's own differences (the highest "
-            f"{hits['random_highest']:.2f}), {_span(hits, 'gain')} above the unedited model."
+            f"{hits['random_highest']:.2f}), {_span(hits, 'gain')} above the unedited model. {self.claims.said()}"
         )
 
     def _chosen(self) -> str:
@@ -170,8 +177,7 @@ class SubspaceReport(Report):
 
     def _cost(self, at: pd.DataFrame, before: pd.DataFrame) -> str:
         fidelity, plausible, repeated = (at.loc[name] for name in ("fidelity", "plausible", "repetition"))
-        sure = fidelity["excess_lower"] > 0 and self._independent() >= FEWEST
-        meaning = "some of the meaning is kept" if sure else "the meaning is not shown to be kept"
+        meaning = "some of the meaning is kept" if self.claims.keeps_meaning else "the meaning is not shown to be kept"
         return (
             f"Plausible besides: {plausible['estimate']:.2f} (less surprising than an unrelated sentence of the language, "
             f"{self.settings['bar']:.1f} nats per token). Fidelity: chrF++ {_span(fidelity, 'estimate', 'lower', 'upper')}, "
@@ -185,20 +191,19 @@ class SubspaceReport(Report):
 
         settings = self.settings
         title = f"{settings['kind']}: {settings['source']} to {settings['target']}, {_where(settings['layers'])}"
-        drawn = {"alpha": alpha_curves(self._summary, METRICS, settings["alpha"], title, str(self.signature))}
+        drawn = {"alpha": alpha_curves(self._summary, METRICS, settings["alpha"], title, str(self.signature), self.finds())}
         if len(table := self.choice()):
             title = f"Which layer and strength? Chosen on {table['n'].iloc[0]} sentences"
             drawn["choice"] = choice_map(table, settings["order"], title, str(self.signature))
         return drawn
 
 
-_NONE = (np.nan, np.array([np.nan]))
-
-
-def _interval(name: str, estimate: float, resampled: np.ndarray) -> dict[str, float]:
-    known = resampled[~np.isnan(resampled)]
-    lower, upper = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
-    return {name: float(estimate), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+def _interval(name: str, values: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], drawn: Draws | None) -> dict[str, float]:
+    """The mean of `values` over items with its interval, over other random directions as well where there are some."""
+    estimate, lower, upper = (np.atleast_1d(part) for part in (known_mean(values), *bounds))
+    if drawn is not None and drawn.number > 1:
+        lower, upper = widened(estimate, lower, upper, drawn)
+    return {name: float(estimate[0]), f"{name}_lower": float(lower[0]), f"{name}_upper": float(upper[0])}
 
 
 def _span(row: pd.Series, name: str, lower: str = "", upper: str = "") -> str:
@@ -210,4 +215,4 @@ def _where(layers: list[str]) -> str:
         return "at the embeddings"
     if len(layers) > 3:
         return f"at {len(layers)} layers"
-    return f"at block{'s' if len(layers) > 1 else ''} {', '.join(layers)}"
+    return f"at block{'s' if len(layers) > 1 else ''} {','.join(layers)}"

@@ -71,7 +71,7 @@ def test_the_verdict_names_peak_baseline_embedding_and_untrained_network():
         "Translations (2 language pairs) are nearer to each other than shuffled sentences in 2 of 2 pairs, most at layer 2 (mexa"
     )
     assert found.verdict().startswith(first)
-    for words in ("shuffled pairs", "embedding row", "randomly initialised model", "n=60 sentences", "(n=30)"):
+    for words in ("shuffled pairs", "embedding row", "randomly initialised model", "n=60)", "(n=30)"):
         assert words in found.verdict()
     assert found.summary()["random_init"].max() < 0.2
     assert "not clearly above" not in found.verdict()
@@ -95,7 +95,7 @@ def test_peaks_are_as_uncertain_as_the_layers_are_alike():
     ("strength", "named"),
     [
         ((0.1, 0.9, 0.1), "sentences, most at layer 0 (mexa"),
-        ((0.1, 0.9, 0.9), "sentences, most at layers 0 to 1 (mexa"),
+        ((0.1, 0.9, 0.9), "sentences, most at layers 0-1 (mexa"),
         ((0.9, 0.9, 0.9), "sentences, and no layer is clearly the best (mexa"),
         ((0.9,), "sentences (mexa"),
     ],

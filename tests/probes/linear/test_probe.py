@@ -41,7 +41,8 @@ def test_a_shared_direction_is_found_and_carries_to_every_language():
     assert abs(curves.loc[("0", "within"), "shuffled"] - 0.5) < 0.15
     assert curves.loc[("0", "across"), "erased"] > 0.95
     assert report.summary()["selectivity"].max() > 0.3
-    assert report.verdict().startswith("A linear probe reads topic: accuracy 1.00 [1.00, 1.00] at layer 0, the best of 2.")
+    assert report.verdict().startswith("A linear probe reads topic above chance, best at layer 0: accuracy 1.00 (n=60).")
+    assert report.claims.above["across"].tolist() == [False, True]
 
 
 def test_a_direction_of_each_languages_own_is_found_and_does_not_carry():
@@ -52,7 +53,7 @@ def test_a_direction_of_each_languages_own_is_found_and_does_not_carry():
 
 def test_noise_is_said_to_be_unreadable():
     report = measure_probes(planted().select(layers=["embed"]), "topic", folds=3, erase=None, resamples=100)
-    assert report.verdict().startswith("A linear probe does NOT read topic above chance")
+    assert report.verdict().startswith("A linear probe does not read topic above chance at any of 1 layers (n=60).")
 
 
 def test_language_is_read_until_it_is_erased_and_never_from_shuffled_labels():

@@ -110,7 +110,7 @@ def test_permutations_without_a_candidate_get_the_lowest_specificity():
     np.testing.assert_allclose(null, -np.log(len(CORPUS.languages)))
 
 
-@pytest.mark.parametrize("null", [[-np.inf, -np.inf], [-np.inf, -0.9]])
+@pytest.mark.parametrize("null", [[-np.inf] * 20, [*[-np.inf] * 19, -0.9]])
 def test_a_permutation_in_which_no_neuron_fires_gives_a_threshold_all_the_same(monkeypatch, null):
     """Its highest specificity is minus infinity; interpolated, the threshold was NaN, which no neuron exceeds."""
     monkeypatch.setattr("probes.neurons.find.null_maxima", lambda *_: np.array(null))

@@ -22,10 +22,16 @@ def test_the_interval_of_a_mean_is_its_standard_error_wide():
     assert ((lower < values.mean(axis=0)) & (values.mean(axis=0) < upper)).all()
 
 
-def test_drawing_items_by_hand_gives_the_same_quantiles():
-    values = normal(30)
-    by_hand = [np.repeat(values, weights.astype(int)).mean() for weights in draws(30, 200, 3)]
-    np.testing.assert_allclose(bootstrap(values, 200, 3), np.quantile(by_hand, [0.025, 0.975]))
+def test_the_interval_is_the_wider_of_students_t_and_the_bootstrap_t():
+    values = np.random.default_rng(0).lognormal(size=30)
+    mean, error, student = values.mean(), values.std(ddof=1) / 30**0.5, stats.t.ppf(0.975, 29)
+    drawn = [np.repeat(values, weights.astype(int)) for weights in draws(30, 500, 3)]
+    by_hand = [(sample.mean() - mean) / (sample.std(ddof=1) / 30**0.5) for sample in drawn]
+    low, high = np.quantile(by_hand, [0.025, 0.975])
+    lower, upper = bootstrap(values, 500, 3)
+    assert lower == pytest.approx(mean - max(high, student) * error)
+    assert upper == pytest.approx(mean - min(low, -student) * error)
+    assert mean - lower < upper - mean  # the tail is on the right, so the mean is more likely above
 
 
 def test_copies_of_a_sentence_add_no_certainty_when_they_are_one_cluster():

@@ -26,7 +26,7 @@ def test_a_cell_with_one_item_has_no_interval_and_one_with_two_has():
     values = np.array([[1.0, 1.0], [np.nan, 3.0]])
     lower, upper = bootstrap(values)
     assert np.isnan([lower[0], upper[0]]).all()
-    assert (lower[1], upper[1]) == (1.0, 3.0)
+    assert lower[1] < 1.0 < 3.0 < upper[1]  # Student's t with one degree of freedom
 
 
 def test_two_sentences_of_one_text_are_one_unit():
@@ -40,7 +40,8 @@ def test_two_sentences_of_one_text_are_one_unit():
 def test_an_interval_of_resamples_is_blank_for_one_unit():
     drawn = np.linspace(0, 1, 101)
     assert np.isnan(percentiles(drawn, 1)).all()
-    assert percentiles(drawn, 2) == (pytest.approx(0.025), pytest.approx(0.975))
+    assert percentiles(drawn, 10**6) == (pytest.approx(0.025, abs=1e-4), pytest.approx(0.975, abs=1e-4))
+    assert percentiles(drawn, 5)[0] < 0.001  # resamples of few units vary too little
 
 
 def test_a_blank_interval_is_a_dash_in_a_sentence():

@@ -59,7 +59,7 @@ def planted(*only: int) -> Activations:
 
 @pytest.fixture(scope="module")
 def measured() -> SubspaceReport:
-    how = {"layers": ["3"], "alphas": (1.0,), "draws": 4, "max_new_tokens": 3, "resamples": 20, "template": "{sentence}\n"}
+    how = {"layers": ["3"], "alphas": (1.0,), "draws": 7, "max_new_tokens": 3, "resamples": 20, "template": "{sentence}\n"}
     return measure_steering(tiny("llama"), planted(), CORPUS, "en", "ru", **how)
 
 
@@ -98,7 +98,7 @@ def test_given_layers_are_edited_together_and_only_the_strength_is_chosen():
     report = measure_steering(tiny("llama"), planted(2), LINES, "en", "ru", **how)
     assert report.choice()["layer"].unique().tolist() == ["1,2"]
     assert report.settings["alpha"] == 1.0
-    assert "With one random direction" in report.notes[1]
+    assert "With 1 random directions nothing can be claimed: at least 7 are needed" in report.notes[1]
 
 
 def test_candidates_are_spread_over_any_depth():
@@ -179,7 +179,7 @@ def test_how_random_directions_differ_is_in_the_interval():
     report = SubspaceReport(pd.DataFrame(rows), planted().signature, settings=settings)
     row = report.summary().set_index(["metric", "alpha"]).loc[("language", 1.0)]
     sd = 0.5 / np.sqrt(7)  # of the mean of eight draws that are 0 or 1
-    assert (row["random_upper"] - row["random_lower"]) / 2 == pytest.approx(1.96 * sd, rel=0.15)
+    assert (row["random_upper"] - row["random_lower"]) / 2 == pytest.approx(2.36 * sd, rel=0.05)  # t of 7 degrees of freedom
     assert row["random_highest"] == 1
     assert row["excess_lower"] < 0 < row["excess_upper"]
     assert "is not shown to make the model write Russian" in report.verdict().split(". ")[0]

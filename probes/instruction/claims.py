@@ -1,0 +1,47 @@
+"""At which blocks the patched tag, or the patched last token, surely carries the language that the tag asks for.
+
+A place carries it where patching has more than half of the effect of the other language's prompt, and more than the control, the
+same language's tag of another sentence. Both are tested item by item at every block, under one max-statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from probes.statistics.resampling import known_mean
+from probes.statistics.significance import max_statistic
+
+LEVEL, FEWEST, HALF = 0.05, 6, 0.5
+"""The p below which something is claimed, the fewest items with which it can be (2 / 2^6 < 0.05), and the least effect."""
+
+
+def carrying(
+    effects: Mapping[str, Float[np.ndarray, "item layer"]], control: Float[np.ndarray, "item layer"], seed: int = 0
+) -> dict[str, Bool[np.ndarray, " layer"]]:
+    """For every place in `effects`, the blocks at which it carries the language.
+
+    Parameters
+    ----------
+    effects
+        The effect of patching each place: 0 without patching, 1 of the other language's prompt. NaN where an item is left out.
+    control
+        The effect of the control at the same blocks.
+    seed
+        Random seed of the sign flips.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> noise = 0.1 * np.random.default_rng(0).normal(size=(3, 20, 4))
+    >>> tag, last = noise[0] + [0.9, 0.9, 0.3, 0.0], noise[1] + [0.0, 0.0, 0.5, 0.9]
+    >>> {place: blocks.tolist() for place, blocks in carrying({"tag": tag, "last": last}, noise[2]).items()}
+    {'tag': [True, True, False, False], 'last': [False, False, False, True]}
+    """
+    tests = np.stack([part for effect in effects.values() for part in (effect - HALF, effect - control)], axis=1)
+    if len(tests) < FEWEST:
+        return {place: np.zeros(control.shape[1], dtype=bool) for place in effects}
+    sure = (max_statistic(tests, seed=seed) < LEVEL) & (known_mean(tests) > 0)
+    return {place: sure[2 * row] & sure[2 * row + 1] for row, place in enumerate(effects)}
