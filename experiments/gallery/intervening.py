@@ -30,7 +30,7 @@ def _transplant(inputs: Inputs) -> tuple[Settings, ...]:
     return (
         TransplantSettings(
             model=inputs.qwen, dtype="bfloat16", corpus=str(CAPITALS), template="{question}", languages=("swh_Latn",),
-            limit=16,
+            limit=12,
             controls=("shuffled",), output=inputs.work / "transplant",
         ),
     )  # fmt: skip
@@ -78,7 +78,7 @@ INTERVENING = (
         control="The donor of another question (an oracle over all pairs of layers gains from any donor), and the pair of "
         "layers chosen on other questions.",
         reasons="Capitals asked in Swahili, where the model repeats the country, with the English run as the donor, where it "
-        "knows them: the case the method is for. All 24 x 24 pairs of layers; 16 of 24 questions and one control of "
+        "knows them: the case the method is for. All 24 x 24 pairs of layers; 12 of 24 questions and one control of "
         "five, for the time of one processor.",
         rule="The pair chosen on some questions improves the others, and by more than the donor of another question does, "
         "both intervals above zero.",

@@ -156,13 +156,18 @@ def concept(table: pd.DataFrame, verdict: str) -> Outcome:
     ]
     near = [str(layer) for layer in clear if str(int(layer) + 1) in map(str, clear)]
     best = both.loc[both["estimate"].idxmax()]
-    bound = own[own["donor"] == "concept"]
+    bound = own[own["donor"] == "concept"]["estimate"].max()
+    english = table[table["donor"] == "both"].set_index(["readout", "layer"])["estimate"]
+    asked, carried = english["B in donor's"], english["A in donor's"]
+    moved = asked.idxmax()
     return Outcome(
         f"Probability of the English run's concept in Chinese: {_cell(best, 3)} at block {best.name}, the best; unpatched "
         f"{best['baseline']:.3f}, another concept {_cell(other.loc[best.name], 3)}, a Chinese donor at most "
-        f"{bound['estimate'].max():.3f}. n={int(best['n'])}.",
+        f"{bound:.3f}. n={int(best['n'])}.",
         "came out" if near else "not distinguishable" if clear else "did not come out",
-        f"Above both at blocks {_list([str(layer) for layer in clear])}.",
+        f"Above both at blocks {_list([str(layer) for layer in clear])}; the Chinese donor shows how little room there is. What moves "
+        f"first is the language: at block {moved} the prompt's own concept is said in English ({asked[moved]:.2f}) and the donor's not "
+        f"yet ({carried[moved]:.2f}); it follows at block {carried.idxmax()} ({carried.max():.2f}).",
     )
 
 

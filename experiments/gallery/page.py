@@ -51,4 +51,6 @@ def page(folder: Path, entries: Sequence[Entry]) -> str:
             f"- **What came out.** {outcome.numbers}\n- **Result: {outcome.result}.** {outcome.because}\n"
             f"- **The run's own verdict.** {manifest['verdict']}\n"
         )
-    return "\n".join([_HEAD, *rows, "", *parts])
+    missing = [f"{entry.name} ({entry.finding})" for entry in entries if entry not in there]
+    waiting = [f"Written down and not run yet: {'; '.join(missing)}\n"] if missing else []
+    return "\n".join([_HEAD, *rows, "", *waiting, *parts])
