@@ -165,9 +165,9 @@ def concept(table: pd.DataFrame, verdict: str) -> Outcome:
         f"{best['baseline']:.3f}, another concept {_cell(other.loc[best.name], 3)}, a Chinese donor at most "
         f"{bound:.3f}. n={int(best['n'])}.",
         "came out" if near else "not distinguishable" if clear else "did not come out",
-        f"Above both at blocks {_list([str(layer) for layer in clear])}; the Chinese donor shows how little room there is. What moves "
-        f"first is the language: at block {moved} the prompt's own concept is said in English ({asked[moved]:.2f}) and the donor's not "
-        f"yet ({carried[moved]:.2f}); it follows at block {carried.idxmax()} ({carried.max():.2f}).",
+        f"Above both at blocks {_list([str(layer) for layer in clear])}; the Chinese donor shows how little room there is. "
+        f"What moves first is the language: at block {moved} the prompt's own concept is said in English ({asked[moved]:.2f}) and "
+        f"the donor's not yet ({carried[moved]:.2f}); it follows at block {carried.idxmax()} ({carried.max():.2f}).",
     )
 
 
