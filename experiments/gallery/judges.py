@@ -80,7 +80,7 @@ def probe(table: pd.DataFrame, verdict: str) -> Outcome:
     return Outcome(
         f"Accuracy at block 14: {'; '.join(said)}. Majority class {at['baseline'].mean():.2f}, n={_n(at)}.",
         "came out" if 2 * len(above) > len(at) else "did not come out" if below else "not distinguishable",
-        f"Above the random network's accuracy in {_list(above)} of {len(at)} languages.",
+        f"Above the random network's accuracy in {len(above)} of {len(at)} languages. At the embedding both read it: tokens tell.",
     )
 
 

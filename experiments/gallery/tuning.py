@@ -34,7 +34,7 @@ def _quadrants(inputs: Inputs) -> tuple[Settings, ...]:
 def _questions(inputs: Inputs, control: bool = False) -> tuple[Settings, ...]:
     facts = {code: _rows(inputs.data / "flagged" / "bmlama53" / f"{code}.jsonl") for code in ("eng_Latn", *_SEEN, *_UNSEEN)}
     train, test = (inputs.work / "text" / f"facts-{part}" for part in ("train", "test"))
-    for folder, rows in ((train, slice(0, 110)), (test, slice(110, 170))):
+    for folder, rows in ((train, slice(0, 110)), (test, slice(110, 150))):
         _write(folder, {code: table[rows] for code, table in facts.items()})
     tuned = TuneSettings(
         model=inputs.smollm2, dtype="bfloat16", mixture="questions", general=str(train), languages=_SEEN, scope="lora",
@@ -85,7 +85,7 @@ TUNING = (
     Entry(
         name="questions",
         model=SMOLLM2,
-        data="BMLAMA facts (CC BY-NC 4.0: numbers only): 110 to tune on without answers, 60 others to test on",
+        data="BMLAMA facts (CC BY-NC 4.0: numbers only): 110 to tune on without answers, 40 others to test on",
         finding="Spontaneous multilingual learners (Zhang et al. 2024, arXiv 2405.13816): translating questions, never "
         "answering them, improves answers, also in languages never tuned on.",
         control="The untuned model, fact by fact; chance is one in ten.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -60,6 +61,7 @@ def test_an_entry_has_all_its_parts_as_they_were_written(folder):
     summary = read_spreadsheet(folder / "summary.csv")
     assert {"estimate", "lower", "upper", "n", "baseline"} <= set(summary)
     assert len(summary)
+    assert ElementTree.parse(folder / "figure.svg").getroot().tag.endswith("svg")
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(GALLERY)))
