@@ -26,12 +26,12 @@ def _quadrants(inputs: Inputs) -> tuple[Settings, ...]:
         QuadrantsSettings(
             model=inputs.smollm2, dtype="bfloat16", corpus=str(train), split=None, test_corpus=str(test), test_split=None,
             languages=("deu_Latn", "spa_Latn"), probes=("ron_Latn", "tur_Latn"), steps=20, batch=8, device_batch=8,
-            learning_rate=1e-3, limit=24, max_new_tokens=32, output=inputs.work / "quadrants",
+            learning_rate=1e-3, tie="untie", limit=24, max_new_tokens=32, output=inputs.work / "quadrants",
         ),
     )  # fmt: skip
 
 
-def _questions(inputs: Inputs, control: bool = False) -> tuple[Settings, ...]:
+def _questions(inputs: Inputs) -> tuple[Settings, ...]:
     facts = {code: _rows(inputs.data / "flagged" / "bmlama53" / f"{code}.jsonl") for code in ("eng_Latn", *_SEEN, *_UNSEEN)}
     train, test = (inputs.work / "text" / f"facts-{part}" for part in ("train", "test"))
     for folder, rows in ((train, slice(0, 110)), (test, slice(110, 150))):
@@ -75,8 +75,8 @@ TUNING = (
         "it, and often others.",
         control="A model with as many updates on copies of the English text in the same prompt.",
         reasons="Two languages that SmolLM2 knows a little, and the paper's probe language Romanian, with Turkish; 20 updates "
-        "of 8 pairs, for the time of one processor: the paper makes 234 of 128. The learning rate, 1e-3, is large "
-        "because the updates are few.",
+        "of 8 pairs, for the time of one processor: the paper makes 234 of 128. The output layer keeps a copy of the "
+        "shared table, so the input alone moves. The learning rate, 1e-3, is large because the updates are few.",
         rule="chrF++ of the tuned language rises above the format-tuned model's, interval above zero. Came out: for both "
         "languages.",
         steps=_quadrants,
