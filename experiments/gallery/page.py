@@ -35,6 +35,10 @@ def write_page(folder: Path, entries: Sequence[Entry]) -> None:
     write_text(folder / "README.md", page(folder, entries))
 
 
+def _texts(value: object) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) and value else ["None."]
+
+
 def page(folder: Path, entries: Sequence[Entry]) -> str:
     """The text of the page, from the summaries and manifests in `folder`, of those of `entries` that are there."""
     there = [entry for entry in entries if all((folder / entry.name / part).is_file() for part in PARTS)]
@@ -49,7 +53,7 @@ def page(folder: Path, entries: Sequence[Entry]) -> str:
             f"- **Control.** {entry.control}\n- **Settings, and why.** {entry.reasons}\n"
             f"- **Rule, written before the numbers were seen.** {entry.rule}\n"
             f"- **What came out.** {outcome.numbers}\n- **Result: {outcome.result}.** {outcome.because}\n"
-            f"- **The run's own verdict.** {manifest['verdict']}\n"
+            f"- **The run's own verdict.** {manifest['verdict']}\n- **Its notes.** {' '.join(_texts(manifest['notes']))}\n"
         )
     missing = [f"{entry.name} ({entry.finding})" for entry in entries if entry not in there]
     waiting = [f"Written down and not run yet: {'; '.join(missing)}\n"] if missing else []
