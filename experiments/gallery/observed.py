@@ -50,7 +50,7 @@ def lens(table: pd.DataFrame, verdict: str) -> Outcome:
         f"{'; '.join(said)}.",
         result,
         f"English is above the target word, intervals apart, at some layer for {listed(ahead)}; the verdict's test, which also "
-        f"asks that English beats the given French word and leaves out words that begin alike, finds it leading in {listed(leads)}.",
+        f"asks that English beats the given French word and leaves out words that begin alike, finds that in {listed(leads)}.",
     )
 
 
