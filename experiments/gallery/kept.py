@@ -47,7 +47,7 @@ def keep(entry: Entry, inputs: Inputs, settings: Settings, folder: Path) -> None
     done = report.manifest
     values = {
         "entry": entry.name, "model": entry.model, "data": entry.data, "report": done["report"], "question": done["question"],
-        "verdict": done["verdict"], "notes": done["notes"], "signature": named.to_dict(), "settings": settings.asked(),
+        "verdict": report.verdict(), "notes": done["notes"], "signature": named.to_dict(), "settings": settings.asked(),
         "environment": done["environment"], "receipts": done["receipts"], "written": done["written"],
         "files": {name: checksum(folder / name) for name in PARTS[:-1]},
     }  # fmt: skip
