@@ -13,6 +13,7 @@ from experiments.gallery.entry import QWEN, SMOLLM2, Entry, Inputs
 from experiments.settings.settings import Settings
 from interp.files.atomic import checksum, write_text
 from interp.files.sealed_json import write_sealed
+from interp.provenance import Signature
 
 PARTS = ("summary.csv", "figure.svg", "manifest.json")
 _DIGITS = re.compile(r"(\d\.\d{3})\d+")
@@ -36,9 +37,7 @@ def keep(entry: Entry, inputs: Inputs, settings: Settings, folder: Path) -> None
     import probes
 
     report = probes.Report.load(settings.output)
-    names = {Path(path).name: name for path, name in ((inputs.qwen, QWEN), (inputs.smollm2, SMOLLM2)) if path}
-    model = report.signature.model
-    named = replace(report.signature, model=replace(model, name=names.get(model.name, model.name)))
+    named = _named(report.signature, inputs)
     with tempfile.TemporaryDirectory() as temporary:
         saved = replace(report, signature=named).save(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +52,17 @@ def keep(entry: Entry, inputs: Inputs, settings: Settings, folder: Path) -> None
     }  # fmt: skip
     places = _places(inputs)
     write_sealed(folder / "manifest.json", {key: _public(value, places) for key, value in values.items()})
+
+
+def _named(signature: Signature, inputs: Inputs) -> Signature:
+    """The signature with both models by their public names, also where another model was tuned from one or compared with it."""
+    names = {Path(path).name: name for path, name in ((inputs.qwen, QWEN), (inputs.smollm2, SMOLLM2)) if path}
+    settings = dict(signature.settings)
+    for folder, name in names.items():
+        for key, value in settings.items():
+            settings[key] = re.sub(rf"^{re.escape(folder)}@", f"{name}@", value) if isinstance(value, str) else value
+    model = replace(signature.model, name=names.get(signature.model.name, signature.model.name))
+    return replace(signature, model=model, settings=settings)
 
 
 def _places(inputs: Inputs) -> dict[str, str]:

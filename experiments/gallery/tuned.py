@@ -25,7 +25,7 @@ def quadrants(table: pd.DataFrame, verdict: str) -> Outcome:
 
 def questions(table: pd.DataFrame, verdict: str) -> Outcome:
     """The paired change of accuracy in languages tuned on and not."""
-    rows = table[table["measure"] == "accuracy"].set_index("language")
+    rows = table[table["measure"] == "choice"].set_index("language")
     unseen = rows.loc[["spa_Latn", "ita_Latn"]]
     said = [f"{name(code)} {row['baseline']:.2f} to {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
     return Outcome(
