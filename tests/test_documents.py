@@ -19,7 +19,8 @@ from experiments.settings.settings import RECIPES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("interp", "probes", "experiments")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "experiments/README.md", ROOT / "interp/bundled/README.md"])
+ROOMS = ("experiments", "experiments/gallery", "interp/bundled")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *(ROOT / room / "README.md" for room in ROOMS)])
 NOW = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # which names what is no more
 EXAMPLES = re.compile(r"norms|NAME|interp/models/adapters|interp\.models\.adapters")
 """What CONTRIBUTING tells its reader to write."""

@@ -18,6 +18,8 @@ from probes.spreadsheet import read_spreadsheet
 from probes.statistics.best import lower_is_better
 
 _P = ("p", "p_holm", "p_max")
+_NO_GROUP = ("layer", "claim")
+"""Texts of a summary by which its rows are not grouped: a claim is what came out of a row."""
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
 
 
@@ -80,7 +82,7 @@ class Finished:
             shown.append("largest difference of each measure")
             rows = max(rows, len(table))
         if len(table) > rows and "layer" in keys and len(keys) > 1:
-            table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key != "layer"])
+            table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key not in _NO_GROUP])
             shown.append(chosen)
         if len(table) > rows and "metric" in keys:
             table = table[table["metric"] == table["metric"].iloc[0]]
@@ -124,8 +126,11 @@ def _best_layers(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, st
     """The best layer of every combination of `keys`, and the words for this choice."""
     named = next((key for key in ("measure", "metric") if key in keys), None)
     names = table[named].astype(str) if named else pd.Series("", table.index)
-    lower = names.map(lower_is_better).astype(bool)
-    best = table.assign(good=table["estimate"].where(~lower, -table["estimate"])).groupby(keys, sort=False)["good"].idxmax()
+    if "direction" in keys:
+        names = names.where(table["direction"] != "noise", "noise")  # what patching takes away: 1 is untouched
+    lower = (names.map(lower_is_better) | (names == "noise")).astype(bool)
+    good = table.assign(good=table["estimate"].where(~lower, -table["estimate"])).groupby(keys, sort=False, dropna=False)["good"]
+    best = good.idxmax()
     note = "best layer per row group"
     return table.loc[best], f"{note} (lowest {', '.join(pd.unique(names[lower]))})" if lower.any() else note
 

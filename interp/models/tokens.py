@@ -6,7 +6,8 @@ it and loses those after it: a model that continues after an end token writes an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def tokens_in_front(tokenizer: PreTrainedTokenizerBase) -> int:
     """Number of special tokens that `tokenizer` puts before a text."""
     if not tokenizer.is_fast:
         return len(_around(tokenizer)[0])
-    for text in (*_PROBES, *tokenizer.get_vocab()):
+    for text in chain(_PROBES, _vocabulary(tokenizer)):
         added = tokenizer(text, return_special_tokens_mask=True)["special_tokens_mask"]
         if 0 in added:
             return added.index(0)
@@ -101,6 +102,11 @@ def tokens_in_front(tokenizer: PreTrainedTokenizerBase) -> int:
         f"got a {type(tokenizer).__name__} whose tokens are all special, expected one that can encode text. "
         "Give the tokenizer of the model."
     )
+
+
+def _vocabulary(tokenizer: PreTrainedTokenizerBase) -> Iterator[str]:
+    """The pieces of the vocabulary, listed only where they are asked for: a real one takes half a second."""
+    yield from tokenizer.get_vocab()
 
 
 def end_tokens(model: TransformerBridge) -> tuple[int, ...]:

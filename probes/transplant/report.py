@@ -204,6 +204,11 @@ class TransplantGrid(Report):
         )
         if len(fixed_cell) > 1:
             sentence = sentence.replace("One cell chosen on other items changes", "At best one cell chosen on other items changes")
+        wrong = frame[frame["run"] == "held_out:shuffled"].set_index(["donor", "language"])
+        if (pair := (row["donor"], row["language"])) in wrong.index:
+            other = wrong.loc[pair]
+            amount = f"{other['difference']:+.3f} {bracketed(other['difference_lower'], other['difference_upper'], '+.3f')}"
+            sentence += f" With another item's donor the same cells change it by {amount}."
         bound = frame[frame["run"] == "upper_bound"]
         gains = bound.dropna(subset="difference")
         if len(gains) and (gains["against"] == "upper_bound:shuffled").all():

@@ -85,6 +85,8 @@ def test_the_battery_pairs_every_run_with_its_yardstick(report):
     assert accuracy.loc["best_cell:permuted", "against"] == "untouched:permuted"
     assert "source_run" in accuracy.index and "held_out:shuffled" in accuracy.index  # noqa: PT018
     assert report.verdict().startswith("One cell chosen on other items changes accuracy by")
+    wrong = accuracy.loc["held_out:shuffled"]
+    assert f"With another item's donor the same cells change it by {wrong['difference']:+.3f} [" in report.verdict()
 
 
 def test_a_saved_report_is_the_same_report(report, tmp_path):

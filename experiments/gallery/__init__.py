@@ -1,0 +1,1 @@
+"""One committed run a question on a published model, and the script that makes them again."""

@@ -1,0 +1,36 @@
+"""The rules of the entries that tune a model, applied to their committed summaries."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.gallery.entry import Outcome
+from experiments.gallery.outcome import cell, items, listed, name, unclear
+
+
+def quadrants(table: pd.DataFrame, verdict: str) -> Outcome:
+    """The gain in the tuned language over the format-tuned model."""
+    rows = table[(table["gain"] == "bilingual") & (table["against"] == "format")]
+    gained = [name(row["language"]) for _, row in rows.iterrows() if row["lower"] > 0]
+    other = table[(table["gain"] == "multilingual") & (table["against"] == "format")]
+    said = [f"{name(row['language'])} {cell(row, 1)}" for _, row in rows.iterrows()]
+    beside = [f"{name(row['language'])} {cell(row, 1)}" for _, row in other.iterrows()]
+    return Outcome(
+        f"Gain in chrF++ over the format-tuned model, in the tuned language: {'; '.join(said)}; in Romanian and Turkish: "
+        f"{'; '.join(beside)}. n={items(rows)}.",
+        "came out" if len(gained) == len(rows) else unclear(rows["lower"], rows["upper"]),
+        f"The tuned language gains, interval above zero, for {listed(gained)}.",
+    )
+
+
+def questions(table: pd.DataFrame, verdict: str) -> Outcome:
+    """The paired change of accuracy in languages tuned on and not."""
+    rows = table[table["measure"] == "choice"].set_index("language")
+    unseen = rows.loc[["spa_Latn", "ita_Latn"]]
+    said = [f"{name(code)} {row['baseline']:.2f} to {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
+    return Outcome(
+        f"Accuracy before and after, and the difference: {'; '.join(said)}. n={items(rows)}, chance 0.10.",
+        "came out" if (unseen["lower"] > 0).all() else unclear(unseen["lower"], unseen["upper"]),
+        f"Spanish and Italian were never tuned on. Untuned, accuracy in the four languages beside English is "
+        f"{rows.drop('eng_Latn')['baseline'].mean():.2f}: little that could carry over.",
+    )

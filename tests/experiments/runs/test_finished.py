@@ -1,0 +1,43 @@
+"""Which rows of a long summary are shown: the best layer of each group, whatever was claimed of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.runs.finished import Finished
+
+
+def patched(layers: int = 24) -> pd.DataFrame:
+    """A patching summary: the subject's token carries the answer in the first half, the last token in the second."""
+    subject = np.linspace(1, 0, layers)
+    rows = []
+    for direction in ("denoise", "noise"):
+        for anchor, carried in (("span", subject), ("last", 1 - subject)):
+            values = carried if direction == "denoise" else 1 - carried
+            start = 0.0 if direction == "denoise" else 1.0
+            rows += [
+                {"direction": direction, "anchor": anchor, "layer": str(layer), "estimate": value, "lower": value - 0.01,
+                 "upper": value + 0.01, "n": 20, "baseline": start, "claim": "carries" if carried[layer] > 0.5 else np.nan}
+                for layer, value in enumerate(values)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_layers_shown_of_a_patch_are_those_that_move_the_answer_most():
+    """Noising takes away: there the lowest row is the best, and a row without a claim is a row of its group."""
+    rows, note = Finished(Path("run"), {}, "", patched()).brief()
+    shown = rows.set_index(["direction", "anchor"])
+    assert shown["layer"].to_dict() == {
+        ("denoise", "span"): "0", ("denoise", "last"): "23", ("noise", "span"): "0", ("noise", "last"): "23",
+    }  # fmt: skip
+    assert shown["estimate"].to_dict()["noise", "span"] == 0.0
+    assert "lowest noise" in note
+
+
+def test_a_group_of_which_nothing_is_claimed_is_shown_too():
+    table = patched().assign(claim=np.nan)
+    rows, _ = Finished(Path("run"), {}, "", table).brief()
+    assert len(rows) == 4
