@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from probes.statistics.resampling import known_mean
+
 Array = Float[np.ndarray, "..."]
 
 
@@ -37,22 +39,26 @@ class Spread(NamedTuple):
         """
         tail = (1 + np.asarray(level)) / 2
         items = stats.t.ppf(tail, max(self.item_freedom, 1.0)) * self.by_items
-        return np.hypot(items, np.where(self.by_training > 0, stats.t.ppf(tail, self.seed_freedom), 0.0) * self.by_training)
+        trained = np.where(self.by_training > 0, stats.t.ppf(tail, self.seed_freedom), 0.0) * self.by_training
+        return np.asarray(np.hypot(items, trained))
 
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
         """The interval of each estimate that covers it with probability `level`; NaN where sentences say nothing."""
         half = self.half(level)
-        return self.estimate - half, self.estimate + half
+        return np.asarray(self.estimate - half), np.asarray(self.estimate + half)
 
     def p(self, against: float = 0.0) -> Array:
-        """The two-sided p of each estimate being `against`: 1 less the level of the interval that ends there; NaN without one."""
-        away = np.abs(self.estimate - against)
-        low, high = np.full(away.shape, -40.0), np.zeros(away.shape)  # natural logarithm of p
+        """The two-sided p of each estimate being `against`: 1 less the level of the interval that ends there; NaN without one.
+
+        No p is below 2^(1-n) for n sentences, as for sign flips: three that all improve alike prove nothing.
+        """
+        away, least = np.asarray(np.abs(self.estimate - against)), 2.0**-self.item_freedom
+        low, high = np.full(away.shape, -33.0), np.zeros(away.shape)  # natural logarithm of p
         for _ in range(50):
             middle = (low + high) / 2
             outside = self.half(-np.expm1(middle)) < away - 1e-12
             low, high = np.where(outside, low, middle), np.where(outside, middle, high)
-        return np.where(np.isnan(self.by_items), np.nan, np.exp(high))
+        return np.where(np.isnan(self.by_items), np.nan, np.maximum(np.exp(high), least))
 
 
 def spread(
@@ -131,10 +137,11 @@ def between_seeds(once: Float[np.ndarray, "seed language ..."]) -> tuple[Array, 
     seeds, languages = once.shape[0], (~np.isnan(once[0])).sum(axis=0)
     if seeds < 2:
         raise ValueError("got one seed, expected two or more: one says nothing of what another would give.")
-    pooled = np.nanmean(once.var(axis=0, ddof=1), axis=0)
-    of_means = np.nanmean(once, axis=1).var(axis=0, ddof=1)
+    pooled = known_mean(once.var(axis=0, ddof=1))
+    of_means = known_mean(np.moveaxis(once, 1, 0)).var(axis=0, ddof=1)
     shared = np.clip((languages * of_means - pooled) / np.maximum(languages - 1, 1), 0.0, pooled)
     shared = np.where(languages > 1, shared, pooled)
     own = pooled - shared
     parts = shared**2 / (seeds - 1) + own**2 / (np.maximum(languages, 1) * (seeds - 1))
-    return pooled, np.divide(pooled**2, parts, out=np.full(np.shape(pooled), seeds - 1.0), where=parts > 0)
+    freedom = np.divide(pooled**2, parts, out=np.full(np.shape(pooled), seeds - 1.0), where=parts > 0)
+    return np.asarray(pooled), np.asarray(freedom)
