@@ -13,6 +13,8 @@ import pandas as pd
 from scipy import stats
 
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+from probes.translation.answers import AnswerReport
+from probes.transplant.report import TransplantGrid
 from probes.tuning.comparison import ChangeReport
 
 Row = tuple[str, float, str, bool]
@@ -23,7 +25,7 @@ _MODEL, _CORPUS = ModelIdentity("simulated", "0" * 64, 12, 8, "float32"), Corpus
 
 def checks(simulations: int, seed: int) -> Iterator[Row]:
     """All rows: of each verdict its share of findings on nulls, its power, and what its intervals cover."""
-    for check in (changes,):
+    for check in (changes, answers, transplants):
         yield from check(simulations, seed)
 
 
@@ -61,6 +63,71 @@ def _changed(n: int, measures: int, layers: int, effect: float, seed: int, every
     else:
         steps[:, 0, layers // 2 :, 0] += effect
     return change_report(steps.reshape(n, 2, -1), measures).summary()["changed"].to_numpy()
+
+
+def answers(simulations: int, seed: int) -> Iterator[Row]:
+    """`interp answer`: the mean over languages, and any of the languages, called above a baseline that varies too."""
+    for n, languages in ((12, 1), (30, 6), (100, 20)):
+        found = [_answered(n, languages, 0.3, 0.3, seed + k) for k in range(simulations)]
+        yield null(f"answer above another question's answer, {languages} languages, n={n}", found)
+        found = [_answered(n, languages, 0.25, None, seed + k) for k in range(simulations)]
+        yield null(f"answer above guessing, {languages} languages, n={n}", found)
+    yield power("answer by 1 sd in one language, n=30", [_answered(30, 1, 0.6, 0.14, seed + k) for k in range(simulations)])
+
+
+def _answered(n: int, languages: int, right: float, baseline: float | None, seed: int) -> bool:
+    """Whether a report of answers claims anything; without a `baseline` rate the metric is a choice among four options."""
+    rng = np.random.default_rng(seed)
+    metric, easy = "choice" if baseline is None else "exact", rng.normal(size=(languages, n)) + rng.normal(size=n)
+    level = stats.norm.ppf(right) * np.sqrt(2)
+    table = pd.DataFrame({"language": np.repeat([f"l{k}" for k in range(languages)], n),
+                          "item": np.tile([f"i{k}" for k in range(n)], languages)})  # fmt: skip
+    table[metric] = (easy < level).astype(float).ravel()
+    if baseline is None:
+        table[f"{metric}_baseline"] = 0.25
+    else:
+        other = rng.normal(size=(languages, n)) + rng.normal(size=n)
+        table[f"{metric}_baseline"] = (other < stats.norm.ppf(baseline) * np.sqrt(2)).astype(float).ravel()
+    report = AnswerReport(table, signature("answer"), settings={"metrics": [metric], "resamples": 20, "seed": 0})
+    return bool(report.summary()["above"].any())
+
+
+def transplants(simulations: int, seed: int) -> Iterator[Row]:
+    """`interp transplant`: a cell chosen on other items called better or worse, in any pair."""
+    for n, pairs, blocks in ((12, 1, 12), (30, 6, 12), (100, 1, 32)):
+        found = [_transplanted(n, pairs, blocks, 0.0, seed + k) for k in range(simulations)]
+        yield null(f"transplant, {pairs} pairs, {blocks} x {blocks} cells, n={n}", [claimed for claimed, _ in found])
+        yield coverage(f"transplant, flat grid, {pairs} pairs, n={n}", [held for _, held in found])
+    for pairs, blocks in ((1, 12), (6, 12), (1, 32)):
+        found = [_transplanted(30, pairs, blocks, 1.0, seed + k) for k in range(simulations)]
+        yield power(f"transplant, a region of {pairs} x {blocks} x {blocks} cells, n=30", [claimed for claimed, _ in found])
+        yield coverage(f"transplant, planted region, {pairs} pairs of {blocks} x {blocks}, n=30", [held for _, held in found])
+
+
+def transplant_report(changes_of: Sequence[np.ndarray]) -> TransplantGrid:
+    """A transplant whose change from the untouched run is `[item source target]` in each pair."""
+    rows, arrays = [], {}
+    for k, change in enumerate(changes_of):
+        untouched = np.random.default_rng(k).normal(size=len(change))
+        for run in ("untouched", "source_run"):
+            rows.append(pd.DataFrame({"item": [f"i{i}" for i in range(len(change))], "donor": "eng_Latn", "language": f"l{k}",
+                                      "run": run, "value": untouched}))  # fmt: skip
+        arrays[f"eng_Latn>l{k}|transplant"] = change + untouched[:, None, None]
+    sources, targets = changes_of[0].shape[1:]
+    settings = {"sources": list(range(sources)), "targets": list(range(targets)), "layers": sources, "score": "logprob",
+                "resamples": 200, "seed": 0}  # fmt: skip
+    return TransplantGrid(pd.concat(rows, ignore_index=True), signature("transplant"), arrays, settings)
+
+
+def _transplanted(n: int, pairs: int, blocks: int, effect: float, seed: int) -> tuple[bool, bool]:
+    """Whether anything is claimed, and whether the first pair's interval holds the truth; a quarter of its grid has the effect."""
+    rng = np.random.default_rng(seed)
+    grids = [rng.normal(size=(n, blocks, blocks)) * 0.8 + 0.6 * rng.normal(size=(n, 1, 1)) for _ in range(pairs)]
+    grids[0][:, blocks // 2 :, : blocks // 2] += effect
+    rows = transplant_report(grids).summary()
+    rows = rows[rows["run"] == "held_out:overall"]
+    first = rows.iloc[0]
+    return bool((rows["p_max"] < 0.05).any()), bool(first["difference_lower"] <= effect <= first["difference_upper"])
 
 
 def signature(measure: str) -> Signature:
