@@ -6,7 +6,7 @@ report claims anything at all, in whatever cell, language, pair, arm or measure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd

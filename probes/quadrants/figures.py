@@ -45,7 +45,13 @@ def quadrant_scatter(
         _name_corners(axes, frame)
     _make_room(drawn[0][0], threshold)
     headline(figure, title)
-    sign(figure, signature, "\n".join(filter(None, ["cross: 95 % over items and seeds; filled: its class is sure, over all languages together", caption])))
+    sign(
+        figure,
+        signature,
+        "\n".join(
+            filter(None, ["cross: 95 % over items and seeds; filled: its class is sure, over all languages together", caption])
+        ),
+    )
     for axes, (_, frame) in drawn:
         measured = frame.dropna(subset=["bilingual", "multilingual"])
         colours = [_COLOURS.get(quadrant, FAINT) for quadrant in measured["quadrant"]]
@@ -87,7 +93,11 @@ def consistency_map(
     headline(
         figure, f"How far gains agree over targets: one factor holds {share:.0%} ({chance:.0%} by chance; {languages} languages)"
     )
-    sign(figure, signature, "left: gains over the untuned model; right: rank correlation of the mean gain without a target; dashed: by chance")
+    sign(
+        figure,
+        signature,
+        "left: gains over the untuned model; right: rank correlation of the mean gain without a target; dashed: by chance",
+    )
     return figure
 
 

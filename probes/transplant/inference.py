@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-from probes.statistics.resampling import BLOCK, Labels, draws, groups_of
+from probes.statistics.resampling import BLOCK, Labels, draws, groups_of, mean
 from probes.transplant.selection import Rule, allowed_cells
 
 Folds = Sequence[Bool[np.ndarray, " item"]]
@@ -41,8 +41,9 @@ def held_out_test(
 ) -> Tested:
     """Is the change of held-out items in the cell that the others chose more than chance?
 
-    Under the null hypothesis an item's changes are as likely as their negatives, all cells at once. In each of 2000 sign flips,
-    and in each bootstrap resample for the error, the cell is chosen and tested again, so the dependence of the folds is in both.
+    Under the null hypothesis an item's changes are as likely as their negatives, all cells at once. In each of 2000 sign flips the
+    cell is chosen and tested again, so the dependence of the folds is in p. The squared error is the mean of two variances over
+    bootstrap resamples: with the cell chosen anew, and with it held fixed.
 
     Parameters
     ----------
@@ -74,7 +75,9 @@ def held_out_test(
     observed = _chosen_means(cells, np.ones((1, n)), folds)[0]
     flipped = _chosen_means(cells, signs, folds)
     drawn = _chosen_means(cells, draws(n, resamples, seed, clusters), folds)
-    error = float(np.nanstd(drawn) * np.sqrt(units / max(units - 1, 1)))
+    # Resamples choose among cells that carry the sample's noise already, so the variance that comes from choosing counts twice.
+    error = float(np.sqrt((np.nanvar(drawn) + np.nanvar(_fixed_means(cells, folds, resamples, seed, clusters))) / 2))
+    error *= np.sqrt(units / max(units - 1, 1))
     scale = float(flipped.std())
     centred = (flipped - flipped.mean()) / scale if scale > 1e-12 else np.zeros_like(flipped)
     return Tested(error, float((observed - flipped.mean()) / scale) if scale > 1e-12 else 0.0, centred)
@@ -158,6 +161,14 @@ def _chosen_means(cells: np.ndarray, weights: np.ndarray, folds: Folds) -> np.nd
             counted += np.abs(block[:, out]).sum(axis=1)
         results.append(np.divide(total, counted, out=np.full(len(block), np.nan), where=counted > 0))
     return np.concatenate(results)
+
+
+def _fixed_means(cells: np.ndarray, folds: Folds, resamples: int, seed: int, clusters: Labels | None) -> np.ndarray:
+    """The mean over held-out items in every resample, in the cells that were chosen in the sample."""
+    values = np.full(len(cells), np.nan)
+    for out in folds:
+        values[out] = cells[out, (cells.sum(axis=0) - cells[out].sum(axis=0)).argmax()]
+    return np.asarray(mean(values, draws(len(cells), resamples, seed, clusters)))
 
 
 def _sign_blocks(units: int, cells: int, seed: int) -> list[np.ndarray]:

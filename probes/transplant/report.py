@@ -146,7 +146,10 @@ class TransplantGrid(Report):
         for pair in self.pairs:
             change = self.effect(pair)
             source, target = choose(change)
-            band, estimate = best_of_all(change, (source, target), self._clusters, self.settings["seed"]), change[:, source, target].mean()
+            band, estimate = (
+                best_of_all(change, (source, target), self._clusters, self.settings["seed"]),
+                change[:, source, target].mean(),
+            )
             row = {
                 "pair": pair, "source": self._blocks[0][source], "target": self._blocks[1][target], "estimate": estimate,
                 "lower": estimate - band.half, "upper": estimate + band.half, "n": len(change), "by_chance": band.by_chance,
@@ -243,9 +246,9 @@ class TransplantGrid(Report):
             return "One item or text: no cell can be chosen on some items and evaluated on others."
         row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
         amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
-        most = "At best it" if len(fixed_cell) > 1 else "It"
+        most = "At best one cell" if len(fixed_cell) > 1 else "One cell"
         sentence = (
-            f"{self._found(frame, fixed_cell)} {most} changes {metric} by {amount} in {row['donor']}>{row['language']} "
+            f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
             f"({row['baseline']:.3f} untouched; p {row['p_max']:.3f} over {_pairs(len(fixed_cell))})."
         )
         bound = frame[frame["run"] == "upper_bound"].dropna(subset="difference")
@@ -270,7 +273,7 @@ class TransplantGrid(Report):
             return f"The model got nothing right with or without a transplant, so this run cannot answer the question (n={n})."
         sure = fixed_cell[fixed_cell["p_max"] < _LEVEL]
         better, worse = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum())
-        what = f"Copying one cell, chosen on other items, makes answers"
+        what = "Copying one cell, chosen on other items, makes answers"
         if better and worse:
             return f"{what} better in {better} and worse in {worse} of {_pairs(pairs)} (n={n})."
         if better or worse:

@@ -113,9 +113,13 @@ class ChangeReport(Report):
 
     def _too_few(self, frame: pd.DataFrame) -> str:
         """Why no cell can be found changed, whatever its values; empty where one can."""
-        units = int(frame["n"].max()) if "document" not in self.table else self.table["document"].fillna(self.table["item"]).nunique()
+        units = (
+            int(frame["n"].max()) if "document" not in self.table else self.table["document"].fillna(self.table["item"]).nunique()
+        )
         least = max(2.0 ** (1 - units), 1 / (self.settings["flips"] + 1))
-        return "" if least < _LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
+        return (
+            "" if least < _LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
+        )
 
     def figures(self) -> dict[str, Figure]:
         """For each measure: curves of the difference over layers, or without layers paired slopes and differences by language."""

@@ -197,7 +197,9 @@ def test_advice_is_held_against_another_way_of_tuning():
         asked = (*PROBES, *([] if code in PROBES else [code]))
         for seed in (0, 1):
             parts = _rows("tuned", code, asked, lambda _, a=own: 0.5 + a, hard, method, seed=seed)
-            table = pd.concat([table, *parts, *_rows("format", "", asked, lambda _: 0.5, hard, "full", seed=seed)], ignore_index=True)
+            table = pd.concat(
+                [table, *parts, *_rows("format", "", asked, lambda _: 0.5, hard, "full", seed=seed)], ignore_index=True
+            )
     table = table.drop_duplicates(["cell", "target", "item"])
     found = check_guideline(table, "exact", PROBES, resamples=200).set_index("language")
     assert found["holds"].to_dict() == {"khm_Khmr": "yes", "zho_Hans": "no", "deu_Latn": "not distinguishable"}
