@@ -13,6 +13,9 @@ import pandas as pd
 from scipy import stats
 
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
+from probes.quadrants.classes import AXES, UNDETERMINED, classify, read_scores
+from probes.scaling.allocation_report import ARMS, AllocationReport
+from probes.scaling.measure import measure_scaling
 from probes.translation.answers import AnswerReport
 from probes.transplant.report import TransplantGrid
 from probes.tuning.comparison import ChangeReport
@@ -20,12 +23,13 @@ from probes.tuning.comparison import ChangeReport
 Row = tuple[str, float, str, bool]
 """Name of a check, the number measured, what was promised, and whether it holds."""
 _CHANCE = 0.001  # of a check to fail by chance
+_SEEDS = 3
 _MODEL, _CORPUS = ModelIdentity("simulated", "0" * 64, 12, 8, "float32"), CorpusIdentity("simulated", "1" * 64, 30)
 
 
 def checks(simulations: int, seed: int) -> Iterator[Row]:
     """All rows: of each verdict its share of findings on nulls, its power, and what its intervals cover."""
-    for check in (changes, answers, transplants):
+    for check in (changes, answers, transplants, quadrants, scales):
         yield from check(simulations, seed)
 
 
@@ -130,6 +134,92 @@ def _transplanted(n: int, pairs: int, blocks: int, effect: float, seed: int) -> 
     return bool((rows["p_max"] < 0.05).any()), bool(first["difference_lower"] <= effect <= first["difference_upper"])
 
 
+def quadrants(simulations: int, seed: int) -> Iterator[Row]:
+    """`interp quadrants`: any language given a class, advice that its own choice proves, and what intervals of gains cover."""
+    runs = max(2, simulations // 4)
+    for n, languages, trained in ((12, 6, 1.0), (30, 20, 2.0), (100, 20, 2.0)):
+        found = [_classed(n, languages, 0.0, trained, seed + k) for k in range(runs)]
+        yield null(f"quadrants, {languages} languages, training sd {trained:g}, n={n}", [claimed for claimed, _ in found])
+        yield coverage(
+            f"quadrants, gains of {languages} languages, n={n}", np.concatenate([held for _, held in found]), clustered=20
+        )
+    yield power("quadrants, one of 6 languages by 1 sd, n=30", [_classed(30, 6, 20.0, 1.0, seed + k)[0] for k in range(runs)])
+
+
+def _classed(n: int, languages: int, gain: float, trained: float, seed: int) -> tuple[bool, np.ndarray]:
+    """Whether any language has a class, and which intervals hold the truth; gains in points, of items with a deviation of 20."""
+    rng = np.random.default_rng(seed)
+    codes, frames = [f"l{k:02}" for k in range(languages)], []
+    hard = 0.5 + 0.14 * rng.normal(size=n)
+    for turn in range(_SEEDS):
+        for role, own in [("base", ""), ("format", ""), *(("tuned", code) for code in codes)]:
+            shift = rng.normal(size=languages + 2) * trained / 100 * (role != "base")
+            for k, target in enumerate([*codes, "probe1", "probe2"]):
+                up = gain / 100 * (role == "tuned" and own == codes[0]) * (target in (own, "probe1", "probe2"))
+                if role != "tuned" or target in (own, "probe1", "probe2"):
+                    frames.append(pd.DataFrame({"role": role, "language": own, "method": "" if role == "base" else "full",
+                                                "size": 0 if role == "base" else 100, "target": target, "item": np.arange(n),
+                                                "seed": turn, "cell": f"{role}{own}{turn}", "source": "eng_Latn",
+                                                "exact": hard + 0.14 * rng.normal(size=n) + shift[k] + up}))  # fmt: skip
+    table = pd.concat(frames, ignore_index=True).assign(exact_baseline=0.0, final_loss=1.0)
+    scores = read_scores(table, "exact", 100, seed)
+    classes = classify(scores, ["probe1", "probe2"], against=["base", "format"])
+    held = [(classes[f"{axis}_lower"] <= 0) & (classes[f"{axis}_upper"] >= 0) for axis in AXES]
+    return bool((classes["quadrant"] != UNDETERMINED).any()), np.concatenate(held)
+
+
+def scales(simulations: int, seed: int) -> Iterator[Row]:
+    """`interp scale`: growth claimed of flat scores, and what the interval of beta covers; then a trial of equal divisions."""
+    for n, seeds, trained in ((30, 3, 2.0), (100, 1, 2.0), (100, 3, 1.0)):
+        found = [_grown(n, seeds, 0.0, trained, seed + k) for k in range(simulations)]
+        yield null(f"scale, seeds {seeds}, training sd {trained:g}, n={n}", [claimed for claimed, _ in found])
+        found = [_grown(n, seeds, -0.15, trained, seed + k) for k in range(simulations)]
+        yield coverage(f"beta, seeds {seeds}, training sd {trained:g}, n={n}", [held for _, held in found])
+    yield power("scale, beta -0.15, n=30", [_grown(30, 3, -0.15, 1.0, seed + k)[0] for k in range(simulations)])
+    for seeds in (2, 3):
+        found = [_tried(30, seeds, 0.0, seed + k) for k in range(simulations)]
+        yield null(f"trial of a plan, seeds {seeds}", [claimed for claimed, _ in found])
+        yield coverage(f"trial of a plan, seeds {seeds}", [held for _, held in found])
+    yield power(
+        "trial of a plan, better by 1 sd of an item, seeds 3", [_tried(30, 3, 0.2, seed + k)[0] for k in range(simulations)]
+    )
+
+
+def _grown(n: int, seeds: int, beta: float, trained: float, seed: int) -> tuple[bool, bool]:
+    rng = np.random.default_rng(seed)
+    hard, frames = 0.14 * rng.normal(size=n), []
+    for language, alpha in (("deu_Latn", 90.0), ("fin_Latn", 80.0)):
+        for size in (100, 300, 900, 2700):
+            for turn in range(seeds):
+                level = 1 - alpha * (size / 100) ** beta / 200 + rng.normal() * trained / 100
+                values = level + hard + 0.14 * rng.normal(size=n)
+                frames.append(pd.DataFrame({"cell": f"{language}{size}{turn}", "language": language, "target": language,
+                                            "size": size, "seed": turn, "item": np.arange(n), "exact": values}))  # fmt: skip
+    table = pd.concat(frames, ignore_index=True).assign(source="eng_Latn", exact_baseline=0.0)
+    report = measure_scaling(table, _MODEL, _CORPUS, metric="exact", resamples=100)
+    row = report.summary().iloc[0]
+    return bool(row["upper"] < 0), bool(row["lower"] <= beta <= row["upper"])
+
+
+def _tried(n: int, seeds: int, gain: float, seed: int) -> tuple[bool, bool]:
+    """Whether a trial claims anything of its plan, and whether the interval of planned minus uniform holds the truth."""
+    rng = np.random.default_rng(seed)
+    hard, frames = 0.14 * rng.normal(size=n), []
+    for arm in ARMS:
+        for turn in range(seeds):
+            shift = 0.02 * rng.normal()
+            for code in ("deu_Latn", "fin_Latn"):
+                values = 0.5 + hard + 0.14 * rng.normal(size=n) + shift + gain * (arm == "planned")
+                frames.append(pd.DataFrame({"arm": arm, "seed": turn, "language": code, "target": code, "cell": f"{arm}{turn}",
+                                            "item": np.arange(n), "exact": values}))  # fmt: skip
+    table = pd.concat(frames, ignore_index=True).assign(source="eng_Latn", exact_baseline=0.0)
+    settings = {"metric": "exact", "objective": "sum", "weights": None, "promised": 0.0, "resamples": 100, "seed": 0}
+    report = AllocationReport(table, signature("allocation"), settings=settings)
+    row = report.summary().query("arm == 'planned' and language == 'mean'").iloc[0]
+    claimed = "translates better" in report.verdict() if gain else report.verdict().count("not distinguishable") < 2
+    return claimed, bool(row["difference_lower"] <= 100 * gain <= row["difference_upper"])
+
+
 def signature(measure: str) -> Signature:
     """The signature of a simulated report."""
     return Signature(measure, _MODEL, _CORPUS)
@@ -149,9 +239,10 @@ def power(name: str, found: Sequence[bool]) -> Row:
     return f"planted effect found: {name}", share, f"0.90 (by chance down to {least:.3f})", share >= least
 
 
-def coverage(name: str, held: Sequence[bool], least: float = 0.93, most: float = 0.97) -> Row:
-    """95 % intervals hold the truth in 93 to 97 % of the runs, within what chance allows."""
-    low = stats.binom.ppf(_CHANCE, len(held), least) / len(held)
-    high = stats.binom.isf(_CHANCE, len(held), most) / len(held)
+def coverage(name: str, held: Sequence[bool] | np.ndarray, least: float = 0.93, most: float = 0.97, clustered: int = 1) -> Row:
+    """95 % intervals hold the truth in 93 to 97 % of the runs, within what chance allows; so many intervals are one run's."""
+    runs = max(1, len(held) // clustered)
+    low = stats.binom.ppf(_CHANCE, runs, least) / runs
+    high = stats.binom.isf(_CHANCE, runs, most) / runs
     share = float(np.mean(held))
     return f"95 % interval: {name}", share, f"{least} to {most} (by chance {low:.3f} to {high:.3f})", low <= share <= high

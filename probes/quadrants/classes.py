@@ -40,8 +40,8 @@ Drawn = Float[np.ndarray, "draw seed"]
 class Scores:
     """S(f; pivot -> y) of every model of a sweep, 0 to 100, by training seed, with paired draws over items.
 
-    `values` is `[draw seed cell]`, and `columns` maps (role, language, method, size, target) to a column of it. `units` is the number
-    of items, or of documents, that were drawn.
+    `values` is `[draw seed cell]`, and `columns` maps (role, language, method, size, target) to a column of it. `units` is the
+    number of items, or of documents, that were drawn.
     """
 
     columns: Mapping[tuple[str, str, str, int, str], int]

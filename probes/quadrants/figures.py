@@ -21,6 +21,7 @@ CORNERS = {"reciprocal": (1, 1), "altruistic": (0, 1), "selfish": (1, 0), "stagn
 """Each quadrant's corner: whether it lies right (the language itself gains) and on top (others gain)."""
 _COLOURS = dict(zip(CORNERS, (PALETTE[2], PALETTE[0], PALETTE[1], PALETTE[3]), strict=True))
 _MANY = 40
+_CROSS = "cross: 95 % over items and seeds; filled: its class is sure, over all languages together"
 
 
 def quadrant_scatter(
@@ -45,13 +46,7 @@ def quadrant_scatter(
         _name_corners(axes, frame)
     _make_room(drawn[0][0], threshold)
     headline(figure, title)
-    sign(
-        figure,
-        signature,
-        "\n".join(
-            filter(None, ["cross: 95 % over items and seeds; filled: its class is sure, over all languages together", caption])
-        ),
-    )
+    sign(figure, signature, "\n".join(filter(None, [_CROSS, caption])))
     for axes, (_, frame) in drawn:
         measured = frame.dropna(subset=["bilingual", "multilingual"])
         colours = [_COLOURS.get(quadrant, FAINT) for quadrant in measured["quadrant"]]
@@ -71,8 +66,8 @@ def consistency_map(
 ) -> Figure:
     """Do all targets agree? Correlation of the gains of every two targets, and the ranks without each of them.
 
-    `matrix, stability, share, chance, languages` are those of an `Agreement`, and `stable_by_chance` its `stability_chance`, a dashed
-    line; `signature` is the line under the figure.
+    `matrix, stability, share, chance, languages` are those of an `Agreement`, and `stable_by_chance` its `stability_chance`, a
+    dashed line; `signature` is the line under the figure.
     """
     figure = blank((4.2 + 0.45 * len(matrix), 2.3 + 0.36 * len(matrix)))
     left, right = figure.subplots(1, 2, width_ratios=(1.7, 1.0))

@@ -36,8 +36,8 @@ class QuadrantReport(Report):
 
     `table` is that of `measure_cells`: one row per tuned model (`language` it was tuned on, `method`, `size`, `seed`), `target`
     language and `item`, with the output and each metric beside its `<metric>_baseline`. `arrays["scores"]` has the score of every
-    seed, model and target, once and in each resample of the items. `classes()` is read from them: one row per tuned model and baseline, with both
-    gains and the quadrant.
+    seed, model and target, once and in each resample of the items. `classes()` is read from them: one row per tuned model and
+    baseline, with both gains and the class.
 
     Example
     -------
@@ -242,7 +242,8 @@ def _notes(report: QuadrantReport) -> Iterator[str]:
     if len(checked):
         often = checked["holds"].value_counts()
         yield (
-            f"The advised way of tuning against another, {len(checked)} tried on items and seeds that did not choose it: better {often.get('yes', 0)}, "
+            f"The advised way of tuning against another, {len(checked)} tried on items and seeds that did not choose it: "
+            f"better {often.get('yes', 0)}, "
             f"worse {often.get('no', 0)}, not distinguishable {often.get('not distinguishable', 0)}."
         )
 

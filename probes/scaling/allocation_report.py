@@ -112,7 +112,9 @@ class AllocationReport(Report):
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"
             clauses.append(f"{arm} minus uniform {difference}{'' if clear[arm] else ', not distinguishable'}")
-        scope = f"the {name} {METRICS[self.settings['metric']]} of {self.table['language'].nunique()} languages, {self._seeds} seeds"
+        scope = (
+            f"the {name} {METRICS[self.settings['metric']]} of {self.table['language'].nunique()} languages, {self._seeds} seeds"
+        )
         gain = float(rows.loc[("planned", name), "difference"])
         first = self._settled(clear["planned"], gain)
         return f"{first} In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."

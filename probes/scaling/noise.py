@@ -64,8 +64,8 @@ def around_the_law(points: Points, form: Form, similarity: Mapping[str, float] |
 def with_noise(points: Points, form: Form, similarity: Mapping[str, float] | None, trained: Noise | None, seed: int) -> Points:
     """The points with training noise in each of their draws: as much as seeds differ by or as points deviate, whichever is more.
 
-    The noise of a draw is scaled by the root of its degrees of freedom over a chi-squared number of them, as few seeds or points know
-    it badly: intervals from such draws are as wide as those of Student's t.
+    The noise of a draw is scaled by the root of its degrees of freedom over a chi-squared number of them, as few seeds or points
+    know it badly: intervals from such draws are as wide as those of Student's t.
 
     Parameters
     ----------

@@ -39,8 +39,8 @@ class ScalingReport(Report):
 
     `table` is that of `measure_cells`: one row per `language`, `size` (number of pairs; 0 is the untuned model), `seed` and `item`,
     with the output and each metric beside its `<metric>_baseline`. S in the law is the score of a direction, 0 to 100, averaged
-    over seeds. Draws are of sentences, with training noise of its own in each point: as much as seeds differ by, or as points deviate
-    from the law, whichever is more (`probes.scaling.noise`).
+    over seeds. Draws are of sentences, with training noise of its own in each point: as much as seeds differ by, or as points
+    deviate from the law, whichever is more (`probes.scaling.noise`).
 
     Example
     -------
@@ -224,7 +224,8 @@ class ScalingReport(Report):
         if not beta["upper"] < 0:
             return f"More pairs are not shown to improve translation {where}"
         top = "100" if self.law.form != "ceiling" else "the ceiling"
-        return f"More pairs improve translation: each doubling closes {1 - 2 ** beta['estimate']:.0%} of what is missing to {top} {where}"
+        closed = f"{1 - 2 ** beta['estimate']:.0%}"
+        return f"More pairs improve translation: each doubling closes {closed} of what is missing to {top} {where}"
 
     @property
     def _seeds(self) -> int:

@@ -47,12 +47,12 @@ class Spread(NamedTuple):
         half = self.half(level)
         return np.asarray(self.estimate - half), np.asarray(self.estimate + half)
 
-    def p(self, against: float = 0.0) -> Array:
+    def p(self, against: float = 0.0, least: float | None = None) -> Array:
         """The two-sided p of each estimate being `against`: 1 less the level of the interval that ends there; NaN without one.
 
-        No p is below 2^(1-n) for n sentences, as for sign flips: three that all improve alike prove nothing.
+        No p is below `least`, by default 2^(1-n) for n sentences, as for sign flips: three that all improve alike prove nothing.
         """
-        away, least = np.asarray(np.abs(self.estimate - against)), 2.0**-self.item_freedom
+        away, least = np.asarray(np.abs(self.estimate - against)), 2.0**-self.item_freedom if least is None else least
         low, high = np.full(away.shape, -33.0), np.zeros(away.shape)  # natural logarithm of p
         for _ in range(50):
             middle = (low + high) / 2

@@ -30,7 +30,8 @@ class SweepStudy(Study[Job, pd.DataFrame]):
     pivot
         The language that is translated from (quadrants, scaling), or the reference language (directions).
     seeds
-        How many times each kind of model is tuned, in other orders of the same text; intervals include the seeds.
+        How many times each kind of model is tuned, in other orders of the same text; intervals include what seeds differ by. With
+        one the reports claim nothing that training noise could have made.
     seed
         Start of everything random. Models are tuned with seeds `seed`, `seed + 1`, ...
     beams

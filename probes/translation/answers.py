@@ -125,7 +125,8 @@ class AnswerReport(Report):
             return ""
         above = [str(code) for code in own.loc[own["above"], "language"]]
         named = f" ({', '.join(above)})" if 0 < len(above) <= _NAMED else ""
-        return f" {_LABELS[metric][0].upper()}{_LABELS[metric][1:]} is above its baseline in {len(above)} of {len(own)} languages{named}."
+        label = _LABELS[metric]
+        return f" {label[0].upper()}{label[1:]} is above its baseline in {len(above)} of {len(own)} languages{named}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language beside its baseline; one figure per metric."""

@@ -111,8 +111,8 @@ def tabulate(
 
     The difference has a 95 % confidence interval (`resamples` resamples of the `clusters`, by `seed`) and a sign-flip `p`. Those of
     held-out runs are of `tested`, by rule: the cell is chosen anew in each resample. Those of `best_cell` are over all cells of
-    the `change` `[item source target]`, and `by_chance` has what the best of them reaches where nothing has an effect. An oracle over
-    cells has no p: its interval is of the difference from that of shuffled donors, which is its `by_chance`.
+    the `change` `[item source target]`, and `by_chance` has what the best of them reaches where nothing has an effect. An oracle
+    over cells has no p: its interval is of the difference from that of shuffled donors, which is its `by_chance`.
     """
     names = list(runs)
     values = np.stack([runs[name][0] for name in names], axis=1)

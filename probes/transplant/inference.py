@@ -114,8 +114,8 @@ def best_of_all(
     """What is known of a `cell` that is the best of all on the same items.
 
     The band is simultaneous over the grid: the `level` quantile of the largest studentized deviation, by sign flips of the
-    deviations from each cell's mean. `by_chance` is the mean over sign flips of the highest mean change of any cell, and p how often
-    the largest studentized one is as large as that of the cell. Whole `clusters` are flipped, by `seed`.
+    deviations from each cell's mean. `by_chance` is the mean over sign flips of the highest mean change of any cell, and p how
+    often the largest studentized one is as large as that of the cell. Whole `clusters` are flipped, by `seed`.
     """
     flat = np.nan_to_num(change.reshape(len(change), -1))
     column = int(np.ravel_multi_index(cell, change.shape[1:]))

@@ -93,7 +93,8 @@ class TransplantGrid(Report):
         The best and the held-out cells are chosen by the metric of the row. Upper bounds, which choose a cell for each item
         knowing its answer, are given for accuracy only, or for the log-probability if there is no accuracy, and only where there
         are shuffled donors to hold them against. `by_chance` is what a run that was chosen knowing the answers reaches without any
-        effect. p and interval of the held-out runs choose the cell anew in every resample; `p_max` is that p corrected for all pairs.
+        effect. p and interval of the held-out runs choose the cell anew in every resample; `p_max` is that p corrected for all
+        pairs.
         """
         return self._summary.copy()
 
@@ -171,7 +172,8 @@ class TransplantGrid(Report):
     def upper_bound(self) -> pd.DataFrame:
         """The upper bound, which takes the best cell of each item knowing its answer, and the same under each control.
 
-        It is given only where there are shuffled donors, whose own upper bound stands in the same row as `by_chance`. It is no evidence by itself: if a thousand cells each change one answer in a hundred at random, it is nearly 1.
+        It is given only where there are shuffled donors, whose own upper bound stands in the same row as `by_chance`. It is no
+        evidence by itself: if a thousand cells each change one answer in a hundred at random, it is nearly 1.
         """
         frame = self._summary
         return frame[frame["run"].str.startswith(("upper_bound", "oracle", "untouched"))].reset_index(drop=True)
@@ -248,15 +250,16 @@ class TransplantGrid(Report):
         amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
         most = "At best one cell" if len(fixed_cell) > 1 else "One cell"
         sentence = (
-            f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
-            f"({row['baseline']:.3f} untouched; p {row['p_max']:.3f} over {_pairs(len(fixed_cell))})."
+            f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
+            f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
+            f"p {row['p_max']:.3f} over {_pairs(len(fixed_cell))})."
         )
         bound = frame[frame["run"] == "upper_bound"].dropna(subset="difference")
         if len(bound):
             first = bound.iloc[bound["difference"].argmax()]
             sentence += (
-                f" The oracle over cells, which knows the answers, reaches {first['estimate']:.3f}, and {first['by_chance']:.3f} with "
-                f"another item's donor ({first['difference']:+.3f} "
+                f" The oracle over cells, which knows the answers, reaches {first['estimate']:.3f}, and with another item's donor "
+                f"{first['by_chance']:.3f} ({first['difference']:+.3f} "
                 f"{bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
         if metric == "accuracy" and not (fixed_cell["p_max"] < _LEVEL).any():

@@ -50,7 +50,7 @@ class ChangeReport(Report):
     question = "What did tuning change?"
 
     def summary(self) -> pd.DataFrame:
-        """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, `p`, `p_max`, `changed`.
+        """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, and p.
 
         Intervals and p (paired sign flips) are of the cell alone, over items, or documents where the text names them. `p_max` is
         corrected for all cells of all measures together, by the largest of them in each flip (Westfall & Young 1993): its

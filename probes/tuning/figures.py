@@ -109,7 +109,8 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
     """After minus before with its confidence interval, one row per cell, filled where it `changed`.
 
     `frame` has one row per cell: `estimate, lower, upper`, and the column that `line` names; `changed` says which cells changed for
-    sure, and without it those do whose interval excludes zero. The forty largest differences are shown. `title`, `xlabel` and `signature` (the line under the figure) are printed as they are.
+    sure, and without it those do whose interval excludes zero. The forty largest differences are shown. `title`, `xlabel` and
+    `signature` (the line under the figure) are printed as they are.
     """
     order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
     figure = blank((6.6, 1.4 + 0.22 * len(order)))

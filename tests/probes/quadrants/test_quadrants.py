@@ -230,7 +230,7 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
             "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a", "tie": "refuse",
             "tokenization": None}  # fmt: skip
     report = report_quadrants(table, signature, told)
-    first = "Tuning helps the language itself in 2 and others in 2 of 4 languages, beyond the format-tuned model (n=200 items, seeds: 2)."
+    first = "Tuning helps the language itself in 2 and others in 2 of 4 languages, beyond the format-tuned model"
     assert report.verdict().startswith(first)
     assert "against the untuned model 1 of 4 languages reciprocal, 1 altruistic, 1 selfish, 1 stagnant" in report.verdict()
     assert set(report.figures()) == {"quadrants", "consistency"}
