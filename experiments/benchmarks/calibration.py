@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from experiments.benchmarks import calibration_studies
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.statistics.resampling import bootstrap
 from probes.statistics.significance import holm, max_statistic, sign_flip
@@ -39,7 +40,15 @@ def main(arguments: Sequence[str] = ()) -> None:
     for heading in ("check", "measured", "promised", ""):
         table.add_column(heading, justify="right" if heading == "measured" else "left")
     results = []
-    for check in (_coverage, _coverage_of_measures, _paired_tests, _families, _alignment, _few_sentences):
+    for check in (
+        _coverage,
+        _coverage_of_measures,
+        _paired_tests,
+        _families,
+        _alignment,
+        _few_sentences,
+        calibration_studies.checks,
+    ):
         for name, measured, promised, good in check(options.simulations, options.seed):
             table.add_row(name, f"{measured:.3f}", promised, "ok" if good else "BROKEN")
             results.append(good)

@@ -80,6 +80,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     ...     test=interp.read("cldr:names", languages=languages, split="heldout").select(limit=20),
     ...     text=interp.read("cldr:phrases", languages=languages),
     ...     recipe=Recipe(template="quoted", steps=40, held_out=0.0),
+    ...     seeds=1,
     ... )
     >>> [job.name for job in study.jobs()]
     ['untuned', 'muit/0', 'coit-deu_Latn/0', 'english/0']

@@ -116,7 +116,7 @@ def classify(
             rows += [
                 {"language": code, "method": method, "size": size, "against": name,
                  **{key: values[k] for axis in AXES for key, values in _described(axis, *gains[axis], threshold).items()},
-                 **membership(*(_with_training(*gains[axis][:2], k) for axis in AXES), threshold)} for k, code in enumerate(codes)
+                 **membership(*_both_with_training(gains, k), threshold)} for k, code in enumerate(codes)
             ]  # fmt: skip
     return _classed(pd.DataFrame(rows), several=scores.values.shape[1] > 1, level=level)
 
@@ -142,6 +142,13 @@ def _described(axis: str, drawn: np.ndarray, found: Spread, before: np.ndarray, 
     lower, upper = found.interval()
     return {axis: found.estimate, f"{axis}_lower": lower, f"{axis}_upper": upper, f"{axis}_baseline": before,
             f"{axis}_p": found.p(threshold)}  # fmt: skip
+
+
+def _both_with_training(
+    gains: Mapping[str, tuple[np.ndarray, Spread, np.ndarray]], column: int
+) -> tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]]:
+    (own, own_spread, _), (others, others_spread, _) = (gains[axis] for axis in AXES)
+    return _with_training(own, own_spread, column), _with_training(others, others_spread, column)
 
 
 def _with_training(drawn: np.ndarray, found: Spread, column: int) -> Float[np.ndarray, " draw"]:

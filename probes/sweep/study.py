@@ -47,7 +47,7 @@ class SweepStudy(Study[Job, pd.DataFrame]):
     parent: str | Path
     test: ParallelCorpus
     pivot: str = "eng_Latn"
-    seeds: int = 1
+    seeds: int = 3
     seed: int = 0
     beams: int = 1
     max_new_tokens: int | None = None

@@ -14,7 +14,7 @@ from probes.statistics.significance import max_statistic, minimum_detectable
 from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.transplant.inference import Tested, best_of_all, held_out_interval, held_out_test, over_pairs
-from probes.transplant.selection import Rule, choose, held_out, oracle, splits
+from probes.transplant.selection import choose, held_out, oracle, splits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,7 +120,7 @@ class TransplantGrid(Report):
         values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
         return np.asarray(values - base[:, None, None], dtype=float)
 
-    def _tested(self, pair: str, metric: str) -> dict[Rule, Tested]:
+    def _tested(self, pair: str, metric: str) -> dict[str, Tested]:
         """The test of the held-out cell by each rule; none for a single item or text."""
         change, seed = self._change(pair, metric), self.settings["seed"]
         if len(change if self._clusters is None else np.unique(self._clusters)) < 2:

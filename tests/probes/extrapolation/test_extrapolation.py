@@ -185,6 +185,7 @@ def test_python_and_the_command_give_the_same_table(parent, tmp_path):
         samples=4,
         max_new_tokens=4,
         device="cpu",
+        seeds=1,
         train_name="cldr:names",
         general_name="cldr:facts",
     )
