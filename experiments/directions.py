@@ -46,7 +46,7 @@ class DirectionsSettings(Scoped, Training):
     """Languages only written in tuning."""
     rotations: int = 1
     """Number of tunings with the roles rotated over the languages, so that a class of directions is not a few fixed languages."""
-    seeds: int = 1
+    seeds: int = 3
     samples: int | None = 100
     """Number of examples of each seen direction. Default: all."""
     shots: int = 4

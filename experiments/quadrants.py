@@ -40,7 +40,7 @@ class QuadrantsSettings(Training):
     (shorten) or adding tokens for it (extend). Quadrants are reported for the first; the others check the guideline."""
     sizes: tuple[int, ...] = ()
     """Numbers of pairs to tune on; smaller sets are part of larger ones. Default: all pairs of the language with fewest."""
-    seeds: int = 1
+    seeds: int = 3
     controls: tuple[Literal["format", "shuffled"], ...] = ("format",)
     """More baselines with as many updates. format: copying the pivot in the same prompt. shuffled: the pairs with answers
     shuffled.
@@ -52,7 +52,7 @@ class QuadrantsSettings(Training):
     relative: bool = False
     """Gains in percent of the baseline's score instead of points."""
     level: float = 0.95
-    """Share of bootstrap resamples that must agree on a quadrant; otherwise the language is undetermined."""
+    """1 less the chance that any language of a set without gains is given a quadrant; with one seed none is given."""
     survey: str | None = None
     """Parallel text to measure the tokenizer on, for the regression of the gains. Default: no regression."""
     drop: Literal[1, 2] | None = 1

@@ -38,7 +38,7 @@ def _questions(inputs: Inputs) -> tuple[Settings, ...]:
         _write(folder, {code: table[rows] for code, table in facts.items()})
     tuned = TuneSettings(
         model=inputs.smollm2, dtype="bfloat16", mixture="questions", general=str(train), languages=_SEEN, scope="lora",
-        template="question", learning_rate=4e-4, batch=8, device_batch=8, epochs=1.0, held_out=0.0, checkpoints=0,
+        form="question", learning_rate=4e-4, batch=8, device_batch=8, epochs=1.0, held_out=0.0, checkpoints=0,
         output=inputs.work / "questions-tuned",
     )  # fmt: skip
     asked = AnswerSettings(

@@ -74,8 +74,9 @@ class Training(Tuning):
     """Parallel text to test on. Default: --corpus."""
     test_split: str | None = "heldout"
     """Split of the test corpus, which must not be trained on. --limit sets the number of items."""
-    seeds: int = 2
-    """Number of models of each kind, tuned with different seeds from --seed on. Confidence intervals include the seeds."""
+    seeds: int = 3
+    """Number of models of each kind, tuned with different seeds from --seed on. Intervals include training noise; with one seed
+    they cannot, and nothing is claimed of it."""
     beams: int = 1
     """Number of beams of beam search; 1 is greedy."""
     max_new_tokens: int | None = None

@@ -15,10 +15,12 @@ from probes.directions.roles import Roles
 from probes.figures.shares import line_curves
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import max_statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LEVEL = 0.05
 PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
 """A pair of languages: some direction of it was tuned; both were, but never together; one was not; neither was."""
 
@@ -47,7 +49,8 @@ class PairAlignmentReport(Report):
         """One row per class, layer and series (before, after, change), with `pairs`; the confidence interval is over sentences
         alone, not languages.
 
-        `baseline` is what wrong pairings of the same sentences give.
+        `baseline` is what wrong pairings of the same sentences give. `p_max`, of changes, is their paired sign-flip p, corrected
+        for all classes and layers together. One tuned model says nothing of another's training noise.
         """
         return self._summary.copy()
 
@@ -62,19 +65,29 @@ class PairAlignmentReport(Report):
                 rows.append({"class": kind, "layer": layer, "series": series, "estimate": values[:, column].mean(),
                              "lower": lower[column], "upper": upper[column], "n": len(part), "baseline": baseline,
                              "pairs": int(part["pairs"].iloc[0])})  # fmt: skip
-        return pd.DataFrame(rows)
+        frame = pd.DataFrame(rows)
+        wide = self.table.pivot_table(index="sentence", columns=["class", "layer"], values="value", sort=False)
+        p = dict(zip(wide.columns, max_statistic(wide.to_numpy(dtype=float), seed=self.settings["seed"]), strict=True))
+        known = [p[row["class"], row["layer"]] if row["series"] == "change" else np.nan for row in rows]
+        return frame.assign(p_max=known)
 
     def verdict(self) -> str:
-        """For each class of pairs, the alignment at its highest layer before tuning, and its change there."""
+        """In how many classes of pairs alignment surely rose; for each, its highest layer before tuning, and its change there."""
         frame, clauses = self._summary, []
         for kind, part in frame.groupby("class", sort=False):
             before = part[part["series"] == "before"]
             peak = before.loc[before["estimate"].idxmax()]
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
-            note = "" if change["lower"] > 0 or change["upper"] < 0 else ", not distinguishable from none"
+            note = "" if change["p_max"] < _LEVEL else ", not distinguishable from none"
             clauses.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
                         f"{bracketed(change['lower'], change['upper'], '+.2f')}{note}")  # fmt: skip
-        return f"{self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
+        changed = frame[frame["p_max"] < _LEVEL]
+        nearer, classes = changed.loc[changed["estimate"] > 0, "class"].nunique(), frame["class"].nunique()
+        n = f"(n={frame['n'].max()} sentences, one tuned model)"
+        first = f"This tuning drew languages together in {nearer} of {classes} classes of pairs at some layer {n}."
+        if not nearer:
+            first = f"This tuning is not shown to draw languages together in any of {classes} classes of pairs {n}."
+        return f"{first} {self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
 
     def figures(self) -> dict[str, Figure]:
         """Before and after over layers, one panel per class of pairs."""

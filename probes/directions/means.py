@@ -10,16 +10,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from scipy import stats
 
 from probes.directions.roles import CLASSES, Roles
 from probes.statistics.crossed import Drawn, draw_directions, interval, mean_of
 from probes.statistics.resampling import draws, mean
+from probes.statistics.training_noise import Spread
 from probes.sweep.scores import direction_scores
 from probes.translation.report import CORPUS_SCORES
 
 TUNED = "tuned"
 ALL = "all directions"
-COLUMNS = ["system", "class", "against", "metric", "estimate", "lower", "upper", "n", "baseline", "directions", "languages"]
+COLUMNS = ["system", "class", "against", "metric", "estimate", "lower", "upper", "p", "n", "baseline", "directions", "languages"]
 
 
 class Scores(NamedTuple):
@@ -111,11 +113,46 @@ class DirectionMeans:
             estimate, drawn = estimate - float(own.once[beside].mean()), drawn - self._mean(beside, own)
             languages = min(languages, self._languages(beside))
         top = 100.0 if metric in CORPUS_SCORES else 1.0
-        lower, upper = np.clip(interval(estimate, drawn, languages), -top if who[2] else 0.0, top)
+        ends, p = self._interval(estimate, drawn, languages, self._between_runs(chosen, own, beside))
+        lower, upper = np.clip(ends, -top if who[2] else 0.0, top)
         directions = len(self.cells.loc[chosen, ["source", "target"]].drop_duplicates())
         items = self.table["item"].nunique()
-        values = (*who, metric, estimate, float(lower), float(upper), items, baseline, directions, languages)
+        values = (*who, metric, estimate, float(lower), float(upper), p, items, baseline, directions, languages)
         return dict(zip(COLUMNS, values, strict=True))
+
+    @property
+    def runs(self) -> int:
+        """How many times the tuned model was trained: its rotations and seeds."""
+        return int(self.cells["run"].nunique())
+
+    def _between_runs(
+        self, chosen: Bool[np.ndarray, " cell"], own: Scores, beside: Bool[np.ndarray, " cell"] | None
+    ) -> Float[np.ndarray, " run"]:
+        """The mean, or the difference of means, in each run of the tuned model that has such cells."""
+        means = pd.Series(own.once).where(chosen).groupby(self.cells["run"].to_numpy()).mean()
+        if beside is not None:
+            means = means - pd.Series(own.once).where(beside).groupby(self.cells["run"].to_numpy()).mean()
+        return means.dropna().to_numpy()
+
+    @staticmethod
+    def _interval(
+        estimate: float, drawn: Drawn, languages: int, runs: Float[np.ndarray, " run"]
+    ) -> tuple[tuple[float, float], float]:
+        """The interval over languages and items, widened by what runs differ by, with t of their number; and the p of 0.
+
+        The two parts are squared and added, as in `probes.statistics.training_noise.Spread`. With one run the second is missing.
+        """
+        lower, upper = interval(estimate, drawn, languages)
+        if languages < 2:
+            return (lower, upper), np.nan
+        k = len(runs)
+        error = float(runs.std(ddof=1) / np.sqrt(k)) if k > 1 else 0.0
+        half = float(stats.t.ppf(0.975, k - 1)) * error if k > 1 else 0.0
+        near = (estimate - lower if estimate > 0 else upper - estimate) / stats.t.ppf(0.975, languages - 1)
+        found = Spread(np.asarray(estimate), np.asarray(near), np.asarray(error), languages - 1.0, np.asarray(max(k - 1.0, 1.0)), k)
+        return (estimate - float(np.hypot(estimate - lower, half)), estimate + float(np.hypot(upper - estimate, half))), float(
+            found.p(least=0.0)
+        )
 
     def _mean(self, chosen: Bool[np.ndarray, " cell"], own: Scores) -> Drawn:
         return mean_of(chosen, own.drawn, self._weights)
@@ -132,7 +169,7 @@ class DirectionMeans:
     @cached_property
     def _weights(self) -> Float[np.ndarray, "scheme resample cell"]:
         cells = self.cells
-        return draw_directions(cells["source"].tolist(), cells["target"].tolist(), self.resamples, self.seed, cells["run"].tolist())
+        return draw_directions(cells["source"].tolist(), cells["target"].tolist(), self.resamples, self.seed)
 
     @cached_property
     def _items(self) -> Float[np.ndarray, "resample item"]:

@@ -14,6 +14,7 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
+from probes.statistics.significance import holm
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.report import LABELS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RULES = ("published", "corrected")
+_LEVEL = 0.05
 
 
 class DirectionReport(Report):
@@ -72,8 +74,9 @@ class DirectionReport(Report):
         """One row per system, class and metric; with `against`, the paired difference from another system or from seen directions.
 
         Means over directions of corpus scores (chrF++, BLEU) or item means; error rates as `corrected_repeats`. Intervals are
-        over source and target languages, items and runs (`probes.statistics.crossed`). `baseline` is the source left as it is (0
-        for a difference), `languages` the fewer of a class's sources and targets over all rotations.
+        over source and target languages and items (`probes.statistics.crossed`), and over training runs where there are several. p
+        is of the value being 0, uncorrected. `baseline` is the source left as it is (0 for a difference), `languages` the fewer of
+        a class's sources and targets over all rotations.
         """
         return self._summary.copy()
 
@@ -112,17 +115,32 @@ class DirectionReport(Report):
             rows.append({"run": run, "explained": fit.explained, "predicted": fit.predicted, **left.to_dict()})
         return pd.DataFrame(rows)
 
+    def claims(self) -> pd.DataFrame:
+        """What the verdict speaks of: each class less the seen one, and the tuned model less each other, in the main metric.
+
+        Rows of the summary with `p_holm`, p corrected for all of these rows, and `sure`: p_holm below 0.05, and more than one
+        training run, as one cannot tell a difference from training noise.
+        """
+        frame = self._summary
+        rows = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED) & (frame["against"] != "")]
+        rows = rows[rows["class"] != ALL]
+        p = holm(rows["p"].to_numpy(dtype=float))
+        return rows.assign(p_holm=p, sure=(p < _LEVEL) & (self.means.runs > 1))
+
     def verdict(self) -> str:
-        """The class means, which are clearly below seen directions, which clearly above the other systems, and what fails most."""
+        """Whether unseen directions gain for sure; the class means, which are below seen ones, and what fails most."""
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
         levels_text = [f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper)}" for row in levels.itertuples()]
-        below = own[own["against"] == "seen"]
-        parts = [f"{label} after tuning: {', '.join(levels_text)}", f"clearly below seen: {_names(below[below['upper'] < 0])}"]
-        for other in self.means.systems[1:]:
-            gap = own[own["against"] == other]
-            parts.append(f"clearly above {other} in {_names(gap[gap['lower'] > 0])}")
+        claims = self.claims().set_index("class")
+        sure, parts = claims[claims["sure"]], [f"{label} after tuning: {', '.join(levels_text)}"]
+        if self.means.runs > 1:
+            parts.append(f"clearly below seen: {_names(sure[(sure['against'] == 'seen') & (sure['estimate'] < 0)])}")
+            parts += [
+                f"clearly above {other} in {_names(sure[(sure['against'] == other) & (sure['estimate'] > 0)])}"
+                for other in self.means.systems[1:]
+            ]
         errors = frame[frame["metric"].str.startswith("corrected_") & (frame["system"] == TUNED)]
         errors = errors[errors["class"].str.contains("unseen")]
         if len(errors) and errors["estimate"].max() > 0:
@@ -131,7 +149,25 @@ class DirectionReport(Report):
             parts.append(
                 f"the commonest error in unseen directions is {name}, {top['estimate']:.0%} of the outputs ({top['class']})"
             )
-        return "; ".join(parts) + "."
+        return f"{self._transfers(claims)} {'; '.join(parts)}."
+
+    def _transfers(self, claims: pd.DataFrame) -> str:
+        """The first sentence: in how many classes of untuned directions the tuned model is better than its main control."""
+        runs = self.means.runs
+        end = f"(n={self.table['item'].nunique()} items, training runs: {runs})"
+        if (self.table.loc[self.table["system"] == TUNED, self.metrics[0]] == 0).all():
+            return f"The tuned model got nothing right, so this run cannot answer the question {end}."
+        if runs < 2:
+            return f"One training run cannot tell transfer from training noise, so nothing is claimed {end}."
+        control = next((name for name in ("copy", "base") if name in self.means.systems), None)
+        if control is None:
+            return f"There is no model to compare with, so transfer cannot be shown {end}."
+        rows = claims[(claims["against"] == control) & (claims.index != "seen")]
+        better = int((rows["sure"] & (rows["estimate"] > 0)).sum())
+        than = {"copy": "tuning on the format alone", "base": "the untuned model"}[control]
+        if not better:
+            return f"Tuning on some directions is not shown to help others more than {than} {end}."
+        return f"Tuning on some directions helps {better} of {len(rows)} classes of others more than {than} {end}."
 
     def figures(self) -> dict[str, Figure]:
         """The matrix with class borders, the class means, and which errors make up what goes wrong."""

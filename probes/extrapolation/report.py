@@ -12,7 +12,9 @@ import pandas as pd
 from probes.figures.curves import curves
 from probes.figures.dots import arm_dots
 from probes.report import Report
-from probes.statistics.resampling import bracketed, draws, percentiles
+from probes.statistics.resampling import bracketed, draws
+from probes.statistics.significance import holm
+from probes.statistics.training_noise import spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +23,7 @@ _CELL = ["arm", "language", "layer"]
 _Key = tuple[Hashable, Hashable, Hashable]
 _BASELINES = {"answers": "another question's answer", "translation": "the untranslated source", "alignment": "shuffled pairs"}
 """What the baseline of each measure is."""
+_LEVEL = 0.05
 MIDDLE = "middle"
 UNTUNED, ENGLISH = "untuned", "english"
 
@@ -54,7 +57,8 @@ class ExtrapolationReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per measure, arm, language and layer; `baseline` is what
         the measure gives without the ability (another question's answer, the untranslated source, shuffled pairs); `gain` is over
-        the untuned model, `over_english` over the model tuned on English alone, both with intervals over items and seeds."""
+        the untuned model, `over_english` over the model tuned on English alone, both with intervals over items and seeds and their
+        p (uncorrected). With one seed these are of the items alone."""
         return self._summary.copy()
 
     @cached_property
@@ -64,46 +68,41 @@ class ExtrapolationReport(Report):
 
     def _measure(self, name: str, part: pd.DataFrame) -> pd.DataFrame:
         values, drawn, baselines = self._cells(part)
-        rows = []
+        rows, n = [], part["item"].nunique()
         for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
-            lower, upper = map(float, percentiles(mine, part["item"].nunique()))
-            own |= {
-                "estimate": value,
-                "lower": float(lower),
-                "upper": float(upper),
-                "n": part["item"].nunique(),
-                "baseline": baselines[arm, language, layer],
-            }
+            found = spread(value, mine, n)
+            lower, upper = map(float, found.interval())
+            own |= {"estimate": float(found.estimate), "lower": lower, "upper": upper, "n": n,
+                    "baseline": baselines[arm, language, layer]}  # fmt: skip
             for column, other in (("gain", UNTUNED), ("over_english", ENGLISH)):
-                key = (other, language, layer)
-                apart = mine - drawn[key] if key in drawn and other != arm else np.full(1, np.nan)
-                less, more = map(float, percentiles(apart, part["item"].nunique()))
-                own |= {
-                    column: value - values.get(key, np.nan) if other != arm else np.nan,
-                    f"{column}_lower": float(less),
-                    f"{column}_upper": float(more),
-                }
+                key, apart = (other, language, layer), np.full(4, np.nan)
+                if key in values and other != arm:
+                    gap = spread(value - values[key], mine - drawn[key], n)
+                    apart = np.array([gap.estimate, *gap.interval(), gap.p()])
+                own |= dict(zip((column, f"{column}_lower", f"{column}_upper", f"{column}_p"), map(float, apart), strict=True))
             rows.append(own)
         return pd.DataFrame(rows)
 
-    def _cells(self, part: pd.DataFrame) -> tuple[dict[_Key, float], dict[_Key, np.ndarray], dict[_Key, float]]:
-        """Estimate, draws and baseline of each arm, language and layer, with the means over languages and middle layers."""
+    def _cells(self, part: pd.DataFrame) -> tuple[dict[_Key, np.ndarray], dict[_Key, np.ndarray], dict[_Key, float]]:
+        """By arm, language and layer, with the means over languages and middle layers: scores `[seed]`, their draws of items
+        `[resample seed]`, and the baseline."""
         how, pivot = self.settings, self.settings["pivot"]
         items = sorted(part["item"].unique())
         seeds = sorted(part.loc[part["arm"] != UNTUNED, "seed"].unique())
         chosen = draws(len(items), how["resamples"], how["seed"])
-        seed_draws = draws(max(1, len(seeds)), how["resamples"], how["seed"] + 1)
-        values: dict[_Key, float] = {}
+        values: dict[_Key, np.ndarray] = {}
         drawn: dict[_Key, np.ndarray] = {}
         for key, rows in part.groupby(_CELL, sort=False):
             grid = rows.pivot_table(index="seed", columns="item", values="value", aggfunc="mean").reindex(columns=items)
             grid = grid if key[0] == UNTUNED else grid.reindex(seeds)
             if grid.isna().to_numpy().any():
                 raise ValueError(f"arm {key[0]} in {key[1]} lacks items or seeds that others have, expected the same in every arm.")
-            values[key] = float(grid.to_numpy().mean())
-            means = chosen @ grid.to_numpy().T / len(items)
-            drawn[key] = means[:, 0] if key[0] == UNTUNED else (means * seed_draws).sum(1) / seed_draws.sum(1)
+            once = grid.to_numpy()
+            if key[0] == UNTUNED:  # one model stands beside every seed
+                once = np.repeat(once[:1], max(1, len(seeds)), axis=0)
+            values[key] = once.mean(axis=1)
+            drawn[key] = chosen @ once.T / len(items)
         baselines = part.groupby(_CELL, sort=False)["baseline"].mean().to_dict()
         for each in (values, drawn, baselines):
             _add_means(each, pivot)
@@ -114,20 +113,52 @@ class ExtrapolationReport(Report):
         """The kinds of models, in the order of the table."""
         return tuple(self.table["arm"].unique())
 
-    def verdict(self) -> str:
-        """For each measure, what every arm scores in the mean of languages, and what it gains over English-only tuning."""
+    def claims(self) -> pd.DataFrame:
+        """What the verdict speaks of: the mean over languages of every arm and measure, in the middle layers where it has layers.
+
+        Rows of the summary with `sure`: the difference over English-only tuning, or where there is none over the untuned model, has
+        a p below 0.05, Holm-corrected for all rows, and there is more than one training seed, as one cannot tell it from training
+        noise.
+        """
         rows = self._summary
         rows = rows[
             (rows["language"] == "mean") & rows["layer"].isin(["", MIDDLE]) & (rows["measure"] != "alignment: mexa_centred")
         ]
-        said = []
+        p = rows["over_english_p"].where(rows["over_english"].notna(), rows["gain_p"]).to_numpy(dtype=float)
+        return rows.assign(sure=(holm(p) < _LEVEL) & (self._seeds > 1))
+
+    @property
+    def _seeds(self) -> int:
+        return int(self.table.loc[self.table["arm"] != UNTUNED, "seed"].nunique())
+
+    def verdict(self) -> str:
+        """Whether tuning on more than English helps for sure; for each measure, what every arm scores and gains."""
+        rows, said = self.claims(), []
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)
             baseline = _BASELINES[str(name).partition(":")[0]]
             told = ", ".join(self._described(row) for row in part.itertuples())
             said.append(f"{where} (baseline {part['baseline'].max():.3g}, {baseline}): {told}")
         languages = [code for code in self.table["language"].unique() if code != self.settings["pivot"]]
-        return f"In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
+        return f"{self._carried(rows)} In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
+
+    def _carried(self, rows: pd.DataFrame) -> str:
+        """The first sentence, about the first measure."""
+        name = rows["measure"].iloc[0]
+        own = rows[(rows["measure"] == name) & (rows["arm"] != UNTUNED)]
+        end = f"(n={own['n'].max()}, training seeds: {self._seeds})"
+        first = self.table[(self.table["measure"] == name) & (self.table["arm"] != UNTUNED)]
+        if not str(name).startswith("alignment") and (first["value"] == 0).all():
+            return f"The tuned models got nothing right, so this run cannot answer the question {end}."
+        if self._seeds < 2:
+            return f"One training seed cannot tell a gain from training noise, so nothing is claimed {end}."
+        versus = own[own["over_english"].notna()]
+        own, value, whom = (versus, "over_english", "English-only tuning") if len(versus) else (own, "gain", "no tuning")
+        kind = str(name).partition(":")[0]
+        better = own[own["sure"] & (own[value] > 0)]
+        if better.empty:
+            return f"No tuning is shown to carry {kind} into other languages better than {whom} {end}."
+        return f"Tuning on {' and '.join(better['arm'])} carries {kind} into other languages better than {whom} {end}."
 
     @staticmethod
     def _described(row: Any) -> str:
@@ -137,7 +168,7 @@ class ExtrapolationReport(Report):
         for value, low, high, whom in ((row.over_english, row.over_english_lower, row.over_english_upper, "English-only"),
                                        (row.gain, row.gain_lower, row.gain_upper, UNTUNED)):  # fmt: skip
             if np.isfinite(value):
-                doubt = "" if low > 0 or high < 0 else ", not distinguishable"
+                doubt = "" if row.sure else ", not distinguishable"
                 return f"{number} ({value:+.2g} {bracketed(low, high, '+.2g')} over {whom}{doubt})"
         return number
 

@@ -82,6 +82,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     ...     recipe=Recipe(form="quoted", steps=2, batch=8, held_out=0.0),  # a few steps, to be quick
     ...     arms=("english",),
     ...     resamples=100,
+    ...     seeds=1,
     ... )
     >>> [job.name for job in study.jobs()]
     ['untuned', 'english/0']

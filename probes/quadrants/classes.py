@@ -15,35 +15,44 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from probes.sweep.seed_means import seed_means
+from probes.statistics.significance import holm
+from probes.statistics.training_noise import Spread, between_seeds, spread
+from probes.sweep.seed_means import seed_scores, units_of
 
 QUADRANTS = ("reciprocal", "altruistic", "selfish", "stagnant")
 UNDETERMINED = "undetermined"
+FLOOR, CEILING = "floor", "ceiling"
+"""Classes of languages in which there was nothing to gain from, or nothing to gain: see `at_the_ends`."""
+_NOTHING, _FULL = 1.0, 95.0  # points of the metric
+_SURE = 0.05
+AXES = ("bilingual", "multilingual")
 _ROUNDING = 1e-9  # points: rounding error alone is not a gain
 GROUP = ["role", "language", "method", "size"]
 TUNED_AS: Mapping[str, Literal["full"]] = {"shorten": "full", "extend": "full"}
 """Arms that are full tuning of a changed tokenizer: their format control is that of full tuning."""
 
-Drawn = Float[np.ndarray, " draw"]
-"""The estimate itself first, then its bootstrap resamples."""
+Drawn = Float[np.ndarray, "draw seed"]
+"""For each training seed, the score or gain itself first, then its bootstrap resamples."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """S(f; pivot -> y) of every model of a sweep, 0 to 100, averaged over seeds, with paired draws over items and seeds.
+    """S(f; pivot -> y) of every model of a sweep, 0 to 100, by training seed, with paired draws over items.
 
-    `values` is `[draw cell]`, and `columns` maps (role, language, method, size, target) to a column of it.
+    `values` is `[draw seed cell]`, and `columns` maps (role, language, method, size, target) to a column of it. `units` is the
+    number of items, or of documents, that were drawn.
     """
 
     columns: Mapping[tuple[str, str, str, int, str], int]
-    values: Float[np.ndarray, "draw cell"]
+    values: Float[np.ndarray, "draw seed cell"]
+    units: int
 
     def of(self, role: str, language: str, method: str, size: int, target: str) -> Drawn:
         """The score of one model into one `target`. Raises `KeyError` where it was not measured.
 
         The model is the one of a `role`, tuned on `language` by `method` on `size` pairs: the tags of the sweep's table.
         """
-        return self.values[:, self.columns[role, language, method, size, target]]
+        return self.values[:, :, self.columns[role, language, method, size, target]]
 
     def baseline(self, against: str, language: str, method: str, size: int, target: str) -> Drawn:
         """The score into `target` of the model that a tuned one is compared with.
@@ -62,15 +71,13 @@ class Scores:
 
 
 def read_scores(table: pd.DataFrame, metric: str, resamples: int = 1000, seed: int = 0) -> Scores:
-    """The scores of a sweep's `table`; one draw of items and seeds serves all models, so their differences are paired.
+    """The scores of a sweep's `table`; one draw of items serves all models, so their differences are paired.
 
     `metric` is the one to read; `resamples` and `seed` are the number of bootstrap draws and their random seed.
     """
-    groups, once, drawn = seed_means(table, metric, [*GROUP, "target"], resamples, seed)
-    if table["document" if "document" in table else "item"].nunique() < 2:
-        drawn = np.full_like(drawn, np.nan)  # resamples of one item are all the same, and would pass for certainty
+    groups, once, drawn = seed_scores(table, metric, [*GROUP, "target"], resamples, seed)
     columns = {tuple(row): column for column, row in enumerate(groups.itertuples(index=False, name=None))}
-    return Scores(columns, np.vstack([once, drawn]))
+    return Scores(columns, np.concatenate([once[None], drawn]), units_of(table))
 
 
 def classify(
@@ -88,33 +95,92 @@ def classify(
 
     `bilingual` is dB(x) = S(f_x; pivot -> x) - S(f0; pivot -> x), `multilingual` dM(x) the mean of the same over the probe
     languages other than x; in points of the metric, or `relative`: in percent of the baseline's score. Reciprocal where both
-    exceed `threshold`, altruistic where dM alone does, selfish where dB alone does, stagnant where neither. The four columns
-    of their names hold the share of the bootstrap draws (items x seeds, paired) in each; `nearest` is where the estimate lies and
-    `quadrant` the same, or undetermined where less than `level` of the draws agree.
+    exceed `threshold`, altruistic where dM alone does, selfish where dB alone does, stagnant where neither; `nearest` is where the
+    estimate lies. Intervals are over items and training seeds, whose variance is pooled over languages
+    (`probes.statistics.training_noise`). `bilingual_p` and `multilingual_p` test each gain against the threshold, Holm-corrected
+    over all languages, baselines and both gains of a method and size. `quadrant` is `nearest` where both are below 1 - `level`,
+    else undetermined: so one set of languages in twenty has a false class. One training seed cannot tell a gain from training
+    noise: then nothing is classed. The four columns of their names hold the share of draws (items, and training noise as it was
+    estimated) in each quadrant.
 
     When it misleads: against the untuned model both gains hold what is learned of the prompt's format, so read the rows against
     "format" first. The class depends on the metric, the threshold and the probe languages (the paper leaves open whether its
-    axes are absolute). A model that says the same before and after has draws of exactly 0: certain only for these items.
+    axes are absolute). A language with no effect at all is never surely below a threshold of 0: give a threshold that matters.
     """
     rows = []
-    for language, method, size in scores.tuned():
+    for method, size in dict.fromkeys((method, size) for _, method, size in scores.tuned()):
+        codes = [language for language, own, n in scores.tuned() if (own, n) == (method, size)]
+        for name in against:
+            gains = {axis: _gains(scores, axis, name, codes, method, size, probes, relative) for axis in AXES}
+            rows += [
+                {"language": code, "method": method, "size": size, "against": name,
+                 **{key: values[k] for axis in AXES for key, values in _described(axis, *gains[axis], threshold).items()},
+                 **membership(*_both_with_training(gains, k), threshold)} for k, code in enumerate(codes)
+            ]  # fmt: skip
+    return _classed(pd.DataFrame(rows), several=scores.values.shape[1] > 1, level=level)
+
+
+def _gains(
+    scores: Scores, axis: str, against: str, codes: Sequence[str], method: str, size: int, probes: Sequence[str], relative: bool
+) -> tuple[Float[np.ndarray, "draw seed language"], Spread, np.ndarray]:
+    """One gain of every language over one baseline: `[draw seed language]`, its spread, and the baseline's scores."""
+    found = []
+    for language in codes:
         others = [code for code in probes if code != language]
         if not others:
             raise ValueError(
                 f"the only probe language is {language} itself, expected another one, to see what tuning does for others."
             )
-        for name in against:
-            gaps = {
-                "bilingual": gap(scores, name, language, method, size, [language], relative),
-                "multilingual": gap(scores, name, language, method, size, others, relative),
-            }
-            intervals = {f"{axis}{end}": value for axis, (drawn, _) in gaps.items() for end, value in _ends(drawn).items()}
-            before = {f"{axis}_baseline": start for axis, (_, start) in gaps.items()}
-            shares = membership(gaps["bilingual"][0], gaps["multilingual"][0], threshold)
-            rows.append({"language": language, "method": method, "size": size, "against": name, **intervals, **before, **shares})
-    classes = pd.DataFrame(rows)
-    sure = classes[list(QUADRANTS)].max(axis=1) >= level
-    return classes.assign(quadrant=classes["nearest"].where(sure & classes["nearest"].eq(_likeliest(classes)), UNDETERMINED))
+        found.append(gap(scores, against, language, method, size, [language] if axis == "bilingual" else others, relative))
+    drawn = np.stack([gained for gained, _ in found], axis=-1)
+    known = between_seeds(drawn[0]) if drawn.shape[1] > 1 else None
+    return drawn, spread(drawn[0], drawn[1:], scores.units, known), np.array([before for _, before in found])
+
+
+def _described(axis: str, drawn: np.ndarray, found: Spread, before: np.ndarray, threshold: float) -> dict[str, np.ndarray]:
+    lower, upper = found.interval()
+    return {axis: found.estimate, f"{axis}_lower": lower, f"{axis}_upper": upper, f"{axis}_baseline": before,
+            f"{axis}_p": found.p(threshold)}  # fmt: skip
+
+
+def _both_with_training(
+    gains: Mapping[str, tuple[np.ndarray, Spread, np.ndarray]], column: int
+) -> tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]]:
+    (own, own_spread, _), (others, others_spread, _) = (gains[axis] for axis in AXES)
+    return _with_training(own, own_spread, column), _with_training(others, others_spread, column)
+
+
+def _with_training(drawn: np.ndarray, found: Spread, column: int) -> Float[np.ndarray, " draw"]:
+    """The mean gain of one language over seeds and its draws, with training noise of the size that was estimated."""
+    means = drawn[:, :, column].mean(axis=1)
+    noise = np.random.default_rng(len(means) + column).normal(size=len(means) - 1)
+    return np.append(means[:1], means[1:] + found.by_training[column] * noise)
+
+
+def _classed(classes: pd.DataFrame, several: bool, level: float) -> pd.DataFrame:
+    """`classes` with p corrected within each method and size, and the quadrant where both gains are sure."""
+    tests = [f"{axis}_p" for axis in AXES]
+    corrected = classes[tests].to_numpy(dtype=float, copy=True)
+    for rows in classes.groupby(["method", "size"], sort=False).indices.values():
+        corrected[rows] = holm(corrected[rows])
+    sure = several & (corrected < 1 - level + 1e-12).all(axis=1)
+    quadrant = classes["nearest"].where(sure, UNDETERMINED)
+    return classes.assign(**dict(zip(tests, corrected.T, strict=True)), quadrant=quadrant)
+
+
+def at_the_ends(classes: pd.DataFrame, copied: Mapping[str, float], relative: bool = False) -> pd.DataFrame:
+    """`classes` with those languages that had nothing to gain from, or nothing to gain, as "floor" and "ceiling".
+
+    Floor: without a sure gain of its own, the language is translated no better after tuning than a copy of the source is scored
+    (`copied`, by language; 1 point at least): an untrained model is not stagnant. Ceiling: without a sure gain, and 95 points or
+    more before. `relative` says that gains are in percent of the baseline's score.
+    """
+    gained = (classes["bilingual_p"] < _SURE) & (classes["bilingual"] > 0)
+    before = classes["bilingual_baseline"]
+    after = before * (1 + classes["bilingual"].fillna(0.0) / 100) if relative else before + classes["bilingual"]
+    nothing = after <= np.maximum(classes["language"].map(dict(copied)).fillna(0.0), _NOTHING)
+    quadrant = classes["quadrant"].mask(~gained & nothing, FLOOR).mask(~gained & (before >= _FULL), CEILING)
+    return classes.assign(quadrant=quadrant)
 
 
 def gap(
@@ -130,10 +196,12 @@ def gap(
     gained = after - before
     if relative:
         gained = np.divide(100 * gained, before, out=np.full_like(gained, np.nan), where=before > 0)
-    return gained, float(before[0])
+    return gained, float(before[0].mean())
 
 
-def membership(bilingual: Drawn, multilingual: Drawn, threshold: float) -> dict[str, float | str]:
+def membership(
+    bilingual: Float[np.ndarray, " draw"], multilingual: Float[np.ndarray, " draw"], threshold: float
+) -> dict[str, float | str]:
     """The share of the draws in each quadrant, and the quadrant of the estimate; NaN and undetermined where a gain is missing.
 
     `bilingual` and `multilingual` are the two gains, estimate first; a gain counts above `threshold`.
@@ -144,12 +212,3 @@ def membership(bilingual: Drawn, multilingual: Drawn, threshold: float) -> dict[
     inside = dict(zip(QUADRANTS, (own & others, ~own & others, own & ~others, ~own & ~others), strict=True))
     shares: dict[str, float | str] = {name: float(where[1:].mean()) for name, where in inside.items()}
     return {**shares, "nearest": next(name for name, where in inside.items() if where[0])}
-
-
-def _ends(drawn: Drawn) -> dict[str, float]:
-    lower, upper = np.quantile(drawn[1:], [0.025, 0.975])
-    return {"": float(drawn[0]), "_lower": float(lower), "_upper": float(upper)}
-
-
-def _likeliest(classes: pd.DataFrame) -> pd.Series:
-    return classes[list(QUADRANTS)].fillna(0).idxmax(axis=1)

@@ -21,6 +21,7 @@ CORNERS = {"reciprocal": (1, 1), "altruistic": (0, 1), "selfish": (1, 0), "stagn
 """Each quadrant's corner: whether it lies right (the language itself gains) and on top (others gain)."""
 _COLOURS = dict(zip(CORNERS, (PALETTE[2], PALETTE[0], PALETTE[1], PALETTE[3]), strict=True))
 _MANY = 40
+_CROSS = "cross: 95 % over items and seeds; filled: its class is sure, over all languages together"
 
 
 def quadrant_scatter(
@@ -45,7 +46,7 @@ def quadrant_scatter(
         _name_corners(axes, frame)
     _make_room(drawn[0][0], threshold)
     headline(figure, title)
-    sign(figure, signature, "\n".join(filter(None, ["cross: 95 % over items and seeds; hollow: undetermined", caption])))
+    sign(figure, signature, "\n".join(filter(None, [_CROSS, caption])))
     for axes, (_, frame) in drawn:
         measured = frame.dropna(subset=["bilingual", "multilingual"])
         colours = [_COLOURS.get(quadrant, FAINT) for quadrant in measured["quadrant"]]
@@ -61,11 +62,12 @@ def quadrant_scatter(
 
 
 def consistency_map(
-    matrix: pd.DataFrame, stability: pd.Series, share: float, chance: float, languages: int, signature: str
+    matrix: pd.DataFrame, stability: pd.Series, share: float, chance: float, languages: int, signature: str, stable_by_chance: float
 ) -> Figure:
     """Do all targets agree? Correlation of the gains of every two targets, and the ranks without each of them.
 
-    `matrix, stability, share, chance, languages` are those of an `Agreement`; `signature` is the line under the figure.
+    `matrix, stability, share, chance, languages` are those of an `Agreement`, and `stable_by_chance` its `stability_chance`, a
+    dashed line; `signature` is the line under the figure.
     """
     figure = blank((4.2 + 0.45 * len(matrix), 2.3 + 0.36 * len(matrix)))
     left, right = figure.subplots(1, 2, width_ratios=(1.7, 1.0))
@@ -79,13 +81,18 @@ def consistency_map(
     right.plot(stability, y, "o", color=PALETTE[0], markersize=4.5)
     right.set_yticks(y, list(stability.index), fontsize=7.5)
     right.set_ylim(left.get_ylim())
+    right.axvline(stable_by_chance, color=FAINT, linewidth=1.0, linestyle=(0, (4, 2)))
     right.set_xlim(right=1.03)
     finish(right, "ranks without it", "")
     right.grid(axis="x", color="#E6E6E6", linewidth=0.6)
     headline(
         figure, f"How far gains agree over targets: one factor holds {share:.0%} ({chance:.0%} by chance; {languages} languages)"
     )
-    sign(figure, signature, "left: gains over the untuned model; right: rank correlation of the mean gain without a target")
+    sign(
+        figure,
+        signature,
+        "left: gains over the untuned model; right: rank correlation of the mean gain without a target; dashed: by chance",
+    )
     return figure
 
 

@@ -99,7 +99,7 @@ class QuadrantStudy(SweepStudy[Job]):
     relative
         Whether gains are in percent of the baseline's score.
     level
-        The share of bootstrap draws that must agree on a quadrant; below it a language is undetermined.
+        1 less the chance that any language of a set without gains is given a quadrant (`probes.quadrants.classes.classify`).
     retokenization
         How "shorten" and "extend" change the tokenizer.
     tokenization

@@ -14,13 +14,16 @@ from probes.figures.dots import arm_dots
 from probes.report import Report
 from probes.scaling.allocation import Plan
 from probes.scaling.report import METRICS
-from probes.statistics.resampling import bracketed, percentiles
-from probes.sweep.seed_means import seed_means
+from probes.statistics.resampling import bracketed
+from probes.statistics.significance import holm
+from probes.statistics.training_noise import Spread, spread
+from probes.sweep.seed_means import seed_scores, units_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ARMS = ("uniform", "planned", "random")
+_LEVEL = 0.05
 _ALL = {"sum": "mean", "weighted": "weighted mean", "maxmin": "lowest"}
 
 
@@ -50,47 +53,85 @@ class AllocationReport(Report):
     question = "Does the planned division of the budget translate better than a uniform one?"
 
     def summary(self) -> pd.DataFrame:
-        """One row per arm and language, and the objective over languages; `difference` from uniform with its interval."""
+        """One row per arm and language, and the objective over languages; `difference` from uniform with its interval and `p`.
+
+        Intervals are over sentences and training seeds, of which each arm has its own noise. p is not corrected for languages.
+        """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
+        groups, once, drawn = self._objectives
+        arms, languages = list(groups["arm"].unique()), [*groups["language"].unique(), _ALL[self.settings["objective"]]]
+        base, units, n = arms.index("uniform"), units_of(self.table), self.table["item"].nunique()
+        own, rows = spread(once, drawn, units), []
+        lower, upper = own.interval()
+        for k, arm in enumerate(arms):
+            apart = self._apart(k, base)
+            less, more = apart.interval()
+            rows.append(pd.DataFrame({
+                "arm": arm, "language": languages, "estimate": own.estimate[k], "lower": lower[k], "upper": upper[k], "n": n,
+                "baseline": own.estimate[base], "difference": apart.estimate, "difference_lower": less, "difference_upper": more,
+                "p": apart.p() if k != base else np.nan,
+            }))  # fmt: skip
+        return pd.concat(rows, ignore_index=True)
+
+    @cached_property
+    def _objectives(self) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """The score of each arm by seed, in every language and in the objective: once `[seed arm language]`, and drawn."""
         how = self.settings
-        groups, scores, drawn = seed_means(self.table, how["metric"], ["arm", "language"], how["resamples"], how["seed"])
+        groups, scores, drawn = seed_scores(self.table, how["metric"], ["arm", "language"], how["resamples"], how["seed"])
         languages = list(groups["language"].unique())
         shape = (groups["arm"].nunique(), len(languages))
-        estimates, draws = scores.reshape(shape), drawn.reshape(len(drawn), *shape)
         share = np.array([(how["weights"] or {}).get(name, 1.0) for name in languages])
-        whole = [
-            scores_of.min(-1) if how["objective"] == "maxmin" else scores_of @ share / share.sum()
-            for scores_of in (estimates, draws)
-        ]
-        estimates, draws = (
-            np.concatenate([per_language, overall[..., None]], -1)
-            for per_language, overall in zip((estimates, draws), whole, strict=True)
-        )
-        arms, rows = list(groups["arm"].unique()), []
-        base, units = arms.index("uniform"), self.table["document" if "document" in self.table else "item"].nunique()
-        for (k, arm), (j, name) in ((a, b) for a in enumerate(arms) for b in enumerate([*languages, _ALL[how["objective"]]])):
-            lower, upper = map(float, percentiles(draws[:, k, j], units))
-            less, more = map(float, percentiles(draws[:, k, j] - draws[:, base, j], units))
-            rows.append({"arm": arm, "language": name, "estimate": estimates[k, j], "lower": lower, "upper": upper,
-                         "n": self.table["item"].nunique(), "baseline": estimates[base, j], "difference": estimates[k, j]
-                         - estimates[base, j], "difference_lower": less, "difference_upper": more})  # fmt: skip
-        return pd.DataFrame(rows)
+        both = []
+        for each in (scores, drawn):
+            per_language = each.reshape(*each.shape[:-1], *shape)
+            whole = per_language.min(-1) if how["objective"] == "maxmin" else per_language @ share / share.sum()
+            both.append(np.concatenate([per_language, whole[..., None]], -1))
+        return groups, both[0], both[1]
+
+    def _apart(self, arm: int, base: int) -> Spread:
+        """One arm less another in every language and in the objective; each was trained by itself (Welch 1947)."""
+        _, once, drawn = self._objectives
+        known = None
+        if len(once) > 1:
+            first, second = (once[:, each].var(axis=0, ddof=1) for each in (arm, base))
+            parts = (first**2 + second**2) / (len(once) - 1)
+            freedom = np.divide((first + second) ** 2, parts, out=np.full(parts.shape, len(once) - 1.0), where=parts > 0)
+            known = (np.zeros(parts.shape), freedom) if arm == base else (first + second, freedom)
+        return spread(once[:, arm] - once[:, base], drawn[:, :, arm] - drawn[:, :, base], units_of(self.table), known)
 
     def verdict(self) -> str:
-        """The planned and the random divisions minus the uniform one, in the objective, and what the plan predicted."""
+        """Whether the planned division beats the uniform one for sure; both differences in the objective; what was predicted."""
         rows = self._summary.set_index(["arm", "language"])
-        name, clauses = _ALL[self.settings["objective"]], []
-        for arm in (arm for arm in ARMS if arm != "uniform"):
+        name, others = _ALL[self.settings["objective"]], [arm for arm in ARMS if arm != "uniform"]
+        p, several = holm(np.array([rows.loc[(arm, name), "p"] for arm in others])), self._seeds > 1
+        clear, clauses = {arm: bool(several and value < _LEVEL) for arm, value in zip(others, p, strict=True)}, []
+        for arm in others:
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"
-            clear = row["difference_lower"] > 0 or row["difference_upper"] < 0
-            clauses.append(f"{arm} minus uniform {difference}{'' if clear else ', not distinguishable'}")
-        metric, seeds = METRICS[self.settings["metric"]], self.table["seed"].nunique()
-        scope = f"the {name} {metric} of {self.table['language'].nunique()} languages, {seeds} seeds"
-        return f"In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
+            clauses.append(f"{arm} minus uniform {difference}{'' if clear[arm] else ', not distinguishable'}")
+        scope = (
+            f"the {name} {METRICS[self.settings['metric']]} of {self.table['language'].nunique()} languages, {self._seeds} seeds"
+        )
+        gain = float(rows.loc[("planned", name), "difference"])
+        first = self._settled(clear["planned"], gain)
+        return f"{first} In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
+
+    @property
+    def _seeds(self) -> int:
+        return self.table["seed"].nunique()
+
+    def _settled(self, clear: bool, gain: float) -> str:
+        where = f"(n={self.table['item'].nunique()} items, seeds: {self._seeds})"
+        if (self.table[self.settings["metric"]] == 0).all():
+            return f"The tuned models got nothing right, so this run cannot answer the question {where}."
+        if self._seeds < 2:
+            return f"One training seed cannot tell a better division from training noise, so nothing is claimed {where}."
+        if not clear:
+            return f"The planned division is not shown to translate better or worse than a uniform one {where}."
+        return f"The planned division translates {'better' if gain > 0 else 'worse'} than a uniform one {where}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language under each division."""
@@ -127,7 +168,7 @@ def measure_allocations(
 
     Notes
     -----
-    When it misleads: with k seeds their part of the interval is too narrow by sqrt((k - 1) / k).
+    When it misleads: one seed says nothing of training noise, so nothing is claimed with it; two say little.
 
     Example
     -------

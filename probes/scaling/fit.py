@@ -162,6 +162,16 @@ def _slopes(values: np.ndarray, columns: np.ndarray, scores: np.ndarray, noise: 
     return (np.hstack([steep, np.ones((len(scores), 1))]) if form == "ceiling" else steep) / noise[:, None]
 
 
+def jacobian(points: Points, law: Law, similarity: Mapping[str, float] | None = None) -> Float[np.ndarray, "point parameter"]:
+    """How the scores that a fitted `law` gives to `points` change with each of its parameters; `similarity` as in `fit_law`."""
+    columns, rows = _columns(points, law.form, similarity), points.rows
+    if law.form == "loglinear":
+        return columns
+    line = law.estimate.offset[rows] + law.estimate.slope[rows] * np.log(points.sizes)
+    steep = -np.exp(np.minimum(line, STEEPEST))[:, None] * columns
+    return np.hstack([steep, np.ones((len(steep), 1))]) if law.form == "ceiling" else steep
+
+
 def _start(scores: np.ndarray, noise: np.ndarray, columns: np.ndarray, top: float) -> np.ndarray:
     """Weighted least squares on log(top - S); the weight of a point is its gap to the top in standard errors."""
     gap = np.maximum(top - scores, 0.5 * noise)

@@ -137,7 +137,7 @@ def _notes(report: ScalingReport) -> tuple[str, ...]:
     if report.signature.corpus.name.startswith("cldr:"):
         notes.append("cldr text: this is lexical translation of a few hundred concepts.")
     if trained["seed"].nunique() == 1:
-        notes.append("One seed: intervals are over sentences alone and do not include training variance.")
+        notes.append("One seed: training noise is known only by how far points lie from the law; scores' own intervals lack it.")
     if full := [name for name in trained["language"].unique() if name not in points.names]:
         notes.append(f"{', '.join(full)}: within one standard error of 100 at every size, so left out of the law.")
     return tuple(notes)

@@ -15,9 +15,11 @@ from probes.scaling.allocation import Plan, allocate
 from probes.scaling.figures import allocation_bars, scaling_panels
 from probes.scaling.fit import fit_law
 from probes.scaling.law import Form, Law, Points, scores_at
+from probes.scaling.noise import Noise, with_noise
 from probes.scaling.rival_forms import compare_forms, last_known, rank_agreement
 from probes.statistics.resampling import bracketed
-from probes.sweep.seed_means import FULL, seed_means
+from probes.statistics.training_noise import Spread, between_seeds, spread
+from probes.sweep.seed_means import FULL, seed_scores, units_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +29,7 @@ _FORMS = {
     "power": "the law with free gammas", "given": "the law with given gammas", "ceiling": "the law with a free ceiling",
     "slopes": "a beta for each language", "loglinear": "a straight line in log X",
 }  # fmt: skip
+_ABSENT = 0.05
 _REDRAWN = 100
 """Draws for the left-out error, which is fitted once per form."""
 
@@ -36,7 +39,8 @@ class ScalingReport(Report):
 
     `table` is that of `measure_cells`: one row per `language`, `size` (number of pairs; 0 is the untuned model), `seed` and `item`,
     with the output and each metric beside its `<metric>_baseline`. S in the law is the score of a direction, 0 to 100, averaged
-    over seeds; resamples are of sentences and seeds together.
+    over seeds. Draws are of sentences, with training noise of its own in each point: as much as seeds differ by, or as points
+    deviate from the law, whichever is more (`probes.scaling.noise`).
 
     Example
     -------
@@ -60,7 +64,9 @@ class ScalingReport(Report):
     @cached_property
     def points(self) -> Points:
         """One score per language and size, with its standard error and draws; languages at the ceiling everywhere are left out."""
-        return _points(self.table, self.settings)
+        points, trained = _points(self.table, self.settings)
+        how = self.settings
+        return with_noise(points, how["form"], how["similarity"], trained, how["seed"])
 
     @cached_property
     def law(self) -> Law:
@@ -122,7 +128,8 @@ class ScalingReport(Report):
         """One row per quantity: `beta`, `alpha`, `gamma` of each language, `left out` of each form, the plan, and every score.
 
         `baseline`: 0 for beta, 1 for gamma, the error of expecting no growth for `left out`, uniform for `pairs`, and for a score
-        that of the untuned model. Intervals are percentile bootstrap over sentences (or documents) and seeds.
+        that of the untuned model. Intervals are over sentences (or documents) and training: see `ScalingReport`. A gamma has none
+        where it has no estimate, or where one draw in twenty does not grow.
         """
         return self._summary.copy()
 
@@ -168,40 +175,61 @@ class ScalingReport(Report):
 
     def _scores(self) -> list[dict[str, object]]:
         untuned, n = self._untuned, self.table["item"].nunique()
-        groups, scores, drawn = _all_scores(self.table, self.settings)
+        groups, found, _ = _all_scores(self.table, self.settings)
+        lower, upper = (np.clip(bound, 0.0, FULL) for bound in found.interval())
         return [
-            {**_row("score", row.language, scores[k], drawn[:, k], n, untuned.get(row.language, np.nan)), "size": str(row.size_)}
+            {"quantity": "score", "language": row.language, "size": str(row.size_), "estimate": float(found.estimate[k]),
+             "lower": float(lower[k]), "upper": float(upper[k]), "n": n, "baseline": untuned.get(row.language, np.nan)}
             for k, row in enumerate(groups.rename(columns={"size": "size_"}).itertuples())
-        ]
+        ]  # fmt: skip
 
     @cached_property
     def _untuned(self) -> dict[str, float]:
         base = self.table[self.table["size"] == 0]
         if base.empty:
             return {}
-        groups, scores, _ = seed_means(base, self.settings["metric"], ["language"], 1, 0)
-        return dict(zip(groups["language"], scores, strict=True))
+        groups, scores, _ = seed_scores(base, self.settings["metric"], ["language"], 1, 0)
+        return dict(zip(groups["language"], scores.mean(axis=0), strict=True))
 
     def verdict(self) -> str:
-        """How the scores grow, which form fits and predicts best, whether a measured gamma agrees, and what a plan gains."""
+        """Whether scores grow, by how much; the law and its rivals, whether a measured gamma agrees, and what a plan gains."""
         beta = self._summary.iloc[0]
         many, sizes = len(self.points.names), np.unique(self.points.sizes)
-        where = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
+        law = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
         if self.law.form in ("power", "given", "ceiling"):
-            grows = f"{where}: beta {beta['estimate']:.3g} {bracketed(beta['lower'], beta['upper'], '.3g')}"
-            grows += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
+            law += f": beta {beta['estimate']:.3g} {bracketed(beta['lower'], beta['upper'], '.3g')}"
+            law += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
         else:
-            grows = f"{where}, by {_FORMS[self.law.form]}"
+            law += f", by {_FORMS[self.law.form]}"
         off = np.sqrt(self.law.misfit)
         doubt = ", so it does not describe the scores" if off > 2 else ""
         sentences = [
-            f"{grows} (points deviate from the law by {off:.2g} standard errors{doubt})",
+            self._grows(beta),
+            f"{law} (points deviate from the law by {off:.2g} standard errors{doubt})",
             self._preferred(),
             self._agrees(),
         ]
         return " ".join(
             f"{sentence.rstrip('.')}." for sentence in (*sentences, self.plan.verdict() if self.plan else "") if sentence
         )
+
+    def _grows(self, beta: pd.Series) -> str:
+        """The first sentence: whether more pairs help for sure, and by how much."""
+        n, many = self.table["item"].nunique(), len(self.points.names)
+        where = f"(n={n} items, {many} language{'s' if many > 1 else ''}, seeds: {self._seeds})"
+        if (self.points.scores == 0).all():
+            return f"The tuned models got nothing right at any size, so this run cannot answer the question {where}"
+        if self.law.form in ("slopes", "loglinear"):
+            return f"Growth is described by {_FORMS[self.law.form]} and not tested {where}"
+        if not beta["upper"] < 0:
+            return f"More pairs are not shown to improve translation {where}"
+        top = "100" if self.law.form != "ceiling" else "the ceiling"
+        closed = f"{1 - 2 ** beta['estimate']:.0%}"
+        return f"More pairs improve translation: each doubling closes {closed} of what is missing to {top} {where}"
+
+    @property
+    def _seeds(self) -> int:
+        return self.table.loc[self.table["size"] > 0, "seed"].nunique()
 
     def _preferred(self) -> str:
         forms = self.forms.set_index("form")
@@ -248,21 +276,33 @@ class ScalingReport(Report):
         return figures
 
 
-def _all_scores(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    return seed_means(table[table["size"] > 0], how["metric"], ["language", "size"], how["resamples"], how["seed"])
+def _all_scores(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[pd.DataFrame, Spread, np.ndarray]:
+    """Every language and size: its score with its error, and its draws of sentences `[resample group]`."""
+    tuned = table[table["size"] > 0]
+    groups, once, drawn = seed_scores(tuned, how["metric"], ["language", "size"], how["resamples"], how["seed"])
+    known = between_seeds(once) if len(once) > 1 else None
+    return groups, spread(once, drawn, units_of(tuned), known), drawn.mean(axis=1)
 
 
-def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> Points:
-    groups, scores, drawn = _all_scores(table, how)
-    points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), scores, drawn.std(0), drawn)
+def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[Points, Noise | None]:
+    """The points with their draws of sentences, and what their means over seeds owe to training, where there are several."""
+    groups, found, drawn = _all_scores(table, how)
+    units = max(units_of(table), 2)
+    drawn = found.estimate + (drawn - found.estimate) * np.sqrt(units / (units - 1))
+    errors = np.hypot(np.nan_to_num(found.by_items), found.by_training)
+    points = Points(tuple(groups["language"]), groups["size"].to_numpy(float), found.estimate, errors, drawn)
     full = points.scores >= FULL - points.noise
     measurable = np.array([not full[points.rows == row].all() for row in points.rows])
     if not measurable.any():
         raise ValueError("every language is at 100 at every size: there is no curve. Measure smaller sizes, or a harder metric.")
-    return points.take(measurable)
+    trained = None
+    if found.seeds > 1:
+        trained = Noise(float(np.sqrt(np.mean(found.by_training**2))), float(np.min(found.seed_freedom)))
+    return points.take(measurable), trained
 
 
 def _row(quantity: str, language: str, estimate: float, drawn: np.ndarray, n: int, baseline: float = np.nan) -> dict[str, object]:
-    lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if n > 1 and np.isfinite(drawn).any() else (np.nan, np.nan)
+    known = n > 1 and np.isfinite(estimate) and np.isnan(drawn).mean() <= _ABSENT
+    lower, upper = np.nanquantile(drawn, [0.025, 0.975]) if known else (np.nan, np.nan)
     return {"quantity": quantity, "language": language, "size": "", "estimate": float(estimate), "lower": float(lower),
             "upper": float(upper), "n": n, "baseline": float(baseline)}  # fmt: skip

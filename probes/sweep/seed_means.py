@@ -1,4 +1,4 @@
-"""Scores of a sweep averaged over training seeds, with draws over sentences and seeds: the interval of what was trained, too."""
+"""Scores of a sweep by training seed, with draws over sentences: what the error of a mean over seeds is computed from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from probes.translation.text_scores import Overlap
 FULL = 100.0
 
 
-def seed_means(
+def seed_scores(
     table: pd.DataFrame, metric: Overlap | str, by: Sequence[str], resamples: int, seed: int
-) -> tuple[pd.DataFrame, Float[np.ndarray, " group"], Float[np.ndarray, "resample group"]]:
-    """How well does each group of cells translate, on a scale of 0 to 100, averaged over training seeds?
+) -> tuple[pd.DataFrame, Float[np.ndarray, "seed group"], Float[np.ndarray, "resample seed group"]]:
+    """How well does each group of cells translate, on a scale of 0 to 100, with each training seed?
 
-    A resample takes the same sentences (or documents) and the same seeds for every group, so that differences of groups are paired.
-    chrF++ and BLEU are corpus scores within a cell.
+    A resample takes the same sentences (or documents) for every group and seed, so that differences are paired. chrF++ and BLEU are
+    corpus scores within a cell.
 
     Parameters
     ----------
@@ -40,26 +40,22 @@ def seed_means(
     Returns
     -------
     tuple[pd.DataFrame, np.ndarray, np.ndarray]
-        The groups, their scores `[group]`, and the scores in each resample `[resample group]`.
+        The groups, their scores `[seed group]`, and the scores in each resample `[resample seed group]`; seeds ascend.
+        `probes.statistics.training_noise.spread` makes their means and errors of them.
 
     Raises
     ------
     ValueError
         Where groups have different seeds.
 
-    Notes
-    -----
-    When it misleads: seeds are few. With k of them the part of the interval that comes from seeds is too narrow by
-    sqrt((k - 1) / k); with one, the interval is of sentences alone and says nothing of training noise.
-
     Example
     -------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"cell": "base", "seed": 0, "source": "eng_Latn", "target": "deu_Latn", "item": ["1", "2"],
     ...                       "exact": [1.0, 0.0], "exact_baseline": 0.0})
-    >>> groups, scores, draws_of = seed_means(table, "exact", ["target"], resamples=10, seed=0)
-    >>> scores.tolist(), draws_of.shape
-    ([50.0], (10, 1))
+    >>> groups, scores, drawn = seed_scores(table, "exact", ["target"], resamples=10, seed=0)
+    >>> scores.tolist(), drawn.shape
+    ([[50.0]], (10, 1, 1))
     """
     first = table[table["cell"] == table["cell"].iloc[0]]
     first = first[first["target"] == first["target"].iloc[0]].sort_values("item")
@@ -69,7 +65,6 @@ def seed_means(
     scale = 1.0 if metric in CORPUS_SCORES else FULL
     tags = table.drop_duplicates(["cell", "source", "target"]).set_index(["cell", "source", "target"]).loc[once.index]
     seeds = sorted(tags["seed"].unique())
-    often = draws(len(seeds), resamples, seed + 1)
     groups, scores, draws_of = [], [], []
     for key, rows in tags.groupby(list(by), sort=False).indices.items():
         own_seeds = tags["seed"].to_numpy()[rows]
@@ -77,8 +72,13 @@ def seed_means(
             raise ValueError(
                 f"{key}: got seeds {sorted(set(own_seeds))} where others have {seeds}, expected the same seeds everywhere."
             )
-        weight = often[:, [seeds.index(own_seed) for own_seed in own_seeds]]
+        mine = [rows[own_seeds == each] for each in seeds]
         groups.append(key)
-        scores.append(scale * once.to_numpy()[rows, 0].mean())
-        draws_of.append(scale * (drawn[rows].T * weight).sum(1) / weight.sum(1))
-    return pd.DataFrame(groups, columns=list(by)), np.array(scores), np.stack(draws_of, axis=1)
+        scores.append([scale * once.to_numpy()[each, 0].mean() for each in mine])
+        draws_of.append([scale * drawn[each].mean(axis=0) for each in mine])
+    return pd.DataFrame(groups, columns=list(by)), np.array(scores).T, np.moveaxis(np.array(draws_of), -1, 0).swapaxes(1, 2)
+
+
+def units_of(table: pd.DataFrame) -> int:
+    """How many sentences of a sweep's `table` are resampled, or documents where it names them."""
+    return int(table["document" if "document" in table else "item"].nunique())

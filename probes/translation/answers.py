@@ -18,6 +18,7 @@ from interp.tuning import Example, Template, template
 from probes.item_values import ItemColumns
 from probes.report import Report, with_receipts
 from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import max_statistic, sign_flip
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
 from probes.translation.text_scores import contains, exact_match, f1, in_script
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Metric = Literal["choice", "exact", "f1", "contains", "script"]
 _LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1", "contains": "answer contained",
            "script": "share in the language's script"}  # fmt: skip
+_LEVEL, _NAMED = 0.05, 8
 
 
 class AnswerReport(Report):
@@ -58,7 +60,10 @@ class AnswerReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per language and metric, and the mean over languages (`language` "mean").
 
-        95 % confidence intervals are percentile bootstrap over items, with the same resamples for every language.
+        95 % confidence intervals are percentile bootstrap over items, with the same resamples for every language. `difference` is
+        the score less its baseline, with an interval of its own: both vary from item to item. `p` is that of its paired sign flip,
+        corrected within a metric for the number of languages (`p_max`; the mean over languages is one test by itself). `above` is
+        p_max below 0.05 with a difference above 0.
         """
         return self._summary.copy()
 
@@ -71,27 +76,57 @@ class AnswerReport(Report):
             if len(codes) > 1:
                 values = np.column_stack([values, values.mean(1)])
                 chance = np.column_stack([chance, chance.mean(1)])
-            lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
-            rows += [{"language": code, "metric": name, "estimate": values[:, k].mean(), "lower": lower[k], "upper": upper[k],
-                      "n": len(values), "baseline": chance[:, k].mean()}
-                     for k, code in enumerate([*codes, "mean"][: values.shape[1]])]  # fmt: skip
-        return pd.DataFrame(rows)
+            rows.append(self._against(name, [*codes, "mean"][: values.shape[1]], values, chance))
+        return pd.concat(rows, ignore_index=True)
+
+    def _against(self, metric: str, names: Sequence[str], values: np.ndarray, chance: np.ndarray) -> pd.DataFrame:
+        """One metric `[item language]` beside its baseline, item by item."""
+        resamples, seed, gap = self.settings["resamples"], self.settings["seed"], values - chance
+        (lower, upper), (least, most) = bootstrap(values, resamples, seed), bootstrap(gap, resamples, seed)
+        p, alone = sign_flip(gap, seed=seed), slice(-1, None)
+        corrected = max_statistic(gap[:, :-1] if len(names) > 1 else gap, seed=seed)
+        corrected = np.append(corrected, p[alone]) if len(names) > 1 else corrected
+        return pd.DataFrame({
+            "language": names, "metric": metric, "estimate": values.mean(0), "lower": lower, "upper": upper, "n": len(values),
+            "baseline": chance.mean(0), "difference": gap.mean(0), "difference_lower": least, "difference_upper": most, "p": p,
+            "p_max": corrected, "above": (corrected < _LEVEL) & (gap.mean(0) > 0),
+        })  # fmt: skip
 
     def _values(self, column: str) -> np.ndarray:
         """One column as `[item language]`."""
         return self.table[column].to_numpy(dtype=float).reshape(self.table["language"].nunique(), -1).T
 
     def verdict(self) -> str:
-        """Every metric with its confidence interval and baseline, over all languages."""
+        """Whether the main metric is above its baseline, in how many languages; then every metric with interval and baseline."""
         several = self.table["language"].nunique() > 1
         rows = self._summary[self._summary["language"] == "mean"] if several else self._summary
+        main = rows.iloc[0]
         parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} {bracketed(row.lower, row.upper, '.3f')} (baseline {row.baseline:.3f})"
                  for row in rows.itertuples()]  # fmt: skip
-        main = rows.iloc[0]
         where = f"{self.table['language'].nunique()} languages" if several else main["language"]
-        above = main["lower"] > main["baseline"]
-        caveat = "" if above else f" The {_LABELS[main['metric']]} is not distinguishable from its baseline."
-        return f"Over {main['n']} questions in {where}: {'; '.join(parts)}.{caveat}"
+        gap = f"{main['difference']:+.3f} {bracketed(main['difference_lower'], main['difference_upper'], '+.3f')}"
+        return f"{self._answered(main, where)} {'; '.join(parts)}. Paired difference from the baseline: {gap}.{self._by_language()}"
+
+    def _answered(self, main: pd.Series, where: str) -> str:
+        n, metric = main["n"], main["metric"]
+        what, rival = f"{n} questions in {where}", "guessing" if metric == "choice" else "answers given to other questions"
+        if (self._values(metric) == 0).all():
+            return f"The model got none of {what} right, so this run cannot compare languages."
+        if 2.0 ** (1 - n) >= _LEVEL:
+            return f"{what[0].upper()}{what[1:]} are too few to tell answers from {rival}: at least 6 are needed."
+        if main["above"]:
+            return f"The model answers {what} better than {rival} would."
+        return f"The model is not shown to answer {what} better than {rival} would."
+
+    def _by_language(self) -> str:
+        metric, frame = self.metrics[0], self._summary
+        own = frame[(frame["metric"] == metric) & (frame["language"] != "mean")]
+        if len(own) < 2:
+            return ""
+        above = [str(code) for code in own.loc[own["above"], "language"]]
+        named = f" ({', '.join(above)})" if 0 < len(above) <= _NAMED else ""
+        label = _LABELS[metric]
+        return f" {label[0].upper()}{label[1:]} is above its baseline in {len(above)} of {len(own)} languages{named}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language beside its baseline; one figure per metric."""

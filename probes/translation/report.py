@@ -10,7 +10,9 @@ import pandas as pd
 
 from probes.item_values import ItemColumns
 from probes.report import Report
+from probes.statistics.best import lower_is_better
 from probes.statistics.resampling import bracketed, draws, mean, percentiles
+from probes.statistics.significance import sign_flip
 from probes.translation.figures import score_dots, score_matrix
 from probes.translation.text_scores import Overlap, overlap_score
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 CORPUS_SCORES: tuple[Overlap, ...] = get_args(Overlap)
 LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats per character",
            "script": "share in the target's script", "identified": "share identified as the target"}  # fmt: skip
+_LEVEL = 0.05
 
 
 class _Scores(NamedTuple):
@@ -106,14 +109,39 @@ class TranslationReport(Report):
         return rows[(rows["metric"] == metric) & (rows["source"] != "mean")]
 
     def verdict(self) -> str:
-        """Every metric with its confidence interval and baseline, over all directions, and the errors."""
+        """Whether the main metric beats its baseline; then every metric with its confidence interval, over all directions."""
         directions = self.matrix().notna().to_numpy().sum()
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
         parts = [f"{LABELS[row.metric]} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
                  for row in rows.itertuples()]  # fmt: skip
         main = rows.iloc[0]
         where = f"the mean of {directions} directions" if directions > 1 else f"{main['source']} to {main['target']}"
-        return f"Over {main['n']} items, {where}: {'; '.join(parts)}."
+        return f"{self._translated(int(main['n']))} Over {main['n']} items, {where}: {'; '.join(parts)}."
+
+    def _translated(self, n: int) -> str:
+        name = self.metrics[0]
+        if not lower_is_better(name) and (self.table[name] == 0).all():
+            return f"The model got nothing right in {n} items, so this run cannot compare directions."
+        rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"
+        gain, p, units = self.over_baseline()
+        if 2.0 ** (1 - units) >= _LEVEL:
+            return f"With {units} items or documents nothing can be said about the model beside {rival}: at least 6 are needed."
+        better = p < _LEVEL and gain > 0
+        scored = "finds the right translation likelier than" if name == "nll" else "translates better than"
+        return f"The model {scored if better else 'is not shown to do better than'} {rival} (n={n})."
+
+    def over_baseline(self, metric: str | None = None) -> tuple[float, float, int]:
+        """The mean paired gain of the items' own scores over their baseline by `metric`, its sign-flip p, and the units flipped.
+
+        `metric` None is the main one. An item counts with its mean over directions; above 0 is better, also for a loss. Units
+        are items, or documents where the corpus names them.
+        """
+        name = metric or self.metrics[0]
+        gain = (self.table[name] - self.table[f"{name}_baseline"]) * (-1 if lower_is_better(name) else 1)
+        items = gain.groupby(self.table["item"], sort=False).mean()
+        documents = self.table.drop_duplicates("item")["document"].astype(str).to_numpy() if "document" in self.table else None
+        p = float(sign_flip(items.to_numpy(dtype=float), seed=self.settings["seed"], clusters=documents))
+        return float(items.mean()), p, len(items) if documents is None else len(set(documents))
 
     def figures(self) -> dict[str, Figure]:
         """A map where there are several sources and targets, else a score for each direction; one figure per metric."""

@@ -11,13 +11,15 @@ import pandas as pd
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed, draws, mean, percentiles
 from probes.statistics.significance import max_statistic, minimum_detectable
-from probes.transplant.comparisons import battery, tabulate
+from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
-from probes.transplant.selection import choose, oracle
+from probes.transplant.inference import Tested, best_of_all, held_out_interval, held_out_test, over_pairs
+from probes.transplant.selection import choose, held_out, oracle, splits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LEVEL = 0.05
 _UNITS = {"difference": "logit difference", "logprob": "log-probability (nats)", "match": "accuracy"}
 _MAPS = 6
 
@@ -89,21 +91,42 @@ class TransplantGrid(Report):
         """One row per pair, metric and run, with the difference to the run named `against`, paired by item.
 
         The best and the held-out cells are chosen by the metric of the row. Upper bounds, which choose a cell for each item
-        knowing its answer, are given for accuracy only, or for the log-probability if there is no accuracy.
+        knowing its answer, are given for accuracy only, or for the log-probability if there is no accuracy, and only where there
+        are shuffled donors to hold them against. `by_chance` is what a run that was chosen knowing the answers reaches without any
+        effect. p and interval of the held-out runs choose the cell anew in every resample; `p_max` is that p corrected for all
+        pairs.
         """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
         parts = []
-        for pair in self.pairs:
-            for metric in self._metrics:
+        for metric in self._metrics:
+            tested = [self._tested(pair, metric) for pair in self.pairs]
+            known = bool(tested and all("overall" in each for each in tested))
+            corrected = over_pairs([each["overall"] for each in tested]) if known else [np.nan] * len(tested)
+            for pair, found, p in zip(self.pairs, tested, corrected, strict=True):
                 runs = self._battery(pair, metric)
                 donor, _, language = pair.partition(">")
-                table = tabulate(runs, self._clusters, self.settings["resamples"], self.settings["seed"])
+                how = self._clusters, self.settings["resamples"], self.settings["seed"]
+                table = tabulate(runs, *how, self._change(pair, metric), found)
+                table["p_max"] = np.where(table["run"] == "held_out:overall", p, np.nan)
                 parts.append(table.assign(donor=donor, language=language, metric=metric))
         frame = pd.concat(parts, ignore_index=True)
         return frame[["donor", "language", "metric", *[name for name in frame if name not in ("donor", "language", "metric")]]]
+
+    def _change(self, pair: str, metric: str) -> np.ndarray:
+        """The change of every item's score by a metric in every cell, `[item source target]`."""
+        values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
+        return np.asarray(values - base[:, None, None], dtype=float)
+
+    def _tested(self, pair: str, metric: str) -> dict[str, Tested]:
+        """The test of the held-out cell by each rule; none for a single item or text."""
+        change, seed = self._change(pair, metric), self.settings["seed"]
+        if len(change if self._clusters is None else np.unique(self._clusters)) < 2:
+            return {}
+        parts = splits(len(change), self._clusters, 5, None, seed)
+        return {rule: held_out_test(change, rule, parts, self._clusters, self.settings["resamples"], seed) for rule in RULES}
 
     def _battery(self, pair: str, metric: str, pilot: int | None = None) -> dict[str, tuple[np.ndarray, str, str]]:
         conditions = [name.partition("|")[2] for name in self.arrays if name.startswith(f"{pair}|")]
@@ -117,17 +140,21 @@ class TransplantGrid(Report):
         """The best cell of each pair, chosen on the same items, so its estimate is biased upwards.
 
         `p` is corrected over the grid by the max-statistic: against the untouched run, and against another item's donor
-        (`p_shuffled`), which tests that the content matters. `baseline` is the score of the untouched run.
+        (`p_shuffled`), which tests that the content matters. The interval is simultaneous over the grid, and `by_chance` is what
+        the best cell reaches where none has an effect. `baseline` is the score of the untouched run.
         """
         rows = []
         for pair in self.pairs:
             change = self.effect(pair)
             source, target = choose(change)
-            lower, upper = bootstrap(change[:, source, target], self.settings["resamples"], self.settings["seed"], self._clusters)
+            band, estimate = (
+                best_of_all(change, (source, target), self._clusters, self.settings["seed"]),
+                change[:, source, target].mean(),
+            )
             row = {
-                "pair": pair, "source": self._blocks[0][source], "target": self._blocks[1][target],
-                "estimate": change[:, source, target].mean(), "lower": float(lower), "upper": float(upper), "n": len(change),
-                "baseline": self.untouched(pair).mean(), "p": self.significance(pair)[source, target],
+                "pair": pair, "source": self._blocks[0][source], "target": self._blocks[1][target], "estimate": estimate,
+                "lower": estimate - band.half, "upper": estimate + band.half, "n": len(change), "by_chance": band.by_chance,
+                "baseline": self.untouched(pair).mean(), "p": band.p,
             }  # fmt: skip
             if f"{pair}|shuffled" in self.arrays:
                 row["p_shuffled"] = self.significance(pair, "shuffled")[source, target]
@@ -145,10 +172,34 @@ class TransplantGrid(Report):
     def upper_bound(self) -> pd.DataFrame:
         """The upper bound, which takes the best cell of each item knowing its answer, and the same under each control.
 
-        It is no evidence by itself: if a thousand cells each change one answer in a hundred at random, it is nearly 1.
+        It is given only where there are shuffled donors, whose own upper bound stands in the same row as `by_chance`. It is no
+        evidence by itself: if a thousand cells each change one answer in a hundred at random, it is nearly 1.
         """
         frame = self._summary
         return frame[frame["run"].str.startswith(("upper_bound", "oracle", "untouched"))].reset_index(drop=True)
+
+    def strategies(self, pilot: int | None = None) -> pd.DataFrame:
+        """One cell for all items of a pair, chosen on some items and evaluated on the others.
+
+        `pilot` is its score on the items it was chosen on, `estimate` on the others, and `optimism` the difference. Five folds by
+        default; with `pilot=50` the cell is chosen once, on 50 items, as in the paper.
+        """
+        rows, metric = [], self._metrics[0]
+        for pair in self.pairs:
+            values, base = self._scored(self.values(pair), metric), self._scored(self.untouched(pair), metric)
+            parts = splits(len(values), self._clusters, 5, pilot, self.settings["seed"])
+            for rule in RULES:
+                scores, promised, cells = held_out(values, rule, parts)
+                tested = held_out_test(values, rule, parts, self._clusters, self.settings["resamples"], self.settings["seed"])
+                units = len(values) if self._clusters is None else len(np.unique(self._clusters))
+                lower, upper = held_out_interval(float(np.nanmean(scores)), tested.error, units)
+                rows.append({
+                    "pair": pair, "rule": rule, "metric": metric, "pilot": promised.mean(), "estimate": np.nanmean(scores),
+                    "lower": lower, "upper": upper, "n": int((~np.isnan(scores)).sum()),
+                    "baseline": base[~np.isnan(scores)].mean(), "optimism": promised.mean() - np.nanmean(scores),
+                    "cells": ", ".join(f"{self._blocks[0][i]}->{self._blocks[1][j]}" for i, j in cells),
+                })  # fmt: skip
+        return pd.DataFrame(rows)
 
     def curves(self, pair: str | None = None) -> pd.DataFrame:
         """The mean effect of every source layer over targets and of every target layer over sources, with 95 % confidence interval.
@@ -189,37 +240,53 @@ class TransplantGrid(Report):
         return pd.DataFrame(rows)
 
     def verdict(self) -> str:
-        """The effect of one fixed cell on items it was not chosen on, and the upper bound beside that of shuffled donors."""
+        """Whether one cell chosen on other items changes the score, in how many pairs; by how much; the oracle beside its null."""
         frame, metric = self._summary, self._metrics[0]
         frame = frame[frame["metric"] == metric]
         fixed_cell = frame[frame["run"] == "held_out:overall"]
         if fixed_cell.empty:
             return "One item or text: no cell can be chosen on some items and evaluated on others."
-        better, worse = int((fixed_cell["difference_lower"] > 0).sum()), int((fixed_cell["difference_upper"] < 0).sum())
         row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
         amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
+        most = "At best one cell" if len(fixed_cell) > 1 else "One cell"
         sentence = (
-            f"One cell chosen on other items changes {metric} by {amount} in {row['donor']}>{row['language']} "
-            f"({row['baseline']:.3f} untouched, n={row['n']}); better in {better} and worse in {worse} of {len(fixed_cell)} pairs."
+            f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
+            f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
+            f"p {row['p_max']:.3f} over {_pairs(len(fixed_cell))})."
         )
-        if len(fixed_cell) > 1:
-            sentence = sentence.replace("One cell chosen on other items changes", "At best one cell chosen on other items changes")
         wrong = frame[frame["run"] == "held_out:shuffled"].set_index(["donor", "language"])
         if (pair := (row["donor"], row["language"])) in wrong.index:
             other = wrong.loc[pair]
-            amount = f"{other['difference']:+.3f} {bracketed(other['difference_lower'], other['difference_upper'], '+.3f')}"
-            sentence += f" With another item's donor the same cells change it by {amount}."
-        bound = frame[frame["run"] == "upper_bound"]
-        gains = bound.dropna(subset="difference")
-        if len(gains) and (gains["against"] == "upper_bound:shuffled").all():
-            first = gains.iloc[gains["difference"].argmax()]
+            changed = f"{other['difference']:+.3f} {bracketed(other['difference_lower'], other['difference_upper'], '+.3f')}"
+            sentence += f" With another item's donor the same cells change it by {changed}."
+        bound = frame[frame["run"] == "upper_bound"].dropna(subset="difference")
+        if len(bound):
+            first = bound.iloc[bound["difference"].argmax()]
             sentence += (
-                f" The oracle over cells reaches {first['estimate']:.3f}, with another item's donor {first['baseline']:.3f} "
-                f"({first['difference']:+.3f} {bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
+                f" The oracle over cells, which knows the answers, reaches {first['estimate']:.3f}, and with another item's donor "
+                f"{first['by_chance']:.3f} ({first['difference']:+.3f} "
+                f"{bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
-        if metric == "accuracy" and not better:
+        if metric == "accuracy" and not (fixed_cell["p_max"] < _LEVEL).any():
             sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
         return sentence
+
+    def _found(self, frame: pd.DataFrame, fixed_cell: pd.DataFrame) -> str:
+        """The first sentence: in how many pairs the answers get better or worse, over all pairs together."""
+        n, pairs = int(fixed_cell["n"].max()), len(fixed_cell)
+        units = n if self._clusters is None else len(np.unique(self._clusters))
+        if 2.0 ** (1 - units) >= _LEVEL:
+            return f"With n={units} items or texts nothing can be claimed: at least 6 are needed."
+        if self._metrics[0] == "accuracy" and frame.loc[frame["run"].isin(("untouched", "mean_cell")), "estimate"].eq(0).all():
+            return f"The model got nothing right with or without a transplant, so this run cannot answer the question (n={n})."
+        sure = fixed_cell[fixed_cell["p_max"] < _LEVEL]
+        better, worse = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum())
+        what = "Copying one cell, chosen on other items, makes answers"
+        if better and worse:
+            return f"{what} better in {better} and worse in {worse} of {_pairs(pairs)} (n={n})."
+        if better or worse:
+            return f"{what} {'better' if better else 'worse'} in {better or worse} of {_pairs(pairs)} (n={n})."
+        return f"Copying one cell, chosen on other items, is not shown to change the answers in any of {_pairs(pairs)} (n={n})."
 
     def figures(self) -> dict[str, Figure]:
         """The grid of each pair beside that of shuffled donors, then all runs and controls."""
@@ -253,3 +320,7 @@ class TransplantGrid(Report):
         if "document" not in self.table:
             return None
         return self.table["document"].iloc[: self.table["item"].nunique()].astype(str).to_numpy()
+
+
+def _pairs(n: int) -> str:
+    return f"{n} pair{'s' if n > 1 else ''}"

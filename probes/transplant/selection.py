@@ -21,7 +21,7 @@ def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overal
     and early targets. Raises `ValueError` if no allowed cell has a value.
     """
     means = np.full(values.shape[1:], -np.inf)
-    allowed = _allowed(means.shape, rule)
+    allowed = allowed_cells(means.shape, rule)
     measured = allowed & ~np.isnan(values).all(axis=0)
     means[measured] = np.nanmean(values[:, measured], axis=0)
     if not measured.any():
@@ -31,7 +31,8 @@ def choose(values: Float[np.ndarray, "item source target"], rule: Rule = "overal
     return source, target
 
 
-def _allowed(shape: tuple[int, ...], rule: Rule) -> np.ndarray:
+def allowed_cells(shape: tuple[int, ...], rule: Rule) -> np.ndarray:
+    """Which cells of a grid of that `shape` may be chosen by `rule`."""
     allowed = np.zeros(shape, dtype=bool)
     if rule == "overall":
         allowed[:] = True

@@ -14,13 +14,15 @@ from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import holm, sign_flip
+from probes.statistics.significance import max_statistic, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAY_DIFFER = frozenset({"model"})
+_LEVEL = 0.05
+_HOW = "At most one comparison in twenty without any change has such a cell ({flips} sign flips of all cells together)."
 
 
 class ChangeReport(Report):
@@ -48,20 +50,24 @@ class ChangeReport(Report):
     question = "What did tuning change?"
 
     def summary(self) -> pd.DataFrame:
-        """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, `p` and `p_holm`.
+        """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, and p.
 
-        Intervals (percentile bootstrap) and p (paired sign flips) are over items, or documents where the text names them.
-        Holm's correction is over all cells of a measure, layers and languages together. With m flips no p is below 1 / (m + 1).
+        Intervals and p (paired sign flips) are of the cell alone, over items, or documents where the text names them. `p_max` is
+        corrected for all cells of all measures together, by the largest of them in each flip (Westfall & Young 1993): its
+        resolution is 1 / (flips + 1) however many cells there are. `changed` is p_max below 0.05.
         """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        parts = [self._tested(part) for _, part in self.table.groupby("measure", sort=False)]
-        return pd.concat(parts, ignore_index=True)
+        measured = self.table.dropna(subset=["value"])
+        parts = [self._described(part) for _, part in measured.groupby("measure", sort=False)]
+        frame = pd.concat(parts, ignore_index=True)
+        p = max_statistic(self._by_unit(measured, frame), self.settings["flips"], self.settings["seed"])
+        return frame.assign(p_max=p, changed=p < _LEVEL)
 
-    def _tested(self, part: pd.DataFrame) -> pd.DataFrame:
-        part = part.dropna(subset=["value"])
+    def _described(self, part: pd.DataFrame) -> pd.DataFrame:
+        """The cells of one measure, each by itself."""
         keys = pd.MultiIndex.from_frame(part[CELL])
         cells = keys.unique()
         grids: dict[str, pd.DataFrame] = {}  # item by cell
@@ -70,28 +76,50 @@ class ChangeReport(Report):
             grids[column] = wide.unstack().reindex(columns=range(len(cells)))
         items = grids["value"].index
         documents = part.drop_duplicates("item").set_index("item")["document"][items].to_numpy() if "document" in part else None
+        documents = None if documents is None or pd.isna(documents).any() else documents
         values, settings = grids["value"].to_numpy(dtype=float), self.settings
         lower, upper = bootstrap(values, settings["resamples"], settings["seed"], documents)
         p = sign_flip(values, settings["flips"], settings["seed"], documents)
         numbers = {"estimate": np.nanmean(values, 0), "lower": lower, "upper": upper, "n": (~np.isnan(values)).sum(0),
-                   "baseline": grids["before"].mean().to_numpy(), "after": grids["after"].mean().to_numpy(), "p": p,
-                   "p_holm": holm(p)}  # fmt: skip
+                   "baseline": grids["before"].mean().to_numpy(), "after": grids["after"].mean().to_numpy(), "p": p}  # fmt: skip
         return cells.to_frame(index=False).assign(**numbers)
 
+    @staticmethod
+    def _by_unit(measured: pd.DataFrame, frame: pd.DataFrame) -> np.ndarray:
+        """The summed differences of every item, or document where known, in every cell of `frame`: what is flipped together."""
+        units = measured["item"].astype(str)
+        if "document" in measured:
+            units = measured["document"].where(measured["document"].notna(), units).astype(str)
+        columns = pd.MultiIndex.from_frame(frame[CELL]).get_indexer(pd.MultiIndex.from_frame(measured[CELL]))
+        sums = measured["value"].groupby([units.to_numpy(), columns]).sum().unstack()
+        return sums.reindex(columns=range(len(frame))).to_numpy(dtype=float)
+
     def verdict(self) -> str:
-        """For each measure, in how many cells it rises and falls significantly, and where most."""
-        frame = self._summary
-        changes = []
-        for measure, part in frame.groupby("measure", sort=False):
-            significant = part[part["p_holm"] < 0.05]
-            if significant.empty:
-                changes.append(f"{measure} differs significantly in none of {len(part)} cells")
-                continue
-            top = significant.loc[significant["estimate"].abs().idxmax()]
-            up, down = int((significant["estimate"] > 0).sum()), int((significant["estimate"] < 0).sum())
-            where = " ".join(filter(None, (top["language"], top["series"], top["layer"] and f"layer {top['layer']}")))
-            changes.append(f"{measure} rises in {up} and falls in {down} of {len(part)} cells, most in {where} by {_signed(top)}")
-        return f"After tuning (Holm-corrected, {frame['n'].max()} items): {'; '.join(changes)}."
+        """How many cells changed in any measure, then for each measure in how many it rises and falls, and where most."""
+        frame, n = self._summary, self._summary["n"].max()
+        if frame["after"].eq(0).all() and frame["baseline"].eq(0).all():
+            return f"Neither model got anything right, so this run cannot show a change (n={n})."
+        changed, limit = int(frame["changed"].sum()), self._too_few(frame)
+        if limit:
+            return f"With {n} items nothing can be claimed about {len(frame)} cells. {limit}"
+        if not changed:
+            differs = f"Tuning changed nothing that {n} items can show, in any of {len(frame)} cells."
+            return f"{differs} {_HOW.format(flips=self.settings['flips'])}"
+        measures = frame.loc[frame["changed"], "measure"].nunique()
+        where = f", in {measures} of {frame['measure'].nunique()} measures" if frame["measure"].nunique() > 1 else ""
+        first = f"Tuning changed {changed} of {len(frame)} cells for sure{where} (n={n})."
+        details = "; ".join(_told(str(measure), part) for measure, part in frame.groupby("measure", sort=False))
+        return f"{first} {details[0].upper()}{details[1:]}. {_HOW.format(flips=self.settings['flips'])}"
+
+    def _too_few(self, frame: pd.DataFrame) -> str:
+        """Why no cell can be found changed, whatever its values; empty where one can."""
+        units = (
+            int(frame["n"].max()) if "document" not in self.table else self.table["document"].fillna(self.table["item"]).nunique()
+        )
+        least = max(2.0 ** (1 - units), 1 / (self.settings["flips"] + 1))
+        return (
+            "" if least < _LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
+        )
 
     def figures(self) -> dict[str, Figure]:
         """For each measure: curves of the difference over layers, or without layers paired slopes and differences by language."""
@@ -121,8 +149,7 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
     resamples
         Bootstrap resamples of the items behind each 95 % confidence interval.
     flips
-        Sign flips of the paired permutation test. No p is below 1 / (flips + 1): raise it where a measure has many cells,
-        because Holm multiplies the smallest p by their number.
+        Sign flips of the paired permutation test. No p is below 1 / (flips + 1), however many cells there are.
     seed
         Of the resamples and the flips.
 
@@ -217,6 +244,17 @@ def _pair(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, str]
 def _curve_names(frame: pd.DataFrame) -> pd.Series:
     """The language of a cell, with its series where it has one."""
     return frame["language"].where(frame["series"] == "", frame["language"] + " " + frame["series"]).str.strip()
+
+
+def _told(measure: str, part: pd.DataFrame) -> str:
+    """In how many cells of one measure the value rose and fell, and where most."""
+    sure = part[part["changed"]]
+    if sure.empty:
+        return f"{measure} changed in none of {len(part)} cells"
+    top = sure.loc[sure["estimate"].abs().idxmax()]
+    up, down = int((sure["estimate"] > 0).sum()), int((sure["estimate"] < 0).sum())
+    where = " ".join(filter(None, (top["language"], top["series"], top["layer"] and f"layer {top['layer']}")))
+    return f"{measure} rises in {up} and falls in {down} of {len(part)} cells, most in {where} by {_signed(top)}"
 
 
 def _signed(row: pd.Series) -> str:

@@ -36,16 +36,17 @@ def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
 
 
 def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
-    """A line for each language from before to after, coloured where the interval of the difference excludes zero.
+    """A line for each language from before to after, coloured where it `changed`.
 
-    `frame` has one row per line: `before, after`, `lower, upper` of their difference, and the column that `line` names. `title`,
-    `ylabel` and `signature` (the line under the figure) are printed as they are.
+    `frame` has one row per line: `before, after`, `lower, upper` of their difference, and the column that `line` names; `changed`
+    says which lines changed for sure, and without it those do whose interval excludes zero. `title`, `ylabel` and `signature` (the
+    line under the figure) are printed as they are.
     """
     figure = blank((5.6, 4.6))
     axes = figure.subplots()
     ends = []
     for row in frame.to_dict("records"):
-        significant = row["lower"] > 0 or row["upper"] < 0
+        significant = row.get("changed", row["lower"] > 0 or row["upper"] < 0)
         colour = (PALETTE[0] if row["after"] > row["before"] else PALETTE[1]) if significant else FAINT
         width = 1.8 if significant else 1.0
         axes.plot([0, 1], [row["before"], row["after"]], color=colour, marker="o", markersize=4, linewidth=width)
@@ -63,8 +64,9 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
 def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: str, line: str = "language") -> Figure:
     """After minus before over layers, a line with its confidence interval for each language; beyond eight a panel each.
 
-    `frame` has one row per line and layer: `layer, estimate, lower, upper`, and the column that `line` names. `title`, `ylabel` and
-    `signature` (the line under the figure) are printed as they are.
+    `frame` has one row per line and layer: `layer, estimate, lower, upper`, and the column that `line` names; dots stand where it
+    `changed` for sure, if there is that column. `title`, `ylabel` and `signature` (the line under the figure) are printed as they
+    are.
     """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
     colours = style_indices(map(str, names))
@@ -83,6 +85,9 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
         x = [layers.index(layer) for layer in part["layer"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
         axes.plot(x, part["estimate"], linewidth=1.8, **look)
+        if "changed" in part:
+            sure = part["changed"].to_numpy(dtype=bool)
+            axes.plot(np.array(x)[sure], part["estimate"][sure], linestyle="none", marker="o", markersize=5, color=look["color"])
         ends.append((float(part["estimate"].iloc[-1]), str(name), look["color"]))
         axes.set_title("" if one_panel else str(name), fontsize=9, color=INK, loc="left", pad=3)
     for axes in grid[1 if one_panel else len(names) :]:
@@ -101,16 +106,17 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
 
 
 def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
-    """After minus before with its confidence interval, one row per cell, filled where the interval excludes zero.
+    """After minus before with its confidence interval, one row per cell, filled where it `changed`.
 
-    `frame` has one row per cell: `estimate, lower, upper`, and the column that `line` names; the forty largest differences are
-    shown. `title`, `xlabel` and `signature` (the line under the figure) are printed as they are.
+    `frame` has one row per cell: `estimate, lower, upper`, and the column that `line` names; `changed` says which cells changed for
+    sure, and without it those do whose interval excludes zero. The forty largest differences are shown. `title`, `xlabel` and
+    `signature` (the line under the figure) are printed as they are.
     """
     order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
     figure = blank((6.6, 1.4 + 0.22 * len(order)))
     axes = figure.subplots()
     y = np.arange(len(order))
-    significant = (order["lower"] > 0) | (order["upper"] < 0)
+    significant = order["changed"] if "changed" in order else (order["lower"] > 0) | (order["upper"] < 0)
     axes.axvline(0, color=INK, linewidth=0.8)
     edge = [PALETTE[0] if clear else FAINT for clear in significant]
     axes.hlines(y, order["lower"], order["upper"], color=edge, linewidth=1.6)

@@ -21,7 +21,7 @@ from tests.support.tiny import tiny_folder
 WORDS = (
     "--mix en --read-only de --write-only fr --languages es --limit 3 --samples 4 --steps 2 --batch 4 --device-batch 4 --shots 1 "
     "--form mfti-2 --max-new-tokens 3 --max-length 100 --align-limit 9 --judge script --device cpu "
-    "--learning-rate 0.001 --metrics exact"
+    "--learning-rate 0.001 --metrics exact --seeds 1"
 )
 
 

@@ -28,7 +28,7 @@ def parent(tmp_path_factory):
 def settings(parent, output, *flags) -> QuadrantsSettings:
     words = ["--model", str(parent), "--output", str(output), "--languages", "de", "khm_Khmr", "--probes", "af", "de",
              "--sizes", "8", "--limit", "4", "--steps", "2", "--batch", "4", "--max-new-tokens", "3",
-             "--device", "cpu"]  # fmt: skip
+             "--seeds", "1", "--device", "cpu"]  # fmt: skip
     return parse(QuadrantsSettings, [*words, *flags])
 
 

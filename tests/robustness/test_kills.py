@@ -31,7 +31,8 @@ LONG = {
     "transplant": "--corpus cldr:facts --languages de --limit 8 --controls shuffled",
     "neurons": "--shards 2 --modes zero --no-random-init",
     "lens": "--languages de --shots 1 --no-controls --lens {output}/lens.safetensors --lens-corpus {corpus} --lens-steps 26",
-    "quadrants": "--corpus cldr:dates --languages de --probes ro --sizes 16 --limit 3 --steps 2 --batch 8 --max-new-tokens 4",
+    "quadrants": "--corpus cldr:dates --languages de --probes ro --sizes 16 --limit 3 --steps 2 --batch 8 --seeds 1 "
+    "--max-new-tokens 4",
     "tune": "--languages de zh --form quoted --steps 8 --batch 4 --checkpoints 3 --held-out 0.2",
 }
 

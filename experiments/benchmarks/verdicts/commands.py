@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.verdicts import alignment, instruction, intervals, lens, neurons, patching, probing, steering
+from experiments.benchmarks.verdicts import alignment, instruction, intervals, lens, neurons, patching, probing, steering, studies
 from experiments.benchmarks.verdicts.rows import Checks
 
 COMMANDS: dict[str, Checks] = {
@@ -14,4 +14,9 @@ COMMANDS: dict[str, Checks] = {
     "patch": patching.checks,
     "probe": probing.checks,
     "steer": steering.checks,
+    "compare": studies.changes,
+    "answer": studies.answers,
+    "transplant": studies.transplants,
+    "quadrants": studies.quadrants,
+    "scale": studies.scales,
 }

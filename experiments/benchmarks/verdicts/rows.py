@@ -69,14 +69,17 @@ def power(check: str, n: int, found: Sequence[bool] | np.ndarray, least: float =
     return Row(check, "power", n, len(found), share, f"at least {least} ({fewest:.3f})", share >= fewest)
 
 
-def coverage(check: str, n: int, held: Sequence[bool] | np.ndarray, wider: bool = False) -> Row:
-    """A row for 95 % intervals: how often they hold the truth (`held`). `wider`: one that is too wide breaks no promise."""
-    low, high = COVERED
-    least = float(stats.binom.ppf(CHANCE, len(held), low)) / len(held)
-    most = float(stats.binom.isf(CHANCE, len(held), high)) / len(held)
+def coverage(check: str, n: int, held: Sequence[bool] | np.ndarray, wider: bool = False, together: int = 1) -> Row:
+    """A row for 95 % intervals: how often they hold the truth (`held`). `wider`: one that is too wide breaks no promise.
+
+    `together` of them come from one simulation and vary alike.
+    """
+    (low, high), runs = COVERED, max(1, len(held) // together)
+    least = float(stats.binom.ppf(CHANCE, runs, low)) / runs
+    most = float(stats.binom.isf(CHANCE, runs, high)) / runs
     share = float(np.mean(held))
     promised = f"{low} or more ({least:.3f})" if wider else f"{low} to {high} ({least:.3f} to {most:.3f})"
-    return Row(check, "coverage", n, len(held), share, promised, least <= share and (wider or share <= most))
+    return Row(check, "coverage", n, runs, share, promised, least <= share and (wider or share <= most))
 
 
 def holds(lower: np.ndarray | float, upper: np.ndarray | float, truth: float) -> np.ndarray:

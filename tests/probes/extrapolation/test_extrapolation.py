@@ -77,7 +77,8 @@ def test_the_mean_leaves_the_pivot_out_and_the_middle_is_the_middle_third(report
 
 def test_the_verdict_says_what_is_shown_and_what_is_not(report):
     said = report.verdict()
-    assert said.startswith("In 2 languages, answers: exact (baseline 0.05, another question's answer): untuned 0.")
+    assert said.startswith("Tuning on coit carries answers into other languages better than English-only tuning (n=150")
+    assert "In 2 languages, answers: exact (baseline 0.05, another question's answer): untuned 0." in said
     assert "coit 0." in said
     assert "over English-only)" in said
     assert "alignment: mexa in the middle layers" in said
@@ -184,6 +185,7 @@ def test_python_and_the_command_give_the_same_table(parent, tmp_path):
         samples=4,
         max_new_tokens=4,
         device="cpu",
+        seeds=1,
         train_name="cldr:names",
         general_name="cldr:facts",
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.quadrants.agreement import agreement, target_gains
@@ -30,7 +31,7 @@ def _rows(role, language, targets, rates, hard, method="embeddings", size=100, s
     ]  # fmt: skip
 
 
-def _table(planted=PLANTED, n=200, format_rate=0.6, hard=None, seeds=(0,)):
+def _table(planted=PLANTED, n=200, format_rate=0.6, hard=None, seeds=(0, 1)):
     """An untuned model right on half of the items, a format-tuned one on more, and tuned models with planted gains over it."""
     hard = (np.arange(n) + 0.5) / n if hard is None else hard
     every, parts = tuple(dict.fromkeys((*PROBES, *planted))), []
@@ -78,7 +79,7 @@ def test_noise_is_undetermined_and_its_shares_are_those_of_the_draws():
 
 def test_gains_and_intervals_are_those_of_an_oracle():
     rng = np.random.default_rng(1)
-    table = _table(n=40)
+    table = _table(n=40, seeds=(0,))
     table["exact"] = (rng.random(len(table)) < 0.5).astype(float)
     right = {(c, t): part.sort_values("item")["exact"].to_numpy() for (c, t), part in table.groupby(["cell", "target"])}
     weights, base = draws(40, 300, 0), "base///0/0"
@@ -88,7 +89,8 @@ def test_gains_and_intervals_are_those_of_an_oracle():
         others = 100 * np.mean([right[tuned, y] - right[base, y] for y in PROBES if y != code], axis=0)
         row = _against(_classes(table), "base").loc[code]
         for axis, each in (("bilingual", own), ("multilingual", others)):
-            ends = np.quantile(weights @ each / 40, [0.025, 0.975])
+            half = stats.t.ppf(0.975, 39) * np.std(weights @ each / 40) * np.sqrt(40 / 39)
+            ends = each.mean() - half, each.mean() + half
             assert row[[axis, f"{axis}_lower", f"{axis}_upper"]].tolist() == pytest.approx([each.mean(), *ends])
         both = (weights @ own > 1e-6) & (weights @ others > 1e-6)
         assert row["reciprocal"] == pytest.approx(both.mean())
@@ -144,6 +146,7 @@ def test_gains_that_one_factor_makes_agree_and_independent_ones_do_not():
     assert alike.share > alike.chance
     assert apart.share < 1.2 * apart.chance
     assert alike.stability.min() > 0.95 > apart.stability.max()
+    assert alike.stability.mean() > alike.stability_chance > apart.stability.mean() - 0.05
     gains = target_gains(read_scores(_table(), "exact", 10), PROBES, "embeddings", 100)
     assert gains.loc["deu_Latn"].isna().tolist() == [False, False, True]
     assert gains.loc["khm_Khmr", "ron_Latn"] == pytest.approx(-20)
@@ -192,14 +195,32 @@ def test_advice_is_held_against_another_way_of_tuning():
     arms = [("khm_Khmr", "shorten", 0.3), ("khm_Khmr", "full", 0.1), ("zho_Hans", "full", -0.3), ("deu_Latn", "full", 0.2)]
     for code, method, own in arms:
         asked = (*PROBES, *([] if code in PROBES else [code]))
-        table = pd.concat([table, *_rows("tuned", code, asked, lambda _, a=own: 0.5 + a, hard, method)], ignore_index=True)
-        table = pd.concat([table, *_rows("format", "", asked, lambda _: 0.5, hard, "full")], ignore_index=True)
+        for seed in (0, 1):
+            parts = _rows("tuned", code, asked, lambda _, a=own: 0.5 + a, hard, method, seed=seed)
+            table = pd.concat(
+                [table, *parts, *_rows("format", "", asked, lambda _: 0.5, hard, "full", seed=seed)], ignore_index=True
+            )
     table = table.drop_duplicates(["cell", "target", "item"])
-    scores = read_scores(table, "exact", 200)
-    found = check_guideline(scores, classify(scores, PROBES), PROBES).set_index("language")
+    found = check_guideline(table, "exact", PROBES, resamples=200).set_index("language")
     assert found["holds"].to_dict() == {"khm_Khmr": "yes", "zho_Hans": "no", "deu_Latn": "not distinguishable"}
     assert found.loc["khm_Khmr", ["arm", "than", "axis"]].tolist() == ["shorten", "full", "bilingual"]
-    assert found.loc["khm_Khmr", "estimate"] == pytest.approx(20)
+    assert found.loc["khm_Khmr", "estimate"] == pytest.approx(20, abs=6)
+    assert check_guideline(table[table["seed"] == 0], "exact", PROBES).empty  # one seed cannot both choose and test
+
+
+def test_equal_ways_of_tuning_do_not_prove_the_advice_that_they_chose():
+    """Where all arms are alike but for training noise, a language that looks altruistic by chance must not confirm its advice."""
+    rng, hold = np.random.default_rng(0), []
+    for _ in range(4):
+        table = _table(dict.fromkeys(("khm_Khmr", "tha_Thai", "zho_Hans"), (0.0, 0.2)), n=60, hard=rng.random(60), seeds=range(4))
+        full = table[table["role"] == "tuned"].assign(method="full")
+        table = pd.concat([table, full.assign(cell=full["cell"].str.replace("embeddings", "full"))], ignore_index=True)
+        cells = table["cell"].where(table["role"] == "tuned")
+        shift = cells.map(dict(zip(cells.dropna().unique(), 0.05 * rng.normal(size=cells.nunique()), strict=True)))
+        table["exact"] = (table["exact"] + shift.fillna(0.0)).clip(0, 1)
+        hold += check_guideline(table, "exact", PROBES, resamples=100)["holds"].tolist()
+    assert len(hold) >= 4
+    assert set(hold) == {"not distinguishable"}
 
 
 def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
@@ -209,9 +230,14 @@ def test_the_report_tells_both_baselines_and_comes_back_from_disk(tmp_path):
             "relative": False, "level": 0.95, "resamples": 100, "seed": 0, "caption": "others: a", "tie": "refuse",
             "tokenization": None}  # fmt: skip
     report = report_quadrants(table, signature, told)
+    first = "Tuning helps the language itself in 2 and others in 2 of 4 languages, beyond the format-tuned model"
+    assert report.verdict().startswith(first)
     assert "against the untuned model 1 of 4 languages reciprocal, 1 altruistic, 1 selfish, 1 stagnant" in report.verdict()
     assert set(report.figures()) == {"quadrants", "consistency"}
-    assert any("One seed" in note for note in report.notes)
+    single = report_quadrants(_table(seeds=(0,)), signature, told)
+    assert any("One seed" in note for note in single.notes)
+    assert "none of 4 languages is classed" in single.verdict().split(". ")[0]
+    assert set(single.classes()["quadrant"]) == {UNDETERMINED}
     assert any("same quadrant against both baselines for 4 of 4 languages" in note for note in report.notes)
     assert not any("not the published" in note for note in report.notes)
     assert any("one table" in note for note in report_quadrants(table, signature, {**told, "tie": "both"}).notes)

@@ -9,7 +9,8 @@ from interp.provenance import CorpusIdentity, ModelIdentity
 from probes.report import Report
 from probes.scaling.measure import language_similarity, measure_scaling
 from probes.scaling.report import ScalingReport
-from probes.sweep.seed_means import seed_means
+from probes.statistics.training_noise import spread
+from probes.sweep.seed_means import seed_scores
 from tests.support.planted import aligned, cloud
 
 MODEL = ModelIdentity("toy", "ab" * 32, 2, 4, "float32")
@@ -130,11 +131,17 @@ def test_a_plan_outside_the_measured_sizes_is_named():
     assert any("goes outside the sizes that were measured for deu_Latn" in note for note in found.notes)
 
 
+def _error(table) -> np.ndarray:
+    _, once, drawn = seed_scores(table[table["size"] > 0], "exact", ["language", "size"], 200, 0)
+    found = spread(once, drawn, table["item"].nunique())
+    return np.hypot(found.by_items, found.by_training)
+
+
 def test_seeds_widen_the_interval_and_must_be_the_same_everywhere():
     table = sweep(seeds=3)
     shift = table["seed"].map({0: 0.0, 1: 0.3, 2: -0.3}).where(table["size"] > 0, 0.0)
     noisy = table.assign(exact=table["exact"] + shift)
-    calm, wild = (seed_means(each[each["size"] > 0], "exact", ["language", "size"], 200, 0)[2].std(0) for each in (table, noisy))
+    calm, wild = (_error(each) for each in (table, noisy))
     assert (wild > 2 * calm).all()
     with pytest.raises(ValueError, match="same seeds everywhere"):
         measure(table[table["cell"] != "spa_Latn/400/1"])
