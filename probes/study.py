@@ -98,6 +98,15 @@ class Study(ABC, Generic[Job, Scores]):
 def with_fields_of(study: Callable[_Fields, _Plan]) -> Callable[[Callable[[_Plan], _Answer]], Callable[_Fields, _Answer]]:
     """A function of a study becomes one of the fields of that study: its parameters are stated once, in the study.
 
+    Parameters
+    ----------
+    study
+        The class of the study, a dataclass.
+
+    Returns
+    -------
+    A decorator of functions that take an instance of it.
+
     Example
     -------
     >>> import inspect

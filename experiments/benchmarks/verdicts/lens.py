@@ -71,7 +71,7 @@ def _report(n: int, layers: int, targets: int, seed: int, planted: bool = False)
                     "layer": np.repeat(names, n), "measure": "probability", "series": series, "role": "pivot",
                     "value": value.T.ravel(), "baseline": baseline.T.ravel(),
                 }))  # fmt: skip
-    settings = {"pivot": "eng_Latn", "boot": 100, "seed": seed, "task": "translation", "layers": names, "of": n,
+    settings = {"pivot": "eng_Latn", "resamples": 100, "seed": seed, "task": "translation", "layers": names, "of": n,
                 "items": dict.fromkeys(codes, ids), "left_out": {}}  # fmt: skip
     model, text = ModelIdentity("none", "0" * 8, layers, 8, "float32"), CorpusIdentity("none", "0" * 8, n)
     return LatentLanguageReport(pd.concat(frames, ignore_index=True), Signature("lens", model, text), settings=settings)
@@ -88,7 +88,7 @@ def _labels(n: int, seed: int, rate: float = 0.5) -> LabelLensReport:
         })
         for code in codes for measure in ("correct", "gold", "any")
     ]  # fmt: skip
-    settings = {"labels": "english", "layers": ["0"], "words": {code: ["a", "b"] for code in codes}, "boot": 100, "seed": seed,
+    settings = {"labels": "english", "layers": ["0"], "words": {code: ["a", "b"] for code in codes}, "resamples": 100, "seed": seed,
                 "majority": 0.5}  # fmt: skip
     model, text = ModelIdentity("none", "0" * 8, 1, 8, "float32"), CorpusIdentity("none", "0" * 8, n)
     return LabelLensReport(pd.concat(frames, ignore_index=True), Signature("labels", model, text), settings=settings)
