@@ -8,7 +8,7 @@ from transformers.cache_utils import DynamicLayer
 
 
 def contents(past: DynamicCache) -> list[tuple[Tensor, Tensor]]:
-    """Keys and values of every layer; none where some layer keeps more than these, or forgets."""
+    """Keys and values of every layer of `past`; none where some layer keeps more than these, or forgets."""
     layers = [layer for layer in past.layers if type(layer) is DynamicLayer]
     kept = [(layer.keys, layer.values) for layer in layers if layer.keys is not None and layer.values is not None]
     return kept if len(kept) == len(past.layers) else []
@@ -24,7 +24,7 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (whole[:, :, : keys.shape[-2]] for whole in self._whole)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
-        """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
+        """Write those of new tokens (`key_states`, `value_states`) behind what is there; gives all of them, as views."""
         stop = self.get_seq_length() + key_states.shape[-2]
         if stop > self._whole[0].shape[-2] or len(key_states) != len(self._whole[0]):
             return super().update(key_states, value_states, *args, **kwargs)
@@ -39,7 +39,7 @@ class OwnLayer(DynamicLayer):
         self._room = room
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
-        """Write the keys and values of new tokens behind those that are there; gives all of them, as views."""
+        """Write those of new tokens (`key_states`, `value_states`) behind what is there; gives all of them, as views."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             rows, heads, _, width = key_states.shape

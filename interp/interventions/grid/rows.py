@@ -93,7 +93,7 @@ def _sharing(plain: Plain, shared: Shared) -> Iterator[None]:
 
 
 def can_share(model: TransformerBridge, cells: Cells) -> Plain | None:
-    """The plain model, where it can run these cells as rows that share a prefix."""
+    """The plain model beside `model`, where it can run `cells` as rows that share a prefix; else None."""
     running = runner(model, [hook_of(cells.transplant.target_site, block) for block in cells.blocks])
     return running if isinstance(running, Plain) and running.takes_attention else None
 

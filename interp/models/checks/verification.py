@@ -270,7 +270,7 @@ _VERIFIED: set[tuple[str, ...]] = set()
 
 
 def configuration_key(hf: PreTrainedModel) -> tuple[str, ...]:
-    """A model as far as these facts go: its configuration, dtype, device and the versions of the libraries."""
+    """A model `hf` as far as these facts go: its configuration, dtype, device and the versions of the libraries."""
     where = getattr(hf, "hf_device_map", None) or hf.device
     return (hf.config.to_json_string(), str(hf.dtype), str(where), *(f"{name}=={number}" for name, number in versions().items()))
 

@@ -91,7 +91,7 @@ class Plain:
 
     @torch.no_grad()
     def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, stop_at_layer: int | None = None, **arguments: object) -> Tensor:
-        """Logits of `ids` under hooks; or the state where one of them ends the pass, or `stop_at_layer` does before that block."""
+        """Logits of `ids` under `fwd_hooks`; or the state where one ends the pass, or `stop_at_layer` does before that block."""
         if self._cache != OLD and OLD in arguments:
             arguments[self._cache] = arguments.pop(OLD)
         mask = arguments.get("attention_mask")

@@ -46,7 +46,7 @@ class Runner(Protocol):
         ...
 
     def run_with_hooks(self, ids: Tensor, *, fwd_hooks: Hooks, stop_at_layer: int | None = None, **arguments: object) -> Tensor:
-        """Logits of `ids` under hooks."""
+        """Logits of `ids` under `fwd_hooks`; `stop_at_layer` ends the pass before that block."""
         ...
 
 
@@ -75,7 +75,7 @@ def plain_copy(hf: PreTrainedModel) -> PreTrainedModel | None:
 
 
 def remember(model: TransformerBridge, hf: PreTrainedModel | None) -> TransformerBridge:
-    """Keep the plain model of a bridge, for `runner`, and compare the two, once for a configuration as the load check does."""
+    """Keep the plain model `hf` of a bridge (`model`), and compare the two, once for a configuration as the load check does."""
     if hf is not None and (plain := Plain(hf, model)).state.same:
         key = configuration_key(hf)
         if key not in _TRUSTED:
@@ -86,7 +86,7 @@ def remember(model: TransformerBridge, hf: PreTrainedModel | None) -> Transforme
 
 
 def runner(model: TransformerBridge, hooks: Sequence[str]) -> Runner:
-    """What runs `model` fastest under hooks of these names and computes the same: the plain model beside it, or itself.
+    """What runs `model` fastest under `hooks` (their names) and computes the same: the plain model beside it, or itself.
 
     Gradients, and hooks of other names, are for the bridge.
     """
