@@ -43,7 +43,8 @@ class DamageClaims(NamedTuple):
 def random_sets(arrays: Arrays, mode: int, language: int) -> Draws | None:
     """What random sets do to the text of each language, matched to the neurons of one `language` in one `mode`, `[text]`.
 
-    `arrays` are those of a `NeuronReport` after `measure_damage`. None where a report of an earlier version does not say how they differ.
+    `arrays` are those of a `NeuronReport` after `measure_damage`. None where a report of an earlier version does not say how sets
+    differ.
     """
     if "random_rise" not in arrays:
         return None
