@@ -9,7 +9,7 @@ that the languages share.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -43,7 +43,8 @@ class DamageClaims(NamedTuple):
 def random_sets(arrays: Arrays, mode: int, language: int) -> Draws | None:
     """What random sets do to the text of each language, matched to the neurons of one `language` in one `mode`, `[text]`.
 
-    None where a report of an earlier version does not say how they differ.
+    `arrays` are those of a `NeuronReport` after `measure_damage`. None where a report of an earlier version does not say how sets
+    differ.
     """
     if "random_rise" not in arrays:
         return None
@@ -57,10 +58,10 @@ def random_sets(arrays: Arrays, mode: int, language: int) -> Draws | None:
     return Draws(own.mean(axis=0), spread, own.max(axis=0), draws, len(rises) * (draws - 1))
 
 
-def damage_claims(arrays: Arrays, settings: Mapping[str, Any]) -> DamageClaims:
-    """Test the rise in loss of every language's own text, from the arrays of a `NeuronReport` after `measure_damage`.
+def damage_claims(arrays: Arrays, seed: int = 0) -> DamageClaims:
+    """Test the rise in loss of every language's own text, from the `arrays` of a `NeuronReport` after `measure_damage`.
 
-    `settings` are those of the report.
+    `seed` draws the signs of the test over sentences.
     """
     rise = arrays["loss"] - arrays["clean_loss"]
     own = np.diagonal(arrays["loss"] - arrays["random_loss"], axis1=1, axis2=2)  # mode sentence language
@@ -77,5 +78,5 @@ def damage_claims(arrays: Arrays, settings: Mapping[str, Any]) -> DamageClaims:
     possible = groups_of(len(clusters), clusters)[1] >= FEWEST and drawn is not None and drawn.freedom >= FEWEST_DRAWS - 1
     if not possible:
         return DamageClaims(np.ones(shape), np.ones(shape), possible)
-    p = max_statistic(differences, seed=settings["damage_seed"], clusters=clusters)
+    p = max_statistic(differences, seed=seed, clusters=clusters)
     return DamageClaims(np.where(known_mean(differences) > 0, p, 1.0), holm(np.minimum(sets, 1.0)), possible)

@@ -113,7 +113,7 @@ class NeuronReport(Report):
     @cached_property
     def claims(self) -> DamageClaims | None:
         """The tests of the damage; None where no neurons were switched off."""
-        return damage_claims(self.arrays, self.settings) if "loss" in self.arrays else None
+        return damage_claims(self.arrays, self.settings["damage_seed"]) if "loss" in self.arrays else None
 
     def verdict(self) -> str:
         """What switching off a language's neurons does, or how many are above chance; then how stable they are, and the numbers."""
@@ -199,7 +199,7 @@ def damage(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> pd.
     excess_lower, excess_upper = bootstrap_ratio(rise - random, tokens[:, None, None], clusters)
     estimate, baseline = (part.sum(axis=0) / tokens.sum(axis=0) for part in (rise, random))
     p = np.full(estimate.shape, np.nan)
-    p[:, np.arange(len(codes)), np.arange(len(codes))] = damage_claims(arrays, settings).p
+    p[:, np.arange(len(codes)), np.arange(len(codes))] = damage_claims(arrays, settings["damage_seed"]).p
     for mode, language in np.ndindex(estimate.shape[:2]):
         if (drawn := random_sets(arrays, mode, language)) is not None:
             cell = mode, language

@@ -225,7 +225,10 @@ def bootstrap_ratio(
 
 
 def units_of(flat: Shaped[np.ndarray, "item cell"], groups: np.ndarray, count: int, level: float = 0.95) -> Units:
-    """The values of `flat` by independent unit: `groups` says to which of `count` each item belongs; NaN is left out."""
+    """The values of `flat` by independent unit: `groups` says to which of `count` each item belongs; NaN is left out.
+
+    `level` is that of the interval that is made of them.
+    """
     present = ~np.isnan(flat)
     known = np.where(present, flat, 0.0)
     if count == len(flat):
@@ -283,7 +286,7 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
 
 
 def tails(units: int, level: float = 0.95) -> tuple[float, float]:
-    """The shares of resamples of two or more `units` below the lower and the upper bound of an expanded percentile interval.
+    """The shares of resamples of two or more `units` below the bounds of an expanded percentile interval of a `level`.
 
     >>> [round(tail, 3) for tail in (*tails(1000), *tails(12))]
     [0.025, 0.975, 0.011, 0.989]

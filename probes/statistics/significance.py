@@ -118,7 +118,7 @@ def max_statistic(
 
 
 def moderated(squares: Float[np.ndarray, " cell"], n: int) -> Float[np.ndarray, " cell"]:
-    """Sums of `n` squares, each drawn towards what all cells have in common, as far as they are alike (Smyth 2004, limma).
+    """`squares`, sums of `n` each, drawn towards what all cells have in common, as far as they are alike (Smyth 2004, limma).
 
     Few items give a poor estimate of how much a cell varies; where all cells vary alike, all of them tell. How much is borrowed is
     read from how the sums differ between cells: nothing where what is common would weigh less than the cell's own items. Signs do
