@@ -137,7 +137,7 @@ class ExtrapolationReport(Report):
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)
             baseline = _BASELINES[str(name).partition(":")[0]]
-            told = ", ".join(self._described(row) for row in part.itertuples())
+            told = ", ".join(self._described(row) for _, row in part.iterrows())
             said.append(f"{where} (baseline {part['baseline'].max():.3g}, {baseline}): {told}")
         languages = [code for code in self.table["language"].unique() if code != self.settings["pivot"]]
         return f"{self._carried(rows)} In {len(languages)} language{'s' if len(languages) > 1 else ''}, {'; '.join(said)}."
@@ -161,7 +161,7 @@ class ExtrapolationReport(Report):
         return f"Tuning on {' and '.join(better['arm'])} carries {kind} into other languages better than {whom} {end}."
 
     @staticmethod
-    def _described(row: Any) -> str:
+    def _described(row: pd.Series) -> str:
         number = f"{row.arm} {row.estimate:.3g}"
         if row.arm == UNTUNED:
             return number

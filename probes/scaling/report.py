@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -64,8 +63,8 @@ class ScalingReport(Report):
     @cached_property
     def points(self) -> Points:
         """One score per language and size, with its standard error and draws; languages at the ceiling everywhere are left out."""
-        points, trained = _points(self.table, self.settings)
         how = self.settings
+        points, trained = _points(self.table, how["metric"], how["resamples"], how["seed"])
         return with_noise(points, how["form"], how["similarity"], trained, how["seed"])
 
     @cached_property
@@ -175,7 +174,8 @@ class ScalingReport(Report):
 
     def _scores(self) -> list[dict[str, object]]:
         untuned, n = self._untuned, self.table["item"].nunique()
-        groups, found, _ = _all_scores(self.table, self.settings)
+        how = self.settings
+        groups, found, _ = _all_scores(self.table, how["metric"], how["resamples"], how["seed"])
         lower, upper = (np.clip(bound, 0.0, FULL) for bound in found.interval())
         return [
             {"quantity": "score", "language": row.language, "size": str(row.size_), "estimate": float(found.estimate[k]),
@@ -276,17 +276,17 @@ class ScalingReport(Report):
         return figures
 
 
-def _all_scores(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[pd.DataFrame, Spread, np.ndarray]:
+def _all_scores(table: pd.DataFrame, metric: str, resamples: int, seed: int) -> tuple[pd.DataFrame, Spread, np.ndarray]:
     """Every language and size: its score with its error, and its draws of sentences `[resample group]`."""
     tuned = table[table["size"] > 0]
-    groups, once, drawn = seed_scores(tuned, how["metric"], ["language", "size"], how["resamples"], how["seed"])
+    groups, once, drawn = seed_scores(tuned, metric, ["language", "size"], resamples, seed)
     known = between_seeds(once) if len(once) > 1 else None
     return groups, spread(once, drawn, units_of(tuned), known), drawn.mean(axis=1)
 
 
-def _points(table: pd.DataFrame, how: Mapping[str, Any]) -> tuple[Points, Noise | None]:
+def _points(table: pd.DataFrame, metric: str, resamples: int, seed: int) -> tuple[Points, Noise | None]:
     """The points with their draws of sentences, and what their means over seeds owe to training, where there are several."""
-    groups, found, drawn = _all_scores(table, how)
+    groups, found, drawn = _all_scores(table, metric, resamples, seed)
     units = max(units_of(table), 2)
     drawn = found.estimate + (drawn - found.estimate) * np.sqrt(units / (units - 1))
     errors = np.hypot(np.nan_to_num(found.by_items), found.by_training)
