@@ -61,6 +61,8 @@ class Entry:
         The settings of the runs, in order; the last is the one shown.
     judge
         Applies the rule to the committed summary of the last run, and to its verdict.
+    figures
+        Further figures of the run that are kept, by name.
     """
 
     name: str
@@ -72,3 +74,9 @@ class Entry:
     rule: str
     steps: Callable[[Inputs], tuple[Settings, ...]]
     judge: Callable[[pd.DataFrame, str], Outcome]
+    figures: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The files that are committed, the manifest last."""
+        return ("summary.csv", "figure.svg", *(f"figure-{name}.svg" for name in self.figures), "manifest.json")

@@ -15,7 +15,6 @@ from interp.files.atomic import checksum, write_text
 from interp.files.sealed_json import write_sealed
 from interp.provenance import Signature
 
-PARTS = ("summary.csv", "figure.svg", "manifest.json")
 _DIGITS = re.compile(r"(\d\.\d{3})\d+")
 """Coordinates of a figure to a thousandth of a point: more is not seen, and half of the file."""
 
@@ -42,13 +41,14 @@ def keep(entry: Entry, inputs: Inputs, settings: Settings, folder: Path) -> None
         saved = replace(report, signature=named).save(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(saved / "summary.csv", folder / "summary.csv")
-        write_text(folder / "figure.svg", _DIGITS.sub(r"\1", (saved / "figure.svg").read_text(encoding="utf-8")))
+        for name in entry.parts[1:-1]:
+            write_text(folder / name, _DIGITS.sub(r"\1", (saved / name).read_text(encoding="utf-8")))
     done = report.manifest
     values = {
         "entry": entry.name, "model": entry.model, "data": entry.data, "report": done["report"], "question": done["question"],
         "verdict": report.verdict(), "notes": done["notes"], "signature": named.to_dict(), "settings": settings.asked(),
         "environment": done["environment"], "receipts": done["receipts"], "written": done["written"],
-        "files": {name: checksum(folder / name) for name in PARTS[:-1]},
+        "files": {name: checksum(folder / name) for name in entry.parts[:-1]},
     }  # fmt: skip
     places = _places(inputs)
     write_sealed(folder / "manifest.json", {key: _public(value, places) for key, value in values.items()})

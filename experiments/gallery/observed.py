@@ -66,7 +66,7 @@ def neurons(table: pd.DataFrame, verdict: str) -> Outcome:
     return Outcome(
         f"Rise of the loss with a language's own neurons off: {'; '.join(said)}. n={items(own)} sentences.",
         "came out" if len(hurt) == len(own) else unclear(own["excess_lower"], own["excess_upper"]),
-        f"Beyond random neurons it is hurt in {listed(hurt)}. Where in the depth they lie is in the figure and the verdict.",
+        f"Beyond random neurons it is hurt in {listed(hurt)}. Where in the depth they lie: second figure.",
     )
 
 

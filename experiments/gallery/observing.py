@@ -116,6 +116,7 @@ OBSERVING = (
         "out: in every language with neurons.",
         steps=_neurons,
         judge=observed.neurons,
+        figures=("layers",),
     ),
     Entry(
         name="probe",

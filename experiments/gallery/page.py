@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.gallery.entry import Entry
-from experiments.gallery.kept import PARTS
 from interp.files.atomic import write_text
 from interp.files.sealed_json import read_sealed
 from probes.spreadsheet import read_spreadsheet
@@ -35,20 +34,24 @@ def write_page(folder: Path, entries: Sequence[Entry]) -> None:
     write_text(folder / "README.md", page(folder, entries))
 
 
+def _pictures(entry: Entry) -> str:
+    return "\n\n".join(f"![{entry.name}]({entry.name}/{name})" for name in entry.parts if name.endswith(".svg"))
+
+
 def _texts(value: object) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) and value else ["None."]
 
 
 def page(folder: Path, entries: Sequence[Entry]) -> str:
     """The text of the page, from the summaries and manifests in `folder`, of those of `entries` that are there."""
-    there = [entry for entry in entries if all((folder / entry.name / part).is_file() for part in PARTS)]
+    there = [entry for entry in entries if all((folder / entry.name / part).is_file() for part in entry.parts)]
     rows, parts = ["| entry | finding | result |", "|---|---|---|"], []
     for entry in there:
         manifest = read_sealed(folder / entry.name / "manifest.json")
         outcome = entry.judge(read_spreadsheet(folder / entry.name / "summary.csv"), str(manifest["verdict"]))
         rows.append(f"| [{entry.name}](#{entry.name}) | {entry.finding} | **{outcome.result}** |")
         parts.append(
-            f"## {entry.name}\n\n**{manifest['question']}**\n\n![{entry.name}]({entry.name}/figure.svg)\n\n"
+            f"## {entry.name}\n\n**{manifest['question']}**\n\n{_pictures(entry)}\n\n"
             f"- **Finding.** {entry.finding}\n- **Model.** {entry.model}. **Text.** {entry.data}.\n"
             f"- **Control.** {entry.control}\n- **Settings, and why.** {entry.reasons}\n"
             f"- **Rule, written before the numbers were seen.** {entry.rule}\n"
