@@ -105,7 +105,7 @@ def tabulate(runs: Runs, clusters: np.ndarray | None, resamples: int, seed: int)
     against = np.stack([runs[runs[name][1] or name][0] for name in names], axis=1)
     change = values - against
     lower, upper = bootstrap(values, resamples, seed, clusters)
-    least, most = bootstrap(change, resamples, seed, clusters)
+    least, most = bootstrap(change, resamples, seed, clusters, difference=True)
     p = sign_flip(change, 2000, seed, clusters)
     measured = ~np.isnan(values)
     first = np.array([not runs[name][1] for name in names])

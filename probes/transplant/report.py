@@ -123,7 +123,8 @@ class TransplantGrid(Report):
         for pair in self.pairs:
             change = self.effect(pair)
             source, target = choose(change)
-            lower, upper = bootstrap(change[:, source, target], self.settings["resamples"], self.settings["seed"], self._clusters)
+            how = self.settings["resamples"], self.settings["seed"], self._clusters
+            lower, upper = bootstrap(change[:, source, target], *how, difference=True)
             row = {
                 "pair": pair, "source": self._blocks[0][source], "target": self._blocks[1][target],
                 "estimate": change[:, source, target].mean(), "lower": float(lower), "upper": float(upper), "n": len(change),
@@ -181,7 +182,8 @@ class TransplantGrid(Report):
         shuffled = self.values(pair, "shuffled") if f"{pair or self.pairs[0]}|shuffled" in self.arrays else None
         for side, axis, blocks in (("source", 2, self._blocks[0]), ("target", 1, self._blocks[1])):
             change = self.effect(pair).mean(axis=axis)
-            lower, upper = bootstrap(change, self.settings["resamples"], self.settings["seed"], self._clusters)
+            how = self.settings["resamples"], self.settings["seed"], self._clusters
+            lower, upper = bootstrap(change, *how, difference=True)
             union = oracle(self._scored(values, metric), (axis,)).mean(axis=0)
             control = (
                 np.full(len(blocks), np.nan) if shuffled is None else oracle(self._scored(shuffled, metric), (axis,)).mean(axis=0)
