@@ -59,7 +59,9 @@ class PairAlignmentReport(Report):
         rows = []
         for (kind, layer), part in self.table.groupby(["class", "layer"], sort=False):
             values = part[["before", "after", "value"]].to_numpy(dtype=float)
-            lower, upper = bootstrap(values, self.settings["resamples"], self.settings["seed"])
+            drawn = self.settings["resamples"], self.settings["seed"]
+            spans = bootstrap(values[:, :2], *drawn), bootstrap(values[:, 2:], *drawn, difference=True)
+            lower, upper = (np.concatenate(bounds) for bounds in zip(*spans, strict=True))
             chance = {"before": part["before_baseline"].mean(), "after": part["after_baseline"].mean(), "change": 0.0}
             for column, (series, baseline) in enumerate(chance.items()):
                 rows.append({"class": kind, "layer": layer, "series": series, "estimate": values[:, column].mean(),

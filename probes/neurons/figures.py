@@ -92,7 +92,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
-            sure = part[(part["p"] < LEVEL) & (column == "estimate")]
+            sure = part[(part["p"] < LEVEL) & (part["language"] == part["text"]) & (column == "estimate")]
             places = [codes.index(code) for code in sure["language"]]
             axes.scatter(places, places, s=150, marker="s", facecolors="none", edgecolors=INK, linewidths=1.4)
     colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats per token)")

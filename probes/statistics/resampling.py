@@ -169,7 +169,8 @@ def bootstrap(
         return percentiles(statistic(values, draws(len(values), resamples, seed, clusters)), count, level)
     flat = values.reshape(len(values), -1)
     weights, bounds = draws(count, resamples, seed), np.full((2, flat.shape[1]), np.nan)
-    counted, difference = _counted(flat), difference or bool(np.nanmin(flat, initial=0.0) < 0)
+    difference = difference or bool(np.nanmin(flat, initial=0.0) < 0)
+    counted = _counted(flat, difference)
     known = np.flatnonzero(~are_single(flat, clusters))
     for columns in np.array_split(known, -(-len(known) * resamples // BLOCK) or 1):
         numbers, hits = columns[~counted[columns]], columns[counted[columns]]
@@ -240,14 +241,15 @@ def units_of(flat: Shaped[np.ndarray, "item cell"], groups: np.ndarray, count: i
     return Units(sums, counts, (known**2).sum(axis=0), level)
 
 
-def _counted(flat: Shaped[np.ndarray, "item cell"]) -> np.ndarray:
+def _counted(flat: Shaped[np.ndarray, "item cell"], difference: bool) -> np.ndarray:
     """The cells that hold hits, or differences of hits: nothing but -1, 0 and 1.
 
-    Nothing but zeros may be a number that is 0, so such cells count where a 1 is seen in others, or no number at all is.
+    Nothing but zeros may be a number that is 0, so such cells count where a 1 is seen in others, or no number at all is. A
+    `difference` of 0 everywhere is that of a thing from itself, and no count.
     """
     counted = (np.isnan(flat) | np.isin(flat, (-1.0, 0.0, 1.0))).all(axis=0)
     ones = (np.abs(flat) == 1).any(axis=0)
-    if not (counted & ones).any() and (~counted).any():
+    if not (counted & ones).any() and (difference or (~counted).any()):
         return np.zeros_like(counted)
     return counted
 

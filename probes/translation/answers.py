@@ -60,7 +60,7 @@ class AnswerReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per language and metric, and the mean over languages (`language` "mean").
 
-        95 % confidence intervals are percentile bootstrap over items, with the same resamples for every language. `difference` is
+        95 % confidence intervals over items (`bootstrap`), with the same resamples for every language. `difference` is
         the score less its baseline, with an interval of its own: both vary from item to item. `p` is that of its paired sign flip,
         corrected within a metric for the number of languages (`p_max`; the mean over languages is one test by itself). `above` is
         p_max below 0.05 with a difference above 0.
@@ -82,7 +82,7 @@ class AnswerReport(Report):
     def _against(self, metric: str, names: Sequence[str], values: np.ndarray, chance: np.ndarray) -> pd.DataFrame:
         """One metric `[item language]` beside its baseline, item by item."""
         resamples, seed, gap = self.settings["resamples"], self.settings["seed"], values - chance
-        (lower, upper), (least, most) = bootstrap(values, resamples, seed), bootstrap(gap, resamples, seed)
+        (lower, upper), (least, most) = bootstrap(values, resamples, seed), bootstrap(gap, resamples, seed, difference=True)
         p, alone = sign_flip(gap, seed=seed), slice(-1, None)
         corrected = max_statistic(gap[:, :-1] if len(names) > 1 else gap, seed=seed)
         corrected = np.append(corrected, p[alone]) if len(names) > 1 else corrected

@@ -119,7 +119,7 @@ def tabulate(
     against = np.stack([runs[runs[name][1] or name][0] for name in names], axis=1)
     gap = values - against
     lower, upper = bootstrap(values, resamples, seed, clusters)
-    least, most = bootstrap(gap, resamples, seed, clusters)
+    least, most = bootstrap(gap, resamples, seed, clusters, difference=True)
     p = sign_flip(gap, 2000, seed, clusters)
     measured, units = ~np.isnan(values), len(values) if clusters is None else len(np.unique(clusters))
     first = np.array([not runs[name][1] for name in names])

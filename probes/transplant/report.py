@@ -211,7 +211,7 @@ class TransplantGrid(Report):
         shuffled = self.values(pair, "shuffled") if f"{pair or self.pairs[0]}|shuffled" in self.arrays else None
         for side, axis, blocks in (("source", 2, self._blocks[0]), ("target", 1, self._blocks[1])):
             change = self.effect(pair).mean(axis=axis)
-            lower, upper = bootstrap(change, self.settings["resamples"], self.settings["seed"], self._clusters)
+            lower, upper = bootstrap(change, self.settings["resamples"], self.settings["seed"], self._clusters, difference=True)
             union = oracle(self._scored(values, metric), (axis,)).mean(axis=0)
             control = (
                 np.full(len(blocks), np.nan) if shuffled is None else oracle(self._scored(shuffled, metric), (axis,)).mean(axis=0)

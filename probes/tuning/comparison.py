@@ -78,7 +78,7 @@ class ChangeReport(Report):
         documents = part.drop_duplicates("item").set_index("item")["document"][items].to_numpy() if "document" in part else None
         documents = None if documents is None or pd.isna(documents).any() else documents
         values, settings = grids["value"].to_numpy(dtype=float), self.settings
-        lower, upper = bootstrap(values, settings["resamples"], settings["seed"], documents)
+        lower, upper = bootstrap(values, settings["resamples"], settings["seed"], documents, difference=True)
         p = sign_flip(values, settings["flips"], settings["seed"], documents)
         numbers = {"estimate": np.nanmean(values, 0), "lower": lower, "upper": upper, "n": (~np.isnan(values)).sum(0),
                    "baseline": grids["before"].mean().to_numpy(), "after": grids["after"].mean().to_numpy(), "p": p}  # fmt: skip

@@ -47,7 +47,7 @@ class TuningReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per direction and one for all: held-out loss after (`estimate`), before (`baseline`), and their difference.
 
-        95 % confidence intervals are percentile bootstrap over items. Without held-out examples the only row is the last training
+        95 % confidence intervals over items (`bootstrap`). Without held-out examples the only row is the last training
         loss, with the first as baseline.
         """
         if not len(self.table):

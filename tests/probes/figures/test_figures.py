@@ -63,7 +63,7 @@ def lens(targets: tuple[str, ...], measures: dict[str, tuple[str, ...]], layers:
 
 
 def silenced() -> pd.DataFrame:
-    return rows({"mode": ("zero", "mean"), "language": CODES, "text": CODES})
+    return rows({"mode": ("zero", "mean"), "language": CODES, "text": CODES}).assign(p=0.01)
 
 
 def stable() -> Figure:
@@ -72,7 +72,7 @@ def stable() -> Figure:
 
 
 def probed() -> Figure:
-    frame = layered(kind=("within", "across")).assign(shuffled=0.26, erased=0.25)
+    frame = layered(kind=("within", "across")).assign(shuffled=0.26, erased=0.25, above_chance=True)
     return probe_curves(frame, "language", "accuracy", "leace", SIGNED)
 
 
