@@ -125,12 +125,13 @@ def difference_interval(units: Units) -> Bounds:
     """Agresti & Min's interval of a mean difference of hits, from values of -1, 0 and 1 in `units`.
 
     One pair more in which only the first hits, half of one, and so for the second: two items are added, one of them different.
+    The bounds stay within -1 and 1.
     """
     n = np.maximum(units.independent, 1)
     shrunk = units.mean * n / (n + 2)
     squares = (_over(units.squares, units.values) * n + 1) / (n + 2)
     half = units.quantile * np.sqrt(np.maximum(squares - shrunk**2, 0) / (n + 2))
-    return shrunk - half, shrunk + half
+    return np.maximum(shrunk - half, -1.0), np.minimum(shrunk + half, 1.0)
 
 
 def ratio_interval(above: Units, below: Units) -> Bounds:

@@ -252,13 +252,16 @@ class TransplantGrid(Report):
         sentence = (
             f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
             f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
-            f"p {row['p_max']:.3f} over {_pairs(len(fixed_cell))})."
+            f"p {_p(row['p_max'])} over {_pairs(len(fixed_cell))})."
         )
         wrong = frame[frame["run"] == "held_out:shuffled"].set_index(["donor", "language"])
         if (pair := (row["donor"], row["language"])) in wrong.index:
             other = wrong.loc[pair]
             changed = f"{other['difference']:+.3f} {bracketed(other['difference_lower'], other['difference_upper'], '+.3f')}"
             sentence += f" With another item's donor the same cells change it by {changed}."
+            same_side = other["difference_lower"] * other["difference_upper"] > 0 and other["difference"] * row["difference"] > 0
+            if row["p_max"] < _LEVEL and same_side:
+                sentence += " A donor of another item does it too: the content of the donor is not shown to matter."
         bound = frame[frame["run"] == "upper_bound"].dropna(subset="difference")
         if len(bound):
             first = bound.iloc[bound["difference"].argmax()]
@@ -320,6 +323,10 @@ class TransplantGrid(Report):
         if "document" not in self.table:
             return None
         return self.table["document"].iloc[: self.table["item"].nunique()].astype(str).to_numpy()
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _pairs(n: int) -> str:

@@ -102,8 +102,8 @@ def transplants(budget: Budget) -> Iterator[Row]:
         yield coverage(f"transplant, planted region, {pairs} pairs of {blocks} x {blocks}", 30, [held for _, held in found])
 
 
-def transplant_report(changes_of: Sequence[np.ndarray]) -> TransplantGrid:
-    """A transplant whose change from the untouched run is `[item source target]` in each pair."""
+def transplant_report(changes_of: Sequence[np.ndarray], shuffled: Sequence[np.ndarray] = ()) -> TransplantGrid:
+    """A transplant whose change from the untouched run is `[item source target]` in each pair, and that of `shuffled` donors."""
     rows, arrays = [], {}
     for k, change in enumerate(changes_of):
         untouched = np.random.default_rng(k).normal(size=len(change))
@@ -111,6 +111,8 @@ def transplant_report(changes_of: Sequence[np.ndarray]) -> TransplantGrid:
             rows.append(pd.DataFrame({"item": [f"i{i}" for i in range(len(change))], "donor": "eng_Latn", "language": f"l{k}",
                                       "run": run, "value": untouched}))  # fmt: skip
         arrays[f"eng_Latn>l{k}|transplant"] = change + untouched[:, None, None]
+        if shuffled:
+            arrays[f"eng_Latn>l{k}|shuffled"] = shuffled[k] + untouched[:, None, None]
     sources, targets = changes_of[0].shape[1:]
     settings = {"sources": list(range(sources)), "targets": list(range(targets)), "layers": sources, "score": "logprob",
                 "resamples": 200, "seed": 0}  # fmt: skip

@@ -113,6 +113,13 @@ def test_a_grid_of_noise_claims_nothing_and_a_planted_region_is_found_in_its_pai
     assert "upper_bound" not in set(report.summary()["run"])  # no shuffled donors to hold it against
 
 
+def test_a_gain_that_any_donor_gives_is_not_laid_to_the_content_of_the_donor():
+    rng = np.random.default_rng(0)
+    change, same, none = (rng.normal(size=(30, 4, 4)) + shift for shift in (2.0, 2.0, 0.0))
+    assert "the content of the donor is not shown to matter" in transplant_report([change], [same]).verdict()
+    assert "not shown to matter" not in transplant_report([change], [none]).verdict()
+
+
 def test_a_saved_report_is_the_same_report(report, tmp_path):
     again = Report.load(report.save(tmp_path / "run"))
     assert type(again) is type(report)
