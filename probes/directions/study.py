@@ -86,6 +86,7 @@ class DirectionStudy(SweepStudy[Job]):
     ...     roles=roles,
     ...     recipe=Recipe(form="mfti-own", mask="all", learning_rate=1e-3, steps=2, batch=8, held_out=0.0),  # quick
     ...     samples=20,
+    ...     seeds=1,
     ...     resamples=100,
     ... )
     >>> [job.cell.name for job in study.jobs()]

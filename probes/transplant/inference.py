@@ -84,7 +84,10 @@ def held_out_test(
 
 
 def held_out_interval(estimate: float, error: float, units: int, level: float = 0.95) -> tuple[float, float]:
-    """The t interval of a held-out change with that bootstrap `error` over so many `units` (items or documents)."""
+    """The t interval of a held-out change (`estimate`), at the confidence `level`.
+
+    `error` is its bootstrap standard error, over so many `units` (items or documents). NaN for fewer than two.
+    """
     if units < 2:
         return np.nan, np.nan
     half = float(stats.t.ppf((1 + level) / 2, units - 1)) * error
@@ -94,7 +97,7 @@ def held_out_interval(estimate: float, error: float, units: int, level: float = 
 def over_pairs(tested: Sequence[Tested]) -> list[float]:
     """p of each pair corrected for all of them, by the largest distance of any pair in each flip (Westfall & Young 1993).
 
-    The pairs share their items, and so the flips.
+    The pairs share their items, and so the flips of `tested`, one for each pair.
     """
     largest = np.max([np.abs(each.shuffled) for each in tested], axis=0)
     return [float(((largest >= abs(each.observed) - 1e-9).sum() + 1) / (len(largest) + 1)) for each in tested]
@@ -111,7 +114,7 @@ class Band(NamedTuple):
 def best_of_all(
     change: Float[np.ndarray, "item source target"], cell: tuple[int, int], clusters: Labels | None, seed: int, level: float = 0.95
 ) -> Band:
-    """What is known of a `cell` that is the best of all on the same items.
+    """What is known of a `cell` that is the best of all on the same items, in the `change` `[item source target]`.
 
     The band is simultaneous over the grid: the `level` quantile of the largest studentized deviation, by sign flips of the
     deviations from each cell's mean. `by_chance` is the mean over sign flips of the highest mean change of any cell, and p how

@@ -90,7 +90,8 @@ def test_any_methods_work_without_full_tuning_among_them(parent, tmp_path, metho
     found = report.classes()
     assert set(found["method"]) == set(methods)
     assert set(found["against"]) == {"base", *controls}
-    assert report.verdict().startswith(f"Tuning ({methods[0]}")
+    assert report.verdict().startswith("One training seed cannot tell a gain from training noise")
+    assert f"Tuning ({methods[0]}" in report.verdict()
     arms = {method if method == "lora" else "full" for method in methods}
     for control in controls:
         assert set(report.table.loc[report.table["role"] == control, "method"]) == arms
