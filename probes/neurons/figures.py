@@ -76,10 +76,12 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     where the verdict claims it.
     `signature` stands under the figure.
     """
+    from matplotlib.patches import Rectangle
+
     modes = list(rows["mode"].unique())
     codes = list(rows["language"].unique())
     side = 0.5 + 0.36 * len(codes)
-    figure = blank((2.0 + 2 * side, 1.6 + len(modes) * (side + 0.3)))
+    figure = blank((2.0 + 2 * side, 2.0 + len(modes) * (side + 0.3)))
     grid = figure.subplots(len(modes), 2, squeeze=False, sharex=True, sharey=True)
     reach = float(np.abs(rows[["estimate", "baseline"]].to_numpy()).max()) or 1.0
     for mode, line in zip(modes, grid, strict=True):
@@ -94,7 +96,10 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
             sure = part[(part["p"] < LEVEL) & (part["language"] == part["text"]) & (column == "estimate")]
             places = [codes.index(code) for code in sure["language"]]
-            axes.scatter(places, places, s=150, marker="s", facecolors="none", edgecolors=INK, linewidths=1.4)
+            for place in places:  # two lines, so that one is seen on a light cell and one on a dark one
+                for inset, colour in ((0.0, INK), (0.05, "white")):
+                    corner, width = (place - 0.5 + inset, place - 0.5 + inset), 1 - 2 * inset
+                    axes.add_patch(Rectangle(corner, width, width, fill=False, edgecolor=colour, linewidth=1.6))
     colour_bar(figure, image, grid.ravel().tolist(), "rise in log-perplexity (nats per token)")
     for line in grid:
         line[0].set_ylabel("neurons of", fontsize=9, color=INK)
