@@ -14,7 +14,7 @@ from probes.lens.leads import FEWEST
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
 from probes.statistics.resampling import bootstrap, bracketed, known_mean
-from probes.statistics.significance import sign_flip
+from probes.statistics.significance import said_p, sign_flip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,7 +140,7 @@ class LabelLensReport(Report):
         answer = (
             f"Asked for {asked} labels in {len(languages)} languages, the model is right in {whole['estimate']:.2f} of items, "
             f"{better} (n={whole['n']:.0f}). 95 % interval {bracketed(whole['lower'], whole['upper'], '.2f')}, "
-            f"the most frequent label {whole['baseline']:.2f}, p = {p:.2g}; {ends}"
+            f"the most frequent label {whole['baseline']:.2f}, {said_p(p)}; {ends}"
         )
         crossover = self.crossover()
         if crossover is None:

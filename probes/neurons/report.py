@@ -14,6 +14,7 @@ from probes.neurons.claims import LEVEL, DamageClaims, damage_claims, random_set
 from probes.report import Report
 from probes.statistics.random_draws import widened
 from probes.statistics.resampling import bootstrap_ratio
+from probes.statistics.significance import said_p
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -223,5 +224,5 @@ def say_damage(rows: pd.DataFrame) -> str:
         f" Switched off ({rows['mode'].iloc[0]}), they change the log-perplexity of their own language by "
         f"{own['estimate'].mean():+.3f} and of other languages by {other['estimate'].mean():+.3f} (random neurons: own language "
         f"{own['baseline'].mean():+.3f}). The rise exceeds that of random neurons in {above} of {len(own)} languages "
-        f"(p < {LEVEL} over sentences and over other random sets, corrected for all languages; lowest p {own['p'].min():.2g})."
+        f"(p < {LEVEL} over sentences and over other random sets, corrected for all languages; lowest {said_p(own['p'].min())})."
     )

@@ -17,6 +17,7 @@ from probes.scaling.law import Form, Law, Points, scores_at
 from probes.scaling.noise import Noise, with_noise
 from probes.scaling.rival_forms import compare_forms, last_known, rank_agreement
 from probes.statistics.resampling import bracketed
+from probes.statistics.significance import said_p
 from probes.statistics.training_noise import Spread, between_seeds, spread
 from probes.sweep.seed_means import FULL, seed_scores, units_of
 
@@ -256,7 +257,7 @@ class ScalingReport(Report):
         result = (
             "orders the languages as the free gammas do" if p < 0.05 else "is not shown to order the languages as free gammas do"
         )
-        return f"Similarity measured by {source} {result} (Spearman {rho:.2f}, p {p:.3f}, {len(self.points.names)} languages)"
+        return f"Similarity measured by {source} {result} (Spearman {rho:.2f}, {said_p(p)}, {len(self.points.names)} languages)"
 
     def figures(self) -> dict[str, Figure]:
         """The scores with the fitted law, and the plan where a budget was given."""

@@ -256,6 +256,15 @@ def minimum_detectable(n: int, sd: float = 0.5, level: float = 0.95) -> float:
     return float(stats.norm.ppf((1 + level) / 2) * sd / np.sqrt(n))
 
 
+def said_p(p: float) -> str:
+    """A `p` in words, which is never 0: a test of finitely many draws, or of an approximate form, cannot show that.
+
+    >>> said_p(0.0314), said_p(1e-9), said_p(0.5)
+    ('p = 0.031', 'p < 0.001', 'p = 0.500')
+    """
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def _known(values: Shaped[np.ndarray, "item ..."], results: Float[np.ndarray, " cell"]) -> np.ndarray:
     """What was found of each cell; NaN where every item of it is NaN."""
     return np.where(np.isnan(values).all(axis=0), np.nan, results.reshape(values.shape[1:]))

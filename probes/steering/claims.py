@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from probes.statistics.random_draws import FEWEST_DRAWS, SURE, beyond, draws_of
 from probes.statistics.resampling import Labels, groups_of, known_mean
-from probes.statistics.significance import sign_flip
+from probes.statistics.significance import said_p, sign_flip
 
 LEVEL, FEWEST = 0.05, 6
 """The p below which something is claimed, and the fewest sentences with which it can be: of fewer even equal signs are chance."""
@@ -41,8 +41,8 @@ class SteeringClaims(NamedTuple):
         if self.draws < FEWEST_DRAWS:
             return f"Nothing can be claimed with {self.draws} random directions: at least {FEWEST_DRAWS} are needed."
         return (
-            f"p over sentences: {self.p_gain:.2g} and {self.p_excess:.2g} (unedited, random directions); "
-            f"over other random directions {self.p_draws:.2g}."
+            f"Over sentences {said_p(self.p_gain)} (against unedited) and {said_p(self.p_excess)} (against random directions); "
+            f"over other random directions {said_p(self.p_draws)}."
         )
 
 

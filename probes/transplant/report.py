@@ -10,7 +10,7 @@ import pandas as pd
 
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed, draws, mean, percentiles
-from probes.statistics.significance import max_statistic, minimum_detectable
+from probes.statistics.significance import max_statistic, minimum_detectable, said_p
 from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.transplant.inference import Tested, best_of_all, held_out_interval, held_out_test, over_pairs
@@ -252,7 +252,7 @@ class TransplantGrid(Report):
         sentence = (
             f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
             f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
-            f"p {_p(row['p_max'])} over {_pairs(len(fixed_cell))})."
+            f"{said_p(row['p_max'])} over {_pairs(len(fixed_cell))})."
         )
         wrong = frame[frame["run"] == "held_out:shuffled"].set_index(["donor", "language"])
         if (pair := (row["donor"], row["language"])) in wrong.index:
@@ -323,10 +323,6 @@ class TransplantGrid(Report):
         if "document" not in self.table:
             return None
         return self.table["document"].iloc[: self.table["item"].nunique()].astype(str).to_numpy()
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _pairs(n: int) -> str:
