@@ -49,7 +49,7 @@ class AlignmentReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, the controls, `p` and `p_max`.
 
-        The bounds are a 95 % percentile bootstrap confidence interval over sentences or documents. `p` is that of one cell; `p_max`
+        The bounds are a 95 % confidence interval (`bootstrap`) over sentences or documents. `p` is that of one cell; `p_max`
         is corrected over all layers and language pairs of the metric. Intervals of a retrieval near 0 or 1 are too narrow, as there
         are few hits, or few misses, to draw: use `p_max` there.
         """
@@ -150,10 +150,10 @@ class AlignmentReport(Report):
         beside = {"shuffled pairs": top["baseline"]} | self._beside(frame, str(top["layer"]))
         values = ", ".join(f"{value:.3f} for {name}" for name, value in beside.items())
         near = [name for name, value in beside.items() if not value < top["lower"]]
-        lower = "Other layers are lower (95 % confidence). " if top["share"] < 1 else ""
+        lower = "Other layers are lower (95 % confidence). " if top["share"] < 1 and not near else ""
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
-            f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{self._most(top)} "
+            f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{'' if near else self._most(top)} "
             f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
             f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
             f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"

@@ -56,7 +56,7 @@ class InstructionReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per change and language, and one per place, layer and measure.
 
-        95 % confidence intervals are percentile bootstrap over items. `baseline` is the unchanged tag for a change, and the
+        95 % confidence intervals (`bootstrap`) over items. `baseline` is the unchanged tag for a change, and the
         same-language control at the same layer for a place.
         """
         return self._summary.copy()

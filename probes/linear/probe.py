@@ -151,7 +151,7 @@ class ProbeReport(Report):
         elif self.claims.above[kind].any():
             first = f"A linear probe reads {name} above chance, best at layer {layer}: {unit} {top.estimate:.2f} (n={n})."
         else:
-            first = f"A linear probe does not read {name} above chance at any of {len(self.layers)} layers (n={n})."
+            first = f"A linear probe is not shown to read {name} above chance at any of {len(self.layers)} layers (n={n})."
         text = (
             f"{first} Layer {layer}, chosen on one half of the sentences, has {unit} {top.estimate:.2f} "
             f"{bracketed(top.lower, top.upper, '.2f')} on the other half (n={top.n}); {floor} has {at['majority']:.2f}, shuffled "

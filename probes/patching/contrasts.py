@@ -82,6 +82,7 @@ def partners(task: ParallelTask, code: str, seed: int = 0) -> list[tuple[int, in
     pairs = []
     for row in range(len(prompts)):
         others = [k for k in rng.permutation(len(prompts)).tolist() if answers[k] != answers[row] and kinds[k] == kinds[row]]
+        others = [k for k in others if prompts[k] != prompts[row]]  # one question with two answers, as a word of two meanings
         if others:
             pairs.append((row, max(others, key=lambda k: _similarity(prompts[row], prompts[k]))))
     return pairs

@@ -36,7 +36,8 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -
     if first["share"].isna().all():
         return f"Both prompts get the same answer, so there is nothing to carry (n={n})."
     if n < FEWEST:
-        best = first.loc[first["share"].abs().idxmax()]
+        in_any_model = (first["anchor"] == "last") & (first["layer"] == last) & (site == "residual_post")
+        best = first.loc[first.loc[~in_any_model if (~in_any_model).any() else in_any_model, "share"].abs().idxmax()]
         return (
             f"With n={n} pairs nothing is claimed: at least {FEWEST} are needed. The largest effect is {best['share']:+.2f} of the "
             f"difference, {_PLACES[best['anchor']]}, {_one(best, site)}."

@@ -134,7 +134,7 @@ def bootstrap(
         Coverage of the interval.
     difference
         The values are differences of two scores: they may be negative, though none here is. Without it, cells of 0 and 1 are taken
-        for hits and misses, whose interval stays within 0 and 1. Where any value is negative, they are differences in any case.
+        for hits and misses, whose interval stays within 0 and 1. A cell with a negative value holds differences in any case.
 
     Returns
     -------
@@ -169,17 +169,19 @@ def bootstrap(
         return percentiles(statistic(values, draws(len(values), resamples, seed, clusters)), count, level)
     flat = values.reshape(len(values), -1)
     weights, bounds = draws(count, resamples, seed), np.full((2, flat.shape[1]), np.nan)
-    difference = difference or bool(np.nanmin(flat, initial=0.0) < 0)
-    counted = _counted(flat, difference)
+    counted = _counted(flat, difference or bool(np.nanmin(flat, initial=0.0) < 0))
     known = np.flatnonzero(~are_single(flat, clusters))
     for columns in np.array_split(known, -(-len(known) * resamples // BLOCK) or 1):
-        numbers, hits = columns[~counted[columns]], columns[counted[columns]]
-        if len(numbers):
-            bounds[:, numbers] = number_interval(units_of(flat[:, numbers], groups, count, level), weights)
-        if len(hits):
-            units = units_of(flat[:, hits], groups, count, level)
-            bounds[:, hits] = difference_interval(units) if difference else share_interval(units)
-    if not difference and np.nanmax(flat, initial=0.0) <= 1:
+        signed = difference | (flat[:, columns] < 0).any(axis=0)
+        hits = counted[columns]
+        for cells, interval in (
+            (columns[~hits], lambda units: number_interval(units, weights)),
+            (columns[hits & signed], difference_interval),
+            (columns[hits & ~signed], share_interval),
+        ):
+            if len(cells):
+                bounds[:, cells] = interval(units_of(flat[:, cells], groups, count, level))
+    if not difference and np.nanmin(flat, initial=0.0) >= 0 and np.nanmax(flat, initial=0.0) <= 1:
         bounds = np.clip(bounds, 0, 1)
     return bounds[0].reshape(values.shape[1:]), bounds[1].reshape(values.shape[1:])
 

@@ -270,7 +270,7 @@ class TransplantGrid(Report):
                 f"{first['by_chance']:.3f} ({first['difference']:+.3f} "
                 f"{bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
-        if metric == "accuracy" and not (fixed_cell["p_max"] < _LEVEL).any():
+        if metric == "accuracy" and 2.0 ** (1 - int(row["n"])) < _LEVEL and not (fixed_cell["p_max"] < _LEVEL).any():
             sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
         return sentence
 

@@ -16,7 +16,8 @@ from interp.text.formats.file_names import language_code, language_pair
 from interp.text.formats.lines import at, text_of
 from interp.text.formats.rows import Row, rows
 
-ID_COLUMNS = ("id", "ids", "key", "idx")
+ID_COLUMNS = ("id", "ids", "key", "idx", "sentence_id")
+"""Names of an id column, in any case."""
 DOCUMENT_COLUMNS = ("document", "documents", "doc", "doc_id", "url", "URL")
 MOST_COLUMNS = 5_000
 """Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
@@ -129,7 +130,9 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
     """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
-    id_column = next((column for column in ID_COLUMNS if column in columns), None)
+    written = {column.casefold(): column for column in reversed(columns)}
+    ids = [written[name] for name in ID_COLUMNS if name in written]
+    id_column = ids[0] if ids else None
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
     columns_of: dict[str, list[str]] = {}
     for column in columns:
@@ -137,8 +140,8 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
         if code and column not in (id_column, document):
             columns_of.setdefault(code, []).append(column)
     codes = [lang.code for lang in resolve_all(languages)] if languages is not None else list(columns_of)
-    if "ind_Latn" in codes and "ind_Latn" not in columns_of and id_column == "id":
-        columns_of["ind_Latn"], id_column = ["id"], next((column for column in ID_COLUMNS[1:] if column in columns), None)
+    if "ind_Latn" in codes and "ind_Latn" not in columns_of and id_column is not None and id_column.casefold() == "id":
+        columns_of["ind_Latn"], id_column = [id_column], next(iter(ids[1:]), None)
     for code in codes:
         if len(columns_of.get(code, ())) != 1:
             got = (

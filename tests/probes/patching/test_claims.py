@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
+import interp
 from interp.activations.store import Activations
 from probes.patching.claims import claims
+from probes.patching.contrasts import contrasts
 from probes.patching.report import PatchReport
 
 SIGNATURE = Activations.from_arrays({"eng_Latn": torch.zeros(25, 2, 4)}).signature  # 24 blocks
@@ -118,3 +120,12 @@ def test_where_nothing_moves_a_claim_is_rare_and_a_sure_one_is_found_among_many_
     assert claims(moved, np.ones(40), 0.5).claim[7] == "carries"
     turned = claims(-moved, -np.ones(40), 0.5).claim
     assert turned[7] == "carries", "a metric that is lower in the clean run"
+
+
+def test_a_question_with_two_answers_is_no_pair_of_itself():
+    """Breton "Meurzh" is March and Tuesday: the same prompt twice has no part that differs."""
+    answers = (("March",), ("Tuesday",), ("Monday",))
+    task = interp.ParallelTask("two", {"bre_Latn": ("Meurzh?", "Meurzh?", "Lun?")}, {"bre_Latn": answers})
+    pairs = contrasts(task, "bre_Latn")
+    assert len(pairs) == 3
+    assert all("[[" in pair.clean for pair in pairs)

@@ -125,3 +125,12 @@ def test_wrong_shapes_are_named():
         bootstrap(np.empty((0, 3)))
     with pytest.raises(ValueError, match="2 cluster names for 3 items"):
         sign_flip(np.ones(3), clusters=["a", "b"])
+
+
+def test_hits_beside_a_measure_that_can_be_negative_keep_an_interval_of_hits():
+    """Several measures of one table share a call: a cosine below 0 does not let an accuracy exceed 1."""
+    values = np.column_stack([np.repeat([1.0, 0.0], [18, 2]), np.linspace(-0.5, 0.5, 20)])
+    lower, upper = bootstrap(values)
+    alone = bootstrap(values[:, 0])
+    assert (lower[0], upper[0]) == pytest.approx((float(alone[0]), float(alone[1])))
+    assert 0 <= lower[0] <= upper[0] <= 1

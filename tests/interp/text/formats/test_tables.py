@@ -94,3 +94,11 @@ def test_a_faulty_table_says_where_and_what_to_do(tmp_path: Path, fault: str) ->
     with pytest.raises(ValueError, match=message) as refused:
         read(put(tmp_path / "t", {name: content}) / name)
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["ID", "Id", "sentence_id", "Key"])
+def test_an_id_column_is_one_in_any_case_and_no_language(tmp_path, name):
+    (tmp_path / "a.tsv").write_text(f"{name}\tEnglish\tGerman\nx1\tone\teins\nx2\ttwo\tzwei\n", encoding="utf-8")
+    corpus = read(tmp_path / "a.tsv")
+    assert corpus.languages == ("eng_Latn", "deu_Latn")
+    assert corpus.ids == ("x1", "x2")
