@@ -144,7 +144,10 @@ def count_neurons(
 def _check(model: TransformerBridge, corpus: ParallelCorpus, shards: int) -> None:
     texts = len(set(corpus.documents or corpus.ids))
     if not 2 <= shards <= texts:
-        raise ValueError(f"got {shards} shards of {texts} sentences (or documents), expected 2 to {texts}.")
+        raise ValueError(
+            f"count_neurons: got {texts} sentences (or documents) for {shards} shards, expected one for each at least. Give more, "
+            "or fewer shards (2 at least)."
+        )
     for block in range(model.cfg.n_layers):
         for name in (gate_hook(block), neuron_hook(block)):
             if name not in model.hook_dict:

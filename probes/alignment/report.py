@@ -50,8 +50,7 @@ class AlignmentReport(Report):
         """One row per language, pivot, layer and metric: `estimate, lower, upper, n, baseline`, the controls, `p` and `p_max`.
 
         The bounds are a 95 % confidence interval (`bootstrap`) over sentences or documents. `p` is that of one cell; `p_max`
-        is corrected over all layers and language pairs of the metric. Intervals of a retrieval near 0 or 1 are too narrow, as there
-        are few hits, or few misses, to draw: use `p_max` there.
+        is corrected over all layers and language pairs of the metric.
         """
         return self._summary.copy()
 
