@@ -7,15 +7,21 @@ import torch
 
 import interp
 from interp.models.batches import encode, pad
+from interp.models.load import TransformerBridge
 from interp.models.plain.model import Plain
 from interp.models.plain.runner import runner
 from interp.models.sites import gate_hook, hook_name, neuron_hook
-from tests.support.tiny import FAMILIES, LAYERS, tiny, tiny_hf, tiny_tokenizer
+from tests.support.tiny import FAMILIES, LAYERS, tiny_hf, tiny_tokenizer
 
 JOINT = ("gpt2", "bloom")
 """Families whose joint query-key-value weight the bridge splits into weights of its own."""
 SITES = ("mlp", "attention", "residual_pre", "residual_mid", "residual_post")
 TEXTS = ["The cat sleeps on the warm stone.", "Le chat"]
+
+
+def tiny(family: str) -> TransformerBridge:
+    """A model of this test alone: on a shared one another test's hooks may stand, and then the bridge runs, as it should."""
+    return interp.load(tiny_hf(family), tokenizer=tiny_tokenizer(family))
 
 
 def names(block: int) -> list[str]:
