@@ -55,7 +55,7 @@ CHAPTERS: tuple[Settings, ...] = (
     TransplantSettings(languages=("swh_Latn",), split="heldout", limit=40, controls=("shuffled", "random")),
     PatchSettings(languages=("deu_Latn",), limit=40),
     ProbeSettings(languages=_FEW, limit=150),
-    NeuronsSettings(languages=_CLOSE, limit=100),
+    NeuronsSettings(languages=_CLOSE, limit=200),
     SteerSettings(limit=40),
     AtlasSettings(languages=_CLOSE, limit=100),
     VocabularySettings(languages=(*_CLOSE, "tha_Thai", "khm_Khmr", "amh_Ethi"), limit=200),

@@ -63,6 +63,8 @@ class Entry:
         Applies the rule to the committed summary of the last run, and to its verdict.
     figures
         Further figures of the run that are kept, by name.
+    changed
+        What was changed after numbers had been seen, and why; empty if nothing was.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Entry:
     steps: Callable[[Inputs], tuple[Settings, ...]]
     judge: Callable[[pd.DataFrame, str], Outcome]
     figures: tuple[str, ...] = ()
+    changed: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:

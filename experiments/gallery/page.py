@@ -13,11 +13,15 @@ from probes.spreadsheet import read_spreadsheet
 _HEAD = """\
 # Gallery: every question once on a published model
 
-Each entry is one run, made once, with settings decided before it and written in `experiments/gallery` with their reasons. A finding
-that did not come out is a result and stays. Models: Qwen2.5-Coder-0.5B-Instruct (24 blocks, several languages) and
-SmolLM2-135M-Instruct (30 blocks, mostly English), **both read from 4-bit files and written back as bfloat16**, so numbers differ a
-little from those of the hub's weights. One processor core, bfloat16. Small models and small n: an entry shows what the instrument
-says of such a model, and is no replication of a paper at its size.
+Each entry is a run whose settings and rule were decided before its numbers were seen; they stand in `experiments/gallery` with
+their reasons, and what was changed afterwards is said at the entry. A finding that did not come out is a result and stays.
+Where the statistics of the toolkit have changed since a run, its intervals and verdict were computed again from the same
+measurements.
+
+Models: Qwen2.5-Coder-0.5B-Instruct (24 blocks, several languages) and SmolLM2-135M-Instruct (30 blocks, mostly English), **both
+read from 4-bit files and written back as bfloat16**, so numbers differ a little from those of the hub's weights. One processor
+core, bfloat16. Small models and small n: an entry shows what the instrument says of such a model, and is no replication of a
+paper at its size.
 
 Intervals are 95 %, each by itself. This page is written from the committed `summary.csv` and `manifest.json` of each entry. Made
 again, an entry at a time and resumed where it was killed:
@@ -55,7 +59,8 @@ def page(folder: Path, entries: Sequence[Entry]) -> str:
             f"- **Finding.** {entry.finding}\n- **Model.** {entry.model}. **Text.** {entry.data}.\n"
             f"- **Control.** {entry.control}\n- **Settings, and why.** {entry.reasons}\n"
             f"- **Rule, written before the numbers were seen.** {entry.rule}\n"
-            f"- **What came out.** {outcome.numbers}\n- **Result: {outcome.result}.** {outcome.because}\n"
+            + (f"- **Changed after numbers were seen.** {entry.changed}\n" if entry.changed else "")
+            + f"- **What came out.** {outcome.numbers}\n- **Result: {outcome.result}.** {outcome.because}\n"
             f"- **The run's own verdict.** {manifest['verdict']}\n- **Its notes.** {' '.join(_texts(manifest['notes']))}\n"
         )
     missing = [f"{entry.name} ({entry.finding})" for entry in entries if entry not in there]

@@ -30,7 +30,8 @@ from probes.statistics.resampling import bootstrap
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTION = "An illustration, not evidence. Distances between UMAP clusters and their sizes mean nothing."
+CAPTION = "An illustration, not evidence."
+_OF_UMAP = " Distances between UMAP clusters and their sizes mean nothing."
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class AtlasReport(Report):
         from probes.atlas.figures import atlas_panels, correlation_curves
 
         depths = self.table[self.table["layer"].isin(self.settings["depths"])]
-        caption = CAPTION.replace(". ", ".\n") + " Lines join translations."
+        caption = f"{_caption(self.settings['umap'])} Lines join translations."
         panels = atlas_panels(depths, caption, str(self.signature), seed=self.settings["seed"])
         return {"map": panels, "correlation": correlation_curves(self.curves(), str(self.signature))}
 
@@ -195,8 +196,12 @@ def measure_atlas(
     signed = {**acts.signature.settings, "umap": neighbours if umap else "off", "boot": resamples, "seed": seed}
     signature = Signature("atlas", acts.signature.model, acts.signature.corpus, signed)
     report = AtlasReport(pd.concat(frames, ignore_index=True), signature, settings=settings)
-    notes = (CAPTION, *_warnings(report, random_init), *describe_sinks(acts))
+    notes = (_caption(umap), *_warnings(report, random_init), *describe_sinks(acts))
     return AtlasReport(report.table, signature, settings=settings, notes=notes)
+
+
+def _caption(umap: bool) -> str:
+    return CAPTION + (_OF_UMAP if umap else "")
 
 
 def _warnings(report: AtlasReport, random_init: Activations | None) -> list[str]:

@@ -128,7 +128,7 @@ class DirectionReport(Report):
         return rows.assign(p_holm=p, sure=(p < _LEVEL) & (self.means.runs > 1))
 
     def verdict(self) -> str:
-        """Whether unseen directions gain for sure; the class means, which are below seen ones, and what fails most."""
+        """Whether unseen directions gain significantly; the class means, which are below seen ones, and what fails most."""
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]

@@ -132,7 +132,7 @@ class ExtrapolationReport(Report):
         return int(self.table.loc[self.table["arm"] != UNTUNED, "seed"].nunique())
 
     def verdict(self) -> str:
-        """Whether tuning on more than English helps for sure; for each measure, what every arm scores and gains."""
+        """Whether tuning on more than English helps significantly; for each measure, what every arm scores and gains."""
         rows, said = self.claims(), []
         for name, part in rows.groupby("measure", sort=False):
             where = f"{name} in the middle layers" if part["layer"].iloc[0] else str(name)

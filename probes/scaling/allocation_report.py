@@ -103,7 +103,7 @@ class AllocationReport(Report):
         return spread(once[:, arm] - once[:, base], drawn[:, :, arm] - drawn[:, :, base], units_of(self.table), known)
 
     def verdict(self) -> str:
-        """Whether the planned division beats the uniform one for sure; both differences in the objective; what was predicted."""
+        """Whether the planned division beats the uniform one significantly; both differences in the objective; the prediction."""
         rows = self._summary.set_index(["arm", "language"])
         name, others = _ALL[self.settings["objective"]], [arm for arm in ARMS if arm != "uniform"]
         p, several = holm(np.array([rows.loc[(arm, name), "p"] for arm in others])), self._seeds > 1

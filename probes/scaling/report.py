@@ -215,7 +215,7 @@ class ScalingReport(Report):
         )
 
     def _grows(self, beta: pd.Series) -> str:
-        """The first sentence: whether more pairs help for sure, and by how much."""
+        """The first sentence: whether more pairs help significantly, and by how much."""
         n, many = self.table["item"].nunique(), len(self.points.names)
         where = f"(n={n} items, {many} language{'s' if many > 1 else ''}, seeds: {self._seeds})"
         if (self.points.scores == 0).all():

@@ -107,9 +107,12 @@ class ChangeReport(Report):
             return f"{differs} {_HOW.format(flips=self.settings['flips'])}"
         measures = frame.loc[frame["changed"], "measure"].nunique()
         where = f", in {measures} of {frame['measure'].nunique()} measures" if frame["measure"].nunique() > 1 else ""
-        first = f"Tuning changed {changed} of {len(frame)} cells for sure{where} (n={n})."
-        details = "; ".join(_told(str(measure), part) for measure, part in frame.groupby("measure", sort=False))
-        return f"{first} {details[0].upper()}{details[1:]}. {_HOW.format(flips=self.settings['flips'])}"
+        first = f"Tuning changed {changed} of {len(frame)} cells significantly{where} (n={n})."
+        parts = dict(iter(frame.groupby("measure", sort=False)))
+        details = "; ".join(_told(str(measure), part) for measure, part in parts.items() if part["changed"].any())
+        same = [str(measure) for measure, part in parts.items() if not part["changed"].any()]
+        rest = f" No cell changed significantly in {', '.join(same)}." if same else ""
+        return f"{first} {details[0].upper()}{details[1:]}.{rest} {_HOW.format(flips=self.settings['flips'])}"
 
     def _too_few(self, frame: pd.DataFrame) -> str:
         """Why no cell can be found changed, whatever its values; empty where one can."""
@@ -249,8 +252,6 @@ def _curve_names(frame: pd.DataFrame) -> pd.Series:
 def _told(measure: str, part: pd.DataFrame) -> str:
     """In how many cells of one measure the value rose and fell, and where most."""
     sure = part[part["changed"]]
-    if sure.empty:
-        return f"{measure} changed in none of {len(part)} cells"
     top = sure.loc[sure["estimate"].abs().idxmax()]
     up, down = int((sure["estimate"] > 0).sum()), int((sure["estimate"] < 0).sum())
     where = " ".join(filter(None, (top["language"], top["series"], top["layer"] and f"layer {top['layer']}")))

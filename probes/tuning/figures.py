@@ -39,8 +39,8 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
     """A line for each language from before to after, coloured where it `changed`.
 
     `frame` has one row per line: `before, after`, `lower, upper` of their difference, and the column that `line` names; `changed`
-    says which lines changed for sure, and without it those do whose interval excludes zero. `title`, `ylabel` and `signature` (the
-    line under the figure) are printed as they are.
+    says which lines changed significantly, and without it those do whose interval excludes zero. `title`, `ylabel` and
+    `signature` (the line under the figure) are printed as they are.
     """
     figure = blank((5.6, 4.6))
     axes = figure.subplots()
@@ -65,8 +65,8 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     """After minus before over layers, a line with its confidence interval for each language; beyond eight a panel each.
 
     `frame` has one row per line and layer: `layer, estimate, lower, upper`, and the column that `line` names; dots stand where it
-    `changed` for sure, if there is that column. `title`, `ylabel` and `signature` (the line under the figure) are printed as they
-    are.
+    `changed` significantly, if there is that column. `title`, `ylabel` and `signature` (the line under the figure) are printed
+    as they are.
     """
     layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
     colours = style_indices(map(str, names))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import interp
 from interp.files.sealed_tensors import load_tensors, save_tensors
 from interp.lens import distributions
 from interp.lens import logit_lens as readout
@@ -17,7 +18,7 @@ from interp.lens.tuned_lens import load_lens
 from interp.models.batches import encode, pad
 from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import read_vocabulary
-from tests.support.tiny import FAMILIES, VOCAB, tiny
+from tests.support.tiny import FAMILIES, VOCAB, tiny, tiny_hf, tiny_tokenizer
 
 PROMPTS = ["The cat sleeps on the", "Die Katze", "猫在温暖的石头上"]
 CORPUS = ParallelCorpus(
@@ -137,16 +138,11 @@ def test_energy_of_known_cases():
 
 @pytest.mark.parametrize("family", ["llama", "gemma2", "gpt2"])
 def test_the_gain_of_the_final_norm_is_found_whatever_norm_it_is(family):
-    model = tiny(family)
+    model = interp.load(tiny_hf(family), tokenizer=tiny_tokenizer(family))  # its own: the weight is replaced
     gain = torch.rand(model.cfg.d_model)
-    final = model.ln_final.original_component
-    kept = final.weight.data.clone()
-    try:
-        final.weight.data = gain.clone()
-        expected = distributions.token_gram(model.W_U.T, 1 + gain if family == "gemma2" else gain)
-        assert torch.allclose(readout._gram(model), expected.detach(), rtol=1e-3, atol=1e-3)
-    finally:
-        final.weight.data = kept
+    model.ln_final.original_component.weight.data = gain.clone()
+    expected = distributions.token_gram(model.W_U.T, 1 + gain if family == "gemma2" else gain)
+    assert torch.allclose(readout._gram(model), expected.detach(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_lens_translates_every_row_but_the_last():
