@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.shares import line_curves, stacked_shares
-from probes.instruction.claims import FEWEST, carrying
+from probes.instruction.claims import carrying
 from probes.report import Report
 from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap, draws, mean, tails
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -25,12 +25,13 @@ from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
 from interp.provenance import Signature
 from probes.item_values import ItemColumns
-from probes.linear.claims import FEWEST, Height, ProbeClaims, height, probe_claims
+from probes.linear.claims import Height, ProbeClaims, height, probe_claims
 from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate, majority, shuffle, targets_of
 from probes.linear.erasure import Method
 from probes.report import Report
 from probes.statistics.folds import split
 from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from probes.neurons.claims import LEVEL, DamageClaims, damage_claims, random_sets
+from probes.neurons.claims import DamageClaims, damage_claims, random_sets
 from probes.report import Report
 from probes.statistics.random_draws import widened
 from probes.statistics.resampling import bootstrap_ratio
-from probes.statistics.significance import said_p
+from probes.statistics.significance import LEVEL, said_p
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,8 @@ class NeuronReport(Report):
             f"{above_null} of them exceed the permutation null. Two halves of the text agree on {agreed}"
         )
         if self.settings["permutations"] < _FEWEST_PERMUTATIONS:
-            text = f"With {self.settings['permutations']} permutations no neuron can be above chance: 19 are needed. {text}"
+            few = f"With {self.settings['permutations']} permutations no neuron can be above chance"
+            text = f"{few}: {_FEWEST_PERMUTATIONS} are needed. {text}"
         if count["baseline"].notna().all():
             text += f"; in a randomly initialised model on {stability['baseline'].mean():.0%}. Summed over languages, "
             text += f"which may share neurons, the sets hold {count['estimate'].sum():.0f}; at the same threshold those of the "

@@ -27,12 +27,13 @@ from interp.models.sites import EditSite
 from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
-from probes.patching.claims import FEWEST, more_than
+from probes.patching.claims import more_than
 from probes.patching.contrasts import mark_difference, partners
 from probes.patching.figures import concept_curves
 from probes.report import Report, with_receipts
 from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,6 +14,11 @@ from scipy import special, stats
 
 from probes.statistics.resampling import BLOCK, Labels, groups_of, items_of
 
+LEVEL, FEWEST = 0.05, 6
+"""The p below which something is claimed, and the fewest items (or documents) with which a sign flip can give one: no p over n
+items is below 2^(1-n).
+"""
+
 
 def sign_flip(
     differences: Shaped[np.ndarray, "item ..."], resamples: int = 10_000, seed: int = 0, clusters: Labels | None = None

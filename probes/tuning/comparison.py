@@ -14,14 +14,13 @@ from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import max_statistic, sign_flip
+from probes.statistics.significance import LEVEL, max_statistic, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAY_DIFFER = frozenset({"model"})
-_LEVEL = 0.05
 _HOW = "At most one comparison in twenty without any change has such a cell ({flips} sign flips of all cells together)."
 
 
@@ -64,7 +63,7 @@ class ChangeReport(Report):
         parts = [self._described(part) for _, part in measured.groupby("measure", sort=False)]
         frame = pd.concat(parts, ignore_index=True)
         p = max_statistic(self._by_unit(measured, frame), self.settings["flips"], self.settings["seed"])
-        return frame.assign(p_max=p, changed=p < _LEVEL)
+        return frame.assign(p_max=p, changed=p < LEVEL)
 
     def _described(self, part: pd.DataFrame) -> pd.DataFrame:
         """The cells of one measure, each by itself."""
@@ -118,7 +117,7 @@ class ChangeReport(Report):
         )
         least = max(2.0 ** (1 - units), 1 / (self.settings["flips"] + 1))
         return (
-            "" if least < _LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
+            "" if least < LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
         )
 
     def figures(self) -> dict[str, Figure]:
