@@ -140,9 +140,8 @@ class AlignmentReport(Report):
         whom = f"{top['language']} and {top['pivot']}" if pairs == 1 else f"{pairs} language pairs"
         if not clear:
             return (
-                f"Translations ({whom}) are not nearer to each other than shuffled sentences at any layer "
-                f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
-                f"{_number(top)} on the other half, against {top['baseline']:.3f} for shuffled pairs."
+                f"Translations ({whom}) are not shown to be nearer to each other than shuffled sentences at any layer "
+                f"({metric}, n={self._n}). {self._at(top)}, against {top['baseline']:.3f} for shuffled pairs."
                 f"{self._elsewhere(top)}"
             )
         share = "" if pairs == 1 else f" in {clear} of {pairs} pairs"
@@ -153,10 +152,16 @@ class AlignmentReport(Report):
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
             f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{'' if near else self._most(top)} "
-            f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
-            f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
+            f"({metric}, n={self._n}). {self._at(top)}, against {values}. {lower}"
             f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"
         )
+
+    def _at(self, top: pd.Series) -> str:
+        """The value at the highest layer; where there is only one, nothing was chosen."""
+        if len(self._layers) == 1:
+            return f"Layer {top['layer']} has {_number(top)}"
+        where = f"Layer {top['layer']}, the best on one half of the sentences,"
+        return f"{where} has {_number(top)} on the other half (n={top['n']})"
 
     def _most(self, top: pd.Series) -> str:
         """The layers that may be the best, where they are not all of them."""

@@ -245,9 +245,10 @@ class TransplantGrid(Report):
         fixed_cell = frame[frame["run"] == "held_out:overall"]
         if fixed_cell.empty:
             return "One item or text: no cell can be chosen on some items and evaluated on others."
-        row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
+        sure = fixed_cell[fixed_cell["p_max"] < LEVEL]
+        row = fixed_cell.iloc[fixed_cell["difference"].argmax()] if sure.empty else sure.iloc[sure["difference"].abs().argmax()]
         amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
-        most = "At best one cell" if len(fixed_cell) > 1 else "One cell"
+        most = "One cell" if len(fixed_cell) == 1 else "At best one cell" if sure.empty else "At its clearest, one cell"
         sentence = (
             f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
             f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
@@ -269,7 +270,7 @@ class TransplantGrid(Report):
                 f"{first['by_chance']:.3f} ({first['difference']:+.3f} "
                 f"{bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
-        if metric == "accuracy" and int(row["n"]) >= FEWEST and not (fixed_cell["p_max"] < LEVEL).any():
+        if metric == "accuracy" and int(row["n"]) >= FEWEST and sure.empty:
             sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
         return sentence
 
