@@ -17,6 +17,7 @@ from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
 from probes.item_values import ItemColumns
 from probes.report import Report, with_receipts
+from probes.statistics.layer_runs import capitalised
 from probes.statistics.resampling import bootstrap, bracketed
 from probes.statistics.significance import FEWEST, LEVEL, max_statistic, sign_flip
 from probes.translation.figures import score_dots
@@ -113,7 +114,7 @@ class AnswerReport(Report):
         if (self._values(metric) == 0).all():
             return f"The model got none of {what} right, so this run cannot compare languages."
         if n < FEWEST:
-            return f"{what[0].upper()}{what[1:]} are too few to tell answers from {rival}: at least {FEWEST} are needed."
+            return f"{capitalised(what)} are too few to tell answers from {rival}: at least {FEWEST} are needed."
         if main["above"]:
             return f"The model answers {what} better than {rival} would."
         return f"The model is not shown to answer {what} better than {rival} would."
@@ -126,7 +127,7 @@ class AnswerReport(Report):
         above = [str(code) for code in own.loc[own["above"], "language"]]
         named = f" ({', '.join(above)})" if 0 < len(above) <= _NAMED else ""
         label = _LABELS[metric]
-        return f" {label[0].upper()}{label[1:]} is above its baseline in {len(above)} of {len(own)} languages{named}."
+        return f" {capitalised(label)} is above its baseline in {len(above)} of {len(own)} languages{named}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language beside its baseline; one figure per metric."""

@@ -13,6 +13,7 @@ import pandas as pd
 from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
+from probes.statistics.layer_runs import capitalised
 from probes.statistics.resampling import bootstrap, bracketed
 from probes.statistics.significance import LEVEL, max_statistic, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
@@ -108,7 +109,7 @@ class ChangeReport(Report):
         where = f", in {measures} of {frame['measure'].nunique()} measures" if frame["measure"].nunique() > 1 else ""
         first = f"Tuning changed {changed} of {len(frame)} cells for sure{where} (n={n})."
         details = "; ".join(_told(str(measure), part) for measure, part in frame.groupby("measure", sort=False))
-        return f"{first} {details[0].upper()}{details[1:]}. {_HOW.format(flips=self.settings['flips'])}"
+        return f"{first} {capitalised(details)}. {_HOW.format(flips=self.settings['flips'])}"
 
     def _too_few(self, frame: pd.DataFrame) -> str:
         """Why no cell can be found changed, whatever its values; empty where one can."""
