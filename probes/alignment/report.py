@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from probes.report import Report
 from probes.statistics.layer_runs import name_runs, runs_of
 from probes.statistics.resampling import bootstrap, bracketed
 from probes.statistics.selection import best_set, choose_on_half
+from probes.statistics.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,7 +124,7 @@ class AlignmentReport(Report):
     def finds(self) -> bool:
         """Whether the verdict claims a finding: the first metric is above shuffled pairs at some layer of some pair."""
         frame = self._summary[self._summary["metric"] == self.table["metric"].iloc[0]]
-        return bool((frame["p_max"] < 0.05).any())
+        return bool((frame["p_max"] < LEVEL).any())
 
     def verdict(self) -> str:
         """Whether and where translations are nearer than other sentences, by the first metric; then its value, controls and doubts.
@@ -134,15 +134,14 @@ class AlignmentReport(Report):
         """
         metric = str(self.table["metric"].iloc[0])
         top, frame = self._overall(metric), self._summary[self._summary["metric"] == metric]
-        sure = frame[frame["p_max"] < 0.05]
+        sure = frame[frame["p_max"] < LEVEL]
         clear = sure.groupby(["language", "pivot"], observed=True).ngroups
         pairs = frame.groupby(["language", "pivot"], observed=True).ngroups
         whom = f"{top['language']} and {top['pivot']}" if pairs == 1 else f"{pairs} language pairs"
         if not clear:
             return (
-                f"Translations ({whom}) are not nearer to each other than shuffled sentences at any layer "
-                f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
-                f"{_number(top)} on the other half, against {top['baseline']:.3f} for shuffled pairs."
+                f"Translations ({whom}) are not shown to be nearer to each other than shuffled sentences at any layer "
+                f"({metric}, n={self._n}). {self._at(top)}, against {top['baseline']:.3f} for shuffled pairs."
                 f"{self._elsewhere(top)}"
             )
         share = "" if pairs == 1 else f" in {clear} of {pairs} pairs"
@@ -153,10 +152,16 @@ class AlignmentReport(Report):
         doubt = f" It is not clearly above {' or '.join(near)}." if near else ""
         return (
             f"Translations ({whom}) are nearer to each other than shuffled sentences{share}{'' if near else self._most(top)} "
-            f"({metric}, n={self._n}). Layer {top['layer']}, the best on one half of the sentences, has "
-            f"{_number(top)} on the other half (n={top['n']}), against {values}. {lower}"
+            f"({metric}, n={self._n}). {self._at(top)}, against {values}. {lower}"
             f"The test against shuffled pairs is corrected for all layers and pairs.{doubt}{self._elsewhere(top)}"
         )
+
+    def _at(self, top: pd.Series) -> str:
+        """The value at the highest layer; where there is only one, nothing was chosen."""
+        if len(self._layers) == 1:
+            return f"Layer {top['layer']} has {_number(top)}"
+        where = f"Layer {top['layer']}, the best on one half of the sentences,"
+        return f"{where} has {_number(top)} on the other half (n={top['n']})"
 
     def _most(self, top: pd.Series) -> str:
         """The layers that may be the best, where they are not all of them."""
@@ -168,7 +173,7 @@ class AlignmentReport(Report):
 
     def _elsewhere(self, top: pd.Series) -> str:
         """The other metrics that tell otherwise: only one of the two is above chance, or this one is over twice as high."""
-        above_chance = self._summary.groupby("metric", observed=True, sort=False)["p_max"].min() < 0.05
+        above_chance = self._summary.groupby("metric", observed=True, sort=False)["p_max"].min() < LEVEL
         metric, others = top["metric"], []
         for name in (str(other) for other in above_chance.index if other != metric):
             peak = self._overall(name)
@@ -191,8 +196,8 @@ class AlignmentReport(Report):
         metrics = list(pd.unique(frame["metric"]))
         main = frame[frame["metric"] == metrics[0]]
         look: dict[str, Any] = {"title": self.question, "signature": self.signature}
-        means = _mean_over_pairs(self, metrics)
-        main = main.assign(claimed=main["p_max"] < 0.05)
+        means = _mean_over_pairs(self)
+        main = main.assign(claimed=main["p_max"] < LEVEL)
         figures = {"heatmap": heatmap(main, row="pair", label=metrics[0], **look)}
         if main["pair"].nunique() <= _READABLE:
             figures = {"curves": curves(main, line="pair", ylabel=metrics[0], **look), **figures}
@@ -231,7 +236,7 @@ def _name_pairs(summary: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(pair=frame["language"] + "-" + frame["pivot"] if many else frame["language"])
 
 
-def _mean_over_pairs(report: AlignmentReport, metrics: Sequence[str]) -> pd.DataFrame:
+def _mean_over_pairs(report: AlignmentReport) -> pd.DataFrame:
     """Each metric at each layer, averaged over language pairs sentence by sentence: its confidence interval is over sentences."""
     summary = report._summary
     rows = []

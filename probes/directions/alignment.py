@@ -15,12 +15,11 @@ from probes.directions.roles import Roles
 from probes.figures.shares import line_curves
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import LEVEL, max_statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEVEL = 0.05
 PAIR_CLASSES = ("pair seen", "languages seen", "one unseen", "both unseen")
 """A pair of languages: some direction of it was tuned; both were, but never together; one was not; neither was."""
 
@@ -80,10 +79,10 @@ class PairAlignmentReport(Report):
             before = part[part["series"] == "before"]
             peak = before.loc[before["estimate"].idxmax()]
             change = part[(part["series"] == "change") & (part["layer"] == peak["layer"])].iloc[0]
-            note = "" if change["p_max"] < _LEVEL else ", not distinguishable from none"
+            note = "" if change["p_max"] < LEVEL else ", not distinguishable from none"
             clauses.append(f"{kind} {peak['estimate']:.2f} at layer {peak['layer']}, {change['estimate']:+.2f} "
                         f"{bracketed(change['lower'], change['upper'], '+.2f')}{note}")  # fmt: skip
-        changed = frame[frame["p_max"] < _LEVEL]
+        changed = frame[frame["p_max"] < LEVEL]
         nearer, classes = changed.loc[changed["estimate"] > 0, "class"].nunique(), frame["class"].nunique()
         n = f"(n={frame['n'].max()} sentences, one tuned model)"
         first = f"This tuning drew languages together in {nearer} of {classes} classes of pairs at some layer {n}."

@@ -14,7 +14,7 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
-from probes.statistics.significance import holm
+from probes.statistics.significance import LEVEL, holm
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.report import LABELS
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RULES = ("published", "corrected")
-_LEVEL = 0.05
 
 
 class DirectionReport(Report):
@@ -125,7 +124,7 @@ class DirectionReport(Report):
         rows = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED) & (frame["against"] != "")]
         rows = rows[rows["class"] != ALL]
         p = holm(rows["p"].to_numpy(dtype=float))
-        return rows.assign(p_holm=p, sure=(p < _LEVEL) & (self.means.runs > 1))
+        return rows.assign(p_holm=p, sure=(p < LEVEL) & (self.means.runs > 1))
 
     def verdict(self) -> str:
         """Whether unseen directions gain significantly; the class means, which are below seen ones, and what fails most."""

@@ -13,7 +13,7 @@ from probes.figures.curves import curves
 from probes.figures.dots import arm_dots
 from probes.report import Report
 from probes.statistics.resampling import bracketed, draws
-from probes.statistics.significance import holm
+from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import spread
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _CELL = ["arm", "language", "layer"]
 _Key = tuple[Hashable, Hashable, Hashable]
 _BASELINES = {"answers": "another question's answer", "translation": "the untranslated source", "alignment": "shuffled pairs"}
 """What the baseline of each measure is."""
-_LEVEL = 0.05
 MIDDLE = "middle"
 UNTUNED, ENGLISH = "untuned", "english"
 
@@ -125,7 +124,7 @@ class ExtrapolationReport(Report):
             (rows["language"] == "mean") & rows["layer"].isin(["", MIDDLE]) & (rows["measure"] != "alignment: mexa_centred")
         ]
         p = rows["over_english_p"].where(rows["over_english"].notna(), rows["gain_p"]).to_numpy(dtype=float)
-        return rows.assign(sure=(holm(p) < _LEVEL) & (self._seeds > 1))
+        return rows.assign(sure=(holm(p) < LEVEL) & (self._seeds > 1))
 
     @property
     def _seeds(self) -> int:

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from probes.statistics.resampling import known_mean
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic
 
-LEVEL, FEWEST, HALF = 0.05, 6, 0.5
-"""The p below which something is claimed, the fewest items with which it can be (2 / 2^6 < 0.05), and the least effect."""
+HALF = 0.5
+"""The least effect of a place that carries the language."""
 
 
 def carrying(

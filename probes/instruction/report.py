@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.shares import line_curves, stacked_shares
-from probes.instruction.claims import FEWEST, carrying
+from probes.instruction.claims import carrying
 from probes.report import Report
-from probes.statistics.layer_runs import runs_of, say_runs
+from probes.statistics.layer_runs import say_longest
 from probes.statistics.resampling import bootstrap, draws, mean, tails
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,7 +153,7 @@ class InstructionReport(Report):
         if n < FEWEST:
             return f"With n={n} items nothing is claimed: at least {FEWEST} are needed."
         named = {"tag": "the tag", "last": "the last token"}
-        where = [f"{named[place]} {_longest(own, layers)}" for place, own in self.carrying.items() if own.any()]
+        where = [f"{named[place]} {say_longest(own, layers, 'block')}" for place, own in self.carrying.items() if own.any()]
         if not where:
             return f"No patched place is shown to carry the language asked for (n={n})."
         return f"The language asked for is carried by {', then by '.join(where)} (n={n}, above controls)."
@@ -201,13 +202,6 @@ class InstructionReport(Report):
         note = "an output that may be in several languages counts for the first of them"
         written = stacked_shares(shares, languages, "Which language is written", "share of outputs", self.signature, note)
         return {"layers": layers, "written": written}
-
-
-def _longest(carried: np.ndarray, layers: list[str]) -> str:
-    """The longest run of blocks in words, and that there are others."""
-    runs = runs_of(carried)
-    longest = max(runs, key=lambda run: run[1] - run[0])
-    return say_runs([longest], layers, "block") + (" (and others)" if len(runs) > 1 else "")
 
 
 def _since(row: pd.Series) -> str:

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from probes.item_values import ItemColumns
-from probes.lens.leads import FEWEST
 from probes.report import Report
 from probes.statistics.crossover import Crossover, find_crossover
 from probes.statistics.resampling import bootstrap, bracketed, known_mean
-from probes.statistics.significance import said_p, sign_flip
+from probes.statistics.significance import FEWEST, LEVEL, said_p, sign_flip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +125,7 @@ class LabelLensReport(Report):
 
     def finds(self) -> bool:
         """Whether the verdict claims that the model is right more often than the most frequent label."""
-        return self._p < 0.05
+        return self._p < LEVEL
 
     def verdict(self) -> str:
         """How often the model answers right, against the most frequent label, and in which language the label leads."""

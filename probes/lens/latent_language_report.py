@@ -13,7 +13,6 @@ from interp.languages import language
 from probes.item_values import ItemColumns
 from probes.lens.latent_language_verdict import LensEvidence, lens_verdict
 from probes.lens.leads import (
-    FEWEST,
     WORD_MEASURES,
     Leads,
     Reading,
@@ -26,6 +25,7 @@ from probes.lens.leads import (
 from probes.report import Report
 from probes.statistics.crossover import Crossover, Peak, find_crossover, find_peak
 from probes.statistics.resampling import bootstrap, known_mean
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

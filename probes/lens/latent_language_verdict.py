@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from interp.languages import language
-from probes.lens.leads import FEWEST, Leads, Reading, Role
+from probes.lens.leads import Leads, Reading, Role
 from probes.statistics.crossover import Crossover
 from probes.statistics.layer_runs import capitalised, runs_of, say_runs
 from probes.statistics.resampling import bootstrap, bracketed, highest
+from probes.statistics.significance import FEWEST
 
 _MOST_WORDS = 25
 _MOST_TARGETS = 6

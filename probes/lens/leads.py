@@ -19,14 +19,12 @@ from jaxtyping import Bool, Float
 
 from probes.statistics.layer_runs import runs_of
 from probes.statistics.resampling import known_mean
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import LEVEL, max_statistic
 
 Role = Literal["source", "pivot", "target"]
 ROLES: tuple[Role, ...] = ("source", "pivot", "target")
 WORD_MEASURES = ("probability", "corrected", "rank")
-LEVEL = 0.05
 LEAST = 0.01  # a word that is less probable than this leads nowhere, however sure the difference is
-FEWEST = 6  # items; with fewer, no pattern of signs has p below 0.05
 _FLIPS = 4000
 
 

@@ -16,10 +16,8 @@ from jaxtyping import Bool, Float
 
 from probes.statistics.resampling import Labels, bootstrap, groups_of, known_mean
 from probes.statistics.selection import choose_on_half
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic
 
-LEVEL, FEWEST = 0.05, 6
-"""The p below which something is claimed, and the fewest sentences (or documents) with which it can be (2 / 2^6 < 0.05)."""
 _RANDOM = "random_init"
 Scores = Mapping[str, Float[np.ndarray, "item layer"]]
 """The `score` and its controls `majority`, `shuffled` and, where it was measured, `random_init`."""

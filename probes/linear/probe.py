@@ -25,12 +25,14 @@ from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
 from interp.provenance import Signature
 from probes.item_values import ItemColumns
-from probes.linear.claims import FEWEST, Height, ProbeClaims, height, probe_claims
+from probes.linear.claims import Height, ProbeClaims, height, probe_claims
 from probes.linear.cross_validation import Clouds, Kind, Target, cross_validate, majority, shuffle, targets_of
 from probes.linear.erasure import Method
 from probes.report import Report
 from probes.statistics.folds import split
+from probes.statistics.layer_runs import runs_of, say_runs
 from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,22 +141,28 @@ class ProbeReport(Report):
         """Whether the target can be read above chance, and at which layer best; then the score there and its controls.
 
         Above chance is above the majority class and above shuffled labels, with one correction for all layers, kinds of languages
-        and controls. The layer is chosen on one half of the sentences and the score is that of the other.
+        and controls. Of several layers one is chosen on one half of the sentences, and the score is that of the other half.
         """
         top, kinds = self.height(), self._kinds
         kind = next(iter(kinds))
         name, n, layer = self.settings["target"], len(kinds[kind]["score"]), self.layers[top.layer]
         unit, floor = ("R2", "the mean") if self.settings["kind"] == "number" else ("accuracy", "the majority class")
         at = {column: float(values[top.items, top.layer].mean()) for column, values in kinds[kind].items()}
+        above, only = self.claims.above[kind], len(self.layers) == 1
         if self._units() < FEWEST:
             first = f"With {self._units()} sentences (or documents) nothing is claimed of {name}: at least {FEWEST} are needed."
-        elif self.claims.above[kind].any():
-            first = f"A linear probe reads {name} above chance, best at layer {layer}: {unit} {top.estimate:.2f} (n={n})."
+        elif above[top.layer]:
+            best = f"{'' if only else ', best'} at layer {layer}"
+            first = f"A linear probe reads {name} above chance{best}: {unit} {top.estimate:.2f} (n={n})."
+        elif above.any():  # elsewhere than at the layer that one half chose
+            first = f"A linear probe reads {name} above chance {say_runs(runs_of(above), self.layers)} (n={n})."
         else:
-            first = f"A linear probe is not shown to read {name} above chance at any of {len(self.layers)} layers (n={n})."
+            where = f"at layer {layer}" if only else f"at any of {len(self.layers)} layers"
+            first = f"A linear probe is not shown to read {name} above chance {where} (n={n})."
+        chosen, measured = ("", "") if only else (", chosen on one half of the sentences,", f" on the other half (n={top.n})")
         text = (
-            f"{first} Layer {layer}, chosen on one half of the sentences, has {unit} {top.estimate:.2f} "
-            f"{bracketed(top.lower, top.upper, '.2f')} on the other half (n={top.n}); {floor} has {at['majority']:.2f}, shuffled "
+            f"{first} Layer {layer}{chosen} has {unit} {top.estimate:.2f} "
+            f"{bracketed(top.lower, top.upper, '.2f')}{measured}; {floor} has {at['majority']:.2f}, shuffled "
             f"labels {at['shuffled']:.2f}."
         )
         return text + self._elsewhere(top) + self._against_random(top) + self._after_erasure(at["erased"])

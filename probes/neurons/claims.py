@@ -16,10 +16,8 @@ from jaxtyping import Float
 
 from probes.statistics.random_draws import FEWEST_DRAWS, Draws, beyond
 from probes.statistics.resampling import groups_of, known_mean
-from probes.statistics.significance import holm, max_statistic
+from probes.statistics.significance import FEWEST, holm, max_statistic
 
-LEVEL, FEWEST = 0.05, 6
-"""The p below which something is claimed, and the fewest sentences (or documents) with which it can be (2 / 2^6 < 0.05)."""
 Arrays = Mapping[str, np.ndarray]
 
 

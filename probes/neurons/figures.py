@@ -9,7 +9,7 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
-from probes.neurons.claims import LEVEL
+from probes.statistics.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

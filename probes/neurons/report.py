@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from probes.neurons.claims import LEVEL, DamageClaims, damage_claims, random_sets
+from probes.neurons.claims import DamageClaims, damage_claims, random_sets
 from probes.report import Report
 from probes.statistics.random_draws import widened
 from probes.statistics.resampling import bootstrap_ratio
-from probes.statistics.significance import said_p
+from probes.statistics.significance import LEVEL, said_p
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,8 +126,6 @@ class NeuronReport(Report):
             f"{selected} neurons are selected ({self.settings['method']}, {self.settings['share']:.1%} of all by construction); "
             f"{above_null} of them exceed the permutation null. Two halves of the text agree on {agreed}"
         )
-        if self.settings["permutations"] < _FEWEST_PERMUTATIONS:
-            text = f"With {self.settings['permutations']} permutations no neuron can be above chance: 19 are needed. {text}"
         if count["baseline"].notna().all():
             text += f"; in a randomly initialised model on {stability['baseline'].mean():.0%}. Summed over languages, "
             text += f"which may share neurons, the sets hold {count['estimate'].sum():.0f}; at the same threshold those of the "
@@ -139,10 +137,15 @@ class NeuronReport(Report):
 
     def _first(self, selected: int, above: int) -> str:
         """At most 25 words. Neurons that may be chance are not said to do damage, so both tests together are wrong in 5 %."""
+        n, permutations = self.signature.corpus.n, self.settings["permutations"]
+        if permutations < _FEWEST_PERMUTATIONS:
+            few = f"With {permutations} permutation{'' if permutations == 1 else 's'} no neuron can be shown to be above chance"
+            return f"{few}: at least {_FEWEST_PERMUTATIONS} are needed (n={n})."
         if not above:
-            return "No neuron is more specific to a language than chance allows."
+            return f"No neuron is shown to be more specific to a language than chance allows (n={n})."
         if self.claims is None:
-            return f"{above} of {selected} selected neurons are more specific to a language than chance allows."
+            verb = "is" if above == 1 else "are"
+            return f"{above} of {selected} selected neurons {verb} more specific to a language than chance allows (n={n})."
         sentences, languages = len(self.arrays["text_cluster"]), len(self.languages)
         worse = int((self.claims.p[0] < LEVEL).sum())
         if not self.claims.possible:
@@ -157,7 +160,7 @@ class NeuronReport(Report):
             )
         return (
             f"Switching off a language's own neurons hurts it more than random neurons in {worse} of {languages} languages "
-            f"(n={sentences} sentences)."
+            f"(n={sentences})."
         )
 
     def _agree_by_chance(self) -> float:

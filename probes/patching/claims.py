@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from probes.statistics.resampling import Labels, known_mean
-from probes.statistics.significance import max_statistic
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic
 
-CARRIES, OPPOSES, SURE, FEWEST = "carries", "opposes", 0.05, 6
-"""The two claims, the p below which one is made, and the fewest items with which it can be (2 / 2^6 < 0.05)."""
+CARRIES, OPPOSES = "carries", "opposes"
+"""The two claims."""
 
 
 class Claims(NamedTuple):
@@ -61,7 +61,7 @@ def claims(
     both = np.concatenate([towards, away], axis=1)
     p = np.minimum(1, families * max_statistic(both, seed=seed, clusters=clusters)).reshape(2, -1)
     p = np.where(both.mean(axis=0).reshape(2, -1) > 0, p, 1.0)
-    claim = np.where(p[0] < SURE, CARRIES, np.where(p[1] < SURE, OPPOSES, ""))
+    claim = np.where(p[0] < LEVEL, CARRIES, np.where(p[1] < LEVEL, OPPOSES, ""))
     return Claims(claim, p.min(axis=0))
 
 
@@ -80,4 +80,4 @@ def more_than(
     gains = np.stack([values - other for other in against], axis=1)
     if len(gains) < FEWEST:
         return np.zeros(values.shape[1], dtype=bool)
-    return np.asarray(((max_statistic(gains, seed=seed) < SURE) & (known_mean(gains) > 0)).all(axis=0))
+    return np.asarray(((max_statistic(gains, seed=seed) < LEVEL) & (known_mean(gains) > 0)).all(axis=0))

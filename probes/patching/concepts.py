@@ -27,12 +27,13 @@ from interp.models.sites import EditSite
 from interp.progress import Progress
 from interp.provenance import Signature
 from interp.text.corpus import ParallelTask
-from probes.patching.claims import FEWEST, more_than
+from probes.patching.claims import more_than
 from probes.patching.contrasts import mark_difference, partners
 from probes.patching.figures import concept_curves
 from probes.report import Report, with_receipts
-from probes.statistics.layer_runs import runs_of, say_runs
+from probes.statistics.layer_runs import say_longest
 from probes.statistics.resampling import bootstrap
+from probes.statistics.significance import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,10 +120,10 @@ class ConceptReport(Report):
         layers = [str(layer) for layer in sorted(self.table.loc[self.table["donor"] != "none", "layer"].unique())]
         if n < FEWEST:
             return f"With n={n} items nothing is claimed: at least {FEWEST} are needed."
-        if not (runs := runs_of(self.carried)):
+        if not self.carried.any():
             return f"No patched layer is shown to carry the donor's concept into the prompt's language (n={n})."
-        where = say_runs([max(runs, key=lambda run: run[1] - run[0])], layers) + (" and others" if len(runs) > 1 else "")
-        return f"The donor's concept is carried into the prompt's language {where} (n={n}, above the unpatched run and controls)."
+        where = f"{say_longest(self.carried, layers)} (n={n}, above the unpatched run and controls)"
+        return f"The donor's concept is carried into the prompt's language {where}."
 
     def verdict(self) -> str:
         """Whether the donor's concept is carried into the prompt's language; then how probable it becomes, beside the controls."""

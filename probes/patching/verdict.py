@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from probes.patching.claims import CARRIES, FEWEST, OPPOSES, SURE
+from probes.patching.claims import CARRIES, OPPOSES
 from probes.statistics.layer_runs import Run, capitalised, runs_of, say_runs
+from probes.statistics.significance import FEWEST, LEVEL
 
 _PLACES = {"span": "on the subject word", "span_mean": "on the subject's words", "last": "at the last token"}
 _SITES = {"head": "attention head", "attention": "attention of block", "mlp": "MLP of block"}
@@ -75,7 +76,7 @@ def _tested(frame: pd.DataFrame, direction: str) -> str:
     text = f"{_MADE[direction][0]} more than half of it {carried or 'nowhere'}"
     if opposed:
         text += f"; it pushes the other way {opposed}, by up to {-frame.loc[frame['claim'] == OPPOSES, 'share'].min():.2f}"
-    return f"{text} (p < {SURE} over {_cells(frame)})."
+    return f"{text} (p < {LEVEL} over {_cells(frame)})."
 
 
 def _list(frame: pd.DataFrame, claim: str) -> str:
@@ -121,7 +122,7 @@ def _signs(frame: pd.DataFrame, direction: str) -> str:
             for row in strongest.to_dict("records")
         ]
         texts.append(f"{len(own)} {word}" + (f" ({', '.join(names)})" if names else ""))
-    return f"Of {_cells(frame)} ({direction}), {' and '.join(texts)}, at p < {SURE} over all." + (
+    return f"Of {_cells(frame)} ({direction}), {' and '.join(texts)}, at p < {LEVEL} over all." + (
         " The strongest are chosen by these same numbers." if (frame["claim"] != "").any() else ""
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from probes.statistics.significance import holm
+from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import Spread, between_seeds, spread
 from probes.sweep.seed_means import seed_scores, units_of
 
@@ -24,7 +24,6 @@ UNDETERMINED = "undetermined"
 FLOOR, CEILING = "floor", "ceiling"
 """Classes of languages in which there was nothing to gain from, or nothing to gain: see `at_the_ends`."""
 _NOTHING, _FULL = 1.0, 95.0  # points of the metric
-_SURE = 0.05
 AXES = ("bilingual", "multilingual")
 _ROUNDING = 1e-9  # points: rounding error alone is not a gain
 GROUP = ["role", "language", "method", "size"]
@@ -175,7 +174,7 @@ def at_the_ends(classes: pd.DataFrame, copied: Mapping[str, float], relative: bo
     (`copied`, by language; 1 point at least): an untrained model is not stagnant. Ceiling: without a sure gain, and 95 points or
     more before. `relative` says that gains are in percent of the baseline's score.
     """
-    gained = (classes["bilingual_p"] < _SURE) & (classes["bilingual"] > 0)
+    gained = (classes["bilingual_p"] < LEVEL) & (classes["bilingual"] > 0)
     before = classes["bilingual_baseline"]
     after = before * (1 + classes["bilingual"].fillna(0.0) / 100) if relative else before + classes["bilingual"]
     nothing = after <= np.maximum(classes["language"].map(dict(copied)).fillna(0.0), _NOTHING)

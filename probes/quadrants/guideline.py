@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from probes.quadrants.classes import Scores, classify, gap, read_scores
-from probes.statistics.significance import holm
+from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import spread
 
 COLUMNS = ["language", "quadrant", "axis", "arm", "size", "than", "estimate", "lower", "upper", "p", "holds"]
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def check_guideline(
             rows.append((code, row["nearest"], advice.axis, arm, size, rivals[0], *found))
     checked = pd.DataFrame(rows, columns=COLUMNS[:-1])
     p = holm(checked["p"].to_numpy(dtype=float)) if rows else checked["p"]
-    holds = np.where(p < _LEVEL, np.where(checked["estimate"] > 0, "yes", "no"), "not distinguishable")
+    holds = np.where(p < LEVEL, np.where(checked["estimate"] > 0, "yes", "no"), "not distinguishable")
     return checked.assign(p=p, holds=holds)
 
 

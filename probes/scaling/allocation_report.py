@@ -15,7 +15,7 @@ from probes.report import Report
 from probes.scaling.allocation import Plan
 from probes.scaling.report import METRICS
 from probes.statistics.resampling import bracketed
-from probes.statistics.significance import holm
+from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import Spread, spread
 from probes.sweep.seed_means import seed_scores, units_of
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ARMS = ("uniform", "planned", "random")
-_LEVEL = 0.05
 _ALL = {"sum": "mean", "weighted": "weighted mean", "maxmin": "lowest"}
 
 
@@ -107,7 +106,7 @@ class AllocationReport(Report):
         rows = self._summary.set_index(["arm", "language"])
         name, others = _ALL[self.settings["objective"]], [arm for arm in ARMS if arm != "uniform"]
         p, several = holm(np.array([rows.loc[(arm, name), "p"] for arm in others])), self._seeds > 1
-        clear, clauses = {arm: bool(several and value < _LEVEL) for arm, value in zip(others, p, strict=True)}, []
+        clear, clauses = {arm: bool(several and value < LEVEL) for arm, value in zip(others, p, strict=True)}, []
         for arm in others:
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"

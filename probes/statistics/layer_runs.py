@@ -63,6 +63,17 @@ def say_runs(runs: Sequence[Run], layers: Sequence[str], unit: str = "layer") ->
     return " and ".join(said)
 
 
+def say_longest(carried: Bool[np.ndarray, " layer"], layers: Sequence[str], unit: str = "layer") -> str:
+    """The longest run of the layers that are true in `carried`, in words, and that there are others; as `say_runs` otherwise.
+
+    >>> say_longest(np.array([True, True, False, True]), ["0", "1", "2", "3"], "block")
+    'up to block 1 (and others)'
+    """
+    runs = runs_of(carried)
+    longest = max(runs, key=lambda run: run[1] - run[0])
+    return say_runs([longest], layers, unit) + (" (and others)" if len(runs) > 1 else "")
+
+
 def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 

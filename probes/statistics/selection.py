@@ -17,14 +17,14 @@ from probes.statistics.resampling import Labels, are_single, draws, groups_of, h
 
 
 class Choice(NamedTuple):
-    """The option that one half of the items chose (`option`), and the items of the other half, on which it is measured (`rows`)."""
+    """The `option` that one half of the items chose, and the items of the other half (`rows`), on which it is measured."""
 
     option: int
     rows: Int[np.ndarray, " row"]
 
 
 def choose_on_half(values: Shaped[np.ndarray, "item option"], seed: int = 0, clusters: Labels | None = None) -> Choice:
-    """Choose the best option on a random half of the items, to measure it on the other half.
+    """Choose the best option on a random half of the items, to measure it on the other half; a single one is measured on all.
 
     The mean of `values[rows, option]` is unbiased for the option chosen, and an ordinary confidence interval over `rows` covers it.
     (Exchanging the halves and averaging would use all items, but both results then depend on each other: such an interval covers
@@ -60,6 +60,8 @@ def choose_on_half(values: Shaped[np.ndarray, "item option"], seed: int = 0, clu
     groups, count = groups_of(len(values), clusters)
     if count < 2:
         raise ValueError(f"got {count} items or clusters to choose on and to measure, expected at least 2.")
+    if values.shape[1] == 1:
+        return Choice(0, np.arange(len(values)))
     choosing = np.zeros(count, dtype=bool)
     choosing[np.random.default_rng(seed).permutation(count)[: count // 2]] = True
     means = mean(values, choosing[groups][None].astype(float))[0]

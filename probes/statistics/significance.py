@@ -14,6 +14,11 @@ from scipy import special, stats
 
 from probes.statistics.resampling import BLOCK, Labels, groups_of, items_of
 
+LEVEL, FEWEST = 0.05, 6
+"""The p below which something is claimed, and the fewest items (or documents) with which a sign flip can give one: no p over n
+items is below 2^(1-n).
+"""
+
 
 def sign_flip(
     differences: Shaped[np.ndarray, "item ..."], resamples: int = 10_000, seed: int = 0, clusters: Labels | None = None
@@ -79,24 +84,13 @@ def max_statistic(
 
     Parameters
     ----------
-    differences
-        `[item ...]`, one difference for each item and cell. NaN counts as no difference.
-    resamples
-        Number of flips.
-    seed
-        Random seed of the flips.
-    clusters
-        Label of each item, such as its text; the differences of a cluster change sign together. None: each item alone.
+    differences, resamples, seed, clusters
+        As in `sign_flip`, and so are the errors.
 
     Returns
     -------
     np.ndarray
         Corrected p of each cell, `[...]`: 1 where all differences are zero, NaN where all items are NaN.
-
-    Raises
-    ------
-    ValueError
-        Where there is no item, a value is infinite, or `clusters` has not one label for each item.
 
     Example
     -------

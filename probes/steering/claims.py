@@ -9,10 +9,7 @@ from jaxtyping import Float
 
 from probes.statistics.random_draws import FEWEST_DRAWS, SURE, beyond, draws_of
 from probes.statistics.resampling import Labels, groups_of, known_mean
-from probes.statistics.significance import said_p, sign_flip
-
-LEVEL, FEWEST = 0.05, 6
-"""The p below which something is claimed, and the fewest sentences with which it can be: of fewer even equal signs are chance."""
+from probes.statistics.significance import FEWEST, LEVEL, said_p, sign_flip
 
 
 class SteeringClaims(NamedTuple):

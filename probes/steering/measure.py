@@ -35,8 +35,8 @@ from interp.text.corpus import ParallelCorpus
 from interp.vocabulary.spelling import scripts_of
 from probes.report import with_receipts
 from probes.statistics.random_draws import FEWEST_DRAWS
+from probes.statistics.significance import FEWEST
 from probes.steering.choice import CHOOSING, candidates, choices, part
-from probes.steering.claims import FEWEST
 from probes.steering.directions import Kind, fitted_edits, random_edits, scaled
 from probes.steering.report import FITTED, SubspaceReport
 from probes.steering.texts import Judge

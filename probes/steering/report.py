@@ -12,8 +12,9 @@ from interp.languages import language
 from probes.report import Report
 from probes.statistics.random_draws import Draws, draws_of, widened
 from probes.statistics.resampling import bootstrap, bracketed, known_mean
+from probes.statistics.significance import FEWEST
 from probes.steering.choice import choices
-from probes.steering.claims import FEWEST, SteeringClaims, steering_claims
+from probes.steering.claims import SteeringClaims, steering_claims
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

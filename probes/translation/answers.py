@@ -17,8 +17,9 @@ from interp.text.corpus import ParallelTask
 from interp.tuning import Example, Template, template
 from probes.item_values import ItemColumns
 from probes.report import Report, with_receipts
+from probes.statistics.layer_runs import capitalised
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import max_statistic, sign_flip
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic, sign_flip
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
 from probes.translation.text_scores import contains, exact_match, f1, in_script
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Metric = Literal["choice", "exact", "f1", "contains", "script"]
 _LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1", "contains": "answer contained",
            "script": "share in the language's script"}  # fmt: skip
-_LEVEL, _NAMED = 0.05, 8
+_NAMED = 8
 
 
 class AnswerReport(Report):
@@ -89,7 +90,7 @@ class AnswerReport(Report):
         return pd.DataFrame({
             "language": names, "metric": metric, "estimate": values.mean(0), "lower": lower, "upper": upper, "n": len(values),
             "baseline": chance.mean(0), "difference": gap.mean(0), "difference_lower": least, "difference_upper": most, "p": p,
-            "p_max": corrected, "above": (corrected < _LEVEL) & (gap.mean(0) > 0),
+            "p_max": corrected, "above": (corrected < LEVEL) & (gap.mean(0) > 0),
         })  # fmt: skip
 
     def _values(self, column: str) -> np.ndarray:
@@ -112,8 +113,8 @@ class AnswerReport(Report):
         what, rival = f"{n} questions in {where}", "guessing" if metric == "choice" else "answers given to other questions"
         if (self._values(metric) == 0).all():
             return f"The model got none of {what} right, so this run cannot compare languages."
-        if 2.0 ** (1 - n) >= _LEVEL:
-            return f"{what[0].upper()}{what[1:]} are too few to tell answers from {rival}: at least 6 are needed."
+        if n < FEWEST:
+            return f"{capitalised(what)} are too few to tell answers from {rival}: at least {FEWEST} are needed."
         if main["above"]:
             return f"The model answers {what} better than {rival} would."
         return f"The model is not shown to answer {what} better than {rival} would."
@@ -126,7 +127,7 @@ class AnswerReport(Report):
         above = [str(code) for code in own.loc[own["above"], "language"]]
         named = f" ({', '.join(above)})" if 0 < len(above) <= _NAMED else ""
         label = _LABELS[metric]
-        return f" {label[0].upper()}{label[1:]} is above its baseline in {len(above)} of {len(own)} languages{named}."
+        return f" {capitalised(label)} is above its baseline in {len(above)} of {len(own)} languages{named}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language beside its baseline; one figure per metric."""

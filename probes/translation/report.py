@@ -12,7 +12,7 @@ from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.best import lower_is_better
 from probes.statistics.resampling import bracketed, draws, mean, percentiles
-from probes.statistics.significance import sign_flip
+from probes.statistics.significance import FEWEST, LEVEL, sign_flip
 from probes.translation.figures import score_dots, score_matrix
 from probes.translation.text_scores import Overlap, overlap_score
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 CORPUS_SCORES: tuple[Overlap, ...] = get_args(Overlap)
 LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats per character",
            "script": "share in the target's script", "identified": "share identified as the target"}  # fmt: skip
-_LEVEL = 0.05
 
 
 class _Scores(NamedTuple):
@@ -124,9 +123,11 @@ class TranslationReport(Report):
             return f"The model got nothing right in {n} items, so this run cannot compare directions."
         rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"
         gain, p, units = self.over_baseline()
-        if 2.0 ** (1 - units) >= _LEVEL:
-            return f"With {units} items or documents nothing can be said about the model beside {rival}: at least 6 are needed."
-        better = p < _LEVEL and gain > 0
+        if units < FEWEST:
+            return (
+                f"With {units} items or documents nothing can be said about the model beside {rival}: at least {FEWEST} are needed."
+            )
+        better = p < LEVEL and gain > 0
         scored = "finds the right translation likelier than" if name == "nll" else "translates better than"
         return f"The model {scored if better else 'is not shown to do better than'} {rival} (n={n})."
 

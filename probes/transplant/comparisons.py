@@ -18,8 +18,6 @@ ORACLE_CONTROLS = ("shuffled", "same_language", "random", "norm_matched")
 
 Runs = dict[str, tuple[np.ndarray, str, str]]
 """For each run: its values `[item]`, the run that it is compared with, and the cell that it uses, as text."""
-BY_CHANCE = {"best_cell": "the mean of the best cell of sign flips", "upper_bound": "the same oracle over another item's donors"}
-"""What stands beside a run that was chosen knowing the answers, in the column `by_chance`."""
 
 
 def battery(

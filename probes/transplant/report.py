@@ -10,7 +10,7 @@ import pandas as pd
 
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed, draws, mean, percentiles
-from probes.statistics.significance import max_statistic, minimum_detectable, said_p
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic, minimum_detectable, said_p
 from probes.transplant.comparisons import RULES, battery, tabulate
 from probes.transplant.figures import battery_dots, grid_maps
 from probes.transplant.inference import Tested, best_of_all, held_out_interval, held_out_test, over_pairs
@@ -19,7 +19,6 @@ from probes.transplant.selection import choose, held_out, oracle, splits
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_LEVEL = 0.05
 _UNITS = {"difference": "logit difference", "logprob": "log-probability (nats)", "match": "accuracy"}
 _MAPS = 6
 
@@ -246,9 +245,10 @@ class TransplantGrid(Report):
         fixed_cell = frame[frame["run"] == "held_out:overall"]
         if fixed_cell.empty:
             return "One item or text: no cell can be chosen on some items and evaluated on others."
-        row = fixed_cell.iloc[fixed_cell["difference"].argmax()]
+        sure = fixed_cell[fixed_cell["p_max"] < LEVEL]
+        row = fixed_cell.iloc[fixed_cell["difference"].argmax()] if sure.empty else sure.iloc[sure["difference"].abs().argmax()]
         amount = f"{row['difference']:+.3f} {bracketed(row['difference_lower'], row['difference_upper'], '+.3f')}"
-        most = "At best one cell" if len(fixed_cell) > 1 else "One cell"
+        most = "One cell" if len(fixed_cell) == 1 else "At best one cell" if sure.empty else "At its clearest, one cell"
         sentence = (
             f"{self._found(frame, fixed_cell)} {most} chosen on other items changes {metric} by {amount} in "
             f"{row['donor']}>{row['language']} ({row['baseline']:.3f} untouched; "
@@ -260,7 +260,7 @@ class TransplantGrid(Report):
             changed = f"{other['difference']:+.3f} {bracketed(other['difference_lower'], other['difference_upper'], '+.3f')}"
             sentence += f" With another item's donor the same cells change it by {changed}."
             same_side = other["difference_lower"] * other["difference_upper"] > 0 and other["difference"] * row["difference"] > 0
-            if row["p_max"] < _LEVEL and same_side:
+            if row["p_max"] < LEVEL and same_side:
                 sentence += " A donor of another item does it too: the content of the donor is not shown to matter."
         bound = frame[frame["run"] == "upper_bound"].dropna(subset="difference")
         if len(bound):
@@ -270,7 +270,7 @@ class TransplantGrid(Report):
                 f"{first['by_chance']:.3f} ({first['difference']:+.3f} "
                 f"{bracketed(first['difference_lower'], first['difference_upper'], '+.3f')})."
             )
-        if metric == "accuracy" and 2.0 ** (1 - int(row["n"])) < _LEVEL and not (fixed_cell["p_max"] < _LEVEL).any():
+        if metric == "accuracy" and int(row["n"]) >= FEWEST and sure.empty:
             sentence += f" {row['n']} items can tell a change of {minimum_detectable(int(row['n'])):.2f} from none."
         return sentence
 
@@ -278,11 +278,11 @@ class TransplantGrid(Report):
         """The first sentence: in how many pairs the answers get better or worse, over all pairs together."""
         n, pairs = int(fixed_cell["n"].max()), len(fixed_cell)
         units = n if self._clusters is None else len(np.unique(self._clusters))
-        if 2.0 ** (1 - units) >= _LEVEL:
-            return f"With n={units} items or texts nothing can be claimed: at least 6 are needed."
+        if units < FEWEST:
+            return f"With n={units} items or texts nothing can be claimed: at least {FEWEST} are needed."
         if self._metrics[0] == "accuracy" and frame.loc[frame["run"].isin(("untouched", "mean_cell")), "estimate"].eq(0).all():
             return f"The model got nothing right with or without a transplant, so this run cannot answer the question (n={n})."
-        sure = fixed_cell[fixed_cell["p_max"] < _LEVEL]
+        sure = fixed_cell[fixed_cell["p_max"] < LEVEL]
         better, worse = int((sure["difference"] > 0).sum()), int((sure["difference"] < 0).sum())
         what = "Copying one cell, chosen on other items, makes answers"
         if better and worse:

@@ -13,15 +13,15 @@ import pandas as pd
 from interp.provenance import CorpusIdentity, Signature
 from probes.item_values import CELL
 from probes.report import Report
+from probes.statistics.layer_runs import capitalised
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import max_statistic, sign_flip
+from probes.statistics.significance import LEVEL, max_statistic, sign_flip
 from probes.tuning.figures import difference_curves, difference_dots, paired_slopes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAY_DIFFER = frozenset({"model"})
-_LEVEL = 0.05
 _HOW = "At most one comparison in twenty without any change has such a cell ({flips} sign flips of all cells together)."
 
 
@@ -64,7 +64,7 @@ class ChangeReport(Report):
         parts = [self._described(part) for _, part in measured.groupby("measure", sort=False)]
         frame = pd.concat(parts, ignore_index=True)
         p = max_statistic(self._by_unit(measured, frame), self.settings["flips"], self.settings["seed"])
-        return frame.assign(p_max=p, changed=p < _LEVEL)
+        return frame.assign(p_max=p, changed=p < LEVEL)
 
     def _described(self, part: pd.DataFrame) -> pd.DataFrame:
         """The cells of one measure, each by itself."""
@@ -112,7 +112,7 @@ class ChangeReport(Report):
         details = "; ".join(_told(str(measure), part) for measure, part in parts.items() if part["changed"].any())
         same = [str(measure) for measure, part in parts.items() if not part["changed"].any()]
         rest = f" No cell changed significantly in {', '.join(same)}." if same else ""
-        return f"{first} {details[0].upper()}{details[1:]}.{rest} {_HOW.format(flips=self.settings['flips'])}"
+        return f"{first} {capitalised(details)}.{rest} {_HOW.format(flips=self.settings['flips'])}"
 
     def _too_few(self, frame: pd.DataFrame) -> str:
         """Why no cell can be found changed, whatever its values; empty where one can."""
@@ -121,7 +121,7 @@ class ChangeReport(Report):
         )
         least = max(2.0 ** (1 - units), 1 / (self.settings["flips"] + 1))
         return (
-            "" if least < _LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
+            "" if least < LEVEL else f"{units} items or documents and {self.settings['flips']} flips give no p below {least:.2g}."
         )
 
     def figures(self) -> dict[str, Figure]:

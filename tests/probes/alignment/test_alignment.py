@@ -58,7 +58,7 @@ def test_a_sentence_keeps_its_own_value(report):
 
 def test_unrelated_languages_are_called_indistinguishable():
     found = measure_alignment(NOTHING, metrics=("cka_debiased", "mexa"), resamples=100)
-    assert "are not nearer to each other than shuffled sentences at any layer" in found.verdict()
+    assert "are not shown to be nearer to each other than shuffled sentences at any layer" in found.verdict()
     debiased = found.summary().query("metric == 'cka_debiased'")
     assert debiased["p_max"].min() > 0.05
     assert debiased["estimate"].abs().max() < 0.1
@@ -106,6 +106,8 @@ def test_the_verdict_names_one_layer_several_or_none(strength, named):
     )
     assert named in found.verdict()
     assert ("Other layers are lower" in found.verdict()) == ("most at" in named)
+    assert ("on one half of the sentences" in found.verdict()) == (len(strength) > 1)  # of one layer, all sentences tell
+    assert found.peak()["n"].iloc[0] == (24 if len(strength) == 1 else 12)
 
 
 def test_a_sure_effect_is_found_at_any_depth_and_number_of_pairs():
@@ -127,7 +129,7 @@ def test_at_most_one_null_in_twenty_is_called_a_finding_over_all_layers_and_pair
     for run in range(40):
         nothing = {code: cloud(12, 20, 8, 1000 * run + k) for k, code in enumerate(languages)}
         found = measure_alignment(Activations.from_arrays(nothing), metrics=("mexa",), seed=run, resamples=10)
-        findings += "are not nearer" not in found.verdict()
+        findings += "are not shown to be nearer" not in found.verdict()
     assert findings <= 6
 
 

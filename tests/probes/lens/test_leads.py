@@ -8,8 +8,9 @@ import pytest
 
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.lens.latent_language_report import LatentLanguageReport
-from probes.lens.leads import FEWEST, LEVEL, Reading, find_leads, role_of, step_down
+from probes.lens.leads import Reading, find_leads, role_of, step_down
 from probes.statistics.layer_runs import say_runs
+from probes.statistics.significance import FEWEST, LEVEL
 
 DEPTH = 25
 LAYERS = ("embed", *map(str, range(DEPTH - 1)))

@@ -90,6 +90,8 @@ def test_planted_neurons_are_found_in_their_block_and_found_again():
     for index, code in enumerate(LANGUAGES):
         assert report.neurons(code) == {1: [2 * index, 2 * index + 1]}
     assert report.table["above_null"].all()
+    first = "6 of 6 selected neurons are more specific to a language than chance allows (n=60)."
+    assert report.verdict().startswith(first)
     stable = report.summary().query("metric == 'stability'")
     assert stable["estimate"].min() == 1
     assert report.histogram().loc[1].tolist() == [2, 2, 2]
@@ -102,6 +104,11 @@ def test_noise_names_its_share_but_none_above_the_null_and_none_again():
     assert not report.table["above_null"].any()
     assert report.summary().query("metric == 'stability'")["estimate"].max() < 0.4
     assert "0 of them exceed the permutation null" in report.verdict()
+    assert report.verdict().startswith("No neuron is shown to be more specific to a language than chance allows (n=60).")
+    few = find_neurons(made(planted=2), share=6 / 240, permutations=18, halves=5)
+    assert few.verdict().startswith(
+        "With 18 permutations no neuron can be shown to be above chance: at least 19 are needed (n=60)."
+    )
 
 
 def test_permutations_without_a_candidate_get_the_lowest_specificity():

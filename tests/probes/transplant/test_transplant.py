@@ -9,14 +9,12 @@ import torch
 import probes.report as report_module
 import probes.transplant.measure as transplant_module
 from experiments.__main__ import main
-from experiments.benchmarks.verdicts.studies import transplant_report
 from interp.interventions.grid import items as grid_items
 from interp.interventions.transplant import transplant_grid
 from interp.progress import Progress
 from interp.text.corpus import ParallelTask
 from probes.report import Report
 from probes.transplant.controls import derangement
-from probes.transplant.inference import held_out_test, over_pairs
 from probes.transplant.measure import TransplantStudy, measure_transplant, right
 from probes.transplant.options import pairs_of, questions
 from probes.transplant.selection import choose, held_out, oracle, splits
@@ -92,32 +90,6 @@ def test_the_battery_pairs_every_run_with_its_yardstick(report):
     assert f"With another item's donor the same cells change it by {wrong['difference']:+.3f} [" in report.verdict()
     assert accuracy.loc["upper_bound", "by_chance"] == accuracy.loc["upper_bound:shuffled", "estimate"]
     assert accuracy.loc["best_cell", "by_chance"] >= plain
-
-
-def test_a_grid_of_noise_claims_nothing_and_a_planted_region_is_found_in_its_pair():
-    """Folds that are taken as independent claim an effect in one grid of noise of six; verdict and p are one test."""
-    rng, found = np.random.default_rng(0), []
-    for _ in range(60):
-        tested = []
-        for effect in (0.0, 0.0):
-            change = rng.normal(size=(20, 6, 6)) + effect
-            tested.append(held_out_test(change, "overall", splits(20, None, 5, None, 0), None, 20, 0))
-        found.append(min(over_pairs(tested)) < 0.05)
-    assert np.mean(found) <= 0.12  # 5 % and three standard errors
-    grids = [rng.normal(size=(30, 6, 6)) for _ in range(3)]
-    grids[1][:, 4:, :2] += 1.0
-    report = transplant_report(grids)
-    assert report.verdict().startswith("Copying one cell, chosen on other items, makes answers better in 1 of 3 pairs (n=30).")
-    rows = report.summary().query("run == 'held_out:overall'")
-    assert (rows["p_max"] < 0.05).tolist() == [False, True, False]
-    assert "upper_bound" not in set(report.summary()["run"])  # no shuffled donors to hold it against
-
-
-def test_a_gain_that_any_donor_gives_is_not_laid_to_the_content_of_the_donor():
-    rng = np.random.default_rng(0)
-    change, same, none = (rng.normal(size=(30, 4, 4)) + shift for shift in (2.0, 2.0, 0.0))
-    assert "the content of the donor is not shown to matter" in transplant_report([change], [same]).verdict()
-    assert "not shown to matter" not in transplant_report([change], [none]).verdict()
 
 
 def test_a_saved_report_is_the_same_report(report, tmp_path):
