@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.gallery import intervened
+from experiments.gallery import rules_intervening
 from experiments.gallery.entry import CAPITALS, QWEN, Entry, Inputs
 from experiments.patch import PatchSettings
 from experiments.settings.settings import Settings
@@ -67,7 +67,7 @@ INTERVENING = (
         "time of one processor.",
         rule="More texts are in Chinese than under random directions, the interval of the difference above zero.",
         steps=_steer,
-        judge=intervened.steer,
+        judge=rules_intervening.steer,
         changed="Run twice. Three random directions first, which wrote no Chinese either (0.82 against 0.00); the verdict has "
         "since been tested over directions too, which cannot succeed with fewer than seven.",
     ),
@@ -85,7 +85,7 @@ INTERVENING = (
         rule="The pair chosen on some questions improves the others, and by more than the donor of another question does, "
         "both intervals above zero.",
         steps=_transplant,
-        judge=intervened.transplant,
+        judge=rules_intervening.transplant,
     ),
     Entry(
         name="patch",
@@ -98,7 +98,7 @@ INTERVENING = (
         rule="At the first block the subject's token restores more than the last token, at the last block the last token "
         "does, intervals apart.",
         steps=_patch,
-        judge=intervened.patch,
+        judge=rules_intervening.patch,
     ),
     Entry(
         name="concept",
@@ -112,7 +112,7 @@ INTERVENING = (
         rule="At some block the donor's concept in Chinese is more probable than unpatched and than under another concept, "
         "intervals apart. The block is chosen by the numbers, so it must hold at two neighbouring blocks.",
         steps=_concept,
-        judge=intervened.concept,
+        judge=rules_intervening.concept,
     ),
 )
 """In the order of the page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.align import AlignSettings
 from experiments.atlas import AtlasSettings
-from experiments.gallery import observed
+from experiments.gallery import rules_observing
 from experiments.gallery.entry import QWEN, SMOLLM2, Entry, Inputs
 from experiments.lens import LensSettings
 from experiments.neurons import NeuronsSettings
@@ -87,7 +87,7 @@ OBSERVING = (
         rule="For each language the interval at the middle block (of 24, block 11) lies above those at the embedding and at "
         "the last block. The middle is not chosen by the numbers. Came out: in most languages.",
         steps=_align,
-        judge=observed.align,
+        judge=rules_observing.align,
     ),
     Entry(
         name="lens",
@@ -101,7 +101,7 @@ OBSERVING = (
         rule="Somewhere before the target word overtakes, English is more probable than both the target word and unrelated "
         "English words, as the run's verdict tests over layers. Came out: in most target languages.",
         steps=_lens,
-        judge=observed.lens,
+        judge=rules_observing.lens,
         changed="That a lead which single intervals show and the verdict's test does not is called not distinguishable was decided "
         "after the numbers.",
     ),
@@ -117,7 +117,7 @@ OBSERVING = (
         rule="Switching off a language's neurons raises its own loss more than random neurons do, interval above zero. Came "
         "out: in every language with neurons.",
         steps=_neurons,
-        judge=observed.neurons,
+        judge=rules_observing.neurons,
         figures=("layers",),
         changed="Run twice. Two random sets a language first: the loss rose beyond theirs by 2.01 for Chinese, 2.75 for Spanish "
         "and 0.02 for English. The verdict has since been tested over sets too, which cannot succeed with so few: four now.",
@@ -133,7 +133,7 @@ OBSERVING = (
         "eight of 31 rows over the depth.",
         rule="At the middle row (block 14) the trained model's accuracy lies above the random model's, intervals apart.",
         steps=_probe,
-        judge=observed.probe,
+        judge=rules_observing.probe,
     ),
     Entry(
         name="vocabulary",
@@ -145,7 +145,7 @@ OBSERVING = (
         reasons="The eight languages of `align` and Burmese, which byte-level vocabularies cover least.",
         rule="Tokens relative to English above two, interval included. Came out: for Burmese and at least one other language.",
         steps=_vocabulary,
-        judge=observed.vocabulary,
+        judge=rules_observing.vocabulary,
     ),
     Entry(
         name="atlas",
@@ -157,7 +157,7 @@ OBSERVING = (
         reasons="English and two languages that SmolLM2 knows a little; 40 sentences and four rows, for the time of one processor.",
         rule="The correlation at the middle rows stays above the random model's once length is partialled out, intervals apart.",
         steps=_atlas,
-        judge=observed.atlas,
+        judge=rules_observing.atlas,
     ),
 )
 """In the order of the page."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.answer import AnswerSettings
 from experiments.compare import CompareSettings
-from experiments.gallery import tuned
+from experiments.gallery import rules_tuning
 from experiments.gallery.entry import SMOLLM2, Entry, Inputs
 from experiments.quadrants import QuadrantsSettings
 from experiments.settings.settings import Settings
@@ -80,7 +80,7 @@ TUNING = (
         rule="chrF++ of the tuned language rises above the format-tuned model's, interval above zero. Came out: for both "
         "languages.",
         steps=_quadrants,
-        judge=tuned.quadrants,
+        judge=rules_tuning.quadrants,
     ),
     Entry(
         name="questions",
@@ -93,7 +93,7 @@ TUNING = (
         "the time of one processor: the paper takes 10,000 a language. Spanish and Italian are never tuned on.",
         rule="Accuracy rises in the unseen languages, interval of the paired difference above zero. Came out: in both.",
         steps=_questions,
-        judge=tuned.questions,
+        judge=rules_tuning.questions,
     ),
 )
 """In the order of the page."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from experiments.benchmarks.verdicts.rows import LANGUAGES, Budget, Row, coverage, holds, null, power
+from experiments.costs.plan import named
 from interp.activations.store import Activations
 from probes.alignment.measure import measure_alignment
 from probes.alignment.report import AlignmentReport
@@ -24,10 +25,10 @@ def checks(budget: Budget) -> Iterator[Row]:
     ]  # fmt: skip
     for n, layers, pairs in sizes:
         found = [_finds(_report(n, layers, pairs, seed)) for seed in budget.seeds(0.5)]
-        yield null(f"align, {layers} layers, {pairs} pairs", n, found)
+        yield null(f"align, {layers} layers, {named(pairs, 'pair')}", n, found)
     for layers, pairs in ((33, 6),) if budget.quick else ((33, 6), (81, 1), (81, 20)):
         found = [_finds(_report(30, layers, pairs, seed, planted=layers // 2)) for seed in budget.seeds(0.25)]
-        yield power(f"align, one of {layers} layers of one of {pairs} pairs", 30, found)
+        yield power(f"align, one of {layers} layers of one of {named(pairs, 'pair')}", 30, found)
     for n in (30,) if budget.quick else (30, 100):
         yield coverage("align, height at the chosen layer", n, _peaks(n, budget))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.benchmarks.verdicts.rows import LANGUAGES, Budget, Row, coverage, holds, null, power
+from experiments.costs.plan import named
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.lens.labels_report import LabelLensReport
 from probes.lens.latent_language_report import LatentLanguageReport
@@ -24,10 +25,10 @@ def checks(budget: Budget) -> Iterator[Row]:
     ]  # fmt: skip
     for n, layers, targets in sizes:
         found = [_report(n, layers, targets, seed).finds() for seed in budget.seeds(0.2)]
-        yield null(f"lens, {layers} layers, {targets} target languages", n, found)
+        yield null(f"lens, {layers} layers, {named(targets, 'target language')}", n, found)
     for layers, targets in ((32, 1),) if budget.quick else ((32, 1), (80, 1), (80, 6)):
         found = [_report(30, layers, targets, seed, planted=True).finds() for seed in budget.seeds(0.2)]
-        yield power(f"lens, one of {layers} layers, {targets} target languages, 1 sd", 30, found)
+        yield power(f"lens, one of {layers} layers, {named(targets, 'target language')}, 1 sd", 30, found)
     for n in (30,) if budget.quick else (12, 30, 100):
         yield coverage("lens, height at the peak of 32 layers", n, [_peak_holds(n, seed) for seed in budget.seeds()])
         found = [_labels(n, seed).finds() for seed in budget.seeds()]

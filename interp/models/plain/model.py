@@ -77,7 +77,7 @@ class Plain:
             config._attn_implementation = before
 
     def current(self, model: TransformerBridge) -> bool:
-        """Whether this is still what the bridge `model` computes: the same modules and weights, and no hook on it but its own.
+        """Whether this is still what the bridge `model` computes: the same modules, settings and weights, and no hook but its own.
 
         Some of its own appear with its first forward pass. What it is now is then noted.
         """

@@ -3,8 +3,8 @@
 A bridge calls Python at a hundred places a block and computes attention without fused kernels, so that every pattern can be read.
 Where only a few places are read or written, the same work runs through the modules of transformers over the same tensors, with
 PyTorch hooks at these places and scaled dot product attention. On a GPU that is several times faster. Every site is compared with
-the bridge when a configuration is first loaded. Where anything differs, where hooks stand on the bridge, or where its weights are
-no longer those of the plain model, the bridge itself runs.
+the bridge when a configuration is first loaded. Where anything differs, where hooks stand on the bridge, or where its modules,
+settings or weights are no longer those of the plain model, the bridge itself runs.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from interp.files.checks import short_repr
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.lines import at, lines
 from interp.text.formats.rows import rows
-from interp.text.formats.tables import DOCUMENT_COLUMNS, ID_COLUMNS, identifier, label
+from interp.text.formats.tables import DOCUMENT_COLUMNS, id_columns, identifier, label
 
 
 def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> ParallelCorpus:
@@ -40,9 +40,8 @@ def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> Paralle
             table = list(islice(rows(path), limit))
             _check_length(path, table, corpus)
             columns |= {column: tuple(label(row.values[column]) for row in table) for column in table[0].values}
-            own = next((column for column in ID_COLUMNS if column in columns), None)
-            if own:
-                corpus = _with_ids(corpus, path, columns.pop(own), 2)
+            if own := id_columns(columns):
+                corpus = _with_ids(corpus, path, columns.pop(own[0]), 2)
     if (folder / "ids.txt").is_file():
         ids = [text for _, text in islice(lines(folder / "ids.txt"), limit)]
         _check_length(folder / "ids.txt", ids, corpus)

@@ -130,8 +130,7 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
     """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
-    written = {column.casefold(): column for column in reversed(columns)}
-    ids = [written[name] for name in ID_COLUMNS if name in written]
+    ids = id_columns(columns)
     id_column = ids[0] if ids else None
     document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
     columns_of: dict[str, list[str]] = {}
@@ -159,6 +158,16 @@ def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) ->
             f"language (recognised: {', '.join(columns_of) or 'none'}). Choose with languages=[...]; other columns become labels."
         )
     return Layout({code: columns_of[code][0] for code in codes}, id_column, document, tuple(other_columns))
+
+
+def id_columns(columns: Iterable[str]) -> list[str]:
+    """Those of `columns` that hold ids, the likeliest first.
+
+    >>> id_columns(["Key", "en", "ID"])
+    ['ID', 'Key']
+    """
+    written = {column.casefold(): column for column in reversed(list(columns))}
+    return [written[name] for name in ID_COLUMNS if name in written]
 
 
 def identifier(value: object, where: str) -> str:

@@ -92,3 +92,52 @@ def test_a_weight_written_into_is_that_of_both_and_a_new_one_is_the_bridges():
     torch.testing.assert_close(held(running, model, [name])[name], 2 * before[name], atol=1e-4, rtol=0)
     parameter.data = parameter.data.clone()
     assert runner(model, [name]) is model
+
+
+def other_buffer(model):
+    owner = next(module for module in model.original_model.modules() if "inv_freq" in module._buffers)
+    owner._buffers["inv_freq"] = 3 * owner._buffers["inv_freq"]
+
+
+def other_forward(model):
+    module = next(module for module in model.original_model.modules() if type(module).__name__ == "LlamaMLP")
+    module.forward = lambda states: 0 * states
+
+
+def other_layer(model):
+    parent = next(module for module in model.original_model.modules() if type(module).__name__ == "LlamaMLP")
+    parent.act_fn = torch.nn.Tanh()
+
+
+CHANGES = {
+    "training": lambda model: model.train(),
+    "epsilon": lambda model: setattr(find(model, "variance_epsilon"), "variance_epsilon", 0.5),
+    "scale": lambda model: setattr(find(model, "scaling"), "scaling", 0.9),
+    "buffer": other_buffer,
+    "forward": other_forward,
+    "module": other_layer,
+    "configuration": lambda model: setattr(model.original_model.config, "rms_norm_eps", 0.9),
+    "dtype": lambda model: model.original_model.double(),
+}
+
+
+def find(model, name):
+    return next(module for module in model.original_model.modules() if name in vars(module))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_bridge_that_was_changed_runs_itself(change):
+    model, name = tiny("llama"), hook_name("mlp", 1)
+    model(torch.tensor([[3, 5, 7]]))
+    assert isinstance(runner(model, [name]), Plain), "a forward pass changes nothing"
+    CHANGES[change](model)
+    assert runner(model, [name]) is model
+
+
+def test_a_hook_in_the_place_of_the_bridges_own_is_seen():
+    model = tiny("xglm")
+    point = next(point for point in model.hook_dict.values() if point._forward_hooks)
+    assert isinstance(runner(model, [hook_name("mlp", 1)]), Plain)
+    point._forward_hooks.clear()
+    point.add_hook(lambda state, hook: 0 * state)
+    assert runner(model, [hook_name("mlp", 1)]) is model

@@ -76,6 +76,13 @@ def test_side_files_give_ids_documents_and_labels(tmp_path: Path) -> None:
         read(folder)
 
 
+@pytest.mark.parametrize("name", ["ID", "Key", "sentence_id"])
+def test_an_id_column_of_a_side_file_is_one_in_any_case(tmp_path: Path, name: str) -> None:
+    side = f"{name}\ttopic\nk1\tx\nk2\ty\nk3\tz\n"
+    corpus = read(put(tmp_path / "f", {"en.txt": text(ENGLISH), "de.txt": text(GERMAN), "meta.tsv": side}))
+    assert (corpus.ids, dict(corpus.labels)) == (("k1", "k2", "k3"), {"topic": ("x", "y", "z")})
+
+
 def test_the_limit_reads_no_further(tmp_path: Path) -> None:
     bad = b"one\ntwo\n\xff\n\n\n"
     folder = put(tmp_path / "f", {"en.txt": bad, "de.txt": bad})
