@@ -45,7 +45,13 @@ def run(settings: AlignSettings) -> AlignmentReport:
         states = erase(states, settings.erase, seed=settings.seed)
         random = erase(random, settings.erase, seed=settings.seed) if random is not None else None
     return measure_alignment(
-        states, settings.pivot, settings.metrics, settings.seed, random_init=random, controls=settings.controls
+        states,
+        settings.pivot,
+        settings.metrics,
+        settings.seed,
+        random_init=random,
+        controls=settings.controls,
+        device=settings.device,
     )
 
 

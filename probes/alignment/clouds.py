@@ -12,6 +12,7 @@ from torch import Tensor
 
 from probes.alignment import retrieval as geometry
 from probes.alignment import similarity as correlation
+from probes.alignment.principal import Basis, centred_gram, reduce
 from probes.alignment.shuffles import Scores
 
 CENTRED = "_centred"
@@ -64,7 +65,7 @@ class Cloud:
     @cached_property
     def gram(self) -> Float[Tensor, "layer source target"]:
         """The Gram matrix of the centred sentences, for CKA."""
-        return correlation.gram(self.x)
+        return centred_gram(self.x)
 
     @cached_property
     def gram_debiased(self) -> Float[Tensor, "layer source target"]:
@@ -77,9 +78,9 @@ class Cloud:
         return correlation.rank_similarity(self.x)
 
     @cached_property
-    def bases(self) -> list[correlation.Basis]:
+    def bases(self) -> list[Basis]:
         """The reduced training sentences of each fold, for the cross-validated correlations."""
-        return correlation.reduce(self.x, self.folds)
+        return reduce(self.x, self.folds, self.gram if self.x.shape[-1] > len(self.folds) else None)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Pair:
     def cosines(self) -> Float[Tensor, "layer source target"]:
         """The cosine of every sentence of one language with every sentence of the other."""
         return geometry.cosines(self.x.x, self.y.x)
+
+    @cached_property
+    def canonical(self) -> list[correlation.Canonical]:
+        """The canonical directions of the two languages in each fold."""
+        return correlation.canonical(self.x.bases, self.y.bases)
 
     @cached_property
     def centred(self) -> Pair:
@@ -113,8 +119,8 @@ _RETRIEVAL: dict[str, Callable[[Pair], Scores]] = {
 _SHAPE: dict[str, Callable[[Pair], Scores]] = {
     "cka": lambda pair: correlation.correlate(pair.x.gram, pair.y.gram),
     "cka_debiased": lambda pair: correlation.correlate(pair.x.gram_debiased, pair.y.gram_debiased),
-    "svcca": lambda pair: correlation.svcca(pair.x.bases, pair.y.bases),
-    "pwcca": lambda pair: correlation.pwcca(pair.x.bases, pair.y.bases),
+    "svcca": lambda pair: correlation.svcca(pair.canonical),
+    "pwcca": lambda pair: correlation.pwcca(pair.canonical),
     "procrustes": lambda pair: correlation.procrustes(pair.x.bases, pair.y.bases),
 }
 METRICS = (*_RETRIEVAL, *(f"{name}{CENTRED}" for name in _RETRIEVAL), *_SHAPE)

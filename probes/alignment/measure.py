@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import combinations
@@ -16,12 +17,14 @@ from torch import Tensor
 from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
 from interp.languages import language, nearest
+from interp.models.devices import choose_device, free_memory
 from interp.provenance import Signature
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.alignment.report import AlignmentReport
 from probes.statistics.folds import split
 from probes.statistics.significance import permutation_p
 
+_log = logging.getLogger(__name__)
 DEFAULT_METRICS = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
 CONTROLS = ("length", "lexical")
 _FOLDS = 5
@@ -38,6 +41,7 @@ def measure_alignment(
     resamples: int = 1000,
     random_init: Activations | None = None,
     controls: Sequence[str] = (),
+    device: str | None = None,
 ) -> AlignmentReport:
     """Measure how similar the representations of translations are at each layer, and how similar those of wrong pairs are.
 
@@ -61,6 +65,8 @@ def measure_alignment(
         "length" adds `length_partialled`, the same metric after a regression on sentence length (tokens, and their logarithm).
         "lexical" adds `overlap`, the share of distinct tokens that a sentence and its translation have in common. Both need
         activations that hold their tokens, as those of `interp.capture` do.
+    device
+        Where to compute, such as "cuda:1" or "cpu". Default: a CUDA GPU if there is one, else the CPU (also for "mps").
 
     Returns
     -------
@@ -98,11 +104,12 @@ def measure_alignment(
     pairs, documents = _pairs(acts, pivot), _documents(acts)
     # In random order, so that a shift pairs a sentence with none of its neighbours in the text.
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(acts.ids)))
-    columns: dict[str, np.ndarray] = _measure(acts, pairs, metrics, order, documents)
+    place = _place(device)
+    columns: dict[str, np.ndarray] = _measure(acts, pairs, metrics, order, documents, place)
     if random_init is not None:
-        columns["random_init"] = _measure(random_init, pairs, metrics, order, documents)["value"]
+        columns["random_init"] = _measure(random_init, pairs, metrics, order, documents, place)["value"]
     if "length" in controls:
-        columns["length_partialled"] = _measure(acts, pairs, metrics, order, documents, without_length=True)["value"]
+        columns["length_partialled"] = _measure(acts, pairs, metrics, order, documents, place, without_length=True)["value"]
     if "lexical" in controls:
         columns["overlap"] = np.stack([overlap(acts, *pair) for pair in pairs])[:, None, None]
     return AlignmentReport(
@@ -133,17 +140,20 @@ def _measure(
     metrics: Sequence[str],
     order: Int[Tensor, " sentence"],
     documents: tuple[str, ...] | None,
+    place: torch.device,
     without_length: bool = False,
 ) -> dict[str, np.ndarray]:
     """`value [pair metric layer sentence]`, and `baseline` and `p` of the same axes with one sentence; block by block of layers."""
     n = len(acts.ids)
-    step = max(1, _MAX_ENTRIES // n**2)
+    step = min(len(acts.layers), max(1, _MAX_ENTRIES // n**2))
+    held = _languages_held(acts, step, place)
     blocks: list[list[dict[str, np.ndarray]]] = []
     largest: dict[str, np.ndarray] = {}
     for start in range(0, len(acts.layers), step):
         rows = range(start, min(start + step, len(acts.layers)))
-        clouds = _clouds(acts.select(layers=list(rows)), order, documents, without_length)
-        blocks.append([_measure_pair(Pair(clouds(a), clouds(b)), metrics, largest) for a, b in pairs])
+        clouds = _clouds(acts.select(layers=list(rows)), order, documents, without_length, place, held)
+        done = {(a, b): _measure_pair(Pair(clouds(a), clouds(b)), metrics, largest) for a, b in tiled(pairs, held)}
+        blocks.append([done[pair] for pair in pairs])
     columns = {
         name: np.concatenate([np.stack([pair[name] for pair in block]) for block in blocks], axis=2) for name in blocks[0][0]
     }
@@ -161,28 +171,69 @@ def _measure_pair(pair: Pair, metrics: Sequence[str], largest: dict[str, np.ndar
         largest[metric] = np.maximum(largest.get(metric, -np.inf), shuffled.max(axis=1))
     return {
         "high": np.stack([observed for observed, _ in standardised])[..., None],
-        "value": np.stack([score.values.numpy() for score in scores]),
-        "baseline": np.stack([score.baseline[:, None].numpy() for score in scores]),
+        "value": np.stack([score.values.cpu().numpy() for score in scores]),
+        "baseline": np.stack([score.baseline[:, None].cpu().numpy() for score in scores]),
         "p": np.stack([score.p for score in scores])[..., None],
     }
 
 
-def _clouds(acts: Activations, order: Tensor, documents: tuple[str, ...] | None, without_length: bool) -> Clouds:
-    """A function from a language to its vectors, in the order given. It caches three languages, so the pivot is read once."""
+def _clouds(
+    acts: Activations,
+    order: Tensor,
+    documents: tuple[str, ...] | None,
+    without_length: bool,
+    place: torch.device,
+    held: int,
+) -> Clouds:
+    """A function from a language to its vectors, in the order given, of which it keeps as many languages as may be `held`."""
     groups = np.unique(documents or acts.ids, return_inverse=True)[1][order]
     folds = np.empty(len(groups), dtype=np.int64)
     for number, (_, test) in enumerate(split(groups, min(_FOLDS, len(set(groups)) // 2), 0)):
         folds[test] = number
-    same = torch.from_numpy(groups[:, None] == groups)
+    fold, same = (torch.from_numpy(array).to(place) for array in (folds, groups[:, None] == groups))
 
-    @lru_cache(maxsize=3)
+    @lru_cache(maxsize=held)
     def cloud(code: str) -> Cloud:
-        vectors = Cloud(acts[code][:, order], torch.from_numpy(folds), same)
+        vectors = Cloud(acts[code][:, order].to(place), fold, same)
         if not without_length:
             return vectors
-        return vectors.without(torch.tensor([float(len(ids)) for ids in acts.tokens(code)])[order])
+        return vectors.without(torch.tensor([float(len(ids)) for ids in acts.tokens(code)], device=place)[order])
 
     return cloud
+
+
+def _place(device: str | None) -> torch.device:
+    """Where to compute: on a CUDA GPU if it is the `device`, or is there; else on the CPU. Metal lacks double precision."""
+    chosen = choose_device(device)
+    return chosen if chosen.type == "cuda" else torch.device("cpu")
+
+
+def _languages_held(acts: Activations, layers: int, place: torch.device) -> int:
+    """How many languages, with what metrics derive from them, fit into a quarter of the free memory: at least three.
+
+    That is twice the vectors (as they are, and centred), the whitened sentences of every fold, and eight tables of sentence pairs.
+    """
+    n = len(acts.ids)
+    each = 4 * layers * (2 * n * acts.d_model + _FOLDS * n * n // 8 + 8 * n * n)
+    held = min(max(3, free_memory(place) // 4 // each), max(3, len(acts.languages)))
+    _log.info(
+        "alignment on %s: %d layers at a time, at most %d of %d languages in memory, %.2f GiB",
+        place, layers, held, len(acts.languages), held * each / 2**30,
+    )  # fmt: skip
+    return held
+
+
+def tiled(pairs: Sequence[tuple[str, str]], held: int) -> list[tuple[str, str]]:
+    """The `pairs` of languages in an order in which each language is read seldom, if `held` can be in memory at a time.
+
+    They are taken tile by tile, all pairs of one half of what is held with another half.
+
+    >>> tiled([("b", "a"), ("c", "a"), ("d", "a"), ("c", "b"), ("d", "b"), ("d", "c")], held=4)
+    [('b', 'a'), ('c', 'a'), ('d', 'a'), ('c', 'b'), ('d', 'b'), ('d', 'c')]
+    """
+    number = {code: place for place, code in enumerate(dict.fromkeys(code for pair in pairs for code in reversed(pair)))}
+    size = max(1, held // 2)
+    return sorted(pairs, key=lambda pair: [number[code] // size for code in pair])
 
 
 def _pairs(acts: Activations, pivot: str | Sequence[str]) -> list[tuple[str, str]]:

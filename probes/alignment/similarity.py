@@ -8,19 +8,17 @@ language are all equal, and invariant to rotation, except `pwcca`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interp.models.checks.finite import check_finite
+from probes.alignment.principal import Basis, Cloud, Gram, centred_gram, singular
 from probes.alignment.retrieval import cosines, ranks
 from probes.alignment.shuffles import Scores, shift_means, shift_products, stretch, wrong_mean
 
-Cloud = Float[Tensor, "layer sentence d_model"]
-Gram = Float[Tensor, "layer source target"]
 _TINY = 1e-12
 
 
@@ -30,7 +28,7 @@ def correlate(x: Gram, y: Gram) -> Scores:
     Parameters
     ----------
     x, y
-        A matrix for each language: from `gram` for CKA, `gram_debiased` for debiased CKA, `rank_similarity` for RSA.
+        A matrix for each language: from `centred_gram` for CKA, `gram_debiased` for debiased CKA, `rank_similarity` for RSA.
 
     Notes
     -----
@@ -45,15 +43,6 @@ def correlate(x: Gram, y: Gram) -> Scores:
     return Scores(2 * xy / scale - estimate - estimate * spread, shuffled.mean(-1), shuffled)
 
 
-def gram(x: Cloud) -> Gram:
-    """Centred Gram matrix of the vectors `x`, for linear CKA (Kornblith et al. 2019).
-
-    CKA of unrelated vectors is well above 0 when d_model > sentences: use `gram_debiased` then.
-    """
-    centred = x - x.mean(1, keepdim=True)
-    return centred @ centred.mT
-
-
 def gram_debiased(x: Cloud) -> Gram:
     """U-centred Gram matrix of the vectors `x`, with diagonal 0, for debiased CKA.
 
@@ -62,7 +51,7 @@ def gram_debiased(x: Cloud) -> Gram:
     few directions or sentences have most of the variance (Davari et al. 2023).
     """
     n = x.shape[1]
-    hollow = gram(x)
+    hollow = centred_gram(x)
     hollow.diagonal(dim1=1, dim2=2).zero_()
     rows = hollow.sum(-1, keepdim=True)
     centred = hollow - (rows + rows.mT) / (n - 2) + rows.sum(1, keepdim=True) / ((n - 1) * (n - 2))
@@ -85,68 +74,45 @@ def rank_similarity(x: Cloud) -> Gram:
 
 
 @dataclass(frozen=True)
-class Basis:
-    """The vectors of one language in the principal directions of its training sentences, for one fold.
+class Canonical:
+    """The canonical directions of two languages (`x`, `y`), found on the training sentences of one fold.
 
-    `test` are the positions of the held-out sentences; `train_whitened` and `test_whitened` the coordinates, divided by
-    `deviation` (root of the sum of squares over the training sentences); `directions` the principal directions.
+    `turns` lead from the principal directions of either language to the canonical ones; `held_out` are the coordinates of the
+    held-out sentences of both, each direction scaled to the same sum of squares.
     """
 
-    test: Int[Tensor, " sentence"]
-    train_whitened: Float[Tensor, "layer train k"]
-    test_whitened: Float[Tensor, "layer test k"]
-    deviation: Float[Tensor, "layer k"]
-    directions: Float[Tensor, "layer k d_model"]
+    x: Basis
+    y: Basis
+    turns: tuple[Float[Tensor, "layer k k"], Float[Tensor, "layer k k"]]
+    held_out: tuple[Float[Tensor, "layer test k"], Float[Tensor, "layer test k"]]
 
 
-def reduce(x: Cloud, folds: Int[Tensor, " sentence"], variance: float = 0.99) -> list[Basis]:
-    """Fit the principal directions of one language, for each fold on the sentences outside it.
-
-    Parameters
-    ----------
-    x
-        The vectors.
-    folds
-        The fold of each sentence.
-    variance
-        Share of the variance that the directions kept must explain. They are at most a tenth of the training sentences: with as
-        many directions as sentences, any two languages have canonical correlation 1 on the sentences of the fit.
-    """
-    check_finite(x, lambda layer, sentence, _: f"the vector of sentence {sentence} at layer {layer} of those given")
-    return [_reduce(x, (folds == fold).to(x.device), variance) for fold in folds.unique().tolist()]
+def canonical(x: Sequence[Basis], y: Sequence[Basis]) -> list[Canonical]:
+    """The canonical directions of two languages in each fold, from their principal directions `x` and `y` (`reduce`)."""
+    found = []
+    for a, b in zip(x, y, strict=True):
+        left, right = singular(a.train_whitened.mT @ b.train_whitened)
+        u, v = a.test_whitened @ left, b.test_whitened @ right.mT
+        u, v = (side - side.mean(1, keepdim=True) for side in (u, v))
+        found.append(Canonical(a, b, (left, right.mT), (_unit(u, (1,)), _unit(v, (1,)))))
+    return found
 
 
-def _reduce(x: Cloud, held: Tensor, variance: float) -> Basis:
-    mean = x[:, ~held].mean(1, keepdim=True)
-    train, test = x[:, ~held] - mean, x[:, held] - mean
-    k = max(1, min(train.shape[1] // 10, train.shape[2]))
-    wide = train.shape[2] > train.shape[1]
-    values, vectors = torch.linalg.eigh(train @ train.mT if wide else train.mT @ train)
-    values, vectors = values.flip(-1).clamp(min=0), vectors.flip(-1)[:, :, :k]
-    components = (values.cumsum(-1) - values)[:, :k] < variance * values.sum(-1, keepdim=True)
-    components &= values[:, :k] > 1e-6 * values[:, :1]
-    deviation = values[:, :k].sqrt() * components
-    inverse = torch.where(components, 1 / values[:, :k].sqrt().clamp(min=_TINY), 0.0)
-    directions = (inverse[:, :, None] * (vectors.mT @ train)) if wide else vectors.mT * components[:, :, None]
-    onto = directions.mT * inverse[:, None]
-    return Basis(held.nonzero()[:, 0], train @ onto, test @ onto, deviation, directions)
-
-
-def svcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
+def svcca(found: Sequence[Canonical]) -> Scores:
     """The mean canonical correlation (Raghu et al. 2017), on sentences that the directions were not fitted on.
 
-    `x` and `y` are the bases of the two languages, one per fold, from `reduce`.
+    `found` is from `canonical`.
     """
-    return _held_out(x, y, _canonical(lambda a, b, p, q: _first(a, b, p.shape[-1])))
+    return _held_out([(*fold.held_out, _counted(fold)) for fold in found], [fold.x.test for fold in found])
 
 
-def pwcca(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
+def pwcca(found: Sequence[Canonical]) -> Scores:
     """As `svcca`, with each direction weighted by how much of the representation it accounts for (Morcos et al. 2018).
 
-    The weights are the mean of those of `x` and of `y`. They sum absolute values over neurons, so, unlike the correlations, they
-    change when the vectors are rotated.
+    The weights are the mean of those of the two languages. They sum absolute values over neurons, so, unlike the correlations, they
+    change when the vectors are rotated. `found` is from `canonical`.
     """
-    return _held_out(x, y, _canonical(_projection_weights))
+    return _held_out([(*fold.held_out, _projection_weights(fold)) for fold in found], [fold.x.test for fold in found])
 
 
 def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
@@ -156,33 +122,16 @@ def procrustes(x: Sequence[Basis], y: Sequence[Basis]) -> Scores:
     2 (1 - cosine) is the squared Procrustes distance of Ding et al. 2021, on held-out sentences.
     """
 
-    def fit(a: Basis, b: Basis) -> Fitted:
-        left, right = _singular(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
+    fitted = []
+    for a, b in zip(x, y, strict=True):
+        left, right = singular(_scaled(a.train_whitened, a).mT @ _scaled(b.train_whitened, b))
         mapped, there = _scaled(a.test_whitened, a) @ (left @ right), _scaled(b.test_whitened, b)
-        return _unit(mapped, (1, 2)), _unit(there, (1, 2)), mapped.new_ones(len(mapped), 1)
-
-    return _held_out(x, y, fit)
+        fitted.append((_unit(mapped, (1, 2)), _unit(there, (1, 2)), mapped.new_ones(len(mapped), 1)))
+    return _held_out(fitted, [basis.test for basis in x])
 
 
 Fitted = tuple[Tensor, Tensor, Tensor]
 """The held-out sentences of both languages `[layer test k]` under the map; a weight per direction, or one weight."""
-Fit = Callable[[Basis, Basis], Fitted]
-
-
-def _canonical(weigh: Callable[[Basis, Basis, Tensor, Tensor], Tensor]) -> Fit:
-    def fit(a: Basis, b: Basis) -> Fitted:
-        left, right = _singular(a.train_whitened.mT @ b.train_whitened)
-        u, v = a.test_whitened @ left, b.test_whitened @ right.mT
-        u, v = u - u.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
-        return _unit(u, (1,)), _unit(v, (1,)), weigh(a, b, left, right.mT)
-
-    return fit
-
-
-def _singular(products: Float[Tensor, "layer k k"]) -> tuple[Tensor, Tensor]:
-    """The left and right singular vectors, found on the CPU: a GPU takes such small matrices one by one and is slower."""
-    left, _, right = torch.linalg.svd(products.cpu())
-    return left.to(products.device), right.to(products.device)
 
 
 def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
@@ -190,17 +139,17 @@ def _unit(x: Tensor, dims: tuple[int, ...]) -> Tensor:
     return x / (x.square().sum(dims, keepdim=True) / x.shape[1]).sqrt().clamp(min=_TINY)
 
 
-def _first(a: Basis, b: Basis, k: int) -> Tensor:
-    rank = torch.minimum((a.deviation > 0).sum(-1), (b.deviation > 0).sum(-1))
-    counted = (torch.arange(k, device=rank.device) < rank[:, None]).float()
+def _counted(fold: Canonical) -> Float[Tensor, "layer k"]:
+    """One weight for every direction that both languages have; their sum is 1."""
+    rank = torch.minimum(*((basis.deviation > 0).sum(-1) for basis in (fold.x, fold.y)))
+    counted = (torch.arange(fold.x.deviation.shape[-1], device=rank.device) < rank[:, None]).float()
     return counted / counted.sum(-1, keepdim=True).clamp(min=1)
 
 
-def _projection_weights(a: Basis, b: Basis, left: Tensor, right: Tensor) -> Tensor:
-    sides = []
-    for basis, turn in ((a, left), (b, right)):
-        carried = (turn.mT @ (basis.deviation[:, :, None] * basis.directions)).abs().sum(-1)
-        carried = carried * (_first(a, b, carried.shape[-1]) > 0)
+def _projection_weights(fold: Canonical) -> Float[Tensor, "layer k"]:
+    counted, sides = _counted(fold) > 0, []
+    for basis, turn in zip((fold.x, fold.y), fold.turns, strict=True):
+        carried = basis.loadings(turn).abs().sum(-1) * counted
         sides.append(carried / carried.sum(-1, keepdim=True).clamp(min=_TINY))
     return (sides[0] + sides[1]) / 2
 
@@ -209,25 +158,24 @@ def _scaled(whitened: Tensor, basis: Basis) -> Tensor:
     return whitened * basis.deviation[:, None]
 
 
-def _held_out(x: Sequence[Basis], y: Sequence[Basis], fit: Fit) -> Scores:
-    """Values fold by fold, and the same fitted maps with the held-out sentences paired at random.
+def _held_out(fitted: Sequence[Fitted], places: Sequence[Int[Tensor, " test"]]) -> Scores:
+    """Values fold by fold, and the same `fitted` maps with the held-out sentences, which stand at `places`, paired at random.
 
     Folds share training sentences, so the variance of their mean is larger than independent folds would have. Deviations of values
     and shuffles are multiplied by sqrt(1 + K/(K-1)), 1.5 for five folds (Nadeau & Bengio 2003); else the test rejects too often.
     """
-    n = sum(len(basis.test) for basis in x)
-    values, wrong, shuffled = x[0].deviation.new_empty(len(x[0].deviation), n), [], []
-    for a, b in zip(x, y, strict=True):
-        u, v, weights = fit(a, b)
+    n = sum(map(len, places))
+    values, wrong, shuffled = fitted[0][0].new_empty(len(fitted[0][0]), n), [], []
+    for (u, v, weights), test in zip(fitted, places, strict=True):
         products, squares = u * v, (u.square() + v.square()) / 2
         if weights.shape[-1] == 1:
             products, squares = products.sum(-1, keepdim=True), squares.sum(-1, keepdim=True)
         rho = products.mean(1, keepdim=True)
-        values[:, a.test] = ((products + rho - rho * squares) * weights[:, None]).sum(-1)
-        table = (u * weights[:, None]) @ v.mT * len(a.test) / n
+        values[:, test] = ((products + rho - rho * squares) * weights[:, None]).sum(-1)
+        table = (u * weights[:, None]) @ v.mT * len(test) / n
         wrong.append(wrong_mean(table))
         shuffled.append(shift_means(table))
     width = min(drawn.shape[-1] for drawn in shuffled)
-    widen = (1 + len(x) / (len(x) - 1)) ** 0.5
+    widen = (1 + len(places) / (len(places) - 1)) ** 0.5
     together = torch.stack([drawn[:, :width] for drawn in shuffled]).sum(0)
     return Scores(stretch(values, widen), torch.stack(wrong).sum(0), stretch(together, widen))

@@ -1,15 +1,17 @@
 """Alignment of planted languages: the layer we planted is found, controls remove what they name, nothing is found in nothing."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from interp.activations.store import Activations
 from probes import measure_alignment
 from probes.alignment.clouds import METRICS, Cloud
-from probes.alignment.measure import overlap
+from probes.alignment.measure import overlap, tiled
 from probes.alignment.retrieval import cosines
 from probes.report import Report
 from tests.support.planted import aligned, cloud
@@ -216,6 +218,25 @@ def test_blocks_of_layers_give_what_all_layers_give(report, monkeypatch):
     monkeypatch.setattr("probes.alignment.measure._MAX_ENTRIES", 2 * 60**2)
     again = measure_alignment(SHARED, metrics=("mexa", "cka_debiased", "procrustes"), resamples=300)
     np.testing.assert_allclose(again.table["value"], report.table["value"], atol=1e-5)
+
+
+def test_all_pairs_are_what_they_were_where_memory_holds_few_languages(monkeypatch):
+    codes = ("deu_Latn", "eng_Latn", "fra_Latn", "hin_Deva", "rus_Cyrl", "swh_Latn", "zho_Hans")
+    acts = Activations.from_arrays(aligned(codes, (0.3, 0.6), sentences=40, d_model=12))
+    whole = measure_alignment(acts, "all", ("mexa", "svcca"), resamples=20)
+    reads, read = [], Activations.__getitem__
+
+    def counted(acts, code):
+        reads.append(code)
+        return read(acts, code)
+
+    monkeypatch.setattr("probes.alignment.measure.free_memory", lambda device: 0)
+    monkeypatch.setattr(Activations, "__getitem__", counted)
+    few = measure_alignment(acts, "all", ("mexa", "svcca"), resamples=20)
+    pd.testing.assert_frame_equal(few.table, whole.table)
+    pairs = list(combinations(codes, 2))
+    assert len(codes) < len(reads) < 2 * len(pairs)
+    assert sorted(tiled(pairs, 4)) == pairs
 
 
 def test_a_saved_report_says_the_same(tmp_path):

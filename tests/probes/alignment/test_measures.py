@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probes.alignment import retrieval as geometry
 from probes.alignment import similarity as correlation
+from probes.alignment.principal import centred_gram, reduce
 from probes.alignment.shuffles import Scores, orders
 from tests.support.planted import aligned, cloud, rotation
 
@@ -22,8 +23,9 @@ RETRIEVAL = {
     "cosine_gap": geometry.cosine_gap,
     "auc": geometry.auc,
 }
-SHAPE = {"cka": correlation.gram, "cka_debiased": correlation.gram_debiased, "rsa": correlation.rank_similarity}
-HELD_OUT = {"svcca": correlation.svcca, "pwcca": correlation.pwcca, "procrustes": correlation.procrustes}
+SHAPE = {"cka": centred_gram, "cka_debiased": correlation.gram_debiased, "rsa": correlation.rank_similarity}
+CANONICAL = {"svcca": correlation.svcca, "pwcca": correlation.pwcca}
+HELD_OUT = (*CANONICAL, "procrustes")
 
 
 def measure(name: str, x: Tensor, y: Tensor) -> Scores:
@@ -34,7 +36,8 @@ def measure(name: str, x: Tensor, y: Tensor) -> Scores:
     if name == "mutual_knn":
         return geometry.mutual_knn(*(geometry.neighbours(geometry.cosines(side, side)) for side in (x, y)))
     folds = torch.arange(x.shape[1]) % 5
-    return HELD_OUT[name](correlation.reduce(x, folds), correlation.reduce(y, folds))
+    bases = reduce(x, folds), reduce(y, folds)
+    return CANONICAL[name](correlation.canonical(*bases)) if name in CANONICAL else correlation.procrustes(*bases)
 
 
 EVERY = [*RETRIEVAL, *SHAPE, "mutual_knn", *HELD_OUT]
@@ -209,3 +212,18 @@ def test_neighbours_from_the_same_document_are_left_out():
 
 def test_ranks_share_ties():
     np.testing.assert_allclose(geometry.ranks(torch.tensor([[3.0, 1.0, 3.0, 2.0]])), [[3.5, 1, 3.5, 2]])
+
+
+@pytest.mark.parametrize("width", [24, 300])
+def test_the_directions_of_a_fold_are_those_of_its_training_sentences_alone(width):
+    x, folds = cloud(2, 100, width, 7) * torch.arange(1, width + 1) ** -0.5 + 3.0, torch.arange(100) % 5
+    for fold, basis in enumerate(reduce(x, folds)):
+        train, test = x[:, folds != fold], x[:, folds == fold]
+        mean = train.mean(1, keepdim=True)
+        _, deviations, directions = torch.linalg.svd((train - mean).double(), full_matrices=False)
+        kept = 8  # a tenth of the training sentences, fewer than explain 99 % of the variance
+        expected = ((test - mean).double() @ directions[:, :kept].mT) / deviations[:, None, :kept]
+        np.testing.assert_allclose(basis.deviation, deviations[:, :kept], rtol=1e-4)
+        np.testing.assert_allclose(basis.test_whitened.abs(), expected.abs(), atol=1e-3)
+        loadings = basis.loadings(torch.eye(kept).expand(2, -1, -1))
+        np.testing.assert_allclose(loadings.norm(dim=-1), deviations[:, :kept], rtol=1e-3)
