@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from interp.generation.score import score
-from probes.translation.text_scores import in_script, item_scores, overlap_counts, units
+from probes.translation.normalisation import units
+from probes.translation.text_scores import in_script, item_scores, overlap_counts
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge

@@ -194,7 +194,7 @@ def _item_values(
             return np.array([float(identified == code) for identified in identifier(texts)])
         if name == "script":
             return np.array([in_script(text, code) for text in texts])
-        return np.array([exact_match(text, [gold]) for text, gold in zip(texts, frame["reference"], strict=True)])
+        return np.array([exact_match(text, [gold], code) for text, gold in zip(texts, frame["reference"], strict=True)])
 
     return scored(list(frame["hypothesis"])), scored(list(frame["text"]))
 
