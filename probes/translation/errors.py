@@ -17,7 +17,7 @@ import pandas as pd
 from interp.languages import language
 from probes.translation.language_id import Judge, by_script
 from probes.translation.normalisation import UNSPACED, normalise, units
-from probes.translation.published_errors import contains_repeat, has_lengths, is_lost
+from probes.translation.published_errors import contains_repeat, has_brackets, has_lengths, is_lost
 from probes.translation.text_scores import exact_match, sentence_bleu
 
 Error = Literal["repeats", "pattern", "copy", "off_target", "short", "long"]
@@ -31,7 +31,7 @@ BRACKETS = re.compile(r"\[[^\]]*\]")
 
 @dataclass(frozen=True)
 class Limits:
-    """The thresholds of the errors. The published rules have `brackets`, `copied`, `shortest` and `longest`, at these values."""
+    """The thresholds of the errors. The published rules have `copied`, `shortest` and `longest`, at these values."""
 
     copies: int = 3
     """Equal copies in a row of an n-gram of words, or of characters where a script writes no spaces."""
@@ -99,8 +99,8 @@ def _published(
 ) -> dict[str, list[bool]]:
     return {
         "repeats": [contains_repeat(output, target) for output in outputs],
-        "pattern": [_brackets(output) > limits.brackets for output in outputs],
-        "copy": [sentence_bleu(output, text) > limits.copied for output, text in zip(outputs, texts, strict=True)],
+        "pattern": [has_brackets(output) for output in outputs],
+        "copy": [sentence_bleu(output.strip(), text.strip()) > limits.copied for output, text in zip(outputs, texts, strict=True)],
         "off_target": is_lost(outputs, source, target, judge),
         "short": has_lengths(outputs, references, target, below=limits.shortest),
         "long": has_lengths(outputs, references, target, above=limits.longest),
