@@ -99,4 +99,4 @@ class Judge:
 
     def _fidelity(self, texts: Sequence[str], shift: int) -> np.ndarray:
         references = [self.references[(row + shift) % len(texts)] for row in range(len(texts))]
-        return item_scores("chrf", overlap_counts("chrf", texts, references, self.target), self.target)
+        return item_scores("chrf", overlap_counts("chrf", texts, references, self.target))

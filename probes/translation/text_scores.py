@@ -5,27 +5,21 @@ Which answers are the same, and what is counted in them, is said in `probes.tran
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from interp.languages import language
 from probes.translation.normalisation import UNSPACED, answer_key, units
+from probes.translation.scorers import Overlap, scorer
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
     from sacrebleu.metrics.bleu import BLEU
-
-Overlap = Literal["chrf", "bleu", "spbleu"]
-"""Corpus scores: computed from summed counts, so the score of many items is not the mean of their own scores."""
-
-_SPM = "flores200"
-_log = logging.getLogger(__name__)
 
 
 def exact_match(answer: str, accepted: Sequence[str], code: str | None = None) -> float:
@@ -91,45 +85,6 @@ def in_script(text: str, code: str) -> float:
     return float(2 * own > letters.total())
 
 
-@cache
-def scorer(name: Overlap, code: str) -> Metric:
-    """The sacreBLEU metric for a language.
-
-    Parameters
-    ----------
-    name
-        "chrf" is chrF++ (word order 2); "bleu" is BLEU, over characters where the script writes no spaces between words,
-        because BLEU's own tokenizer splits at spaces; "spbleu" is BLEU over the FLORES-200 SentencePiece tokens, whose model
-        sacreBLEU downloads. Where that fails a warning is logged and BLEU is used instead; the metric's signature tells which.
-    code
-        The target language.
-    """
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    metric: Metric
-    if name == "chrf":
-        metric = CHRF(word_order=2)
-    elif name == "spbleu" and _has_flores_tokenizer():
-        metric = BLEU(tokenize=_SPM, force=True)
-    else:
-        metric = BLEU(tokenize="char" if language(code).script in UNSPACED else "13a", force=True)
-    metric.num_refs = 1  # its signature states it
-    return metric
-
-
-@cache
-def _has_flores_tokenizer() -> bool:
-    from sacrebleu.metrics.bleu import BLEU
-
-    try:
-        BLEU(tokenize=_SPM, force=True).sentence_score("a", ["a"])
-    except Exception as error:  # sacreBLEU raises whatever the network, the lock or sentencepiece raised
-        _log.warning("spBLEU's tokenizer %s is not available (%s): BLEU is used instead", _SPM, " ".join(str(error).split())[:120])
-        return False
-    return True
-
-
 @lru_cache(maxsize=100_000)
 def sentence_bleu(hypothesis: str, reference: str, code: str = "eng_Latn") -> float:
     """BLEU of one sentence, 0 to 100, of the n-gram orders that it is long enough for.
@@ -164,7 +119,7 @@ def overlap_counts(
 
 
 def overlap_score(
-    name: Overlap, counts: Float[np.ndarray, "item count"], weights: Float[np.ndarray, "resample item"], code: str
+    name: Overlap, counts: Float[np.ndarray, "item count"], weights: Float[np.ndarray, "resample item"]
 ) -> Float[np.ndarray, " resample"]:
     """The corpus score of weighted items.
 
@@ -176,24 +131,29 @@ def overlap_score(
         What each item adds, from `overlap_counts`.
     weights
         How often each item is drawn in each resample; a row of ones gives sacreBLEU's own score.
-    code
-        The target language.
 
     Returns
     -------
     Float[np.ndarray, "resample"]
         The score of each resample, 0 to 100.
     """
-    metric = scorer(name, code)
+    metric = _summed(name, effective_order=False)
     return np.array([metric._compute_score_from_stats(list(summed)).score for summed in weights @ counts])
 
 
-def item_scores(name: Overlap, counts: Float[np.ndarray, "item count"], code: str) -> Float[np.ndarray, " item"]:
+def item_scores(name: Overlap, counts: Float[np.ndarray, "item count"]) -> Float[np.ndarray, " item"]:
     """The score of every item alone, 0 to 100, for paired tests.
 
-    `name`, `counts` and `code` as for `overlap_score`. BLEU leaves out the n-gram orders that a sentence is too short for.
+    `name` and `counts` as for `overlap_score`. BLEU leaves out the n-gram orders that a sentence is too short for.
     """
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = scorer(name, code) if name == "chrf" else BLEU(effective_order=True, force=True)
+    metric = _summed(name, effective_order=True)
     return np.array([metric._compute_score_from_stats(list(row)).score for row in counts])
+
+
+@cache
+def _summed(name: Overlap, effective_order: bool) -> Metric:
+    """What makes a score of counts, which asks for no tokens any more."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF(word_order=2) if name == "chrf" else BLEU(tokenize="none", effective_order=effective_order, force=True)
