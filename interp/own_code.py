@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from interp.languages import nearest
 
@@ -39,7 +39,7 @@ class OwnCode:
     """
 
     name: str
-    call: Callable[..., Any]
+    call: Callable[..., object]
     sha: str
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ def names_code(name: object) -> bool:
     return found is not None and found["module"] not in _TAKEN
 
 
-def own_code(given: str | Callable[..., Any], group: Group) -> OwnCode | None:
+def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None:
     """The function of your own that is meant, or None where `given` is no such name.
 
     Parameters
@@ -146,7 +146,7 @@ def _working_directory() -> Iterator[None]:
         sys.path.remove(here)
 
 
-def _hash(call: Callable[..., Any]) -> str:
+def _hash(call: Callable[..., object]) -> str:
     """A hash of the source file; of the function's code, where it was typed into a shell or notebook."""
     source = inspect.unwrap(call)
     source = source if inspect.isroutine(source) or inspect.isclass(source) else type(source)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from interp.languages import language
 from interp.own_code import Group, OwnCode, own_code
 from interp.text.corpus import ParallelCorpus, ParallelTask
 
-Source = str | Path | Callable[..., Any]
+Source = str | Path | Callable[..., object]
 
 
 @runtime_checkable

@@ -169,7 +169,7 @@ def _notes(corpus: ParallelCorpus, table: pd.DataFrame, scored: Sequence[Resolve
     if names and table["reference"].str.split().str.len().median() < 4:
         notes.append("BLEU counts n-grams of up to four words, and most references are shorter: read chrF++ and exact match.")
     reasons = (several_tokens(name, table["target"].unique()) for name in names)
-    notes += [f"{reason[0].upper()}{reason[1:]}." for reason in reasons if reason]
+    notes += [f"{reason}." for reason in reasons if reason]
     return (*notes, *([left_out] if left_out else []))
 
 

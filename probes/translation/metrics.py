@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -188,7 +188,7 @@ def own_scores(
     what = f"metric {metric.name!r} in {language}"
     try:
         given = metric.call(hypotheses=list(hypotheses), references=references, sources=list(sources), language=language)
-        scores = np.asarray(list(given), dtype=float)
+        scores = np.asarray(list(cast("Iterable[float]", given)), dtype=float)
     except Exception as error:  # whatever the function raises
         raise ValueError(f"{what}: it failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}.") from error
     if scores.shape != (len(hypotheses),):

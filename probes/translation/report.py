@@ -11,7 +11,6 @@ import pandas as pd
 from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.best import lower_is_better
-from probes.statistics.layer_runs import capitalised
 from probes.statistics.resampling import bracketed, draws, mean, percentiles
 from probes.statistics.significance import FEWEST, LEVEL, sign_flip
 from probes.translation.figures import score_dots, score_matrix
@@ -122,7 +121,7 @@ class TranslationReport(Report):
     def _translated(self, n: int) -> str:
         name = self.metrics[0]
         if reason := several_tokens(name, self.table["target"].astype(str).unique()):
-            return f"{capitalised(reason)}."
+            return f"{reason}."
         if not lower_is_better(name) and (self.table[name] == 0).all():
             return f"The model got nothing right in {n} items, so this run cannot compare directions."
         rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"

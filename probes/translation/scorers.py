@@ -84,7 +84,7 @@ def several_tokens(name: str, targets: Iterable[str]) -> str:
     if len(first) < 2:
         return ""
     parts = ", ".join(f"{tokens} into {code}" for tokens, code in first.items())
-    return f"{name} counts in different tokens ({parts}), so no mean is taken over them: read chrf, or an spBLEU"
+    return f"BLEU counts in different tokens ({parts}), so no mean is taken over them: read chrF++ or spBLEU"
 
 
 def check_one_scale(names: Iterable[str], targets: Iterable[str], what: str) -> None:

@@ -75,21 +75,3 @@ def test_item_scores_are_sentence_scores():
 def test_unspaced_scripts_are_scored_by_characters():
     counts = overlap_counts("bleu", ["今天天气很好"], ["今天天气不好"], "zho_Hans")
     assert item_scores("bleu", counts)[0] > 30
-
-
-def test_without_its_model_spbleu_falls_back_to_bleu_and_says_so(monkeypatch, caplog, tmp_path):
-    import probes.translation.text_scores as scores
-
-    def unreachable(*_, **__):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.download_file", unreachable)
-    monkeypatch.setattr("sacrebleu.tokenizers.tokenizer_spm.SACREBLEU_DIR", str(tmp_path))
-    for cached in (scores._has_flores_tokenizer, scores.scorer):
-        cached.cache_clear()
-    with caplog.at_level("WARNING"):
-        metric = scores.scorer("spbleu", "deu_Latn")
-    for cached in (scores._has_flores_tokenizer, scores.scorer):
-        cached.cache_clear()
-    assert "tok:13a" in str(metric.get_signature())
-    assert "no route to host" in caplog.text
