@@ -26,7 +26,7 @@ class AlignSettings(CaptureSettings):
     output: Path = Path("runs/align")
     """Run folder to write."""
     metrics: tuple[str, ...] = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
-    """Alignment metrics. The verdict is about the first."""
+    """Alignment metrics, or functions of your own as module:function. The verdict is about the first."""
     erase: Literal["none", "leace", "lsar", "lir", "centre"] = "none"
     """Erase the language from the activations first, with a map fitted on other sentences."""
     random_init: bool = False
@@ -38,8 +38,10 @@ class AlignSettings(CaptureSettings):
 def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the activations of the model (and of a randomly initialised one if wanted), then measure the alignment."""
     from probes.alignment.measure import measure_alignment
+    from probes.alignment.own_metrics import known_metrics
     from probes.linear.erasure import erase
 
+    known_metrics(settings.metrics)  # before the model runs
     states, random = capture_states(settings, settings.random_init)
     if settings.erase != "none":
         states = erase(states, settings.erase, seed=settings.seed)

@@ -30,6 +30,9 @@ class AnswerSettings(Settings):
     """Template of a question: a text with the field names of the source in braces. --form is what is put around it."""
     form: str | None = None
     """Prompt form around the question, one of interp.tuning.TEMPLATES. Default: the question alone."""
+    metrics: tuple[str, ...] = ()
+    """Metrics: choice, exact, f1, contains, contains_whole, script, mlqa_exact, mlqa_f1, squad_exact, squad_f1, or a function of
+    your own as module:function. The verdict is about the first. Default: choice (of options) exact f1 contains script."""
     shots: int = 0
     """Number of few-shot examples. They are not tested."""
     written: bool = True
@@ -42,11 +45,14 @@ class AnswerSettings(Settings):
     """The run folder to write."""
 
     def read_task(self) -> ParallelTask:
-        """The questions, at most `limit` of them."""
+        """The questions, at most `limit` of them. A metric that does not suit them is refused here, before a model loads."""
         from interp.text.read import read_task
+        from probes.translation.answers import answer_metrics
 
         task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
-        return task.select(limit=self.limit, seed=self.seed)
+        task = task.select(limit=self.limit, seed=self.seed)
+        answer_metrics(self.metrics, task, self.written)
+        return task
 
 
 def run(settings: AnswerSettings) -> Report:
@@ -58,6 +64,7 @@ def run(settings: AnswerSettings) -> Report:
         settings.load_model(),
         task,
         form=settings.form,
+        metrics=settings.metrics,
         shots=settings.shots,
         written=settings.written,
         beams=settings.beams,
@@ -74,6 +81,7 @@ def work(settings: AnswerSettings, model: TransformerBridge) -> list[Work]:
         model,
         settings.read_task(),
         form=settings.form,
+        metrics=settings.metrics,
         shots=settings.shots,
         written=settings.written,
         beams=settings.beams,

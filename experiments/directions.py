@@ -54,8 +54,9 @@ class DirectionsSettings(Scoped, Training):
     controls: tuple[Literal["copy", "shuffled", "all"], ...] = ("copy",)
     """Control models with as many updates. copy: repeating the pivot (the format alone). shuffled: shuffled answers. all: every
     direction (an upper bound)."""
-    metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "script"], ...] = ("exact", "chrf")
-    """Metrics. The verdict is about the first."""
+    metrics: tuple[str, ...] = ("exact", "chrf")
+    """Metrics: exact, chrf, bleu, spbleu_flores101, spbleu_flores200, spbleu_spm, script, or a function of your own as
+    module:function. The verdict is about the first."""
     judge: Literal["learned", "script"] = "learned"
     """How the language of an output is judged: by a classifier learned from the tuning text, or by script."""
     shares: dict[str, float] = field(default_factory=dict)

@@ -49,8 +49,11 @@ class ExtrapolateSettings(Scoped, Training):
     """Template around every sentence, with {sentence} and perhaps {language} or {autonym}. Only the sentence itself is pooled."""
     pooling: Literal["mean", "last", "weighted", "end"] = "mean"
     """How tokens become one vector: mean of the sentence, its last token, the weighted mean of MEXA, or end (last of the text)."""
-    answer: Literal["exact", "f1", "contains", "choice"] = "exact"
-    """Metric of an answer."""
+    answer: str = "exact"
+    """Metric of an answer: one of `interp answer --metrics`, or a function of your own as module:function."""
+    translation: str = "chrf"
+    """Metric of a translation: exact, chrf, bleu, spbleu_flores101 (the paper's), spbleu_flores200, spbleu_spm, script, or a
+    function of your own."""
     samples: int | None = None
     """Number of examples of each kind and language, drawn with --seed. Default: all."""
 
@@ -77,6 +80,7 @@ class ExtrapolateSettings(Scoped, Training):
             seeds=self.seeds,
             seed=self.seed,
             answer=self.answer,
+            translation=self.translation,
             beams=self.beams,
             max_new_tokens=self.max_new_tokens,
             template=self.template,
@@ -122,10 +126,10 @@ def work(settings: ExtrapolateSettings, model: TransformerBridge) -> list[Work]:
 
     works: list[Work] = []
     study, beams, new = settings.study(), settings.beams, settings.max_new_tokens
-    cells, choice, form = study.jobs(), settings.answer == "choice", settings.form
+    cells, form = study.jobs(), settings.form
     for cell in cells:
         asked = study.asked.asked([target for _, target in cell.directions])
-        works += answered(model, asked.task, written=not choice, form=form, beams=beams, max_new_tokens=new)
+        works += answered(model, asked.task, metrics=(settings.answer,), form=form, beams=beams, max_new_tokens=new)
         works += captured(model, asked.text, kept=False, template=settings.template)
     return [*swept(model, cells, study.test, form=form, beams=beams, max_new_tokens=new), *works]
 

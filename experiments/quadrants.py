@@ -45,8 +45,9 @@ class QuadrantsSettings(Training):
     """More baselines with as many updates. format: copying the pivot in the same prompt. shuffled: the pairs with answers
     shuffled.
     """
-    metric: Literal["chrf", "exact", "bleu", "spbleu"] = "chrf"
-    """Metric of the gains."""
+    metric: str = "chrf"
+    """Metric of the gains: chrf, exact, bleu, spbleu_flores101, spbleu_flores200, spbleu_spm, script, or a function of your own as
+    module:function (a share, 0 to 1)."""
     threshold: float = 0.0
     """A change above this counts as a gain."""
     relative: bool = False

@@ -33,8 +33,9 @@ class ScaleSettings(Scoped, Training):
     """The run folder to write."""
     sizes: tuple[int, ...] = (32, 64, 128, 256)
     """Numbers of pairs to tune on, at least three."""
-    metric: Literal["chrf", "exact", "bleu", "spbleu"] = "chrf"
-    """Metric to fit the law to."""
+    metric: str = "chrf"
+    """Metric to fit the law to: chrf, exact, bleu, spbleu_flores101, spbleu_flores200, spbleu_spm, script, or a function of your
+    own as module:function (a share, 0 to 1)."""
     gamma: Literal["free", "alignment", "overlap"] = "free"
     """Similarity gamma of a language to the pivot: fitted, or measured before tuning by MEXA or by shared tokens."""
     reference: str | None = None

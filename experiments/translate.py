@@ -29,8 +29,9 @@ class TranslateSettings(Settings):
     """Split of the corpus to measure on, preferably one that was not trained on (cldr: heldout)."""
     form: str = "quoted"
     """Prompt form: the name of one of interp.tuning.TEMPLATES. For a tuned model, take the one it was tuned with."""
-    metrics: tuple[Literal["exact", "chrf", "bleu", "spbleu", "nll", "script"], ...] = ("exact", "chrf", "bleu", "nll", "script")
-    """Metrics. The verdict is about the first."""
+    metrics: tuple[str, ...] = ()
+    """Metrics: exact, chrf, bleu, spbleu_flores101, spbleu_flores200, spbleu_spm, nll, script, or a function of your own as
+    module:function. The verdict is about the first. Default: exact chrf bleu nll script; bleu where its tokenizer is installed."""
     shots: int = 0
     """Number of few-shot examples. Their items are not tested."""
     beams: int = 1
@@ -53,10 +54,11 @@ def run(settings: TranslateSettings) -> Report:
 
 
 def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, str]]]:
-    """The sentences, and the directions to translate them in."""
+    """The sentences, and the directions to translate them in. A metric that cannot be measured is refused before a model loads."""
     from itertools import permutations
 
     import interp
+    from probes.translation.measure import translation_metrics
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
         limit=settings.limit, seed=settings.seed
@@ -64,6 +66,7 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     pairs, side = list(permutations(corpus.languages, 2)), {"from": 0, "into": 1}
     if settings.directions != "all":
         pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]
+    translation_metrics(settings.metrics, pairs)
     return corpus, pairs
 
 

@@ -70,14 +70,14 @@ def translated(
 ) -> list[Work]:
     """The work of `probes.measure_translation`, whose arguments these are."""
     from interp.tuning import template
-    from probes.translation.measure import room_for_answers, translation_prompts
+    from probes.translation.measure import DEFAULT, room_for_answers, translation_prompts
 
     shape, written, scored = template(form), list[Work](), list[Work]()
     for source, target in dict.fromkeys(directions):
         tested, prompts = translation_prompts(corpus, source, target, form, shots, seed)
         limit = max_new_tokens or room_for_answers(model, prompts, [shape.answer(example) for example in tested])
         written.append(writing(model, "", prompts, limit, beams))
-        if "nll" in metrics:
+        if "nll" in (metrics or DEFAULT):
             golds = [shape.joint + example.answer for example in tested]
             scored += [scoring(model, "", prompts, [[text] for text in each]) for each in (golds, [*golds[1:], golds[0]])]
     works = [total("write translations", written)]
@@ -91,6 +91,7 @@ def answered(
     task: ParallelTask,
     *,
     form: str | None = None,
+    metrics: Sequence[str] = (),
     shots: int = 0,
     written: bool = True,
     beams: int = 1,
@@ -98,16 +99,17 @@ def answered(
 ) -> list[Work]:
     """The work of `probes.measure_answers`, whose arguments these are."""
     from interp.tuning import template
-    from probes.translation.answers import answer_prompts, as_it_stands
+    from probes.translation.answers import answer_metrics, answer_prompts, as_it_stands
     from probes.translation.measure import room_for_answers
 
     shape, wrote, chose = template(form) if form else as_it_stands(task), list[Work](), list[Work]()
+    scored = answer_metrics(metrics, task, written)
     for code in task.languages:
         prompts = answer_prompts(task, code, shape, shots)
-        if task.choices:
+        if task.choices and "choice" in scored:
             options = [[shape.joint + option for option in row] for row in task.choices[code][shots:]]
             chose.append(scoring(model, "", prompts, options))
-        if written or not task.choices:
+        if set(scored) != {"choice"}:
             answers = [f"{accepted[0]}{shape.close}" for accepted in task.answers[code][shots:]]
             wrote.append(writing(model, "", prompts, max_new_tokens or room_for_answers(model, prompts, answers), beams))
     works = [total("choose among the options", chose)] if chose else []

@@ -12,6 +12,7 @@ from glob import escape, glob
 from importlib import metadata
 from pathlib import Path
 
+from experiments.settings.code import code_of
 from experiments.settings.settings import Settings
 from interp import provenance
 from interp.files.checks import safe_path
@@ -92,16 +93,22 @@ def check_started(settings: Settings, finished: bool) -> None:
     for name, files in _inputs(settings).items():
         if changed := _changed(inputs.get(name), files):
             raise ValueError(
-                f"{folder} was started with --{name.replace('_', '-')} {getattr(settings, name)}, "
+                f"{folder} was started with --{name.replace('_', '-')} {_given(getattr(settings, name))}, "
                 f"where {changed} since. Put it back, or choose another --output."
             )
 
 
 def _inputs(settings: Settings) -> dict[str, dict[str, str]]:
-    """The hash of every file that the settings name, by setting. A lens that the run trains itself is none."""
+    """The hash of every file, and of all code, that the settings name, by setting. A lens that the run trains itself is none."""
     fields, own = {field.name for field in dataclasses.fields(settings)}, getattr(settings, "lens_corpus", None)
     sources = {name: getattr(settings, name) for name in _READ if name in fields and not (name == "lens" and own)}
-    return {name: _files(value, settings.output) for name, value in sources.items() if isinstance(value, str) and value}
+    code = code_of(settings)
+    files = {
+        name: _files(value, settings.output)
+        for name, value in sources.items()
+        if isinstance(value, str) and value and name not in code
+    }
+    return files | code
 
 
 def _files(name: str, beside: Path) -> dict[str, str]:
@@ -112,6 +119,10 @@ def _files(name: str, beside: Path) -> dict[str, str]:
         return fingerprint(name, beside)
     paths = sorted(glob("*".join(map(escape, name.split("{language}")))))
     return {f"{path}: {file}": sha for path in paths for file, sha in fingerprint(path, beside).items()}
+
+
+def _given(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _changed(before: object, now: Mapping[str, str]) -> str:

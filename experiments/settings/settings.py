@@ -19,6 +19,7 @@ import tyro
 import yaml
 
 from experiments.settings.bounds import check_bounds
+from experiments.settings.code import check_code_typed
 from experiments.settings.flags import parse_flags
 from experiments.settings.strict_yaml import read_yaml
 from experiments.settings.values import check_values, empty
@@ -154,7 +155,9 @@ def parse(kind: type[Question], args: Sequence[str]) -> Question:
     hidden = () if hasattr(sys.modules[kind.__module__], "share") else ("shard",)
     settings = parse_flags(kind, args, command, *markers, hidden=hidden)
     if settings.config is not None:
-        settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, find_recipe(settings.config)))
+        path = find_recipe(settings.config)
+        settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, path))
+        check_code_typed(path, settings, args)
     return settings
 
 

@@ -20,13 +20,14 @@ from interp.text.formats.tables import read_table
 from interp.text.formats.templates import Template
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
+from interp.text.own_text import Source, read_own, read_own_task
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", re.ASCII)
 _SPLITS = frozenset({"dev", "devtest", "test", "train", "valid", "data"})
 
 
 def read(
-    source: str | Path, *, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
+    source: Source, *, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
 ) -> ParallelCorpus:
     """Read the same sentences in several languages.
 
@@ -35,7 +36,8 @@ def read(
     source
         One of: a folder with one file per language (`eng_Latn.devtest` as in FLORES, `xquad.en.json`); a .tsv, .csv or .jsonl
         file with a column per language; a .tmx file; a dataset of the Hugging Face Hub ("org/name" or "org/name:configuration");
-        or built-in text that needs no file: "cldr:names", "cldr:dates", "cldr:numbers", "cldr:phrases", "cldr:facts".
+        or built-in text that needs no file: "cldr:names", "cldr:dates", "cldr:numbers", "cldr:phrases", "cldr:facts"; or a
+        function of your own, given itself or as "module:function" (`interp.text.own_text.Reader`).
     languages
         Languages in any spelling ("deu_Latn", "de", "German"). Default: all of the source.
     limit
@@ -66,7 +68,8 @@ def read(
     (('eng_Latn', 'deu_Latn'), 3, 'territory:AD')
     """
     with _named(source, split):
-        return _read(source, languages, limit, split)
+        own = read_own(source, languages, limit, split)
+        return own if own is not None else _read(_plain(source), languages, limit, split)
 
 
 def _read(source: str | Path, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
@@ -95,7 +98,7 @@ def _read(source: str | Path, languages: Sequence[str] | None, limit: int | None
 
 
 def read_task(
-    source: str | Path,
+    source: Source,
     *,
     languages: Sequence[str] | None = None,
     template: Template | None = None,
@@ -108,7 +111,7 @@ def read_task(
     ----------
     source
         "cldr:facts", which needs no file, or a folder or file of rows in the format of XQuAD, XNLI, XCOPA, MGSM, BMLAMA or
-        GlobalOpinionQA.
+        GlobalOpinionQA; or a function of your own (`interp.text.own_text.TaskReader`).
     languages
         Languages in any spelling. Default: all of the source.
     template
@@ -138,7 +141,8 @@ def read_task(
     ('English: "Andorra" ¤ English: "', ('Euro',))
     """
     with _named(source, split):
-        return _read_task(source, languages, template, limit, split)
+        own = read_own_task(source, languages, limit, split)
+        return own if own is not None else _read_task(_plain(source), languages, template, limit, split)
 
 
 def _read_task(
@@ -161,13 +165,19 @@ def _read_task(
 
 
 @contextmanager
-def _named(source: str | Path, split: str | None) -> Iterator[None]:
+def _named(source: Source, split: str | None) -> Iterator[None]:
     """An error in this block says which text it is about: `text_read` holds `source` and `split`, for who asked for them."""
     try:
         yield
     except (ValueError, OSError) as error:
         vars(error)["text_read"] = (source, split)
         raise
+
+
+def _plain(source: Source) -> str | Path:
+    if isinstance(source, str | Path):
+        return source
+    raise ValueError(f"got a source of type {type(source).__name__}, expected a path, a name, or a function.")
 
 
 def _check(languages: Sequence[str] | None, limit: int | None) -> None:

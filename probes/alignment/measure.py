@@ -19,7 +19,8 @@ from interp.activations.store import Activations, check_random_init
 from interp.languages import language, nearest
 from interp.models.devices import choose_device, free_memory
 from interp.provenance import Signature
-from probes.alignment.clouds import METRICS, Cloud, Pair, measure
+from probes.alignment.clouds import Cloud, Pair
+from probes.alignment.own_metrics import Known, Metric, known_metrics, measured, name_of
 from probes.alignment.report import AlignmentReport
 from probes.statistics.folds import split
 from probes.statistics.significance import permutation_p
@@ -36,7 +37,7 @@ Values = Float[np.ndarray, "pair metric layer sentence"]
 def measure_alignment(
     acts: Activations,
     pivot: str | Sequence[str] = "eng_Latn",
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[Metric] = DEFAULT_METRICS,
     seed: int = 0,
     resamples: int = 1000,
     random_init: Activations | None = None,
@@ -53,7 +54,8 @@ def measure_alignment(
     pivot
         Reference language, in any spelling: every other language is compared with it. Several, or "all" for every pair once.
     metrics
-        Names from `probes.alignment.clouds.METRICS`; its docstring has a line for each, with the source of its formula.
+        Names from `probes.alignment.clouds.METRICS`; its docstring has a line for each, with the source of its formula. Or
+        functions of your own (`probes.alignment.own_metrics.AlignmentMetric`).
     seed
         Random seed of the order of the sentences, and of the bootstrap.
     resamples
@@ -100,21 +102,22 @@ def measure_alignment(
     >>> report.summary()["layer"].tolist()
     ['embed', '0', '1', '2', '3', '4', '5', '6', '7']
     """
-    _check(acts, metrics, random_init, controls)
+    scored = known_metrics(metrics)
+    _check(acts, random_init, controls)
     pairs, documents = _pairs(acts, pivot), _documents(acts)
     # In random order, so that a shift pairs a sentence with none of its neighbours in the text.
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(acts.ids)))
     place = _place(device)
-    columns: dict[str, np.ndarray] = _measure(acts, pairs, metrics, order, documents, place)
+    columns: dict[str, np.ndarray] = _measure(acts, pairs, scored, order, documents, place)
     if random_init is not None:
-        columns["random_init"] = _measure(random_init, pairs, metrics, order, documents, place)["value"]
+        columns["random_init"] = _measure(random_init, pairs, scored, order, documents, place)["value"]
     if "length" in controls:
-        columns["length_partialled"] = _measure(acts, pairs, metrics, order, documents, place, without_length=True)["value"]
+        columns["length_partialled"] = _measure(acts, pairs, scored, order, documents, place, without_length=True)["value"]
     if "lexical" in controls:
         columns["overlap"] = np.stack([overlap(acts, *pair) for pair in pairs])[:, None, None]
     return AlignmentReport(
-        table=_tabulate(columns, pairs, metrics, acts, documents),
-        signature=_sign(acts, pivot, metrics, seed, resamples),
+        table=_tabulate(columns, pairs, list(map(name_of, scored)), acts, documents),
+        signature=_sign(acts, pivot, scored, seed, resamples),
         settings={"resamples": resamples, "seed": seed},
         notes=_notes(acts, documents),
     )
@@ -137,7 +140,7 @@ def overlap(acts: Activations, language: str, pivot: str) -> Float[np.ndarray, "
 def _measure(
     acts: Activations,
     pairs: Sequence[tuple[str, str]],
-    metrics: Sequence[str],
+    metrics: Sequence[Known],
     order: Int[Tensor, " sentence"],
     documents: tuple[str, ...] | None,
     place: torch.device,
@@ -159,15 +162,16 @@ def _measure(
     }
     columns["value"][..., order] = columns["value"].copy()  # back into the order of the ids
     high = columns.pop("high")
-    above = np.stack([permutation_p(high[:, k], largest[metric][:, None, None, None]) for k, metric in enumerate(metrics)], axis=1)
+    shuffles = [largest[name_of(metric)][:, None, None, None] for metric in metrics]
+    above = np.stack([permutation_p(high[:, k], each) for k, each in enumerate(shuffles)], axis=1)
     return columns | {"p_max": above}
 
 
-def _measure_pair(pair: Pair, metrics: Sequence[str], largest: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _measure_pair(pair: Pair, metrics: Sequence[Known], largest: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """One pair at some layers. `largest` keeps the largest standardised value of each shuffle over all pairs and layers so far."""
-    scores = [measure(pair, metric) for metric in metrics]
+    scores = [measured(pair, metric) for metric in metrics]
     standardised = [score.standardised() for score in scores]
-    for metric, (_, shuffled) in zip(metrics, standardised, strict=True):
+    for metric, (_, shuffled) in zip(map(name_of, metrics), standardised, strict=True):
         largest[metric] = np.maximum(largest.get(metric, -np.inf), shuffled.max(axis=1))
     return {
         "high": np.stack([observed for observed, _ in standardised])[..., None],
@@ -253,13 +257,10 @@ def _pairs(acts: Activations, pivot: str | Sequence[str]) -> list[tuple[str, str
     return pairs
 
 
-def _check(acts: Activations, metrics: Sequence[str], random_init: Activations | None, controls: Sequence[str]) -> None:
-    for what, given, known in (("metric", metrics, METRICS), ("control", controls, CONTROLS)):
-        for name in given:
-            if name not in known:
-                raise ValueError(f"got {what} {name!r}, expected some of {', '.join(known)}.{nearest(name, known)}")
-    if not metrics:
-        raise ValueError(f"got no metric, expected some of {', '.join(METRICS)}.")
+def _check(acts: Activations, random_init: Activations | None, controls: Sequence[str]) -> None:
+    for name in controls:
+        if name not in CONTROLS:
+            raise ValueError(f"got control {name!r}, expected some of {', '.join(CONTROLS)}.{nearest(name, CONTROLS)}")
     if len(acts.ids) < 8:
         raise ValueError(f"got {len(acts.ids)} sentences, expected at least 8, to compare translations with other pairs.")
     check_random_init(acts, random_init)
@@ -292,9 +293,9 @@ def _tabulate(
     return pd.DataFrame(named | numbers)
 
 
-def _sign(acts: Activations, pivot: str | Sequence[str], metrics: Sequence[str], seed: int, resamples: int) -> Signature:
+def _sign(acts: Activations, pivot: str | Sequence[str], metrics: Sequence[Known], seed: int, resamples: int) -> Signature:
     pivots = pivot if isinstance(pivot, str) else "+".join(pivot)
-    own = {"pivot": pivots, "metrics": "+".join(metrics), "boot": resamples, "seed": seed}
+    own = {"pivot": pivots, "metrics": "+".join(map(str, metrics)), "boot": resamples, "seed": seed}
     return dataclasses.replace(acts.signature, measure="alignment", settings={**acts.signature.settings, **own})
 
 

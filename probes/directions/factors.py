@@ -22,7 +22,7 @@ from probes.directions.figures import factor_scatter
 from probes.report import Report
 from probes.statistics.resampling import bracketed, draws
 from probes.statistics.significance import holm, permutation_p
-from probes.translation.report import LABELS
+from probes.translation.metrics import label_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,7 +117,8 @@ class FactorReport(Report):
                 )
         title = "Score of a language against what is known of it"
         labelled = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
-        return {"factors": factor_scatter(pd.concat(frames), labelled, LABELS[self.settings["metric"]], title, str(self.signature))}
+        label = label_of(self.settings["metric"])
+        return {"factors": factor_scatter(pd.concat(frames), labelled, label, title, str(self.signature))}
 
 
 def measure_factors(

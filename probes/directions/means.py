@@ -17,7 +17,8 @@ from probes.statistics.crossed import Drawn, draw_directions, interval, mean_of
 from probes.statistics.resampling import draws, mean
 from probes.statistics.training_noise import Spread
 from probes.sweep.scores import direction_scores
-from probes.translation.report import CORPUS_SCORES
+from probes.translation.metrics import is_own
+from probes.translation.scorers import CORPUS_SCORES
 
 TUNED = "tuned"
 ALL = "all directions"
@@ -112,9 +113,9 @@ class DirectionMeans:
         if beside is not None:
             estimate, drawn = estimate - float(own.once[beside].mean()), drawn - self._mean(beside, own)
             languages = min(languages, self._languages(beside))
-        top = 100.0 if metric in CORPUS_SCORES else 1.0
+        top = 100.0 if metric in CORPUS_SCORES else np.inf if is_own(metric) else 1.0
         ends, p = self._interval(estimate, drawn, languages, self._between_runs(chosen, own, beside))
-        lower, upper = np.clip(ends, -top if who[2] else 0.0, top)
+        lower, upper = np.clip(ends, -top if who[2] or is_own(metric) else 0.0, top)
         directions = len(self.cells.loc[chosen, ["source", "target"]].drop_duplicates())
         items = self.table["item"].nunique()
         values = (*who, metric, estimate, float(lower), float(upper), p, items, baseline, directions, languages)

@@ -16,7 +16,7 @@ from probes.report import Report
 from probes.statistics.crossed import additive
 from probes.statistics.significance import LEVEL, holm
 from probes.translation.errors import ERRORS, NONE
-from probes.translation.report import LABELS
+from probes.translation.metrics import label_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,7 @@ class DirectionReport(Report):
 
     def verdict(self) -> str:
         """Whether unseen directions gain significantly; the class means, which are below seen ones, and what fails most."""
-        frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
+        frame, label = self._summary[self._summary["class"] != ALL], label_of(self.metrics[0])
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
         levels_text = [f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper)}" for row in levels.itertuples()]
@@ -176,12 +176,12 @@ class DirectionReport(Report):
         kinds = dict(sorted(kinds.items(), key=lambda item: CLASSES.index(item[1])))
         which = "the roles as given" if len(roles) > 1 else "one partition"
         for metric in self.metrics:
-            title = f"{self.question[:-1]}: {LABELS[metric]}"
+            title = f"{self.question[:-1]}: {label_of(metric)}"
             note = f"{which}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; unseen: not in tuning"
-            figures[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, LABELS[metric], line, note)
+            figures[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, label_of(metric), line, note)
             rows = self._summary[self._summary["metric"] == metric]
             note = "95 % over languages, items and runs, differences paired; unseen: not in tuning"
-            figures[f"classes-{metric}"] = class_means(rows, title, LABELS[metric], line, note)
+            figures[f"classes-{metric}"] = class_means(rows, title, label_of(metric), line, note)
         figures["errors"] = self._error_figure()
         return figures
 

@@ -22,6 +22,7 @@ from probes.directions.roles import Roles
 from probes.sweep.study import SWEEP, SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell, Keep, kept_model, measure_cells
 from probes.translation.language_id import LearnedLanguages, by_script, learn_languages
+from probes.translation.metrics import Metric, check_studied, metric_name, signed_studied
 
 
 class Job(NamedTuple):
@@ -57,7 +58,7 @@ class DirectionStudy(SweepStudy[Job]):
         Other tunings with as many updates: "copy" repeats the pivot (the format), "shuffled" has shuffled answers, "all" is
         tuned on every direction (an upper bound).
     metrics
-        What to score; the first is the main one.
+        What to score; the first is the main one: names of `probes.translation.metrics.STUDIED`, or functions of your own.
     judge
         How the language of an output is identified: "learned" (a classifier learned from the tuning text) or "script".
     companions
@@ -104,10 +105,14 @@ class DirectionStudy(SweepStudy[Job]):
     samples: int | None = None
     shots: int = 4
     controls: tuple[Control, ...] = ("copy",)
-    metrics: tuple[str, ...] = ("exact", "chrf")
+    metrics: tuple[Metric, ...] = ("exact", "chrf")
     judge: Literal["learned", "script"] = "learned"
     companions: Companions = field(default_factory=Companions)
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_studied(self.metrics, self.roles.languages, "a class of directions")
 
     def pair_text(self, source: str, target: str) -> ParallelCorpus:
         """The text that the direction from `source` to `target` is tuned on."""
@@ -155,12 +160,13 @@ class DirectionStudy(SweepStudy[Job]):
         base, how = load(self.parent, device=self.device, dtype=self.dtype), {"resamples": self.resamples, "seed": self.seed}
         tuning = describe_tuning(self.recipe, self.seeds, self.beams)
         amounts = {"samples": self.samples, "shots": self.shots, "rotations": self.rotations}
-        signed = {**tuning, **amounts, "boot": self.resamples, "seed": self.seed}
+        scored = signed_studied(self.metrics, self.roles.languages)
+        signed = {**tuning, **amounts, **scored, "boot": self.resamples, "seed": self.seed}
         roles = [asdict(each) for each in self.roles.rotations(self.rotations)]
         report = DirectionReport(
             with_errors(table, learned.judge if learned else by_script),
             Signature("directions", identify(base), self.test.identity, signed),
-            settings={"metrics": list(self.metrics), "roles": roles, **how},
+            settings={"metrics": [metric_name(metric) for metric in self.metrics], "roles": roles, **how},
             notes=tuple(self._notes(learned)),
         )
         return add_companions(

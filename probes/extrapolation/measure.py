@@ -23,11 +23,11 @@ from interp.text.corpus import ParallelCorpus, ParallelTask
 from probes.alignment.measure import measure_alignment
 from probes.extrapolation.report import ExtrapolationReport
 from probes.sweep.models import Cell, Models
-from probes.translation.answers import measure_answers
+from probes.translation.answers import answer_metrics, measure_answers
 from probes.translation.measure import measure_translation
+from probes.translation.metrics import Metric, check_studied, is_own, metric_contents, metric_name, signed_studied
 
 COLUMNS = ("measure", "language", "layer", "item", "value", "baseline")
-Answer = Literal["exact", "f1", "contains", "choice"]
 Pooling = Literal["mean", "last", "weighted", "end"]
 _ALIGNED = ("mexa", "mexa_centred")
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Abilities:
     form
         The prompt form of questions and translations, one of `interp.tuning.TEMPLATES`.
     answer, translation
-        How an answer and a translation are scored.
+        How an answer and a translation are scored: a metric of `measure_answers` and one of `measure_translation`.
     beams, max_new_tokens
         Beam search with so many beams (1 is greedy); maximum number of tokens of an output, None for twice the longest reference.
     template, pooling
@@ -73,8 +73,8 @@ class Abilities:
     text: ParallelCorpus
     pivot: str = "eng_Latn"
     form: str = "quoted"
-    answer: Answer = "exact"
-    translation: Literal["chrf", "exact"] = "chrf"
+    answer: Metric = "exact"
+    translation: Metric = "chrf"
     beams: int = 1
     max_new_tokens: int | None = None
     template: str | None = None
@@ -89,7 +89,16 @@ class Abilities:
 
     def contents(self) -> dict[str, object]:
         """What the numbers depend on, as plain values."""
-        return {name: value.identity.sha if name in ("task", "corpus", "text") else value for name, value in vars(self).items()}
+        values = {name: value.identity.sha if name in ("task", "corpus", "text") else value for name, value in vars(self).items()}
+        names = {"answer": metric_name(self.answer), "translation": metric_name(self.translation)}
+        targets = [code for code in self.corpus.languages if code != self.pivot]
+        own = [metric for metric in (self.answer,) if is_own(metric_name(metric))]
+        return {**values, **names, **metric_contents([*own, self.translation], targets)}
+
+    def check(self) -> None:
+        """Raise `ValueError` where an answer or a translation cannot be scored so: to be called before a model is loaded."""
+        answer_metrics([self.answer], self.task)
+        check_studied([self.translation], [code for code in self.corpus.languages if code != self.pivot], "the mean over languages")
 
 
 def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFrame:
@@ -105,7 +114,8 @@ def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFram
         "seed": asked.seed,
         "resamples": 1,
     }
-    answers = measure_answers(model, asked.task, written=asked.answer != "choice", **how).table
+    answers = measure_answers(model, asked.task, metrics=(asked.answer,), **how).table
+    answer, translation = metric_name(asked.answer), metric_name(asked.translation)
     others = [code for code in asked.corpus.languages if code != asked.pivot]
     written = measure_translation(
         model, asked.corpus, [(asked.pivot, code) for code in others], metrics=(asked.translation,), **how
@@ -113,8 +123,8 @@ def measure_abilities(model: TransformerBridge, asked: Abilities) -> pd.DataFram
     acts = capture(model, asked.text, pooling=asked.pooling, template=asked.template, progress=False)
     held = measure_alignment(acts, asked.pivot, _ALIGNED, asked.seed, resamples=1).table
     frames = [
-        _rows(answers, f"answers: {asked.answer}", "language", asked.answer),
-        _rows(written, f"translation: {asked.translation}", "target", asked.translation),
+        _rows(answers, f"answers: {answer}", "language", answer),
+        _rows(written, f"translation: {translation}", "target", translation),
         *(_rows(part.rename(columns={"sentence": "item", "baseline": "value_baseline"}), f"alignment: {name}", "language", "value")
           for name, part in held.astype({"metric": str}).groupby("metric", sort=False)),
     ]  # fmt: skip
@@ -225,7 +235,10 @@ def report_abilities(
     identity = identify(load(parent, device="cpu"))
     corpora = CorpusIdentity("+".join(part.name for part in (asked.task, asked.corpus, asked.text)),
                              digest({"parts": asked.contents()}), len(asked.task))  # fmt: skip
-    own = {"answers": asked.answer, "translation": asked.translation, "pool": asked.pooling, "boot": resamples, "seed": seed}
+    scores = {"answers": metric_name(asked.answer), "translation": metric_name(asked.translation)}
+    targets = [code for code in asked.corpus.languages if code != asked.pivot]
+    scored = signed_studied(list(dict.fromkeys((asked.answer, asked.translation))), targets)
+    own = {**scores, **scored, "pool": asked.pooling, "boot": resamples, "seed": seed}
     return ExtrapolationReport(
         table,
         Signature("extrapolate", identity, corpora, {**how, **own}),

@@ -12,10 +12,11 @@ import pandas as pd
 
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.tuning import Mixture, Recipe, coit, muit, translations, union
-from probes.extrapolation.measure import Abilities, Answer, Pooling, measure_models, report_abilities
+from probes.extrapolation.measure import Abilities, Pooling, measure_models, report_abilities
 from probes.extrapolation.report import ExtrapolationReport
 from probes.sweep.study import SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell
+from probes.translation.metrics import Metric
 
 Arm = Literal["english", "coit", "muit"]
 _MODELS = "models"  # the folder, inside that of the study, with everything tuned and measured
@@ -47,7 +48,9 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     samples
         Examples of each kind and language, the first so many of one shuffled order; None means all.
     answer
-        How an answer is judged: exact, f1, contains or choice.
+        How an answer is judged: a metric of `measure_answers`. `contains` is the paper's.
+    translation
+        How a translation is judged: a metric of `measure_translation`. `spbleu_flores101` is the paper's.
     template
         Words around every sentence of `text`, "{sentence}" with "{language}" or "{autonym}"; only the sentence is pooled.
     pooling
@@ -99,7 +102,8 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     recipe: Recipe
     arms: tuple[Arm, ...] = ("english", "coit", "muit")
     samples: int | None = None
-    answer: Answer = "exact"
+    answer: Metric = "exact"
+    translation: Metric = "chrf"
     template: str | None = None
     pooling: Pooling = "mean"
     train_name: str | None = None
@@ -109,6 +113,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
         super().__post_init__()
         if not self.train:
             raise ValueError("got no language to tune on, expected one or more. Give its pairs in train=.")
+        self.asked.check()
 
     @property
     def asked(self) -> Abilities:
@@ -120,6 +125,7 @@ class ExtrapolationStudy(SweepStudy[Cell]):
             pivot=self.pivot,
             form=self.recipe.form,
             answer=self.answer,
+            translation=self.translation,
             beams=self.beams,
             max_new_tokens=self.max_new_tokens,
             template=self.template,

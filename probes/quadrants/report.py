@@ -18,12 +18,12 @@ from probes.quadrants.guideline import check_guideline
 from probes.report import Report
 from probes.sweep.scores import direction_scores
 from probes.sweep.seed_means import FULL, units_of
-from probes.translation.report import CORPUS_SCORES
+from probes.translation.metrics import label_of
+from probes.translation.scorers import CORPUS_SCORES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LABELS = {"chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "exact": "exact match", "script": "right script"}
 AGAINST = {"base": "the untuned model", "format": "the format-tuned model", "shuffled": "tuning on shuffled answers"}
 _ENOUGH = 4  # languages for a correlation
 _ROUTES = {"output": "could not be learned (frozen output)", "unlearned": "were not learned in these updates",
@@ -152,7 +152,7 @@ class QuadrantReport(Report):
     def verdict(self) -> str:
         """How many languages surely gain, how many are in each class over each baseline, and how much of it the format explains."""
         method, size = self.main
-        points = LABELS[self.settings["metric"]]
+        points = label_of(self.settings["metric"])
         parts = [_counted(self.main_classes(name), AGAINST[name]) for name in self.settings["against"]]
         shares = _shares(self.main_classes("base"), self.main_classes()) if self.control == "format" else ""
         how = f"Tuning ({method}, {size} pairs, {self._items} items, seeds: {self._seeds}, {points}): {'; '.join(parts)}."
@@ -183,7 +183,7 @@ class QuadrantReport(Report):
         """The quadrants against each baseline; the agreement of targets; the arms, where several were tried."""
         sign, unit = (
             str(self.signature),
-            LABELS[self.settings["metric"]] + (" (% of the baseline)" if self.settings["relative"] else ""),
+            label_of(self.settings["metric"]) + (" (% of the baseline)" if self.settings["relative"] else ""),
         )
         panels = {f"against {AGAINST[name]}": self.main_classes(name) for name in self.settings["against"]}
         figures = {

@@ -24,6 +24,7 @@ from probes.quadrants.classes import TUNED_AS
 from probes.quadrants.report import QuadrantReport, report_quadrants
 from probes.sweep.study import SWEEP, SweepStudy
 from probes.sweep.sweep import Cell, Keep, measure_cells
+from probes.translation.metrics import Metric, check_studied, metric_name, signed_studied
 
 Tags = dict[str, str | int | float]
 Control = Literal["format", "shuffled"]
@@ -93,7 +94,8 @@ class QuadrantStudy(SweepStudy[Job]):
     controls
         "format": the pivot copied in the same prompt with as many updates; "shuffled": the pairs with answers shuffled.
     metric
-        The score whose gain is measured: chrf, exact, bleu or spbleu.
+        The score whose gain is measured: a name of `probes.translation.metrics.STUDIED`, or a function of your own (a share, 0 to
+        1).
     threshold
         Changes above this count as gains: points of the metric, or percent where `relative`.
     relative
@@ -143,7 +145,7 @@ class QuadrantStudy(SweepStudy[Job]):
     recipes: Mapping[Method, Recipe]
     sizes: tuple[int, ...] = ()
     controls: tuple[Control, ...] = ("format",)
-    metric: str = "chrf"
+    metric: Metric = "chrf"
     threshold: float = 0.0
     relative: bool = False
     level: float = 0.95
@@ -159,6 +161,7 @@ class QuadrantStudy(SweepStudy[Job]):
             raise ValueError(
                 f"got {len(self.train)} languages to tune on and {len(self.probes)} probe languages, expected some of both."
             )
+        check_studied([self.metric], [*self.train, *self.probes], "the gain of languages")
         if len(forms := {recipe.form for recipe in self.recipes.values()}) != 1:
             raise ValueError(f"recipes: got prompt forms {', '.join(sorted(forms)) or 'none'}, expected one. Give all the same.")
 
@@ -166,6 +169,10 @@ class QuadrantStudy(SweepStudy[Job]):
     def amounts(self) -> tuple[int, ...]:
         """How many pairs every language is tuned on."""
         return self.sizes or (min(map(len, self.train.values())),)
+
+    @property
+    def _metrics(self) -> tuple[Metric, ...]:
+        return (self.metric,) if self.metric == "exact" else (self.metric, "exact")
 
     @property
     def form(self) -> str:
@@ -204,7 +211,7 @@ class QuadrantStudy(SweepStudy[Job]):
                 cells = [cell for _, job in group for cell in job.cells]
                 tables.append(
                     measure_cells(
-                        parent, cells, self.test, sweep, form=self.form, metrics=tuple(dict.fromkeys((self.metric, "exact"))),
+                        parent, cells, self.test, sweep, form=self.form, metrics=self._metrics,
                         beams=self.beams, max_new_tokens=self.max_new_tokens, keep=keep, device=self.device,
                     )
                 )  # fmt: skip
@@ -220,15 +227,16 @@ class QuadrantStudy(SweepStudy[Job]):
         """
         table = self.scores(self.jobs(), folder)
         codes = sorted({code for pair in zip(table["source"], table["target"], strict=True) for code in pair})
-        recipes = list(self.recipes.values())
+        recipes, metric = list(self.recipes.values()), metric_name(self.metric)
         signed = {
-            "methods": "+".join(self.recipes), "pairs": "+".join(map(str, self.amounts)), "form": self.form, "metric": self.metric,
+            "methods": "+".join(self.recipes), "pairs": "+".join(map(str, self.amounts)), "form": self.form, "metric": metric,
             "beams": self.beams, "lr": "+".join(f"{each.learning_rate:g}" for each in recipes), "batch": recipes[0].batch,
             "steps": recipes[0].steps or f"{recipes[0].epochs:g}epochs", "probes": "+".join(self.probes), "t": self.threshold,
             "gain": "relative" if self.relative else "absolute", "seeds": self.seeds, "boot": self.resamples, "seed": self.seed,
         }  # fmt: skip
+        signed |= signed_studied([self.metric], [*self.train, *self.probes])
         settings = {
-            "methods": list(self.recipes), "probes": list(self.probes), "metric": self.metric, "against": ["base", *self.controls],
+            "methods": list(self.recipes), "probes": list(self.probes), "metric": metric, "against": ["base", *self.controls],
             "threshold": self.threshold, "relative": self.relative, "level": self.level, "resamples": self.resamples,
             "seed": self.seed, "tie": recipes[0].tie, "caption": self._caption(),
             "tokenization": None if self.tokenization is None else self.tokenization.to_dict("list"),

@@ -141,7 +141,7 @@ def allocate(
     most = np.minimum(most, room)
     uniform = _whole(np.minimum(most, _level(most, room)), most, room, _even)
     if objective == "maxmin":
-        pairs = _whole(_lift(curves, most, room), most, room, lambda x: -scores_at(law.form, curves, x))
+        pairs = _lifted(curves, most, room, lambda x: -scores_at(law.form, curves, x))
     else:
         pairs = _exchanged(_best(curves, share, most, room), most, room, lambda x: share * scores_at(law.form, curves, x))
     sides = [scores_at(law.form, curves, pairs), scores_at(law.form, curves, uniform)]
@@ -222,6 +222,17 @@ def _lift(curves: Curves, most: np.ndarray, room: int) -> Float[np.ndarray, " la
 
     high, low = (float(end) for end in ((curves.offset + curves.slope * np.log(room)).min(), curves.offset.max()))
     return _bisect(pairs, high, low, most, room)
+
+
+def _lifted(curves: Curves, most: np.ndarray, room: int, need: Scores) -> Int[np.ndarray, " language"]:
+    """Whole pairs given one by one to the lowest score, from one for each language: the whole optimum, as no score falls.
+
+    The first ones are given at once: on the way every language has the fewest whole pairs for the score that fractions of `room`
+    less one for each language allow, and rounding these up takes no more than `room`.
+    """
+    spare = room - len(most)
+    start = np.ceil(_lift(curves, most, spare) - 1e-9) if spare >= len(most) else np.ones(len(most))
+    return _whole(np.clip(start, 1, most), most, room, need)
 
 
 def _bisect(pairs: Callable[[float], np.ndarray], low_price: float, high_price: float, most: np.ndarray, room: int) -> np.ndarray:

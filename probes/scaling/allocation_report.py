@@ -13,7 +13,7 @@ from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.figures.dots import arm_dots
 from probes.report import Report
 from probes.scaling.allocation import Plan
-from probes.scaling.report import METRICS
+from probes.scaling.report import scale_label
 from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import Spread, spread
@@ -111,9 +111,8 @@ class AllocationReport(Report):
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"
             clauses.append(f"{arm} minus uniform {difference}{'' if clear[arm] else ', not distinguishable'}")
-        scope = (
-            f"the {name} {METRICS[self.settings['metric']]} of {self.table['language'].nunique()} languages, {self._seeds} seeds"
-        )
+        scored, languages = scale_label(self.settings["metric"]), self.table["language"].nunique()
+        scope = f"the {name} {scored} of {languages} languages, {self._seeds} seeds"
         gain = float(rows.loc[("planned", name), "difference"])
         first = self._settled(clear["planned"], gain)
         return f"{first} In {scope}: {'; '.join(clauses)}. The plan predicted {self.settings['promised']:+.2f}."
@@ -134,7 +133,7 @@ class AllocationReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language under each division."""
-        return {"arms": arm_dots(self._summary, self.question[:-1], METRICS[self.settings["metric"]], str(self.signature))}
+        return {"arms": arm_dots(self._summary, self.question[:-1], scale_label(self.settings["metric"]), str(self.signature))}
 
 
 def measure_allocations(
@@ -152,7 +151,7 @@ def measure_allocations(
     model, corpus
         Identities of the untuned model and of the text translated, for the signature.
     metric
-        The score: chrf, exact, bleu or spbleu.
+        The score, a column of the table, such as chrf.
     weights
         Weight of each language's score, for the objective "weighted".
     how

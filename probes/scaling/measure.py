@@ -13,7 +13,8 @@ from interp.activations.store import Activations
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.alignment.measure import measure_alignment, overlap
 from probes.scaling.law import Form
-from probes.scaling.report import METRICS, ScalingReport
+from probes.scaling.report import ScalingReport
+from probes.translation.metrics import STUDIED, is_own
 
 Similarity = Literal["alignment", "overlap"]
 _TOY = (
@@ -49,7 +50,7 @@ def measure_scaling(
     model, corpus
         Identities of the untuned model and of the text translated, for the signature.
     metric
-        The metric to fit: chrf, exact, bleu or spbleu, all on a scale of 0 to 100.
+        The metric to fit, a column of the table: its values, or those of a share in per cent, run from 0 to 100.
     form
         The form of the law (`probes.scaling.law.Form`); None means "given" with a `similarity`, else "power".
     reference
@@ -92,8 +93,8 @@ def measure_scaling(
     >>> report.summary().loc[0, "quantity"]
     'beta'
     """
-    if metric not in METRICS:
-        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(METRICS)}: they run from 0 to 100.")
+    if metric not in STUDIED and not is_own(metric):
+        raise ValueError(f"got metric {metric!r}, expected one of {', '.join(STUDIED)} or your own: they run from 0 to 100.")
     missing = {"language", "size", "seed"} - set(table)
     if missing:
         raise ValueError(f"got a sweep without {', '.join(sorted(missing))}, expected cells tagged with language, size and seed.")

@@ -20,11 +20,12 @@ from probes.statistics.resampling import bracketed
 from probes.statistics.significance import said_p
 from probes.statistics.training_noise import Spread, between_seeds, spread
 from probes.sweep.seed_means import FULL, seed_scores, units_of
+from probes.translation.metrics import label_of
+from probes.translation.scorers import CORPUS_SCORES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METRICS = {"chrf": "chrF++", "exact": "exact match (%)", "bleu": "BLEU", "spbleu": "spBLEU"}
 _FORMS = {
     "power": "the law with free gammas", "given": "the law with given gammas", "ceiling": "the law with a free ceiling",
     "slopes": "a beta for each language", "loglinear": "a straight line in log X",
@@ -32,6 +33,11 @@ _FORMS = {
 _ABSENT = 0.05
 _REDRAWN = 100
 """Draws for the left-out error, which is fitted once per form."""
+
+
+def scale_label(metric: str) -> str:
+    """What figures and sentences call a `metric` on the law's scale of 0 to 100."""
+    return label_of(metric) + ("" if metric in CORPUS_SCORES else " (%)")
 
 
 class ScalingReport(Report):
@@ -196,7 +202,7 @@ class ScalingReport(Report):
         """Whether scores grow, by how much; the law and its rivals, whether a measured gamma agrees, and what a plan gains."""
         beta = self._summary.iloc[0]
         many, sizes = len(self.points.names), np.unique(self.points.sizes)
-        law = f"{METRICS[self.settings['metric']]} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
+        law = f"{scale_label(self.settings['metric'])} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
         if self.law.form in ("power", "given", "ceiling"):
             law += f": beta {beta['estimate']:.3g} {bracketed(beta['lower'], beta['upper'], '.3g')}"
             law += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
@@ -269,7 +275,7 @@ class ScalingReport(Report):
         keys = list(zip(frame["language"], frame["size"], strict=True))
         frame = frame.assign(fitted=[fitted[key] for key in keys], error=points.noise)
         title, ceiling = f"{self.question[:-1]}: {_FORMS[law.form]}", float(law.estimate.ceiling)
-        label, line = METRICS[self.settings["metric"]], str(self.signature)
+        label, line = scale_label(self.settings["metric"]), str(self.signature)
         figures = {"scaling": scaling_panels(frame, law.predict(sizes), ceiling, title, label, line, law.identified())}
         if self.plan:
             title = f"How to divide {self.plan.budget:,} pairs"

@@ -19,6 +19,7 @@ from probes.scaling.measure import Similarity, language_similarity, measure_scal
 from probes.scaling.report import ScalingReport
 from probes.sweep.study import SWEEP, SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell, measure_cells
+from probes.translation.metrics import Metric, check_studied, metric_name, signed_studied
 
 Gamma = Literal["free", "alignment", "overlap"]
 _SENTENCES = 200  # of the training text, for a measured similarity
@@ -40,7 +41,7 @@ class ScalingStudy(SweepStudy[Cell]):
     sizes
         Numbers of pairs to tune on, three or more.
     metric
-        The metric to fit: chrf, exact, bleu or spbleu.
+        The metric to fit: a name of `probes.translation.metrics.STUDIED`, or a function of your own (a share, 0 to 1).
     gamma
         How near a language is to the pivot: "free", fitted; "alignment" or "overlap", measured in the untuned model by MEXA or
         by shared tokens, and then tested.
@@ -96,7 +97,7 @@ class ScalingStudy(SweepStudy[Cell]):
     train: Mapping[str, ParallelCorpus]
     recipe: Recipe
     sizes: tuple[int, ...]
-    metric: str = "chrf"
+    metric: Metric = "chrf"
     gamma: Gamma = "free"
     reference: str | None = None
     budget: int | None = None
@@ -112,6 +113,7 @@ class ScalingStudy(SweepStudy[Cell]):
         super().__post_init__()
         if not self.train:
             raise ValueError("got no language to tune on, expected one or more. Give its pairs in train=.")
+        check_studied([self.metric], self.train, "the law of all languages")
         if self.validate and self.budget is None:
             raise ValueError("got validate but no budget, so there is no plan to try. Give --budget (in Python: budget=).")
 
@@ -154,7 +156,7 @@ class ScalingStudy(SweepStudy[Cell]):
             self.scores(self.jobs(), folder),
             identify(load(self.parent, device="cpu")),
             self.test.identity,
-            metric=self.metric,
+            metric=metric_name(self.metric),
             reference=self.reference,
             similarity=None if self.gamma == "free" else self._similarity(self.gamma, Path(folder) / "activations"),
             similarity_of=self.gamma,
@@ -174,7 +176,8 @@ class ScalingStudy(SweepStudy[Cell]):
 
     def _signed(self) -> dict[str, str | int | float]:
         name = self.train_name or "+".join(dict.fromkeys(text.name for text in self.train.values()))
-        return describe_tuning(self.recipe, self.seeds, self.beams) | {"train": name}
+        scored = signed_studied([self.metric], self.train)
+        return describe_tuning(self.recipe, self.seeds, self.beams) | {"train": name, **scored}
 
     def _similarity(self, of: Similarity, folder: Path) -> dict[str, float]:
         """How near each language is to the pivot in the untuned model, on its own training text."""
@@ -208,7 +211,7 @@ class ScalingStudy(SweepStudy[Cell]):
                          "random": random_division(plan, caps, seed)}  # fmt: skip
             cells += self.trials(divisions, seed)
         tried = measure_allocations(
-            self.scores(cells, folder), plan, report.signature.model, self.test.identity, metric=self.metric,
+            self.scores(cells, folder), plan, report.signature.model, self.test.identity, metric=metric_name(self.metric),
             weights=self.weights, how=self._signed(), resamples=self.resamples, seed=self.seed,
         )  # fmt: skip
         tried.save(folder / "validation")

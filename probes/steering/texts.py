@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from interp.generation.score import score
-from probes.translation.text_scores import in_script, item_scores, overlap_counts, units
+from probes.translation.normalisation import units
+from probes.translation.text_scores import in_script, item_scores, overlap_counts
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -98,4 +99,4 @@ class Judge:
 
     def _fidelity(self, texts: Sequence[str], shift: int) -> np.ndarray:
         references = [self.references[(row + shift) % len(texts)] for row in range(len(texts))]
-        return item_scores("chrf", overlap_counts("chrf", texts, references, self.target), self.target)
+        return item_scores("chrf", overlap_counts("chrf", texts, references, self.target))

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from probes.statistics.resampling import mean
-from probes.translation.report import CORPUS_SCORES
+from probes.translation.scorers import CORPUS_SCORES
 from probes.translation.text_scores import overlap_score
 
 _KEYS = ["cell", "source", "target"]
@@ -64,7 +64,7 @@ def direction_scores(
             raise ValueError(f"{' '.join(key)} has other items than the first cell, expected the same items in every cell.")
         weighting = np.ones((1, len(part))) if weights is None else weights
         if metric in CORPUS_SCORES:
-            rows[key] = overlap_score(metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting, key[2])
+            rows[key] = overlap_score(metric, np.stack(part[f"{column}_counts"].to_list()).astype(float), weighting)
         else:
             rows[key] = mean(part[column].to_numpy(dtype=float), weighting)
     return pd.DataFrame.from_dict(rows, orient="index").set_axis(pd.MultiIndex.from_tuples(rows, names=_KEYS))

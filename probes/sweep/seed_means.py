@@ -10,8 +10,7 @@ from jaxtyping import Float
 
 from probes.statistics.resampling import draws
 from probes.sweep.scores import direction_scores
-from probes.translation.report import CORPUS_SCORES
-from probes.translation.text_scores import Overlap
+from probes.translation.scorers import CORPUS_SCORES, Overlap
 
 FULL = 100.0
 

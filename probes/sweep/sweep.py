@@ -26,7 +26,9 @@ from interp.text.corpus import ParallelCorpus
 from probes.sweep.models import Cell, Keep, Models, recipe_json, reopened
 from probes.sweep.store import Store
 from probes.translation.measure import measure_translation
-from probes.translation.report import CORPUS_SCORES, TranslationReport
+from probes.translation.metrics import Metric, metric_contents, metric_name
+from probes.translation.report import TranslationReport
+from probes.translation.scorers import CORPUS_SCORES
 
 __all__ = ["Cell", "Keep", "Sweep", "kept_model", "measure_cells"]
 _log = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ def measure_cells(
     folder: str | Path,
     *,
     form: str = "quoted",
-    metrics: Sequence[str] = ("exact", "chrf"),
+    metrics: Sequence[Metric] = ("exact", "chrf"),
     shots: int = 0,
     beams: int = 1,
     max_new_tokens: int | None = None,
@@ -63,7 +65,7 @@ def measure_cells(
     form
         The prompt form of asking, one of `interp.tuning.TEMPLATES`.
     metrics
-        Scores of every item: exact, chrf, bleu, spbleu, script.
+        Scores of every item: names of `probes.translation.metrics.STUDIED`, or functions of your own.
     shots
         Examples shown in the prompt, the first items of `corpus`; these are then not asked.
     beams
@@ -138,7 +140,7 @@ class _Scoring(TypedDict):
     """How translations are made and scored: arguments of `measure_translation`."""
 
     form: str
-    metrics: list[str]
+    metrics: list[Metric]
     shots: int
     beams: int
     max_new_tokens: int | None
@@ -154,7 +156,7 @@ class Sweep:
     parent: str | Path
     corpus: ParallelCorpus
     form: str = "quoted"
-    metrics: Sequence[str] = ("exact", "chrf")
+    metrics: Sequence[Metric] = ("exact", "chrf")
     shots: int = 0
     beams: int = 1
     max_new_tokens: int | None = None
@@ -186,7 +188,9 @@ class Sweep:
         codes = sorted({code for pair in cell.directions for code in pair})
         text = self.corpus.select(languages=codes).identity.sha
         directions = [list(pair) for pair in cell.directions]
-        return {**models.contents(cell), "directions": directions, "corpus": text, "scoring": self._scoring}
+        scoring = {**self._scoring, "metrics": [metric_name(metric) for metric in self.metrics]}
+        scoring |= metric_contents(self.metrics, [target for _, target in cell.directions])
+        return {**models.contents(cell), "directions": directions, "corpus": text, "scoring": scoring}
 
     def _finished(self, models: Models, cell: Cell) -> pd.DataFrame | None:
         """The items of a cell, where they are there and so is all that is to be kept."""

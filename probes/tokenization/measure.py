@@ -23,7 +23,7 @@ from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws, percentiles
 from probes.tokenization.report import TokenizationReport, by_language
-from probes.translation.text_scores import UNSPACED
+from probes.translation.normalisation import UNSPACED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,14 +22,14 @@ from probes.statistics.resampling import bootstrap, bracketed
 from probes.statistics.significance import FEWEST, LEVEL, max_statistic, sign_flip
 from probes.translation.figures import score_dots
 from probes.translation.measure import room_for_answers
+from probes.translation.metrics import ANSWERED, Metric, Resolved, label_of, metric_name, own_scores, resolved
+from probes.translation.published_answers import PUBLISHED, check_published, published_score
 from probes.translation.text_scores import contains, exact_match, f1, in_script
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Metric = Literal["choice", "exact", "f1", "contains", "script"]
-_LABELS = {"choice": "accuracy of the choice", "exact": "exact match", "f1": "F1", "contains": "answer contained",
-           "script": "share in the language's script"}  # fmt: skip
+_WRITTEN = ("exact", "f1", "contains", "script")
 _NAMED = 8
 
 
@@ -102,7 +102,7 @@ class AnswerReport(Report):
         several = self.table["language"].nunique() > 1
         rows = self._summary[self._summary["language"] == "mean"] if several else self._summary
         main = rows.iloc[0]
-        parts = [f"{_LABELS[row.metric]} {row.estimate:.3f} {bracketed(row.lower, row.upper, '.3f')} (baseline {row.baseline:.3f})"
+        parts = [f"{label_of(row.metric)} {row.estimate:.3f} {bracketed(row.lower, row.upper, '.3f')} (baseline {row.baseline:.3f})"
                  for row in rows.itertuples()]  # fmt: skip
         where = f"{self.table['language'].nunique()} languages" if several else main["language"]
         gap = f"{main['difference']:+.3f} {bracketed(main['difference_lower'], main['difference_upper'], '+.3f')}"
@@ -126,13 +126,13 @@ class AnswerReport(Report):
             return ""
         above = [str(code) for code in own.loc[own["above"], "language"]]
         named = f" ({', '.join(above)})" if 0 < len(above) <= _NAMED else ""
-        label = _LABELS[metric]
+        label = label_of(metric)
         return f" {capitalised(label)} is above its baseline in {len(above)} of {len(own)} languages{named}."
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language beside its baseline; one figure per metric."""
         frame = self._summary[self._summary["language"] != "mean"]
-        return {name: score_dots(frame[frame["metric"] == name], f"{self.question[:-1]}: {_LABELS[name]}", _LABELS[name],
+        return {name: score_dots(frame[frame["metric"] == name], f"{self.question[:-1]}: {label_of(name)}", label_of(name),
                                  str(self.signature)) for name in self.metrics}  # fmt: skip
 
 
@@ -142,6 +142,7 @@ def measure_answers(
     task: ParallelTask,
     *,
     form: str | None = None,
+    metrics: Sequence[Metric] = (),
     shots: int = 0,
     written: bool = True,
     beams: int = 1,
@@ -161,11 +162,16 @@ def measure_answers(
     form
         Prompt form around each question, one of `interp.tuning.TEMPLATES`; None gives the question as it stands. Take the
         template of its tuning for a tuned model.
+    metrics
+        What to score, the main metric first: names, and functions of your own (`probes.translation.metrics.TextMetric`).
+        `choice`: whether the most probable option is right. `exact`, `f1`: by the rule of `probes.translation.normalisation`.
+        `contains`: whether the characters of an accepted answer are there, as in arXiv 2308.04948 and 2412.12686;
+        `contains_whole`: as whole words. `mlqa_exact`, `mlqa_f1`, `squad_exact`, `squad_f1`: by the released scripts. `script`:
+        share in the language's script. Default: choice where there are options, exact, f1, contains, script.
     shots
         Questions shown first with their answers, in every language the first so many of the task, which are then not tested.
     written
-        Let the model write its answer too where there are options. Written answers get exact match, F1 and containment against
-        the accepted answers, and the share of answers in the language's script.
+        Let the model write its answer too where there are options, for all metrics but `choice`.
     beams
         Beam search with so many beams; 1 is greedy.
     max_new_tokens
@@ -183,7 +189,7 @@ def measure_answers(
     Raises
     ------
     ValueError
-        Where `shots` leaves nothing to test, or `form` names no template.
+        Where `shots` leaves nothing to test, `form` names no template, or a metric is unknown or does not suit the task.
 
     Notes
     -----
@@ -202,24 +208,45 @@ def measure_answers(
         raise ValueError(
             f"got {shots} shots of {len(task)} questions, expected 0 to {len(task) - 1} so that some are left to test."
         )
-    shape = template(form) if form else as_it_stands(task)
+    shape, scored = template(form) if form else as_it_stands(task), answer_metrics(metrics, task, written)
     frames = []
     for code in task.languages:
         prompts, frame = answer_prompts(task, code, shape, shots), _questions(task, code, shots)
-        if task.choices:
+        if task.choices and "choice" in scored:
             frame = frame.assign(**_chosen(model, prompts, shape, task.choices[code][shots:], task.answers[code][shots:]))
-        if written or not task.choices:
+        if set(scored) != {"choice"}:
             limit = max_new_tokens or room_for_answers(model, prompts, [f"{text}{shape.close}" for text in frame["reference"]])
             texts = generate(model, prompts, max_new_tokens=limit, beams=beams, stop=shape.stop)
-            frame = frame.assign(**_written([text.strip() for text in texts], task.answers[code][shots:], code))
+            frame = frame.assign(**_written(scored, [text.strip() for text in texts], task, code, shots))
         frames.append(frame)
     table = pd.concat(frames, ignore_index=True)
     signed = {"form": form or "as it stands", "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
+    own = {metric.name: metric.sha[:8] for metric in scored if not isinstance(metric, str)}
     return AnswerReport(
         table=table,
-        signature=Signature("answer", identify(model), task.identity, signed),
-        settings={"metrics": [name for name in _LABELS if name in table], "resamples": resamples, "seed": seed},
+        signature=Signature("answer", identify(model), task.identity, signed | own),
+        settings={"metrics": [metric_name(metric) for metric in scored], "resamples": resamples, "seed": seed},
     )
+
+
+def answer_metrics(metrics: Sequence[Metric], task: ParallelTask, written: bool = True) -> list[Resolved]:
+    """The metrics of `measure_answers`, whose arguments these are, the main one first.
+
+    Raises `ValueError` where one is unknown or does not suit the task: to be called before a model is loaded.
+    """
+    choice = ["choice"] if task.choices else []
+    scored = resolved(metrics or [*choice, *(_WRITTEN if written or not choice else ())], ANSWERED)
+    if "choice" in scored and not task.choices:
+        raise ValueError(f"metric 'choice': task {task.name!r} has no options, expected some to choose from. Leave it out.")
+    if metrics and not written and set(scored) != {"choice"}:
+        raise ValueError(
+            "got metrics of written answers, but no answers are to be written. Leave out written=False (--no-written)."
+        )
+    for metric in scored:
+        for code in task.languages:
+            if isinstance(metric, str):
+                check_published(metric, code)
+    return scored
 
 
 def as_it_stands(task: ParallelTask) -> Template:
@@ -259,15 +286,37 @@ def _chosen(
     }
 
 
-def _written(hypotheses: list[str], accepted: Sequence[Sequence[str]], code: str) -> dict[str, list[str] | list[float]]:
+def _written(
+    scored: Sequence[Resolved], hypotheses: list[str], task: ParallelTask, code: str, shots: int
+) -> dict[str, list[str] | np.ndarray]:
     """Every metric of each written answer, and as its baseline of the answer written to the next question."""
-    columns: dict[str, list[str] | list[float]] = {"hypothesis": hypotheses}
-    for suffix, texts in (("", hypotheses), ("_baseline", [*hypotheses[1:], hypotheses[0]])):
-        pairs = list(zip(texts, accepted, strict=True))
-        columns |= {
-            f"exact{suffix}": [exact_match(text, golds) for text, golds in pairs],
-            f"f1{suffix}": [f1(text, golds, code) for text, golds in pairs],
-            f"contains{suffix}": [float(contains(text, golds, code)) for text, golds in pairs],
-            f"script{suffix}": [in_script(text, code) for text in texts],
-        }
+    columns: dict[str, list[str] | np.ndarray] = {"hypothesis": hypotheses}
+    accepted, questions = task.answers[code][shots:], task.prompts[code][shots:]
+    for metric in scored:
+        if metric != "choice":
+            name = metric_name(metric)
+            columns[name] = _scores(metric, hypotheses, accepted, questions, code)
+            columns[f"{name}_baseline"] = _scores(metric, [*hypotheses[1:], hypotheses[0]], accepted, questions, code)
     return columns
+
+
+def _scores(
+    metric: Resolved, texts: Sequence[str], accepted: Sequence[Sequence[str]], questions: Sequence[str], code: str
+) -> np.ndarray:
+    """One metric of every written answer of a language."""
+    if not isinstance(metric, str):
+        return own_scores(metric, texts, accepted, questions, code)
+    return np.array([_score(metric, text, golds, code) for text, golds in zip(texts, accepted, strict=True)])
+
+
+def _score(metric: str, text: str, golds: Sequence[str], code: str) -> float:
+    for published in PUBLISHED:
+        if metric == published:
+            return published_score(published, text, golds, code)
+    if metric == "script":
+        return in_script(text, code)
+    if metric == "f1":
+        return f1(text, golds, code)
+    if metric == "exact":
+        return exact_match(text, golds, code)
+    return float(contains(text, golds, code if metric == "contains_whole" else None))

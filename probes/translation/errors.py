@@ -16,8 +16,9 @@ import pandas as pd
 
 from interp.languages import language
 from probes.translation.language_id import Judge, by_script
-from probes.translation.published_errors import contains_repeat, has_lengths, is_lost
-from probes.translation.text_scores import UNSPACED, exact_match, normalise, sentence_bleu, units
+from probes.translation.normalisation import UNSPACED, normalise, units
+from probes.translation.published_errors import contains_repeat, has_brackets, has_lengths, is_lost
+from probes.translation.text_scores import exact_match, sentence_bleu
 
 Error = Literal["repeats", "pattern", "copy", "off_target", "short", "long"]
 ERRORS: tuple[Error, ...] = get_args(Error)
@@ -30,12 +31,12 @@ BRACKETS = re.compile(r"\[[^\]]*\]")
 
 @dataclass(frozen=True)
 class Limits:
-    """The thresholds of the errors. The published rules have `brackets`, `copied`, `shortest` and `longest`, at these values."""
+    """The thresholds of the errors. The published rules have `copied`, `shortest` and `longest`, at these values."""
 
     copies: int = 3
     """Equal copies in a row of an n-gram of words, or of characters where a script writes no spaces."""
     letters: int = 5
-    """Equal copies in a row of an n-gram of letters inside a word."""
+    """Equal copies in a row of an n-gram of letters inside a word, of a Latin word in Chinese text too."""
     brackets: int = 1
     """Most [..] in an output that are no error; in the corrected rules also as many as the source or the reference has."""
     copied: float = 50.0
@@ -98,8 +99,8 @@ def _published(
 ) -> dict[str, list[bool]]:
     return {
         "repeats": [contains_repeat(output, target) for output in outputs],
-        "pattern": [_brackets(output) > limits.brackets for output in outputs],
-        "copy": [sentence_bleu(output, text) > limits.copied for output, text in zip(outputs, texts, strict=True)],
+        "pattern": [has_brackets(output) for output in outputs],
+        "copy": [sentence_bleu(output.strip(), text.strip()) > limits.copied for output, text in zip(outputs, texts, strict=True)],
         "off_target": is_lost(outputs, source, target, judge),
         "short": has_lengths(outputs, references, target, below=limits.shortest),
         "long": has_lengths(outputs, references, target, above=limits.longest),
@@ -130,9 +131,8 @@ def repeats(text: str, code: str, limits: Limits | None = None) -> set[tuple[str
     limits = limits or Limits()
     words = units(text, code)
     grams = _in_a_row(words, limits.copies)
-    if language(code).script not in UNSPACED:
-        grams |= {gram for word in words for gram in _in_a_row(list(word), limits.letters)}
-    return {gram for gram in grams if not all(unit.isdigit() for unit in gram)}
+    grams |= {gram for word in words for gram in _in_a_row(list(word), limits.letters)}
+    return {gram for gram in grams if not all(unit.isdigit() or unit == "." for unit in gram)}
 
 
 def _in_a_row(sequence: Sequence[str], copies: int) -> set[tuple[str, ...]]:
@@ -153,7 +153,7 @@ def _brackets(text: str) -> int:
 
 def _is_copy(text: str, reference: str, output: str, source: str, target: str, limits: Limits) -> bool:
     """More like the source than like the reference: a name that is the same in both languages is no copy."""
-    if exact_match(output, [reference]) or not normalise(output):
+    if exact_match(output, [reference], target) or not normalise(output):
         return False
     similarity = sentence_bleu(output, text, source)
     closer = similarity > sentence_bleu(output, reference, target)
@@ -164,7 +164,7 @@ def _off_target(outputs: list[str], references: list[str], target: str, judge: J
     """Not in the target language, as a whole or in a half long enough to tell, where the judge accepts the reference."""
     parts: list[tuple[int, str]] = []
     for row, (output, reference) in enumerate(zip(outputs, references, strict=True)):
-        if not _letters(output) or exact_match(output, [reference]):
+        if not _letters(output) or exact_match(output, [reference], target):
             continue
         middle = _middle(output, target)
         halves = [half for half in (output[:middle], output[middle:]) if _letters(half) >= limits.halves]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from probes.translation.text_scores import in_script, normalise
+from probes.translation.normalisation import normalise
+from probes.translation.text_scores import in_script
 
 Judge = Callable[[Sequence[str], str], Sequence[bool]]
 """From texts and a FLORES code to whether each text is in that language."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from interp.generation.generate import generate
 from interp.generation.score import score
-from interp.languages import nearest
 from interp.models.batches import context_limit, encode
 from interp.models.load import TransformerBridge, identify
 from interp.models.tokens import prompt_ids
@@ -20,11 +18,21 @@ from interp.tuning import Example, Template, template, translations
 from interp.tuning.sources import TRANSLATE
 from probes.report import with_receipts
 from probes.translation.language_id import Identifier
-from probes.translation.report import CORPUS_SCORES, TranslationReport
-from probes.translation.text_scores import Overlap, exact_match, in_script, item_scores, overlap_counts, scorer
+from probes.translation.metrics import (
+    TRANSLATED,
+    Metric,
+    Resolved,
+    is_corpus_score,
+    metric_name,
+    own_scores,
+    resolved,
+    signed_metrics,
+)
+from probes.translation.report import TranslationReport
+from probes.translation.scorers import Overlap, available_scores, check_tokens, several_tokens
+from probes.translation.text_scores import exact_match, in_script, item_scores, overlap_counts
 
-Metric = Literal["exact", "chrf", "bleu", "spbleu", "nll", "script", "identified"]
-_METRICS: tuple[Metric, ...] = ("exact", "chrf", "bleu", "nll", "script")
+DEFAULT = ("exact", "chrf", "bleu", "nll", "script")
 
 
 @with_receipts
@@ -34,7 +42,7 @@ def measure_translation(
     directions: Iterable[tuple[str, str]],
     *,
     form: str = "quoted",
-    metrics: Sequence[str] = _METRICS,
+    metrics: Sequence[Metric] = (),
     shots: int = 0,
     beams: int = 1,
     max_new_tokens: int | None = None,
@@ -56,9 +64,11 @@ def measure_translation(
         Prompt form, one of `interp.tuning.TEMPLATES`, filled with the first translation instruction. Take the template of its
         tuning for a tuned model.
     metrics
-        What to score, the main metric first. "exact": exact match. "chrf": chrF++. "bleu", "spbleu": BLEU over words or FLORES-200
-        tokens. "nll": negative log-likelihood of the reference in nats per character, so that languages and tokenizers compare.
-        "script": share of outputs in the target's script. "identified": share that `identifier` takes for the target language.
+        What to score, the main metric first: names, and functions of your own (`probes.translation.metrics.TextMetric`). "exact":
+        exact match. "chrf": chrF++. "bleu": BLEU in sacreBLEU's tokens for each target language. "spbleu_flores101",
+        "spbleu_flores200", "spbleu_spm": spBLEU. "nll": negative log-likelihood of the reference in nats per character, so that
+        languages and tokenizers compare. "script": share of outputs in the target's script. "identified": share that
+        `identifier` takes for the target language. Default: exact, chrf, bleu, nll, script; bleu where its tokens can be had.
     shots
         Items shown first with their translations: the first of one shuffled order, the same in every direction, not tested.
     beams
@@ -80,7 +90,7 @@ def measure_translation(
     Raises
     ------
     ValueError
-        For an unknown metric or template, no direction, or `shots` that leave nothing to test.
+        For an unknown metric or template, a tokenizer that cannot be had, no direction, or `shots` that leave nothing to test.
 
     Notes
     -----
@@ -96,31 +106,49 @@ def measure_translation(
     [['eng_Latn', 'deu_Latn']]
     """
     _check_shots(shots, len(corpus))
-    scored, shape = _known_metrics(metrics, identifier), template(form)
-    corpus_scores: list[Overlap] = [score for score in CORPUS_SCORES if score in scored]
+    shape, pairs = template(form), _distinct(directions)
+    scored, left_out = translation_metrics(metrics, pairs, identifier)
     frames: list[pd.DataFrame] = []
     counts: dict[str, np.ndarray] = {}
-    for source, target in _distinct(directions):
+    for source, target in pairs:
         tested, prompts = translation_prompts(corpus, source, target, form, shots, seed)
         frame = _translated(model, shape, tested, prompts, beams, max_new_tokens)
-        for name in scored:
-            if name == "chrf" or name == "bleu" or name == "spbleu":
-                values, added = _overlaps(name, frame)
+        for metric in scored:
+            if overlap := is_corpus_score(metric):
+                values, added = _overlaps(overlap, frame)
                 counts |= added
             else:
-                values = _item_values(name, model, shape, tested, prompts, frame, identifier)
-            frame[name], frame[f"{name}_baseline"] = values
+                values = _item_values(metric, model, shape, tested, prompts, frame, identifier)
+            frame[metric_name(metric)], frame[f"{metric_name(metric)}_baseline"] = values
         frames.append(frame)
     table = _with_documents(pd.concat(frames, ignore_index=True), corpus)
-    scorers = {name: str(scorer(name, table["target"].iloc[0]).get_signature()) for name in corpus_scores}
+    targets = [target for _, target in pairs]
     signed = {"form": form, "shots": shots, "beams": beams, "boot": resamples, "seed": seed}
     return TranslationReport(
         table=table,
-        signature=Signature("translate", identify(model), corpus.identity, signed | scorers),
+        signature=Signature("translate", identify(model), corpus.identity, signed | signed_metrics(scored, targets)),
         arrays=counts,
-        settings={"metrics": list(metrics), "resamples": resamples, "seed": seed},
-        notes=_notes(corpus, table, corpus_scores),
+        settings={"metrics": [metric_name(metric) for metric in scored], "resamples": resamples, "seed": seed},
+        notes=_notes(corpus, table, scored, left_out),
     )
+
+
+def translation_metrics(
+    metrics: Sequence[Metric], directions: Sequence[tuple[str, str]], identifier: Identifier | None = None
+) -> tuple[list[Resolved], str]:
+    """The metrics of `measure_translation`, whose arguments these are, and a sentence on those of the default left out.
+
+    Raises `ValueError` where one is unknown, or its tokenizer cannot be had: to be called before a model is loaded.
+    """
+    targets = [target for _, target in directions]
+    if not metrics:
+        kept, left_out = available_scores(DEFAULT, targets)
+        return [*kept, *(["identified"] if identifier else [])], left_out
+    scored = resolved(metrics, TRANSLATED)
+    if ("identified" in scored) != (identifier is not None):
+        raise ValueError("metric 'identified' and identifier= belong together. Give both, or neither.")
+    check_tokens([metric for metric in scored if isinstance(metric, str)], targets)
+    return scored, ""
 
 
 def translation_prompts(
@@ -135,11 +163,14 @@ def translation_prompts(
     return examples[shots:], [_with_shots(shape, examples[:shots], example) for example in examples[shots:]]
 
 
-def _notes(corpus: ParallelCorpus, table: pd.DataFrame, corpus_scores: Sequence[str]) -> tuple[str, ...]:
+def _notes(corpus: ParallelCorpus, table: pd.DataFrame, scored: Sequence[Resolved], left_out: str) -> tuple[str, ...]:
     notes = ["cldr text: this is lexical translation of a few hundred concepts."] if corpus.name.startswith("cldr:") else []
-    if {"bleu", "spbleu"} & set(corpus_scores) and table["reference"].str.split().str.len().median() < 4:
+    names = [overlap for metric in scored if (overlap := is_corpus_score(metric)) and overlap != "chrf"]
+    if names and table["reference"].str.split().str.len().median() < 4:
         notes.append("BLEU counts n-grams of up to four words, and most references are shorter: read chrF++ and exact match.")
-    return tuple(notes)
+    reasons = (several_tokens(name, table["target"].unique()) for name in names)
+    notes += [f"{reason}." for reason in reasons if reason]
+    return (*notes, *([left_out] if left_out else []))
 
 
 def _translated(
@@ -171,12 +202,12 @@ def _overlaps(name: Overlap, frame: pd.DataFrame) -> tuple[tuple[np.ndarray, np.
     source, code = frame["source"].iloc[0], frame["target"].iloc[0]
     keys = {f"{name}:{source}>{code}": frame["hypothesis"], f"{name}:{source}>{code}:copy": frame["text"]}
     counts = {key: overlap_counts(name, list(texts), list(frame["reference"]), code) for key, texts in keys.items()}
-    written, copied = (item_scores(name, numbers, code) for numbers in counts.values())
+    written, copied = (item_scores(name, numbers) for numbers in counts.values())
     return (written, copied), counts
 
 
 def _item_values(
-    name: Metric,
+    metric: Resolved,
     model: TransformerBridge,
     shape: Template,
     tested: Sequence[Example],
@@ -186,15 +217,17 @@ def _item_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One metric of every item, and its baseline: the untranslated source, or for "nll" another item's reference."""
     code, golds = tested[0].target, [shape.joint + example.answer for example in tested]
-    if name == "nll":
+    if metric == "nll":
         return _nll(model, prompts, golds), _nll(model, prompts, [*golds[1:], golds[0]])
 
     def scored(texts: list[str]) -> np.ndarray:
-        if name == "identified" and identifier is not None:
+        if not isinstance(metric, str):
+            return own_scores(metric, texts, [[gold] for gold in frame["reference"]], list(frame["text"]), code)
+        if metric == "identified" and identifier is not None:
             return np.array([float(identified == code) for identified in identifier(texts)])
-        if name == "script":
+        if metric == "script":
             return np.array([in_script(text, code) for text in texts])
-        return np.array([exact_match(text, [gold]) for text, gold in zip(texts, frame["reference"], strict=True)])
+        return np.array([exact_match(text, [gold], code) for text, gold in zip(texts, frame["reference"], strict=True)])
 
     return scored(list(frame["hypothesis"])), scored(list(frame["text"]))
 
@@ -221,16 +254,6 @@ def _distinct(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     if not distinct:
         raise ValueError("got no direction to translate in, expected at least one (source, target).")
     return distinct
-
-
-def _known_metrics(metrics: Sequence[str], identifier: Identifier | None) -> list[Metric]:
-    known: tuple[Metric, ...] = get_args(Metric)
-    for name in metrics:
-        if name not in known:
-            raise ValueError(f"got metric {name!r}, expected one of {', '.join(known)}.{nearest(name, known)}")
-    if ("identified" in metrics) != (identifier is not None):
-        raise ValueError("metric 'identified' and identifier= belong together. Give both, or neither.")
-    return [known[known.index(name)] for name in metrics]
 
 
 def _check_shots(shots: int, items: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,12 @@ from probes.statistics.best import lower_is_better
 from probes.statistics.resampling import bracketed, draws, mean, percentiles
 from probes.statistics.significance import FEWEST, LEVEL, sign_flip
 from probes.translation.figures import score_dots, score_matrix
-from probes.translation.text_scores import Overlap, overlap_score
+from probes.translation.metrics import is_corpus_score, label_of
+from probes.translation.scorers import several_tokens
+from probes.translation.text_scores import overlap_score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CORPUS_SCORES: tuple[Overlap, ...] = get_args(Overlap)
-LABELS = {"exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu": "spBLEU", "nll": "nats per character",
-           "script": "share in the target's script", "identified": "share identified as the target"}  # fmt: skip
 
 
 class _Scores(NamedTuple):
@@ -63,7 +61,7 @@ class TranslationReport(Report):
         """One row per direction and metric, and the mean over directions (`source` and `target` "mean").
 
         95 % confidence intervals are percentile bootstrap over items, or documents where the corpus names them, with the same
-        resamples for every direction.
+        resamples for every direction. BLEU into languages with other tokens has no mean over them: it is left blank (NaN).
         """
         return self._summary.copy()
 
@@ -79,19 +77,21 @@ class TranslationReport(Report):
             scores = [self._scores(name, str(key[0]), str(key[1]), part, weights) for key, part in cells]
             rows += [{"source": key[0], "target": key[1], "metric": name, **_interval(score, len(first), units)}
                      for (key, _), score in zip(cells, scores, strict=True)]  # fmt: skip
-            if len(cells) > 1:
+            if len(cells) > 1 and several_tokens(name, (str(target) for (_, target), _ in cells)):
+                nothing = {"estimate": np.nan, "lower": np.nan, "upper": np.nan, "n": len(first), "baseline": np.nan}
+                rows.append({"source": "mean", "target": "mean", "metric": name, **nothing})
+            elif len(cells) > 1:
                 estimates, resampled, baselines = zip(*scores, strict=True)
                 average = _Scores(float(np.mean(estimates)), np.mean(resampled, axis=0), float(np.mean(baselines)))
                 rows.append({"source": "mean", "target": "mean", "metric": name, **_interval(average, len(first), units)})
         return pd.DataFrame(rows)
 
     def _scores(self, name: str, source: str, target: str, part: pd.DataFrame, weights: np.ndarray) -> _Scores:
-        for score in CORPUS_SCORES:
-            if name == score:
-                key, once = f"{name}:{source}>{target}", np.ones((1, len(part)))
-                written, copied = self.arrays[key], self.arrays[f"{key}:copy"]
-                (estimate,), (baseline,) = (overlap_score(score, counts, once, target) for counts in (written, copied))
-                return _Scores(estimate, overlap_score(score, written, weights, target), baseline)
+        if score := is_corpus_score(name):
+            key, once = f"{name}:{source}>{target}", np.ones((1, len(part)))
+            written, copied = self.arrays[key], self.arrays[f"{key}:copy"]
+            (estimate,), (baseline,) = (overlap_score(score, counts, once) for counts in (written, copied))
+            return _Scores(estimate, overlap_score(score, written, weights), baseline)
         values = part[name].to_numpy(dtype=float)
         return _Scores(values.mean(), mean(values, weights), part[f"{name}_baseline"].mean())
 
@@ -111,14 +111,17 @@ class TranslationReport(Report):
         """Whether the main metric beats its baseline; then every metric with its confidence interval, over all directions."""
         directions = self.matrix().notna().to_numpy().sum()
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
-        parts = [f"{LABELS[row.metric]} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
-                 for row in rows.itertuples()]  # fmt: skip
+        parts = [f"{label_of(row.metric)} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
+                 for row in rows[rows["estimate"].notna()].itertuples()]  # fmt: skip
         main = rows.iloc[0]
         where = f"the mean of {directions} directions" if directions > 1 else f"{main['source']} to {main['target']}"
-        return f"{self._translated(int(main['n']))} Over {main['n']} items, {where}: {'; '.join(parts)}."
+        means = f" Over {main['n']} items, {where}: {'; '.join(parts)}." if parts else ""
+        return f"{self._translated(int(main['n']))}{means}"
 
     def _translated(self, n: int) -> str:
         name = self.metrics[0]
+        if reason := several_tokens(name, self.table["target"].astype(str).unique()):
+            return f"{reason}."
         if not lower_is_better(name) and (self.table[name] == 0).all():
             return f"The model got nothing right in {n} items, so this run cannot compare directions."
         rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"
@@ -149,12 +152,12 @@ class TranslationReport(Report):
         figures = {}
         for name in self.metrics:
             rows = self._directions(name).assign(direction=lambda frame: frame["source"] + " > " + frame["target"])
-            title = f"{self.question[:-1]}: {LABELS[name]}"
+            title = f"{self.question[:-1]}: {label_of(name)}"
             many = rows["source"].nunique() > 1 and rows["target"].nunique() > 1
             figures[name] = (
-                score_matrix(self.matrix(name), title, LABELS[name], str(self.signature))
+                score_matrix(self.matrix(name), title, label_of(name), str(self.signature))
                 if many
-                else score_dots(rows, title, LABELS[name], str(self.signature), "direction")
+                else score_dots(rows, title, label_of(name), str(self.signature), "direction")
             )
         return figures
 

@@ -1,71 +1,30 @@
 """Scores of one written answer: exact match, F1, containment, script; chrF++, BLEU and spBLEU by sacreBLEU.
 
-Texts of every language are normalised alike: NFKC, case-folding, punctuation removed (by Unicode category, so that vowel signs
-of Indic scripts stay), spaces collapsed. Articles stay: SQuAD's rule strips them in English alone.
+Which answers are the same, and what is counted in them, is said in `probes.translation.normalisation`.
 """
 
 from __future__ import annotations
 
-import logging
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from interp.languages import language
+from probes.translation.normalisation import UNSPACED, answer_key, units
+from probes.translation.scorers import Overlap, scorer
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
     from sacrebleu.metrics.bleu import BLEU
 
-Overlap = Literal["chrf", "bleu", "spbleu"]
-"""Corpus scores: computed from summed counts, so the score of many items is not the mean of their own scores."""
 
-UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
-"""Scripts written without spaces between words: their text is counted in characters."""
-_SPM = "flores200"
-_log = logging.getLogger(__name__)
-
-
-def normalise(text: str) -> str:
-    """`text` without differences of width, case, punctuation and spacing."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(" " if unicodedata.category(letter)[0] == "P" else letter for letter in folded).split())
-
-
-def units(text: str, code: str) -> list[str]:
-    """The units that F1, containment and lengths count.
-
-    Parameters
-    ----------
-    text
-        Any text; it is normalised first.
-    code
-        Its language.
-
-    Returns
-    -------
-    list[str]
-        Words, or characters with their combining marks where the language's script writes no spaces between words.
-    """
-    if language(code).script not in UNSPACED:
-        return normalise(text).split()
-    characters: list[str] = []
-    for letter in normalise(text):
-        if characters and unicodedata.category(letter)[0] == "M":
-            characters[-1] += letter
-        elif not letter.isspace():
-            characters.append(letter)
-    return characters
-
-
-def exact_match(answer: str, accepted: Sequence[str]) -> float:
-    """1 where the normalised `answer` equals one of the normalised `accepted` answers, else 0."""
-    return float(any(normalise(answer) == normalise(gold) for gold in accepted))
+def exact_match(answer: str, accepted: Sequence[str], code: str | None = None) -> float:
+    """1 where the normalised `answer` equals one of the normalised `accepted` answers, else 0; `code` is their language."""
+    return float(answer_key(answer, code) in {answer_key(gold, code) for gold in accepted})
 
 
 def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> bool:
@@ -78,16 +37,17 @@ def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> b
     accepted
         The accepted answers.
     code
-        The language of the answer. Then accepted answers must stand there as whole units, whatever their punctuation: "euro"
-        is in "the Euro.", not in "European". None asks for the characters alone, whatever their case: the rule of the released
-        XTransplant code for XQuAD, by which answers of one or two characters turn up by chance.
+        None asks for the characters alone, whatever their case: the published measure (metric `contains`), that of the released
+        code of arXiv 2308.04948 and of XTransplant for XQuAD and MLQA. It finds 서울 in 서울에서, and an answer of one or two
+        characters by chance. With the language of the answer, accepted answers must stand there as whole units, a measure of
+        this project (metric `contains_whole`): "euro" is in "the Euro.", not in "European", and 8 is not in 18.
 
     Notes
     -----
     Misleads upwards for long answers: one that lists everything contains everything.
     """
     if code is None:
-        return any(text.lower() in answer.lower() for text in accepted)
+        return any(bool(text) and text.lower() in answer.lower() for text in accepted)
     words = units(answer, code)
     accepted_units = [units(text, code) for text in accepted]
     return any(
@@ -100,13 +60,14 @@ def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> b
 def f1(answer: str, accepted: Sequence[str], code: str) -> float:
     """F1 of the units that `answer` shares with an accepted answer, the best over `accepted`; `code` is the language.
 
-    Rajpurkar et al. 2016, over characters where the script writes no spaces between words.
+    That of Rajpurkar et al. 2016 over the units of `probes.translation.normalisation`. Where an answer has no unit (an empty text,
+    a sign alone) it is exact match.
     """
     counts = Counter(units(answer, code))
-    best = 0.0
+    best = exact_match(answer, accepted, code)
     for gold in (Counter(units(text, code)) for text in accepted):
         shared = (counts & gold).total()
-        best = max(best, 2 * shared / (counts.total() + gold.total()) if shared else float(counts == gold))
+        best = max(best, 2 * shared / (counts.total() + gold.total()) if shared else 0.0)
     return best
 
 
@@ -122,45 +83,6 @@ def in_script(text: str, code: str) -> float:
     letters = Counter(script(letter) for letter in text if letter.isalpha())
     own = sum(letters[name] for name in scripts_of(code))
     return float(2 * own > letters.total())
-
-
-@cache
-def scorer(name: Overlap, code: str) -> Metric:
-    """The sacreBLEU metric for a language.
-
-    Parameters
-    ----------
-    name
-        "chrf" is chrF++ (word order 2); "bleu" is BLEU, over characters where the script writes no spaces between words,
-        because BLEU's own tokenizer splits at spaces; "spbleu" is BLEU over the FLORES-200 SentencePiece tokens, whose model
-        sacreBLEU downloads. Where that fails a warning is logged and BLEU is used instead; the metric's signature tells which.
-    code
-        The target language.
-    """
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    metric: Metric
-    if name == "chrf":
-        metric = CHRF(word_order=2)
-    elif name == "spbleu" and _has_flores_tokenizer():
-        metric = BLEU(tokenize=_SPM, force=True)
-    else:
-        metric = BLEU(tokenize="char" if language(code).script in UNSPACED else "13a", force=True)
-    metric.num_refs = 1  # its signature states it
-    return metric
-
-
-@cache
-def _has_flores_tokenizer() -> bool:
-    from sacrebleu.metrics.bleu import BLEU
-
-    try:
-        BLEU(tokenize=_SPM, force=True).sentence_score("a", ["a"])
-    except Exception as error:  # sacreBLEU raises whatever the network, the lock or sentencepiece raised
-        _log.warning("spBLEU's tokenizer %s is not available (%s): BLEU is used instead", _SPM, " ".join(str(error).split())[:120])
-        return False
-    return True
 
 
 @lru_cache(maxsize=100_000)
@@ -197,7 +119,7 @@ def overlap_counts(
 
 
 def overlap_score(
-    name: Overlap, counts: Float[np.ndarray, "item count"], weights: Float[np.ndarray, "resample item"], code: str
+    name: Overlap, counts: Float[np.ndarray, "item count"], weights: Float[np.ndarray, "resample item"]
 ) -> Float[np.ndarray, " resample"]:
     """The corpus score of weighted items.
 
@@ -209,24 +131,29 @@ def overlap_score(
         What each item adds, from `overlap_counts`.
     weights
         How often each item is drawn in each resample; a row of ones gives sacreBLEU's own score.
-    code
-        The target language.
 
     Returns
     -------
     Float[np.ndarray, "resample"]
         The score of each resample, 0 to 100.
     """
-    metric = scorer(name, code)
+    metric = _summed(name, effective_order=False)
     return np.array([metric._compute_score_from_stats(list(summed)).score for summed in weights @ counts])
 
 
-def item_scores(name: Overlap, counts: Float[np.ndarray, "item count"], code: str) -> Float[np.ndarray, " item"]:
+def item_scores(name: Overlap, counts: Float[np.ndarray, "item count"]) -> Float[np.ndarray, " item"]:
     """The score of every item alone, 0 to 100, for paired tests.
 
-    `name`, `counts` and `code` as for `overlap_score`. BLEU leaves out the n-gram orders that a sentence is too short for.
+    `name` and `counts` as for `overlap_score`. BLEU leaves out the n-gram orders that a sentence is too short for.
     """
-    from sacrebleu.metrics.bleu import BLEU
-
-    metric = scorer(name, code) if name == "chrf" else BLEU(effective_order=True, force=True)
+    metric = _summed(name, effective_order=True)
     return np.array([metric._compute_score_from_stats(list(row)).score for row in counts])
+
+
+@cache
+def _summed(name: Overlap, effective_order: bool) -> Metric:
+    """What makes a score of counts, which asks for no tokens any more."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF(word_order=2) if name == "chrf" else BLEU(tokenize="none", effective_order=effective_order, force=True)

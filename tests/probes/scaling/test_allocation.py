@@ -60,6 +60,24 @@ def test_no_division_of_whole_pairs_is_better(objective, caps, betas):
     assert value(plan.pairs.astype(float)) == pytest.approx(value(every).max(), abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_of_a_tiny_budget_no_division_lifts_the_lowest_score_higher(seed):
+    rng = np.random.default_rng(seed)
+    of = law(10 ** rng.uniform(-4, 2, size=3), -(10 ** rng.uniform(-2, 0.5, size=3)), alpha=50.0)
+    most = rng.integers(1, 12, size=3)
+    for budget in range(3, 16):
+        plan = allocate(of, budget, objective="maxmin", caps=dict(zip(of.languages, map(int, most), strict=True)))
+        every = np.array(list(itertools.product(*(range(1, cap + 1) for cap in most))))
+        every = every[every.sum(1) <= budget].astype(float)
+        assert plan.pairs.sum() == min(budget, most.sum())
+        assert (plan.pairs <= most).all()
+        ranked = np.sort(scores(of, every), axis=1)
+        best = max(map(tuple, ranked))
+        assert np.sort(scores(of, plan.pairs.astype(float))) == pytest.approx(np.array(best), abs=1e-9), "the lowest, then the next"
+        mean = allocate(of, budget, caps=dict(zip(of.languages, map(int, most), strict=True))).pairs
+        assert scores(of, mean.astype(float)).mean() == pytest.approx(ranked.mean(1).max(), rel=1e-12, abs=1e-9)
+
+
 def test_a_general_optimiser_finds_nothing_better():
     of, caps = law(betas=(-0.1, -0.15, -0.2, -0.12, -0.3, -0.25)), {"hin_Deva": 700, "arb_Arab": 300}
     plan = allocate(of, 10_000, caps=caps)

@@ -1,0 +1,162 @@
+"""A function of your own where a command or a function of this project takes a name: `my_scores:exclaims`.
+
+Three spellings are understood: `module:function` (a module that is installed or in the working directory), `file.py:function`, and
+the name of an entry point that an installed package declares in one of the groups of `GROUPS`. From Python the function itself is
+taken too. Importing a module runs it, so a name of code counts only where you typed it: a recipe runs none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from interp.languages import nearest
+
+Group = Literal["interp.text_metrics", "interp.alignment_metrics", "interp.readers", "interp.tasks"]
+GROUPS: dict[Group, str] = {
+    "interp.text_metrics": "metric", "interp.alignment_metrics": "metric", "interp.readers": "reader", "interp.tasks": "task",
+}  # fmt: skip
+"""The entry-point groups, and what each holds in a word."""
+_NAME = re.compile(r"(?P<module>[^:\s]+\.py|[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<function>[^\W\d]\w*)")
+_TAKEN = frozenset({"cldr", "hub"})
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A function of your own (`call`), the `name` that tables have for it, and the hash of its source file (`sha`).
+
+    The name is `module:function`, of an entry point too. What its module imports is not in the hash.
+    """
+
+    name: str
+    call: Callable[..., object]
+    sha: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.sha[:8]}"
+
+
+def names_code(name: object) -> bool:
+    """Whether `name` is written like `module:function` or `file.py:function`; "cldr:names" and a path are not."""
+    found = _NAME.fullmatch(name) if isinstance(name, str) else None
+    return found is not None and found["module"] not in _TAKEN
+
+
+def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None:
+    """The function of your own that is meant, or None where `given` is no such name.
+
+    Parameters
+    ----------
+    given
+        A function, or one of the spellings of this module.
+    group
+        The group in which an installed package may declare the name.
+
+    Raises
+    ------
+    ValueError
+        The module cannot be imported, has no such function, or what is there cannot be called.
+    """
+    what = GROUPS[group]
+    if callable(given):
+        module, name = getattr(given, "__module__", "") or "", getattr(given, "__qualname__", type(given).__name__)
+        return OwnCode(f"{module}:{name}", given, _hash(given))
+    if names_code(given):
+        module, _, function = given.rpartition(":")
+        return _checked(given, _member(_imported(module, what, given), function, what, given), what)
+    for entry in metadata.entry_points(group=group, name=given):
+        try:
+            return _checked(entry.value, entry.load(), what)
+        except Exception as error:  # whatever the package raises when it is imported
+            raise ValueError(
+                f"{what} {given!r}: entry point {entry.value} of {group} cannot be loaded ({_said(error)})."
+            ) from error
+    return None
+
+
+def declared(group: Group) -> tuple[str, ...]:
+    """The names that installed packages declare in `group`."""
+    return tuple(sorted({entry.name for entry in metadata.entry_points(group=group)}))
+
+
+def _checked(name: str, call: object, what: str) -> OwnCode:
+    if not callable(call):
+        raise ValueError(f"{what} {name!r}: got a {type(call).__name__}, expected a function.")
+    return OwnCode(name, call, _hash(call))
+
+
+def _imported(module: str, what: str, name: str) -> object:
+    try:
+        return _from_file(Path(module)) if module.endswith(".py") else _from_path(module)
+    except (Exception, SystemExit) as error:  # whatever the module raises when it is imported
+        where = "a file" if module.endswith(".py") else "a module that is installed or in the working directory"
+        raise ValueError(f"{what} {name!r}: {module} cannot be imported ({_said(error)}), expected {where}.") from error
+
+
+def _from_path(module: str) -> object:
+    with _working_directory():
+        return importlib.import_module(module)
+
+
+def _from_file(path: Path) -> object:
+    path = path.resolve()
+    name = f"_own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if not path.is_file() or spec is None or spec.loader is None:
+            raise FileNotFoundError("no such file")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _member(module: object, function: str, what: str, name: str) -> object:
+    if not hasattr(module, function):
+        found = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        hint = nearest(function, found) or f" It has {', '.join(found[:8]) or 'no function'}."
+        raise ValueError(f"{what} {name!r}: the module has no {function}.{hint}")
+    return getattr(module, function)
+
+
+@contextmanager
+def _working_directory() -> Iterator[None]:
+    """The working directory, last among the places where a module is looked for."""
+    here = str(Path.cwd())
+    if {here, ""} & set(sys.path):
+        yield
+        return
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _hash(call: Callable[..., object]) -> str:
+    """A hash of the source file; of the function's code, where it was typed into a shell or notebook."""
+    source = inspect.unwrap(call)
+    source = source if inspect.isroutine(source) or inspect.isclass(source) else type(source)
+    try:
+        content = Path(inspect.getsourcefile(source) or "").read_bytes()
+    except (TypeError, OSError):
+        code = getattr(source, "__code__", None)
+        content = repr((code.co_code, code.co_consts, code.co_names) if code else source).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,101 @@
+"""Parallel text and questions from a function of your own, where no format of this project fits.
+
+>>> def two_words(languages, split):
+...     return {"eng_Latn": ["cat", "dog"], "deu_Latn": ["Katze", "Hund"]}
+>>> corpus = read_own(two_words, ["de"], limit=1)
+>>> corpus.languages, corpus["deu_Latn"]
+(('deu_Latn',), ('Katze',))
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from interp.languages import language
+from interp.own_code import Group, OwnCode, own_code
+from interp.text.corpus import ParallelCorpus, ParallelTask
+
+Source = str | Path | Callable[..., object]
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A reader of your own for parallel sentences."""
+
+    def __call__(self, *, languages: Sequence[str] | None, split: str | None) -> ParallelCorpus | Mapping[str, Sequence[str]]:
+        """The same sentences in every language: a corpus, or a list for each code.
+
+        Parameters
+        ----------
+        languages
+            FLORES-200 codes that are asked for; None means all. More may be given: they are left out.
+        split
+            What `--split` says.
+        """
+        ...
+
+
+@runtime_checkable
+class TaskReader(Protocol):
+    """A reader of your own for questions."""
+
+    def __call__(self, *, languages: Sequence[str] | None, split: str | None) -> ParallelTask:
+        """The same questions in every language, with their answers; `languages` and `split` as for a `Reader`."""
+        ...
+
+
+def read_own(
+    source: Source, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
+) -> ParallelCorpus | None:
+    """The corpus that a function of your own gives, or None where `source` is none: a file, a name of `interp.read`.
+
+    `languages`, `limit` and `split` are those of `interp.read`. Raises `ValueError` where the function fails or gives no corpus.
+    """
+    own = _own(source, "interp.readers")
+    if own is None:
+        return None
+    given = _called(own, languages, split, "reader")
+    if isinstance(given, Mapping):
+        given = ParallelCorpus(own.name, {language(code).code: tuple(sentences) for code, sentences in given.items()})
+    if not isinstance(given, ParallelCorpus):
+        what = type(given).__name__
+        raise ValueError(f"reader {own.name!r}: got a {what}, expected a ParallelCorpus or a list of sentences for each language.")
+    return given.select(languages=_codes(languages), limit=limit)
+
+
+def read_own_task(
+    source: Source, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
+) -> ParallelTask | None:
+    """The same for questions: `source, languages, limit, split` are those of `interp.read_task`."""
+    own = _own(source, "interp.tasks")
+    if own is None:
+        return None
+    given = _called(own, languages, split, "task")
+    if not isinstance(given, ParallelTask):
+        raise ValueError(f"task {own.name!r}: got a {type(given).__name__}, expected a ParallelTask.")
+    return given.select(languages=_codes(languages), limit=limit)
+
+
+def _own(source: Source, group: Group) -> OwnCode | None:
+    if isinstance(source, Path) or (isinstance(source, str) and Path(source).exists()):
+        return None
+    return own_code(source, group)
+
+
+def _called(own: OwnCode, languages: Sequence[str] | None, split: str | None, what: str) -> object:
+    try:
+        inspect.signature(own.call).bind(languages=None, split=None)
+    except TypeError:
+        got = inspect.signature(own.call)
+        raise ValueError(f"{what} {own.name!r}: got a function of {got}, expected one of (languages, split).") from None
+    try:
+        return own.call(languages=_codes(languages), split=split)
+    except Exception as error:  # whatever the function raises
+        raise ValueError(f"{what} {own.name!r}: it failed with {type(error).__name__}: {error}.") from error
+
+
+def _codes(languages: Sequence[str] | None) -> list[str] | None:
+    return None if languages is None else [language(each).code for each in languages]

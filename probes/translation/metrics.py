@@ -1,0 +1,226 @@
+"""What written texts are scored by: the names of the metrics, and metrics of your own.
+
+A metric of your own is a function, given from Python, or by name as `interp.own_code` reads it (`my_scores:exclaims`):
+
+>>> def length_ratio(hypotheses, references, sources, language):
+...     return [len(said) / max(1, len(golds[0])) for said, golds in zip(hypotheses, references)]
+>>> own_scores(resolved([length_ratio], ["exact"])[0], ["ab"], [["abcd"]], ["x"], "deu_Latn").tolist()
+[0.5]
+
+Its baseline is what it gives to the texts that every baseline is made of: the untranslated source, or the next question's answer.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Protocol, cast, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.languages import nearest
+from interp.own_code import Group, OwnCode, declared, names_code, own_code
+from probes.translation.scorers import CORPUS_SCORES, Overlap, check_one_scale, check_tokens, signatures, tokens_of
+
+GROUP: Group = "interp.text_metrics"
+TRANSLATED = ("exact", *CORPUS_SCORES, "nll", "script", "identified")
+"""Metrics of a translation."""
+STUDIED = ("exact", *CORPUS_SCORES, "script")
+"""Those of them that studies of tuned models can take."""
+ANSWERED = ("choice", "exact", "f1", "contains", "contains_whole", "script", "mlqa_exact", "mlqa_f1", "squad_exact", "squad_f1")
+"""Metrics of an answer."""
+LABELS = {
+    "exact": "exact match", "chrf": "chrF++", "bleu": "BLEU", "spbleu_flores101": "spBLEU (FLORES-101)",
+    "spbleu_flores200": "spBLEU (FLORES-200)", "spbleu_spm": "spBLEU (FLORES-101)", "nll": "nats per character",
+    "script": "share in the target's script", "identified": "share identified as the target", "choice": "accuracy of the choice",
+    "f1": "F1", "contains": "answer contained", "contains_whole": "answer contained in whole words",
+    "mlqa_exact": "exact match (MLQA's)", "mlqa_f1": "F1 (MLQA's)", "squad_exact": "exact match (SQuAD's)",
+    "squad_f1": "F1 (SQuAD's)",
+}  # fmt: skip
+_ARGUMENTS = ("hypotheses", "references", "sources", "language")
+
+
+@runtime_checkable
+class TextMetric(Protocol):
+    """A metric of your own for translations and answers."""
+
+    def __call__(
+        self, *, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str], language: str
+    ) -> Iterable[float]:
+        """Score each written text; more is better.
+
+        It is called once for each language with all of its texts, so that a large scorer is asked in batches; and once more with
+        the texts of the baseline. The arguments are given by name.
+
+        Parameters
+        ----------
+        hypotheses
+            What the model wrote.
+        references
+            The accepted texts of each; one for a translation.
+        sources
+            What each was made from: the sentence to translate, or the question.
+        language
+            FLORES-200 code of the language written in.
+
+        Returns
+        -------
+        One finite number for each hypothesis. A mean of shares runs from 0 to 1: studies that ask for a scale of 0 to 100 multiply.
+        """
+        ...
+
+
+Metric = str | TextMetric
+Resolved = str | OwnCode
+
+
+def resolved(metrics: Sequence[Metric], known: Sequence[str]) -> list[Resolved]:
+    """Each of `metrics` as a name among those `known`, or as code of your own.
+
+    Raises `ValueError` for a name that is neither, a metric given twice, and a function that does not take what a `TextMetric`
+    does.
+    """
+    found: list[Resolved] = []
+    for given in metrics:
+        own = None if isinstance(given, str) and given in known else own_code(given, GROUP)
+        if own is None and given not in known:
+            raise _unknown(str(given), known)
+        if own is not None:
+            _check_arguments(own)
+        found.append(own or str(given))
+    names = [metric_name(metric) for metric in found]
+    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
+        raise ValueError(f"got metric {twice[0]!r} twice, expected each once. Name functions differently.")
+    return found
+
+
+def metric_name(metric: Metric | Resolved) -> str:
+    """What tables call a metric: its name, or `module:function`."""
+    if isinstance(metric, OwnCode):
+        return metric.name
+    if isinstance(metric, str) and (metric in LABELS or names_code(metric)):
+        return metric
+    own = own_code(metric, GROUP)
+    return own.name if own else str(metric)
+
+
+def is_own(name: str) -> bool:
+    """Whether `name`, in a table, is that of a metric of your own."""
+    return ":" in name
+
+
+def label_of(name: str) -> str:
+    """What figures and sentences call the metric of a `name`."""
+    return LABELS.get(name, name)
+
+
+def check_studied(metrics: Sequence[Metric], targets: Iterable[str], what: str) -> None:
+    """Raise `ValueError` where a study cannot be scored by `metrics`: before anything is tuned.
+
+    Parameters
+    ----------
+    metrics
+        Names, and functions of your own.
+    targets
+        The languages that the study translates into, and averages over.
+    what
+        The study, for the message.
+    """
+    codes = list(targets)
+    names = [metric for metric in resolved(metrics, STUDIED) if isinstance(metric, str)]
+    check_one_scale(names, codes, what)
+    check_tokens(names, codes)
+
+
+def metric_contents(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[str, object]:
+    """What the scores of translations rest on beside the names of `metrics`, for the key of a cache. Empty for chrF++ and the like.
+
+    It is the code of your own, and the tokens of each of the `targets`, the languages written into.
+    """
+    every = resolved(metrics, TRANSLATED)
+    own = {metric.name: metric.sha for metric in every if isinstance(metric, OwnCode)}
+    tokens = {name: {code: tokens_of(name, code) for code in sorted(set(targets))} for name in every
+              if isinstance(name, str) and name in CORPUS_SCORES and name != "chrf"}  # fmt: skip
+    return ({"own": own} if own else {}) | ({"tokens": tokens} if tokens else {})
+
+
+def signed_metrics(metrics: Sequence[Metric | Resolved], targets: Iterable[str]) -> dict[str, str]:
+    """What a signature says of `metrics` into `targets`: sacreBLEU's own signatures, and the hash of code of your own."""
+    signed, codes = dict[str, str](), list(targets)
+    for metric in metrics:
+        own = metric if isinstance(metric, OwnCode) else own_code(metric, GROUP) if metric_name(metric) not in LABELS else None
+        if own is not None:
+            signed[own.name] = own.sha[:8]
+        elif overlap := is_corpus_score(metric_name(metric)):
+            signed |= signatures(overlap, codes)
+    return signed
+
+
+def signed_studied(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[str, str]:
+    """The same for a study, whose signature leaves out chrF++'s: `metrics` into `targets`."""
+    return signed_metrics([metric for metric in metrics if metric != "chrf"], targets)
+
+
+def is_corpus_score(name: Resolved) -> Overlap | None:
+    """The name of a score of sacreBLEU, typed as such; None for any other."""
+    return next((score for score in CORPUS_SCORES if score == name), None)
+
+
+def own_scores(
+    metric: Resolved, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str], language: str
+) -> Float[np.ndarray, " item"]:
+    """The scores of written texts by a metric of your own.
+
+    Parameters
+    ----------
+    metric
+        The metric, from `resolved`.
+    hypotheses, references, sources, language
+        As a `TextMetric` takes them.
+
+    Raises
+    ------
+    ValueError
+        The function fails, or gives anything but one finite number for each text.
+    """
+    assert isinstance(metric, OwnCode)
+    what = f"metric {metric.name!r} in {language}"
+    try:
+        given = metric.call(hypotheses=list(hypotheses), references=references, sources=list(sources), language=language)
+        scores = np.asarray(list(cast("Iterable[float]", given)), dtype=float)
+    except Exception as error:  # whatever the function raises
+        raise ValueError(f"{what}: it failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}.") from error
+    if scores.shape != (len(hypotheses),):
+        raise ValueError(f"{what}: got scores of shape {scores.shape} for {len(hypotheses)} texts, expected one number for each.")
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"{what}: got {scores[~np.isfinite(scores)][0]} for {int((~np.isfinite(scores)).sum())} texts, expected finite numbers."
+        )
+    return scores
+
+
+def _check_arguments(own: OwnCode) -> None:
+    try:
+        signature = inspect.signature(own.call)
+    except (TypeError, ValueError):  # some functions written in C tell none
+        return
+    try:
+        signature.bind(**dict.fromkeys(_ARGUMENTS))
+    except TypeError:
+        raise ValueError(
+            f"metric {own.name!r}: got a function of {signature}, expected one of ({', '.join(_ARGUMENTS)}), by these names."
+        ) from None
+
+
+def _unknown(name: str, known: Sequence[str]) -> ValueError:
+    also = "".join(f", {each}" for each in declared(GROUP))
+    if name == "spbleu":
+        return ValueError(
+            "got metric 'spbleu', which leaves its tokens open, expected spbleu_flores101 (arXiv 2308.04948, 2305.15083), "
+            "spbleu_flores200 or spbleu_spm (sacreBLEU's older name of the first)."
+        )
+    return ValueError(
+        f"got metric {name!r}, expected some of {', '.join(known)}{also}, or a function of your own as module:function."
+        f"{nearest(name, known)}"
+    )

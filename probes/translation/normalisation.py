@@ -1,0 +1,142 @@
+"""When two written answers are the same, and what the units of a text are: the one rule of exact match, F1 and containment.
+
+`normalise` makes these alike, in every language:
+
+- *Forms of a letter*: NFKC, so that full-width and presentation forms are ordinary letters and a letter with its marks is one
+  composed letter whichever way it was typed. NFKC alone would make 102 of 10² and 31/2 of 3½: what it adds to a digit is set apart.
+- *Case*: Unicode case folding, twice, as folding may undo the composition. In Turkish, Azerbaijani and Crimean Tatar I is the
+  capital of ı, and İ of i; elsewhere İ is an I.
+- *What is not seen*: format characters (joiners, bidi marks, soft hyphen, BOM), variation selectors, the tatweel that stretches a
+  word, and the points of Arabic and Hebrew, which writers mostly leave out. Vowel signs and tone marks stay.
+- *Digits* of any script are 0 to 9. Inside a number, groups are joined (1,000; 1 000; 1,00,000) and the decimal sign is a point.
+  A sign before three digits is a decimal comma or a group, as CLDR says of the language; without a language, as in English.
+- *Punctuation and symbols* (Unicode P and S, so currency and percent signs too) are spaces: ١٨ is 18, €18 and 18 %.
+
+Articles stay: only released scripts take some away (`probes.translation.published_answers`).
+
+`units` are the words of that, divided at spaces. In languages written without spaces the division is mixed, as MLQA's script does
+it for Chinese: a letter of such a script (Han, kana, Thai, ...) is a unit with its marks; numbers and words of others stay whole.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from interp.languages import language
+
+UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
+"""Scripts of languages that are written without spaces between words."""
+_ALONE = frozenset({"Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii"})
+_DOTLESS = frozenset({"tur", "azj", "crh"})
+_COMMA = """
+afr als ast azj bel bos bul cat ces dan deu ell epo est eus fao fin fra fuv glg hat hrv hun hye ind isl ita jav kab kat kaz kea kin
+kir kmr lao lij lin lit ltz lvs mkd nld nno nob pbt pol por ron run rus sag slk slv spa srd srp ssw sun swe tat tgk tso tuk tur tzm
+ukr uzn vec vie wol
+"""
+DECIMAL_COMMA = frozenset(_COMMA.split())
+"""Languages (ISO 639-3) whose decimal sign is a comma, by the CLDR of Babel 2.18."""
+_UNSEEN = re.compile("[\u034f\u0640\u07fa\u115f\u1160\u17b4\u17b5\u180a-\u180f\u20e3\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef"
+                     "\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]")  # fmt: skip
+"""Joiners and selectors that Unicode does not count as format characters; tatweel; points of Arabic; points of Hebrew."""
+_SPACES = "\u00a0\u2007\u2009\u202f"
+_GROUPING = f"'’٬{_SPACES}"
+_NUMBER = re.compile(rf"\d+(?:[.,٫ {_GROUPING}]\d+)+")
+
+
+@lru_cache(maxsize=200_000)
+def normalise(text: str, code: str | None = None) -> str:
+    """`text` without the differences that the rule of this module forgets.
+
+    `code` is its language, for dotted and dotless I and for the decimal sign; None is as in English.
+
+    >>> normalise("  Der ＥＵＲＯ, 1.000 €!", "deu_Latn"), normalise("١٨٪", "arb_Arab")
+    ('der euro 1000', '18')
+    """
+    short = code[:3] if code else "eng"
+    seen = _plain_numbers("".join(map(_seen, text)), short in DECIMAL_COMMA)
+    letters = unicodedata.normalize("NFKC", seen)
+    if short in _DOTLESS:
+        letters = letters.replace("İ", "i").replace("I", "ı")
+    folded = unicodedata.normalize("NFKC", letters.replace("İ", "i").casefold()).replace("i\u0307", "i")
+    folded = _UNSEEN.sub("", folded)
+    return " ".join("".join(_spaced(folded, index) for index in range(len(folded))).split())
+
+
+def units(text: str, code: str) -> list[str]:
+    """The units of a `text` in the language `code`, in order: what F1, containment and lengths count.
+
+    >>> units("1954年的iPhone。", "zho_Hans"), units("don't stop", "eng_Latn")
+    (['1954', '年', '的', 'iphone'], ['don', 't', 'stop'])
+    """
+    words = normalise(text, code).split()
+    return [part for word in words for part in _mixed(word)] if language(code).script in UNSPACED else words
+
+
+def answer_key(text: str, code: str | None = None) -> str:
+    """What makes two answers in the language `code` the same: the units of the `text`, whatever their spaces.
+
+    Without a language it is the normalised text; where nothing is left of a text, itself: "+" is not "-".
+    """
+    return (" ".join(units(text, code)) if code else normalise(text)) or text.strip()
+
+
+def _seen(letter: str) -> str:
+    """A character as a number needs it: digits as 0 to 9, what is not seen as nothing."""
+    category = unicodedata.category(letter)
+    if category == "Nd":
+        return str(unicodedata.decimal(letter))
+    if "\uff01" <= letter <= "\uffee":  # full and half width: a comma there may be inside a number
+        return unicodedata.normalize("NFKC", letter)
+    return "" if category == "Cf" or (category == "Cc" and not letter.isspace()) else letter
+
+
+def _plain_numbers(text: str, comma: bool) -> str:
+    """The `text` with its numbers in one form, 1000.5; `comma` says that a comma is the decimal sign of the language."""
+    apart = re.sub(r"(?<=\d)(?=\D)", lambda at: " " if unicodedata.category(text[at.start()]) == "No" else "", text)
+    return _NUMBER.sub(lambda found: _plain_number(found.group(), comma), apart)
+
+
+def _plain_number(written: str, comma: bool) -> str:
+    group, point = (rf"\.{_GROUPING} ", ",٫") if comma else (rf",{_GROUPING}", ".٫")
+    grouped = rf"\d{{1,3}}(?P<by>[{group}])\d{{3}}(?:(?P=by)\d{{3}})*"
+    grouped += "" if comma else r"|\d{1,2}(?:,\d\d)+,\d{3}"
+    if whole := re.fullmatch(rf"(?P<whole>{grouped})(?:[{point}](?P<part>\d+))?", written):
+        part = whole["part"]
+        return re.sub(r"\D", "", whole["whole"]) + (f".{part}" if part else "")
+    if decimal := re.fullmatch(r"(\d+)[.,٫](\d+)", written):
+        return f"{decimal[1]}.{decimal[2]}"
+    return re.sub(r"\D", " ", written)
+
+
+def _spaced(text: str, index: int) -> str:
+    """The character at `index`, or a space for punctuation and symbols, except the point of a decimal number."""
+    letter = text[index]
+    if unicodedata.category(letter)[0] not in "PS":
+        return letter
+    inside = 0 < index < len(text) - 1 and text[index - 1].isdecimal() and text[index + 1].isdecimal()
+    return letter if letter == "." and inside else " "
+
+
+def _mixed(word: str) -> list[str]:
+    """A word as letters that stand alone, each with its marks, and runs of all others."""
+    found: list[str] = []
+    run = False
+    for letter in word:
+        if found and unicodedata.category(letter)[0] == "M":
+            found[-1] += letter
+        elif _stands_alone(letter):
+            found.append(letter)
+            run = False
+        else:
+            found = [*found[:-1], found[-1] + letter] if run else [*found, letter]
+            run = True
+    return found
+
+
+@lru_cache(maxsize=65_536)
+def _stands_alone(letter: str) -> bool:
+    from fontTools.unicodedata import script_extension
+
+    return not letter.isdecimal() and not _ALONE.isdisjoint(script_extension(letter))

@@ -1,0 +1,117 @@
+"""Metrics of one's own stand in the table beside ours, with their baseline, and a bad one is named before the model is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+import probes.translation.answers
+import probes.translation.measure
+from probes.report import Report
+from probes.statistics.best import lower_is_better
+from probes.sweep.sweep import Sweep
+from probes.translation.answers import measure_answers
+from probes.translation.measure import measure_translation
+from probes.translation.metrics import metric_contents, resolved
+from tests.probes.translation.test_translation import CORPUS, TASK, WORDS, _translator
+from tests.support.tiny import tiny
+
+TO = [("eng_Latn", "deu_Latn"), ("eng_Latn", "rus_Cyrl")]
+
+
+def longer_by(hypotheses, references, sources, language):
+    """Letters more than the reference, less those of the source, so that every argument counts."""
+    assert language in WORDS
+    rows = zip(hypotheses, references, sources, strict=True)
+    return [len(said) - len(golds[0]) - len(source) / 1000 for said, golds, source in rows]
+
+
+def word_error(hypotheses, references, sources, language):
+    return [1.0 for _ in hypotheses]
+
+
+def test_a_metric_of_ones_own_is_scored_beside_the_untranslated_source(monkeypatch, tmp_path):
+    monkeypatch.setattr(probes.translation.measure, "generate", _translator(lambda text, right: right + "!!"))
+    report = measure_translation(tiny("llama"), CORPUS, TO, metrics=(longer_by, "exact"), resamples=50)
+    name = f"{__name__}:longer_by"
+    assert report.metrics == (name, "exact")
+    rows = report.summary().set_index(["metric", "target"])
+    sources, golds = WORDS["eng_Latn"], WORDS["deu_Latn"]
+    length = sum(map(len, sources)) / 5000
+    assert rows.loc[(name, "deu_Latn"), "estimate"] == pytest.approx(2 - length)
+    expected = sum(len(a) - len(b) for a, b in zip(sources, golds, strict=True)) / 5 - length
+    assert rows.loc[(name, "deu_Latn"), "baseline"] == pytest.approx(expected)
+    assert (rows["n"] == 5).all()
+    assert f"|{name}:{resolved([longer_by], [])[0].sha[:8]}" in str(report.signature)  # type: ignore[union-attr]
+    assert name in report.verdict()
+    report.save(tmp_path)
+    assert Report.load(tmp_path).summary().equals(report.summary())
+
+
+def test_answers_have_it_too_with_the_next_answer_as_baseline(monkeypatch):
+    monkeypatch.setattr(
+        probes.translation.answers, "generate", lambda model, prompts, **_: [prompt.split('"')[1] for prompt in prompts]
+    )
+    report = measure_answers(tiny("llama"), TASK, metrics=(longer_by, "contains_whole", "squad_f1"), resamples=50)
+    assert report.metrics == (f"{__name__}:longer_by", "contains_whole", "squad_f1")
+    assert "chosen" not in report.table
+    rows = report.summary().set_index(["metric", "language"])
+    assert rows.loc[("contains_whole", "mean"), ["estimate", "baseline"]].tolist() == [1, 0]
+    questions = sum(map(len, TASK.prompts["deu_Latn"])) / 5000
+    assert rows.loc[(f"{__name__}:longer_by", "deu_Latn"), "estimate"] == pytest.approx(-questions)
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (lambda a, b: [], r"got a function of \(a, b\), expected one of \(hypotheses, references, sources, language\)"),
+        (lambda **_: [1.0], r"got scores of shape \(1,\) for 5 texts, expected one number for each"),
+        (lambda **_: [float("nan")] * 5, "got nan for 5 texts, expected finite numbers"),
+        (lambda **_: ["good"] * 5, "it failed with ValueError: could not convert string to float"),
+        (lambda **_: 1 / 0, "it failed with ZeroDivisionError"),
+        (lambda **_: 3.0, "it failed with TypeError"),
+    ],
+)
+def test_a_bad_metric_is_named(metric, words, monkeypatch):
+    monkeypatch.setattr(probes.translation.measure, "generate", _translator(lambda text, right: right))
+    with pytest.raises(ValueError, match=words):
+        measure_translation(tiny("llama"), CORPUS, TO, metrics=(metric,))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        (("exat",), r"expected some of exact, chrf, bleu, .*, or a function of your own as module:function. Did you mean exact"),
+        (("exact", "exact"), "got metric 'exact' twice"),
+        ((longer_by, longer_by), "twice"),
+        (("no_such:metric",), "no_such cannot be imported"),
+    ],
+)
+def test_what_is_no_metric_is_named_with_those_there_are(metrics, words):
+    with pytest.raises(ValueError, match=words):
+        measure_translation(tiny("llama"), CORPUS, TO, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"metrics": ("mlqa_f1",)}, "metric 'mlqa_f1': got language rus_Cyrl"),
+        ({"metrics": ("exact",), "written": False}, "no answers are to be written"),
+        ({"metrics": ("chrf",)}, "expected some of choice, exact, f1, contains, contains_whole, script, mlqa_exact"),
+    ],
+)
+def test_a_metric_that_does_not_suit_the_questions_is_refused(how, words):
+    with pytest.raises(ValueError, match=words):
+        measure_answers(tiny("llama"), TASK, **how)
+
+
+def test_more_is_better_of_a_metric_of_ones_own_whatever_its_name():
+    assert lower_is_better("word error")
+    assert not lower_is_better(f"{__name__}:word_error")
+
+
+def test_the_key_of_a_sweep_has_the_code_and_the_tokens():
+    assert metric_contents(["chrf", "exact"], ["deu_Latn"]) == {}
+    contents = metric_contents(["bleu", longer_by], ["deu_Latn", "zho_Hans"])
+    assert contents["tokens"] == {"bleu": {"deu_Latn": "13a", "zho_Hans": "zh"}}
+    assert list(contents["own"]) == [f"{__name__}:longer_by"]  # type: ignore[call-overload]
+    assert Sweep("bundled", CORPUS, metrics=(longer_by,)).metrics == (longer_by,)
