@@ -11,7 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypedDict, TypeVar
 
-from interp.languages import Language, language, languages, nearest
+from interp.languages import Language, in_other_script, language, languages
 from interp.provenance import CorpusIdentity
 
 
@@ -284,7 +284,7 @@ def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple[object, ...]
 def _find_language(name: str, columns: Mapping[str, tuple[object, ...]], spelling: str | Language) -> Language:
     lang = language(spelling)
     if lang.code not in columns:
-        suggestion = nearest(lang.code, columns, n=5)
+        suggestion = in_other_script(lang.code, columns)
         raise ValueError(f"corpus {name!r} has no {lang.code} ({lang.name}); it has {', '.join(sorted(columns))}.{suggestion}")
     return lang
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from interp.files.checks import short_repr
-from interp.languages import language, nearest
+from interp.languages import in_other_script, language
 from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import read_aligned
@@ -200,7 +200,7 @@ def wanted(folder: Path, name: str, files: Mapping[str, T], languages: Sequence[
     chosen = resolve_all(languages)
     for lang in chosen:
         if lang.code not in files:
-            suggestion = nearest(lang.code, files, n=5)
+            suggestion = in_other_script(lang.code, files)
             raise ValueError(
                 f"{name!r} has no {lang.code} ({lang.name}); {at(folder)} has {len(files)} languages.{suggestion} "
                 "Leave it out of languages, or add its file."
