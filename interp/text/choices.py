@@ -5,6 +5,7 @@ Regional variants ("en-GB" and "en-US", "por" and "por-BR") have one FLORES-200 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ def option(choices: Mapping[str, str]) -> str:
     >>> option({"english": "text_en"})
     "columns={'english': 'text_en'} (--columns english=text_en)"
     """
-    flags = " ".join(f"'{role}={column}'" if " " in column else f"{role}={column}" for role, column in choices.items())
+    flags = " ".join(shlex.quote(f"{role}={column if column.isprintable() else repr(column)}") for role, column in choices.items())
     return f"columns={dict(choices)!r} (--columns {flags})"
 
 

@@ -142,7 +142,8 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
         shared_tables = shared(name, tables | {code: _keyed(given[code], fields) for code in others})
         return {code: dict(islice(table.items(), limit)) for code, table in shared_tables.items()}
     for code in others:
-        tables[code] = _keyed(given[code], fields, tables[first] if limit else None)
+        own = given[code] if fields else _keyless(given[code], first)
+        tables[code] = _keyed(own, fields, tables[first] if limit else None)
         for code_a, code_b in ((code, first), (first, code)):
             missing = [key for key in tables[code_b] if key not in tables[code_a]]
             if missing and not (limit and code_a == first):
@@ -153,6 +154,17 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
                 )
         tables[code] = {i: tables[code][i] for i in tables[first]}
     return tables
+
+
+def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:
+    """The same rows, if they have no key, as those of the first language."""
+    sample, everything = sampled(rows, 1)
+    if sample and (fields := key_fields(sample)):
+        raise ValueError(
+            f"{sample[0].where}: got rows with the key {' + '.join(fields)}, which the rows of {first} lack, expected the same fields "
+            "in every language."
+        )
+    return everything
 
 
 def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:

@@ -104,9 +104,9 @@ def plan(
     ids = [column for column in id_columns(left) if column not in roles.values() and _may_be_id(column, kinds, sample)]
     row_id = roles.get("ids") or next(iter(ids), None)
     document = roles.get("documents") or next((column for column in document_columns(left) if column != row_id), None)
-    labels = tuple(
-        column for column in left if column not in (row_id, document) and not (is_unnamed(column) and kinds[column] == "nothing")
-    )
+    other_texts = {column for found in named.values() for column in found if kinds[column] in ("text", "nothing")}
+    empty = {column for column in left if is_unnamed(column) and kinds[column] == "nothing"}
+    labels = tuple(column for column in left if column not in {row_id, document, *other_texts, *empty})
     return Layout(texts, row_id, document, labels)
 
 

@@ -5,11 +5,13 @@ A byte order mark, CR LF or CR as the end of lines, and gzip are how a text is s
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -230,16 +232,19 @@ def _skip_mark(file: io.BufferedReader, path: Path) -> str | None:
 
 def _recoded(file: io.BufferedReader, encoding: str, name: str) -> Iterator[bytes]:
     """The lines of a file in another Unicode encoding, as UTF-8."""
-    text = io.TextIOWrapper(file, encoding, newline="\n")
+    decoder, left = codecs.getincrementaldecoder(encoding)(), ""
     try:
-        while line := text.readline(LONGEST + 1):
-            yield line.encode()
+        for chunk in chain(iter(partial(file.read, 1 << 16), b""), [b""]):
+            *whole, left = (left + decoder.decode(chunk, not chunk)).split("\n")
+            yield from (f"{line}\n".encode() for line in whole)
+            if len(left) > LONGEST:
+                break
+        if left:
+            yield left.encode()
     except UnicodeError as error:
         raise ValueError(
             f"{name}: got bytes that are not {encoding} as its byte order mark says: {error}. Save it as UTF-8."
         ) from None
-    finally:
-        text.detach()
 
 
 def _split_at_returns(raw: bytes, name: str) -> Iterator[Line]:

@@ -27,7 +27,7 @@ Readers = dict[str, Callable[[], Iterator[Row]]]
 
 _OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
             ("option", "answer", 1))  # fmt: skip
-"""Numbered options (XCOPA, Belebele, XStoryCloze, XWinograd): how their fields begin, the field of the right one, the first number."""
+"""Numbered options of XCOPA, Belebele, XStoryCloze and XWinograd: how their fields begin, which is right, the first number."""
 _NO_LABEL = (None, "", "-", -1, "-1")
 
 
