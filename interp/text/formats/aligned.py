@@ -161,8 +161,8 @@ def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:
     sample, everything = sampled(rows, 1)
     if sample and (fields := key_fields(sample)):
         raise ValueError(
-            f"{sample[0].where}: got rows with the key {' + '.join(fields)}, which the rows of {first} lack, expected the same fields "
-            "in every language."
+            f"{sample[0].where}: got rows with the key {' + '.join(fields)}, which those of {first} lack, expected the same "
+            "fields in every language."
         )
     return everything
 

@@ -16,10 +16,11 @@ from interp.text.formats.aligned import align, document_field, labels, rows_of_l
 from interp.text.formats.file_names import ROW_ENDINGS, parse_file_name
 from interp.text.formats.folder import choose, groups, wanted
 from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
-from interp.text.formats.lines import at, text_of
+from interp.text.formats.lines import at, printable_name, text_of
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.tables import label
 from interp.text.formats.templates import Template, Wording, fill, wordings
+from interp.text.notes import took
 
 MASK = "<mask>"
 Readers = dict[str, Callable[[], Iterator[Row]]]
@@ -132,6 +133,8 @@ def _readers(source: Path, split: str | None, choice: Variants) -> tuple[Readers
                 f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
             )
         row_split = None if split in (group.part, group.ending) else split
+        for code, path in group.files.items():
+            took(code, printable_name(path))
         return {code: partial(_selected, path, row_split) for code, path in group.files.items()}, dict(about)
     parsed = parse_file_name(source)
     if parsed:
