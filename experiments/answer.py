@@ -49,7 +49,7 @@ class AnswerSettings(Settings):
         from interp.text.read import read_task
         from probes.translation.answers import answer_metrics
 
-        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
+        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split, columns=self.chosen_columns)
         task = task.select(limit=self.limit, seed=self.seed)
         answer_metrics(self.metrics, task, self.written)
         return task

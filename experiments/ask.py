@@ -21,6 +21,7 @@ from experiments.settings.settings import CONFIG, Settings, parse, settings_of
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 from interp.models.checks.receipts import collected, merge_receipts
+from interp.text.notes import texts_read
 
 if TYPE_CHECKING:
     from probes.report import Report
@@ -103,9 +104,9 @@ def _finish(settings: Settings) -> Path:
             _log.info("asking %s", settings.asked())
             announce(settings)
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
-            with collected(settings.seed) as receipts:
+            with collected(settings.seed) as receipts, texts_read() as texts:
                 report = run(settings)
-            dataclasses.replace(report, receipts=merge_receipts(receipts)).save(folder)
+            dataclasses.replace(report, receipts=merge_receipts(receipts), texts=tuple(texts)).save(folder)
             _log.info("finished")
     if settings.page:
         from experiments.pages.render import write_page
@@ -140,6 +141,7 @@ def show(folder: Path) -> None:
     console.print(plain(run.manifest["question"], "italic"), soft_wrap=True)
     console.print(table)
     lines = [(str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])]
-    for line, style in (*lines, *([(run.checked, "")] if run.checked else [])):
+    read = [(line, "dim") for text in run.texts for line in (f"read {text.source}", *text.notes) if text.notes]
+    for line, style in (*lines, *read, *([(run.checked, "")] if run.checked else [])):
         console.print(plain(line, style), soft_wrap=True)
     console.print(plain(run.signature), soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "check": ("experiments.check", "Is this model computed as its checkpoint says? Run it first on a model of your own."),
+    "read": ("experiments.read", "What is understood of this text? Run it first on a corpus of your own."),
     "align": ("experiments.align", "At which layers do languages share a space?"),
     "lens": ("experiments.lens", "Which language does the model think in?"),
     "transplant": (

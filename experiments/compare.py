@@ -156,9 +156,8 @@ def _mixture(settings: CompareSettings) -> Mixture:
     import interp
     from interp.tuning import translations
 
-    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
-        limit=settings.limit, seed=settings.seed
-    )
+    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split, columns=settings.chosen_columns)
+    corpus = corpus.select(limit=settings.limit, seed=settings.seed)
     others = [code for code in corpus.languages if code != settings.pivot]
     return translations(corpus, [(settings.pivot, code) for code in others], seed=settings.seed)
 

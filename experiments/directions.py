@@ -135,13 +135,13 @@ class DirectionsSettings(Scoped, Training):
         import interp
 
         if "{source}" not in self.corpus:
-            return interp.read(self.corpus, languages=self.wanted, split=self.split)
+            return interp.read(self.corpus, languages=self.wanted, split=self.split, columns=self.chosen_columns)
 
         @cache
         def read(source: str, target: str) -> ParallelCorpus:
             names = [self.corpus.format(source=a, target=b) for a, b in ((source, target), (target, source))]
             name = next((name for name in names if Path(name).exists()), names[0])
-            return interp.read(name, languages=[source, target], split=self.split)
+            return interp.read(name, languages=[source, target], split=self.split, columns=self.chosen_columns)
 
         return read
 
@@ -154,7 +154,9 @@ class DirectionsSettings(Scoped, Training):
         if self.align or not self.similarity:
             name = self.align_corpus or self.test_corpus or self.corpus
             split = None if self.align_corpus else self.test_split
-            text = interp.read(name, languages=self.wanted, split=split).select(limit=self.align_limit, seed=self.seed)
+            columns = self.chosen_columns if name == self.corpus else None
+            text = interp.read(name, languages=self.wanted, split=split, columns=columns)
+            text = text.select(limit=self.align_limit, seed=self.seed)
         return Companions(
             align=self.align,
             text=text,

@@ -48,7 +48,7 @@ class InstructionSettings(Settings):
         targets = [code for code in self.languages if code != self.pivot]
         if len(targets) < 2:
             raise ValueError(f"got {len(targets)} languages beside the pivot, expected two or more. Give them with --languages.")
-        corpus = interp.read(self.corpus, languages=self.wanted, split=self.split)
+        corpus = interp.read(self.corpus, languages=self.wanted, split=self.split, columns=self.chosen_columns)
         return corpus, [(self.pivot, *pair) for pair in zip(targets, [*targets[1:], targets[0]], strict=True)]
 
 

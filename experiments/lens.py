@@ -174,7 +174,9 @@ def _task(settings: LensSettings) -> ParallelTask:
     if settings.task == "cloze" and is_word_list(settings.corpus):
         task = read_word_clozes(settings.corpus, settings.wanted)
     else:
-        task = read_task(settings.corpus, languages=settings.wanted, template=settings.template or None)
+        task = read_task(
+            settings.corpus, languages=settings.wanted, template=settings.template or None, columns=settings.chosen_columns
+        )
     return task.select(limit=settings.limit, seed=settings.seed)
 
 

@@ -57,7 +57,7 @@ class PatchSettings(Settings):
         from interp.text.chat import chat_task
         from interp.text.read import read_task
 
-        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
+        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split, columns=self.chosen_columns)
         task = task.select(limit=self.limit, seed=self.seed)
         return chat_task(model.tokenizer, task) if self.chat else task
 

@@ -60,9 +60,8 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     import interp
     from probes.translation.measure import translation_metrics
 
-    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split).select(
-        limit=settings.limit, seed=settings.seed
-    )
+    corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split, columns=settings.chosen_columns)
+    corpus = corpus.select(limit=settings.limit, seed=settings.seed)
     pairs, side = list(permutations(corpus.languages, 2)), {"from": 0, "into": 1}
     if settings.directions != "all":
         pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]

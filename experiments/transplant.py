@@ -63,7 +63,7 @@ class TransplantSettings(Settings):
         """The questions, at most `limit` of them."""
         from interp.text.read import read_task
 
-        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split)
+        task = read_task(self.corpus, languages=self.wanted, template=self.template, split=self.split, columns=self.chosen_columns)
         return task.select(limit=self.limit, seed=self.seed)
 
 

@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import langcodes
 
+from interp.tags import parse_tag, scripts
+
 Value = TypeVar("Value")
 
 _FLORES200 = """
@@ -48,7 +50,6 @@ _INDIVIDUAL |= {"no": "nob", "qu": "quy", "cmn": "zho", "ekk": "est"}
 _FLORES101 = {"zho_simpl": "zho_Hans", "zho_trad": "zho_Hant"}
 _SCRIPTS = {alpha3: [code[4:] for code in FLORES200 if code[:3] == alpha3] for alpha3 in {code[:3] for code in FLORES200}}
 _RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Thaa", "Nkoo", "Syrc", "Adlm"})
-_TAG = re.compile(r"([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?(?:-[a-z\d]{1,8})*", re.IGNORECASE | re.ASCII)
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
 
@@ -110,9 +111,9 @@ def language(spelling: str | Language) -> Language:
     Parameters
     ----------
     spelling
-        A FLORES-200 code ("zho_Hans"), a FLORES-101 code ("zho_simpl"), a BCP 47 tag ("zh", "zh-CN") or an English name
-        ("Chinese"). Without a script, the script is that of FLORES-200, or else the likely one of CLDR. A region is only used to
-        find the script: "pt-BR" is `por_Latn`.
+        A FLORES-200 code ("zho_Hans"), a FLORES-101 code ("zho_simpl"), a BCP 47 tag ("zh", "zh-CN", "zh-yue"), a POSIX locale
+        ("sr_RS.UTF-8@latin") or an English name ("Chinese"). Without a script, the script is that of FLORES-200, or else the
+        likely one of CLDR. A region is only used to find the script: "pt-BR" is `por_Latn`.
 
     Raises
     ------
@@ -145,8 +146,8 @@ def resolve(spelling: str) -> str | None:
         return code_or_name
     if len(code_or_name) > _LONGEST:
         return None
-    parts = _TAG.fullmatch(code_or_name.replace("_", "-"))
-    code = _of_tag(*parts.groups()) if parts else None
+    tag = parse_tag(code_or_name)
+    code = _of_tag(*tag) if tag else None
     return code or _names().get(code_or_name.casefold()) or _of_name(code_or_name)
 
 
@@ -194,9 +195,21 @@ def nearest(word: str, known: Iterable[str], n: int = 3) -> str:
     return f" Did you mean {', '.join(matches)}?" if matches else ""
 
 
+def in_other_script(code: str, known: Iterable[str]) -> str:
+    """ " Did you mean ...?" for an error message: the `known` codes of the language of `code` in another script; empty if none.
+
+    Codes that are alike in letters are other languages, so they are no suggestion.
+
+    >>> in_other_script("srp_Cyrl", ["srp_Latn", "hrv_Latn", "sro_Latn"])
+    ' Did you mean srp_Latn?'
+    """
+    same = [other for other in known if other[:3] == code[:3] and other != code]
+    return f" Did you mean {', '.join(sorted(same))}?" if same else ""
+
+
 def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
     """The code of a language subtag with an optional script and region; None if there is no such language."""
-    subtag, script = subtag.lower(), script and script.title()
+    subtag = subtag.lower()
     parsed = langcodes.Language.get(subtag)
     if subtag in _SCRIPTS:
         alpha3 = subtag
@@ -207,9 +220,10 @@ def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
     else:
         short = parsed.language or subtag
         alpha3 = _INDIVIDUAL.get(short) or langcodes.Language.make(language=short).to_alpha3()
-        if alpha3 == "pes" and "AF" in (parsed.territory, region and region.upper()):
+        script, region = script or parsed.script, region or parsed.territory  # "sh" is Serbian in Latin script, "cnr" in Montenegro
+        if alpha3 == "pes" and region == "AF":
             alpha3 = "prs"
-    if script and script not in _scripts().values():
+    if script and script not in scripts().values():
         return None
     script = script or _usual(alpha3, region)
     return f"{alpha3}_{'Hang' if (alpha3, script) == ('kor', 'Kore') else script}" if script else None
@@ -218,21 +232,12 @@ def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
 def _of_name(name: str) -> str | None:
     """The code of an English name, optionally with the script in brackets, "Serbian (Latin)"."""
     spoken, _, written = name.removesuffix(")").partition(" (")
-    script = _scripts().get(written.casefold())
+    script = scripts().get(written.casefold())
     try:
         parsed = langcodes.find(spoken if script else name)
     except (LookupError, UnicodeError):
         return None
     return _of_tag(parsed.language or "und", script or parsed.script, parsed.territory)
-
-
-@lru_cache(maxsize=1)
-def _scripts() -> dict[str, str]:
-    """ISO 15924 code by casefolded English name, "cyrillic" -> "Cyrl", for scripts that text is written in."""
-    from babel import Locale
-
-    by_name = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
-    return by_name | {"simplified": "Hans", "traditional": "Hant"}
 
 
 @lru_cache(maxsize=1)
@@ -282,8 +287,14 @@ def _unknown(spelling: str) -> str:
             f"got language {spelling!r}, whose script is not known, expected a code with the script, such as "
             f"{names.get(spelling, spelling)}_Latn."
         )
-    suggestion = nearest(spelling, [*FLORES200, *names, *names.values()])
+    suggestion = _in_known_script(spelling) or nearest(spelling, names if spelling.isalpha() or " " in spelling else FLORES200, n=1)
     return (
         f"unknown language {spelling!r}: expected a FLORES-200 code (deu_Latn), a BCP 47 tag (de, zh-CN), with the script for a "
         f"rare language (xal-Cyrl), or an English name (German).{suggestion}"
     )
+
+
+def _in_known_script(spelling: str) -> str:
+    """The codes of the language that a misspelt code begins with, "kor_Hangl" -> kor_Hang; empty if it begins with none."""
+    known = resolve(re.split("[_-]", spelling)[0]) if re.fullmatch(r"[A-Za-z]{2,3}[_-]\w+", spelling) else None
+    return f" Did you mean {', '.join(code for code in FLORES200 if code[:3] == known[:3]) or known}?" if known else ""

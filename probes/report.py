@@ -20,6 +20,7 @@ from interp.files.checks import safe_path, validate
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models.checks.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
+from interp.text.notes import TextRead
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet
 
@@ -51,6 +52,7 @@ class _Manifest:
     environment: dict[str, str]
     written: str
     receipts: list[Receipt] = field(default_factory=list)
+    texts: list[TextRead] = field(default_factory=list)
 
 
 class Manifest(TypedDict):
@@ -67,6 +69,7 @@ class Manifest(TypedDict):
     environment: dict[str, str]
     written: str
     receipts: NotRequired[list[dict[str, Any]]]
+    texts: NotRequired[list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Report:
         Caveats that a reader must see.
     receipts
         What was computed again by plain forwards in the same run, and how far off it was.
+    texts
+        What a command read, and how it was understood: which column or file is which language, and what was passed over.
     manifest
         Filled by `load`: verdict, versions, checksums, time.
 
@@ -108,6 +113,7 @@ class Report:
     notes: tuple[str, ...] = ()
     manifest: Mapping[str, object] = field(default_factory=dict)
     receipts: tuple[Receipt, ...] = ()
+    texts: tuple[TextRead, ...] = ()
 
     question: ClassVar[str] = ""
     item_columns: ClassVar[ItemColumns | None] = None
@@ -187,6 +193,7 @@ class Report:
                 "environment": environment(),
                 "written": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "receipts": [asdict(receipt) for receipt in self.receipts],
+                "texts": [asdict(text) for text in self.texts],
             },
         )
         return folder
@@ -234,6 +241,7 @@ class Report:
             notes=tuple(manifest["notes"]),
             manifest=manifest,
             receipts=receipts_of(manifest),
+            texts=texts_of(manifest),
         )
 
 
@@ -273,6 +281,11 @@ def read_manifest(folder: str | Path) -> Manifest:
 def receipts_of(manifest: Manifest) -> tuple[Receipt, ...]:
     """The receipts in a `manifest`; none where it was written before there were any."""
     return tuple(Receipt(**entry) for entry in manifest.get("receipts", ()))
+
+
+def texts_of(manifest: Manifest) -> tuple[TextRead, ...]:
+    """What the run of a `manifest` read; none where it was written before that was kept, or from Python."""
+    return tuple(TextRead(**{**entry, "notes": tuple(entry["notes"])}) for entry in manifest.get("texts", ()))
 
 
 def check_files(folder: Path, manifest: Manifest, names: Iterable[str] | None = None) -> None:

@@ -13,7 +13,8 @@ from experiments.settings.settings import CONFIG
 from experiments.settings.strict_yaml import read_yaml
 from interp.files.checks import safe_path
 from interp.models.checks.receipts import Receipt, describe
-from probes.report import Manifest, check_files, figure_file, read_manifest, receipts_of
+from interp.text.notes import TextRead
+from probes.report import Manifest, check_files, figure_file, read_manifest, receipts_of, texts_of
 from probes.spreadsheet import read_spreadsheet
 from probes.statistics.best import lower_is_better
 
@@ -57,6 +58,11 @@ class Finished:
     def receipts(self) -> tuple[Receipt, ...]:
         """What was computed again by plain forward passes, and how large the differences were."""
         return receipts_of(self.manifest)
+
+    @property
+    def texts(self) -> tuple[TextRead, ...]:
+        """What was read, and how it was understood."""
+        return texts_of(self.manifest)
 
     @property
     def checked(self) -> str:

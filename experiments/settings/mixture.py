@@ -123,7 +123,8 @@ class Mixing(Settings):
     def _corpus(self) -> ParallelCorpus:
         import interp
 
-        return interp.read(self.corpus, languages=self.wanted, split=self.split).select(limit=self.limit, seed=self.seed)
+        corpus = interp.read(self.corpus, languages=self.wanted, split=self.split, columns=self.chosen_columns)
+        return corpus.select(limit=self.limit, seed=self.seed)
 
     def _task(self) -> ParallelTask:
         from interp.text.read import read_task

@@ -44,6 +44,9 @@ class Settings:
     """Parallel corpus: a file or folder, or built-in text such as "cldr:names"."""
     languages: tuple[str, ...] = ()
     """Languages, as deu_Latn, de or German. Default: all languages of the corpus."""
+    columns: tuple[str, ...] = ()
+    """Where --corpus does not say it clearly, its columns: english=text_en german=text_de; a variant: eng_Latn=en-GB; ids=nr,
+    documents=url or text=sentence. Default: by their names and what stands in them; `interp read` shows it."""
     pivot: str = "eng_Latn"
     """Reference language, to which every other language is compared."""
     output: Path = Path("runs/run")
@@ -83,6 +86,11 @@ class Settings:
         return tuple(dict.fromkeys((self.pivot, *self.languages))) if self.languages else None
 
     @property
+    def chosen_columns(self) -> dict[str, str] | None:
+        """What `columns` says, by language or role; None if it says nothing."""
+        return read_choices(self.columns)
+
+    @property
     def run_model(self) -> str | None:
         """The model that the command runs, whose sizes set its cost; None if it runs none."""
         return self.model
@@ -102,6 +110,7 @@ class Settings:
         from interp.languages import language, languages
 
         check_bounds(self)
+        read_choices(self.columns)
         codes = tuple(lang.code for lang in languages(self.languages))  # says which spellings mean one language
         check_values(self)
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
@@ -110,7 +119,7 @@ class Settings:
         """The corpus in the reference language and the other languages, with at most `limit` items."""
         import interp
 
-        return interp.read(self.corpus, languages=self.wanted).select(limit=self.limit, seed=self.seed)
+        return interp.read(self.corpus, languages=self.wanted, columns=self.chosen_columns).select(limit=self.limit, seed=self.seed)
 
     def load_model(self) -> TransformerBridge:
         """Load `model` on `device` with `dtype`."""
@@ -127,6 +136,28 @@ class Settings:
     def to_yaml(self) -> str:
         """The settings that determine the result, as the text of `config.yaml`."""
         return yaml.safe_dump(self.asked(), sort_keys=False, allow_unicode=True)
+
+
+def read_choices(columns: Sequence[str]) -> dict[str, str] | None:
+    """What `--columns` says (`columns`), by language or role; None if it says nothing.
+
+    Raises `ValueError` where it is not `LANGUAGE=COLUMN`.
+
+    >>> read_choices(("english=text_en", "ids=nr"))
+    {'english': 'text_en', 'ids': 'nr'}
+    """
+    from interp.languages import language
+    from interp.text.choices import ROLES
+
+    choices: dict[str, str] = {}
+    for choice in columns:
+        name, equals, column = choice.partition("=")
+        if not equals or not name.strip() or not column:
+            raise ValueError(f"--columns: got {choice!r}, expected LANGUAGE=COLUMN, such as english=text_en.")
+        if name.strip().casefold() not in ROLES:
+            language(name)
+        choices[name.strip()] = column
+    return choices or None
 
 
 Question = TypeVar("Question", bound=Settings)

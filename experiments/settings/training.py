@@ -96,14 +96,19 @@ class Training(Tuning):
             raise ValueError(
                 f"got {where} to train on and to test on, expected two texts. Give another --test-split or --test-corpus."
             )
-        return interp.read(source, languages=self.wanted, split=self.test_split).select(limit=self.limit, seed=self.seed)
+        columns = self.chosen_columns if source == self.corpus else None
+        text = interp.read(source, languages=self.wanted, split=self.test_split, columns=columns)
+        return text.select(limit=self.limit, seed=self.seed)
 
     def read_pairs(self, languages: list[str]) -> dict[str, ParallelCorpus]:
         """Read the pivot and each of `languages` to train on, from one corpus of all or from one corpus for each language."""
         import interp
 
         if "{language}" not in self.corpus:
-            corpus = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split)
+            corpus = interp.read(self.corpus, languages=[self.pivot, *languages], split=self.split, columns=self.chosen_columns)
             return {code: corpus.select([self.pivot, code]) for code in languages}
         sources = {code: self.corpus.replace("{language}", code) for code in languages}
-        return {code: interp.read(source, languages=[self.pivot, code], split=self.split) for code, source in sources.items()}
+        return {
+            code: interp.read(source, languages=[self.pivot, code], split=self.split, columns=self.chosen_columns)
+            for code, source in sources.items()
+        }

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from interp.activations.files import StoredStates, read_capture_manifest
-from interp.languages import language, languages, nearest
+from interp.languages import in_other_script, language, languages
 from interp.models.checks.finite import check_finite
 from interp.models.sites import Site, layer_names
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
@@ -96,7 +96,9 @@ class Activations:
         """
         code = language(spelling).code
         if code not in self.languages:
-            raise ValueError(f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}")
+            raise ValueError(
+                f"got language {code}, expected one of {', '.join(self.languages)}.{in_other_script(code, self.languages)}"
+            )
         states = self.states[code]
         rows = list(self.rows or range(len(self.layers)))
         if not isinstance(states, StoredStates):
@@ -162,7 +164,7 @@ class Activations:
         for code in codes:
             if code not in self.languages:
                 raise ValueError(
-                    f"got language {code}, expected one of {', '.join(self.languages)}.{nearest(code, self.languages)}"
+                    f"got language {code}, expected one of {', '.join(self.languages)}.{in_other_script(code, self.languages)}"
                 )
         chosen = choose_rows(self.layers, layers)
         rows = self.rows or tuple(range(len(self.layers)))

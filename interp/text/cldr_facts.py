@@ -84,11 +84,13 @@ def read_task(
     codes = cldr.wanted_codes("names", languages)
     tables = {code: facts(code) for code in codes}
     chosen_relations = set(relations)
-    ids = [i for i in _fact_ids() if i.split(":")[0] in chosen_relations and all(i in table for table in tables.values())]
+    everything = [i for i in _fact_ids() if i.split(":")[0] in chosen_relations and all(i in table for table in tables.values())]
+    ids = everything
     if split != "all":
         shares = [FACTS_SEEN.get(code, 0.0) for code in codes if code != "eng_Latn"] or [1.0]
         ids = [i for i in ids if (cldr.uniform(i) >= max(shares) if split == "heldout" else cldr.uniform(i) < min(shares))]
-    chosen = {i: _options(i, _answers_like(i, ids), options) for i in ids}
+    answers = {i: _answers_like(i, ids) for i in ids}
+    chosen = {i: _options(i, own if len(own) > 1 else _answers_like(i, everything), options) for i, own in answers.items()}
     return ParallelTask(
         "cldr:facts" + ("" if split == "all" else f"/{split}"),
         prompts={code: tuple(fact_prompt(code, *table[i][:2]) for i in ids) for code, table in tables.items()},

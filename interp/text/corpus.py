@@ -11,7 +11,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TypedDict, TypeVar
 
-from interp.languages import Language, language, languages, nearest
+from interp.languages import Language, in_other_script, language, languages
 from interp.provenance import CorpusIdentity
 
 
@@ -31,6 +31,8 @@ class ParallelCorpus:
         The document of each item, if known. Statistics then resample documents instead of sentences.
     labels
         Labels of the items by name (topic, concept type), one per item, for probes.
+    origins, notes
+        The column or file that each language was read from, and what the reader noted. They do not make two corpora different.
 
     Raises
     ------
@@ -52,6 +54,8 @@ class ParallelCorpus:
     ids: tuple[str, ...] = ()
     documents: tuple[str, ...] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         _freeze(self, "sentences")
@@ -115,7 +119,7 @@ class ParallelTask:
         The accepted answers of each item, by language. The first is the reference.
     choices
         The options of each item, by language; empty for open questions.
-    ids, labels
+    ids, labels, origins, notes
         As in `ParallelCorpus`.
     documents
         The paragraph that each question is about, if known. Statistics then resample paragraphs.
@@ -123,7 +127,8 @@ class ParallelTask:
     Raises
     ------
     ValueError
-        The languages or numbers of prompts, answers and options differ, a prompt is empty, or an id occurs twice.
+        The languages or numbers of prompts, answers and options differ, a prompt is empty, an id occurs twice, or an item has one
+        option or the same option twice.
 
     Example
     -------
@@ -142,6 +147,8 @@ class ParallelTask:
     ids: tuple[str, ...] = ()
     documents: tuple[str, ...] | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for part in ("prompts", "answers", "choices"):
@@ -156,6 +163,7 @@ class ParallelTask:
                     "expected the same languages."
                 )
             _check_lengths(self, part, columns)
+        _check_choices(self)
         _describe(self)
 
     def __len__(self) -> int:
@@ -249,6 +257,19 @@ def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple[ob
             )
 
 
+def _check_choices(task: ParallelTask) -> None:
+    """Refuse an item with one option or the same option twice: whoever chooses is right by chance alone, or cannot be."""
+    for code, columns in task.choices.items():
+        for row, options in enumerate(columns):
+            twice = next((option for option in options if options.count(option) > 1), None)
+            if len(options) == 1 or twice is not None:
+                got = f"option {twice!r} twice" if twice is not None else f"the single option {options[0]!r}"
+                raise ValueError(
+                    f"task {task.name!r}: got {got} for item {task.ids[row]!r} in {code}, expected two or more different options. "
+                    "Correct it, or remove the item from every language."
+                )
+
+
 def _describe(data: ParallelData) -> None:
     """Check and freeze the documents and labels, one per item."""
     columns = dict(data.labels) if data.documents is None else {**data.labels, "documents": data.documents}
@@ -259,6 +280,8 @@ def _describe(data: ParallelData) -> None:
             )
     object.__setattr__(data, "documents", None if data.documents is None else tuple(data.documents))
     object.__setattr__(data, "labels", MappingProxyType({name: tuple(values) for name, values in data.labels.items()}))
+    object.__setattr__(data, "origins", MappingProxyType(dict(data.origins)))
+    object.__setattr__(data, "notes", tuple(data.notes))
 
 
 class _Described(TypedDict):
@@ -284,7 +307,7 @@ def _reduced(data: ParallelData) -> tuple[type[ParallelData], tuple[object, ...]
 def _find_language(name: str, columns: Mapping[str, tuple[object, ...]], spelling: str | Language) -> Language:
     lang = language(spelling)
     if lang.code not in columns:
-        suggestion = nearest(lang.code, columns, n=5)
+        suggestion = in_other_script(lang.code, columns)
         raise ValueError(f"corpus {name!r} has no {lang.code} ({lang.name}); it has {', '.join(sorted(columns))}.{suggestion}")
     return lang
 

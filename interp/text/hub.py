@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from datasets import IterableDataset, IterableDatasetDict
 
 
-def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
+def read_hub(
+    name: str,
+    languages: Sequence[str] | None,
+    limit: int | None,
+    split: str | None,
+    columns: Mapping[str, str] | None = None,
+) -> ParallelCorpus:
     """Read a dataset with a column per language (`deu_Latn` or `sentence_deu_Latn`), or with a nested `translation`.
 
     Only data files are read: code in the repository is never run.
@@ -29,6 +35,8 @@ def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, spli
         Read at most so many items.
     split
         Split of the dataset, if it has several.
+    columns
+        The column of a language, of the "ids" or of the "documents", where its name does not say so.
 
     Raises
     ------
@@ -44,7 +52,7 @@ def read_hub(name: str, languages: Sequence[str] | None, limit: int | None, spli
             raise ValueError(f"hub dataset {name!r} has splits {', '.join(dataset)}. Choose one with split=.")
         split, dataset = next(iter(dataset.items()))
     title = f"{name}/{split}"
-    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), languages, limit)
+    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), languages, limit, columns)
 
 
 def _stream(name: str, path: str, configuration: str | None, split: str | None) -> IterableDataset | IterableDatasetDict:

@@ -6,53 +6,72 @@ that is not parallel is an error that names the file and the line.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from interp.languages import nearest
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.file_names import parse_file_name
 from interp.text.formats.folder import read_folder, read_one, wanted
+from interp.text.formats.lines import ending, stem
 from interp.text.formats.questions import read_questions
-from interp.text.formats.tables import read_table
+from interp.text.formats.tables import is_table, read_table
 from interp.text.formats.templates import Template
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
+from interp.text.notes import Notes, TextRead, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
 
+Text = TypeVar("Text", ParallelCorpus, ParallelTask)
+_log = logging.getLogger(__name__)
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", re.ASCII)
 _SPLITS = frozenset({"dev", "devtest", "test", "train", "valid", "data"})
 
 
 def read(
-    source: Source, *, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
+    source: Source,
+    *,
+    languages: Sequence[str] | None = None,
+    limit: int | None = None,
+    split: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ParallelCorpus:
     """Read the same sentences in several languages.
 
     Parameters
     ----------
     source
-        One of: a folder with one file per language (`eng_Latn.devtest` as in FLORES, `xquad.en.json`); a .tsv, .csv or .jsonl
-        file with a column per language; a .tmx file; a dataset of the Hugging Face Hub ("org/name" or "org/name:configuration");
-        or built-in text that needs no file: "cldr:names", "cldr:dates", "cldr:numbers", "cldr:phrases", "cldr:facts"; or a
-        function of your own, given itself or as "module:function" (`interp.text.own_text.Reader`).
+        One of: a folder with one file per language (`eng_Latn.devtest` as in FLORES, `xquad.en.json`); a .tsv, .csv, .jsonl,
+        .json or .parquet file with a column per language; a .tmx file; any of these in .gz; a dataset of the Hugging Face Hub
+        ("org/name" or "org/name:configuration"); or built-in text that needs no file: "cldr:names", "cldr:dates", "cldr:numbers",
+        "cldr:phrases", "cldr:facts"; or a function of your own, given itself or as "module:function"
+        (`interp.text.own_text.Reader`).
     languages
         Languages in any spelling ("deu_Latn", "de", "German"). Default: all of the source.
     limit
         Read only the first items, at most so many. Default: all.
     split
         A subfolder, a file ending or a split of the source, such as "devtest".
+    columns
+        What the source leaves open: the column of a language (`{"english": "text_en"}`), its file or its tag in a translation
+        memory where there are several (`{"en": "en-GB"}`), and the columns of the "ids", the "documents" or, in files of one
+        language each, the "text". In a table it names all languages, unless `languages` names more.
 
     Returns
     -------
-    `ParallelCorpus`, whose item i is the same sentence in every language.
+    `ParallelCorpus`, whose item i is the same sentence in every language. Its `origins` say which column or file is which
+    language, and its `notes` what was passed over.
 
     Raises
     ------
     ValueError
-        The source is not parallel text, or lacks a language. The message names the file and line.
+        The source is not parallel text, lacks a language, or leaves open what is what. The message names the file and line, and
+        what settles it.
     OSError
         The source cannot be read.
 
@@ -67,12 +86,15 @@ def read(
     >>> corpus.languages, len(corpus), corpus.ids[0]
     (('eng_Latn', 'deu_Latn'), 3, 'territory:AD')
     """
-    with _named(source, split):
+    with _named(source, split), noting() as noted:
         own = read_own(source, languages, limit, split)
-        return own if own is not None else _read(_plain(source), languages, limit, split)
+        text = own if own is not None else _read(_plain(source), languages, limit, split, columns or {})
+        return _told(source, split, text, noted)
 
 
-def _read(source: str | Path, languages: Sequence[str] | None, limit: int | None, split: str | None) -> ParallelCorpus:
+def _read(
+    source: str | Path, languages: Sequence[str] | None, limit: int | None, split: str | None, columns: Mapping[str, str]
+) -> ParallelCorpus:
     _check(languages, limit)
     kind = _cldr(source)
     if kind == "facts":
@@ -85,16 +107,16 @@ def _read(source: str | Path, languages: Sequence[str] | None, limit: int | None
         return cldr.read_corpus(kind, languages, split or "all").select(limit=limit)
     path = _path(source)
     if path is None:
-        return read_hub(str(source).removeprefix("hub:"), languages, limit, split)
+        return read_hub(str(source).removeprefix("hub:"), languages, limit, split, columns)
     if path.is_dir():
-        return read_folder(path, _corpus_name(path), languages, limit, split)
-    if path.suffix == ".tmx":
-        return read_tmx(path, path.stem, languages, limit)
+        return read_folder(path, _corpus_name(path), languages, limit, split, columns)
+    if ending(path) == "tmx":
+        return read_tmx(path, stem(path), languages, limit, columns)
     file_name = parse_file_name(path)
-    if file_name:
+    if file_name and not is_table(path):
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, languages)))
-        return read_one(path, code, path.name, limit, split)
-    return read_table(path, path.stem, languages, limit)
+        return read_one(path, code, path.name, limit, split, columns)
+    return read_table(path, stem(path), languages, limit, columns)
 
 
 def read_task(
@@ -104,6 +126,7 @@ def read_task(
     template: Template | None = None,
     limit: int | None = None,
     split: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ParallelTask:
     """Read the same questions in several languages, with their answers and options.
 
@@ -121,6 +144,8 @@ def read_task(
         Read only the first items, at most so many. Default: all.
     split
         A subset of the source, by file name or by the field `split` or `part` of the rows.
+    columns
+        The field of the "ids" that pair the questions, where its name does not say so, and the regional variant of a language.
 
     Returns
     -------
@@ -140,13 +165,19 @@ def read_task(
     >>> task.prompts["eng_Latn"][0], task.answers["eng_Latn"][0]
     ('English: "Andorra" ¤ English: "', ('Euro',))
     """
-    with _named(source, split):
+    with _named(source, split), noting() as noted:
         own = read_own_task(source, languages, limit, split)
-        return own if own is not None else _read_task(_plain(source), languages, template, limit, split)
+        task = own if own is not None else _read_task(_plain(source), languages, template, limit, split, columns or {})
+        return _told(source, split, task, noted)
 
 
 def _read_task(
-    source: str | Path, languages: Sequence[str] | None, template: Template | None, limit: int | None, split: str | None
+    source: str | Path,
+    languages: Sequence[str] | None,
+    template: Template | None,
+    limit: int | None,
+    split: str | None,
+    columns: Mapping[str, str],
 ) -> ParallelTask:
     _check(languages, limit)
     kind = _cldr(source)
@@ -161,7 +192,17 @@ def _read_task(
     path = _path(source)
     if path is None:
         raise ValueError(f"got the hub dataset {str(source)!r}, expected files. Download the dataset, and give its folder.")
-    return read_questions(path, _corpus_name(path), languages, template, limit, split)
+    return read_questions(path, _corpus_name(path), languages, template, limit, split, columns)
+
+
+def _told(source: Source, split: str | None, text: Text, noted: Notes) -> Text:
+    """The text with what was noted of it. It is logged, and recorded for the run that reads it."""
+    named = str(source) if isinstance(source, str | Path) else text.name
+    origins, notes = {code: noted.origins[code] for code in text.languages if code in noted.origins}, noted.lines()
+    for line in notes:
+        _log.info("%s: %s", named, line)
+    record(TextRead(named, split, origins, notes))
+    return replace(text, origins=origins, notes=notes)
 
 
 @contextmanager
@@ -216,5 +257,5 @@ def _path(source: str | Path) -> Path | None:
 def _corpus_name(path: Path) -> str:
     """The name of a corpus: that of its folder, preceded by the parent folder if it is only a split ("flores200/devtest")."""
     path = path.resolve()
-    name = path.stem if path.is_file() else path.name
+    name = stem(path) if path.is_file() else path.name
     return f"{path.parent.name}/{name}" if name in _SPLITS else name

@@ -39,7 +39,7 @@ def read_instructions(path: str | Path, spelling: str = ENGLISH) -> Mixture:
     'Blue.'
     """
     path = Path(path)
-    examples = [_from_line(path, number, line, spelling) for number, line in lines(path, crlf=True) if line.strip()]
+    examples = [_from_line(path, number, line, spelling) for number, line in lines(path) if line.strip()]
     return Mixture(path.stem, tuple(examples))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
-from interp.languages import language, nearest
+from interp.languages import in_other_script, language, nearest
 from interp.models.devices import choose_device, free_memory
 from interp.provenance import Signature
 from probes.alignment.clouds import Cloud, Pair
@@ -249,7 +249,7 @@ def _pairs(acts: Activations, pivot: str | Sequence[str]) -> list[tuple[str, str
         if code not in acts.languages:
             raise ValueError(
                 f"got pivot {code}, expected a language of the activations: {', '.join(acts.languages)}."
-                f"{nearest(code, acts.languages)}"
+                f"{in_other_script(code, acts.languages)}"
             )
     pairs = [(code, reference) for reference in pivots for code in acts.languages if code != reference]
     if not pairs:

@@ -1,12 +1,15 @@
 """Any usual spelling of a language becomes one code, and the code, tag and name of a language all lead back to it."""
 
 import csv
+import re
 import time
 
 import pytest
 from babel import localedata
+from langcodes.registry_parser import parse_registry
 
-from interp.languages import FLORES200, Language, language, languages
+from interp.languages import FLORES200, Language, language, languages, resolve
+from interp.text.corpus import ParallelCorpus
 from tests.support.shared import SHARED
 
 DATA = SHARED / "data" / "LANGUAGES.tsv"
@@ -39,21 +42,28 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
     {
         "zho_Hans": ["zh", "zho_Hans", "zh-CN", "zh_Hans_CN", "Chinese", "chinese", "zho_simpl", "cmn", "zho", "chi", "Mandarin"],
         "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK"],
-        "eng_Latn": ["en", "eng", "ENG", "en_US_POSIX", "English", " en "],
+        "eng_Latn": ["en", "eng", "ENG", "en_US_POSIX", "English", " en ", "en_US.UTF-8", "en_XX", "en-UK"],
         "arb_Arab": ["ar", "ara", "arb", "Arabic", "ar-EG"],
         "pes_Arab": ["fa", "fas", "per", "Farsi", "Persian"],
         "prs_Arab": ["prs", "fa-AF", "Dari"],
         "tgl_Latn": ["tl", "fil", "tgl", "fil_Latn", "Tagalog", "Filipino"],
-        "kor_Hang": ["ko", "ko-KR", "kor_Kore", "Korean"],
+        "kor_Hang": ["ko", "ko-KR", "kor_Kore", "Korean", "kor_Hangul"],
         "crh_Latn": ["crh", "Crimean Tatar"],
         "srp_Cyrl": ["sr", "Serbian"],
-        "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)"],
+        "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)", "sh", "hbs", "cnr", "Montenegrin", "sr@latin", "sr_RS.UTF-8@latin", "sr-ME"],
+        "uzn_Cyrl": ["uz@cyrillic", "uz_UZ.utf8@cyrillic", "uz-Cyrl"],
         "twi_Latn": ["tw", "twi"],
         "aka_Latn": ["ak", "aka"],
         "nob_Latn": ["no", "nb", "nor"],
         "por_Latn": ["pt-BR", "pt_PT", "Brazilian Portuguese"],
         "quy_Latn": ["qu", "que"],
-        "deu_Latn": ["de-1901", "ger", "Deutsch"],
+        "deu_Latn": ["de-1901", "ger", "Deutsch", "de_DE@euro", "de-DE-u-co-phonebk", "deu_Latin"],
+        "yue_Hant": ["zh-yue", "zh-yue-HK", "zho-yue", "Cantonese"],
+        "arz_Arab": ["ar-arz", "arz", "Egyptian Arabic"],
+        "ckb_Arab": ["ku-ckb", "ckb", "Sorani"],
+        "nan_Hans": ["zh-min-nan"],
+        "nno_Latn": ["no-nyn", "nn_NO.UTF-8"],
+        "ltz_Latn": ["i-lux"],
     }.items(),
 )
 def test_spellings(code: str, spellings: list[str]) -> None:
@@ -86,8 +96,10 @@ def test_words_of_a_language() -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "Germn", "xx", "und", "mul_Latn", "eng_Xxxx", "eng_Zzzz", "../eng", "a\nb", "é" * 500, "\ud800"]
-)
+    "nonsense",
+    ["", "Germn", "xx", "und", "mul_Latn", "eng_Xxxx", "eng_Zzzz", "../eng", "a\nb", "é" * 500, "\ud800", "is_ok",
+     "en-deu", "zh-arz", "en-foobar", "en.txt", "de@", "C.UTF-8"],
+)  # fmt: skip
 def test_what_means_no_language_is_refused_in_one_line(nonsense: str) -> None:
     with pytest.raises(ValueError, match="unknown language") as refused:
         language(nonsense)
@@ -99,6 +111,33 @@ def test_a_misspelt_language_is_answered_with_the_nearest() -> None:
         language("Germn")
     with pytest.raises(ValueError, match=r"Did you mean.* deu_Latn"):
         language("deuu_Latn")
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "told"),
+    [
+        ("kor_Hang", ("zho_Hant", "tur_Latn", "som_Latn"), ""),
+        ("srp_Cyrl", ("srp_Latn", "sro_Latn"), " Did you mean srp_Latn?"),
+        ("zho_Hans", ("zho_Hant", "hne_Deva", "yue_Hant"), " Did you mean zho_Hant?"),
+    ],
+)
+def test_a_missing_language_is_answered_with_itself_in_another_script_and_never_with_another(asked, there, told) -> None:
+    corpus = ParallelCorpus("c", dict.fromkeys(there, ("a",)))
+    with pytest.raises(ValueError, match=re.escape(f"it has {', '.join(sorted(there))}.{told}") + "$"):
+        corpus[asked]
+
+
+def test_the_misspelt_script_of_a_language_is_answered_with_its_own() -> None:
+    for misspelt, told in {"kor_Hangl": "kor_Hang", "zho_Hanss": "zho_Hans, zho_Hant", "xx": ""}.items():
+        with pytest.raises(ValueError, match=r"\(German\)\." + (f" Did you mean {told}\\?" if told else "") + "$"):
+            language(misspelt)
+
+
+def test_every_extended_subtag_of_the_registry_is_read_as_the_language_itself() -> None:
+    registered = [one for one in parse_registry() if one["Type"] == "extlang" and one["Prefix"] != ["sgn"]]
+    assert len(registered) > 80
+    for one in registered:
+        assert resolve(f"{one['Prefix'][0]}-{one['Subtag']}") == resolve(one["Subtag"])
 
 
 def test_a_language_without_a_known_script_asks_for_one() -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from interp.files.checks import short_repr
+from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.lines import at, text_of
-from interp.text.formats.rows import Row, rows
-from interp.text.formats.tables import identifier, label
+from interp.text.formats.columns import document_columns, kind_of
+from interp.text.formats.keys import WORD, key_fields, key_of
+from interp.text.formats.lines import at, ending, printable_name, text_of
+from interp.text.formats.rows import Row, rows, sampled
+from interp.text.formats.tables import label
+from interp.text.notes import note, took
 
-WORD = "word_original"
-"""Column of the English word in the word lists of Wendler et al. (2024). The lists differ in length and are joined by it."""
 PIVOT = "prompt_en"
 """Column of the English prompt, in files where every language has its own items."""
 TEXT_FIELDS = ("sentence", "text", "word_translation", "context", "question", "prompt", "premise", "sentence1")
@@ -25,16 +28,19 @@ DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
 log = logging.getLogger(__name__)
 
 
-def read_aligned(files: Mapping[str, Path], name: str, limit: int | None, split: str | None) -> ParallelCorpus:
+def read_aligned(
+    files: Mapping[str, Path], name: str, limit: int | None, split: str | None, columns: Mapping[str, str] | None = None
+) -> ParallelCorpus:
     """Read a corpus from one field of every row: the sentence, the word, the paragraph or the question.
 
-    Word lists (`word_original`) have different words in every language: the shared words are kept, and the number of the others is
-    logged. All other files must have the same ids in every language.
+    Rows are paired by their key (`key_fields`), whatever their order. Word lists (`word_original`) have different words in every
+    language: the shared words are kept, and the number of the others is logged. All other files must have the same keys in every
+    language.
 
     Parameters
     ----------
     files
-        A .tsv, .csv, .jsonl or .json file by FLORES-200 code.
+        A .tsv, .csv, .jsonl, .json or .parquet file by FLORES-200 code.
     name
         Name of the corpus.
     limit
@@ -42,6 +48,8 @@ def read_aligned(files: Mapping[str, Path], name: str, limit: int | None, split:
     split
         "questions" reads the questions of a SQuAD file instead of its paragraphs. Any other value keeps the rows whose field
         `split` or `part` has it.
+    columns
+        The fields of the "text", the "ids" and the "documents", where their names do not say so.
 
     Raises
     ------
@@ -55,10 +63,13 @@ def read_aligned(files: Mapping[str, Path], name: str, limit: int | None, split:
             f"{sample.where}: got questions that differ between languages (field {PIVOT}), expected parallel text. "
             "read_task() reads one of these languages together with English."
         )
-    aligned = align(name, {code: _units(path, split) for code, path in files.items()}, limit)
+    chosen = columns or {}
+    aligned = align(name, {code: _units(path, split) for code, path in files.items()}, limit, chosen.get("ids"))
     first = list(aligned[code].values())
-    field = "question" if split == "questions" else next((field for field in TEXT_FIELDS if field in first[0].values), "text")
-    about = DOCUMENT_FIELDS.get(field)
+    field = chosen.get("text") or _text_field(first[0], split)
+    about = chosen.get("documents") or document_field(first[0], field)
+    for code, path in files.items():
+        took(code, f"{printable_name(path)}, field {field}")
     return ParallelCorpus(
         name,
         {
@@ -66,13 +77,34 @@ def read_aligned(files: Mapping[str, Path], name: str, limit: int | None, split:
             for code, table in aligned.items()
         },
         tuple(aligned[code]),
-        tuple(label(value(row, about)) for row in first) if about and about in first[0].values else None,
+        tuple(label(value(row, about)) for row in first) if about else None,
         labels(first),
     )
 
 
-def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> dict[str, dict[str, Row]]:
-    """Align rows by id: the same ids in every language, in the order of the first.
+def document_field(row: Row, field: str) -> str | None:
+    """The field of a `row` that names the document of its text, which stands in `field`; None if there is none.
+
+    >>> document_field(Row("a:1", {"text": "a", "url": "https://a.example"}), "text")
+    'url'
+    """
+    usual = DOCUMENT_FIELDS.get(field)
+    return usual if usual in row.values else next(iter(document_columns(row.values)), None)
+
+
+def _text_field(row: Row, split: str | None) -> str:
+    if split == "questions":
+        return "question"
+    if found := next((field for field in TEXT_FIELDS if field in row.values), None):
+        return found
+    raise ValueError(
+        f"{row.where}: got fields {short_repr(list(row.values))}, expected 'text' among them. Say which is the text with "
+        f"{option({'text': next(iter(row.values))})}."
+    )
+
+
+def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key: str | None = None) -> dict[str, dict[str, Row]]:
+    """Align rows by key: the same keys in every language, in the order of the first.
 
     Parameters
     ----------
@@ -82,11 +114,13 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
         The rows of each language. The first language is read up to `limit`, the others until they have its ids.
     limit
         Use at most so many items.
+    key
+        The field that is the key, where its name does not say so. Without a key rows are aligned by their position.
 
     Raises
     ------
     ValueError
-        An id is missing in a language or occurs twice, or there is no item.
+        A key is missing in a language or occurs twice, or there is no item.
 
     Example
     -------
@@ -95,26 +129,42 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None) -> d
     'deu_Latn:1'
     """
     first, *others = given
-    head = next(given[first], None)
-    if head is None:
+    sample, everything = sampled(given[first], limit)
+    if not sample:
         raise ValueError(f"{name!r}: got no item in {first}, expected one row per item.")
-    gaps = WORD in head.values
-    tables = {first: _keyed(islice(chain([head], given[first]), None if gaps else limit))}
+    fields = key_fields(sample, key)
+    gaps = WORD in fields
+    by = f"key {' + '.join(fields)}" if fields else "position: no field is a key"
+    if others:
+        note(f"rows are paired by {by}")
+    tables = {first: _keyed(islice(everything, None if gaps else limit), fields)}
     if gaps:
-        shared_tables = shared(name, tables | {code: _keyed(given[code]) for code in others})
+        shared_tables = shared(name, tables | {code: _keyed(given[code], fields) for code in others})
         return {code: dict(islice(table.items(), limit)) for code, table in shared_tables.items()}
     for code in others:
-        tables[code] = _keyed(given[code], tables[first] if limit else None)
+        own = given[code] if fields else _keyless(given[code], first)
+        tables[code] = _keyed(own, fields, tables[first] if limit else None)
         for code_a, code_b in ((code, first), (first, code)):
-            missing = sorted(tables[code_b].keys() - tables[code_a].keys())
+            missing = [key for key in tables[code_b] if key not in tables[code_a]]
             if missing and not (limit and code_a == first):
                 raise ValueError(
                     f"{name!r}: got {len(tables[first])} items in {first} but {len(tables[code])} in {code}, expected the same "
-                    f"ids in every language. {code_a} has no item {short_repr(missing[0])}, which {code_b} has at "
+                    f"ids in every language. {code_a} has no item {short_repr(missing[0])} ({by}), which {code_b} has at "
                     f"{tables[code_b][missing[0]].where}. Add it, or remove it from every language."
                 )
         tables[code] = {i: tables[code][i] for i in tables[first]}
     return tables
+
+
+def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:
+    """The same rows, if they have no key, as those of the first language."""
+    sample, everything = sampled(rows, 1)
+    if sample and (fields := key_fields(sample)):
+        raise ValueError(
+            f"{sample[0].where}: got rows with the key {' + '.join(fields)}, which those of {first} lack, expected the same "
+            "fields in every language."
+        )
+    return everything
 
 
 def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:
@@ -163,9 +213,27 @@ def labels(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     return {field: tuple(label(row.values[field]) for row in table) for field in complete}
 
 
+def rows_of_language(path: Path) -> Iterator[Row]:
+    """The rows of a file of one language, `path`. A TSV of questions and numbers without a header is that of MGSM.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "mgsm_de.tsv").write_text("Was ist 1 + 1?\\t2\\n")
+    ...     [row.values for row in rows_of_language(Path(folder, "mgsm_de.tsv"))]
+    [{'question': 'Was ist 1 + 1?', 'answer': '2'}]
+    """
+    if ending(path) in ("tsv", "tab"):
+        with suppress(ValueError):
+            first = next(rows(path, header=("question", "answer")), None)
+            if first and kind_of([first.values["answer"]]) == "numbers" and kind_of([first.values["question"]]) == "text":
+                note("no header: questions and numbers, as in MGSM", printable_name(path))
+                return rows(path, header=("question", "answer"))
+    return rows(path)
+
+
 def _units(path: Path, split: str | None) -> Iterator[Row]:
-    if path.suffix != ".json" or split not in ("paragraphs", "questions", None):
-        yield from select(rows(path), split, at(path))
+    if ending(path) != "json" or split not in ("paragraphs", "questions", None):
+        yield from select(rows_of_language(path), split, at(path))
         return
     last: object = None
     for row in rows(path):
@@ -176,29 +244,22 @@ def _units(path: Path, split: str | None) -> Iterator[Row]:
             yield Row(row.where, {key: row.values[key] for key in ("pid", "title", "context")})
 
 
-def _keyed(rows: Iterable[Row], until: Mapping[str, Row] | None = None) -> dict[str, Row]:
-    """Rows by id, or by number if they have no id. Stops when all ids of `until` are read."""
+def _keyed(rows: Iterable[Row], fields: Sequence[str], until: Mapping[str, Row] | None = None) -> dict[str, Row]:
+    """Rows by key, or by number if there are no key fields. Stops when all keys of `until` are read."""
     table: dict[str, Row] = {}
     waiting = len(until or ())
-    field: str | None = None
     for number, row in enumerate(rows):
-        row_field = next((field for field in (WORD, "id", "idx", "pid") if field in row.values), None)
-        if table and row_field != field:
-            raise ValueError(f"{row.where}: got id field {row_field!r}, expected {field!r} as in the first row. Use one id field.")
-        field = row_field
-        key = _id_of(row, field) if field else str(number)
+        key = key_of(row, fields) if fields else str(number)
         if key in table:
-            raise ValueError(f"{row.where}: got id {short_repr(key)}, which is also at {table[key].where}. Use each id once.")
+            raise ValueError(
+                f"{row.where}: got id {short_repr(key)}, which is also at {table[key].where}. Use each id once. The key is "
+                f"{' + '.join(fields)}; {option({'ids': 'NAME'})} chooses another."
+            )
         table[key] = row
         waiting -= until is not None and key in until
         if until is not None and not waiting:
             break
     return table
-
-
-def _id_of(row: Row, field: str) -> str:
-    own = identifier(value(row, field), row.where)
-    return f"{row.values['split']}-{own}" if field == "idx" and "split" in row.values else own
 
 
 def shared(name: str, tables: Mapping[str, Mapping[str, Row]]) -> dict[str, dict[str, Row]]:

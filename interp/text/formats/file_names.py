@@ -12,8 +12,17 @@ from interp.languages import FLORES200, resolve
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
+_LONGEST_NAME = 100
+_TEXT_WORDS = frozenset(
+    {"text", "texts", "sentence", "sentences", "sent", "translation", "translations", "translated", "source", "target", "src",
+     "tgt", "trg", "ref", "reference", "original", "orig", "lang", "language", "segment", "seg", "string", "content", "value",
+     "line", "word", "words"}
+)  # fmt: skip
 TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
-ROW_ENDINGS = ("jsonl", "json", "csv", "tsv")
+ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
+_SPLITS = frozenset({*TEXT_ENDINGS, "validation", "eval"} - {"txt"})
+_SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)$")
+"""What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
 
 class FileName(NamedTuple):
@@ -45,10 +54,30 @@ def language_code(name: str) -> str | None:
     return code if clear and name == name.strip() else None
 
 
+@lru_cache(maxsize=8192)
+def column_language(name: str) -> str | None:
+    """The FLORES-200 code of the language that the `name` of a column means, words for "text" in it or not; None if it means none.
+
+    >>> column_language("text_en"), column_language("English "), column_language("sentence_deu_Latn"), column_language("score_en")
+    ('eng_Latn', 'eng_Latn', 'deu_Latn', None)
+    """
+    if code := language_code(name.strip()):
+        return code
+    words = re.findall(r"[^\s_\-.:/()\[\]|]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name) if len(name) <= _LONGEST_NAME else "")
+    own = [word for word in words if word.casefold() not in _TEXT_WORDS]
+    if not own or len(own) > 3:
+        return None
+    spelled = ("_".join(own), " ".join(own), f"{own[0]} ({' '.join(own[1:])})")
+    together = next((code for code in map(language_code, spelled) if code), None)
+    each = {language_code(word) for word in own}
+    return together or (each.pop() if len(each) == 1 else None)
+
+
 def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_ENDINGS)) -> FileName | None:
     """Parse the name of a file of one language, `path`; None if the name has no language, or an ending that is not in `endings`.
 
-    Examples: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`; and halves of a pair of languages,
+    Examples: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`, `mgsm_de.tsv`,
+    `newstest2019-ref.deu.txt`, each with or without `.gz`; and halves of a pair of languages,
     `afr_Latn.eng_Latn.txt` (the English of the Afrikaans pair) and `tatoeba.afr-eng.afr` (Moses).
 
     >>> from pathlib import Path
@@ -56,22 +85,55 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     >>> parsed.code, parsed.part
     ('eng_Latn', 'questions')
     """
-    *stem, ending = path.name.split(".")
+    name = path.name.removesuffix(path.suffix) if path.suffix.lower() == ".gz" else path.name
+    *stem, ending = name.split(".")
     halves = language_pair(stem[-1]) if stem else None
     own = language_code(ending)
     if halves and own and own in halves:
         return FileName(own, halves[own == halves[0]], ".".join(stem[:-1]), "")
+    ending = ending.lower() if ending.lower() in ROW_ENDINGS or ending.lower() == "txt" else ending
     codes = [
         (index, code)
         for index, (token, code) in enumerate(zip(stem, map(language_code, stem), strict=True))
         if code and not (ending in ROW_ENDINGS and language_pair(token))
     ]
-    if ending not in endings or not codes:
+    if ending not in endings:
         return None
+    if not codes:
+        return _inside(stem, ending)
     index, code = codes[-1]
     if len(codes) == len(stem) == 2:
         return FileName(code, codes[0][1], "", ending)
-    return FileName(code, None, ".".join([*stem[:index], *stem[index + 1 :]]), ending)
+    return FileName(code, None, _SIDE.sub("", ".".join([*stem[:index], *stem[index + 1 :]])), ending)
+
+
+def file_tag(path: Path) -> str:
+    """How the name of the file `path` spells its language, "fra-CA" in "newstest2019-ref.fra-CA.txt".
+
+    >>> from pathlib import Path
+    >>> file_tag(Path("newstest2019-ref.fra-CA.txt")), file_tag(Path("mgsm_de.tsv"))
+    ('fra-CA', 'de')
+    """
+    parsed = parse_file_name(path)
+    pieces = [
+        rest for token in path.name.split(".") for rest in (token, *(rest for _, rest in _cuts(token)), token.partition("_")[0])
+    ]
+    return next((piece for piece in pieces if parsed and language_code(piece) == parsed.code), path.name)
+
+
+def _inside(stem: list[str], ending: str) -> FileName | None:
+    """The parts of a name whose language is part of a word: "mgsm_de", "en_test"."""
+    for index, token in enumerate(stem):
+        cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _SPLITS)]
+        for other, own in cuts:
+            if code := language_code(own):
+                return FileName(code, None, ".".join([*stem[:index], other, *stem[index + 1 :]]), ending)
+    return None
+
+
+def _cuts(token: str) -> list[tuple[str, str]]:
+    """A word cut in two at each "_" and "-"."""
+    return [(token[: cut.start()], token[cut.end() :]) for cut in re.finditer("[_-]", token)]
 
 
 def language_pair(name: str) -> tuple[str, str] | None:

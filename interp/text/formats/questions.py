@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,38 +10,54 @@ from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.languages import language
+from interp.text.choices import Variants, variants
 from interp.text.corpus import ParallelTask
-from interp.text.formats.aligned import align, labels, select, value
+from interp.text.formats.aligned import align, document_field, labels, rows_of_language, select, value
 from interp.text.formats.file_names import ROW_ENDINGS, parse_file_name
 from interp.text.formats.folder import choose, groups, wanted
 from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
-from interp.text.formats.lines import at, text_of
+from interp.text.formats.lines import at, printable_name, text_of
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.tables import label
 from interp.text.formats.templates import Template, Wording, fill, wordings
+from interp.text.notes import took
 
 MASK = "<mask>"
 Readers = dict[str, Callable[[], Iterator[Row]]]
 
 
+_OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
+            ("option", "answer", 1))  # fmt: skip
+"""Numbered options of XCOPA, Belebele, XStoryCloze and XWinograd: how their fields begin, which is right, the first number."""
+_NO_LABEL = (None, "", "-", -1, "-1")
+
+
 class Question(NamedTuple):
-    """The prompt of one item, its accepted answers (the reference first), and its options."""
+    """The prompt of one item, its accepted answers (the reference first), its options, and its gold label, which is the same in
+    every language; None where it is not coded."""
 
     prompt: str
     answers: tuple[str, ...]
     choices: tuple[str, ...]
+    gold: str | None = None
 
 
 def read_questions(
-    source: Path, name: str, languages: Sequence[str] | None, template: Template | None, limit: int | None, split: str | None
+    source: Path,
+    name: str,
+    languages: Sequence[str] | None,
+    template: Template | None,
+    limit: int | None,
+    split: str | None,
+    columns: Mapping[str, str] | None = None,
 ) -> ParallelTask:
     """Read a task from a folder with one file per language, or from one such file.
 
-    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, BMLAMA or GlobalOpinionQA (`read_opinions`). Items must have the same
-    ids in every language. Labels that are codes ("1") become the words of `templates.json`. Label words ("entailment" in each
-    language, with `label_en`) are collected from the whole file, whatever the limit. A cloze (`<mask>`) without a template is
-    split at the mask: the prompt is the text before it, and every option ends with the text after it, so that whole sentences are
-    compared.
+    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, BMLAMA or GlobalOpinionQA
+    (`read_opinions`). Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become
+    the words of `templates.json`. Label words ("entailment" in each language, with `label_en`) are collected from the whole file,
+    whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the text before it, and every
+    option ends with the text after it, so that whole sentences are compared.
 
     Parameters
     ----------
@@ -57,24 +74,28 @@ def read_questions(
         Read at most so many items.
     split
         A group of files, or the rows whose field `split` or `part` has this value.
+    columns
+        The field of the "ids", where its name does not say so, and the regional variant of a language that has several.
 
     Raises
     ------
     ValueError
-        The questions are not the same in every language, or a row is malformed.
+        The questions or their gold labels are not the same in every language, or a row is malformed.
     """
-    readers, contexts = _readers(source, split)
+    readers, contexts = _readers(source, split, variants(languages, columns))
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
         raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
     if is_opinion(sample):
         return read_opinions(name, readers, languages, partial(wordings, template, source), limit)
     readers = wanted(source, name, readers, languages)
-    tables = align(name, {code: read() for code, read in readers.items()}, limit)
+    tables = align(name, {code: read() for code, read in readers.items()}, limit, (columns or {}).get("ids"))
     tables = {code: _with_contexts(table, contexts.get(code)) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
     questions_of = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
+    _check_gold(tables, questions_of)
+    about = "pid" if "pid" in first[0].values else document_field(first[0], "question")
     return ParallelTask(
         name,
         {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
@@ -83,15 +104,28 @@ def read_questions(
         if next(iter(questions_of.values()))[0].choices
         else {},
         tuple(next(iter(tables.values()))),
-        tuple(label(value(row, "pid")) for row in first) if "pid" in first[0].values else None,
+        tuple(label(value(row, about)) for row in first) if about else None,
         labels(first),
     )
 
 
-def _readers(source: Path, split: str | None) -> tuple[Readers, dict[str, Path]]:
+def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[str, Sequence[Question]]) -> None:
+    """Refuse an item whose gold label differs between languages: then it is not the same question, or one of them is wrong."""
+    first = next(iter(tables))
+    for code, table in tables.items():
+        for item, question, other in zip(table, questions_of[code], questions_of[first], strict=True):
+            if None not in (question.gold, other.gold) and question.gold != other.gold:
+                raise ValueError(
+                    f"{table[item].where}: got gold label {short_repr(question.gold)} for item {short_repr(item)}, expected "
+                    f"{short_repr(other.gold)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
+                    "every language."
+                )
+
+
+def _readers(source: Path, split: str | None, choice: Variants) -> tuple[Readers, dict[str, Path]]:
     """What reads the questions of each language, and the files of the paragraphs that they are about."""
     if source.is_dir():
-        all_groups, _ = groups(source, split)
+        all_groups, _ = groups(source, split, choice)
         group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, split, None)
         about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
         if group.ending not in ROW_ENDINGS:
@@ -99,6 +133,8 @@ def _readers(source: Path, split: str | None) -> tuple[Readers, dict[str, Path]]
                 f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
             )
         row_split = None if split in (group.part, group.ending) else split
+        for code, path in group.files.items():
+            took(code, printable_name(path))
         return {code: partial(_selected, path, row_split) for code, path in group.files.items()}, dict(about)
     parsed = parse_file_name(source)
     if parsed:
@@ -107,7 +143,7 @@ def _readers(source: Path, split: str | None) -> tuple[Readers, dict[str, Path]]
 
 
 def _selected(path: Path, split: str | None) -> Iterator[Row]:
-    return select(rows(path), split, at(path))
+    return select(rows_of_language(path), split, at(path))
 
 
 def _by_language(path: Path, split: str | None) -> Readers:
@@ -147,9 +183,9 @@ def _questions(
     sample = items[0].values
     words = wording.words
     if "label_en" in sample and "answer" in sample:
-        words = _words((str(value(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in read())
-    elif "label" in sample and "choice1" not in sample and not words:
-        words = _words((str(value(row, "label")),) * 2 for row in read())
+        words = _words((str(_label(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in read())
+    elif "label" in sample and _numbered(items[0]) is None and not words:
+        words = _words((str(_label(row, "label")),) * 2 for row in read())
     cloze = template is None and MASK in str(sample.get("prompt"))
     return [
         _cloze(row) if cloze else Question(fill(wording.template, row), *_answers(row, words, wording.template)) for row in items
@@ -161,30 +197,64 @@ def _words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return dict(sorted(dict(pairs).items()))
 
 
-def _answers(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The accepted answers, and the options."""
+def _answers(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
+    """The accepted answers, the options, and the gold label."""
     if "candidates" in row.values:
         choices = _texts(row, "candidates")
-        return _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), choices), choices
-    if "choice1" in row.values:
-        choices = tuple(
-            text_of(value(row, field), f"{row.where}, {field}") for field in row.values if field in ("choice1", "choice2")
-        )
-        index = value(row, "label")
-        if isinstance(index, bool) or index not in range(len(choices)):
-            raise ValueError(f"{row.where}: got label {short_repr(index)}, expected 0 for choice1 or 1 for choice2.")
-        return (choices[index],), choices
+        return _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), choices), choices, None
+    if numbered := _numbered(row):
+        return _chosen(row, *numbered)
     if words:
-        key = str(value(row, "label_en" if "label_en" in row.values else "label"))
+        field = "label_en" if "label_en" in row.values else "label"
+        key = str(_label(row, field))
         if key not in words:
             raise ValueError(
                 f"{row.where}: got label {short_repr(key)}, expected one of {short_repr(list(words))}. Add its word to label_words."
             )
-        return (words[key], *([f"({key})"] if f"({key})" in template else [])), tuple(words.values())
+        return (words[key], *([f"({key})"] if f"({key})" in template else [])), tuple(words.values()), key
     if "answers" in row.values:
-        return _texts(row, "answers"), ()
-    answer = value(row, "answer")
-    return (text_of(answer if isinstance(answer, str) else str(answer), f"{row.where}, answer"),), ()
+        return _texts(row, "answers"), (), None
+    answer = _label(row, "answer")
+    text = text_of(answer if isinstance(answer, str) else str(answer), f"{row.where}, answer")
+    return (text,), (), _number(text)
+
+
+def _numbered(row: Row) -> tuple[list[str], str, int] | None:
+    """The fields of numbered options, the field of the right one, and the number of the first; None if a row has no such fields."""
+    for start, gold, first in _OPTIONS:
+        fields = sorted(
+            (field for field in row.values if re.fullmatch(rf"{start}\d+", field)), key=lambda field: (len(field), field)
+        )
+        if fields and gold in row.values:
+            return fields, gold, first
+    return None
+
+
+def _chosen(row: Row, fields: Sequence[str], gold: str, first: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    choices = tuple(text_of(value(row, field), f"{row.where}, {field}") for field in fields)
+    index = str(_label(row, gold))
+    places = [str(place) for place in range(first, first + len(choices))]
+    if index not in places:
+        expected = ", ".join(f"{place} for {field}" for place, field in zip(places, fields, strict=True))
+        raise ValueError(f"{row.where}: got {gold} {short_repr(row.values[gold])}, expected {expected}.")
+    return (choices[places.index(index)],), choices, index
+
+
+def _label(row: Row, field: str) -> object:
+    """The gold label of a row. Raises `ValueError` where there is none."""
+    own = value(row, field)
+    if own in _NO_LABEL:
+        raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
+    return own
+
+
+def _number(answer: str) -> str | None:
+    """A whole number in one spelling, so that it can be compared between languages; None for any other answer.
+
+    >>> _number("1,250"), _number("12 euros")
+    ('1250', None)
+    """
+    return answer.replace(",", "") if re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)", answer) else None
 
 
 def _cloze(row: Row) -> Question:

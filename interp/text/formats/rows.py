@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
-from interp.text.formats.lines import at, lines, whole_text
+from interp.text.formats.file_names import column_language
+from interp.text.formats.lines import at, ended_lines, ending, lines, printable_name, whole_text
+from interp.text.notes import note
+
+_OWN = {"csv": ",", "tsv": "\t", "tab": "\t"}
+_SEPARATORS = ",;\t|"
+_UNPACK, _AS_CSV = " Unpack it first.", " Save the sheet as CSV in UTF-8."
+_TO_DO = {
+    **dict.fromkeys(("zip", "tar", "tgz", "bz2", "xz", "zst", "7z", "rar"), _UNPACK),
+    **dict.fromkeys(("xlsx", "xls", "ods", "numbers"), _AS_CSV),
+}
 
 
 class Row(NamedTuple):
@@ -21,10 +34,10 @@ class Row(NamedTuple):
 
 
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
-    """Read the rows of a .tsv, .csv, .jsonl or .json file. All but .json are streamed.
+    """Read the rows of a .tsv, .csv, .jsonl, .json or .parquet file, or of one of them in .gz. All but .json are streamed.
 
-    TSV has no quoting: the text is what is between two tabs. CSV follows RFC 4180. JSON is a list of objects, or a SQuAD file, of
-    which every question is a row.
+    TSV has no quoting: the text is what is between two tabs. CSV follows RFC 4180, with another separator where only that fits.
+    JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty rows are left out.
 
     Parameters
     ----------
@@ -47,40 +60,79 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     ...     [row.values for row in rows(Path(folder, "a.tsv"))]
     [{'en': 'Hello', 'de': 'Hallo'}]
     """
-    if path.suffix == ".jsonl":
+    kind = ending(path)
+    if kind in _OWN:
+        return _table(path, header)
+    if kind in ("jsonl", "ndjson"):
         return _json_lines(path)
-    if path.suffix == ".json":
+    if kind == "json":
         return _json(path)
-    if path.suffix in (".tsv", ".csv"):
-        return _table(path, _cells_of_csv if path.suffix == ".csv" else _cells_of_tsv, header)
-    raise ValueError(f"{at(path)}: got {path.suffix or 'a file without an ending'}, expected .tsv, .csv, .jsonl, .json or .tmx.")
+    if kind == "parquet":
+        return _parquet(path)
+    todo = _TO_DO.get(kind, "")
+    raise ValueError(
+        f"{at(path)}: got {path.suffix or 'a file without an ending'}, expected .tsv, .csv, .jsonl, .json, .parquet or .tmx.{todo}"
+    )
 
 
-def _table(path: Path, cells: Callable[[Path], Iterator[tuple[int, list[str]]]], header: Sequence[str] | None) -> Iterator[Row]:
-    name = at(path)
-    for number, row in cells(path):
-        if row in ([], [""]):
-            raise ValueError(f"{name}:{number}: got an empty line, expected a header and one row per item. Remove empty lines.")
-        if header is None:
-            header = row
-            repeated = {name for name, count in Counter(header).items() if count > 1 or not name.strip()}
-            if repeated:
-                raise ValueError(
-                    f"{name}:{number}: got column {short_repr(min(repeated))} twice or without a name, expected different names."
-                )
-        elif len(row) != len(header):
-            raise ValueError(f"{name}:{number}: got {len(row)} cells, expected {len(header)}, as in the first row.")
+def sampled(rows: Iterable[Row], limit: int | None, most: int = 100) -> tuple[list[Row], Iterator[Row]]:
+    """The first rows, at `most` so many, and all `rows`. A fault behind the `limit` is not met.
+
+    >>> sample, everything = sampled([Row("a:1", {"en": "one"}), Row("a:2", {"en": "two"})], limit=1)
+    >>> len(sample), len(list(everything))
+    (2, 2)
+    """
+    everything, sample = iter(rows), []
+    try:
+        for row in islice(everything, most):
+            sample.append(row)
+    except ValueError:
+        if limit is None or len(sample) < limit:
+            raise
+    return sample, chain(sample, everything)
+
+
+def _table(path: Path, header: Sequence[str] | None) -> Iterator[Row]:
+    dialect = separator(path)
+    own = _OWN[ending(path)]
+    if dialect.separator != own:
+        note(f"columns are separated by {dialect.separator!r}", printable_name(path))
+    cells = _split_cells(path, own) if dialect.separator == own == "\t" else _quoted_cells(path, dialect.separator)
+    return _rows_of_cells(path, islice(cells, dialect.skipped, None), header)
+
+
+def _rows_of_cells(path: Path, table: Iterable[tuple[int, list[str]]], header: Sequence[str] | None) -> Iterator[Row]:
+    name, first = at(path), True
+    for number, cells in table:
+        if not any(cell.strip() for cell in cells):
+            note("empty rows were left out", printable_name(path))
+        elif header is None:
+            header = _header(cells, f"{name}:{number}")
         else:
-            yield Row(f"{name}:{number}", dict(zip(header, row, strict=True)))
+            if first and len(cells) == len(header) + 1 and cells[0].strip().isdigit():
+                header, first = ["", *header], False
+                note("the first column has no name: row numbers, as R writes them", printable_name(path))
+            if len(cells) != len(header):
+                raise ValueError(f"{name}:{number}: got {len(cells)} cells, expected {len(header)}, as in the first row.")
+            first = False
+            yield Row(f"{name}:{number}", dict(zip(header, cells, strict=True)))
 
 
-def _cells_of_tsv(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _header(cells: Sequence[str], where: str) -> list[str]:
+    """The names of the columns; one without a name is called by its place."""
+    names = [cell if cell.strip() else f"column {place}" for place, cell in enumerate(cells, 1)]
+    if repeated := {name for name, count in Counter(names).items() if count > 1}:
+        raise ValueError(f"{where}: got column {short_repr(min(repeated))} twice, expected different names.")
+    return names
+
+
+def _split_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
     for number, text in lines(path):
-        yield number, text.split("\t")
+        yield number, text.split(mark)
 
 
-def _cells_of_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
-    table = csv.reader((text + "\n" for _, text in lines(path, crlf=True)), strict=True)
+def _quoted_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
+    table = csv.reader((text + (end or "\n") for _, text, end in ended_lines(path)), delimiter=mark, strict=True)
     while True:
         try:
             row = next(table)
@@ -93,11 +145,79 @@ def _cells_of_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield table.line_num, row
 
 
+class Dialect(NamedTuple):
+    """What separates the columns of a table, and how many lines before the header say nothing else."""
+
+    separator: str
+    skipped: int
+
+
+def separator(path: Path) -> Dialect:
+    """What separates the columns of the table `path`: what its ending says, unless its first lines only fit another separator.
+
+    A separator fits if it gives every line the same number of cells, at least two, quotes respected. Raises `ValueError` where
+    several others fit equally well.
+    """
+    own, sample = _OWN[ending(path)], _first_lines(path)
+    if sample and (told := re.fullmatch(r'"?sep=(.)"?', sample[0].strip("\r\n"), re.IGNORECASE)):
+        return Dialect(told[1], 1)
+    tables = {mark: _cells(sample, mark, quoted=not own == mark == "\t") for mark in (own, *_SEPARATORS.replace(own, ""))}
+    fitting = [mark for mark, table in tables.items() if table and {len(cells) for cells in table} == {len(table[0])} != {1}]
+    if own in fitting or not fitting or (tables[own] and len(tables[own][0]) > 1 and len(fitting) != 1):
+        return Dialect(own, 0)
+    named = {mark: sum(column_language(cell) is not None for cell in tables[mark][0]) for mark in fitting}
+    best = [mark for mark in fitting if named[mark] == max(named.values())]
+    if len(best) > 1:
+        raise ValueError(
+            f"{at(path)}: got columns that {' and '.join(map(repr, best))} may separate, expected {own!r}. Save it with {own!r}."
+        )
+    return Dialect(best[0], 0)
+
+
+def _first_lines(path: Path) -> list[str]:
+    """The first lines that can be read."""
+    sample: list[str] = []
+    with suppress(ValueError):
+        for _, text, end in islice(ended_lines(path), 50):
+            if text.strip():
+                sample.append(text + (end or "\n"))
+    return sample
+
+
+def _cells(sample: Sequence[str], mark: str, quoted: bool) -> list[list[str]]:
+    """The cells of whole rows; the last row may be cut, and what follows a faulty quote is not read."""
+    if not quoted:
+        return [text.rstrip("\r\n").split(mark) for text in sample]
+    table: list[list[str]] = []
+    with suppress(csv.Error):
+        table.extend(csv.reader(sample, delimiter=mark, strict=True))
+    return table
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    import pyarrow
+    from pyarrow import parquet
+
+    name = at(path)
+    try:
+        number = 0
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=256):
+                for values in batch.to_pylist():
+                    yield Row(f"{name}, row {number}", values)
+                    number += 1
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{name}: not Parquet: {' '.join(str(error).split())[:200]}. Get the file again.") from None
+
+
 def _json_lines(path: Path) -> Iterator[Row]:
     name = at(path)
     for number, text in lines(path):
         where = f"{name}:{number}"
-        yield Row(where, _mapping(parsed(text, where), where))
+        if text.strip():
+            yield Row(where, _mapping(parsed(text, where), where))
+        else:
+            note("blank lines were left out", printable_name(path))
 
 
 def _json(path: Path) -> Iterator[Row]:

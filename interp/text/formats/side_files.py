@@ -9,9 +9,10 @@ from pathlib import Path
 
 from interp.files.checks import short_repr
 from interp.text.corpus import ParallelCorpus
+from interp.text.formats.columns import document_columns, id_columns
 from interp.text.formats.lines import at, lines
 from interp.text.formats.rows import rows
-from interp.text.formats.tables import DOCUMENT_COLUMNS, id_columns, identifier, label
+from interp.text.formats.tables import identifier, label
 
 
 def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> ParallelCorpus:
@@ -40,13 +41,13 @@ def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> Paralle
             table = list(islice(rows(path), limit))
             _check_length(path, table, corpus)
             columns |= {column: tuple(label(row.values[column]) for row in table) for column in table[0].values}
-            if own := id_columns(columns):
+            if own := id_columns(columns, sure=True):
                 corpus = _with_ids(corpus, path, columns.pop(own[0]), 2)
     if (folder / "ids.txt").is_file():
         ids = [text for _, text in islice(lines(folder / "ids.txt"), limit)]
         _check_length(folder / "ids.txt", ids, corpus)
         corpus = _with_ids(corpus, folder / "ids.txt", ids, 1)
-    document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
+    document = next(iter(document_columns(columns)), None)
     return replace(corpus, documents=columns.pop(document) if document else None, labels=columns)
 
 

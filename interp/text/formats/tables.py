@@ -6,38 +6,21 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.languages import by_code
-from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.file_names import language_code, language_pair
-from interp.text.formats.lines import at, text_of
-from interp.text.formats.rows import Row, rows
-
-ID_COLUMNS = ("id", "ids", "key", "idx", "sentence_id")
-"""Names of an id column, in any case."""
-DOCUMENT_COLUMNS = ("document", "documents", "doc", "doc_id", "url", "URL")
-MOST_COLUMNS = 5_000
-"""Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
-LABEL_COLUMNS = frozenset(
-    {"category", "codepoints", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "part", "register",
-     "sib200_category", "source", "source_line", "split", "title", "topic", "type"}
-)  # fmt: skip
+from interp.text.formats.columns import Layout, described, kind_of, plan
+from interp.text.formats.file_names import ROW_ENDINGS, column_language, language_code, language_pair
+from interp.text.formats.lines import at, ending, stem, text_of
+from interp.text.formats.rows import Row, rows, sampled
+from interp.text.notes import note, took
 
 
-class Layout(NamedTuple):
-    """The role of each column: the text of a language, the id, the document, or a label."""
-
-    texts: dict[str, str]
-    id: str | None
-    document: str | None
-    labels: tuple[str, ...]
-
-
-def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: int | None) -> ParallelCorpus:
-    """Read a TSV, CSV or JSONL file with a column per language.
+def read_table(
+    path: Path, name: str, languages: Sequence[str] | None, limit: int | None, columns: Mapping[str, str] | None = None
+) -> ParallelCorpus:
+    """Read a table (.tsv, .csv, .jsonl, .json, .parquet) with a column per language.
 
     A two-column TSV named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
 
@@ -45,19 +28,48 @@ def read_table(path: Path, name: str, languages: Sequence[str] | None, limit: in
     ----------
     path
         The file.
-    name, languages, limit
+    name, languages, limit, columns
         As for `corpus_of_rows`, which also says what is raised.
     """
-    halves = language_pair(path.stem) if path.suffix == ".tsv" else None
-    if halves:
-        first = next(rows(path, header=halves), None)
-        if first and {language_code(cell) for cell in first.values.values()} != set(halves):
-            return corpus_of_rows(name, at(path), rows(path, header=halves), languages, limit)
-    return corpus_of_rows(name, at(path), rows(path), languages, limit)
+    pair = file_pair(path)
+    if pair and ending(path) == "tsv":
+        first = next(rows(path, header=pair), None)
+        if first and len(first.values) == 2 and _is_no_header(first, pair):
+            return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
+    return corpus_of_rows(name, at(path), rows(path), languages, limit, columns, pair)
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file `path` has columns of several languages, though its name may name one."""
+    if ending(path) not in ROW_ENDINGS:
+        return False
+    try:
+        first = next(rows(path), None)
+    except ValueError:
+        return False
+    return first is not None and len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
+
+
+def file_pair(path: Path) -> tuple[str, str] | None:
+    """The two languages in the name of the file `path`, "train.en-de.tsv"; None if it names none, or several pairs.
+
+    >>> from pathlib import Path
+    >>> file_pair(Path("news.en-de.csv"))
+    ('eng_Latn', 'deu_Latn')
+    """
+    found = [pair for part in stem(path).split(".") if (pair := language_pair(part))]
+    return found[0] if len(found) == 1 else None
 
 
 def corpus_of_rows(
-    name: str, source: str, rows: Iterable[Row], languages: Sequence[str] | None, limit: int | None
+    name: str,
+    source: str,
+    rows: Iterable[Row],
+    languages: Sequence[str] | None,
+    limit: int | None,
+    columns: Mapping[str, str] | None = None,
+    pair: tuple[str, str] | None = None,
+    named: bool = True,
 ) -> ParallelCorpus:
     """A corpus from rows with the same columns.
 
@@ -70,104 +82,79 @@ def corpus_of_rows(
     rows
         The rows, each with a column for every language.
     languages
-        Languages in any spelling. Default: all columns, each of which must then be a language, an id, a document or a known label.
+        Languages in any spelling. Default: every language that a column clearly is.
     limit
         Read at most so many items.
+    columns
+        The column of a language, of the "ids" or of the "documents", where its name does not say so.
+    pair
+        The languages of columns that are called source and target.
+    named
+        Note which column is what.
 
     Raises
     ------
     ValueError
-        A column or row is malformed, or a language is missing.
+        A column or row is malformed, a language is missing, or a column may be a language that would be left out.
 
     Example
     -------
     >>> from interp.text.formats.rows import Row
-    >>> rows = [Row("a.tsv:2", {"en": "Hello", "de": "Hallo"})]
+    >>> rows = [Row("a.tsv:2", {"ID": "7", "en": "Hello", "de": "Hallo"})]
     >>> corpus_of_rows("greetings", "a.tsv", rows, languages=None, limit=None)["deu_Latn"]
     ('Hallo',)
     """
-    layout: Layout | None = None
-    texts: dict[str, list[str]] = {}
+    sample, everything = sampled((Row(row.where, _flat(row.values, row.where)) for row in rows), limit)
+    if not sample:
+        raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
+    header = list(sample[0].values)
+    layout = plan(header, languages, sample[0].where, [row.values for row in sample], columns, pair)
+    texts: dict[str, list[str]] = {code: [] for code in layout.texts}
     marks: dict[str, list[str]] = {}
     ids: dict[str, str] = {}
-    columns: Collection[str] = ()
-    for number, (where, nested) in enumerate(islice(rows, limit)):
-        values = _flat(nested, where)
-        if layout is None:
-            layout, columns = plan(list(values), languages, where), values.keys()
-        elif values.keys() != columns:
-            other = min({*values} ^ {*columns})
-            raise ValueError(
-                f"{where}: got field {short_repr(other)} in only one of this row and the first. Give every row the same fields."
-            )
+    for number, (where, values) in enumerate(islice(everything, limit)):
+        _check_fields(values, header, where)
         for code, column in layout.texts.items():
-            texts.setdefault(code, []).append(text_of(values[column], f"{where}, column {short_repr(column)}"))
-        row_id = identifier(values[layout.id], where) if layout.id else str(number)
+            texts[code].append(text_of(values[column], f"{where}, column {short_repr(column)}"))
+        row_id = identifier(values[layout.id], where) if layout.id is not None else str(number)
         if row_id in ids:
             raise ValueError(f"{where}: got id {short_repr(row_id)}, which is also at {ids[row_id]}. Use each id once.")
         ids[row_id] = where
-        for column in (*layout.labels, *([layout.document] if layout.document else [])):
+        for column in (*layout.labels, *([layout.document] if layout.document is not None else [])):
             marks.setdefault(column, []).append(label(values[column]))
-    if layout is None:
-        raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
+    if named:
+        _say(layout, sample)
     return ParallelCorpus(
         name,
         {code: tuple(column) for code, column in texts.items()},
         tuple(ids),
-        tuple(marks[layout.document]) if layout.document else None,
-        {column: tuple(marks[column]) for column in layout.labels},
+        tuple(marks[layout.document]) if layout.document is not None else None,
+        {column.strip(): tuple(marks[column]) for column in layout.labels},
     )
 
 
-def plan(columns: Sequence[str], languages: Sequence[str] | None, where: str) -> Layout:
-    """The role of each of the `columns`: the text of a language, the id, the document or a label.
-
-    If `languages` is None, every column must be one of these. `where` is the file and line in the `ValueError` that is raised
-    for an unknown column, and for a language without a column or with two.
-
-    >>> plan(["id", "en", "de"], None, "a.tsv:1").texts
-    {'eng_Latn': 'en', 'deu_Latn': 'de'}
-    """
-    if len(columns) > MOST_COLUMNS:
-        raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
-    ids = id_columns(columns)
-    id_column = ids[0] if ids else None
-    document = next((column for column in DOCUMENT_COLUMNS if column in columns), None)
-    columns_of: dict[str, list[str]] = {}
-    for column in columns:
-        code = language_code(column.removeprefix("sentence_"))
-        if code and column not in (id_column, document):
-            columns_of.setdefault(code, []).append(column)
-    codes = [lang.code for lang in resolve_all(languages)] if languages is not None else list(columns_of)
-    if "ind_Latn" in codes and "ind_Latn" not in columns_of and id_column is not None and id_column.casefold() == "id":
-        columns_of["ind_Latn"], id_column = [id_column], next(iter(ids[1:]), None)
-    for code in codes:
-        if len(columns_of.get(code, ())) != 1:
-            got = (
-                f"columns {' and '.join(map(short_repr, columns_of[code]))} that both mean {code}"
-                if code in columns_of
-                else f"no column for {code}"
-            )
-            raise ValueError(f"{where}: got {got}, expected one column per language. It has {short_repr(sorted(columns_of))}.")
-    language_columns = {column for names in columns_of.values() for column in names}
-    other_columns = [column for column in columns if column not in (id_column, document, *language_columns)]
-    unknown = [column for column in other_columns if column not in LABEL_COLUMNS] if languages is None else []
-    if not codes or unknown:
+def _check_fields(values: Mapping[str, object], header: Collection[str], where: str) -> None:
+    if values.keys() != set(header):
+        other = min({*values} ^ {*header})
         raise ValueError(
-            f"{where}: got column {short_repr((unknown or columns)[0])}, which is no known language, expected one column per "
-            f"language (recognised: {', '.join(columns_of) or 'none'}). Choose with languages=[...]; other columns become labels."
+            f"{where}: got field {short_repr(other)} in only one of this row and the first. Give every row the same fields."
         )
-    return Layout({code: columns_of[code][0] for code in codes}, id_column, document, tuple(other_columns))
 
 
-def id_columns(columns: Iterable[str]) -> list[str]:
-    """Those of `columns` that hold ids, the likeliest first.
+def _say(layout: Layout, sample: Sequence[Row]) -> None:
+    """Note which column is what."""
+    for code, column in layout.texts.items():
+        took(code, f"column {short_repr(column)}")
+    kinds = {column: kind_of(row.values.get(column) for row in sample) for column in sample[0].values}
+    note(described(layout, kinds))
 
-    >>> id_columns(["Key", "en", "ID"])
-    ['ID', 'Key']
-    """
-    written = {column.casefold(): column for column in reversed(list(columns))}
-    return [written[name] for name in ID_COLUMNS if name in written]
+
+def _is_no_header(row: Row, pair: tuple[str, str]) -> bool:
+    """Whether the first row of a bitext is a pair of sentences and no header."""
+    cells = [str(cell) for cell in row.values.values()]
+    return {language_code(cell.strip()) for cell in cells} != set(pair) and [cell.strip().casefold() for cell in cells] not in (
+        ["source", "target"], ["src", "tgt"], ["src", "trg"],
+    )  # fmt: skip
 
 
 def identifier(value: object, where: str) -> str:

@@ -22,6 +22,7 @@ _USUAL = (
     (("premise", "hypothesis"), "{premise}\n{hypothesis}\n"),
     (("sentence1", "sentence2"), "{sentence1}\n{sentence2}\n"),
     (("premise",), "{premise}\n"),
+    (("flores_passage", "question"), "{flores_passage}\n\n{question}\n"),
     (("context", "question"), "{context}\n\n{question}\n"),
     (("question",), "{question}\n"),
 )

@@ -1,28 +1,40 @@
-"""Read translation memories (TMX 1.4) as a stream: no tree in memory, no entities, no document type.
+"""Read translation memories (TMX 1.4) as a stream: no tree in memory, no entities, and nothing fetched.
 
 The parser is expat: it is in the standard library, streams, and refuses what lxml would recover from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from xml.parsers import expat
 
 from interp.files.checks import short_repr
-from interp.languages import language
-from interp.languages import languages as resolve_all
+from interp.languages import resolve
+from interp.text.choices import Variants, told_apart, variants
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.lines import at
+from interp.text.formats.lines import at, byte_chunks
 from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
+from interp.text.notes import note, took
 
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
 _CHUNK = 1 << 16
 _DEEPEST = 50
 
 
-def read_tmx(path: Path, name: str, languages: Sequence[str] | None, limit: int | None) -> ParallelCorpus:
+class Unit(NamedTuple):
+    """One translation unit: its line, its id, and its segments as (language tag, text)."""
+
+    line: int
+    id: str
+    segments: list[tuple[str, str]]
+
+
+def read_tmx(
+    path: Path, name: str, languages: Sequence[str] | None, limit: int | None, columns: Mapping[str, str] | None = None
+) -> ParallelCorpus:
     """Read the segments of every translation unit, without the formatting codes inside them (`<ph>`, `<bpt>`, ...).
 
     Parameters
@@ -32,110 +44,140 @@ def read_tmx(path: Path, name: str, languages: Sequence[str] | None, limit: int 
     name
         Name of the corpus.
     languages
-        Languages in any spelling. Default: those of the first unit. Every unit must have all of them.
+        Languages in any spelling; one with a region ("en-GB") is that variant. Default: those of the first unit. Every unit must
+        have all of them.
     limit
         Read at most so many units. What follows is not read.
+    columns
+        The language tag of a language that has several variants, such as {"en": "en-GB"}.
 
     Raises
     ------
     ValueError
-        The file is truncated, a unit lacks a language, or there is a document type or an entity. TMX needs neither, and hostile
-        files use them to expand without limit.
+        The file is truncated, text stands outside the segments, a unit lacks a language or has two variants of it, or there is an
+        entity: hostile files use them to expand without limit. A document type is passed over, and never fetched.
     """
-    codes = None if languages is None else tuple(lang.code for lang in resolve_all(languages))
-    return corpus_of_rows(name, at(path), _units(path, codes), codes, limit)
+    wanted = variants(languages, columns)
+    return corpus_of_rows(name, at(path), _rows(path, wanted), wanted.codes, limit, named=False)
 
 
-def _units(path: Path, codes: Sequence[str] | None) -> Iterator[Row]:
-    reader = _Reader(path, strict=codes is None)
-    parser = reader.parser
-    with path.open("rb") as file:
-        number = 0
-        while True:
-            chunk = file.read(_CHUNK)
-            try:
-                parser.Parse(chunk, not chunk)
-            except (expat.ExpatError, LookupError, ValueError) as error:
-                if str(error).startswith(at(path)):
-                    raise
-                raise ValueError(
-                    f"{at(path, parser.CurrentLineNumber)}: not well-formed XML: {' '.join(str(error).split())}. "
-                    "The file is truncated or damaged. Download it again, or repair it there."
-                ) from None
-            for line, own, texts in reader.done:
-                where = at(path, line)
-                missing = [code for code in codes or () if code not in texts]
-                if missing:
-                    raise ValueError(
-                        f"{where}: got a unit in {short_repr(sorted(texts))}, expected {missing[0]} too. "
-                        "Choose fewer languages, or remove it."
-                    )
-                yield Row(where, {**{code: texts[code] for code in codes or texts}, "id": own or str(number)})
-                number += 1
-            reader.done.clear()
-            if not chunk:
-                return
+def _rows(path: Path, wanted: Variants) -> Iterator[Row]:
+    used: dict[str, dict[str, None]] = {}
+    for number, unit in enumerate(_units(path)):
+        where = at(path, unit.line)
+        found = _by_language(unit, wanted, where)
+        missing = [code for code in wanted.codes or wanted.chosen if code not in found]
+        if missing:
+            raise ValueError(
+                f"{where}: got a unit in {short_repr(sorted({tag for tag, _ in unit.segments}))}, expected "
+                f"{wanted.chosen.get(missing[0], missing[0])} too. Choose fewer languages, or remove it."
+            )
+        codes = wanted.codes or tuple(found)
+        for code in codes:
+            used.setdefault(code, {})[found[code][0]] = None
+            took(code, f"xml:lang {', '.join(used[code])}")
+            if len(used[code]) > 1:
+                note(f"{code} has text in {' and '.join(used[code])}, never in one unit")
+        yield Row(where, {**{code: found[code][1] for code in codes}, "id": unit.id or str(number)})
+
+
+def _by_language(unit: Unit, wanted: Variants, where: str) -> dict[str, tuple[str, str]]:
+    """The tag and text of each language of a unit, by code. Languages that are not asked for may be unknown, or there twice."""
+    found: dict[str, dict[str, str]] = {}
+    for tag, text in unit.segments:
+        code = resolve(tag.strip())
+        if code is None and wanted.codes is None:
+            raise ValueError(f"{where}: unknown language {tag!r}. Choose others with languages=[...].")
+        if code is None or (wanted.codes is not None and code not in wanted.codes):
+            continue
+        if tag in found.setdefault(code, {}):
+            raise ValueError(f"{where}: got {tag} twice in one unit, expected one segment per language.")
+        found[code][tag] = text
+    chosen = {code: wanted.pick(code, list(texts)) for code, texts in found.items()}
+    for code, tags in chosen.items():
+        if len(tags) > 1:
+            raise ValueError(f"{where}: expected one segment per language in a unit: {told_apart(code, tags)}")
+    return {code: (tags[0], found[code][tags[0]]) for code, tags in chosen.items() if tags}
+
+
+def _units(path: Path) -> Iterator[Unit]:
+    reader = _Reader(path)
+    for chunk in byte_chunks(path, _CHUNK):
+        reader.feed(chunk)
+        yield from reader.done
+        reader.done.clear()
+    reader.feed(b"")
 
 
 class _Reader:
-    """The handlers of expat. They collect complete units in `done`, as (line, tuid, text by language)."""
+    """The handlers of expat. They collect complete units in `done`."""
 
-    def __init__(self, path: Path, strict: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.strict = strict
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.text
-        self.parser.StartDoctypeDeclHandler = self.parser.EntityDeclHandler = self.refuse
-        self.done: list[tuple[int, str, dict[str, str]]] = []
+        self.parser.EntityDeclHandler = self.parser.SkippedEntityHandler = self.refuse
+        self.parser.StartDoctypeDeclHandler = lambda *_: note("the document type is not looked at")
+        self.done: list[Unit] = []
         self.stack: list[str] = []
-        self.unit: tuple[int, str, dict[str, str]] = (0, "", {})
-        self.code = ""
+        self.unit = Unit(0, "", [])
+        self.tag = ""
         self.segment: list[str] | None = None
+
+    def feed(self, chunk: bytes) -> None:
+        """Parse a piece of the file, the last one if it is empty."""
+        try:
+            self.parser.Parse(chunk, not chunk)
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            if str(error).startswith(at(self.path)):
+                raise
+            raise ValueError(
+                f"{self.here()}: not well-formed XML: {' '.join(str(error).split())}. "
+                "The file is truncated or damaged. Download it again, or repair it there."
+            ) from None
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         if not self.stack and tag != "tmx":
             raise ValueError(f"{self.here()}: got root element <{tag[:40]}>, expected <tmx>.")
+        if tag in ("tu", "tuv", "seg") and tag in self.stack:
+            raise ValueError(
+                f"{self.here()}: got <{tag}> inside <{tag}>, expected each to end before the next. Repair the file there."
+            )
         self.stack.append(tag)
         if len(self.stack) > _DEEPEST:
             raise ValueError(f"{self.here()}: got elements nested deeper than {_DEEPEST}, expected TMX, which is shallow.")
         if tag == "tu":
-            self.unit = (self.parser.CurrentLineNumber, attributes.get("tuid", ""), {})
+            self.unit = Unit(self.parser.CurrentLineNumber, attributes.get("tuid", ""), [])
         elif tag == "tuv":
-            self.code = self.language(attributes.get("xml:lang") or attributes.get("lang") or "")
+            self.tag = attributes.get("xml:lang") or attributes.get("lang") or ""
         elif tag == "seg":
             self.segment = []
+        elif tag == "sub":
+            note("text inside formatting codes (<sub>) was left out")
 
     def end(self, tag: str) -> None:
         self.stack.pop()
         if tag == "seg" and self.segment is not None:
-            if self.code in self.unit[2] and self.code:
-                raise ValueError(f"{self.here()}: got {self.code} twice in one unit, expected one segment per language.")
-            self.unit[2][self.code] = "".join(self.segment)
+            self.unit.segments.append((self.tag, "".join(self.segment)))
             self.segment = None
         elif tag == "tu":
             self.done.append(self.unit)
 
     def text(self, characters: str) -> None:
-        if self.segment is not None and not _CODES.intersection(self.stack):
-            self.segment.append(characters)
+        if self.segment is not None:
+            if not _CODES.intersection(self.stack):
+                self.segment.append(characters)
+        elif self.stack[-1] in ("tu", "tuv", "body") and characters.strip():
+            raise ValueError(
+                f"{self.here()}: got text {short_repr(characters.strip())} outside <seg>, expected all text in it. "
+                "Repair the file there."
+            )
 
     def refuse(self, *_: object) -> None:
-        raise ValueError(
-            f"{self.here()}: got a document type or entity declaration, expected none. "
-            "Remove the <!DOCTYPE ...>; TMX does not need it."
-        )
-
-    def language(self, spelling: str) -> str:
-        """The code of a segment's language. If languages were chosen, an unknown one is none of them, so its code is empty."""
-        try:
-            return language(spelling).code
-        except ValueError as error:
-            if self.strict:
-                raise ValueError(f"{self.here()}: {error}") from None
-            return ""
+        raise ValueError(f"{self.here()}: got a declaration or use of an entity, expected none. Write out what it stands for.")
 
     def here(self) -> str:
         return at(self.path, self.parser.CurrentLineNumber)

@@ -18,7 +18,9 @@ from experiments.settings.settings import settings_of
 from experiments.settings.values import option_names
 
 QUESTIONS = {
-    name: settings_of(import_module(module)) for name, (module, _) in COMMANDS.items() if name not in ("check", "page", "tour")
+    name: settings_of(import_module(module))
+    for name, (module, _) in COMMANDS.items()
+    if name not in ("check", "read", "page", "tour")
 }
 WRONG = ("0.5x", "nan", "inf", "-inf", "-1", "9" * 40, "1e400", "", "٣½", "\U0001f600")
 
@@ -150,7 +152,14 @@ def test_an_empty_path_in_a_recipe_is_one_line(tmp_path, monkeypatch, capsys):
         (tmp_path / "recipe.yaml").write_text(f'command: align\n{name}: ""\n')
         line = one_line(cli.main(["align", "--config", "recipe.yaml"]), 2, capsys)
         assert f"{name}: got an empty value" in line
-    for args in (["page", ""], ["check", ""], ["tour", "--output", ""], ["check", "--output="], ["page", "runs/a", "--output", ""]):
+    for args in (
+        ["page", ""],
+        ["check", ""],
+        ["read", ""],
+        ["tour", "--output", ""],
+        ["check", "--output="],
+        ["page", "runs/a", "--output", ""],
+    ):
         assert "got an empty value" in one_line(cli.main(args), 2, capsys)
     assert "got 'runs/a' twice, expected each run once" in one_line(cli.main(["page", "runs/a", "runs/a"]), 2, capsys)
 

@@ -1,5 +1,6 @@
 """A folder with a file for each language gives the text exactly as it stands; a fault in it is an error that says where."""
 
+import gzip
 import logging
 from pathlib import Path
 
@@ -119,15 +120,24 @@ BAD_FOLDERS = {
     ),
     "empty line": (
         {"en.txt": "a\nb\nc\n", "fr.txt": "a\n\nc\n", "de.txt": "a\nb\nc\n"},
-        "3 sentences in deu_Latn but 2 in fra_Latn.*; line 2 of fra_Latn is empty.*fr.txt:2",
+        "corpus 'f': line 2 of fra_Latn is empty, expected a sentence in every line. Fill .*fr.txt:2, or remove that line",
     ),
-    "blank line": ({"en.txt": "a\nb\n", "fr.txt": "a\n \u3000\n"}, "line 2 of fra_Latn is empty"),
-    "empty everywhere": ({"en.txt": "a\n\n", "fr.txt": "a\n\n"}, "line 2 of eng_Latn is empty"),
+    "blank line": ({"en.txt": "a\nb\n", "fr.txt": "a\n \u3000\n"}, "line 2 of fra_Latn is missing"),
+    "empty everywhere": ({"en.txt": "a\n\nb\n", "fr.txt": "a\n\nb\n"}, "line 2 of eng_Latn is empty"),
     "invalid": ({"en.txt": b"a\n\xe9\xff\n", "fr.txt": "a\nb\n"}, r"en.txt:2: got byte 1 .0xe9., expected UTF-8.*iconv"),
-    "mark": ({"en.txt": b"\xef\xbb\xbfa\n", "fr.txt": "a\n"}, "en.txt:1: got a byte order mark .UTF-8."),
-    "utf-16": ({"en.txt": "a\n".encode("utf-16"), "fr.txt": "a\n"}, "byte order mark .UTF-16."),
+    "cut utf-16": (
+        {"en.txt": "a\n".encode("utf-16")[:-1], "fr.txt": "a\n"},
+        "en.txt: got bytes that are not UTF-16 as its byte order",
+    ),
     "NUL": ({"en.txt": "a\n".encode("utf-16-le"), "fr.txt": "a\n"}, "a NUL character"),
-    "crlf": ({"en.txt": "a\nb\r\n", "fr.txt": "a\nb\n"}, "en.txt:2: got the line end CR LF.*dos2unix"),
+    "cut gz": ({"en.txt.gz": gzip.compress(b"a\n" * 999)[:30], "fr.txt": "a\n"}, "en.txt.gz: not a whole gzip file.*Get it again"),
+    "no gz": ({"en.txt.gz": b"a\n", "fr.txt": "a\n"}, "en.txt.gz: not a whole gzip file"),
+    "packed": ({"flores.zip": b"PK"}, "no file named after a language.* Unpack flores.zip first"),
+    "variants": (
+        {"x.eng-US.txt": "a\n", "x.eng-GB.txt": "a\n", "x.fra.txt": "a\n"},
+        r"two files of eng_Latn, x.eng-GB.txt and x.eng-US.txt: eng-GB and eng-US all mean eng_Latn. Choose one with columns=.*"
+        r"--columns eng_Latn=eng-GB. or languages=.'eng-GB'",
+    ),
     "twice": ({"en.txt": "a\n", "eng_Latn.txt": "a\n"}, "got two files of eng_Latn, en.txt and eng_Latn.txt"),
     "unknown": (
         {"en.txt": "a\n", "fr.txt": "a\n", "Germn.txt": "a\n"},

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from interp.languages import language
+from interp.languages import language, resolve
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.read import read, read_task
 from tests.support.mutate import no_longer_than, spoil
@@ -42,16 +42,33 @@ def jsonl(*rows: dict) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
+def unmarked(data: bytes) -> str:
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+
+
+def plain(data: bytes) -> str:
+    """The text without its byte order mark, and with LF as the end of lines: CR LF is one, and so is CR where there is no LF."""
+    text = unmarked(data)
+    text = text.removesuffix("\r") if "\r\n" in text else text
+    return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
 def lines(data: bytes) -> list[str]:
-    return data.decode().removesuffix("\n").split("\n")
+    """The lines without blank ones at the end."""
+    kept = plain(data).split("\n")
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return kept
 
 
 def loaded_lines(data: bytes) -> list[Any]:
-    return [json.loads(line) for line in lines(data)]
+    return [json.loads(line) for line in lines(data) if line.strip()]
 
 
 def csv_rows(data: bytes) -> list[dict]:
-    return list(csv.DictReader([line + "\n" for line in lines(data)]))
+    text = unmarked(data)
+    text = text if "\n" in text else text.replace("\r", "\n")
+    return named(list(csv.reader(line + "\n" for line in text.removesuffix("\n").split("\n"))))
 
 
 def folder_says(files: Files) -> dict:
@@ -59,13 +76,29 @@ def folder_says(files: Files) -> dict:
 
 
 def table_says(rows: list[dict]) -> dict:
-    ids = [str(row.get("id", number)) for number, row in enumerate(rows)]
-    return {language(column).code: [row[column] for row in rows] for column in rows[0] if column != "id"} | {"ids": ids}
+    rows = [row for row in rows if any(str(cell).strip() for cell in row.values())]
+    said: dict[str, list[str]] = {}
+    for column in rows[0]:
+        if column.strip().casefold() != "id" and (code := resolve(column.strip())):
+            said[code] = [row[column] for row in rows]
+    return said | {"ids": ids_of(rows)}
+
+
+def ids_of(rows: list[dict]) -> list[str]:
+    """The column of ids, in any case; the number of the row where there is none."""
+    name = next((column for wanted in ("id", "") for column in rows[0] if column.strip().casefold() == wanted), None)
+    return [str(number) if name is None else str(row[name]) for number, row in enumerate(rows)]
+
+
+def named(cells: list[list[str]]) -> list[dict]:
+    """The rows by the names in the first, without empty rows; a row number before them has no name."""
+    head, *rows = (row for row in cells if any(cell.strip() for cell in row))
+    head = ["", *head] if rows and len(rows[0]) == len(head) + 1 else head
+    return [dict(zip(head, row, strict=True)) for row in rows]
 
 
 def tsv_says(files: Files) -> dict:
-    head, *rows = (line.split("\t") for line in lines(files["t.tsv"]))
-    return table_says([dict(zip(head, row, strict=True)) for row in rows])
+    return table_says(named([line.split("\t") for line in lines(files["t.tsv"])]))
 
 
 def tmx_says(files: Files) -> dict:
@@ -108,7 +141,7 @@ def xnli_says(files: Files) -> dict:
     return {
         "eng_Latn": [blank.replace("\1", str(row["hypothesis"])) for blank, row in zip(blanks, rows, strict=True)],
         "answers": [words[str(row["label"])] for row in rows],
-        "ids": [str(row["id"]) for row in rows],
+        "ids": ids_of(rows),
     }
 
 

@@ -205,9 +205,9 @@ def test_a_faulty_task_says_where_and_what_to_do(tmp_path: Path, fault: str) -> 
 
 
 def test_one_file_with_a_language_in_every_row(tmp_path: Path) -> None:
-    rows = [{"language": code, "id": 1, "premise": code, "hypothesis": "h", "label": 0} for code in ("en", "zh")]
+    rows = [{"language": code, "id": i, "premise": code, "hypothesis": "h", "label": i} for code in ("en", "zh") for i in (0, 1)]
     task = read_task(put(tmp_path / "x", {"xnli.jsonl": jsonl(*rows)}) / "xnli.jsonl", template="{premise}")
-    assert task.prompts == {"eng_Latn": ("en",), "zho_Hans": ("zh",)}
+    assert task.prompts == {"eng_Latn": ("en", "en"), "zho_Hans": ("zh", "zh")}
 
 
 TASKS = {

@@ -34,18 +34,34 @@ def test_a_translation_memory(tmp_path: Path) -> None:
 ENTITIES = '<!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
 BOMB = HEAD + ENTITIES + '<tmx><body><tu><tuv xml:lang="en"><seg>&b;</seg></tuv></tu></body></tmx>'
 BAD_TMX = {
-    "bomb": (BOMB, r"m.tmx:2: got a document type or entity declaration"),
-    "external": (HEAD + '<!DOCTYPE tmx SYSTEM "file:///etc/passwd"><tmx/>', "a document type or entity"),
+    "bomb": (BOMB, r"m.tmx:2: got a declaration or use of an entity"),
+    "external": (HEAD + '<!DOCTYPE tmx [<!ENTITY a SYSTEM "file:///etc/passwd">]><tmx/>', "a declaration or use of an entity"),
+    "parameter": (
+        HEAD + '<!DOCTYPE tmx [<!ENTITY % a SYSTEM "file:///etc/passwd"> %a;]><tmx/>',
+        "a declaration or use of an entity",
+    ),
+    "entity of the document type": (
+        TMX.replace("<tmx ", '<!DOCTYPE tmx SYSTEM "tmx14.dtd"><tmx ').replace("Two", "T&nbsp;o"),
+        "a declaration or use of an entity",
+    ),
+    "segment in segment": (TMX.replace("Two", "T<seg>w</seg>o"), "m.tmx:6: got <seg> inside <seg>"),
+    "unit in unit": (TMX.replace("<tu><tuv", "<tu><tu></tu><tuv"), "m.tmx:5: got <tu> inside <tu>"),
+    "variant in variant": (
+        TMX.replace("<seg>Two</seg>", '<tuv xml:lang="fr"><seg>x</seg></tuv>'),
+        "m.tmx:6: got <tuv> inside <tuv>",
+    ),
+    "text outside": (TMX.replace("<seg>Two</seg>", "Two"), "m.tmx:6: got text 'Two' outside <seg>"),
+    "not gz": (b"x", "not well-formed XML"),
     "cut": (TMX[:-40], r"m.tmx:6: not well-formed XML"),
     "cut after a unit": (TMX[: TMX.index("<tu>")], "m.tmx:5: not well-formed XML: no element found"),
     "unknown entity": (TMX.replace("&amp;", "&x;"), "undefined entity"),
     "other": ("<html/>", "got root element <html>, expected <tmx>"),
-    "language": (TMX.replace('lang="de"', 'lang="xx"', 1), "m.tmx:4: unknown language 'xx'"),
+    "language": (TMX.replace('lang="de"', 'lang="xx"', 1), "m.tmx:3: unknown language 'xx'"),
     "lacking": (
         TMX.replace('<tuv xml:lang="en"><seg>Two</seg></tuv>', ""),
         "m.tmx:5: got field 'eng_Latn' in only one of this row and the first",
     ),
-    "twice": (TMX.replace('lang="de"', 'lang="en"', 1), "eng_Latn twice in one unit"),
+    "twice": (TMX.replace('lang="de"', 'lang="EN-us"', 1), "EN-us twice in one unit, expected one segment per language"),
     "empty": (TMX.replace("Two", ""), "m.tmx:5, column 'eng_Latn' is empty"),
     "no unit": (HEAD + "<tmx><body/></tmx>", "no row"),
     "deep": (HEAD + "<tmx>" + "<a>" * 1000, "nested deeper than 50"),

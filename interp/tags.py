@@ -1,0 +1,112 @@
+"""The parts of a language tag (BCP 47, RFC 5646) or of a POSIX locale: language, script and region.
+
+A part that is no known one makes the tag unreadable: none is passed over, as "zh-yue" is Cantonese and not Chinese. The registries
+are those that langcodes (IANA subtags) and Babel (CLDR) carry.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_TAG = re.compile(
+    r"(?P<language>[a-z]{2,3})(?:-(?P<extended>[a-z]{3}))?(?:-(?P<script>[a-z]{4}))?(?:-(?P<region>[a-z]{2}|\d{3}))?"
+    r"(?P<variants>(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*)(?:-[a-wyz\d](?:-[a-z\d]{2,8})+)*(?:-x(?:-[a-z\d]{1,8})+)?",
+    re.IGNORECASE | re.ASCII,
+)
+_LOCALE = re.compile(
+    r"(?P<tag>[a-z_]+)(?:\.(?:utf|iso|koi|euc|gb|big|s?jis|shift|cp|windows|tis|ansi|armscii|georgian|pt|rk|tcvn)[\w-]*)?(?:@(?P<modifier>\w+))?",
+    re.IGNORECASE | re.ASCII,
+)
+_NO_REGION = frozenset({"XX", "ZZ"})
+"""Codes that stand for no region; "en_XX" is the English of mBART."""
+_MODIFIERS = {"iqtelif": "Latn", "latn": "Latn", "cyrl": "Cyrl", "shaw": "Shaw"}
+"""Modifiers of POSIX locales that mean a script and are no name of it."""
+
+
+class Tag(NamedTuple):
+    """A language subtag with the script and the region that were given with it."""
+
+    language: str
+    script: str | None
+    region: str | None
+
+
+def parse_tag(spelling: str) -> Tag | None:
+    """The parts of a `spelling`: a tag, a POSIX locale, or a language with the name of its script; None if a part is unknown.
+
+    >>> parse_tag("zh-yue-HK")
+    Tag(language='yue', script=None, region='HK')
+    >>> parse_tag("sr_RS.UTF-8@latin"), parse_tag("kor_Hangul")
+    (Tag(language='sr', script='Latn', region='RS'), Tag(language='kor', script='Hang', region=None))
+    """
+    if ("." in spelling or "@" in spelling) and (locale := _LOCALE.fullmatch(spelling)):
+        found = parse_tag(locale["tag"])
+        return found and found._replace(script=found.script or _script_of(locale["modifier"]))
+    text = _without_old_form(spelling.replace("_", "-"))
+    if match := _TAG.fullmatch(text):
+        language = _own_language(match["language"].lower(), match["extended"])
+        variants = match["variants"].lower().split("-")[1:]
+        if language and _is_region(match["region"]) and all(map(_is_variant, variants)):
+            region = match["region"] and match["region"].upper()
+            return Tag(language, match["script"] and match["script"].title(), None if region in _NO_REGION else region)
+    language, _, written = text.partition("-")
+    script = scripts().get(written.casefold())
+    return Tag(language.lower(), script, None) if script and re.fullmatch(r"[A-Za-z]{2,3}", language) else None
+
+
+@lru_cache(maxsize=1)
+def scripts() -> dict[str, str]:
+    """ISO 15924 code by casefolded English name, "cyrillic" -> "Cyrl", for scripts that text is written in."""
+    from babel import Locale
+
+    by_name = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
+    return by_name | {"simplified": "Hans", "traditional": "Hant"}
+
+
+def macrolanguage(subtag: str) -> str | None:
+    """The macrolanguage that a language belongs to, "yue" -> "zh"; None if it belongs to none. `subtag` is its BCP 47 subtag."""
+    from langcodes.data_dicts import MACROLANGUAGES
+
+    return MACROLANGUAGES.get(subtag)
+
+
+def _without_old_form(tag: str) -> str:
+    """The tag that replaces a grandfathered one of the registry, "i-klingon" -> "tlh"; any other tag as it is."""
+    from langcodes.data_dicts import LANGUAGE_REPLACEMENTS
+
+    whole = tag.lower()
+    if "-" not in whole or whole.startswith("und-"):
+        return tag
+    return LANGUAGE_REPLACEMENTS.get(whole, tag).partition("-x-")[0]
+
+
+def _own_language(language: str, extended: str | None) -> str | None:
+    """The language that an extended subtag names within its macrolanguage; None if it is of no such macrolanguage."""
+    if extended is None:
+        return language
+    import langcodes
+
+    extended = extended.lower()
+    return extended if macrolanguage(extended) == langcodes.Language.get(language).language else None
+
+
+def _is_region(region: str | None) -> bool:
+    from babel import Locale
+    from langcodes.data_dicts import TERRITORY_REPLACEMENTS
+
+    known = (Locale("en").territories, {name.upper() for name in TERRITORY_REPLACEMENTS}, _NO_REGION)
+    return region is None or any(region.upper() in names for names in known)
+
+
+def _is_variant(variant: str) -> bool:
+    import langcodes
+
+    return variant == "posix" or langcodes.Language.make(language="en", variants=[variant]).is_valid()
+
+
+def _script_of(modifier: str | None) -> str | None:
+    """The script that the modifier of a locale means, "latin"; None for one that means none, such as "euro"."""
+    name = (modifier or "").casefold()
+    return _MODIFIERS.get(name) or scripts().get(name) or ("Latn" if name.endswith("latin") else None)

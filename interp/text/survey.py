@@ -1,0 +1,143 @@
+"""What a reader understood of a text, before any model is run on it: languages, lengths, repeats, and what looks wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+from interp.languages import language
+from interp.text.corpus import ParallelCorpus, ParallelTask
+
+FEW = 30
+"""Fewer items than this give intervals that hold almost anything."""
+_MANY, _FAR = 0.2, 3.0
+
+
+@dataclass(frozen=True)
+class LanguageSurvey:
+    """The texts of one language.
+
+    `origin` is the column or file they are from; `characters`, `shortest` and `longest` the median and the extreme lengths;
+    `repeated` the texts that occur before in the same language; `copied` those that are the first language's, letter by letter;
+    `foreign` the share of letters that are in no script of the language; `far` the ids of items whose length is more than three
+    times off what the first language's text has it be.
+    """
+
+    code: str
+    name: str
+    origin: str
+    characters: float
+    shortest: int
+    longest: int
+    repeated: int
+    copied: int
+    foreign: float
+    far: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TextSurvey:
+    """What was understood of a text: its size, its `languages`, what the reader noted, and `warnings` of what looks wrong.
+
+    `documents` and `options` (the numbers of options that questions have) are None where there are none.
+    """
+
+    name: str
+    items: int
+    documents: int | None
+    options: tuple[int, ...] | None
+    labels: Mapping[str, int]
+    languages: tuple[LanguageSurvey, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
+    """Describe a corpus, or the prompts of a task (`text`).
+
+    Example
+    -------
+    >>> import interp
+    >>> found = survey(interp.ParallelCorpus("pets", {"en": ("a cat", "a dog"), "de": ("eine Katze", "a dog")}))
+    >>> found.items, [own.copied for own in found.languages], found.warnings[0]
+    (2, [0, 1], 'deu_Latn: 1 of 2 texts are those of eng_Latn, letter by letter')
+    """
+    texts = text.sentences if isinstance(text, ParallelCorpus) else text.prompts
+    first = next(iter(texts.values()))
+    found = tuple(_language(code, own, first, text.ids, text.origins.get(code, "")) for code, own in texts.items())
+    counts = {len(own) for columns in getattr(text, "choices", {}).values() for own in columns}
+    documents = len(set(text.documents)) if text.documents is not None else None
+    return TextSurvey(
+        text.name,
+        len(text),
+        documents,
+        tuple(sorted(counts)) if counts else None,
+        {name: len(set(values)) for name, values in text.labels.items()},
+        found,
+        text.notes,
+        (*_of_languages(found, len(text)), *_of_items(len(text), documents)),
+    )
+
+
+def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequence[str], origin: str) -> LanguageSurvey:
+    lengths = [len(text) for text in texts]
+    ratios = [length / len(other) for length, other in zip(lengths, first, strict=True)]
+    usual = median(ratios)
+    far = tuple(own for own, ratio in zip(ids, ratios, strict=True) if not usual / _FAR <= ratio <= usual * _FAR)
+    return LanguageSurvey(
+        code,
+        language(code).name,
+        origin,
+        median(lengths),
+        min(lengths),
+        max(lengths),
+        len(texts) - len(set(texts)),
+        0 if texts is first else sum(own == other for own, other in zip(texts, first, strict=True)),
+        _foreign(code, texts),
+        far if len(texts) > 2 else (),
+    )
+
+
+def _foreign(code: str, texts: Sequence[str]) -> float:
+    """The share of letters in no script of a language; 0 where there are no letters."""
+    from interp.vocabulary.spelling import scripts_of
+
+    letters: Counter[str] = Counter()
+    for text in texts:
+        letters.update(_script(letter) for letter in text if letter.isalpha())
+    own = sum(letters[name] for name in (*scripts_of(code), "Zyyy", "Zinh"))
+    return 1 - own / letters.total() if letters else 0.0
+
+
+@lru_cache(maxsize=65536)
+def _script(letter: str) -> str:
+    from fontTools.unicodedata import script
+
+    return str(script(letter))
+
+
+def _of_languages(found: Sequence[LanguageSurvey], items: int) -> list[str]:
+    first, warnings = found[0].code, []
+    for own in found:
+        if own.copied > _MANY * items:
+            warnings.append(f"{own.code}: {own.copied} of {items} texts are those of {first}, letter by letter")
+        if own.foreign > 0.5:
+            warnings.append(
+                f"{own.code}: {own.foreign:.0%} of the letters are not in its script: is it another language or script?"
+            )
+        if own.repeated:
+            warnings.append(f"{own.code}: {own.repeated} of {items} texts occur before: no measure can tell them apart")
+        if own.far and len(own.far) > 0.01 * items:
+            count = f"{len(own.far)} of {items} texts are 3 times longer or shorter than beside {first}"
+            warnings.append(f"{own.code}: {count}, such as item {own.far[0]!r}: are the lines in step?")
+    return warnings
+
+
+def _of_items(items: int, documents: int | None) -> list[str]:
+    warnings = [f"{items} items: intervals of so few hold almost anything"] if items < FEW else []
+    if documents is not None and documents < min(items, FEW):
+        warnings.append(f"{documents} documents: intervals resample documents, so they are as wide as of so few")
+    return warnings
