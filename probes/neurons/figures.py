@@ -9,7 +9,6 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
-from probes.statistics.significance import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +72,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     """Rise in loss: language whose neurons are off (row) by language of the text (column), next to random neurons.
 
     `rows` is the output of `damage`. A language-specific effect shows as a diagonal that the random neurons lack; it is framed
-    where the verdict claims it.
+    where the verdict claims it (the column `claimed`).
     `signature` stands under the figure.
     """
     from matplotlib.patches import Rectangle
@@ -94,7 +93,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
-            sure = part[(part["p"] < LEVEL) & (part["language"] == part["text"]) & (column == "estimate")]
+            sure = part[part["claimed"] & (part["language"] == part["text"]) & (column == "estimate")]
             places = [codes.index(code) for code in sure["language"]]
             for place in places:  # two lines, so that one is seen on a light cell and one on a dark one
                 for inset, colour in ((0.0, INK), (0.05, "white")):

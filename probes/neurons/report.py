@@ -175,7 +175,8 @@ class NeuronReport(Report):
         rows, line = self.summary(), str(self.signature)
         figures = {"layers": layer_histogram(self.histogram(), line), "stability": stability_bars(rows, self.overlap(), line)}
         if "loss" in self.arrays:
-            figures = {"silencing": silencing_matrices(rows[rows["metric"] == "damage"], line), **figures}
+            damaged = rows[rows["metric"] == "damage"]
+            figures = {"silencing": silencing_matrices(damaged.assign(claimed=damaged["p"] < LEVEL), line), **figures}
         return figures
 
 

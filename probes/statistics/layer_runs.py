@@ -64,7 +64,9 @@ def say_runs(runs: Sequence[Run], layers: Sequence[str], unit: str = "layer") ->
 
 
 def say_longest(carried: Bool[np.ndarray, " layer"], layers: Sequence[str], unit: str = "layer") -> str:
-    """The longest run of the layers that are true in `carried`, in words, and that there are others; as `say_runs` otherwise.
+    """The longest run of the layers that are true in `carried`, in words, and that there are others.
+
+    `layers` and `unit` are as in `say_runs`.
 
     >>> say_longest(np.array([True, True, False, True]), ["0", "1", "2", "3"], "block")
     'up to block 1 (and others)'
