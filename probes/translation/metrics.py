@@ -21,6 +21,7 @@ from jaxtyping import Float
 
 from interp.languages import nearest
 from interp.own_code import Group, OwnCode, declared, names_code, own_code
+from probes.translation.normalisation import RULE
 from probes.translation.scorers import CORPUS_SCORES, Overlap, check_one_scale, check_tokens, signatures, tokens_of
 
 GROUP: Group = "interp.text_metrics"
@@ -136,13 +137,14 @@ def check_studied(metrics: Sequence[Metric], targets: Iterable[str], what: str) 
 def metric_contents(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[str, object]:
     """What the scores of translations rest on beside the names of `metrics`, for the key of a cache. Empty for chrF++ and the like.
 
-    It is the code of your own, and the tokens of each of the `targets`, the languages written into.
+    It is the rule of exact match, the code of your own, and the tokens of each of the `targets`, the languages written into.
     """
     every = resolved(metrics, TRANSLATED)
     own = {metric.name: metric.sha for metric in every if isinstance(metric, OwnCode)}
     tokens = {name: {code: tokens_of(name, code) for code in sorted(set(targets))} for name in every
               if isinstance(name, str) and name in CORPUS_SCORES and name != "chrf"}  # fmt: skip
-    return ({"own": own} if own else {}) | ({"tokens": tokens} if tokens else {})
+    rule = {"rule": RULE} if "exact" in every else {}
+    return rule | ({"own": own} if own else {}) | ({"tokens": tokens} if tokens else {})
 
 
 def signed_metrics(metrics: Sequence[Metric | Resolved], targets: Iterable[str]) -> dict[str, str]:
