@@ -1,13 +1,7 @@
 """What written texts are scored by: the names of the metrics, and metrics of your own.
 
-A metric of your own is a function, given from Python, or by name as `interp.own_code` reads it (`my_scores:exclaims`):
-
->>> def length_ratio(hypotheses, references, sources, language):
-...     return [len(said) / max(1, len(golds[0])) for said, golds in zip(hypotheses, references)]
->>> own_scores(resolved([length_ratio], ["exact"])[0], ["ab"], [["abcd"]], ["x"], "deu_Latn").tolist()
-[0.5]
-
-Its baseline is what it gives to the texts that every baseline is made of: the untranslated source, or the next question's answer.
+A metric of your own is a function (`TextMetric`), given from Python, or by name as `interp.own_code` reads it (`my_code:f`). Its
+baseline is what it gives to the texts that every baseline is made of: the untranslated source, or the next question's answer.
 """
 
 from __future__ import annotations
@@ -44,7 +38,18 @@ _ARGUMENTS = ("hypotheses", "references", "sources", "language")
 
 @runtime_checkable
 class TextMetric(Protocol):
-    """A metric of your own for translations and answers."""
+    """A metric of your own for translations and answers: any function that takes these four by name.
+
+    Example
+    -------
+    >>> def length_ratio(hypotheses, references, sources, language):
+    ...     return [len(said) / max(1, len(golds[0])) for said, golds in zip(hypotheses, references)]
+    >>> import interp, probes
+    >>> names = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_translation(interp.load("bundled"), names, [("eng_Latn", "deu_Latn")], metrics=[length_ratio])
+    >>> bool(report.summary().loc[0, "estimate"] > 0), isinstance(length_ratio, probes.TextMetric)
+    (True, True)
+    """
 
     def __call__(
         self, *, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str], language: str
