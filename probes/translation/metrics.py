@@ -102,7 +102,7 @@ def resolved(metrics: Sequence[Metric], known: Sequence[str]) -> list[Resolved]:
 
 
 def metric_name(metric: Metric | Resolved) -> str:
-    """What tables call a metric: its name, or `module:function`."""
+    """What tables call a `metric`: its name, or `module:function`."""
     if isinstance(metric, OwnCode):
         return metric.name
     if isinstance(metric, str) and (metric in LABELS or names_code(metric)):
@@ -170,7 +170,7 @@ def signed_studied(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[st
 
 
 def is_corpus_score(name: Resolved) -> Overlap | None:
-    """The name of a score of sacreBLEU, typed as such; None for any other."""
+    """The `name` of a score of sacreBLEU, typed as such; None for any other."""
     return next((score for score in CORPUS_SCORES if score == name), None)
 
 
