@@ -14,6 +14,8 @@ _HOMES = {
     "Activations": "interp.activations.store",
     "read": "interp.text.read",
     "read_task": "interp.text.read",
+    "Reader": "interp.text.own_text",
+    "TaskReader": "interp.text.own_text",
     "ParallelCorpus": "interp.text.corpus",
     "ParallelTask": "interp.text.corpus",
     "transplant_grid": "interp.interventions.transplant",

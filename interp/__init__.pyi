@@ -16,6 +16,8 @@ from interp.models.load import random_init as random_init
 from interp.neurons import count_neurons as count_neurons
 from interp.text.corpus import ParallelCorpus as ParallelCorpus
 from interp.text.corpus import ParallelTask as ParallelTask
+from interp.text.own_text import Reader as Reader
+from interp.text.own_text import TaskReader as TaskReader
 from interp.text.read import read as read
 from interp.text.read import read_task as read_task
 

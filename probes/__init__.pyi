@@ -1,6 +1,7 @@
 """The names of `probes` and their types, for editors and type checkers; `__init__.py` imports each when it is first used."""
 
 from probes.alignment.measure import measure_alignment as measure_alignment
+from probes.alignment.own_metrics import AlignmentMetric as AlignmentMetric
 from probes.alignment.report import AlignmentReport as AlignmentReport
 from probes.atlas.measure import AtlasReport as AtlasReport
 from probes.atlas.measure import measure_atlas as measure_atlas
@@ -64,6 +65,7 @@ from probes.translation.answers import measure_answers as measure_answers
 from probes.translation.errors import classify as classify
 from probes.translation.language_id import learn_languages as learn_languages
 from probes.translation.measure import measure_translation as measure_translation
+from probes.translation.metrics import TextMetric as TextMetric
 from probes.translation.report import TranslationReport as TranslationReport
 from probes.transplant.measure import TransplantStudy as TransplantStudy
 from probes.transplant.measure import measure_transplant as measure_transplant

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from experiments.settings.values import option_names
 
 if TYPE_CHECKING:
-    from experiments.settings.settings import Settings
+    from _typeshed import DataclassInstance
+
     from interp.own_code import Group
 
 _METRICS: tuple[Group, ...] = ("interp.text_metrics", "interp.alignment_metrics")
@@ -22,7 +23,7 @@ HOLDS: dict[str, tuple[Group, ...]] = {
 """The settings that may name code, with the groups of entry points in which an installed package may declare the name."""
 
 
-def code_of(settings: Settings) -> dict[str, dict[str, str]]:
+def code_of(settings: DataclassInstance) -> dict[str, dict[str, str]]:
     """The hash of all code of your own that a dataclass of settings names, by setting and name."""
     from interp.own_code import declared, names_code, own_code
 
@@ -36,7 +37,7 @@ def code_of(settings: Settings) -> dict[str, dict[str, str]]:
     return found
 
 
-def check_code_typed(path: Path, settings: Settings, args: Sequence[str]) -> None:
+def check_code_typed(path: Path, settings: DataclassInstance, args: Sequence[str]) -> None:
     """Raise `ValueError` where settings name code that was not typed: a recipe may come from someone else, and runs none.
 
     Parameters
@@ -59,7 +60,7 @@ def check_code_typed(path: Path, settings: Settings, args: Sequence[str]) -> Non
             )
 
 
-def _named(settings: Settings) -> list[tuple[str, str]]:
+def _named(settings: DataclassInstance) -> list[tuple[str, str]]:
     """Every text in the settings that may name code, with its setting."""
     values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings) if field.name in HOLDS}
     every = [(field, name) for field, value in values.items() for name in (value if isinstance(value, tuple) else (value,))]

@@ -1,11 +1,4 @@
-"""Parallel text and questions from a function of your own, where no format of this project fits.
-
->>> def two_words(languages, split):
-...     return {"eng_Latn": ["cat", "dog"], "deu_Latn": ["Katze", "Hund"]}
->>> corpus = read_own(two_words, ["de"], limit=1)
->>> corpus.languages, corpus["deu_Latn"]
-(('deu_Latn',), ('Katze',))
-"""
+"""Parallel text and questions from a function of your own, where no format of this project fits."""
 
 from __future__ import annotations
 
@@ -23,7 +16,17 @@ Source = str | Path | Callable[..., object]
 
 @runtime_checkable
 class Reader(Protocol):
-    """A reader of your own for parallel sentences."""
+    """A reader of your own for parallel sentences: any function that takes these two by name.
+
+    Example
+    -------
+    >>> import interp
+    >>> def two_words(languages, split):
+    ...     return {"eng_Latn": ["cat", "dog"], "deu_Latn": ["Katze", "Hund"]}
+    >>> corpus = interp.read(two_words, languages=["de"], limit=1)
+    >>> corpus.languages, corpus["deu_Latn"]
+    (('deu_Latn',), ('Katze',))
+    """
 
     def __call__(self, *, languages: Sequence[str] | None, split: str | None) -> ParallelCorpus | Mapping[str, Sequence[str]]:
         """The same sentences in every language: a corpus, or a list for each code.
@@ -40,7 +43,16 @@ class Reader(Protocol):
 
 @runtime_checkable
 class TaskReader(Protocol):
-    """A reader of your own for questions."""
+    """A reader of your own for questions: any function that takes these two by name.
+
+    Example
+    -------
+    >>> import interp
+    >>> def sums(languages, split):
+    ...     return interp.ParallelTask("sums", {"eng_Latn": ("1+1=",)}, {"eng_Latn": (("2",),)})
+    >>> interp.read_task(sums).answers["eng_Latn"]
+    (('2',),)
+    """
 
     def __call__(self, *, languages: Sequence[str] | None, split: str | None) -> ParallelTask:
         """The same questions in every language, with their answers; `languages` and `split` as for a `Reader`."""

@@ -1,10 +1,4 @@
-"""A measure of alignment of your own: a table of scores, from which its value, its baseline and its p follow as for the others.
-
->>> def negative_distance(x, y):
-...     return -torch.cdist(x, y)
->>> known_metrics([negative_distance])[0].name.rpartition(":")[2]
-'negative_distance'
-"""
+"""A measure of alignment of your own: a table of scores, from which its value, its baseline and its p follow as for the others."""
 
 from __future__ import annotations
 
@@ -26,7 +20,19 @@ GROUP: Group = "interp.alignment_metrics"
 
 @runtime_checkable
 class AlignmentMetric(Protocol):
-    """A measure of alignment of your own."""
+    """A measure of alignment of your own: any function of two clouds of vectors that gives a table of scores.
+
+    Example
+    -------
+    >>> import torch, interp, probes
+    >>> def nearness(x, y):
+    ...     return -torch.cdist(x, y)
+    >>> vectors = torch.randn(1, 20, 16, generator=torch.Generator().manual_seed(0))  # layer, sentence, d_model
+    >>> same = interp.Activations.from_arrays({"eng_Latn": vectors, "deu_Latn": vectors})
+    >>> report = probes.measure_alignment(same, metrics=[nearness], resamples=50)
+    >>> abs(report.summary()["estimate"].item()) < 0.01, report.summary()["baseline"].item() < -1
+    (True, True)
+    """
 
     def __call__(
         self, x: Float[Tensor, "layer sentence d_model"], y: Float[Tensor, "layer sentence d_model"], /

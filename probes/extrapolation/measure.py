@@ -26,6 +26,7 @@ from probes.sweep.models import Cell, Models
 from probes.translation.answers import answer_metrics, measure_answers
 from probes.translation.measure import measure_translation
 from probes.translation.metrics import Metric, check_studied, is_own, metric_contents, metric_name, signed_studied
+from probes.translation.normalisation import RULE
 
 COLUMNS = ("measure", "language", "layer", "item", "value", "baseline")
 Pooling = Literal["mean", "last", "weighted", "end"]
@@ -93,7 +94,7 @@ class Abilities:
         names = {"answer": metric_name(self.answer), "translation": metric_name(self.translation)}
         targets = [code for code in self.corpus.languages if code != self.pivot]
         own = [metric for metric in (self.answer,) if is_own(metric_name(metric))]
-        return {**values, **names, **metric_contents([*own, self.translation], targets)}
+        return {**values, **names, "rule": RULE, **metric_contents([*own, self.translation], targets)}
 
     def check(self) -> None:
         """Raise `ValueError` where an answer or a translation cannot be scored so: to be called before a model is loaded."""

@@ -230,7 +230,7 @@ def measure_answers(
 
 
 def answer_metrics(metrics: Sequence[Metric], task: ParallelTask, written: bool = True) -> list[Resolved]:
-    """The metrics of `measure_answers`, whose arguments these are, the main one first.
+    """The metrics of `measure_answers`, whose arguments `metrics`, `task` and `written` are, the main one first.
 
     Raises `ValueError` where one is unknown or does not suit the task: to be called before a model is loaded.
     """

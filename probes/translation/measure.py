@@ -136,7 +136,9 @@ def measure_translation(
 def translation_metrics(
     metrics: Sequence[Metric], directions: Sequence[tuple[str, str]], identifier: Identifier | None = None
 ) -> tuple[list[Resolved], str]:
-    """The metrics of `measure_translation`, whose arguments these are, and a sentence on those of the default left out.
+    """The metrics of `measure_translation`, and a sentence on those of the default left out.
+
+    `metrics`, `directions` and `identifier` are its arguments.
 
     Raises `ValueError` where one is unknown, or its tokenizer cannot be had: to be called before a model is loaded.
     """

@@ -1,13 +1,7 @@
 """What written texts are scored by: the names of the metrics, and metrics of your own.
 
-A metric of your own is a function, given from Python, or by name as `interp.own_code` reads it (`my_scores:exclaims`):
-
->>> def length_ratio(hypotheses, references, sources, language):
-...     return [len(said) / max(1, len(golds[0])) for said, golds in zip(hypotheses, references)]
->>> own_scores(resolved([length_ratio], ["exact"])[0], ["ab"], [["abcd"]], ["x"], "deu_Latn").tolist()
-[0.5]
-
-Its baseline is what it gives to the texts that every baseline is made of: the untranslated source, or the next question's answer.
+A metric of your own is a function (`TextMetric`), given from Python, or by name as `interp.own_code` reads it (`my_code:f`). Its
+baseline is what it gives to the texts that every baseline is made of: the untranslated source, or the next question's answer.
 """
 
 from __future__ import annotations
@@ -21,6 +15,7 @@ from jaxtyping import Float
 
 from interp.languages import nearest
 from interp.own_code import Group, OwnCode, declared, names_code, own_code
+from probes.translation.normalisation import RULE
 from probes.translation.scorers import CORPUS_SCORES, Overlap, check_one_scale, check_tokens, signatures, tokens_of
 
 GROUP: Group = "interp.text_metrics"
@@ -43,7 +38,18 @@ _ARGUMENTS = ("hypotheses", "references", "sources", "language")
 
 @runtime_checkable
 class TextMetric(Protocol):
-    """A metric of your own for translations and answers."""
+    """A metric of your own for translations and answers: any function that takes these four by name.
+
+    Example
+    -------
+    >>> def length_ratio(hypotheses, references, sources, language):
+    ...     return [len(said) / max(1, len(golds[0])) for said, golds in zip(hypotheses, references)]
+    >>> import interp, probes
+    >>> names = interp.read("cldr:names", languages=["eng_Latn", "deu_Latn"]).select(limit=3, seed=0)
+    >>> report = probes.measure_translation(interp.load("bundled"), names, [("eng_Latn", "deu_Latn")], metrics=[length_ratio])
+    >>> bool(report.summary().loc[0, "estimate"] > 0), isinstance(length_ratio, probes.TextMetric)
+    (True, True)
+    """
 
     def __call__(
         self, *, hypotheses: Sequence[str], references: Sequence[Sequence[str]], sources: Sequence[str], language: str
@@ -96,7 +102,7 @@ def resolved(metrics: Sequence[Metric], known: Sequence[str]) -> list[Resolved]:
 
 
 def metric_name(metric: Metric | Resolved) -> str:
-    """What tables call a metric: its name, or `module:function`."""
+    """What tables call a `metric`: its name, or `module:function`."""
     if isinstance(metric, OwnCode):
         return metric.name
     if isinstance(metric, str) and (metric in LABELS or names_code(metric)):
@@ -136,13 +142,14 @@ def check_studied(metrics: Sequence[Metric], targets: Iterable[str], what: str) 
 def metric_contents(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[str, object]:
     """What the scores of translations rest on beside the names of `metrics`, for the key of a cache. Empty for chrF++ and the like.
 
-    It is the code of your own, and the tokens of each of the `targets`, the languages written into.
+    It is the rule of exact match, the code of your own, and the tokens of each of the `targets`, the languages written into.
     """
     every = resolved(metrics, TRANSLATED)
     own = {metric.name: metric.sha for metric in every if isinstance(metric, OwnCode)}
     tokens = {name: {code: tokens_of(name, code) for code in sorted(set(targets))} for name in every
               if isinstance(name, str) and name in CORPUS_SCORES and name != "chrf"}  # fmt: skip
-    return ({"own": own} if own else {}) | ({"tokens": tokens} if tokens else {})
+    rule = {"rule": RULE} if "exact" in every else {}
+    return rule | ({"own": own} if own else {}) | ({"tokens": tokens} if tokens else {})
 
 
 def signed_metrics(metrics: Sequence[Metric | Resolved], targets: Iterable[str]) -> dict[str, str]:
@@ -163,7 +170,7 @@ def signed_studied(metrics: Sequence[Metric], targets: Iterable[str]) -> dict[st
 
 
 def is_corpus_score(name: Resolved) -> Overlap | None:
-    """The name of a score of sacreBLEU, typed as such; None for any other."""
+    """The `name` of a score of sacreBLEU, typed as such; None for any other."""
     return next((score for score in CORPUS_SCORES if score == name), None)
 
 

@@ -26,6 +26,8 @@ from functools import lru_cache
 
 from interp.languages import language
 
+RULE = 2
+"""The version of this rule: part of the keys of scores that rest on it, which are computed again where it has changed."""
 UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
 """Scripts of languages that are written without spaces between words."""
 _ALONE = frozenset({"Hani", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii"})

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import experiments.__main__ as cli
+from interp.own_code import own_code
 from probes.alignment.report import AlignmentReport
 from probes.report import read_manifest
 from probes.translation.answers import AnswerReport
+from probes.translation.metrics import own_scores
 from probes.translation.report import TranslationReport
 
+PAGE = (Path(__file__).parents[2] / "docs" / "own_code.md").read_text(encoding="utf-8")
 MODULE = """
 import torch
 
@@ -112,3 +118,21 @@ def test_answers_by_the_released_scripts(here):
     assert cli.main(["answer", "--languages", "de", "--metrics", "mlqa_f1", "contains_whole", "my_code:letters", *short]) == 0
     table = pd.read_parquet("run/table.parquet")
     assert {"mlqa_f1", "contains_whole", "my_code:letters", "my_code:letters_baseline"} <= set(table)
+
+
+@pytest.mark.parametrize("line", re.findall(r"^interp .*", PAGE, re.MULTILINE))
+def test_the_page_about_it_runs(line, here):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    (here / "my_code.py").write_text(code, encoding="utf-8")
+    _forget()
+    more = () if " align " in line else ("--max-new-tokens", "3")
+    assert cli.main([*shlex.split(line)[1:], "--device", "cpu", *more]) == 0
+
+
+def test_scores_of_another_program_are_looked_up_as_the_page_says(here):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    (here / "my_code.py").write_text(code, encoding="utf-8")
+    (here / "scores.csv").write_text("hypothesis,reference,score\nja,yes,0.5\n", encoding="utf-8")
+    own = own_code("my_code.py:looked_up", "interp.text_metrics")
+    assert own is not None
+    assert own_scores(own, ["ja", "no"], [["yes"], ["yes"]], ["?", "?"], "eng_Latn").tolist() == [0.5, 0]

@@ -63,7 +63,7 @@ def lens(targets: tuple[str, ...], measures: dict[str, tuple[str, ...]], layers:
 
 
 def silenced() -> pd.DataFrame:
-    return rows({"mode": ("zero", "mean"), "language": CODES, "text": CODES}).assign(p=0.01)
+    return rows({"mode": ("zero", "mean"), "language": CODES, "text": CODES}).assign(claimed=True)
 
 
 def stable() -> Figure:
@@ -150,7 +150,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "scripts": lambda: script_areas(layered(target=CODES, series=("Latn", "Hani", "Thai", "common", "bytes")), SIGNED),
     "neurons": lambda: layer_histogram(pd.DataFrame(np.arange(48).reshape(8, 6), LAYERS[1:], CODES), SIGNED),
     "stability": stable,
-    "silencing": lambda: silencing_matrices(silenced().assign(claimed=True), SIGNED),
+    "silencing": lambda: silencing_matrices(silenced(), SIGNED),
     "patching": lambda: patch_curves(
         rows({"language": CODES[:3], "direction": ("denoise", "noise"), "anchor": ("span", "last"), "layer": tuple(range(80))},
              claim="carries"), "share of the difference", TITLE, SIGNED,

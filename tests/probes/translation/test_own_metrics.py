@@ -12,6 +12,7 @@ from probes.sweep.sweep import Sweep
 from probes.translation.answers import measure_answers
 from probes.translation.measure import measure_translation
 from probes.translation.metrics import metric_contents, resolved
+from probes.translation.normalisation import RULE
 from tests.probes.translation.test_translation import CORPUS, TASK, WORDS, _translator
 from tests.support.tiny import tiny
 
@@ -110,7 +111,8 @@ def test_more_is_better_of_a_metric_of_ones_own_whatever_its_name():
 
 
 def test_the_key_of_a_sweep_has_the_code_and_the_tokens():
-    assert metric_contents(["chrf", "exact"], ["deu_Latn"]) == {}
+    assert metric_contents(["chrf", "script"], ["deu_Latn"]) == {}
+    assert metric_contents(["exact"], ["deu_Latn"]) == {"rule": RULE}
     contents = metric_contents(["bleu", longer_by], ["deu_Latn", "zho_Hans"])
     assert contents["tokens"] == {"bleu": {"deu_Latn": "13a", "zho_Hans": "zh"}}
     assert list(contents["own"]) == [f"{__name__}:longer_by"]  # type: ignore[call-overload]
