@@ -155,7 +155,8 @@ class Dialect(NamedTuple):
 def separator(path: Path) -> Dialect:
     """What separates the columns of the table `path`: what its ending says, unless its first lines only fit another separator.
 
-    A separator fits if it gives every line the same number of cells, at least two, quotes respected. Raises `ValueError` where
+    A separator fits if it gives every line the same number of cells, at least two, quotes respected; where none does, one fits that
+    divides the header. Raises `ValueError` where
     several others fit equally well.
     """
     own, sample = _OWN[ending(path)], _first_lines(path)
@@ -163,15 +164,21 @@ def separator(path: Path) -> Dialect:
         return Dialect(told[1], 1)
     tables = {mark: _cells(sample, mark, quoted=not own == mark == "\t") for mark in (own, *_SEPARATORS.replace(own, ""))}
     fitting = [mark for mark, table in tables.items() if table and {len(cells) for cells in table} == {len(table[0])} != {1}]
-    if own in fitting or not fitting or (tables[own] and len(tables[own][0]) > 1 and len(fitting) != 1):
+    if own in fitting or (_width(tables[own]) > 1 and len(fitting) != 1):
         return Dialect(own, 0)
-    named = {mark: sum(column_language(cell) is not None for cell in tables[mark][0]) for mark in fitting}
+    fitting = fitting or [mark for mark, table in tables.items() if _width(table) > 1] or [own]
+    named = {mark: sum(column_language(cell) is not None for row in tables[mark][:1] for cell in row) for mark in fitting}
     best = [mark for mark in fitting if named[mark] == max(named.values())]
     if len(best) > 1:
         raise ValueError(
             f"{at(path)}: got columns that {' and '.join(map(repr, best))} may separate, expected {own!r}. Save it with {own!r}."
         )
     return Dialect(best[0], 0)
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    """The number of cells of the header."""
+    return len(table[0]) if table else 0
 
 
 def _first_lines(path: Path) -> list[str]:
