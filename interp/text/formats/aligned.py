@@ -80,7 +80,8 @@ def read_long(
 ) -> ParallelCorpus:
     """Read a corpus from a table whose rows say their language, one row per sentence and language.
 
-    `path` is the file; the others are as in `read_aligned`, which also says what is raised.
+    `path` is the file, `languages` those to read (default: all); `name`, `limit`, `split` and `columns` are as in `read_aligned`,
+    which also says what is raised.
     """
     tables: dict[str, list[Row]] = {}
     for row in select(rows(path), split, at(path)):

@@ -88,7 +88,8 @@ def test_a_unit_without_a_language_asked_for_is_an_error(tmp_path: Path) -> None
 
 TWINS = """<tmx version="1.4"><header/><body>
 <tu><tuv xml:lang="en-US"><seg>color</seg></tuv><tuv xml:lang="en-GB"><seg>colour</seg></tuv>
-<tuv xml:lang="de"><seg>Farbe</seg></tuv><tuv xml:lang="fr"><seg>couleur</seg></tuv><tuv xml:lang="fr-CA"><seg>couleur!</seg></tuv></tu></body></tmx>"""
+<tuv xml:lang="de"><seg>Farbe</seg></tuv>
+<tuv xml:lang="fr"><seg>couleur</seg></tuv><tuv xml:lang="fr-CA"><seg>couleur!</seg></tuv></tu></body></tmx>"""
 
 
 def test_two_variants_of_a_language_are_a_fault_only_where_it_is_asked_for_and_none_is_chosen(tmp_path: Path) -> None:
