@@ -18,6 +18,8 @@ from interp.text.formats.lines import at, ended_lines, ending, lines, printable_
 from interp.text.notes import note
 
 _OWN = {"csv": ",", "tsv": "\t", "tab": "\t"}
+_LOOKED_AT = 2000
+"""Lines of a TSV that are looked at to say whether its cells are quoted."""
 _SEPARATORS = ",;\t|"
 _UNPACK, _AS_CSV = " Unpack it first.", " Save the sheet as CSV in UTF-8."
 _TO_DO = {
@@ -36,8 +38,9 @@ class Row(NamedTuple):
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     """Read the rows of a .tsv, .csv, .jsonl, .json or .parquet file, or of one of them in .gz. All but .json are streamed.
 
-    TSV has no quoting: the text is what is between two tabs. CSV follows RFC 4180, with another separator where only that fits.
-    JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty rows are left out.
+    TSV has no quoting: the text is what is between two tabs, unless some cell is quoted as only CSV does it. CSV follows RFC 4180,
+    with another separator where only that fits. JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty
+    rows are left out.
 
     Parameters
     ----------
@@ -97,7 +100,8 @@ def _table(path: Path, header: Sequence[str] | None) -> Iterator[Row]:
     own = _OWN[ending(path)]
     if dialect.separator != own:
         note(f"columns are separated by {dialect.separator!r}", printable_name(path))
-    cells = _split_cells(path, own) if dialect.separator == own == "\t" else _quoted_cells(path, dialect.separator)
+    literal = dialect.separator == own == "\t" and not _is_quoted(path)
+    cells = _split_cells(path, own) if literal else _quoted_cells(path, dialect.separator)
     return _rows_of_cells(path, islice(cells, dialect.skipped, None), header)
 
 
@@ -179,6 +183,20 @@ def separator(path: Path) -> Dialect:
 def _width(table: Sequence[Sequence[str]]) -> int:
     """The number of cells of the header."""
     return len(table[0]) if table else 0
+
+
+def _is_quoted(path: Path) -> bool:
+    """Whether a TSV quotes its cells as CSV does: some cell doubles the quotes within its own, and no cell begins with others."""
+    found = False
+    with suppress(ValueError):
+        for _, text in islice(lines(path), _LOOKED_AT):
+            for cell in text.split("\t") if '"' in text else ():
+                if cell.startswith('"') and not re.fullmatch(r'"(?:[^"]|"")*"', cell):
+                    return False
+                found = found or re.fullmatch(r'"(?:[^"]|"")*""(?:[^"]|"")*"', cell) is not None
+    if found:
+        note("cells are quoted as in CSV", printable_name(path))
+    return found
 
 
 def _first_lines(path: Path) -> list[str]:

@@ -136,6 +136,14 @@ def test_what_pandas_writes_is_read_as_pandas_reads_it(tmp_path: Path, mark: str
     assert read_text(tmp_path, "t.csv.gz", gzip.compress(raw)).identity.sha == corpus.identity.sha
 
 
+def test_a_tsv_is_quoted_where_only_quoting_explains_it(tmp_path: Path) -> None:
+    written = pd.DataFrame({"en": ENGLISH, "de": GERMAN}).to_csv(sep="\t", index=False)
+    corpus = read_text(tmp_path, "t.tsv", written)
+    assert (corpus.sentences, corpus.notes[0]) == (BOTH, "t.tsv: cells are quoted as in CSV")
+    for cell in ('"a" and "b"', '"a"', '"', 'a ""b""', '"a" '):
+        assert read_text(tmp_path, "t.tsv", f"en\tde\n{cell}\tb\n")["en"] == (cell,)
+
+
 def test_a_line_break_within_quotes_is_text_and_at_the_end_of_a_line_it_is_not(tmp_path: Path) -> None:
     assert read_text(tmp_path, "t.csv", 'en,de\r\n"a\r\nb",c\r\n').sentences == {"eng_Latn": ("a\r\nb",), "deu_Latn": ("c",)}
     assert read_text(tmp_path, "t.tsv", "en\tde\ra\tb\r").sentences == {"eng_Latn": ("a",), "deu_Latn": ("b",)}
@@ -232,6 +240,10 @@ def test_of_regional_variants_the_plain_one_is_taken_or_the_one_named(tmp_path: 
     assert read(folder, languages=["fr-CA", "en-US"]).sentences == {"fra_Latn": ("t-ref.fra-CA",), "eng_Latn": ("t-ref.eng-US",)}
     corpus = read(folder, languages=["fr"], columns={"fr": "fra-CA"})
     assert (corpus["fr"], corpus.notes) == (("t-ref.fra-CA",), ("fra was left out: fra_Latn is fra-CA",))
+    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\n"})
+    assert read(folder).documents == ("abc.1",)
+    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\nabc.2\n"})
+    assert read(folder).documents is None
 
 
 def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
