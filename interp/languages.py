@@ -50,6 +50,7 @@ _INDIVIDUAL |= {"no": "nob", "qu": "quy", "cmn": "zho", "ekk": "est"}
 _FLORES101 = {"zho_simpl": "zho_Hans", "zho_trad": "zho_Hant"}
 _SCRIPTS = {alpha3: [code[4:] for code in FLORES200 if code[:3] == alpha3] for alpha3 in {code[:3] for code in FLORES200}}
 _RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Thaa", "Nkoo", "Syrc", "Adlm"})
+_WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "Kana"}, "Kore": {"Hang", "Hani"}}
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
 
@@ -94,6 +95,11 @@ class Language:
     def autonym(self) -> str:
         """Name of the language in itself, without the script: "Deutsch", "中文". The English name if CLDR has no other."""
         return re.sub(r"\s*[(（].*", "", _langcode(self).autonym())
+
+    @property
+    def letter_scripts(self) -> frozenset[str]:
+        """The scripts that Unicode gives its letters: `Hani` for Chinese, three for Japanese."""
+        return frozenset(_WRITTEN_WITH.get(self.script, {self.script}))
 
     @property
     def rtl(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from interp.languages import nearest
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.formats.aligned import read_long, says_language
 from interp.text.formats.file_names import parse_file_name
 from interp.text.formats.folder import read_folder, read_one, wanted
 from interp.text.formats.lines import ending, stem
@@ -116,6 +117,8 @@ def _read(
     if file_name and not is_table(path):
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, languages)))
         return read_one(path, code, path.name, limit, split, columns)
+    if not is_table(path) and says_language(path):
+        return read_long(path, stem(path), languages, limit, split, columns)
     return read_table(path, stem(path), languages, limit, columns)
 
 

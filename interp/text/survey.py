@@ -91,7 +91,7 @@ def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequen
         code,
         language(code).name,
         origin,
-        median(lengths),
+        float(median(lengths)),
         min(lengths),
         max(lengths),
         len(texts) - len(set(texts)),
@@ -103,12 +103,10 @@ def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequen
 
 def _foreign(code: str, texts: Sequence[str]) -> float:
     """The share of letters in no script of a language; 0 where there are no letters."""
-    from interp.vocabulary.spelling import scripts_of
-
     letters: Counter[str] = Counter()
     for text in texts:
         letters.update(_script(letter) for letter in text if letter.isalpha())
-    own = sum(letters[name] for name in (*scripts_of(code), "Zyyy", "Zinh"))
+    own = sum(letters[name] for name in (*language(code).letter_scripts, "Zyyy", "Zinh"))
     return 1 - own / letters.total() if letters else 0.0
 
 

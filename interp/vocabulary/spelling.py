@@ -27,7 +27,6 @@ that spells a prefix of either (Wendler et al. 2024)."""
 
 _PROBE = "a cat and the dog"
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "Kana"}, "Kore": {"Hang", "Hani"}}
 _CARRIERS = ('"', "\n", "")
 
 
@@ -182,8 +181,7 @@ def scripts_of(spelling: str) -> frozenset[str]:
     >>> sorted(scripts_of("ja"))
     ['Hani', 'Hira', 'Kana']
     """
-    script = language(spelling).script
-    return frozenset(_WRITTEN_WITH.get(script, {script}))
+    return language(spelling).letter_scripts
 
 
 @lru_cache(maxsize=1)

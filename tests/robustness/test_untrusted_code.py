@@ -89,7 +89,8 @@ def test_no_module_opens_pickles_or_archives_or_runs_text(part):
     assert len(paths) > 10
     for path, node in [(one, node) for one in paths for node in ast.walk(ast.parse(one.read_text(encoding="utf-8")))]:
         if isinstance(node, ast.Import):
-            assert not {name.name.split(".")[0] for name in node.names} & RUNS_CODE, path
+            allowed = {"gzip"} if path.name == "lines.py" else set()  # a stream of one text, bounded, no archive of paths
+            assert not {name.name.split(".")[0] for name in node.names} & RUNS_CODE - allowed, path
         if isinstance(node, ast.ImportFrom) and node.module in RUNS_CODE:
             assert [name.name for name in node.names] == ["UnpicklingError"], path
         if isinstance(node, ast.Call):

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from interp.files.checks import short_repr
+from interp.languages import in_other_script, language
+from interp.languages import languages as resolve_all
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.columns import document_columns, kind_of
@@ -22,6 +24,8 @@ from interp.text.notes import note, took
 PIVOT = "prompt_en"
 """Column of the English prompt, in files where every language has its own items."""
 TEXT_FIELDS = ("sentence", "text", "word_translation", "context", "question", "prompt", "premise", "sentence1")
+LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")
+"""Fields in which a row says its language."""
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
 DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
 
@@ -56,27 +60,87 @@ def read_aligned(
     ValueError
         The items are not the same in every language, or a row is malformed.
     """
-    code, path = next(iter(files.items()))
-    sample = next(_units(path, split), None)
+    sample = next(_units(next(iter(files.values())), split), None)
     if sample and PIVOT in sample.values and len(files) > 1:
         raise ValueError(
             f"{sample.where}: got questions that differ between languages (field {PIVOT}), expected parallel text. "
             "read_task() reads one of these languages together with English."
         )
-    chosen = columns or {}
-    aligned = align(name, {code: _units(path, split) for code, path in files.items()}, limit, chosen.get("ids"))
-    first = list(aligned[code].values())
+    units = {code: _units(path, split) for code, path in files.items()}
+    return _corpus(name, units, {code: printable_name(path) for code, path in files.items()}, limit, split, columns or {})
+
+
+def read_long(
+    path: Path,
+    name: str,
+    languages: Sequence[str] | None,
+    limit: int | None,
+    split: str | None,
+    columns: Mapping[str, str] | None = None,
+) -> ParallelCorpus:
+    """Read a corpus from a table whose rows say their language, one row per sentence and language.
+
+    `path` is the file, `languages` those to read (default: all); `name`, `limit`, `split` and `columns` are as in `read_aligned`,
+    which also says what is raised.
+    """
+    tables: dict[str, list[Row]] = {}
+    for row in select(rows(path), split, at(path)):
+        tables.setdefault(code_of(row), []).append(row)
+    codes = list(tables) if languages is None else [lang.code for lang in resolve_all(languages)]
+    if missing := [code for code in codes if code not in tables]:
+        raise ValueError(f"{name!r} has no {missing[0]}; {at(path)} has {', '.join(tables)}.{in_other_script(missing[0], tables)}")
+    note("rows say their language, one row per sentence and language", printable_name(path))
+    origins = {code: f"rows of {printable_name(path)}" for code in codes}
+    return _corpus(name, {code: iter(tables[code]) for code in codes}, origins, limit, split, columns or {})
+
+
+def code_of(row: Row) -> str:
+    """The language that a `row` says it is in, as FLORES-200 code. Raises `ValueError` where it says none.
+
+    >>> code_of(Row("a:1", {"iso_639_3": "cmn", "iso_15924": "Hans"})), code_of(Row("a:1", {"lang": "de"}))
+    ('zho_Hans', 'deu_Latn')
+    """
+    field = next((field for field in LANGUAGE_FIELDS if field in row.values), LANGUAGE_FIELDS[0])
+    spelled = text_of(value(row, field), f"{row.where}, {field}")
+    script = row.values.get("iso_15924") if field == "iso_639_3" else None
+    try:
+        return language(f"{spelled}_{script}" if script else spelled).code
+    except ValueError as error:
+        raise ValueError(
+            f"{row.where}: {error} Name the file after its language (eng_Latn.jsonl), or give each row a language."
+        ) from None
+
+
+def says_language(path: Path) -> bool:
+    """Whether the first rows of the file `path` say their language."""
+    try:
+        sample, _ = sampled(rows(path), 1)
+        return bool(sample) and any(field in sample[0].values for field in LANGUAGE_FIELDS) and all(map(code_of, sample))
+    except ValueError:
+        return False
+
+
+def _corpus(
+    name: str,
+    units: Mapping[str, Iterator[Row]],
+    origins: Mapping[str, str],
+    limit: int | None,
+    split: str | None,
+    chosen: Mapping[str, str],
+) -> ParallelCorpus:
+    aligned = align(name, units, limit, chosen.get("ids"))
+    first = list(next(iter(aligned.values())).values())
     field = chosen.get("text") or _text_field(first[0], split)
     about = chosen.get("documents") or document_field(first[0], field)
-    for code, path in files.items():
-        took(code, f"{printable_name(path)}, field {field}")
+    for code, origin in origins.items():
+        took(code, f"{origin}, field {field}")
     return ParallelCorpus(
         name,
         {
             code: tuple(text_of(value(row, field), f"{row.where}, {field}") for row in table.values())
             for code, table in aligned.items()
         },
-        tuple(aligned[code]),
+        tuple(next(iter(aligned.values()))),
         tuple(label(value(row, about)) for row in first) if about else None,
         labels(first),
     )
@@ -99,7 +163,7 @@ def _text_field(row: Row, split: str | None) -> str:
         return found
     raise ValueError(
         f"{row.where}: got fields {short_repr(list(row.values))}, expected 'text' among them. Say which is the text with "
-        f"{option({'text': next(iter(row.values))})}."
+        f"{option({'text': max(reversed(list(row.values)), key=lambda field: len(str(row.values[field])))})}."
     )
 
 

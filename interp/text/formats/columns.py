@@ -244,12 +244,16 @@ def _all_of(
     if texts and not doubtful:
         return texts
     open_columns = bitext or [column for column in doubtful if kinds[column] == "text"] or doubtful or list(columns)
-    first = next((column for column in doubtful if column_language(column) or language_alike(column)), open_columns[0])
+    alike = (column for column in doubtful if column_language(column) or (texts and language_alike(column)))
+    first = next(alike, open_columns[0])
     reason = f"is named after a language and holds {kinds[first]}" if column_language(first) else "is no known language"
-    examples = {
-        **texts,
-        **dict(zip((one for one in ("english", "german") if language(one).code not in texts), open_columns, strict=False)),
-    }
+    free = (one for one in ("english", "german") if language(one).code not in texts)
+    if code := column_language(first):
+        examples = texts or {code: first}
+    elif texts and (meant := language_alike(first)):
+        examples = {**texts, meant.casefold(): first}
+    else:
+        examples = {**texts, **dict(zip(free, open_columns, strict=False))}
     raise ValueError(
         f"{where}: got column {short_repr(first)}, which {reason}, expected one column per language (recognised: "
         f"{', '.join(texts) or 'none'}; columns: {short_repr(list(columns))}). Say which is which, such as {option(examples)}."

@@ -133,14 +133,15 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
                 "remove that line from every language."
             )
     counts = {code: len(own) for code, own in texts.items()}
-    usual = Counter(counts.values()).most_common(1)[0][0]
+    numbers = Counter(counts.values())
+    usual = max(numbers, key=lambda count: (numbers[count], count))
     other = next(code for code in counts if counts[code] == usual)
     for code, count in counts.items():
         if count != usual:
             line = min(count, usual) + 1
             problem = f"line {line} of {code} is {'missing' if count < usual else 'extra'}"
             apart = parting(texts[other], texts[code])
-            hint = f" They seem to part at line {apart}." if apart else ""
+            hint = f" They seem to part near line {apart}." if apart else ""
             raise ValueError(
                 f"corpus {name!r}: got {usual} sentences in {other} but {count} in {code}, expected the same number in every "
                 f"language; {problem}.{hint} Correct {at(files[code], apart or line)}, or remove that line from every language."
@@ -149,8 +150,8 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
 
 
 def parting(one: Sequence[str], other: Sequence[str]) -> int | None:
-    """The line of `other`, from 1, where it parts from its translation `one`, if one of them has a single line more and the lengths
-    of lines tell where.
+    """The line, from 1, near which `one` and its translation `other` part, if one of them has a single line more and the lengths of
+    lines tell where.
 
     >>> lines = [10, 80, 30, 60, 20, 90]
     >>> parting(["x" * n for n in lines], ["x" * n for n in [*lines[:3], 45, *lines[3:]]])
@@ -163,8 +164,7 @@ def parting(one: Sequence[str], other: Sequence[str]) -> int | None:
     after = [*accumulate((abs(a - b) for a, b in zip(reversed(short), reversed(long), strict=False)), initial=0.0)]
     costs = [before[place] + after[len(short) - place] for place in range(len(long))]
     best = min(range(len(long)), key=costs.__getitem__)
-    clear = best < len(short) and sorted(costs)[1] > costs[best] + 0.1 and costs[-1] > 2 * costs[best] + 0.5
-    return best + 1 if clear else None
+    return best + 1 if costs[-1] > 2 * costs[best] + 0.5 else None
 
 
 def choose(folder: Path, split: str | None, languages: Sequence[str] | None, columns: Mapping[str, str] | None = None) -> Group:

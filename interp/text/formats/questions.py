@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
-from interp.languages import language
 from interp.text.choices import Variants, variants
 from interp.text.corpus import ParallelTask
-from interp.text.formats.aligned import align, document_field, labels, rows_of_language, select, value
+from interp.text.formats.aligned import align, code_of, document_field, labels, rows_of_language, select, value
 from interp.text.formats.file_names import ROW_ENDINGS, parse_file_name
 from interp.text.formats.folder import choose, groups, wanted
 from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
@@ -147,16 +146,10 @@ def _selected(path: Path, split: str | None) -> Iterator[Row]:
 
 
 def _by_language(path: Path, split: str | None) -> Readers:
-    """Readers of one file with all languages, by its field `language`, as in the files of XNLI."""
+    """Readers of one file with all languages, by the language that its rows say, as in the files of XNLI."""
     tables: dict[str, list[Row]] = {}
     for row in _selected(path, split):
-        try:
-            code = language(text_of(value(row, "language"), f"{row.where}, language")).code
-        except ValueError as error:
-            raise ValueError(
-                f"{row.where}: {error} Name the file after its language (eng_Latn.jsonl), or give each row a language."
-            ) from None
-        tables.setdefault(code, []).append(row)
+        tables.setdefault(code_of(row), []).append(row)
     if not tables:
         raise ValueError(f"{at(path)}: got no row, expected one row per item.")
     return {code: partial(iter, table) for code, table in tables.items()}

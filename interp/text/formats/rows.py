@@ -18,6 +18,8 @@ from interp.text.formats.lines import at, ended_lines, ending, lines, printable_
 from interp.text.notes import note
 
 _OWN = {"csv": ",", "tsv": "\t", "tab": "\t"}
+_LOOKED_AT = 2000
+"""Lines of a TSV that are looked at to say whether its cells are quoted."""
 _SEPARATORS = ",;\t|"
 _UNPACK, _AS_CSV = " Unpack it first.", " Save the sheet as CSV in UTF-8."
 _TO_DO = {
@@ -36,8 +38,9 @@ class Row(NamedTuple):
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     """Read the rows of a .tsv, .csv, .jsonl, .json or .parquet file, or of one of them in .gz. All but .json are streamed.
 
-    TSV has no quoting: the text is what is between two tabs. CSV follows RFC 4180, with another separator where only that fits.
-    JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty rows are left out.
+    TSV has no quoting: the text is what is between two tabs, unless some cell is quoted as only CSV does it. CSV follows RFC 4180,
+    with another separator where only that fits. JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty
+    rows are left out.
 
     Parameters
     ----------
@@ -97,7 +100,8 @@ def _table(path: Path, header: Sequence[str] | None) -> Iterator[Row]:
     own = _OWN[ending(path)]
     if dialect.separator != own:
         note(f"columns are separated by {dialect.separator!r}", printable_name(path))
-    cells = _split_cells(path, own) if dialect.separator == own == "\t" else _quoted_cells(path, dialect.separator)
+    literal = dialect.separator == own == "\t" and not _is_quoted(path)
+    cells = _split_cells(path, own) if literal else _quoted_cells(path, dialect.separator)
     return _rows_of_cells(path, islice(cells, dialect.skipped, None), header)
 
 
@@ -155,7 +159,8 @@ class Dialect(NamedTuple):
 def separator(path: Path) -> Dialect:
     """What separates the columns of the table `path`: what its ending says, unless its first lines only fit another separator.
 
-    A separator fits if it gives every line the same number of cells, at least two, quotes respected. Raises `ValueError` where
+    A separator fits if it gives every line the same number of cells, at least two, quotes respected; where none does, one fits that
+    divides the header. Raises `ValueError` where
     several others fit equally well.
     """
     own, sample = _OWN[ending(path)], _first_lines(path)
@@ -163,15 +168,35 @@ def separator(path: Path) -> Dialect:
         return Dialect(told[1], 1)
     tables = {mark: _cells(sample, mark, quoted=not own == mark == "\t") for mark in (own, *_SEPARATORS.replace(own, ""))}
     fitting = [mark for mark, table in tables.items() if table and {len(cells) for cells in table} == {len(table[0])} != {1}]
-    if own in fitting or not fitting or (tables[own] and len(tables[own][0]) > 1 and len(fitting) != 1):
+    if own in fitting or (_width(tables[own]) > 1 and len(fitting) != 1):
         return Dialect(own, 0)
-    named = {mark: sum(column_language(cell) is not None for cell in tables[mark][0]) for mark in fitting}
+    fitting = fitting or [mark for mark, table in tables.items() if _width(table) > 1] or [own]
+    named = {mark: sum(column_language(cell) is not None for row in tables[mark][:1] for cell in row) for mark in fitting}
     best = [mark for mark in fitting if named[mark] == max(named.values())]
     if len(best) > 1:
         raise ValueError(
             f"{at(path)}: got columns that {' and '.join(map(repr, best))} may separate, expected {own!r}. Save it with {own!r}."
         )
     return Dialect(best[0], 0)
+
+
+def _width(table: Sequence[Sequence[str]]) -> int:
+    """The number of cells of the header."""
+    return len(table[0]) if table else 0
+
+
+def _is_quoted(path: Path) -> bool:
+    """Whether a TSV quotes its cells as CSV does: some cell doubles the quotes within its own, and no cell begins with others."""
+    found = False
+    with suppress(ValueError):
+        for _, text in islice(lines(path), _LOOKED_AT):
+            for cell in text.split("\t") if '"' in text else ():
+                if cell.startswith('"') and not re.fullmatch(r'"(?:[^"]|"")*"', cell):
+                    return False
+                found = found or re.fullmatch(r'"(?:[^"]|"")*""(?:[^"]|"")*"', cell) is not None
+    if found:
+        note("cells are quoted as in CSV", printable_name(path))
+    return found
 
 
 def _first_lines(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The files next to a corpus that describe its items: `ids.txt`, `meta.tsv`, `keys.tsv`."""
+"""The files next to a corpus that describe its items: `ids.txt`, `meta.tsv`, `keys.tsv`, and the `DOCUMENT_IDS.tsv` of NTREX."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from interp.text.formats.columns import document_columns, id_columns
 from interp.text.formats.lines import at, lines
 from interp.text.formats.rows import rows
 from interp.text.formats.tables import identifier, label
+from interp.text.notes import note
+
+_DOCUMENT_IDS = "DOCUMENT_IDS.tsv"
 
 
 def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> ParallelCorpus:
     """Add ids, documents and labels from files in the folder, which have one row per item.
 
     `ids.txt` has the ids. `meta.tsv` and `keys.tsv` have a header: the id column gives ids too, the document (or URL) column the
-    text that each item is from, and the other columns become labels.
+    text that each item is from, and the other columns become labels. `DOCUMENT_IDS.tsv`, in the folder or above it, has the
+    document of every item, one in a line.
 
     Parameters
     ----------
@@ -48,7 +52,21 @@ def describe(corpus: ParallelCorpus, folder: Path, limit: int | None) -> Paralle
         _check_length(folder / "ids.txt", ids, corpus)
         corpus = _with_ids(corpus, folder / "ids.txt", ids, 1)
     document = next(iter(document_columns(columns)), None)
-    return replace(corpus, documents=columns.pop(document) if document else None, labels=columns)
+    documents = columns.pop(document) if document else _document_ids(folder, len(corpus), limit)
+    return replace(corpus, documents=documents, labels=columns)
+
+
+def _document_ids(folder: Path, items: int, limit: int | None) -> tuple[str, ...] | None:
+    """The documents of NTREX, if its file of them is there and has a line for every item."""
+    path = next((one / _DOCUMENT_IDS for one in (folder, folder.parent) if (one / _DOCUMENT_IDS).is_file()), None)
+    if path is None:
+        return None
+    documents = tuple(text for _, text in islice(lines(path), limit))
+    if len(documents) != items:
+        note(f"not used: {len(documents)} lines for {items} items", _DOCUMENT_IDS)
+        return None
+    note("the document of each item", _DOCUMENT_IDS)
+    return documents
 
 
 def _with_ids(corpus: ParallelCorpus, path: Path, ids: Sequence[str], first: int) -> ParallelCorpus:

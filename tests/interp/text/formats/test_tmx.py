@@ -1,5 +1,6 @@
 """A translation memory is read as it stands, and a hostile or cut one is refused."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,36 @@ def test_a_unit_without_a_language_asked_for_is_an_error(tmp_path: Path) -> None
     assert read(path, languages=["en"], limit=1)["en"] == ("One & only \u2028line",)
     with pytest.raises(ValueError, match=r"m.tmx:5: got a unit in .*, expected deu_Latn too"):
         read(path, languages=["de", "en"])
+
+
+TWINS = """<tmx version="1.4"><header/><body>
+<tu><tuv xml:lang="en-US"><seg>color</seg></tuv><tuv xml:lang="en-GB"><seg>colour</seg></tuv>
+<tuv xml:lang="de"><seg>Farbe</seg></tuv>
+<tuv xml:lang="fr"><seg>couleur</seg></tuv><tuv xml:lang="fr-CA"><seg>couleur!</seg></tuv></tu></body></tmx>"""
+
+
+def test_two_variants_of_a_language_are_a_fault_only_where_it_is_asked_for_and_none_is_chosen(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"m.tmx": TWINS}) / "m.tmx"
+    assert read(path, languages=["de", "fr"]).sentences == {"deu_Latn": ("Farbe",), "fra_Latn": ("couleur",)}
+    for asked in (None, ["en", "de"]):
+        with pytest.raises(ValueError, match=r"m.tmx:2: .*en-US and en-GB all mean eng_Latn.*--columns eng_Latn=en-US"):
+            read(path, languages=asked)
+    assert read(path, languages=["en-GB", "de"])["en"] == ("colour",)
+    corpus = read(path, columns={"English": "en-US", "fr": "fr-CA"})
+    assert (corpus["en"], corpus["fr"], corpus.languages) == (("color",), ("couleur!",), ("eng_Latn", "deu_Latn", "fra_Latn"))
+    assert corpus.origins["eng_Latn"] == "xml:lang en-US"
+    with pytest.raises(ValueError, match=r"got a unit in .*, expected en-AU too"):
+        read(path, languages=["en", "de"], columns={"en": "en-AU"})
+
+
+@pytest.mark.parametrize(
+    "kind", ['SYSTEM "tmx14.dtd"', 'PUBLIC "-//LISA" "http://a.example/tmx14.dtd"', "[<!ELEMENT x ANY>]", 'SYSTEM "/etc/passwd" []']
+)
+def test_a_document_type_without_entities_is_passed_over_and_never_fetched(tmp_path: Path, kind: str) -> None:
+    path = (
+        put(tmp_path / "t", {"m.tmx.gz": gzip.compress(TMX.replace("<tmx ", f"<!DOCTYPE tmx {kind}>\n<tmx ").encode())})
+        / "m.tmx.gz"
+    )
+    corpus = read(path)
+    assert corpus.sentences == read(put(tmp_path / "t", {"m.tmx": TMX}) / "m.tmx").sentences
+    assert corpus.notes[0] == "the document type is not looked at"

@@ -1,0 +1,356 @@
+"""Files as programs export them are read as what they are, and refused where they leave open which column is which language."""
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from interp.text.read import read, read_task
+from tests.support.shared import SHARED
+from tests.support.texts import jsonl, put
+
+ENGLISH = ("The train leaves, at noon.", 'She said "no"; twice.', "Our cat | sleeps.", "It rained.")
+GERMAN = ("Der Zug fährt, mittags.", "Sie sagte „nein“; zweimal.", "Unsere Katze | schläft.", "Es regnete.")
+BOTH = {"eng_Latn": ENGLISH, "deu_Latn": GERMAN}
+NUMBERS = [1, 2, 3, 4]
+
+
+def table(head: list[str], *columns: object, mark: str = "\t", end: str = "\n") -> str:
+    return "".join(mark.join(map(str, row)) + end for row in [head, *zip(*columns, strict=True)])
+
+
+def read_text(tmp_path: Path, name: str, content: str | bytes, **how):
+    return read(put(tmp_path / "t", {name: content}) / name, **how)
+
+
+ID_NAMES = [
+    "ID",
+    "id",
+    "Sentence_ID",
+    "no",
+    "No.",
+    "nr",
+    "NR",
+    "idx",
+    "#",
+    "index",
+    "",
+    "Unnamed: 0",
+    "line_no",
+    "pairID",
+    "item id",
+    "row",
+]
+
+
+@pytest.mark.parametrize("name", ID_NAMES)
+def test_a_column_of_row_numbers_is_ids_and_no_language(tmp_path: Path, name: str) -> None:
+    corpus = read_text(tmp_path, "t.tsv", table([name, "English", "German"], NUMBERS, ENGLISH, GERMAN))
+    assert (corpus.sentences, corpus.ids, dict(corpus.labels)) == (BOTH, ("1", "2", "3", "4"), {})
+
+
+NO_TEXT = {
+    "numbers": NUMBERS, "prices": ["1,5", "2.000", "-3", "4 %"], "dates": ["2020-01-02", "3/4/2021", "4.5.2022", "2020-01-02"],
+    "addresses": ["https://a.example/1", "http://b.example", "www.c.example", "https://a.example"],
+    "codes": ["a1", "b2", "a1", "c3"],
+    "yes": ["true", "false", "true", "true"], "same": ["ok", "ok", "ok", "ok"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["to", "is", "my", "so", "kg", "se", "mt", "Run", "English", "swe_Latn"])
+@pytest.mark.parametrize("kind", NO_TEXT)
+def test_a_column_without_text_is_no_language_whatever_its_name(tmp_path: Path, name: str, kind: str) -> None:
+    corpus = read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, NO_TEXT[kind]))
+    assert (corpus.languages, tuple(corpus.labels)) == (("eng_Latn", "deu_Latn"), (name,))
+    assert f"'{name}' (" in corpus.notes[0]
+
+
+def test_the_same_column_is_a_language_where_it_holds_text(tmp_path: Path) -> None:
+    assert read_text(tmp_path, "t.tsv", table(["en", "no"], ENGLISH, GERMAN)).languages == ("eng_Latn", "nob_Latn")
+    with pytest.raises(
+        ValueError, match=r"sentences in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"
+    ):
+        read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN))
+    chosen = {"en": "en", "Indonesian": "id"}
+    assert read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN), columns=chosen)["id"] == GERMAN
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("text_en", "text_de"), ("English ", " German"), ("sentence_eng_Latn", "sentence_deu_Latn"), ("EN", "DE"), ("en-US", "de_DE"),
+     ("English (en)", "German (de)"), ("source_en", "target_de"), ("textEn", "textDe"), ("en.text", "translation de")],
+)  # fmt: skip
+def test_words_around_the_name_of_a_language_do_not_hide_it(tmp_path: Path, names: tuple[str, str]) -> None:
+    corpus = read_text(tmp_path, "t.tsv", table([*names, "notes", "comment", "score"], ENGLISH, GERMAN, *[NUMBERS] * 3))
+    assert corpus.sentences == BOTH
+    assert corpus.origins == {"eng_Latn": f"column {names[0]!r}", "deu_Latn": f"column {names[1]!r}"}
+    assert set(corpus.labels) == {"notes", "comment", "score"}
+
+
+def test_a_bitext_without_languages_asks_for_them_and_takes_them_from_the_option_or_its_name(tmp_path: Path) -> None:
+    for head in (["source", "target"], ["src", "tgt"]):
+        text = table(head, ENGLISH, GERMAN)
+        with pytest.raises(ValueError, match=f"--columns english={head[0]} german={head[1]}"):
+            read_text(tmp_path, "t.tsv", text)
+        assert read_text(tmp_path, "t.tsv", text, columns={"en": head[0], "German": head[1]}).sentences == BOTH
+        assert read_text(tmp_path, "news.en-de.tsv", text).sentences == BOTH
+        assert read_text(tmp_path, "en-de.csv", table(head, "ab", "cd", mark=";")).languages == tuple(BOTH)
+
+
+OPEN = {
+    "one language and another text": (["en", "Translation"], "got column 'Translation', which is no known language"),
+    "no language": (["a", "b"], r"recognised: none; columns: \['a', 'b'\].*--columns english=a german=b"),
+    "a slip": (["en", "Germn"], "got column 'Germn', which is no known language.*--columns eng_Latn=en german=Germn"),
+    "a source": (["source", "de"], "got column 'source', which is no known language.*--columns deu_Latn=de english=source"),
+    "one twice": (["en", "text_en"], "columns 'en' and 'text_en' that both mean eng_Latn.*--columns eng_Latn=en"),
+}
+
+
+@pytest.mark.parametrize("kind", OPEN)
+def test_what_a_table_leaves_open_is_refused_with_the_option_that_settles_it(tmp_path: Path, kind: str) -> None:
+    head, message = OPEN[kind]
+    with pytest.raises(ValueError, match=message):
+        read_text(tmp_path, "t.tsv", table(head, ENGLISH, GERMAN))
+    assert read_text(tmp_path, "t.tsv", table(head, ENGLISH, GERMAN), columns={"en": head[0], "de": head[1]}).sentences == BOTH
+
+
+def test_a_chosen_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"got column 'text_e' for english, expected one of .*Did you mean text_en"):
+        read_text(tmp_path, "t.tsv", table(["text_en"], ENGLISH), columns={"english": "text_e"})
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("index", [True, False])
+def test_what_pandas_writes_is_read_as_pandas_reads_it(tmp_path: Path, mark: str, encoding: str, end: str, index: bool) -> None:
+    frame = pd.DataFrame({"English": ENGLISH, "German": GERMAN})
+    raw = frame.to_csv(sep=mark, index=index, lineterminator=end).encode(encoding)
+    corpus = read_text(tmp_path, "t.csv", raw)
+    again = pd.read_csv(io.BytesIO(raw), sep=mark, encoding=encoding)
+    assert corpus.sentences == {"eng_Latn": tuple(again["English"]), "deu_Latn": tuple(again["German"])} == BOTH
+    assert corpus.ids == ("0", "1", "2", "3")
+    assert read_text(tmp_path, "t.csv.gz", gzip.compress(raw)).identity.sha == corpus.identity.sha
+
+
+def test_a_tsv_is_quoted_where_only_quoting_explains_it(tmp_path: Path) -> None:
+    written = pd.DataFrame({"en": ENGLISH, "de": GERMAN}).to_csv(sep="\t", index=False)
+    corpus = read_text(tmp_path, "t.tsv", written)
+    assert (corpus.sentences, corpus.notes[0]) == (BOTH, "t.tsv: cells are quoted as in CSV")
+    for cell in ('"a" and "b"', '"a"', '"', 'a ""b""', '"a" '):
+        assert read_text(tmp_path, "t.tsv", f"en\tde\n{cell}\tb\n")["en"] == (cell,)
+
+
+def test_a_line_break_within_quotes_is_text_and_at_the_end_of_a_line_it_is_not(tmp_path: Path) -> None:
+    assert read_text(tmp_path, "t.csv", 'en,de\r\n"a\r\nb",c\r\n').sentences == {"eng_Latn": ("a\r\nb",), "deu_Latn": ("c",)}
+    assert read_text(tmp_path, "t.tsv", "en\tde\ra\tb\r").sentences == {"eng_Latn": ("a",), "deu_Latn": ("b",)}
+    corpus = read_text(tmp_path, "t.csv", "sep=;\r\nen;de;;\r\na;b;;\r\n;;;\r\n\r\n")
+    assert (corpus["en"], dict(corpus.labels)) == (("a",), {})
+    assert "t.csv: empty rows were left out" in corpus.notes
+    assert read_text(tmp_path, "t.tsv", "en\tde\n1\ta\tb\n2\tc\td\n").ids == ("1", "2")
+
+
+def test_parquet_holds_the_same_as_a_table(tmp_path: Path) -> None:
+    for frame in (
+        pd.DataFrame(BOTH),
+        pd.DataFrame({"translation": [{"en": a, "de": b} for a, b in zip(*BOTH.values(), strict=True)]}),
+    ):
+        buffer = io.BytesIO()
+        frame.to_parquet(buffer)
+        assert read_text(tmp_path, "t.parquet", buffer.getvalue()).sentences == BOTH
+    with pytest.raises(ValueError, match=r"t.parquet: not Parquet: .*Get the file again"):
+        read_text(tmp_path, "t.parquet", b"PAR1")
+
+
+@pytest.mark.parametrize(("name", "todo"), [("t.zip", "Unpack it first"), ("t.xlsx", "Save the sheet as CSV in UTF-8")])
+def test_what_is_no_text_is_refused_with_what_to_do(tmp_path: Path, name: str, todo: str) -> None:
+    with pytest.raises(ValueError, match=todo):
+        read_text(tmp_path, name, b"PK")
+
+
+# Rows with a key -----------------------------------------------------------------------------------------------------------
+
+KEYED = {
+    "link + question_number": [{"link": u, "question_number": n} for u, n in (("u", 1), ("u", 2), ("v", 1))],
+    "doc + no": [{"doc": u, "no": n} for u, n in (("u", 1), ("u", 2), ("v", 1))],
+    "split + id": [{"split": u, "id": n} for u, n in (("dev", 1), ("dev", 2), ("test", 1))],
+    "ID": [{"ID": n} for n in (7, 8, 9)],
+    "pairID": [{"pairID": n, "promptID": 1} for n in ("7n", "8e", "9c")],
+}
+
+
+@pytest.mark.parametrize("key", KEYED)
+def test_rows_are_paired_by_their_key_whatever_their_order(tmp_path: Path, key: str) -> None:
+    english = [{**own, "question": f"q{place}"} for place, own in enumerate(KEYED[key])]
+    german = [{**own, "question": f"f{place}"} for place, own in enumerate(KEYED[key])]
+    folder = put(tmp_path / "k", {"eng_Latn.jsonl": jsonl(*english), "deu_Latn.jsonl": jsonl(german[2], german[0], german[1])})
+    corpus = read(folder, languages=["en", "de"])
+    assert corpus.sentences == {"eng_Latn": ("q0", "q1", "q2"), "deu_Latn": ("f0", "f1", "f2")}
+    assert corpus.notes == (f"rows are paired by key {key}",)
+    put(folder, {"deu_Latn.jsonl": jsonl(german[2], german[0])})
+    with pytest.raises(ValueError, match=rf"deu_Latn has no item '.*' \(key {key.replace('+', '.')}\), which eng_Latn has at .*:2"):
+        read(folder, languages=["en", "de"])
+
+
+def test_a_key_may_be_chosen_and_one_that_only_some_rows_have_is_refused(tmp_path: Path) -> None:
+    folder = put(tmp_path / "k", {"en.jsonl": jsonl({"sha": "x", "text": "a"}, {"sha": "y", "text": "b"}),
+                                  "de.jsonl": jsonl({"sha": "y", "text": "B"}, {"sha": "x", "text": "A"})})  # fmt: skip
+    assert read(folder, columns={"ids": "sha"}).sentences == {"deu_Latn": ("B", "A"), "eng_Latn": ("b", "a")}
+    assert read(folder).notes == ("rows are paired by position: no field is a key",)
+    put(folder, {"en.jsonl": jsonl({"id": 1, "text": "a"}, {"id": 2, "text": "b"})})
+    with pytest.raises(ValueError, match=r"en.jsonl:1: got rows with the key id, which those of deu_Latn lack"):
+        read(folder)
+
+
+def test_rows_that_say_their_language_are_a_corpus(tmp_path: Path) -> None:
+    rows = [{"id": i, "lang": code, "text": f"{code}{i}"} for i, code in ((1, "en"), (2, "en"), (2, "de"), (1, "de"))]
+    assert read_text(tmp_path, "all.jsonl", jsonl(*rows)).sentences == {"eng_Latn": ("en1", "en2"), "deu_Latn": ("de1", "de2")}
+    with pytest.raises(ValueError, match=r"'all' has no fra_Latn; .* has eng_Latn, deu_Latn"):
+        read_text(tmp_path, "all.jsonl", jsonl(*rows), languages=["fr"])
+
+
+def test_the_address_of_a_sentence_is_its_document(tmp_path: Path) -> None:
+    rows = jsonl(*({"id": i, "iso_639_3": "eng", "iso_15924": "Latn", "text": str(i), "url": f"u{i // 2}"} for i in range(4)))
+    corpus = read(put(tmp_path / "dev", {"eng_Latn.jsonl": rows, "deu_Latn.jsonl": rows}))
+    assert corpus.documents == ("u0", "u0", "u1", "u1")
+
+
+# Names of files ------------------------------------------------------------------------------------------------------------
+
+
+def test_of_regional_variants_the_plain_one_is_taken_or_the_one_named(tmp_path: Path) -> None:
+    names = (
+        "t-src.eng",
+        "t-ref.eng-GB",
+        "t-ref.eng-US",
+        "t-ref.fra",
+        "t-ref.fra-CA",
+        "t-ref.srp-Cyrl",
+        "t-ref.srp-Latn",
+        "t-ref.zho-TW",
+    )
+    folder = put(tmp_path / "n", {f"{name}.txt": f"{name}\n" for name in names})
+    assert {code: own[0] for code, own in read(folder).sentences.items()} == {
+        "eng_Latn": "t-src.eng", "fra_Latn": "t-ref.fra", "srp_Cyrl": "t-ref.srp-Cyrl", "srp_Latn": "t-ref.srp-Latn",
+        "zho_Hant": "t-ref.zho-TW",
+    }  # fmt: skip
+    assert read(folder, languages=["fr-CA", "en-US"]).sentences == {"fra_Latn": ("t-ref.fra-CA",), "eng_Latn": ("t-ref.eng-US",)}
+    corpus = read(folder, languages=["fr"], columns={"fr": "fra-CA"})
+    assert (corpus["fr"], corpus.notes) == (("t-ref.fra-CA",), ("fra was left out: fra_Latn is fra-CA",))
+    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\n"})
+    assert read(folder).documents == ("abc.1",)
+    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\nabc.2\n"})
+    assert read(folder).documents is None
+
+
+def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
+    folder = put(
+        tmp_path / "mgsm",
+        {"mgsm_de.tsv": "Was ist 1 + 1?\t2\nWie viel?\t1,250\n", "mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t1250\n"},
+    )
+    assert read(folder)["en"] == ("What is 1 + 1?", "How many?")
+    task = read_task(folder)
+    assert (task.prompts["deu_Latn"][1], task.answers["deu_Latn"][1]) == ("Wie viel?\n", ("1,250",))
+    assert read(folder / "mgsm_de.tsv").languages == ("deu_Latn",)
+    put(folder, {"mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t7\n"})
+    with pytest.raises(ValueError, match=r"mgsm_en.tsv:2: got gold label '7' for item '1', expected '1250' as in deu_Latn"):
+        read_task(folder)
+
+
+def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
+    folder = put(
+        tmp_path / "f",
+        {"eng_Latn.txt": "a\n", "deu_Latn.txt.gz": gzip.compress(b"b\n"), "._fra_Latn.txt": b"\xff", ".DS_Store": b"\0"},
+    )
+    put(folder / "__MACOSX", {"eng_Latn.txt": "z\n"})
+    assert read(folder).sentences == {"deu_Latn": ("b",), "eng_Latn": ("a",)}
+    (folder / "ita_Latn.txt").mkdir()
+    with pytest.raises(ValueError, match=r"ita_Latn.txt: got a folder, expected a regular file"):
+        read(folder)
+    assert read(folder, languages=["en"]).languages == ("eng_Latn",)
+    put(tmp_path / "outer", {})
+    put(tmp_path / "outer" / "inner", {"en.txt": "a\n", "de.txt": "b\n"})
+    assert read(tmp_path / "outer").name == "outer/inner"
+
+
+def test_a_line_too_many_is_found_by_the_lengths_of_lines(tmp_path: Path) -> None:
+    lengths = [10, 80, 30, 60, 20, 90]
+    english = "".join("x" * n + "\n" for n in lengths)
+    german = "".join("y" * n + "\n" for n in [*lengths[:3], 45, *lengths[3:]])
+    folder = put(tmp_path / "f", {"en.txt": english, "fr.txt": english, "de.txt": german})
+    with pytest.raises(
+        ValueError, match=r"6 sentences in eng_Latn but 7 in deu_Latn.*line 7 of deu_Latn is extra. They seem to part near line 4"
+    ):
+        read(folder)
+
+
+# Questions -----------------------------------------------------------------------------------------------------------------
+
+BELEBELE = {"link": "u", "question_number": 1, "flores_passage": "p", "question": "q", "correct_answer_num": "2",
+            **{f"mc_answer{n}": f"a{n}" for n in (1, 2, 3, 4)}}  # fmt: skip
+BAD_GOLD = {
+    "other answer": ({"correct_answer_num": 3}, r"got gold label '3' for item 'u-1', expected '2' as in deu_Latn at .*de.jsonl:1"),
+    "no answer": ({"correct_answer_num": None}, "got correct_answer_num None, which is no gold label"),
+    "out of range": ({"correct_answer_num": 5}, "got correct_answer_num 5, expected 1 for mc_answer1, 2 for"),
+    "same option": ({"mc_answer3": "a1"}, "got option 'a1' twice for item 'u-1' in eng_Latn"),
+}
+
+
+def test_belebele_is_a_task_with_four_options_and_a_corpus_of_documents(tmp_path: Path) -> None:
+    folder = put(tmp_path / "b", {"en.jsonl": jsonl(BELEBELE), "de.jsonl": jsonl(BELEBELE)})
+    task = read_task(folder)
+    assert (task.prompts["eng_Latn"], task.answers["deu_Latn"], task.documents) == (("p\n\nq\n",), (("a2",),), ("u",))
+    assert task.choices["eng_Latn"] == (("a1", "a2", "a3", "a4"),)
+    assert read(folder).documents == ("u",)
+
+
+@pytest.mark.parametrize("fault", BAD_GOLD)
+def test_a_gold_label_is_there_and_the_same_in_every_language(tmp_path: Path, fault: str) -> None:
+    change, message = BAD_GOLD[fault]
+    with pytest.raises(ValueError, match=message):
+        read_task(put(tmp_path / "b", {"en.jsonl": jsonl({**BELEBELE, **change}), "de.jsonl": jsonl(BELEBELE)}))
+
+
+def test_labels_that_are_words_or_codes_are_compared_too(tmp_path: Path) -> None:
+    rows = [{"id": i, "premise": "p", "hypothesis": "h", "label": i % 2} for i in range(4)]
+    folder = put(tmp_path / "x", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*rows[:3], {**rows[3], "label": 0})})
+    with pytest.raises(ValueError, match=r"got gold label '1' for item '3', expected '0' as in deu_Latn"):
+        read_task(folder)
+    put(folder, {"en.jsonl": jsonl(*rows[:3], {**rows[3], "label": -1})})
+    with pytest.raises(ValueError, match=r"en.jsonl:4: got label -1, which is no gold label"):
+        read_task(folder)
+    put(folder, dict.fromkeys(("en.jsonl", "de.jsonl"), jsonl(rows[0], rows[2])))
+    with pytest.raises(ValueError, match=r"got the single option '0' for item '0' in deu_Latn"):
+        read_task(folder)
+
+
+# The inputs beside the checkout ----------------------------------------------------------------------------------------------
+
+CASES = SHARED / "cases"
+
+
+@pytest.mark.skipif(not CASES.exists(), reason="shared cases not here")
+def test_the_shared_cases_are_read_as_their_readme_says() -> None:
+    ids = read(CASES / "ids.tsv")
+    assert (ids.languages, ids.ids[0]) == (("eng_Latn", "deu_Latn"), "1")
+    belebele = read(CASES / "belebele")
+    assert belebele.sentences == {"eng_Latn": ("Who?", "Where?", "When?"), "fra_Latn": ("Qui ?", "Où ?", "Quand ?")}
+    assert len(read_task(CASES / "belebele").choices["fra_Latn"][0]) == 4
+    for name, rows in {"bomcsv.csv": 2, "crlf.tsv": 1, "semi.csv": 1, "blank.jsonl": 2, "doctype.tmx": 1}.items():
+        corpus = read(CASES / name)
+        assert (set(corpus.languages), len(corpus)) == ({"eng_Latn", "deu_Latn"}, rows), name
+        assert [note for note in corpus.notes if not note.startswith("columns: ")], name
+    assert read(CASES / "twins.tmx", languages=["de", "fr"])["fr"] == ("La couleur.",)
+    with pytest.raises(ValueError, match=r"en-US and en-GB all mean eng_Latn. Choose one with columns="):
+        read(CASES / "twins.tmx", languages=["en", "de"])
+    assert read(CASES / "ptbr.tmx", languages=["en", "pt-BR"])["pt"] == ("ônibus",)
+    assert len(read(CASES / "ntrex").languages) == 8
+    assert len(set(read(CASES / "floresplus").documents or ())) < len(read(CASES / "floresplus"))
+
+
+def test_a_json_list_and_a_nested_translation_are_tables_too(tmp_path: Path) -> None:
+    rows = [{"translation": {"en": a, "de": b}, "no": n} for a, b, n in zip(ENGLISH, GERMAN, NUMBERS, strict=True)]
+    assert read_text(tmp_path, "t.json", json.dumps(rows)).sentences == BOTH
