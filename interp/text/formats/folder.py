@@ -16,7 +16,7 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import Variants, has_region, told_apart, variants
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, file_tag, language_pair, parse_file_name
+from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, file_tag, language_code, language_pair, parse_file_name
 from interp.text.formats.lines import at, ending, lines, printable_name, stem
 from interp.text.formats.side_files import describe
 from interp.text.formats.tables import read_table
@@ -50,10 +50,10 @@ def read_folder(
 ) -> ParallelCorpus:
     """Read a corpus from a folder.
 
-    The folder has one file per language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`), or one or two files per pair of
-    languages. `ids.txt` gives the ids of the items, one per line. `meta.tsv` or `keys.tsv` describe them: a column with the id,
-    one with the document (or URL), and the others become labels. Of regional variants (`fra.txt`, `fra-CA.txt`) the one without a
-    region is taken, or the one that is asked for.
+    The folder has one file per language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`, `train.en`), or a folder per language with
+    files of the same name (`en/test.tsv`), or one or two files per pair of languages. `ids.txt` gives the ids of the items, one per
+    line. `meta.tsv` or `keys.tsv` describe them: a column with the id, one with the document (or URL), and the others become
+    labels. Of regional variants (`fra.txt`, `fra-CA.txt`) the one without a region is taken, or the one that is asked for.
 
     Parameters
     ----------
@@ -229,7 +229,18 @@ def groups(folder: Path, split: str | None, choice: Variants | None = None) -> t
             grouped.setdefault((parsed.part, parsed.ending), {}).setdefault(parsed.code, []).append(path)
         elif path.is_file():
             unnamed.append(path)
+    for code, path in _in_language_folders(folder, endings):
+        grouped.setdefault((stem(path), ending(path)), {}).setdefault(code, []).append(path)
+    grouped = {key: files for key, files in grouped.items() if key[1] or len(files) > 1}  # "run.sh" alone is no Serbian
     return [_group(part, kind, files, choice) for (part, kind), files in grouped.items()], unnamed
+
+
+def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
+    """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv"."""
+    inner = {code: path for name, path in sorted(_inner(folder).items()) if (code := language_code(name))}
+    found = [(code, path) for code, one in inner.items() for path in sorted(one.iterdir()) if path.is_file()]
+    fitting = [(code, path) for code, path in found if path.name[0] not in ".~" and ending(path) in endings]
+    return fitting if len(inner) > 1 else []
 
 
 def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Variants) -> Group:
@@ -315,7 +326,7 @@ def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, languages: Sequ
     """Refuse a file like the others whose name is no clear language: it may be a language that would be left out."""
     for path in unnamed if languages is None else ():
         spelled = stem(path).removeprefix(f"{group.part}.")
-        if ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
+        if group.ending and ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
             try:
                 reason = f"a rare language; name its script too, {language(spelled)}."
             except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -33,9 +34,10 @@ def read_table(
     """
     pair = file_pair(path)
     if pair and ending(path) == "tsv":
-        first = next(rows(path, header=pair), None)
-        if first and len(first.values) == 2 and _is_no_header(first, pair):
-            return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
+        with suppress(ValueError):
+            first = next(rows(path, header=pair), None)
+            if first and _is_no_header(first, pair):
+                return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
     return corpus_of_rows(name, at(path), rows(path), languages, limit, columns, pair)
 
 
