@@ -100,6 +100,14 @@ def test_a_bitext_without_languages_asks_for_them_and_takes_them_from_the_option
         assert read_text(tmp_path, "en-de.csv", table(head, "ab", "cd", mark=";")).languages == tuple(BOTH)
 
 
+def test_a_bitext_may_say_its_languages_in_two_columns_and_then_says_the_same_in_each_row(tmp_path: Path) -> None:
+    head = ["sourceLang", "targetLang", "sourceString", "targetString"]
+    assert read_text(tmp_path, "t.tsv", table(head, ["en"] * 4, ["de"] * 4, ENGLISH, GERMAN)).sentences == BOTH
+    many = [f"{n} a" for n in range(200)]
+    with pytest.raises(ValueError, match="got de and fr in column 'targetLang', expected one pair of languages"):
+        read_text(tmp_path, "t.tsv", table(head, ["en"] * 200, ["de"] * 199 + ["fr"], many, many))
+
+
 OPEN = {
     "one language and another text": (["en", "Translation"], "got column 'Translation', which is no known language"),
     "no language": (["a", "b"], r"recognised: none; columns: \['a', 'b'\].*--columns english=a german=b"),
