@@ -201,7 +201,7 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None, col
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         packed = next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}." + (f" Unpack {packed} first." if packed else ""))
-    _refuse_several(folder, fitting[0], languages)
+    _refuse_several(folder, fitting[0], variants(languages, columns))
     _refuse_unclear_names(unnamed, fitting[0], languages)
     return fitting[0]
 
@@ -259,12 +259,13 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Va
     return Group(part, kind, files, unclear)
 
 
-def _refuse_several(folder: Path, group: Group, languages: Sequence[str] | None) -> None:
-    """Refuse a language of which there are several files, if it is wanted; note which variants were left out."""
-    asked = None if languages is None else {lang.code for lang in resolve_all(languages)}
+def _refuse_several(folder: Path, group: Group, choice: Variants) -> None:
+    """Refuse a language of which there are several files, or not the one that was chosen, if it is wanted."""
     for code, paths in group.unclear.items():
-        if asked is None or code in asked:
+        if choice.codes is None or code in choice.codes:
             names, tags = " and ".join(path.name for path in paths), [file_tag(path) for path in paths]
+            if not choice.pick(code, tags):
+                raise ValueError(f"{at(folder)}: got {choice.chosen[code]!r} for {code}, expected one of {', '.join(tags)}.")
             how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else ", expected one file per language."
             raise ValueError(f"{at(folder)}: got {'two' if len(paths) == 2 else len(paths)} files of {code}, {names}{how}")
 

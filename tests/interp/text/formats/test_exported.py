@@ -250,6 +250,8 @@ def test_of_regional_variants_the_plain_one_is_taken_or_the_one_named(tmp_path: 
     assert read(folder, languages=["fr-CA", "en-US"]).sentences == {"fra_Latn": ("t-ref.fra-CA",), "eng_Latn": ("t-ref.eng-US",)}
     corpus = read(folder, languages=["fr"], columns={"fr": "fra-CA"})
     assert (corpus["fr"], corpus.notes) == (("t-ref.fra-CA",), ("fra was left out: fra_Latn is fra-CA",))
+    with pytest.raises(ValueError, match="got 'fra-BE' for fra_Latn, expected one of fra-CA, fra"):
+        read(folder, languages=["fr"], columns={"fr": "fra-BE"})
     put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\n"})
     assert read(folder).documents == ("abc.1",)
     put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\nabc.2\n"})
