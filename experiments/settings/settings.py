@@ -110,9 +110,9 @@ class Settings:
         from interp.languages import language, languages
 
         check_bounds(self)
-        read_choices(self.columns)
         codes = tuple(lang.code for lang in languages(self.languages))  # says which spellings mean one language
         check_values(self)
+        read_choices(self.columns)
         return dataclasses.replace(self, languages=codes, pivot=language(self.pivot).code)
 
     def read_corpus(self) -> ParallelCorpus:

@@ -98,6 +98,8 @@ def _read(
 ) -> ParallelCorpus:
     _check(languages, limit)
     kind = _cldr(source)
+    if kind and columns:
+        raise ValueError(f"got columns for {source}, expected none: it has no columns. Leave them out.")
     if kind == "facts":
         task = read_task(source, languages=languages, limit=limit, split=split)
         facts = {c: tuple(p + a[0] for p, a in zip(task.prompts[c], task.answers[c], strict=True)) for c in task.languages}

@@ -15,7 +15,7 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.columns import document_columns, kind_of
-from interp.text.formats.keys import WORD, key_fields, key_of
+from interp.text.formats.keys import WORD, common_key, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
 from interp.text.formats.rows import Row, rows, sampled
 from interp.text.formats.tables import label
@@ -23,7 +23,7 @@ from interp.text.notes import note, took
 
 PIVOT = "prompt_en"
 """Column of the English prompt, in files where every language has its own items."""
-TEXT_FIELDS = ("sentence", "text", "word_translation", "context", "question", "prompt", "premise", "sentence1")
+TEXT_FIELDS = ("sentence", "text", "utt", "word_translation", "context", "question", "prompt", "premise", "sentence1")
 LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")
 """Fields in which a row says its language."""
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
@@ -197,6 +197,10 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
     if not sample:
         raise ValueError(f"{name!r}: got no item in {first}, expected one row per item.")
     fields = key_fields(sample, key)
+    if not fields and others:
+        rows_of = {code: list(everything if code == first else _keyless(given[code], first)) for code in given}
+        fields = common_key(rows_of)
+        everything, given = iter(rows_of[first]), {code: iter(own) for code, own in rows_of.items()}
     gaps = WORD in fields
     by = f"key {' + '.join(fields)}" if fields else "position: no field is a key"
     if others:
@@ -206,8 +210,7 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
         shared_tables = shared(name, tables | {code: _keyed(given[code], fields) for code in others})
         return {code: dict(islice(table.items(), limit)) for code, table in shared_tables.items()}
     for code in others:
-        own = given[code] if fields else _keyless(given[code], first)
-        tables[code] = _keyed(own, fields, tables[first] if limit else None)
+        tables[code] = _keyed(given[code], fields, tables[first] if limit else None)
         for code_a, code_b in ((code, first), (first, code)):
             missing = [key for key in tables[code_b] if key not in tables[code_a]]
             if missing and not (limit and code_a == first):

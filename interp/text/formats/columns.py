@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from interp.files.checks import short_repr
-from interp.languages import language, nearest
+from interp.languages import language, nearest, resolve
 from interp.languages import languages as resolve_all
 from interp.text.choices import ROLES, option
 from interp.text.formats.file_names import column_language
@@ -32,6 +32,7 @@ LABEL_COLUMNS = frozenset(
 PAIRS = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("source", "translation"), ("src", "ref"), ("source", "reference"),
          ("original", "translation"), ("sentence1", "sentence2"), ("text1", "text2"))  # fmt: skip
 """Names of the two columns of a bitext that say no language."""
+_SIDES = {"source": "source", "src": "source", "target": "target", "tgt": "target", "trg": "target"}
 MOST_COLUMNS = 5_000
 """Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
 _NUMBER = re.compile(r"[#№(]?\s*[-+−±]?[\d.,:'’\s/-]*\d(?:[eE][-+]?\d+)?\s*[%‰)\].°]?|nan|-?inf", re.IGNORECASE)
@@ -97,7 +98,7 @@ def plan(
     named = _named(free, kinds, asked)
     if asked is None and not texts:
         _refuse_sentences(free, sample, where)
-        texts = _all_of(columns, named, kinds, where, pair)
+        texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample))
     else:
         texts = {code: texts.get(code) or _one_of(code, named, columns, where) for code in (texts if asked is None else asked)}
     left = [column for column in columns if column not in texts.values()]
@@ -290,13 +291,44 @@ def language_alike(column: str) -> str | None:
 
 
 def _rare(name: str) -> str | None:
-    from interp.languages import resolve
-
     return resolve(name) if re.fullmatch(r"[a-z]{3}([_-][A-Z][a-z]{3})?", name) else None
+
+
+def said_pair(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> tuple[str, str] | None:
+    """The languages of a bitext, by code, that two of its columns say in every row.
+
+    >>> said_pair(["source_lang", "targetLang"], [{"source_lang": "en", "targetLang": "de"}])
+    ('eng_Latn', 'deu_Latn')
+    """
+    said = [{str(row.get(column)) for row in sample} for column in language_columns(columns)]
+    codes = [resolve(*values) for values in said if len(values) == 1]
+    source, target = codes if len(codes) == 2 else (None, None)
+    return (source, target) if source and target and source != target else None
+
+
+def language_columns(columns: Sequence[str]) -> list[str]:
+    """The two columns that say the languages of a bitext, that of the source first; none if there are not both.
+
+    >>> language_columns(["text", "tgt_language", "src_language"])
+    ['src_language', 'tgt_language']
+    """
+    sides = {side: column for column in columns if (side := _side(column, {"lang", "language"})) and _side(column) is None}
+    return [sides["source"], sides["target"]] if len(sides) == 2 else []
+
+
+def _side(column: str, words: Collection[str] = ("string", "text", "sentence", "segment")) -> str | None:
+    """Whether a column is called source or target, with some of the `words` or none."""
+    cut = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column[:100]))
+    sides = [_SIDES[word.casefold()] for word in cut if word.casefold() in _SIDES]
+    rest = {word.casefold() for word in cut} - _SIDES.keys()
+    return sides[0] if len(sides) == 1 and rest <= set(words) else None
 
 
 def _bitext(columns: Sequence[str]) -> tuple[str, str] | None:
     by_name = {column.strip().casefold(): column for column in columns}
+    sides = {side: column for column in columns if (side := _side(column))}
+    if len(sides) == 2 and not any(one in by_name and other in by_name for one, other in PAIRS):
+        return sides["source"], sides["target"]
     return next(((by_name[one], by_name[other]) for one, other in PAIRS if one in by_name and other in by_name), None)
 
 

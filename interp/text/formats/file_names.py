@@ -77,7 +77,7 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     """Parse the name of a file of one language, `path`; None if the name has no language, or an ending that is not in `endings`.
 
     Examples: `eng_Latn.devtest`, `xquad.en.json`, `questions.eng_Latn.jsonl`, `deu.clean.csv`, `mgsm_de.tsv`,
-    `newstest2019-ref.deu.txt`, each with or without `.gz`; and halves of a pair of languages,
+    `newstest2019-ref.deu.txt`, `train.en`, each with or without `.gz`; and halves of a pair of languages,
     `afr_Latn.eng_Latn.txt` (the English of the Afrikaans pair) and `tatoeba.afr-eng.afr` (Moses).
 
     >>> from pathlib import Path
@@ -91,6 +91,8 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     own = language_code(ending)
     if halves and own and own in halves:
         return FileName(own, halves[own == halves[0]], ".".join(stem[:-1]), "")
+    if own and stem and ending not in endings and not any(map(language_code, stem)):
+        return FileName(own, None, _SIDE.sub("", ".".join(stem)), "")
     ending = ending.lower() if ending.lower() in ROW_ENDINGS or ending.lower() == "txt" else ending
     codes = [
         (index, code)
@@ -118,7 +120,8 @@ def file_tag(path: Path) -> str:
     pieces = [
         rest for token in path.name.split(".") for rest in (token, *(rest for _, rest in _cuts(token)), token.partition("_")[0])
     ]
-    return next((piece for piece in pieces if parsed and language_code(piece) == parsed.code), path.name)
+    own = next((piece for piece in pieces if parsed and language_code(piece) == parsed.code), None)
+    return own or (path.parent.name if language_code(path.parent.name) else path.name)
 
 
 def _inside(stem: list[str], ending: str) -> FileName | None:

@@ -16,7 +16,7 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import Variants, has_region, told_apart, variants
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, file_tag, language_pair, parse_file_name
+from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, file_tag, language_code, language_pair, parse_file_name
 from interp.text.formats.lines import at, ending, lines, printable_name, stem
 from interp.text.formats.side_files import describe
 from interp.text.formats.tables import read_table
@@ -50,10 +50,10 @@ def read_folder(
 ) -> ParallelCorpus:
     """Read a corpus from a folder.
 
-    The folder has one file per language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`), or one or two files per pair of
-    languages. `ids.txt` gives the ids of the items, one per line. `meta.tsv` or `keys.tsv` describe them: a column with the id,
-    one with the document (or URL), and the others become labels. Of regional variants (`fra.txt`, `fra-CA.txt`) the one without a
-    region is taken, or the one that is asked for.
+    The folder has one file per language (`eng_Latn.txt`, `eng.devtest`, `xquad.en.json`, `train.en`), or a folder per language with
+    files of the same name (`en/test.tsv`), or one or two files per pair of languages. `ids.txt` gives the ids of the items, one per
+    line. `meta.tsv` or `keys.tsv` describe them: a column with the id, one with the document (or URL), and the others become
+    labels. Of regional variants (`fra.txt`, `fra-CA.txt`) the one without a region is taken, or the one that is asked for.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None, col
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         packed = next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}." + (f" Unpack {packed} first." if packed else ""))
-    _refuse_several(folder, fitting[0], languages)
+    _refuse_several(folder, fitting[0], variants(languages, columns))
     _refuse_unclear_names(unnamed, fitting[0], languages)
     return fitting[0]
 
@@ -229,7 +229,18 @@ def groups(folder: Path, split: str | None, choice: Variants | None = None) -> t
             grouped.setdefault((parsed.part, parsed.ending), {}).setdefault(parsed.code, []).append(path)
         elif path.is_file():
             unnamed.append(path)
+    for code, path in _in_language_folders(folder, endings):
+        grouped.setdefault((stem(path), ending(path)), {}).setdefault(code, []).append(path)
+    grouped = {key: files for key, files in grouped.items() if key[1] or len(files) > 1}  # "run.sh" alone is no Serbian
     return [_group(part, kind, files, choice) for (part, kind), files in grouped.items()], unnamed
+
+
+def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
+    """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv"."""
+    inner = {code: path for name, path in sorted(_inner(folder).items()) if (code := language_code(name))}
+    found = [(code, path) for code, one in inner.items() for path in sorted(one.iterdir()) if path.is_file()]
+    fitting = [(code, path) for code, path in found if path.name[0] not in ".~" and ending(path) in endings]
+    return fitting if len(inner) > 1 else []
 
 
 def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Variants) -> Group:
@@ -248,12 +259,13 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Va
     return Group(part, kind, files, unclear)
 
 
-def _refuse_several(folder: Path, group: Group, languages: Sequence[str] | None) -> None:
-    """Refuse a language of which there are several files, if it is wanted; note which variants were left out."""
-    asked = None if languages is None else {lang.code for lang in resolve_all(languages)}
+def _refuse_several(folder: Path, group: Group, choice: Variants) -> None:
+    """Refuse a language of which there are several files, or not the one that was chosen, if it is wanted."""
     for code, paths in group.unclear.items():
-        if asked is None or code in asked:
+        if choice.codes is None or code in choice.codes:
             names, tags = " and ".join(path.name for path in paths), [file_tag(path) for path in paths]
+            if not choice.pick(code, tags):
+                raise ValueError(f"{at(folder)}: got {choice.chosen[code]!r} for {code}, expected one of {', '.join(tags)}.")
             how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else ", expected one file per language."
             raise ValueError(f"{at(folder)}: got {'two' if len(paths) == 2 else len(paths)} files of {code}, {names}{how}")
 
@@ -315,7 +327,7 @@ def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, languages: Sequ
     """Refuse a file like the others whose name is no clear language: it may be a language that would be left out."""
     for path in unnamed if languages is None else ():
         spelled = stem(path).removeprefix(f"{group.part}.")
-        if ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
+        if group.ending and ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
             try:
                 reason = f"a rare language; name its script too, {language(spelled)}."
             except ValueError as error:

@@ -62,6 +62,28 @@ def key_fields(sample: Sequence[Row], chosen: str | None = None) -> tuple[str, .
     return tuple(sure[:1])
 
 
+def common_key(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
+    """The field that pairs rows without a named key: its values differ from row to row and are the same in every language.
+
+    Parameters
+    ----------
+    tables
+        All rows of each language.
+
+    Example
+    -------
+    >>> common_key({"eng_Latn": [Row("a:1", {"story": "x", "text": "a"})], "deu_Latn": [Row("b:1", {"story": "x", "text": "b"})]})
+    ('story',)
+    """
+    first = next(iter(tables.values()))
+    for field in first[0].values if first else ():
+        values = [{own for row in table if isinstance(own := row.values.get(field), str | int)} for table in tables.values()]
+        sizes = [len(table) for table in tables.values()]
+        if all(own == values[0] and len(own) == size for own, size in zip(values, sizes, strict=True)):
+            return (field,)
+    return ()
+
+
 def key_of(row: Row, fields: Sequence[str]) -> str:
     """The key of a `row`, the values of `fields`. Raises `ValueError` if one is missing or no text or whole number.
 

@@ -52,7 +52,7 @@ def read_questions(
 ) -> ParallelTask:
     """Read a task from a folder with one file per language, or from one such file.
 
-    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, BMLAMA or GlobalOpinionQA
+    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, Global-MMLU, BMLAMA or GlobalOpinionQA
     (`read_opinions`). Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become
     the words of `templates.json`. Label words ("entailment" in each language, with `label_en`) are collected from the whole file,
     whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the text before it, and every
@@ -212,21 +212,20 @@ def _answers(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[s
     return (text,), (), _number(text)
 
 
-def _numbered(row: Row) -> tuple[list[str], str, int] | None:
-    """The fields of numbered options, the field of the right one, and the number of the first; None if a row has no such fields."""
+def _numbered(row: Row) -> tuple[list[str], str, list[str]] | None:
+    """The fields of numbered or lettered options, the field of the right one, and how it may name them; None if there are none."""
     for start, gold, first in _OPTIONS:
-        fields = sorted(
-            (field for field in row.values if re.fullmatch(rf"{start}\d+", field)), key=lambda field: (len(field), field)
-        )
-        if fields and gold in row.values:
-            return fields, gold, first
-    return None
+        named = [field for field in row.values if re.fullmatch(rf"{start}\d+", field)]
+        if named and gold in row.values:
+            fields = sorted(named, key=lambda field: (len(field), field))
+            return fields, gold, [str(place) for place in range(first, first + len(fields))]
+    lettered = sorted(field for field in row.values if re.fullmatch("option_[a-z]", field))
+    return (lettered, "answer", [field[-1].upper() for field in lettered]) if lettered and "answer" in row.values else None
 
 
-def _chosen(row: Row, fields: Sequence[str], gold: str, first: int) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _chosen(row: Row, fields: Sequence[str], gold: str, places: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     choices = tuple(text_of(value(row, field), f"{row.where}, {field}") for field in fields)
-    index = str(_label(row, gold))
-    places = [str(place) for place in range(first, first + len(choices))]
+    index = str(_label(row, gold)).upper()
     if index not in places:
         expected = ", ".join(f"{place} for {field}" for place, field in zip(places, fields, strict=True))
         raise ValueError(f"{row.where}: got {gold} {short_repr(row.values[gold])}, expected {expected}.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 from interp.files.checks import short_repr
 from interp.languages import by_code
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.columns import Layout, described, kind_of, plan
+from interp.text.formats.columns import Layout, described, kind_of, language_columns, plan, said_pair
 from interp.text.formats.file_names import ROW_ENDINGS, column_language, language_code, language_pair
 from interp.text.formats.lines import at, ending, stem, text_of
 from interp.text.formats.rows import Row, rows, sampled
@@ -33,9 +34,10 @@ def read_table(
     """
     pair = file_pair(path)
     if pair and ending(path) == "tsv":
-        first = next(rows(path, header=pair), None)
-        if first and len(first.values) == 2 and _is_no_header(first, pair):
-            return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
+        with suppress(ValueError):
+            first = next(rows(path, header=pair), None)
+            if first and _is_no_header(first, pair):
+                return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
     return corpus_of_rows(name, at(path), rows(path), languages, limit, columns, pair)
 
 
@@ -122,6 +124,8 @@ def corpus_of_rows(
         ids[row_id] = where
         for column in (*layout.labels, *([layout.document] if layout.document is not None else [])):
             marks.setdefault(column, []).append(label(values[column]))
+    if not columns:
+        _check_pair(layout, header, sample, marks, source)
     if named:
         _say(layout, sample)
     return ParallelCorpus(
@@ -139,6 +143,17 @@ def _check_fields(values: Mapping[str, object], header: Collection[str], where: 
         raise ValueError(
             f"{where}: got field {short_repr(other)} in only one of this row and the first. Give every row the same fields."
         )
+
+
+def _check_pair(layout: Layout, header: Sequence[str], sample: Sequence[Row], marks: Mapping[str, list[str]], source: str) -> None:
+    """Where two columns say the languages of a bitext, all rows must say the same."""
+    said = said_pair(header, [row.values for row in sample])
+    for column in language_columns(header) if said and set(layout.texts) == set(said) else ():
+        if len(values := set(marks.get(column, ()))) > 1:
+            raise ValueError(
+                f"{source}: got {' and '.join(sorted(values)[:3])} in column {short_repr(column)}, expected one pair of languages. "
+                "Split the file by pair."
+            )
 
 
 def _say(layout: Layout, sample: Sequence[Row]) -> None:

@@ -100,6 +100,14 @@ def test_a_bitext_without_languages_asks_for_them_and_takes_them_from_the_option
         assert read_text(tmp_path, "en-de.csv", table(head, "ab", "cd", mark=";")).languages == tuple(BOTH)
 
 
+def test_a_bitext_may_say_its_languages_in_two_columns_and_then_says_the_same_in_each_row(tmp_path: Path) -> None:
+    head = ["sourceLang", "targetLang", "sourceString", "targetString"]
+    assert read_text(tmp_path, "t.tsv", table(head, ["en"] * 4, ["de"] * 4, ENGLISH, GERMAN)).sentences == BOTH
+    many = [f"{n} a" for n in range(200)]
+    with pytest.raises(ValueError, match="got de and fr in column 'targetLang', expected one pair of languages"):
+        read_text(tmp_path, "t.tsv", table(head, ["en"] * 200, ["de"] * 199 + ["fr"], many, many))
+
+
 OPEN = {
     "one language and another text": (["en", "Translation"], "got column 'Translation', which is no known language"),
     "no language": (["a", "b"], r"recognised: none; columns: \['a', 'b'\].*--columns english=a german=b"),
@@ -199,7 +207,9 @@ def test_a_key_may_be_chosen_and_one_that_only_some_rows_have_is_refused(tmp_pat
     folder = put(tmp_path / "k", {"en.jsonl": jsonl({"sha": "x", "text": "a"}, {"sha": "y", "text": "b"}),
                                   "de.jsonl": jsonl({"sha": "y", "text": "B"}, {"sha": "x", "text": "A"})})  # fmt: skip
     assert read(folder, columns={"ids": "sha"}).sentences == {"deu_Latn": ("B", "A"), "eng_Latn": ("b", "a")}
-    assert read(folder).notes == ("rows are paired by position: no field is a key",)
+    assert read(folder).notes == ("rows are paired by key sha",)
+    plain = put(tmp_path / "p", {"en.jsonl": jsonl({"text": "a"}), "de.jsonl": jsonl({"text": "A"})})
+    assert read(plain).notes == ("rows are paired by position: no field is a key",)
     put(folder, {"en.jsonl": jsonl({"id": 1, "text": "a"}, {"id": 2, "text": "b"})})
     with pytest.raises(ValueError, match=r"en.jsonl:1: got rows with the key id, which those of deu_Latn lack"):
         read(folder)
@@ -240,6 +250,8 @@ def test_of_regional_variants_the_plain_one_is_taken_or_the_one_named(tmp_path: 
     assert read(folder, languages=["fr-CA", "en-US"]).sentences == {"fra_Latn": ("t-ref.fra-CA",), "eng_Latn": ("t-ref.eng-US",)}
     corpus = read(folder, languages=["fr"], columns={"fr": "fra-CA"})
     assert (corpus["fr"], corpus.notes) == (("t-ref.fra-CA",), ("fra was left out: fra_Latn is fra-CA",))
+    with pytest.raises(ValueError, match="got 'fra-BE' for fra_Latn, expected one of fra-CA, fra"):
+        read(folder, languages=["fr"], columns={"fr": "fra-BE"})
     put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\n"})
     assert read(folder).documents == ("abc.1",)
     put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\nabc.2\n"})
@@ -258,6 +270,25 @@ def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     put(folder, {"mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t7\n"})
     with pytest.raises(ValueError, match=r"mgsm_en.tsv:2: got gold label '7' for item '1', expected '1250' as in deu_Latn"):
         read_task(folder)
+
+
+def test_files_may_lie_in_a_folder_for_each_language_or_end_with_it(tmp_path: Path) -> None:
+    folder = put(tmp_path / "paws", {})
+    for code in ("en", "de"):
+        put(folder / code, {f"{split}.tsv": f"index_id\ttext\n1\t{split} {code}\n" for split in ("test", "dev")})
+    assert read(folder, split="test").sentences == {"deu_Latn": ("test de",), "eng_Latn": ("test en",)}
+    with pytest.raises(ValueError, match=r"got several corpora, expected .* one of 'de', 'dev', 'en', 'test'"):
+        read(folder)
+    moses = put(tmp_path / "moses", {"train.en": "a\n", "train.de": "b\n", "run.sh": "echo\n", "LICENSE": "x"})
+    assert read(moses).sentences == {"deu_Latn": ("b",), "eng_Latn": ("a",)}
+
+
+def test_rows_without_a_named_key_are_paired_by_what_is_the_same_in_every_language(tmp_path: Path) -> None:
+    rows = [{"story": f"s{n}", "kind": "x", "text": f"t{n}"} for n in range(3)]
+    german = [{**row, "text": row["text"].upper()} for row in reversed(rows)]
+    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
+    assert corpus.sentences == {"deu_Latn": ("T2", "T1", "T0"), "eng_Latn": ("t2", "t1", "t0")}
+    assert corpus.notes == ("rows are paired by key story",)
 
 
 def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
@@ -305,6 +336,21 @@ def test_belebele_is_a_task_with_four_options_and_a_corpus_of_documents(tmp_path
     assert (task.prompts["eng_Latn"], task.answers["deu_Latn"], task.documents) == (("p\n\nq\n",), (("a2",),), ("u",))
     assert task.choices["eng_Latn"] == (("a1", "a2", "a3", "a4"),)
     assert read(folder).documents == ("u",)
+
+
+NUMBERED = {
+    "XStoryCloze": {"input": "q", "sentence_quiz1": "a", "sentence_quiz2": "b", "answer_right_ending": 2},
+    "XWinograd": {"input": "q", "option1": "a", "option2": "b", "answer": "2"},
+    "Global-MMLU": {"input": "q", "option_a": "a", "option_b": "b", "answer": "B"},
+    "XCOPA": {"input": "q", "choice1": "a", "choice2": "b", "label": 1},
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERED)
+def test_numbered_and_lettered_options_are_options(tmp_path: Path, kind: str) -> None:
+    folder = put(tmp_path / "o", {name: jsonl({"id": 1, **NUMBERED[kind]}) for name in ("en.jsonl", "de.jsonl")})
+    task = read_task(folder, template="{input}")
+    assert (task.choices["eng_Latn"], task.answers["deu_Latn"]) == ((("a", "b"),), (("b",),))
 
 
 @pytest.mark.parametrize("fault", BAD_GOLD)
