@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--dtype", default=None)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=None, help="items of every command, in place of its own number")
     parser.add_argument("--plan", action="store_true", help="also ask --plan, which loads the model once more")
     parser.add_argument("--json", type=Path, default=None, help="also write the table here, after every command")
     options = parser.parse_args(arguments)
@@ -101,14 +103,19 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _costs(options: argparse.Namespace, root: Path) -> Iterator[Cost]:
     for number, model in enumerate(options.models):
         for name in options.commands:
-            line = flags(name, model, options.dtype, options.device)
+            line = flags(name, model, options.dtype, options.device, options.limit)
             planned = _planned(line, options.threads) if options.plan else ""
             output = [] if name == "check" else ["--output", str(root / f"{name}-{number}")]
             wall, cpu, peak, code = _watched([*line, *output], options.threads, root / f"{name}-{number}.log")
-            yield Cost(Path(model).name, name, FIRST_LOOK[name], wall, cpu, peak, planned, code)
+            yield Cost(Path(model).name, name, _options(name, options.limit), wall, cpu, peak, planned, code)
 
 
-def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu") -> list[str]:
+def _options(command: str, limit: int | None) -> str:
+    """The options of a first look, at so many items."""
+    return FIRST_LOOK[command] if limit is None else re.sub(r"--limit \d+", f"--limit {limit}", FIRST_LOOK[command])
+
+
+def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu", limit: int | None = None) -> list[str]:
     """The command line of a first look.
 
     Parameters
@@ -119,8 +126,10 @@ def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu
         A hub name, a folder, or `bundled`.
     dtype, device
         Those of the command. Default: the dtype of the checkpoint, on the CPU.
+    limit
+        Its number of items. Default: that of `FIRST_LOOK`.
     """
-    own = shlex.split(FIRST_LOOK[command].replace("{model}", shlex.quote(model)))
+    own = shlex.split(_options(command, limit).replace("{model}", shlex.quote(model)))
     own = own if command == "check" else ["--model", model, *own]
     return [command, *own, "--device", device, *(["--dtype", dtype] if dtype else [])]
 
