@@ -127,6 +127,21 @@ def test_a_grid_without_receipts_is_counted_to_the_pass(folder, tmp_path, seen):
     assert donors.items - ratios == 3 * 4
 
 
+@pytest.mark.parametrize(
+    ("line", "room"),
+    [("transplant --languages de fr --limit 60", "grids"), ("patch --languages de fr --limit 60 --keep all", "patches")],
+)
+def test_of_many_items_a_sample_is_counted_and_stands_for_all(line, room, folder, tmp_path, monkeypatch):
+    settings = settings_for(line, folder, tmp_path)
+    whole, _ = count(settings)
+    monkeypatch.setattr(f"experiments.costs.{room}._COUNTED", 40)
+    part, _ = count(settings)
+    assert part.bound != "exact"
+    assert part.sum("items") == pytest.approx(whole.sum("items"), rel=0.1)
+    assert part.flops == pytest.approx(whole.flops, rel=0.2)
+    assert part.flops != whole.flops, "fewer were counted"
+
+
 def test_compare_costs_both_models(folder, tmp_path):
     settings = settings_for(f"compare --after {folder} --with align blocks --languages de --limit 8", folder, tmp_path)
     alone = settings_for("align --languages de --limit 8", folder, tmp_path)
