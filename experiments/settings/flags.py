@@ -105,7 +105,7 @@ def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
 def _has_no_values(field: dataclasses.Field[object]) -> bool:
     """Whether a list or a mapping is empty by default, of which tyro would say "(default: )": its help says what then holds."""
     default = field.default_factory() if callable(field.default_factory) else field.default
-    return default in ((), [], {})
+    return default in ((), [], {}, dataclasses.MISSING)
 
 
 def _docstrings(kind: type) -> Iterator[tuple[str, str]]:

@@ -137,8 +137,8 @@ def test_of_many_items_a_sample_is_counted_and_stands_for_all(line, room, folder
     monkeypatch.setattr(f"experiments.costs.{room}._COUNTED", 40)
     part, _ = count(settings)
     assert part.bound != "exact"
-    assert part.sum("items") == pytest.approx(whole.sum("items"), rel=0.1)
-    assert part.flops == pytest.approx(whole.flops, rel=0.2)
+    assert part.sum("items") == pytest.approx(whole.sum("items"), rel=0.25)
+    assert part.flops == pytest.approx(whole.flops, rel=0.25)
     assert part.flops != whole.flops, "fewer were counted"
 
 
