@@ -2,7 +2,8 @@
 
 The settings are those of a first look: few languages, few items, few steps, built-in text. CPU seconds hardly change with other
 work on the machine, wall seconds do. The peak is that of the resident set, weights and libraries included (about half a GiB); on a
-GPU it is the memory of the host alone. `plan` is the time and the memory that `--plan` states for the same settings.
+GPU it is the memory of the host alone. `plan` is what `--plan` states for the same settings: time of the forwards, time to start,
+memory.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ FIRST_LOOK = {
 }
 """Options of a first look at each question. {model} is the model."""
 _POLL = 0.05
+_TOLD = (("on this machine:", " of forwards"), (", after ", " to start"), ("the process: about ", " of memory"))
+"""What stands before and behind the time of the forwards, the time to start, and the memory, in the text of `--plan`."""
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,19 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _planned(line: Sequence[str], threads: int) -> str:
-    """The time and memory that `--plan` states."""
+    """The time of the forwards, the time to start and the memory that `--plan` states."""
     settings = import_module(COMMANDS[line[0]][0])
     if not hasattr(settings, "work"):
         return ""
     command = [sys.executable, "-m", "experiments", *line, "--plan"]
     run = subprocess.run(command, capture_output=True, text=True, env=_environment(threads), check=False)
     lines = run.stdout.splitlines()
-    seconds = next((text.split(":", 1)[1].split(" of ")[0].strip() for text in lines if "on this machine:" in text), "")
-    memory = next((text.split("in memory about ", 1)[1].split(",")[0] for text in lines if "in memory about " in text), "")
-    return ", ".join(part for part in (seconds, memory) if part)
+    return ", ".join(part for part in (_between(lines, *ends) for ends in _TOLD) if part)
+
+
+def _between(lines: Sequence[str], before: str, after: str) -> str:
+    """What the first line that has both texts says between them; empty if none has."""
+    return next((text.split(before, 1)[1].split(after)[0].strip() for text in lines if before in text and after in text), "")
 
 
 def _watched(line: Sequence[str], threads: int, log: Path) -> tuple[float, float, float, int]:

@@ -16,7 +16,7 @@ from experiments.check import run as check
 from experiments.commands import COMMANDS
 from experiments.costs.cost import Cost, Size, Work, size_of
 from experiments.costs.outline import outline
-from experiments.costs.plan import count
+from experiments.costs.plan import count, resident
 from experiments.settings.settings import parse, settings_of
 from tests.support.tiny import VOCAB, tiny_folder
 
@@ -198,8 +198,20 @@ def test_a_plan_says_the_hours_and_writes_nothing(command, args, folder, tmp_pat
     assert "forwards" in said
     assert "FLOPs" in said
     assert "of forwards (measured" in said
+    assert "seconds to start and load" in said
+    assert "of memory, libraries included" in said
     assert "at 1 TFLOP/s" in said
     assert not where.exists()
+
+
+def test_the_memory_of_a_process_is_what_it_holds_and_what_the_largest_work_adds():
+    import psutil
+
+    size, model = Size(1, 0, 4, 1, 1), interp.load("bundled")
+    now = psutil.Process().memory_info().rss
+    small, large = (resident(model, Cost(size, (Work("a", held=1), Work("b", held=held)))) for held in (1, 10**9))
+    assert small == pytest.approx(now, rel=0.05)
+    assert large - small == pytest.approx(10**9, rel=0.05)
 
 
 @pytest.mark.parametrize("rate", ["nan", "inf", "-3", "0"])
