@@ -66,8 +66,10 @@ def run(settings: CompareSettings) -> Report:
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
         if name not in (*_HYBRIDS, "weights"):
-            old, new = (_measure(settings, name, *side) for side in ((before, "before"), (after, "after")))
-            changes[name] = compare_reports(Report.load(old), Report.load(new), flips=settings.flips, seed=settings.seed)
+            old = Report.load(_measure(settings, name, before, "before"))
+            start = old.signature.settings.get("start")
+            new = Report.load(_measure(settings, name, after, "after", None if start is None else str(start)))
+            changes[name] = compare_reports(old, new, flips=settings.flips, seed=settings.seed)
     reports = _about_weights(settings, before, after)
     if not changes:
         first, *rest = reports
@@ -94,14 +96,17 @@ def _in_one_precision(settings: CompareSettings, before: str, after: str) -> Com
     return replace(settings, dtype="float32") if settings.dtype is None and len(stored) > 1 else settings
 
 
-def _measure(settings: CompareSettings, name: str, model: str, side: str) -> Path:
-    """A command's own run on one model, in a folder of its own, with the settings that the two commands share."""
+def _measure(settings: CompareSettings, name: str, model: str, side: str, start: str | None = None) -> Path:
+    """A command's own run on one model, in a folder of its own, with the settings that the two commands share.
+
+    `start` is the token before every text in the run on the other model, which this one then reads as well.
+    """
     from experiments.ask import answer
 
-    return answer(_own(settings, name, model, side))
+    return answer(_own(settings, name, model, side, start))
 
 
-def _own(settings: CompareSettings, name: str, model: str, side: str) -> Settings:
+def _own(settings: CompareSettings, name: str, model: str, side: str, start: str | None = None) -> Settings:
     """The settings of that run."""
     from importlib import import_module
 
@@ -111,6 +116,8 @@ def _own(settings: CompareSettings, name: str, model: str, side: str) -> Setting
     shared = {field.name for field in fields(CompareSettings)} & {field.name for field in fields(own)}
     shared -= {"output", "model", "config", "page", "resume", "plan", "plan_rate"}
     changed = {key: getattr(settings, key) for key in shared if getattr(settings, key) != getattr(CompareSettings(), key)}
+    if start is not None:
+        changed["start"] = start
     return own(**{**changed, "model": model, "output": settings.output / name / side, "resume": True})
 
 

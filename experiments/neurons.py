@@ -65,9 +65,8 @@ def work(settings: NeuronsSettings, model: TransformerBridge) -> list[Work]:
     from experiments.costs.lenses import neurons_counted
     from experiments.costs.measuring import losses
     from probes.neurons.ablation import AblationStudy
-    from probes.statistics.folds import halves
 
-    first, second = halves(settings.read_corpus(), settings.seed)
+    first, second = _halves(settings)
     works = neurons_counted(model, first, random_init=settings.random_init)
     if not settings.modes:
         return works
@@ -87,11 +86,25 @@ def share(settings: NeuronsSettings, shard: Shard) -> None:
 
 def _open(settings: NeuronsSettings) -> _Inputs:
     import interp
-    from probes.statistics.folds import halves
 
+    first, second = _halves(settings)
     model = settings.load_model()
     random = interp.random_init(model, settings.seed) if settings.random_init else None
-    return _Inputs(model, random, *halves(settings.read_corpus(), settings.seed))
+    return _Inputs(model, random, first, second)
+
+
+def _halves(settings: NeuronsSettings) -> tuple[ParallelCorpus, ParallelCorpus]:
+    """The half of the text to count in, and that to switch neurons off in. Raises `ValueError` for too few texts."""
+    from probes.statistics.folds import halves
+
+    corpus = settings.read_corpus()
+    texts, least = len(set(corpus.documents or corpus.ids)), 2 * settings.shards
+    if settings.shards >= 2 and texts < least:
+        raise ValueError(
+            f"got {texts} sentences (or documents), expected at least {least}: half of them are counted, in {settings.shards} "
+            f"groups (--shards). Raise --limit to {least} or leave it out, or give fewer --shards (2 at least)."
+        )
+    return halves(corpus, settings.seed)
 
 
 def _count(settings: NeuronsSettings, inputs: _Inputs, only: Sequence[str] | None = None) -> list[NeuronCounts]:

@@ -91,12 +91,16 @@ def run(settings: PatchSettings) -> Report:
 
 
 def work(settings: PatchSettings, model: TransformerBridge) -> list[Work]:
-    """The cost of a run if no pair is left out: every component is patched in a row of its own."""
-    from experiments.costs.patches import concepts_patched, contrasts_patched
+    """The cost of a run if no pair is left out: every component is patched in a row of its own.
+
+    Of many items a sample is counted.
+    """
+    from experiments.costs.patches import concepts_patched, contrasts_patched, sampled
     from probes.patching.contrasts import contrasts
 
     task = settings.read_task(model)
     if settings.design == "concept":
         return concepts_patched(model, task, settings.pivot, settings.anchors[-1], settings.seed)
+    task, factor = sampled(task, settings.seed)
     pairs = [pair for code in task.languages for pair in contrasts(task, code, settings.seed)]
-    return contrasts_patched(settings, model, pairs)
+    return contrasts_patched(settings, model, pairs, factor)

@@ -11,7 +11,12 @@ from experiments.settings.settings import Settings
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
     from interp.models.load import TransformerBridge
+    from interp.text.corpus import ParallelCorpus
     from probes.steering.report import SubspaceReport
+
+
+_FEWEST = 4
+"""Sentences of a run: two to fit on, one to choose on, one to test on."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,10 @@ class SteerSettings(Settings):
 def run(settings: SteerSettings) -> SubspaceReport:
     """Fit the edit on one half of the corpus, and test it on the other."""
     import interp
-    from probes.statistics.folds import halves
     from probes.steering.measure import measure_steering
 
-    chosen = replace(settings, languages=settings.languages or (settings.target,))
-    model, (first, second) = settings.load_model(), halves(chosen.read_corpus(), settings.seed)
+    first, second = _halves(settings)
+    model = settings.load_model()
     return measure_steering(
         model,
         interp.capture(model, first, folder=settings.output / "activations"),
@@ -77,8 +81,18 @@ def run(settings: SteerSettings) -> SubspaceReport:
 def work(settings: SteerSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: states are read, and the texts under every edit written and scored."""
     from experiments.costs.steering import steered
+
+    return steered(settings, model, *_halves(settings))
+
+
+def _halves(settings: SteerSettings) -> tuple[ParallelCorpus, ParallelCorpus]:
+    """The half of the text to fit on, and that to choose and to test on. Raises `ValueError` where that would be one sentence."""
     from probes.statistics.folds import halves
 
-    chosen = replace(settings, languages=settings.languages or (settings.target,))
-    first, second = halves(chosen.read_corpus(), settings.seed)
-    return steered(settings, model, first, second)
+    corpus = replace(settings, languages=settings.languages or (settings.target,)).read_corpus()
+    if (texts := len(set(corpus.documents or corpus.ids))) < _FEWEST:
+        raise ValueError(
+            f"got {texts} sentences (or documents), expected at least {_FEWEST}: half of them fit the edit, and of the others some "
+            f"choose the layer and the strength and the rest test them. Raise --limit to {_FEWEST} or more, or leave it out."
+        )
+    return halves(corpus, settings.seed)

@@ -53,9 +53,9 @@ class TransplantSettings(Settings):
     tokens: int = 20
     """Number of tokens to generate for match."""
     sources: tuple[int, ...] = ()
-    """Source layers. Default: all."""
+    """Source layers; -1 is the last. Default: all."""
     targets: tuple[int, ...] = ()
-    """Target layers. Default: all."""
+    """Target layers; -1 is the last. Default: all."""
     method: Literal["auto", "naive", "batched", "packed", "wave"] = field(default="auto")
     """How the grid is computed. All give the same numbers."""
 
@@ -103,9 +103,14 @@ def _planned(settings: TransplantSettings, model: TransformerBridge) -> Transpla
         sites=settings.site,
         score=settings.measure,
         controls=settings.controls,
-        sources=settings.sources or None,
-        targets=settings.targets or None,
+        sources=_from_first(settings.sources, model) or None,
+        targets=_from_first(settings.targets, model) or None,
         max_new_tokens=settings.tokens,
         method=settings.method,
         seed=settings.seed,
     )
+
+
+def _from_first(layers: tuple[int, ...], model: TransformerBridge) -> tuple[int, ...]:
+    """Layers by their number from the first, where some are counted from the last."""
+    return tuple(layer + model.cfg.n_layers if layer < 0 else layer for layer in layers)

@@ -2,7 +2,8 @@
 
 The settings are those of a first look: few languages, few items, few steps, built-in text. CPU seconds hardly change with other
 work on the machine, wall seconds do. The peak is that of the resident set, weights and libraries included (about half a GiB); on a
-GPU it is the memory of the host alone. `plan` is the time and the memory that `--plan` states for the same settings.
+GPU it is the memory of the host alone. `plan` is what `--plan` states for the same settings: time of the forwards, time to start,
+memory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -51,6 +53,8 @@ FIRST_LOOK = {
 }
 """Options of a first look at each question. {model} is the model."""
 _POLL = 0.05
+_TOLD = (("on this machine:", " of forwards"), (", after ", " to start"), ("the process: about ", " of memory"))
+"""What stands before and behind the time of the forwards, the time to start, and the memory, in the text of `--plan`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--dtype", default=None)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=None, help="items of every command, in place of its own number")
     parser.add_argument("--plan", action="store_true", help="also ask --plan, which loads the model once more")
     parser.add_argument("--json", type=Path, default=None, help="also write the table here, after every command")
     options = parser.parse_args(arguments)
@@ -101,14 +106,19 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _costs(options: argparse.Namespace, root: Path) -> Iterator[Cost]:
     for number, model in enumerate(options.models):
         for name in options.commands:
-            line = flags(name, model, options.dtype, options.device)
+            line = flags(name, model, options.dtype, options.device, options.limit)
             planned = _planned(line, options.threads) if options.plan else ""
             output = [] if name == "check" else ["--output", str(root / f"{name}-{number}")]
             wall, cpu, peak, code = _watched([*line, *output], options.threads, root / f"{name}-{number}.log")
-            yield Cost(Path(model).name, name, FIRST_LOOK[name], wall, cpu, peak, planned, code)
+            yield Cost(Path(model).name, name, _options(name, options.limit), wall, cpu, peak, planned, code)
 
 
-def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu") -> list[str]:
+def _options(command: str, limit: int | None) -> str:
+    """The options of a first look, at so many items."""
+    return FIRST_LOOK[command] if limit is None else re.sub(r"--limit \d+", f"--limit {limit}", FIRST_LOOK[command])
+
+
+def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu", limit: int | None = None) -> list[str]:
     """The command line of a first look.
 
     Parameters
@@ -119,8 +129,10 @@ def flags(command: str, model: str, dtype: str | None = None, device: str = "cpu
         A hub name, a folder, or `bundled`.
     dtype, device
         Those of the command. Default: the dtype of the checkpoint, on the CPU.
+    limit
+        Its number of items. Default: that of `FIRST_LOOK`.
     """
-    own = shlex.split(FIRST_LOOK[command].replace("{model}", shlex.quote(model)))
+    own = shlex.split(_options(command, limit).replace("{model}", shlex.quote(model)))
     own = own if command == "check" else ["--model", model, *own]
     return [command, *own, "--device", device, *(["--dtype", dtype] if dtype else [])]
 
@@ -130,16 +142,19 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 def _planned(line: Sequence[str], threads: int) -> str:
-    """The time and memory that `--plan` states."""
+    """The time of the forwards, the time to start and the memory that `--plan` states."""
     settings = import_module(COMMANDS[line[0]][0])
     if not hasattr(settings, "work"):
         return ""
     command = [sys.executable, "-m", "experiments", *line, "--plan"]
     run = subprocess.run(command, capture_output=True, text=True, env=_environment(threads), check=False)
     lines = run.stdout.splitlines()
-    seconds = next((text.split(":", 1)[1].split(" of ")[0].strip() for text in lines if "on this machine:" in text), "")
-    memory = next((text.split("in memory about ", 1)[1].split(",")[0] for text in lines if "in memory about " in text), "")
-    return ", ".join(part for part in (seconds, memory) if part)
+    return ", ".join(part for part in (_between(lines, *ends) for ends in _TOLD) if part)
+
+
+def _between(lines: Sequence[str], before: str, after: str) -> str:
+    """What the first line that has both texts says between them; empty if none has."""
+    return next((text.split(before, 1)[1].split(after)[0].strip() for text in lines if before in text and after in text), "")
 
 
 def _watched(line: Sequence[str], threads: int, log: Path) -> tuple[float, float, float, int]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
 
 Bound = Literal["exact", "about", "at most"]
-"""exact: the very number. about: batches are drawn at random, or a few texts are read twice. at most: it depends on what is
-written, or on which items are kept."""
+"""exact: the very number. about: batches are drawn at random, a few texts are read twice, or a sample of many items was counted.
+at most: it depends on what is written, or on which items are kept."""
 BOUNDS: tuple[Bound, ...] = ("exact", "about", "at most")
 
 
@@ -71,6 +71,11 @@ class Work:
         """The same work `n` times, one after another."""
         numbers = {name: n * getattr(self, name) for name in _ADDED}
         return replace(self, **numbers)
+
+    def scaled(self, factor: float) -> Work:
+        """The work of `factor` times as many items as were counted: "about", unless it was looser or `factor` is 1."""
+        numbers = {name: round(factor * getattr(self, name)) for name in _ADDED}
+        return replace(self, **numbers, bound=self.bound if factor == 1 else max(self.bound, "about", key=BOUNDS.index))
 
     def __add__(self, other: Work) -> Work:
         """Both, one after another: numbers add up, memory is that of the larger. Only work of the same `passes`."""

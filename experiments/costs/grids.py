@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _TRIED = Work("try the fast methods", 40, 250, attended=1500, items=2, bound="at most")
 """The passes over a few tokens in which the methods are compared with plain ones on this model (`choose`)."""
+_COUNTED, _FEWEST = 1000, 8
+"""Items of all pairs that are counted, and the fewest of one pair: of more a sample is counted, or counting takes minutes."""
 _WIDEST = 512
 """Cells in one pass of method "wave" at most."""
 
@@ -26,14 +28,20 @@ def transplanted(study: TransplantStudy) -> list[Work]:
     """The work of a transplant study on an outline, its methods taken to be exact on this model and its cells to fit in memory.
 
     "wave" is counted as if every cell went through all blocks: it is about half of that. A pass is counted once for all cells
-    that it reads together; where memory is short there are more passes, with the same tokens.
+    that it reads together; where memory is short there are more passes, with the same tokens. Of many items a sample is counted.
     """
     from probes.transplant.controls import asked_in
 
+    whole = len(study.task)
+    study = replace(study, task=study.task.select(limit=max(_FEWEST, _COUNTED // len(study.pairs)), seed=study.seed))
     model, grids, donors, conditions, options = study.model, list[Work](), list[Work](), 0, 0
+    known: dict[tuple[str, bool], tuple[list[Question], list[Ask]]] = {}
     for (pair, name), jobs in groupby(study.jobs(), key=lambda job: (job.pair, job.condition)):
-        questions, conditions = asked_in(study.task, pair[1], name), conditions + 1
-        asks = _asks(study, questions)
+        conditions, same = conditions + 1, (pair[1], name == "permuted")
+        if same not in known:
+            questions = asked_in(study.task, pair[1], name)
+            known[same] = questions, _asks(study, questions)
+        questions, asks = known[same]
         options = max(options, *(len(one.tails) for one in asks))
         for job in jobs:
             donors += _donors(study, job, questions)
@@ -45,8 +53,8 @@ def transplanted(study: TransplantStudy) -> list[Work]:
     longest = max(len(ids) for ids in _lengths(model, [text for texts in study.task.prompts.values() for text in texts]))
     return [
         *([_TRIED] if study.method != "naive" else []),
-        total("run the donors", donors),
-        total(f"run the cells of {conditions} grids", grids),
+        total("run the donors", donors).scaled(whole / len(study.task)),
+        total(f"run the cells of {conditions} grids", grids).scaled(whole / len(study.task)),
         rechecking(model, conditions, longest + study.max_new_tokens, passes=2 + options),
     ]
 

@@ -21,20 +21,25 @@ def captured(
     """The work of `interp.capture` with arguments `how`, also of a randomly initialised model. `kept`: states go to a folder.
 
     A text whose attention sink is not where most have it is read twice, and a start token may come before every text: unless
-    sinks are kept, the number of tokens is "about".
+    sinks are kept, the number of tokens is "about". Without a BOS a text of one token is taken to need the start token, and the
+    first two tokens of all texts are read to know of others; a model without sinks does neither.
     """
     from interp.activations.capture import batch_tokens
     from interp.activations.sinks import reference_texts
     from interp.activations.spans import Template, spans
+    from interp.activations.start import FIRST_READ
     from interp.languages import language
     from interp.models.sites import layer_names
+    from interp.models.tokens import tokens_in_front
 
     frame = Template(how.get("template") or "{sentence}", model.tokenizer if how.get("chat") else None)
     omitted = how.get("sinks", "omit") == "omit" and not how.get("include_bos")
-    before, lengths = int(bool(how.get("start"))), dict[str, list[int]]()
-    for code in corpus.languages:
-        found = spans(model.tokenizer, corpus.sentences[code], frame.around(language(code)))
-        lengths[code] = [before + len(span.ids) for span in found]
+    found = {code: spans(model.tokenizer, corpus.sentences[code], frame.around(language(code))) for code in corpus.languages}
+    judged = omitted and how.get("start") is None and not tokens_in_front(model.tokenizer)
+    heads = {span.ids[:FIRST_READ] for each in found.values() for span in each if judged and span.start == 0}
+    before, lengths = int(bool(how.get("start")) or any(len(head) == 1 for head in heads)), dict[str, list[int]]()
+    for code, each in found.items():
+        lengths[code] = [before + len(span.ids) for span in each]
         lengths[code] = cut(model, lengths[code]) if how.get("truncate") else lengths[code]
     layers = len(how.get("layers") or layer_names(how.get("site", "residual"), model.cfg.n_layers))
     states = 4 * layers * len(corpus) * len(corpus.languages) * model.cfg.d_model
@@ -48,6 +53,10 @@ def captured(
     if omitted:
         texts = [len(text.ids) for text in reference_texts(model)]
         works.insert(0, replace(forward(model, len(texts), max(texts)).times(calls), what="find attention sinks"))
+    if heads:
+        works.insert(
+            1, replace(reading(model, "look for texts that are nothing but sinks", list(map(len, heads))), bound="at most")
+        )
     return works
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from interp.text.corpus import ParallelCorpus, ParallelTask
     from probes.patching.contrasts import Contrast
 
+_COUNTED, _FEWEST = 1000, 8
+"""Items of all languages that are counted, and the fewest of one: of more a sample is counted, or pairing them takes minutes."""
 _CHECKED = 0.2
 """Share of the estimates by gradients that is patched, too."""
 
@@ -48,8 +50,15 @@ def edited(model: TransformerBridge, length: int, rows: int, first: int, tail: i
     return total("", [*before, forward(model, rows, whole - first, keys=whole, logits=tail)])
 
 
-def contrasts_patched(settings: Patching, model: TransformerBridge, pairs: Sequence[Contrast]) -> list[Work]:
-    """The work of `probes.measure_patching`. Pairs that the model gets wrong are left out after their first direction."""
+def sampled(task: ParallelTask, seed: int) -> tuple[ParallelTask, float]:
+    """A task with as many items as are counted, and how many items of the whole each of them stands for."""
+    counted = task.select(limit=max(_FEWEST, _COUNTED // len(task.languages)), seed=seed)
+    return counted, len(task) / len(counted)
+
+
+def contrasts_patched(settings: Patching, model: TransformerBridge, pairs: Sequence[Contrast], factor: float = 1) -> list[Work]:
+    """The work of `probes.measure_patching` on `factor` times as many pairs. Pairs that the model gets wrong are left out after
+    their first direction."""
     from interp.interventions.prompts import ClashError, marked, question
 
     ends, patched, slopes, calls = list[Work](), list[Work](), list[Work](), 0
@@ -72,31 +81,38 @@ def contrasts_patched(settings: Patching, model: TransformerBridge, pairs: Seque
             patched.append(edited(model, len(base.ids), rows, _first(base, settings.anchors), tail))
     longest = max((work.prefill for work in ends), default=1)
     works = [
-        total("run both prompts", ends),
-        total("patch every component", patched),
-        replace(total("take gradients", slopes), passes=3),
-        rechecking(model, calls, longest, each=1),
+        total("run both prompts", ends).scaled(factor),
+        total("patch every component", patched).scaled(factor),
+        replace(total("take gradients", slopes), passes=3).scaled(factor),
+        rechecking(model, round(calls * factor), longest, each=1),
     ]
     return [replace(work, bound="at most") for work in works]
 
 
 def concepts_patched(model: TransformerBridge, task: ParallelTask, pivot: str, anchor: Anchor, seed: int) -> list[Work]:
-    """The work of `probes.measure_concepts` with all its donors. Items whose words begin alike are left out."""
+    """The work of `probes.measure_concepts` with all its donors. Items whose words begin alike are left out.
+
+    Of many items a sample is counted.
+    """
     from interp.interventions.prompts import marked
     from probes.patching.concepts import DONORS
     from probes.patching.contrasts import mark_difference, partners
 
-    runs, patched, calls = list[Work](), list[Work](), 0
-    languages = [code for code in task.languages if code != pivot]
+    runs, patched = list[Work](), list[Work]()
+    others = [code for code in task.languages if code != pivot]
     donors = len(DONORS) - 1 + len(task.languages) - 1  # the mean is over the other languages
-    for code in languages:
-        for a, b in partners(task, code, seed):
-            base = marked(model, mark_difference(task.prompts[code][b], task.prompts[code][a])[0])
-            runs += [forward(model, 1, len(base.ids)).times(donors + 1)]
-            patched.append(edited(model, len(base.ids), len(DONORS) * model.cfg.n_layers, _first(base, [anchor])))
-            calls += 1
+    task, factor = sampled(task, seed)
+    pairs = [(code, *pair) for code in others for pair in partners(task, code, seed)]
+    for code, a, b in pairs:
+        base = marked(model, mark_difference(task.prompts[code][b], task.prompts[code][a])[0])
+        runs += [forward(model, 1, len(base.ids)).times(donors + 1)]
+        patched.append(edited(model, len(base.ids), len(DONORS) * model.cfg.n_layers, _first(base, [anchor])))
     longest = max((work.prefill // work.forwards for work in runs), default=1)
-    works = [total("run the donors", runs), total("patch concepts", patched), rechecking(model, calls, longest, each=1)]
+    works = [
+        total("run the donors", runs).scaled(factor),
+        total("patch concepts", patched).scaled(factor),
+        rechecking(model, round(len(patched) * factor), longest, each=1),
+    ]
     return [replace(work, bound="at most") for work in works]
 
 

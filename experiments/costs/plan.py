@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Cost, Size, Work, size_of
@@ -51,7 +52,11 @@ def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
 
 
 def show_plan(settings: Planned) -> None:
-    """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written."""
+    """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written.
+
+    The start is what a run does as well: libraries are imported, the cost is counted, the model is loaded and checked.
+    """
+    began = time.monotonic()
     import interp
     from experiments.costs.rates import measured
 
@@ -59,13 +64,27 @@ def show_plan(settings: Planned) -> None:
     lines = describe(cost, settings)
     if cost.works and settings.run_model:
         model = interp.load(settings.run_model, device=settings.device, dtype=settings.dtype)
+        start, memory = time.monotonic() - began, resident(model, cost)
         read, write = measured(model, cost)
         rates = f"measured {number(read, 'FLOP/s')} reading" + (f", {number(write, 'FLOP/s')} writing" if cost.sum("steps") else "")
-        lines.append(_time("on this machine", cost.seconds(read, write), rates))
+        lines.append(f"{_time('on this machine', cost.seconds(read, write), rates)}, after {duration(start)} to start and load")
+        lines += [f"  the process: about {number(memory, 'B')} of memory, libraries included"] if memory else []
     if settings.plan_rate and cost.works:
         rate = settings.plan_rate
         lines.append(_time(f"at {number(rate, 'FLOP/s')}", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
     print("\n".join(lines))
+
+
+def resident(model: TransformerBridge, cost: Cost) -> int:
+    """Bytes of memory of the process at its peak: what it holds with a loaded model, and beside it the largest work.
+
+    0 where the model is not on the CPU, so that memory is that of two devices.
+    """
+    import psutil
+
+    if str(model.cfg.device) != "cpu":
+        return 0
+    return int(psutil.Process().memory_info().rss) + max((work.held for work in cost.works), default=0)
 
 
 def announce(settings: Planned) -> None:

@@ -34,3 +34,15 @@ def questions(table: pd.DataFrame, verdict: str) -> Outcome:
         f"Spanish and Italian were never tuned on. Untuned, accuracy in the four languages beside English is "
         f"{rows.drop('eng_Latn')['baseline'].mean():.2f}: little that could carry over.",
     )
+
+
+def copies(table: pd.DataFrame, verdict: str) -> Outcome:
+    """The paired difference of accuracy between a model tuned on translations of questions and one tuned on copies of them."""
+    rows = table[table["measure"] == "choice"].set_index("language")
+    unseen = rows.loc[["spa_Latn", "ita_Latn"]]
+    said = [f"{name(code)} {row['baseline']:.2f} and {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
+    return Outcome(
+        f"Accuracy tuned on copies and on translations, and the difference: {'; '.join(said)}. n={items(rows)}, chance 0.10.",
+        "came out" if (unseen["lower"] > 0).all() else unclear(unseen["lower"], unseen["upper"]),
+        "Spanish and Italian were never tuned on, by either model.",
+    )

@@ -33,7 +33,7 @@ class CaptureSettings(Settings):
     sinks: Literal["omit", "keep"] = "omit"
     """Attention sinks, tokens whose norm is far above the others': omit them from the pooling, or keep them."""
     start: str | None = None
-    """Token to put before every text. Default: none, unless a text is one token long and that token is a sink."""
+    """Token to put before every text. Default: none, unless a text is nothing but sinks; then one of the tokenizer's own."""
     include_bos: bool = False
     """Include the BOS token in the pooling, as MEXA does, and keep all sinks."""
     truncate: bool = False

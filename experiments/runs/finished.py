@@ -21,6 +21,8 @@ from probes.statistics.best import lower_is_better
 _P = ("p", "p_holm", "p_max")
 _NO_GROUP = ("layer", "claim")
 """Texts of a summary by which its rows are not grouped: a claim is what came out of a row."""
+_MOST_CLAIMS = 24
+"""Rows of claims that are all shown."""
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
 
 
@@ -77,9 +79,10 @@ class Finished:
     def brief(self, rows: int = 12) -> tuple[pd.DataFrame, str]:
         """Shorten the summary to about `rows` rows, and say which are shown.
 
-        A long summary is reduced step by step: of a comparison, the largest difference of each measure; else the best layer of each
-        group of rows (the lowest of a rank, an entropy or a loss); then the first metric; then the first rows. The layer is
-        selected after seeing the data: its confidence interval is that of one layer, not of the selection.
+        A long summary is reduced step by step: of a comparison, the largest difference of each measure; where layers make a claim,
+        the first and the last of each run of them; else the best layer of each group of rows (the lowest of a rank, an entropy or a
+        loss); then the first metric that is tested; then the first rows. The layer is selected after seeing the data: its
+        confidence interval is that of one layer, not of the selection.
         """
         table, shown = self.summary, []
         keys = _keys(table)
@@ -87,11 +90,16 @@ class Finished:
             table = table.loc[table["estimate"].abs().groupby(table["measure"], sort=False).idxmax().dropna()]
             shown.append("largest difference of each measure")
             rows = max(rows, len(table))
+        if len(table) > rows and "claim" in table and len(ends := _ends_of_claims(table)):
+            table = ends
+            shown.append("first and last layer of each claim")
+            rows = max(rows, len(table)) if len(table) <= _MOST_CLAIMS else rows
         if len(table) > rows and "layer" in keys and len(keys) > 1:
             table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key not in _NO_GROUP])
             shown.append(chosen)
         if len(table) > rows and "metric" in keys:
-            table = table[table["metric"] == table["metric"].iloc[0]]
+            tested = table[table["p"].notna()] if "p" in table and table["p"].notna().any() else table
+            table = table[table["metric"] == tested["metric"].iloc[0]]
             shown.append(f"{table['metric'].iloc[0]} only")
         if len(table) > rows:
             table = table.head(rows)
@@ -126,6 +134,16 @@ def read_finished(folder: str | Path) -> Finished:
     if missing := [name for name in _NUMBERS if name not in numbers]:
         raise ValueError(f"{folder / 'summary.csv'} has no numbers in a column {missing[0]!r}. Run it again with --resume.")
     return Finished(folder, manifest, config, summary)
+
+
+def _ends_of_claims(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows at which a claim of neighbouring layers begins or ends, group by group, in the order of the table."""
+    claims = table["claim"].astype(object).where(table["claim"].notna(), "").astype(str)
+    by = [key for key in ("language", "direction", "anchor", "head") if key in table]
+    same = [table[key] for key in by]
+    groups = claims.groupby(same, sort=False, dropna=False) if same else claims.groupby(lambda _: 0)
+    before, after = groups.shift(1, fill_value=""), groups.shift(-1, fill_value="")
+    return table[(claims != "") & ((claims != before) | (claims != after))]
 
 
 def _best_layers(table: pd.DataFrame, keys: list[str]) -> tuple[pd.DataFrame, str]:

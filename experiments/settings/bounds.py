@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _MANY, _TINY = 1_000_000_000, 1e-12
-_COUNT, _COUNT_OR_NONE = (1, _MANY), (0, _MANY)
+_COUNT = (1, _MANY)
 _SHARE, _INSIDE = (0.0, 1.0), (_TINY, 1 - _TINY)
 _ANY = (-1e12, 1e12)
 _RATE = (_TINY, 10.0)
@@ -25,7 +25,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "beams": (1, 1000),
     **dict.fromkeys(("shots", "checkpoints"), (0, 10_000)),
     **dict.fromkeys(("shards", "folds", "neighbours"), (2, 100_000)),
-    **dict.fromkeys(("sources", "targets"), _COUNT_OR_NONE),
+    **dict.fromkeys(("sources", "targets"), (-_MANY, _MANY)),
     **dict.fromkeys(("learning_rate", "rates"), _RATE),
     "epochs": (_TINY, 1e6),
     "clip": (_TINY, 1e12),

@@ -86,7 +86,11 @@ def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
         return kind
     types = get_type_hints(kind, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    marks: dict[str, object] = {name: tyro.conf.arg(help=text) for name, text in _docstrings(kind) if name in fields}
+    marks: dict[str, object] = {
+        name: tyro.conf.arg(help=text, help_behavior_hint="" if _has_no_values(fields[name]) else None)
+        for name, text in _docstrings(kind)
+        if name in fields
+    }
     marks |= dict.fromkeys(hidden, tyro.conf.Suppress)
     repeated = [
         (name, getitem(Annotated, (types[name], mark)),
@@ -96,6 +100,12 @@ def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
     paragraphs = (" ".join(paragraph.split()) for paragraph in (kind.__doc__ or "").split("\n\n"))
     named = {"__doc__": "\n\n".join(paragraphs), "__module__": kind.__module__}
     return dataclasses.make_dataclass(kind.__name__, repeated, bases=(kind,), frozen=True, namespace=named)
+
+
+def _has_no_values(field: dataclasses.Field[object]) -> bool:
+    """Whether a list or a mapping is empty by default, of which tyro would say "(default: )": its help says what then holds."""
+    default = field.default_factory() if callable(field.default_factory) else field.default
+    return default in ((), [], {}, dataclasses.MISSING)
 
 
 def _docstrings(kind: type) -> Iterator[tuple[str, str]]:

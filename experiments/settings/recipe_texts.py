@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments.settings.settings import Settings
 from experiments.settings.values import option_names
@@ -24,36 +25,86 @@ _FLORES = "FLORES (https://github.com/facebookresearch/flores: the archive has t
 _ZHANG = "https://github.com/Shimao-Zhang/LLM-Multilingual-Learner (data/snli and data/paws, a test file a language)"
 _WENDLER = "https://github.com/epfl-dlab/llm-latent-language, data/langs, each folder's clean.csv renamed"
 _XTRANSPLANT = "https://github.com/YYF-Tommy/XTransplant (data/)"
-ORIGINS: Mapping[str, tuple[str, str]] = {
-    "pairs/{language}": ("a folder for each language with its text and the English, such as pairs/arb_Arab/arb_Arab.txt", _OPUS),
-    "data/wikimatrix/{source}-{target}.tsv": ("a table for each pair of languages, with a column each, headed by its code", _OPUS),
-    "flores200": ("a folder with the split named, such as devtest/eng_Latn.devtest", _FLORES),
-    "data/flores101": ("a folder with the split named, such as devtest/eng_Latn.devtest", _FLORES),
-    "alpaca.jsonl": (
+_MOSES = "curl -LO https://object.pouta.csc.fi/OPUS-WikiMatrix/v1/moses/ar-en.txt.zip && unzip ar-en.txt.zip"
+_ARCHIVE = "curl -L https://dl.fbaipublicfiles.com/nllb/flores200_dataset.tar.gz | tar xz"
+_CLONED = "git clone {} and write the rows of each language's files to {}/deu_Latn.jsonl and so on, one a line, in the same order"
+_LEARNER = _CLONED.format("https://github.com/Shimao-Zhang/LLM-Multilingual-Learner", "{}")
+_CROSS = _CLONED.format("https://github.com/YYF-Tommy/XTransplant", "{}")
+
+
+class Origin(NamedTuple):
+    """What stands behind the name of a text, where it is had, and how it is prepared: commands of a shell, for one language."""
+
+    what: str
+    where: str
+    prepare: str
+
+
+ORIGINS: Mapping[str, Origin] = {
+    "pairs/{language}": Origin(
+        "a folder for each language with its text and the English, such as pairs/arb_Arab/arb_Arab.txt",
+        _OPUS,
+        f"{_MOSES} && mkdir -p pairs/arb_Arab && mv WikiMatrix.ar-en.ar pairs/arb_Arab/arb_Arab.txt && "
+        "mv WikiMatrix.ar-en.en pairs/arb_Arab/eng_Latn.txt",
+    ),
+    "data/wikimatrix/{source}-{target}.tsv": Origin(
+        "a table for each pair of languages, with a column each, headed by its code",
+        _OPUS,
+        f"{_MOSES} && mkdir -p data/wikimatrix && (printf 'arb_Arab\\teng_Latn\\n'; paste WikiMatrix.ar-en.ar "
+        "WikiMatrix.ar-en.en) > data/wikimatrix/arb_Arab-eng_Latn.tsv",
+    ),
+    "flores200": Origin(
+        "a folder with the split named, such as devtest/eng_Latn.devtest", _FLORES, f"{_ARCHIVE} && mv flores200_dataset flores200"
+    ),
+    "data/flores101": Origin(
+        "a folder with the split named, such as devtest/eng_Latn.devtest",
+        _FLORES,
+        f"{_ARCHIVE} && mkdir -p data && mv flores200_dataset data/flores101",
+    ),
+    "alpaca.jsonl": Origin(
         'one example a line: {"instruction": ..., "input": ..., "output": ..., "language": "eng_Latn"}, in every language',
         "Alpaca (https://github.com/tatsu-lab/stanford_alpaca, alpaca_data.json), and a translation of it for each language",
+        'curl -LO https://raw.githubusercontent.com/tatsu-lab/stanford_alpaca/main/alpaca_data.json && python -c "import json; '
+        "[print(json.dumps(row | {'language': 'eng_Latn'})) for row in json.load(open('alpaca_data.json'))]\" > alpaca.jsonl",
     ),
-    "xquad": (
+    "xquad": Origin(
         "a folder with a file a language, such as xquad.en.json",
         "XQuAD (https://github.com/google-deepmind/xquad)",
+        "git clone https://github.com/google-deepmind/xquad",
     ),
-    "paws20": ("a folder with a .jsonl file a language: sentence1, sentence2, answer, label_en", _ZHANG),
-    "snli20": ("a folder with a .jsonl file a language: premise, hypothesis, answer, label_en", _ZHANG),
-    "words": ("a folder of word lists, such as deu_Latn.clean.csv", _WENDLER),
-    "xnli_xtransplant": ("a folder with a .jsonl file a language (premise, hypothesis, label) and templates.json", _XTRANSPLANT),
-    "globalopinionqa": ("a folder with a .jsonl file a language: prompt, prompt_en, label", _XTRANSPLANT),
-}  # fmt: skip
+    "paws20": Origin(
+        "a folder with a .jsonl file a language: sentence1, sentence2, answer, label_en", _ZHANG, _LEARNER.format("paws20")
+    ),
+    "snli20": Origin(
+        "a folder with a .jsonl file a language: premise, hypothesis, answer, label_en", _ZHANG, _LEARNER.format("snli20")
+    ),
+    "words": Origin(
+        "a folder of word lists, such as deu_Latn.clean.csv",
+        _WENDLER,
+        "git clone https://github.com/epfl-dlab/llm-latent-language && mkdir words && "
+        "cp llm-latent-language/data/langs/de/clean.csv words/deu_Latn.clean.csv",
+    ),
+    "xnli_xtransplant": Origin(
+        "a folder with a .jsonl file a language (premise, hypothesis, label) and templates.json",
+        _XTRANSPLANT,
+        _CROSS.format("xnli_xtransplant"),
+    ),
+    "globalopinionqa": Origin(
+        "a folder with a .jsonl file a language: prompt, prompt_en, label", _XTRANSPLANT, _CROSS.format("globalopinionqa")
+    ),
+}
 """What stands behind each name of a text in the shipped recipes, and where it is had. None of it is shipped."""
 
 
 def check_texts(settings: Settings) -> None:
-    """Raises `ValueError` where texts of a recipe are still to be had: what each is, where it comes from, and its flag.
+    """Raises `ValueError` where texts of a recipe are still to be had: what each is, where from, how prepared, and its flag.
 
     Files of these names, where there are any, are taken.
     """
     flags = option_names(type(settings))
     missing = [
-        f"--{flags[name]} {value!r} is {ORIGINS[value][0]}, from {ORIGINS[value][1]}. Give its path with --{flags[name]}"
+        f"--{flags[name]} {value!r} is {ORIGINS[value].what}, from {ORIGINS[value].where}. Prepare it: {ORIGINS[value].prepare}. "
+        f"Give its path with --{flags[name]}"
         for name, value in _named(settings).items()
         if value in ORIGINS and not _is_there(value)
     ]

@@ -19,6 +19,7 @@ from interp.activations.pool import Pooled, Pooling, pool_language
 from interp.activations.receipts import check_states
 from interp.activations.sinks import SinkRule, sink_detector
 from interp.activations.spans import Span, Template, spans
+from interp.activations.start import find_start, start_token
 from interp.activations.store import Activations, choose_rows
 from interp.languages import language
 from interp.models.batches import context_limit
@@ -26,7 +27,6 @@ from interp.models.computation import computed_by, model_facts
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
 from interp.models.sites import Site, layer_names, row_hook
-from interp.models.tokens import tokens_in_front
 from interp.provenance import Signature
 from interp.text.chat import chat_digest
 from interp.text.corpus import ParallelCorpus
@@ -88,9 +88,10 @@ def capture(
         some block, at any position (`interp.activations.sinks`). They are listed by `Activations.left_out`. "keep": pool them
         too; the forward pass then stops after the last of `layers`.
     start
-        A token to put before every text, which then takes the place of the sink. Default: none, unless some text of the corpus is
-        a single token that is a sink; then the tokenizer's own start or end token, in all languages. The signature names it.
-        "" never adds one.
+        A token to put before every text, which then takes the place of the sink. Default: none, unless some text of the corpus,
+        in any language, is nothing but attention sinks (one word, on a model without BOS): then the first of the tokenizer's own
+        BOS, end, padding and other special tokens and the newline behind which none is, before all texts in all languages. The
+        signature names it. "" never adds one.
     include_bos
         Also pool the special tokens before the sentence, as MEXA does, and keep all sinks. The BOS then dominates the mean.
     truncate
@@ -140,8 +141,8 @@ def capture(
     codes = corpus.languages if only is None else corpus.select(only).languages
     detector = sink_detector(model) if sinks == "omit" else None
     before = start_token(model, start) if start is not None else None
-    if start is None and detector is not None and detector.first and _has_one_token_text(model, corpus, framed):
-        before = start_token(model, None)
+    if start is None and detector is not None:
+        before = find_start(model, corpus, framed, detector, pooling)
     texts = {code: _read(model, corpus, code, framed, before, include_bos, truncate) for code in codes}
     settings: dict[str, object] = {"site": site, "pool": pooling, "template": "none", "bos": include_bos, "sinks": sinks}
     if template is not None:
@@ -178,44 +179,6 @@ def capture(
             acts = fill_folder(Path(folder), planned, lambda code: run(code, bar), bar.update, None if only is None else codes)
         check_states(model, acts, texts, list(hooks.values()), pooling)
         return acts
-
-
-def start_token(model: TransformerBridge, token: str | None) -> int | None:
-    """The id of a token put before every text for `model`: `token`, or by default the tokenizer's own BOS, end or padding token.
-
-    Raises `ValueError` where the tokenizer puts a token there itself, or `token` is no single token. "" gives None.
-    """
-    tokenizer = model.tokenizer
-    if token == "":
-        return None
-    if tokens_in_front(tokenizer):
-        raise ValueError(f"got start {token!r}, expected none: this tokenizer puts a special token before every text itself.")
-    if token is None:
-        candidates = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-        known = [token_id for token_id in candidates if token_id is not None]
-        if not known:
-            raise ValueError(
-                "capture: some texts are a single token, which is an attention sink in this model, and its tokenizer has no start "
-                'token to put before them. Give start="..." or a template, or keep the sinks (sinks="keep").'
-            )
-        return int(known[0])
-    ids = tokenizer(token, add_special_tokens=False)["input_ids"]
-    if len(ids) != 1 and token in (vocabulary := tokenizer.get_vocab()):  # as signatures spell it: "\u0120the" for " the"
-        return int(vocabulary[token])
-    if len(ids) != 1:
-        raise ValueError(
-            f"got start {token!r}, which is {len(ids)} tokens, expected a single token such as {tokenizer.eos_token!r}."
-        )
-    return int(ids[0])
-
-
-def _has_one_token_text(model: TransformerBridge, corpus: ParallelCorpus, template: Template) -> bool:
-    """Whether some text of the corpus, in any language, is one token long."""
-    return any(
-        len(span.ids) == 1
-        for code in corpus.languages
-        for span in spans(model.tokenizer, corpus.sentences[code], template.around(language(code)))
-    )
 
 
 def batch_tokens(model: TransformerBridge) -> int:

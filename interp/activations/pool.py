@@ -122,9 +122,10 @@ def _expected(detector: SinkDetector | None, text: Span, pooling: Pooling) -> Po
 def _check_rest(model: TransformerBridge, text: Span, left_out: Positions, pooling: Pooling, name: str) -> None:
     if not pooled_positions(text, left_out, pooling):
         tokens = model.tokenizer.convert_ids_to_tokens(list(text.ids[text.start : text.stop]))
+        behind = 'behind a start token (start="<|endoftext|>", say) or ' if text.start == 0 else ""
         raise ValueError(
             f"capture: got nothing but attention sinks in the tokens {tokens} {name}, expected another token to pool. Read every "
-            'text behind a start token (start="<|endoftext|>", say) or in a template, or keep the sinks (sinks="keep").'
+            f'text {behind}in a template, or keep the sinks (sinks="keep").'
         )
 
 

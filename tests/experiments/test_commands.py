@@ -244,7 +244,17 @@ def test_every_command_has_its_own_help(capsys):
         assert left.value.code == 0
         shown = capsys.readouterr().out
         assert f"interp {command}" in shown
+        assert "(default: )" not in " ".join(shown.replace("│", " ").split())
         assert ("--shard" in shown) == hasattr(import_module(cli.COMMANDS[command][0]), "share"), "offered where it is taken"
+
+
+@pytest.mark.parametrize(("command", "fewest"), [("neurons", 16), ("steer", 4)])
+def test_too_few_sentences_are_refused_with_the_number_that_suffices(command, fewest, capsys, tmp_path):
+    module, flags = import_module(f"experiments.{command}"), ["--languages", "zh", "--output", str(tmp_path / "run")]
+    assert cli.main([command, *flags, "--plan", "--limit", "2"]) == 2
+    assert f"got 2 sentences (or documents), expected at least {fewest}" in " ".join(capsys.readouterr().err.split())
+    first, second = module._halves(parse(settings_of(module), [*flags, "--limit", str(fewest)]))
+    assert len(first) == len(second) == fewest // 2
 
 
 def test_a_help_text_breaks_at_the_edge_of_the_window_alone(capsys, monkeypatch):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 import interp
 from experiments.ask import answer
@@ -14,7 +15,7 @@ from experiments.tune import TuneSettings
 from interp.tuning import TunedModel
 from probes.tuning.hybrids_report import EntryReport
 from probes.tuning.movement import MovementReport
-from tests.support.tiny import tiny_folder
+from tests.support.tiny import tiny_folder, tiny_hf, tiny_tokenizer
 
 WORDS = ("--languages", "de", "sw", "--limit", "30", "--samples", "20")
 
@@ -123,6 +124,24 @@ def test_compare_says_what_moved_and_where_the_gain_enters(tuned, tmp_path):
     assert any("residual stream at embed" in note for note in report.notes)
     entry = EntryReport.load(tmp_path / "entry").summary()
     assert entry.loc[entry["line"] == "tuned below", "share"].to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_both_models_of_a_comparison_read_their_texts_behind_one_start(tmp_path):
+    """The first model has a sink at its first token, and a text is one token long; the second has none, and would need no start."""
+    planted, plain = tiny_hf("gpt2"), tmp_path / "plain"
+    with torch.no_grad():
+        planted.transformer.wpe.weight[0] *= 100
+    for model, folder in ((planted, tmp_path / "planted"), (tiny_hf("gpt2"), plain)):
+        model.save_pretrained(folder)
+        tiny_tokenizer("gpt2").save_pretrained(folder)
+    text = tmp_path / "text"
+    text.mkdir()
+    words = ["The cat", "dog", "river", "stone", "house", "bread", "fish", "snow", "I see", "The"]
+    for code in ("eng_Latn", "deu_Latn"):
+        (text / f"{code}.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    flags = ["--before", str(tmp_path / "planted"), "--after", str(plain), "--with", "align", "--corpus", str(text)]
+    report = compare(parse(CompareSettings, [*flags, "--output", str(tmp_path / "run")]).resolved())
+    assert report.signature.settings["start"] == "</s>"
 
 
 def test_a_model_compared_with_itself_changed_nowhere(tuned, tmp_path):

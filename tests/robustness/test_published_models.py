@@ -57,6 +57,13 @@ def test_the_first_token_of_a_model_without_bos_is_a_sink(model: TransformerBrid
     assert sink_detector(model).first
 
 
+def test_names_of_one_token_or_several_are_read_behind_a_start_that_serves(model: TransformerBridge) -> None:
+    corpus = interp.ParallelCorpus("names", {"eng_Latn": ("Brazil", "Indian Rupee"), "deu_Latn": ("Brasilien", "Indische Rupie")})
+    acts = interp.capture(model, corpus, progress=False)
+    assert acts.signature.settings["start"] == "<|endoftext|>"
+    assert acts.left_out("eng_Latn") == [(), ()]
+
+
 def test_without_its_sink_a_multilingual_model_aligns_in_the_middle(qwen: TransformerBridge) -> None:
     """MEXA of Italian is an inverted U over layers; with the sink in every mean, it is flat and low."""
     corpus = sentences("eng_Latn", "ita_Latn")

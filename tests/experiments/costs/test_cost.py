@@ -16,7 +16,7 @@ from experiments.check import run as check
 from experiments.commands import COMMANDS
 from experiments.costs.cost import Cost, Size, Work, size_of
 from experiments.costs.outline import outline
-from experiments.costs.plan import count
+from experiments.costs.plan import count, resident
 from experiments.settings.settings import parse, settings_of
 from tests.support.tiny import VOCAB, tiny_folder
 
@@ -127,6 +127,21 @@ def test_a_grid_without_receipts_is_counted_to_the_pass(folder, tmp_path, seen):
     assert donors.items - ratios == 3 * 4
 
 
+@pytest.mark.parametrize(
+    ("line", "room"),
+    [("transplant --languages de fr --limit 60", "grids"), ("patch --languages de fr --limit 60 --keep all", "patches")],
+)
+def test_of_many_items_a_sample_is_counted_and_stands_for_all(line, room, folder, tmp_path, monkeypatch):
+    settings = settings_for(line, folder, tmp_path)
+    whole, _ = count(settings)
+    monkeypatch.setattr(f"experiments.costs.{room}._COUNTED", 40)
+    part, _ = count(settings)
+    assert part.bound != "exact"
+    assert part.sum("items") == pytest.approx(whole.sum("items"), rel=0.25)
+    assert part.flops == pytest.approx(whole.flops, rel=0.25)
+    assert part.flops != whole.flops, "fewer were counted"
+
+
 def test_compare_costs_both_models(folder, tmp_path):
     settings = settings_for(f"compare --after {folder} --with align blocks --languages de --limit 8", folder, tmp_path)
     alone = settings_for("align --languages de --limit 8", folder, tmp_path)
@@ -183,8 +198,20 @@ def test_a_plan_says_the_hours_and_writes_nothing(command, args, folder, tmp_pat
     assert "forwards" in said
     assert "FLOPs" in said
     assert "of forwards (measured" in said
+    assert "seconds to start and load" in said
+    assert "of memory, libraries included" in said
     assert "at 1 TFLOP/s" in said
     assert not where.exists()
+
+
+def test_the_memory_of_a_process_is_what_it_holds_and_what_the_largest_work_adds():
+    import psutil
+
+    size, model = Size(1, 0, 4, 1, 1), interp.load("bundled")
+    now = psutil.Process().memory_info().rss
+    small, large = (resident(model, Cost(size, (Work("a", held=1), Work("b", held=held)))) for held in (1, 10**9))
+    assert small == pytest.approx(now, rel=0.05)
+    assert large - small == pytest.approx(10**9, rel=0.05)
 
 
 @pytest.mark.parametrize("rate", ["nan", "inf", "-3", "0"])

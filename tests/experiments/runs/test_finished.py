@@ -26,9 +26,9 @@ def patched(layers: int = 24) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_the_layers_shown_of_a_patch_are_those_that_move_the_answer_most():
-    """Noising takes away: there the lowest row is the best, and a row without a claim is a row of its group."""
-    rows, note = Finished(Path("run"), {}, "", patched()).brief()
+def test_where_nothing_is_claimed_the_layers_shown_of_a_patch_are_those_that_move_the_answer_most():
+    """Noising takes away: there the lowest row is the best."""
+    rows, note = Finished(Path("run"), {}, "", patched().assign(claim=np.nan)).brief()
     shown = rows.set_index(["direction", "anchor"])
     assert shown["layer"].to_dict() == {
         ("denoise", "span"): "0", ("denoise", "last"): "23", ("noise", "span"): "0", ("noise", "last"): "23",
@@ -37,7 +37,16 @@ def test_the_layers_shown_of_a_patch_are_those_that_move_the_answer_most():
     assert "lowest noise" in note
 
 
-def test_a_group_of_which_nothing_is_claimed_is_shown_too():
-    table = patched().assign(claim=np.nan)
-    rows, _ = Finished(Path("run"), {}, "", table).brief()
-    assert len(rows) == 4
+def test_the_rows_that_a_verdict_speaks_of_are_shown():
+    """Of claims that layers make, the ends of each run of them; of several metrics, the first that is tested."""
+    rows, note = Finished(Path("run"), {}, "", patched()).brief()
+    ends = {"span": ["0", "11"], "last": ["12", "23"]}
+    for direction in ("denoise", "noise"):
+        own = rows[rows["direction"] == direction]
+        assert {anchor: list(own.loc[own["anchor"] == anchor, "layer"]) for anchor in ends} == ends
+    assert note.startswith("Shown: first and last layer of each claim.")
+    metrics = [{"metric": metric, "language": str(code), "estimate": 0.5, "n": 9, "p": 0.01 if metric == "damage" else np.nan}
+               for metric in ("stability", "damage") for code in range(8)]  # fmt: skip
+    rows, note = Finished(Path("run"), {}, "", pd.DataFrame(metrics)).brief()
+    assert len(rows) == 8
+    assert note.startswith("Shown: damage only.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def test_a_missing_text_is_told_with_its_origin_and_its_flag_and_no_hub_is_asked
     assert cli.main([*args, "--output", "run"]) == 2
     said, flags = capsys.readouterr().err, option_names(type(asked))
     for name, value in left.items():
-        assert f"--{flags[name]} {value!r} is {ORIGINS[value][0]}" in " ".join(said.split())
+        assert f"--{flags[name]} {value!r} is {ORIGINS[value].what}" in " ".join(said.split())
+        assert f"Prepare it: {ORIGINS[value].prepare}" in said
         assert f"Give its path with --{flags[name]}" in said
     assert "hub dataset" not in said
 
@@ -56,7 +58,7 @@ def test_a_missing_text_is_told_with_its_origin_and_its_flag_and_no_hub_is_asked
 def test_a_name_that_could_be_a_dataset_of_the_hub_is_none(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["scale", "--config", "scale-llama", "--model", "bundled", "--corpus", name, "--output", "run"]) == 2
-    assert f"--corpus {name!r} is {ORIGINS[name][0]}" in " ".join(capsys.readouterr().err.split())
+    assert f"--corpus {name!r} is {ORIGINS[name].what}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_files_of_that_name_are_taken(tmp_path, monkeypatch):
@@ -71,7 +73,6 @@ def test_files_of_that_name_are_taken(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("config", "corpus", "told"),
     [
-        ("quadrants-llama", "cldr:dates", "--test-corpus cldr:dates --test-split devtest; give others with --test-corpus or"),
         ("directions-bundled", "text", "--corpus text --split train; give others with --corpus or --split."),
         ("tune-bundled", "text", "--corpus text --split train; give others with --corpus or --split."),
         ("patch-concepts", "text", "--corpus text; give others with --corpus."),
@@ -90,6 +91,22 @@ def test_what_the_replaced_corpus_lacks_is_told_with_the_flags_that_asked_for_it
     args = [command, "--config", config, "--model", str(model), "--corpus", corpus, "--languages", "de", "--output", "run"]
     assert cli.main(args) == 2
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("tune-*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_that_tunes_names_its_languages(path):
+    """With another model and corpus in place of its own it starts, also where the paper took languages of its own."""
+    assert settings(path).languages
+
+
+def test_a_layer_counted_from_the_last_is_that_of_any_model(tmp_path):
+    from experiments.costs.outline import outline
+    from experiments.transplant import _planned
+
+    model = outline(str(tiny_folder("llama", tmp_path / "model")))
+    asked = settings(RECIPES / "transplant-attention-as-released.yaml")
+    study = _planned(replace(asked, corpus="cldr:facts", languages=("deu_Latn",), limit=2, split=None), model)
+    assert (study.sources, study.targets) == ((model.cfg.n_layers - 1,), (0,))
 
 
 @ALL

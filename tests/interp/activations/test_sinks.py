@@ -134,6 +134,51 @@ def test_a_text_of_one_token_is_read_behind_a_start_token_as_are_all_others() ->
     assert only.signature == acts.signature, "a process of its own decides for all languages"
 
 
+PIECES = ParallelCorpus("pieces", {"eng_Latn": ("The dog", "The,,,"), "deu_Latn": ("der Hund", "Die Katze")})
+
+
+def test_a_text_of_several_sinks_and_nothing_else_is_read_behind_a_start_token() -> None:
+    ids = encode(model(), ["The,,,"])[0]
+    assert len(ids) == 4
+    assert set(ids[1:]) == {SECOND}
+    acts = interp.capture(model(), PIECES, progress=False)
+    assert "start:</s>" in str(acts.signature)
+    assert acts.left_out("eng_Latn") == [(), (1, 2, 3)]
+    for item, text in enumerate(PIECES.sentences["eng_Latn"]):
+        _, held = states(text, (model().tokenizer.eos_token_id,))
+        torch.testing.assert_close(acts["eng_Latn"][1:, item], held[:, 1:][:, : 1 if item else None].mean(1), atol=1e-4, rtol=1e-4)
+    only = interp.capture(model(), PIECES, only=["deu_Latn"], progress=False)
+    assert only.signature == acts.signature, "the need is known before anything is captured, in every process"
+    assert "start" not in interp.capture(model(), CORPUS, progress=False).signature.settings
+
+
+class Contagious(torch.nn.Embedding):
+    """Token embeddings that make a sink of what follows one of them, as untrained tokens of published models do."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        follows = torch.nn.functional.pad(ids[:, :-1] == tiny_tokenizer("gpt2").eos_token_id, (1, 0))
+        return super().forward(ids) * torch.where(follows, 100.0, 1.0)[..., None]
+
+
+def test_a_start_behind_which_words_are_sinks_gives_way_to_the_next() -> None:
+    hf = tiny_hf("gpt2")
+    with torch.no_grad():
+        hf.transformer.wpe.weight[0] *= 100
+    hf.transformer.wte.__class__ = Contagious
+    acts = interp.capture(interp.load(hf, tokenizer=tiny_tokenizer("gpt2")), NAMES, progress=False)
+    assert "start:Ċ" in str(acts.signature), "the newline, and not </s>, the first in order"
+    assert acts.left_out("eng_Latn") == [(), ()]
+
+
+def test_a_text_is_judged_by_all_of_its_tokens_whatever_it_begins_with() -> None:
+    """A text needs no start if a token of it is no sink, however late; one that stays nothing but sinks behind it is refused."""
+    late = ParallelCorpus("late", {"eng_Latn": ("The,,,,,, dog",), "deu_Latn": ("der Hund",)})
+    assert "start" not in interp.capture(model(), late, progress=False).signature.settings
+    commas = ParallelCorpus("commas", {"eng_Latn": (",,,",), "deu_Latn": ("der Hund",)})
+    with pytest.raises(ValueError, match=r"nothing but attention sinks .* Read every text in a template"):
+        interp.capture(model(), commas, progress=False)
+
+
 def test_a_text_that_is_its_sink_is_refused_with_the_remedy() -> None:
     with pytest.raises(ValueError, match=r"nothing but attention sinks in the tokens \['The'\] of sentence .*start="):
         interp.capture(model(), NAMES, start="", progress=False)
