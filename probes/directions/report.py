@@ -14,6 +14,7 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
+from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.report import LABELS
@@ -126,12 +127,24 @@ class DirectionReport(Report):
         p = holm(rows["p"].to_numpy(dtype=float))
         return rows.assign(p_holm=p, sure=(p < LEVEL) & (self.means.runs > 1))
 
+    def finds(self) -> bool:
+        """Whether the verdict claims any difference."""
+        return bool(self.claims()["sure"].any())
+
+    @cached_property
+    def _claimed(self) -> pd.Index:
+        """The rows of the summary that the verdict claims."""
+        claims = self.claims()
+        return claims.index[claims["sure"]]
+
     def verdict(self) -> str:
         """Whether unseen directions gain significantly; the class means, which are below seen ones, and what fails most."""
         frame, label = self._summary[self._summary["class"] != ALL], LABELS[self.metrics[0]]
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        levels_text = [f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper)}" for row in levels.itertuples()]
+        levels_text = [
+            f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper, row.languages)}" for row in levels.itertuples()
+        ]
         claims = self.claims().set_index("class")
         sure, parts = claims[claims["sure"]], [f"{label} after tuning: {', '.join(levels_text)}"]
         if self.means.runs > 1:
@@ -180,7 +193,8 @@ class DirectionReport(Report):
             note = f"{which}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; unseen: not in tuning"
             figures[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, LABELS[metric], line, note)
             rows = self._summary[self._summary["metric"] == metric]
-            note = "95 % over languages, items and runs, differences paired; unseen: not in tuning"
+            rows = rows.assign(claimed=rows.index.isin(self._claimed))
+            note = "95 % over languages, items and runs, differences paired; filled: a difference that the verdict claims"
             figures[f"classes-{metric}"] = class_means(rows, title, LABELS[metric], line, note)
         figures["errors"] = self._error_figure()
         return figures
@@ -201,8 +215,8 @@ class DirectionReport(Report):
         return stacked_shares(frame, [*ERRORS, NONE], title, "share of outputs, by the first rule that holds", self.signature, note)
 
 
-def _interval(lower: float, upper: float) -> str:
-    return f"[{lower:.2f}, {upper:.2f}]" if np.isfinite(lower) else "(no interval: one language)"
+def _interval(lower: float, upper: float, languages: int) -> str:
+    return "(no interval: one language)" if languages < 2 else bracketed(lower, upper, ".2f")
 
 
 def _names(rows: pd.DataFrame) -> str:

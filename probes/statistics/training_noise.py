@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from probes.statistics.resampling import known_mean
+from probes.statistics.intervals import wilson_of_error
+from probes.statistics.resampling import known_mean, without_width
 
 Array = Float[np.ndarray, "..."]
 
@@ -45,7 +46,16 @@ class Spread(NamedTuple):
     def interval(self, level: float = 0.95) -> tuple[Array, Array]:
         """The interval of each estimate that covers it with probability `level`; NaN where sentences say nothing."""
         half = self.half(level)
-        return np.asarray(self.estimate - half), np.asarray(self.estimate + half)
+        return without_width(np.asarray(self.estimate - half), np.asarray(self.estimate + half))
+
+    def share_interval(self, whole: float = 1.0, level: float = 0.95) -> tuple[Array, Array]:
+        """The same of estimates that are shares of hits, from 0 to `whole`: Wilson's, which also has a width where all are hits."""
+        quantile = float(stats.t.ppf((1 + level) / 2, max(self.item_freedom, 1.0)))
+        share = np.asarray(np.clip(self.estimate / whole, 0.0, 1.0))
+        error = np.asarray(self.half(level) / quantile / whole)
+        lower, upper = wilson_of_error(share, error, quantile, self.item_freedom + 1)
+        known = ~np.isnan(error)
+        return np.where(known, whole * lower, np.nan), np.where(known, whole * upper, np.nan)
 
     def p(self, against: float = 0.0, least: float | None = None) -> Array:
         """The two-sided p of each estimate being `against`: 1 less the level of the interval that ends there; NaN without one.

@@ -93,14 +93,20 @@ class HybridReport(Report):
     def _of_line(self, line: str) -> np.ndarray:
         return np.flatnonzero(self._cells["line"] == line)
 
-    def _chosen(self, cells: np.ndarray, values: Float[np.ndarray, "example cell"]) -> str:
-        """The cell, among `cells`, that is highest by `values` on half of the items, with its share of the gain on the others."""
+    def _chosen(self, cells: np.ndarray, values: Float[np.ndarray, "example cell"]) -> tuple[str, float, float, float]:
+        """The place, among `cells`, that is highest by `values` on half of the items; its share of the gain on the others, and its
+        interval."""
         gains, whole, items = self._gains
         option, rows = choose_on_half(values, self.settings["seed"], items)
         own = gains[rows, cells[option]]
         lower, upper = bootstrap_ratio(own, whole[rows], items[rows])
-        share = f"{own.mean() / whole[rows].mean():.0%} {bracketed(lower, upper, '.0%')}"
-        return f"{self._cells['place'][cells[option]]} {share}"
+        return str(self._cells["place"][cells[option]]), float(own.mean() / whole[rows].mean()), float(lower), float(upper)
+
+    def chosen(self, line: str) -> tuple[float, float, float]:
+        """The share of the whole gain of the best place of a `line`, chosen on half of the items and measured on the others, and
+        the bounds of its 95 % interval."""
+        cells = self._of_line(line)
+        return self._chosen(cells, self._gains[0][:, cells])[1:]
 
     def whole(self) -> float:
         """The tuned model's own gain over the base, in nats per token."""
@@ -177,9 +183,8 @@ class EntryReport(HybridReport):
             return "On half of the items no layer reaches half of it: the tuned layers above are needed too."
         first = np.zeros(gains[:, below].shape)
         first[:, np.flatnonzero(half)[0]] = 1.0
-        return (
-            f"The base continues from the first layer that reaches half of it on half of the items: {self._chosen(below, first)}."
-        )
+        said = _said(*self._chosen(below, first))
+        return f"The base continues from the first layer that reaches half of it on half of the items: {said}."
 
 
 class BlocksReport(HybridReport):
@@ -218,10 +223,9 @@ class BlocksReport(HybridReport):
     def _details(self) -> str:
         gains = self._gains[0]
         added, removed = self._of_line(self._alone), self._of_line("tuned - part")
-        return (
-            f"Chosen on half of the items, with their share on the others: most alone ({self._alone}) "
-            f"{self._chosen(added, gains[:, added])}; least remains without {self._chosen(removed, -gains[:, removed])}."
-        )
+        most, least = _said(*self._chosen(added, gains[:, added])), _said(*self._chosen(removed, -gains[:, removed]))
+        how = "Chosen on half of the items, with their share on the others"
+        return f"{how}: most alone ({self._alone}) {most}; least remains without {least}."
 
 
 class RowsReport(HybridReport):
@@ -276,3 +280,7 @@ class RowsReport(HybridReport):
         groups = rows.loc["group"] if "group" in rows.index.get_level_values(0) else rows.head(0)
         by_group = ", ".join(f"{name} {share:.0%}" for name, share in groups["share"].items())
         return told + (f"; by group: {by_group}." if by_group else ".")
+
+
+def _said(place: str, share: float, lower: float, upper: float) -> str:
+    return f"{place} {share:.0%} {bracketed(lower, upper, '.0%')}"

@@ -22,26 +22,22 @@ def kept_rows(path: Path | None, command: str, checks: Checks, budget: Budget) -
     checks
         What makes the rows.
     budget
-        Rows of another seed, of fewer simulations, or of the middle sizes alone where all are asked for, are not taken.
+        Rows of another seed, of fewer simulations, or of the middle sizes alone where all are asked for, are not taken. Each row is
+        taken from the run that made it of the most simulations.
     """
     if path is None:
         yield from checks(budget)
         return
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    enough = [
-        line
-        for line in lines
-        if line["command"] == command
-        and line["seed"] == budget.seed
-        and line["quick"] == budget.quick
-        and line["simulations"] >= budget.simulations
-    ]
-    finished = [line["simulations"] for line in enough if line["row"] is None]
+    own = [line for line in lines if (line["command"], line["seed"], line["quick"]) == (command, budget.seed, budget.quick)]
+    finished = [line["simulations"] for line in own if line["row"] is None and line["simulations"] >= budget.simulations]
     if finished:
-        yield from (Row(*line["row"]) for line in enough if line["simulations"] == finished[-1] and line["row"] is not None)
+        rows = [Row(*line["row"]) for line in own if line["row"] is not None]
+        names = dict.fromkeys(tuple(line["row"][:3]) for line in own if line["row"] and line["simulations"] == max(finished))
+        for name in names:  # a run that was stopped may have had more of a row
+            yield max((row for row in rows if row[:3] == name), key=lambda row: row.simulations)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines if line["command"] != command))
     for row in checks(budget):
         _append(path, command, budget, row)
         yield row
