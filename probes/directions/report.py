@@ -82,10 +82,14 @@ class DirectionReport(Report):
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        rows = [row for metric in self.metrics for row in self.means.levels(metric)]
         rates = [f"{rules}_{name}" for rules in RULES for name in ERRORS]
-        rows += [row for name in rates for row in self.means.levels(name, differences=False)]
-        return pd.DataFrame(rows, columns=COLUMNS)
+        rows = [row for name in rates for row in self.means.levels(name, differences=False)]
+        return pd.concat([self._scored, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
+
+    @cached_property
+    def _scored(self) -> pd.DataFrame:
+        """The rows of the summary of the metrics, which claims are made of."""
+        return pd.DataFrame([row for metric in self.metrics for row in self.means.levels(metric)], columns=COLUMNS)
 
     def matrix(self, metric: str | None = None, system: str = TUNED, rotation: int = 0) -> pd.DataFrame:
         """The score of every direction, source by target, mean over seeds; ordered so that classes lie together.
@@ -121,7 +125,7 @@ class DirectionReport(Report):
         Rows of the summary with `p_holm`, p corrected for all of these rows, and `sure`: p_holm below 0.05, and more than one
         training run, as one cannot tell a difference from training noise.
         """
-        frame = self._summary
+        frame = self._scored
         rows = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED) & (frame["against"] != "")]
         rows = rows[rows["class"] != ALL]
         p = holm(rows["p"].to_numpy(dtype=float))

@@ -17,20 +17,20 @@ _SEEDS, _TRAINED, _LANGUAGES = 4, 0.01, 6
 def checks(budget: Budget) -> Iterator[Row]:
     """The guideline where all arms are alike and where the advised one is better; stability where no two targets agree."""
     for n in (30,) if budget.quick else (30, 100):
-        checked = [_guideline(n, 0.0, seed) for seed in budget.seeds(0.1)]
+        checked = [_guideline(n, 0.0, seed) for seed in budget.seeds(0.05)]
         yield null("guideline, any language of 6", n, [bool((rows["holds"] != "not distinguishable").any()) for rows in checked])
         held = [bool(held) for rows in checked for held in holds(rows["lower"], rows["upper"], 0.0)]
         yield coverage("guideline, difference of two arms", n, held, wider=True, together=max(1, len(held) // len(checked)))
-    found = [bool((_guideline(100, 0.2, seed)["holds"] == "yes").any()) for seed in budget.seeds(0.1)]
+    found = [bool((_guideline(100, 0.2, seed)["holds"] == "yes").any()) for seed in budget.seeds(0.05)]
     yield power("guideline, the advised arm better by 1 sd of an item", 100, found)
     for languages, targets in ((12, 4),) if budget.quick else ((12, 4), (30, 10)):
         yield null(
             "stability of targets that do not agree",
             languages,
-            [_stable(languages, targets, 0.0, seed) for seed in budget.seeds(0.1)],
+            [_stable(languages, targets, 0.0, seed) for seed in budget.seeds(0.05)],
         )
     yield power(
-        "stability of targets that share half of their variance", 30, [_stable(30, 5, 1.0, seed) for seed in budget.seeds(0.1)]
+        "stability of targets that share half of their variance", 30, [_stable(30, 5, 1.0, seed) for seed in budget.seeds(0.05)]
     )
 
 

@@ -91,7 +91,7 @@ def _directions(n: int, languages: int, seed: int, gain: float = 0.0, hits: floa
 
 
 def _gaps_held(report: DirectionReport, truth: float) -> np.ndarray:
-    rows = report.summary().query("against == 'copy'")
+    rows = report.claims().query("against == 'copy'")
     return holds(rows["lower"], rows["upper"], truth)
 
 

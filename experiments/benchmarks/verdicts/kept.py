@@ -33,7 +33,7 @@ def kept_rows(path: Path | None, command: str, checks: Checks, budget: Budget) -
     finished = [line["simulations"] for line in own if line["row"] is None and line["simulations"] >= budget.simulations]
     if finished:
         rows = [Row(*line["row"]) for line in own if line["row"] is not None]
-        names = dict.fromkeys(tuple(line["row"][:3]) for line in own if line["row"] and line["simulations"] == max(finished))
+        names = dict.fromkeys(tuple(line["row"][:3]) for line in own if line["row"] and line["simulations"] == finished[-1])
         for name in names:  # a run that was stopped may have had more of a row
             yield max((row for row in rows if row[:3] == name), key=lambda row: row.simulations)
         return
