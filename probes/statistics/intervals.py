@@ -127,7 +127,7 @@ def wilson(share: np.ndarray, n: np.ndarray | float, quantile: np.ndarray | floa
     """
     middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
     half = quantile / (1 + quantile**2 / n) * np.sqrt(share * (1 - share) / n + quantile**2 / (4 * n**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return np.asarray(np.clip(middle - half, 0, 1)), np.asarray(np.clip(middle + half, 0, 1))
 
 
 def wilson_of_error(
