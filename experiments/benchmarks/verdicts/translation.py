@@ -47,7 +47,7 @@ def translations(budget: Budget) -> Iterator[Row]:
 
 def arms(budget: Budget) -> Iterator[Row]:
     """`interp extrapolate`: arms that differ by training noise alone, and one that is better."""
-    for n, languages in ((30, 3),) if budget.quick else ((12, 3), (30, 3), (30, 20), (100, 3)):
+    for n, languages in ((30, 3),) if budget.quick else ((12, 3), (30, 3), (30, 6), (100, 3)):
         reports = [_extrapolated(n, languages, 0.0, seed) for seed in budget.seeds(0.3)]
         yield null(f"extrapolate, {languages} languages, {_SEEDS} seeds", n, [report.finds() for report in reports])
         rows = [report.summary().query("language == 'mean' and arm == 'muit'").iloc[0] for report in reports]
