@@ -24,8 +24,8 @@ class Spread(NamedTuple):
     `by_items` is what other sentences would make (NaN where there was one), with `item_freedom` degrees of freedom; `by_training`
     what other training seeds would beside (0 where there was one seed), with `seed_freedom`; `seeds` is their number.
 
-    The same error, divided in another way: `differ` is all that makes seeds differ, sentences included; `alike` what sentences do to
-    all seeds alike.
+    The same error, divided in another way: `differ` is all that makes seeds differ, sentences included; `alike` is what sentences
+    do to all seeds alike.
     """
 
     estimate: Array
@@ -40,9 +40,9 @@ class Spread(NamedTuple):
     def half(self, level: float | Array = 0.95) -> Array:
         """Half the width of the interval at each `level`: both t half-widths, squared and added, the wider of both divisions.
 
-        What seeds differ by alone is exactly a t of their number; training noise that is the rest, after sentences, may be estimated
-        as none. In simulations with 12 to 100 sentences and 2 to 5 seeds this covers 94 to 99 %, the rest alone 87 to 94 %, and one
-        t of the whole error (Satterthwaite 1946) down to 87 %.
+        What seeds differ by has a t of their number exactly; training noise, which is the rest after sentences, may be estimated as
+        none. In simulations with 12 to 100 sentences and 2 to 5 seeds this covers 94 to 99 %, the first division alone 87 to 94 %,
+        and one t of the whole error (Satterthwaite 1946) down to 87 %.
         """
         tail = (1 + np.asarray(level)) / 2
         of_items, of_seeds = stats.t.ppf(tail, max(self.item_freedom, 1.0)), stats.t.ppf(tail, self.seed_freedom)
