@@ -210,7 +210,7 @@ def bootstrap_ratio(
     -------
     tuple[np.ndarray, np.ndarray]
         Lower and upper bound, `[...]`; NaN with fewer than two items or clusters, where the mean below is not clearly different
-        from 0, and where the ratio is the same in all items.
+        from 0, and where the ratio is the same in all items, unless that is 0 or 1: nothing, or the whole itself, is known exactly.
 
     Example
     -------
@@ -227,8 +227,10 @@ def bootstrap_ratio(
     if count < 2:
         return np.full(above.shape[1:], np.nan), np.full(above.shape[1:], np.nan)
     parts = (units_of(part.reshape(len(part), -1), groups, count, level) for part in (above, below))
-    lower, upper = ratio_interval(*parts)
-    return without_width(lower.reshape(above.shape[1:]), upper.reshape(above.shape[1:]))
+    lower, upper = (bound.reshape(above.shape[1:]) for bound in ratio_interval(*parts))
+    exact = (above == 0).all(axis=0) | (above == below).all(axis=0)
+    blank_lower, blank_upper = without_width(lower, upper)
+    return np.where(exact, lower, blank_lower), np.where(exact, upper, blank_upper)
 
 
 def units_of(flat: Shaped[np.ndarray, "item cell"], groups: np.ndarray, count: int, level: float = 0.95) -> Units:
