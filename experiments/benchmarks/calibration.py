@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from rich.table import Table
 from scipy import stats
 
 from experiments.benchmarks.verdicts.commands import COMMANDS
+from experiments.benchmarks.verdicts.kept import kept_rows
 from experiments.benchmarks.verdicts.rows import CHANCE, LEVEL, Budget, Row, holds, null
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.statistics.resampling import bootstrap
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--simulations", type=int, help="default: 1000, or 100 with --quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="the middle sizes alone, a few minutes")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="keep rows here as they finish; a finished command is not run again"
+    )
     parser.add_argument("--only", nargs="+", choices=["tests", *COMMANDS], default=["tests", *COMMANDS])
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -44,7 +49,7 @@ def main(arguments: Sequence[str] = ()) -> None:
         table.add_column(heading, justify="right" if heading in ("n", "simulations", "measured") else "left")
     results = []
     for name in options.only:
-        for row in tests(budget) if name == "tests" else COMMANDS[name](budget):
+        for row in kept_rows(options.keep, name, tests if name == "tests" else COMMANDS[name], budget):
             *shown, kept = row
             table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in shown), "yes" if kept else "BROKEN")
             results.append(kept)

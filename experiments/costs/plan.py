@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Cost, Size, Work, size_of
+from experiments.costs.foresight import unprovable
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -72,7 +73,7 @@ def show_plan(settings: Planned) -> None:
     if settings.plan_rate and cost.works:
         rate = settings.plan_rate
         lines.append(_time(f"at {number(rate, 'FLOP/s')}", cost.flops / rate, "as --plan-rate says, reading and writing alike"))
-    print("\n".join(lines))
+    print("\n".join([*unprovable(settings), *lines]))
 
 
 def resident(model: TransformerBridge, cost: Cost) -> int:
@@ -88,9 +89,15 @@ def resident(model: TransformerBridge, cost: Cost) -> int:
 
 
 def announce(settings: Planned) -> None:
-    """Say what a run costs at its start, where it is estimated above a minute. A cost that cannot be counted is only logged."""
+    """Say at the start of a run what it cannot show, and what it costs, where it is estimated above a minute.
+
+    A cost that cannot be counted is only logged.
+    """
     from experiments.costs.rates import guessed
 
+    for sentence in unprovable(settings):
+        _log.info(sentence)
+        print(sentence, file=sys.stderr)
     try:
         cost, model = count(settings)
         seconds = guessed(model, cost) if model is not None and cost.works else 0.0

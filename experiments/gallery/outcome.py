@@ -6,6 +6,7 @@ import pandas as pd
 
 from experiments.gallery.entry import Result
 from interp.languages import language
+from probes.statistics.resampling import bracketed
 
 
 def most(hits: int, total: int) -> Result:
@@ -21,12 +22,12 @@ def unclear(lower: pd.Series | float, upper: pd.Series | float) -> Result:
 
 def cell(row: pd.Series, digits: int = 2) -> str:
     """An estimate with its interval."""
-    return f"{row['estimate']:.{digits}f} [{row['lower']:.{digits}f}, {row['upper']:.{digits}f}]"
+    return f"{row['estimate']:.{digits}f} {bracketed(row['lower'], row['upper'], f'.{digits}f')}"
 
 
 def ends(row: pd.Series, name: str) -> str:
     """A difference with its interval, from the columns that begin with its name."""
-    return f"{row[name]:+.3f} [{row[f'{name}_lower']:+.3f}, {row[f'{name}_upper']:+.3f}]"
+    return f"{row[name]:+.3f} {bracketed(row[f'{name}_lower'], row[f'{name}_upper'], '+.3f')}"
 
 
 def name(code: object) -> str:

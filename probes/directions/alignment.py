@@ -15,7 +15,7 @@ from probes.directions.roles import Roles
 from probes.figures.shares import line_curves
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
-from probes.statistics.significance import LEVEL, max_statistic
+from probes.statistics.significance import FEWEST, LEVEL, max_statistic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +72,10 @@ class PairAlignmentReport(Report):
         known = [p[row["class"], row["layer"]] if row["series"] == "change" else np.nan for row in rows]
         return frame.assign(p_max=known)
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that alignment changed in any class of pairs at any layer."""
+        return bool((self._summary["p_max"] < LEVEL).any())
+
     def verdict(self) -> str:
         """In how many classes of pairs alignment surely rose; for each, its highest layer before tuning, and its change there."""
         frame, clauses = self._summary, []
@@ -85,9 +89,11 @@ class PairAlignmentReport(Report):
         changed = frame[frame["p_max"] < LEVEL]
         nearer, classes = changed.loc[changed["estimate"] > 0, "class"].nunique(), frame["class"].nunique()
         n = f"(n={frame['n'].max()} sentences, one tuned model)"
+        few = frame["n"].max() < FEWEST
         first = f"This tuning drew languages together in {nearer} of {classes} classes of pairs at some layer {n}."
         if not nearer:
             first = f"This tuning is not shown to draw languages together in any of {classes} classes of pairs {n}."
+            first = f"{first} At least {FEWEST} sentences are needed to show anything." if few else first
         return f"{first} {self.settings['metric']} before tuning, at its highest layer, and its change there: {'; '.join(clauses)}."
 
     def figures(self) -> dict[str, Figure]:

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy import stats
 
 from interp.activations.store import Activations
 from interp.provenance import Signature
 from probes.alignment.measure import measure_alignment
 from probes.directions.figures import factor_scatter
 from probes.report import Report
-from probes.statistics.resampling import bracketed, draws
-from probes.statistics.significance import holm, permutation_p
+from probes.statistics.layer_runs import capitalised
+from probes.statistics.resampling import bracketed, without_width
+from probes.statistics.significance import LEVEL, holm, permutation_p
 from probes.translation.metrics import label_of
 
 if TYPE_CHECKING:
@@ -64,8 +66,8 @@ class FactorReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per side and factor: the partial correlation with its interval, and `plain`, the one without holding others.
 
-        Percentile bootstrap over languages. `p`: how often scores given to the languages at random reach as far (two-sided;
-        Holm over all rows in `p_holm`), `baseline`: what 95 % of those stay below in size.
+        The interval is Fisher's, over languages, with the other factors held fixed. `p`: how often scores given to the languages at
+        random reach as far (two-sided; Holm over all rows in `p_holm`), `baseline`: what 95 % of those stay below in size.
         """
         return self._summary.copy()
 
@@ -77,10 +79,9 @@ class FactorReport(Report):
     def _side(self, side: str, part: pd.DataFrame) -> pd.DataFrame:
         scores, values, how = *self._numbers(part), self.settings
         partial = partial_correlations(scores, values)
-        drawn = [partial_correlations(scores[rows], values[rows]) for rows in _resampled(len(part), how["resamples"], how["seed"])]
         rng = np.random.default_rng(how["seed"])
         by_chance = np.abs([partial_correlations(rng.permutation(scores), values) for _ in range(how["resamples"])])
-        lower, upper = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+        lower, upper = fisher_interval(partial, len(part) - len(self.factors) + 1)
         return pd.DataFrame({
             "side": side, "factor": self.factors, "estimate": partial, "lower": lower, "upper": upper, "n": len(part),
             "baseline": np.nanquantile(by_chance, 0.95, axis=0),
@@ -91,19 +92,31 @@ class FactorReport(Report):
     def _numbers(self, part: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         return part["score"].to_numpy(dtype=float), part[list(self.factors)].to_numpy(dtype=float)
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that any factor goes with the scores."""
+        return bool((self._summary["p_holm"] < LEVEL).any())
+
+    def _first(self) -> str:
+        """At most 25 words: which factors surely go with the scores, on which side."""
+        n, sure = int(self._summary["n"].iloc[0]), self._summary[self._summary["p_holm"] < LEVEL]
+        if sure.empty:
+            return f"Nothing known of the languages is shown to go with how well they are translated (n={n} languages)."
+        many = f"{len(sure)} of {len(self._summary)} correlations"
+        return f"How well a language is translated goes with what is known of it, above chance in {many} (n={n} languages)."
+
     def verdict(self) -> str:
-        """The correlation of each side's score with each factor, and how large it gets by chance."""
+        """Whether any factor goes with the scores; the correlation of each side's score with each, and its size by chance."""
         n = int(self._summary["n"].iloc[0])
         reach = float(np.tanh(1.96 / np.sqrt(max(n - 2 - len(self.factors), 1))))
         clauses = []
         for row in self._summary.itertuples():
-            note = "" if row.p_holm < 0.05 else ", which may be chance"
+            note = "" if row.p_holm < LEVEL else ", which may be chance"
             clauses.append(
                 f"as {row.side}, {_NAMES[row.factor]} {row.estimate:+.2f} {bracketed(row.lower, row.upper, '+.2f')}{note}"
             )
         kind = "partial correlation with a language's score" if len(self.factors) > 1 else "correlation with a language's score"
         chance = f"By chance alone, a correlation over so few languages reaches ±{reach:.2f}."
-        return f"{kind} over {n} languages: {'; '.join(clauses)}. {chance}"
+        return f"{self._first()} {capitalised(kind)}: {'; '.join(clauses)}. {chance}"
 
     def figures(self) -> dict[str, Figure]:
         """Each side's score against each factor, the other factors taken out of both."""
@@ -222,9 +235,20 @@ def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.
     return residuals[:, 0], residuals[:, 1]
 
 
-def _resampled(n: int, resamples: int, seed: int) -> list[np.ndarray]:
-    """The places drawn in each bootstrap resample of n languages."""
-    return [np.repeat(np.arange(n), counts.astype(int)) for counts in draws(n, resamples, seed)]
+def fisher_interval(correlation: Float[np.ndarray, " factor"], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The 95 % interval of correlations over `n` items (less the factors held fixed), by Fisher's z transformation.
+
+    NaN with three or fewer, and of a correlation of 1. Fisher 1915, Biometrika 10(4).
+
+    >>> import numpy as np
+    >>> [round(float(bound[0]), 2) for bound in fisher_interval(np.array([0.5]), 13)]
+    [-0.07, 0.83]
+    """
+    if n < 4:
+        return np.full(correlation.shape, np.nan), np.full(correlation.shape, np.nan)
+    reach = stats.norm.ppf(0.975) / np.sqrt(n - 3)
+    z = np.arctanh(np.clip(correlation, -1, 1))
+    return without_width(np.tanh(z - reach), np.tanh(z + reach))
 
 
 def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign
+from probes.statistics.resampling import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,8 +66,9 @@ def _border(axes: Axes, inside: np.ndarray, colour: str) -> None:
 def class_means(frame: pd.DataFrame, title: str, label: str, signature: object, caption: str = "") -> Figure:
     """One row per class: a dot with its interval per `system` on the left, and the tuned one less each `against` on the right.
 
-    `frame`: `class, system, against, estimate, lower, upper, baseline`; `against` is empty for a level. `label` names the score;
-    `title`, `signature` and `caption` are the text around the figure.
+    `frame`: `class, system, against, estimate, lower, upper, baseline, claimed`; `against` is empty for a level, and dots of
+    differences are filled where the verdict claims them (`claimed`). `label` names the score; `title`, `signature` and `caption`
+    are the text around the figure.
     """
     kinds = list(dict.fromkeys(frame["class"]))
     figure = blank((10.4, 1.8 + 0.13 * len(kinds) * (frame["system"].nunique() + 2)))
@@ -98,7 +100,10 @@ def _dots(axes: Axes, frame: pd.DataFrame, line: str, kinds: Sequence[str], firs
         y = [kinds.index(kind) + 0.7 * (index + 0.5) / len(names) - 0.35 for kind in part["class"]]
         colour = PALETTE[(first + index) % len(PALETTE)]
         axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=2, alpha=0.45)
-        axes.plot(part["estimate"], y, "o", color=colour, markersize=4.5, label=name)
+        claims = line == "against"
+        axes.plot(part["estimate"], y, "o", color=colour, markersize=4.5, markerfacecolor="white" if claims else colour, label=name)
+        sure = part["claimed"].to_numpy(dtype=bool) & claims
+        axes.plot(part["estimate"][sure], np.array(y)[sure], "o", color=colour, markersize=4.5)
 
 
 def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str, title: str, signature: object) -> Figure:
@@ -118,7 +123,8 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
             axes.annotate(
                 str(point.language)[:3], (point.x, point.score), (3, 2), textcoords="offset points", fontsize=7, color=INK
             )
-        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} [{correlation['lower']:+.2f}, {correlation['upper']:+.2f}]"
+        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} "
+        text += bracketed(correlation["lower"], correlation["upper"], "+.2f")
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
         finish(axes, f"{factors[column]}, others held fixed" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)

@@ -14,7 +14,8 @@ from scipy import stats
 
 from probes.directions.roles import CLASSES, Roles
 from probes.statistics.crossed import Drawn, draw_directions, interval, mean_of
-from probes.statistics.resampling import draws, mean
+from probes.statistics.intervals import wilson_of_error
+from probes.statistics.resampling import draws, mean, without_width
 from probes.statistics.training_noise import Spread
 from probes.sweep.scores import direction_scores
 from probes.translation.metrics import is_own
@@ -115,11 +116,18 @@ class DirectionMeans:
             languages = min(languages, self._languages(beside))
         top = 100.0 if metric in CORPUS_SCORES else np.inf if is_own(metric) else 1.0
         ends, p = self._interval(estimate, drawn, languages, self._between_runs(chosen, own, beside))
-        lower, upper = np.clip(ends, -top if who[2] or is_own(metric) else 0.0, top)
+        if languages > 1 and self._hits(metric):
+            ends, p = _of_hits(estimate, ends, p, languages, difference=bool(who[2]))
+        low = -top if who[2] or is_own(metric) else 0.0
+        lower, upper = np.clip(without_width(*map(np.asarray, ends)), low, top)
         directions = len(self.cells.loc[chosen, ["source", "target"]].drop_duplicates())
         items = self.table["item"].nunique()
         values = (*who, metric, estimate, float(lower), float(upper), p, items, baseline, directions, languages)
         return dict(zip(COLUMNS, values, strict=True))
+
+    def _hits(self, metric: str) -> bool:
+        """Whether every item of a metric is a hit or a miss."""
+        return metric not in CORPUS_SCORES and bool(self.table[metric].isin((0.0, 1.0)).all())
 
     @property
     def runs(self) -> int:
@@ -196,6 +204,27 @@ class DirectionMeans:
             tried = [(turn, seed, row.source, row.target) for turn in (row.rotation, -1) for seed in (row.seed, -1)]
             rows.append(next(row_of[key] for key in tried if key in row_of))
         return np.array(rows)
+
+
+def _of_hits(
+    estimate: float, ends: tuple[float, float], p: float, languages: int, difference: bool
+) -> tuple[tuple[float, float], float]:
+    """The interval and p of a mean of hits, or of a `difference` of such means, from those of a mean of numbers.
+
+    Wilson's, of as many hits as have the same error, at least as many as there are languages. A difference that is the same in all
+    cells gets Agresti & Min's over languages, as its spread says nothing of others.
+    """
+    quantile = float(stats.t.ppf(0.975, languages - 1))
+    error = (ends[1] - ends[0]) / 2 / quantile
+    if not difference:
+        lower, upper = wilson_of_error(np.asarray(np.clip(estimate, 0, 1)), np.asarray(error), quantile, float(languages))
+        return (float(lower), float(upper)), p
+    if error > 1e-9:
+        return ends, p
+    shrunk = estimate * languages / (languages + 2)
+    error = float(np.sqrt(((estimate**2 * languages + 1) / (languages + 2) - shrunk**2) / (languages + 2)))
+    known = float(2 * stats.t.sf(abs(shrunk) / error, languages - 1))
+    return (shrunk - quantile * error, max(shrunk + quantile * error, estimate)), known
 
 
 def common_items(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from probes.directions.roles import CLASSES, Roles
 from probes.figures.shares import stacked_shares
 from probes.report import Report
 from probes.statistics.crossed import additive
+from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm
 from probes.translation.errors import ERRORS, NONE
 from probes.translation.metrics import label_of
@@ -81,10 +82,14 @@ class DirectionReport(Report):
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        rows = [row for metric in self.metrics for row in self.means.levels(metric)]
         rates = [f"{rules}_{name}" for rules in RULES for name in ERRORS]
-        rows += [row for name in rates for row in self.means.levels(name, differences=False)]
-        return pd.DataFrame(rows, columns=COLUMNS)
+        rows = [row for name in rates for row in self.means.levels(name, differences=False)]
+        return pd.concat([self._scored, pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
+
+    @cached_property
+    def _scored(self) -> pd.DataFrame:
+        """The rows of the summary of the metrics, which claims are made of."""
+        return pd.DataFrame([row for metric in self.metrics for row in self.means.levels(metric)], columns=COLUMNS)
 
     def matrix(self, metric: str | None = None, system: str = TUNED, rotation: int = 0) -> pd.DataFrame:
         """The score of every direction, source by target, mean over seeds; ordered so that classes lie together.
@@ -120,18 +125,30 @@ class DirectionReport(Report):
         Rows of the summary with `p_holm`, p corrected for all of these rows, and `sure`: p_holm below 0.05, and more than one
         training run, as one cannot tell a difference from training noise.
         """
-        frame = self._summary
+        frame = self._scored
         rows = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED) & (frame["against"] != "")]
         rows = rows[rows["class"] != ALL]
         p = holm(rows["p"].to_numpy(dtype=float))
         return rows.assign(p_holm=p, sure=(p < LEVEL) & (self.means.runs > 1))
+
+    def finds(self) -> bool:
+        """Whether the verdict claims any difference."""
+        return bool(self.claims()["sure"].any())
+
+    @cached_property
+    def _claimed(self) -> pd.Index:
+        """The rows of the summary that the verdict claims."""
+        claims = self.claims()
+        return claims.index[claims["sure"]]
 
     def verdict(self) -> str:
         """Whether unseen directions gain significantly; the class means, which are below seen ones, and what fails most."""
         frame, label = self._summary[self._summary["class"] != ALL], label_of(self.metrics[0])
         own = frame[(frame["metric"] == self.metrics[0]) & (frame["system"] == TUNED)].set_index("class")
         levels = own[own["against"] == ""]
-        levels_text = [f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper)}" for row in levels.itertuples()]
+        levels_text = [
+            f"{row.Index} {row.estimate:.2f} {_interval(row.lower, row.upper, row.languages)}" for row in levels.itertuples()
+        ]
         claims = self.claims().set_index("class")
         sure, parts = claims[claims["sure"]], [f"{label} after tuning: {', '.join(levels_text)}"]
         if self.means.runs > 1:
@@ -180,7 +197,8 @@ class DirectionReport(Report):
             note = f"{which}, {f'mean of {seeds} seeds' if seeds > 1 else 'one seed'}; unseen: not in tuning"
             figures[f"matrix-{metric}"] = direction_matrix(self.matrix(metric), kinds, title, label_of(metric), line, note)
             rows = self._summary[self._summary["metric"] == metric]
-            note = "95 % over languages, items and runs, differences paired; unseen: not in tuning"
+            rows = rows.assign(claimed=rows.index.isin(self._claimed))
+            note = "95 % over languages, items and runs, differences paired; filled: a difference that the verdict claims"
             figures[f"classes-{metric}"] = class_means(rows, title, label_of(metric), line, note)
         figures["errors"] = self._error_figure()
         return figures
@@ -201,8 +219,8 @@ class DirectionReport(Report):
         return stacked_shares(frame, [*ERRORS, NONE], title, "share of outputs, by the first rule that holds", self.signature, note)
 
 
-def _interval(lower: float, upper: float) -> str:
-    return f"[{lower:.2f}, {upper:.2f}]" if np.isfinite(lower) else "(no interval: one language)"
+def _interval(lower: float, upper: float, languages: int) -> str:
+    return "(no interval: one language)" if languages < 2 else bracketed(lower, upper, ".2f")
 
 
 def _names(rows: pd.DataFrame) -> str:

@@ -67,11 +67,11 @@ class ExtrapolationReport(Report):
 
     def _measure(self, name: str, part: pd.DataFrame) -> pd.DataFrame:
         values, drawn, baselines = self._cells(part)
-        rows, n = [], part["item"].nunique()
+        rows, n, hits = [], part["item"].nunique(), bool(part["value"].isin((0.0, 1.0)).all())
         for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
             found = spread(value, mine, n)
-            lower, upper = map(float, found.interval())
+            lower, upper = map(float, found.share_interval() if hits else found.interval())
             own |= {"estimate": float(found.estimate), "lower": lower, "upper": upper, "n": n,
                     "baseline": baselines[arm, language, layer]}  # fmt: skip
             for column, other in (("gain", UNTUNED), ("over_english", ENGLISH)):
@@ -126,6 +126,10 @@ class ExtrapolationReport(Report):
         p = rows["over_english_p"].where(rows["over_english"].notna(), rows["gain_p"]).to_numpy(dtype=float)
         return rows.assign(sure=(holm(p) < LEVEL) & (self._seeds > 1))
 
+    def finds(self) -> bool:
+        """Whether the verdict claims a difference of any arm in any measure."""
+        return bool(self.claims()["sure"].any())
+
     @property
     def _seeds(self) -> int:
         return int(self.table.loc[self.table["arm"] != UNTUNED, "seed"].nunique())
@@ -177,7 +181,10 @@ class ExtrapolationReport(Report):
         for name, part in self._summary.groupby("measure", sort=False):
             what, key = str(name), str(name).partition(": ")[2]
             if (part["layer"] == "").all():
-                figures[key] = arm_dots(part, f"Before and after: {what}", what, line)
+                claims = self.claims()
+                sure = {(row.arm, row.language) for row in claims[claims["sure"] & (claims["measure"] == name)].itertuples()}
+                claimed = [(row.arm, row.language) in sure for row in part.itertuples()]
+                figures[key] = arm_dots(part.assign(claimed=claimed), f"Before and after: {what}", what, line)
             else:
                 rows = part[(part["language"] == "mean") & (part["layer"] != MIDDLE)]
                 title = f"Before and after: {what}, mean of languages"

@@ -20,7 +20,8 @@ def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Fi
     Parameters
     ----------
     frame
-        Columns `arm, language, estimate, lower, upper`.
+        Columns `arm, language, estimate, lower, upper`, and `claimed`: whether the verdict claims that the arm differs there from
+        the one it is compared with. Only those dots are filled.
     title
         Title of the figure.
     xlabel
@@ -36,10 +37,12 @@ def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Fi
         y = np.arange(len(names))[::-1] + 0.22 * ((len(arms) - 1) / 2 - index)
         colour = PALETTE[index]
         axes.hlines(y, part["lower"], part["upper"], color=colour, linewidth=1.6, alpha=0.6)
-        axes.plot(part["estimate"], y, MARKERS[index], color=colour, markersize=5, label=arm)
+        axes.plot(part["estimate"], y, MARKERS[index], color=colour, markersize=5, markerfacecolor="white", label=arm)
+        sure = part["claimed"].to_numpy(dtype=bool)
+        axes.plot(part["estimate"][sure], y[sure], MARKERS[index], color=colour, markersize=5)
     axes.set_yticks(np.arange(len(names))[::-1], names, fontsize=8.5)
     finish(axes, xlabel, "")
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(arms), borderpad=0)
     headline(figure, title)
-    sign(figure, signature, "bars: 95 % confidence interval over sentences and seeds")
+    sign(figure, signature, "bars: 95 % confidence interval over sentences and seeds; filled: a difference that the verdict claims")
     return figure

@@ -50,41 +50,53 @@ class PatchReport(Report):
         `claim` is what the verdict and the figures say of the cell. "carries": patching moves the answer towards the donor's run,
         for the residual stream by more than half of the difference. "opposes": it moves the answer away from the donor's run.
         `p` is that of the claim (`probes.patching.claims`), corrected over all cells, languages and directions.
+
+        Of several languages, rows of `language` "all" come first: of the first sentence. n is then the number of items, which are
+        drawn with all their languages, and `pairs` that of their pairs of prompts.
         """
-        return self._summary.copy()
+        several = self.table["language"].nunique() > 1
+        return pd.concat([self._of_all, self._summary], ignore_index=True) if several else self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        parts = []
         groups = self.table.groupby(["language", "direction"], sort=False)
-        for (language, direction), part in groups:
-            n = part["item"].nunique()
-            values, start = (
-                _values(part),
-                part["corrupt" if direction == "denoise" else "clean"].to_numpy(dtype=float).reshape(n, -1),
-            )
-            cells = part.iloc[: values["value"].shape[1]][["anchor", "layer", "head"]].reset_index(drop=True)
-            scale = (values["clean"] - values["corrupt"]).mean()
-            moved, whole = values["value"] - values["corrupt"], values["clean"] - values["corrupt"]
-            shares = moved / (scale or np.nan)  # NaN where both runs answer alike
-            lower, upper = bootstrap_ratio(moved, whole)
-            claims = self._claims(part, str(direction), groups.ngroups)
-            parts.append(cells.assign(
-                language=language, direction=direction, estimate=shares.mean(axis=0), lower=lower, upper=upper, n=n,
-                baseline=0.0 if direction == "denoise" else 1.0, raw=(values["value"] - start).mean(axis=0),
-                p=claims.p, claim=claims.claim,
-            ))  # fmt: skip
-        frame = pd.concat(parts, ignore_index=True)
+        return pd.concat([self._described(part, str(key[0]), str(key[1])) for key, part in groups], ignore_index=True)
+
+    @cached_property
+    def _of_all(self) -> pd.DataFrame:
+        groups = self.table.groupby("direction", sort=False)
+        return pd.concat([self._described(part, "all", str(direction)) for direction, part in groups], ignore_index=True)
+
+    def _described(self, part: pd.DataFrame, language: str, direction: str) -> pd.DataFrame:
+        """Every cell of one direction, in one language or in all of them ("all")."""
+        values, items = _values(part), _items(part)
+        start = values["corrupt" if direction == "denoise" else "clean"]
+        cells = part.iloc[: values["value"].shape[1]][["anchor", "layer", "head"]].reset_index(drop=True)
+        scale = (values["clean"] - values["corrupt"]).mean()
+        moved, whole = values["value"] - values["corrupt"], values["clean"] - values["corrupt"]
+        shares = moved / (scale or np.nan)  # NaN where both runs answer alike
+        lower, upper = bootstrap_ratio(moved, whole, items)
+        claims = self._claims(part, direction, language == "all")
+        frame = cells.assign(
+            language=language, direction=direction, estimate=shares.mean(axis=0), lower=lower, upper=upper, n=len(set(items)),
+            baseline=0.0 if direction == "denoise" else 1.0, raw=(values["value"] - start).mean(axis=0), p=claims.p,
+            claim=claims.claim, pairs=len(items),
+        )  # fmt: skip
         return frame[[*CELL, *[name for name in frame if name not in CELL]]]
 
-    def _claims(self, part: pd.DataFrame, direction: str, families: int) -> Claims:
-        """What is claimed of every cell in one direction; `part` may hold several languages."""
+    def _families(self, together: bool) -> int:
+        """How many tests share the 5 %: half for all languages `together`, half for each by itself, where there are several."""
+        languages, directions = self.table["language"].nunique(), self.table["direction"].nunique()
+        return int(directions if languages == 1 else 2 * directions * (1 if together else languages))
+
+    def _claims(self, part: pd.DataFrame, direction: str, together: bool) -> Claims:
+        """What is claimed of every cell in one direction; `part` holds several languages where they are tested `together`."""
         values = _values(part)
         whole = (values["clean"] - values["corrupt"])[:, 0]
         moved = values["value"] - values["corrupt"] if direction == "denoise" else values["clean"] - values["value"]
-        items = part["item"].to_numpy().reshape(len(moved), -1)[:, 0]
         share = _HALF if self.settings["site"].startswith("residual") else 0.0
-        return claims(moved, whole, share, seed=self.settings["seed"], clusters=items, families=families)
+        how = self._families(together), self.settings["seed"]
+        return claims(moved, whole, share, families=how[0], seed=how[1], clusters=_items(part))
 
     def effect(self, direction: str = "denoise", anchor: str | None = None) -> pd.DataFrame:
         """The rows of `summary` for one `direction` ("denoise" or "noise") and one `anchor` (default: the first)."""
@@ -116,20 +128,13 @@ class PatchReport(Report):
 
     @cached_property
     def _pooled(self) -> pd.DataFrame:
-        """Every cell in every direction over all languages: `direction, anchor, layer, head, share, claim, n`.
+        """Every cell in every direction over all languages: `direction, anchor, layer, head, share, claim, n, pairs`.
 
         `share` is what patching moves towards the donor's run, a share of the difference between the runs.
         """
-        parts = []
-        groups = self.table.groupby("direction", sort=False)
-        for direction, part in groups:
-            values, claims = _values(part), self._claims(part, str(direction), groups.ngroups)
-            scale = (values["clean"] - values["corrupt"]).mean() or np.nan
-            start = "corrupt" if direction == "denoise" else "clean"
-            share = (values["value"] - values[start]).mean(axis=0) / (scale if direction == "denoise" else -scale)
-            cells = part.iloc[: len(share)][["anchor", "layer", "head"]].reset_index(drop=True)
-            parts.append(cells.assign(direction=direction, share=share, claim=claims.claim, n=part["item"].nunique()))
-        return pd.concat(parts, ignore_index=True)
+        frame = self._of_all
+        donated = np.where(frame["direction"] == "denoise", frame["estimate"], 1.0 - frame["estimate"])
+        return frame.assign(share=donated)
 
     def figures(self) -> dict[str, Figure]:
         """Effects over layers, a line per anchor; for heads, a map of layers and heads."""
@@ -141,6 +146,12 @@ class PatchReport(Report):
         """The metric after patching in one `direction`, `[item cell]`, with cells in the order of the table."""
         part = self.table[self.table["direction"] == direction]
         return part["value"].to_numpy(dtype=float).reshape(part.groupby(["language", "item"], sort=False).ngroups, -1)
+
+
+def _items(part: pd.DataFrame) -> np.ndarray:
+    """The item of each pair of prompts: of each row of `_values`."""
+    rows = part.groupby(["language", "item"], sort=False).ngroups
+    return part["item"].to_numpy().reshape(rows, -1)[:, 0]
 
 
 def _values(part: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -23,7 +23,7 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -
     Parameters
     ----------
     pooled
-        Its cells over all languages: `direction, anchor, layer, head, share, claim, n`.
+        Its cells over all languages: `direction, anchor, layer, head, share, claim, n, pairs`.
     summary
         Its summary, for the languages one by one.
     site
@@ -33,15 +33,17 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -
     """
     directions = list(dict.fromkeys(pooled["direction"]))
     first = pooled[pooled["direction"] == directions[0]]
-    n, languages = int(first["n"].iloc[0]), list(dict.fromkeys(summary["language"]))
+    items, pairs = int(first["n"].iloc[0]), int(first["pairs"].iloc[0])
+    n = f"{items} items, {pairs} pairs" if pairs > items else str(items)
+    languages = list(dict.fromkeys(summary["language"]))
     if first["share"].isna().all():
         return f"Both prompts get the same answer, so there is nothing to carry (n={n})."
-    if n < FEWEST:
+    if items < FEWEST:
         in_any_model = (first["anchor"] == "last") & (first["layer"] == last) & (site == "residual_post")
         best = first.loc[first.loc[~in_any_model if (~in_any_model).any() else in_any_model, "share"].abs().idxmax()]
         return (
-            f"With n={n} pairs nothing is claimed: at least {FEWEST} are needed. The largest effect is {best['share']:+.2f} of the "
-            f"difference, {_PLACES[best['anchor']]}, {_one(best, site)}."
+            f"With n={items} items nothing is claimed: at least {FEWEST} are needed. The largest effect is {best['share']:+.2f} of "
+            f"the difference, {_PLACES[best['anchor']]}, {_one(best, site)}."
         )
     opening = f"Over {len(languages)} languages, " if len(languages) > 1 else ""
     parts = {direction: pooled[pooled["direction"] == direction] for direction in directions}
@@ -55,7 +57,7 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _sits(frame: pd.DataFrame, n: int, opening: str, certain: bool) -> str:
+def _sits(frame: pd.DataFrame, n: str, opening: str, certain: bool) -> str:
     """The first sentence for the residual stream. `certain`: the last block was patched at the last token."""
     blocks = _blocks(frame)
     carrying = {anchor: _runs(own, CARRIES, blocks) for anchor, own in frame.groupby("anchor", sort=False)}
@@ -101,7 +103,7 @@ def _each_language(summary: pd.DataFrame, direction: str, languages: Sequence[st
     return [f"Each by itself ({direction}): {'; '.join(texts[:_LISTED])}{more}."]
 
 
-def _strongest(frame: pd.DataFrame, site: str, n: int, opening: str) -> str:
+def _strongest(frame: pd.DataFrame, site: str, n: str, opening: str) -> str:
     """The first sentence for the parts of a block."""
     sure = frame[frame["claim"] == CARRIES]
     if sure.empty:

@@ -132,7 +132,7 @@ def _difference(
     k = drawn.shape[1]
     items = spread(drawn[0], drawn[1:], scores.units)
     found = items._replace(
-        by_training=np.sqrt(np.asarray(noise.var(ddof=1) / k)), seed_freedom=np.asarray(all_seeds - 1.0), seeds=k
+        by_training=np.sqrt(np.asarray(noise.var(ddof=1) / k)), seed_freedom=np.asarray(all_seeds - 1.0), seeds=k, alike=np.inf
     )
     lower, upper = found.interval()
     return float(found.estimate), float(lower), float(upper), float(found.p())

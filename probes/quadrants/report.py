@@ -149,6 +149,12 @@ class QuadrantReport(Report):
         how = {name: self.settings[name] for name in ("threshold", "relative", "resamples", "seed")}
         return check_guideline(self.table, self.settings["metric"], self.settings["probes"], against=against, **how)
 
+    def finds(self) -> bool:
+        """Whether the verdict claims a gain or a class of any language over any baseline."""
+        rows = pd.concat([self.main_classes(name) for name in self.settings["against"]])
+        sure = [(rows[f"{axis}_p"] < 1 - self.settings["level"]) & (self._seeds > 1) for axis in ("bilingual", "multilingual")]
+        return bool((sure[0] | sure[1] | rows["quadrant"].isin(QUADRANTS)).any())
+
     def verdict(self) -> str:
         """How many languages surely gain, how many are in each class over each baseline, and how much of it the format explains."""
         method, size = self.main

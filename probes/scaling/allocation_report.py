@@ -17,7 +17,7 @@ from probes.scaling.report import scale_label
 from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import Spread, spread
-from probes.sweep.seed_means import seed_scores, units_of
+from probes.sweep.seed_means import FULL, seed_scores, units_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +64,8 @@ class AllocationReport(Report):
         arms, languages = list(groups["arm"].unique()), [*groups["language"].unique(), _ALL[self.settings["objective"]]]
         base, units, n = arms.index("uniform"), units_of(self.table), self.table["item"].nunique()
         own, rows = spread(once, drawn, units), []
-        lower, upper = own.interval()
+        hits = bool(self.table[self.settings["metric"]].isin((0.0, 1.0)).all()) and self.settings["objective"] != "maxmin"
+        lower, upper = own.share_interval(FULL) if hits else own.interval()
         for k, arm in enumerate(arms):
             apart = self._apart(k, base)
             less, more = apart.interval()
@@ -101,13 +102,23 @@ class AllocationReport(Report):
             known = (np.zeros(parts.shape), freedom) if arm == base else (first + second, freedom)
         return spread(once[:, arm] - once[:, base], drawn[:, :, arm] - drawn[:, :, base], units_of(self.table), known)
 
+    @cached_property
+    def claims(self) -> dict[str, bool]:
+        """Of each arm beside the uniform one, whether its objective surely differs from that of the uniform division."""
+        rows = self._summary.set_index(["arm", "language"])
+        name, others = _ALL[self.settings["objective"]], [arm for arm in ARMS if arm != "uniform"]
+        p = holm(np.array([rows.loc[(arm, name), "p"] for arm in others]))
+        return {arm: bool(self._seeds > 1 and value < LEVEL) for arm, value in zip(others, p, strict=True)}
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the planned or the random division differs from the uniform one."""
+        return any(self.claims.values())
+
     def verdict(self) -> str:
         """Whether the planned division beats the uniform one significantly; both differences in the objective; the prediction."""
         rows = self._summary.set_index(["arm", "language"])
-        name, others = _ALL[self.settings["objective"]], [arm for arm in ARMS if arm != "uniform"]
-        p, several = holm(np.array([rows.loc[(arm, name), "p"] for arm in others])), self._seeds > 1
-        clear, clauses = {arm: bool(several and value < LEVEL) for arm, value in zip(others, p, strict=True)}, []
-        for arm in others:
+        name, clear, clauses = _ALL[self.settings["objective"]], self.claims, []
+        for arm in clear:
             row = rows.loc[(arm, name)]
             difference = f"{row['difference']:+.2f} {bracketed(row['difference_lower'], row['difference_upper'], '+.2f')}"
             clauses.append(f"{arm} minus uniform {difference}{'' if clear[arm] else ', not distinguishable'}")
@@ -133,7 +144,10 @@ class AllocationReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         """The score of every language under each division."""
-        return {"arms": arm_dots(self._summary, self.question[:-1], scale_label(self.settings["metric"]), str(self.signature))}
+        rows, name = self._summary, _ALL[self.settings["objective"]]
+        claimed = [row.language == name and self.claims.get(str(row.arm), False) for row in rows.itertuples()]
+        title, label = self.question[:-1], scale_label(self.settings["metric"])
+        return {"arms": arm_dots(rows.assign(claimed=claimed), title, label, str(self.signature))}
 
 
 def measure_allocations(

@@ -135,13 +135,15 @@ class ScalingReport(Report):
 
         `baseline`: 0 for beta, 1 for gamma, the error of expecting no growth for `left out`, uniform for `pairs`, and for a score
         that of the untuned model. Intervals are over sentences (or documents) and training: see `ScalingReport`. A gamma has none
-        where it has no estimate, or where one draw in twenty does not grow.
+        where it has no estimate, or where one draw in twenty does not grow; with one training seed no parameter of the law has one,
+        as deviations from the law alone do not show how far another training would be off.
         """
         return self._summary.copy()
 
     @cached_property
     def _summary(self) -> pd.DataFrame:
-        rows = [*self._parameters(), *self._left_out(), *self._planned(), *self._scores()]
+        law = [row if self._seeds > 1 else {**row, "lower": np.nan, "upper": np.nan} for row in self._parameters()]
+        rows = [*law, *self._left_out(), *self._planned(), *self._scores()]
         return pd.DataFrame(rows, columns=["quantity", "language", "size", "estimate", "lower", "upper", "n", "baseline"])
 
     def _parameters(self) -> list[dict[str, object]]:
@@ -198,6 +200,10 @@ class ScalingReport(Report):
         groups, scores, _ = seed_scores(base, self.settings["metric"], ["language"], 1, 0)
         return dict(zip(groups["language"], scores.mean(axis=0), strict=True))
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that more pairs improve translation."""
+        return self._grows(self._summary.iloc[0]).startswith("More pairs improve")
+
     def verdict(self) -> str:
         """Whether scores grow, by how much; the law and its rivals, whether a measured gamma agrees, and what a plan gains."""
         beta = self._summary.iloc[0]
@@ -205,7 +211,7 @@ class ScalingReport(Report):
         law = f"{scale_label(self.settings['metric'])} of {many} languages over {sizes[0]:,.0f} to {sizes[-1]:,.0f} pairs"
         if self.law.form in ("power", "given", "ceiling"):
             law += f": beta {beta['estimate']:.3g} {bracketed(beta['lower'], beta['upper'], '.3g')}"
-            law += "" if beta["upper"] < 0 else ", not distinguishable from no growth"
+            law += "" if beta["upper"] < 0 else ", not distinguishable from no growth" if self._seeds > 1 else ", of one seed"
         else:
             law += f", by {_FORMS[self.law.form]}"
         off = np.sqrt(self.law.misfit)
@@ -228,6 +234,8 @@ class ScalingReport(Report):
             return f"The tuned models got nothing right at any size, so this run cannot answer the question {where}"
         if self.law.form in ("slopes", "loglinear"):
             return f"Growth is described by {_FORMS[self.law.form]} and not tested {where}"
+        if self._seeds < 2:
+            return f"One training seed cannot tell growth from training noise, so nothing is claimed {where}"
         if not beta["upper"] < 0:
             return f"More pairs are not shown to improve translation {where}"
         top = "100" if self.law.form != "ceiling" else "the ceiling"

@@ -115,10 +115,36 @@ def _studentized(units: Units, weights: Float[np.ndarray, "resample unit"]) -> F
 
 def share_interval(units: Units) -> Bounds:
     """Wilson's interval of a share of hits, with Student's t for the normal quantile, from values of 0 and 1 in `units`."""
-    n, t = np.maximum(units.independent, 1), units.quantile
-    middle = (units.mean + t**2 / (2 * n)) / (1 + t**2 / n)
-    half = t / (1 + t**2 / n) * np.sqrt(units.mean * (1 - units.mean) / n + t**2 / (4 * n**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return wilson(units.mean, np.maximum(units.independent, 1), units.quantile)
+
+
+def wilson(share: np.ndarray, n: np.ndarray | float, quantile: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's score interval of a `share` (0 to 1) of `n` independent hits and misses, with this `quantile` for the normal one.
+
+    >>> import numpy as np
+    >>> [round(float(bound), 2) for bound in wilson(np.array(1.0), 20, 2.09)]
+    [0.82, 1.0]
+    """
+    middle = (share + quantile**2 / (2 * n)) / (1 + quantile**2 / n)
+    half = quantile / (1 + quantile**2 / n) * np.sqrt(share * (1 - share) / n + quantile**2 / (4 * n**2))
+    return np.asarray(np.clip(middle - half, 0, 1)), np.asarray(np.clip(middle + half, 0, 1))
+
+
+def wilson_of_error(
+    share: np.ndarray, error: np.ndarray, quantile: np.ndarray | float, fewest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's interval of a `share` with a standard `error` that was found otherwise: of as many hits as have that error.
+
+    `fewest` is the number of independent units (items, documents, languages); of so many they are where there is no error at all,
+    as where everything is a hit.
+
+    >>> import numpy as np
+    >>> [bound.round(2).tolist() for bound in wilson_of_error(np.array([0.5, 1.0]), np.array([0.05, 0.0]), 2.0, 12)]
+    [[0.4, 0.75], [0.6, 1.0]]
+    """
+    variance = share * (1 - share)
+    same = np.divide(variance, error**2, out=np.full(np.shape(variance), float(fewest)), where=error > 0)
+    return wilson(share, np.maximum(same, fewest), quantile)
 
 
 def difference_interval(units: Units) -> Bounds:

@@ -22,6 +22,8 @@ Labels = Sequence[object] | np.ndarray
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 BLOCK = 4_000_000
 """Numbers held at once by a resampling loop."""
+FEWEST_DRAWN = 6
+"""The fewest items (or clusters) whose resamples give a percentile interval."""
 
 
 def mean(values: Shaped[np.ndarray, "item ..."], weights: Float[np.ndarray, "resample item"]) -> Float[np.ndarray, "resample ..."]:
@@ -140,7 +142,8 @@ def bootstrap(
     -------
     tuple[np.ndarray, np.ndarray]
         Lower and upper bound, `[...]`, in the unit of the values; NaN for a cell with values of fewer than two items (or
-        clusters): one value says nothing of how others would vary. Where all values are between 0 and 1, so are the bounds.
+        clusters), and for numbers that are all the same: they say nothing of how others would vary. Where all values are between 0
+        and 1, so are the bounds.
 
     Raises
     ------
@@ -183,7 +186,7 @@ def bootstrap(
                 bounds[:, cells] = interval(units_of(flat[:, cells], groups, count, level))
     if not difference and np.nanmin(flat, initial=0.0) >= 0 and np.nanmax(flat, initial=0.0) <= 1:
         bounds = np.clip(bounds, 0, 1)
-    return bounds[0].reshape(values.shape[1:]), bounds[1].reshape(values.shape[1:])
+    return without_width(bounds[0].reshape(values.shape[1:]), bounds[1].reshape(values.shape[1:]))
 
 
 def bootstrap_ratio(
@@ -206,25 +209,28 @@ def bootstrap_ratio(
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
-        Lower and upper bound, `[...]`; NaN with fewer than two items or clusters, and where the mean below is not clearly different
-        from 0.
+        Lower and upper bound, `[...]`; NaN with fewer than two items or clusters, where the mean below is not clearly different
+        from 0, and where the ratio is the same in all items, unless that is 0 or 1: nothing, or the whole itself, is known exactly.
 
     Example
     -------
-    Half of a difference, restored in every item alike: the size of the difference does not matter.
+    About half of a difference is restored: how much the difference itself varies does not matter.
 
     >>> import numpy as np
-    >>> difference = np.random.default_rng(0).normal(4.0, 1.0, size=30)
-    >>> bootstrap_ratio(difference / 2, difference)
-    (array(0.5), array(0.5))
+    >>> difference, noise = np.random.default_rng(0).normal([4.0, 0.0], [2.0, 0.1], size=(30, 2)).T
+    >>> lower, upper = bootstrap_ratio(difference / 2 + noise, difference)
+    >>> round(float(lower), 2), round(float(upper), 2)
+    (0.5, 0.51)
     """
     above, below = np.broadcast_arrays(items_of(above), items_of(below))
     groups, count = groups_of(len(above), clusters)
     if count < 2:
         return np.full(above.shape[1:], np.nan), np.full(above.shape[1:], np.nan)
     parts = (units_of(part.reshape(len(part), -1), groups, count, level) for part in (above, below))
-    lower, upper = ratio_interval(*parts)
-    return lower.reshape(above.shape[1:]), upper.reshape(above.shape[1:])
+    lower, upper = (bound.reshape(above.shape[1:]) for bound in ratio_interval(*parts))
+    exact = (above == 0).all(axis=0) | (above == below).all(axis=0)
+    blank_lower, blank_upper = without_width(lower, upper)
+    return np.where(exact, lower, blank_lower), np.where(exact, upper, blank_upper)
 
 
 def units_of(flat: Shaped[np.ndarray, "item cell"], groups: np.ndarray, count: int, level: float = 0.95) -> Units:
@@ -267,26 +273,36 @@ def percentiles(drawn: Shaped[np.ndarray, "resample ..."], units: int, level: fl
     drawn
         `[resample ...]`, a statistic of each resample.
     units
-        Number of units drawn: items, or clusters of them. With fewer than two, all resamples are the same, and an interval of no
-        width would pass for certainty.
+        Number of units drawn: items, or clusters of them. Of fewer than six the tails are not known: resamples take few values.
     level
         Coverage of the interval.
 
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
-        Lower and upper bound, `[...]`; NaN with fewer than two units.
+        Lower and upper bound, `[...]`; NaN with fewer than six units, and where all resamples are the same.
 
     Example
     -------
     >>> import numpy as np
-    >>> percentiles(np.ones(5), units=1)
+    >>> percentiles(np.ones(5), units=30)
     (array(nan), array(nan))
     """
-    if units < 2:
+    if units < FEWEST_DRAWN:
         return np.full(drawn.shape[1:], np.nan), np.full(drawn.shape[1:], np.nan)
     lower, upper = np.quantile(drawn, tails(units, level), axis=0)
-    return np.asarray(lower), np.asarray(upper)
+    return without_width(np.asarray(lower), np.asarray(upper))
+
+
+def without_width(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds `lower` and `upper`, left blank where they are the same: an interval of no width passes for certainty.
+
+    >>> import numpy as np
+    >>> without_width(np.array([0.25, 1.0]), np.array([0.5, 1.0]))
+    (array([0.25,  nan]), array([0.5, nan]))
+    """
+    same = np.abs(upper - lower) <= 1e-9 * np.maximum(np.abs(upper), np.abs(lower))
+    return np.where(same, np.nan, lower), np.where(same, np.nan, upper)
 
 
 def tails(units: int, level: float = 0.95) -> tuple[float, float]:

@@ -164,8 +164,8 @@ class SubspaceReport(Report):
         count = self.settings["draws"]
         return (
             f"At strength {self.settings['alpha']:g}, {_span(hits, 'estimate', 'lower', 'upper')} are in the language and no "
-            f"repetition: {_span(hits, 'excess')} above {count} random directions within the model's own differences (the highest "
-            f"{hits['random_highest']:.2f}), {_span(hits, 'gain')} above the unedited model. {self.claims.said()}"
+            f"repetition: {_beyond(hits, 'excess')} {count} random directions within the model's own differences (the highest "
+            f"{hits['random_highest']:.2f}), {_beyond(hits, 'gain')} the unedited model. {self.claims.said()}"
         )
 
     def _chosen(self) -> str:
@@ -209,6 +209,13 @@ def _interval(name: str, values: np.ndarray, bounds: tuple[np.ndarray, np.ndarra
 
 def _span(row: pd.Series, name: str, lower: str = "", upper: str = "") -> str:
     return f"{row[name]:.2f} {bracketed(row[lower or f'{name}_lower'], row[upper or f'{name}_upper'], '.2f')}"
+
+
+def _beyond(row: pd.Series, name: str) -> str:
+    """A difference in words: "0.21 [0.10, 0.32] above", or "below" with both bounds turned round."""
+    if row[name] < 0:
+        return f"{-row[name]:.2f} {bracketed(-row[f'{name}_upper'], -row[f'{name}_lower'], '.2f')} below"
+    return f"{_span(row, name)} above"
 
 
 def _where(layers: list[str]) -> str:

@@ -97,6 +97,10 @@ class AnswerReport(Report):
         """One column as `[item language]`."""
         return self.table[column].to_numpy(dtype=float).reshape(self.table["language"].nunique(), -1).T
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that the main metric is above its baseline, in any language or on average."""
+        return bool(self._summary.loc[self._summary["metric"] == self.metrics[0], "above"].any())
+
     def verdict(self) -> str:
         """Whether the main metric is above its baseline, in how many languages; then every metric with interval and baseline."""
         several = self.table["language"].nunique() > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ import pandas as pd
 from probes.item_values import ItemColumns
 from probes.report import Report
 from probes.statistics.best import lower_is_better
-from probes.statistics.resampling import bracketed, draws, mean, percentiles
+from probes.statistics.resampling import bootstrap, bracketed, draws, percentiles
 from probes.statistics.significance import FEWEST, LEVEL, sign_flip
 from probes.translation.figures import score_dots, score_matrix
 from probes.translation.metrics import is_corpus_score, label_of
@@ -21,13 +22,20 @@ from probes.translation.text_scores import overlap_score
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LONGEST = 4
+"""Tokens of the longest n-grams that BLEU counts."""
+
 
 class _Scores(NamedTuple):
-    """One score of a direction: of all items, of each resample, and of the untranslated source."""
+    """One score of a direction: of all items, of the untranslated source, and what its interval is made of.
+
+    `items` are the scores of the items whose mean it is; None for a corpus score, which has `resampled`, that of each resample.
+    """
 
     estimate: float
-    resampled: np.ndarray
     baseline: float
+    items: np.ndarray | None = None
+    resampled: np.ndarray | None = None
 
 
 class TranslationReport(Report):
@@ -38,7 +46,7 @@ class TranslationReport(Report):
     of another item's reference. `document` is there where the corpus has it.
 
     chrF++, BLEU and spBLEU in the summary are corpus scores, computed from summed counts (`arrays`), not means of the items' own
-    scores; those in the table serve paired tests.
+    scores; those in the table serve paired tests. BLEU has no value where no reference has four tokens.
 
     Example
     -------
@@ -60,8 +68,9 @@ class TranslationReport(Report):
     def summary(self) -> pd.DataFrame:
         """One row per direction and metric, and the mean over directions (`source` and `target` "mean").
 
-        95 % confidence intervals are percentile bootstrap over items, or documents where the corpus names them, with the same
-        resamples for every direction. BLEU into languages with other tokens has no mean over them: it is left blank (NaN).
+        95 % confidence intervals are over items, or documents where the corpus names them: of a mean over items those of
+        `bootstrap`, of a corpus score (chrF++, BLEU) the percentiles of the scores of resamples, which all directions share.
+        BLEU into languages with other tokens has no mean over them: it is left blank (NaN).
         """
         return self._summary.copy()
 
@@ -71,29 +80,35 @@ class TranslationReport(Report):
         first = cells[0][1]
         documents = first["document"].astype(str).to_numpy() if "document" in first else None
         weights = draws(len(first), self.settings["resamples"], self.settings["seed"], documents)
-        units = len(first) if documents is None else len(set(documents))
         rows = []
         for name in self.metrics:
             scores = [self._scores(name, str(key[0]), str(key[1]), part, weights) for key, part in cells]
-            rows += [{"source": key[0], "target": key[1], "metric": name, **_interval(score, len(first), units)}
-                     for (key, _), score in zip(cells, scores, strict=True)]  # fmt: skip
-            if len(cells) > 1 and several_tokens(name, (str(target) for (_, target), _ in cells)):
-                nothing = {"estimate": np.nan, "lower": np.nan, "upper": np.nan, "n": len(first), "baseline": np.nan}
-                rows.append({"source": "mean", "target": "mean", "metric": name, **nothing})
-            elif len(cells) > 1:
-                estimates, resampled, baselines = zip(*scores, strict=True)
-                average = _Scores(float(np.mean(estimates)), np.mean(resampled, axis=0), float(np.mean(baselines)))
-                rows.append({"source": "mean", "target": "mean", "metric": name, **_interval(average, len(first), units)})
+            names = [(str(key[0]), str(key[1])) for key, _ in cells]
+            if len(cells) > 1:
+                apart = several_tokens(name, (target for _, target in names))
+                scores, names = [*scores, _nothing(weights) if apart else _mean_of(scores)], [*names, ("mean", "mean")]
+            rows += [{"source": source, "target": target, "metric": name, **self._interval(score, documents, len(first))}
+                     for (source, target), score in zip(names, scores, strict=True)]  # fmt: skip
         return pd.DataFrame(rows)
+
+    def _interval(self, score: _Scores, documents: np.ndarray | None, n: int) -> dict[str, float | int]:
+        if score.resampled is not None:
+            lower, upper = percentiles(score.resampled, n if documents is None else len(set(documents)))
+        else:
+            assert score.items is not None
+            lower, upper = bootstrap(score.items, self.settings["resamples"], self.settings["seed"], documents)
+        return {"estimate": score.estimate, "lower": float(lower), "upper": float(upper), "n": n, "baseline": score.baseline}
 
     def _scores(self, name: str, source: str, target: str, part: pd.DataFrame, weights: np.ndarray) -> _Scores:
         if score := is_corpus_score(name):
             key, once = f"{name}:{source}>{target}", np.ones((1, len(part)))
             written, copied = self.arrays[key], self.arrays[f"{key}:copy"]
+            if name != "chrf" and (written[:, -1] < _LONGEST).all():  # the last count is the length of the reference
+                return _nothing(weights)
             (estimate,), (baseline,) = (overlap_score(score, counts, once) for counts in (written, copied))
-            return _Scores(estimate, overlap_score(score, written, weights), baseline)
+            return _Scores(float(estimate), float(baseline), resampled=overlap_score(score, written, weights))
         values = part[name].to_numpy(dtype=float)
-        return _Scores(values.mean(), mean(values, weights), part[f"{name}_baseline"].mean())
+        return _Scores(float(values.mean()), float(part[f"{name}_baseline"].mean()), items=values)
 
     def matrix(self, metric: str | None = None) -> pd.DataFrame:
         """The score of every direction by `metric` (None is the main one), source by target; NaN for one not measured."""
@@ -112,7 +127,7 @@ class TranslationReport(Report):
         directions = self.matrix().notna().to_numpy().sum()
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
         parts = [f"{label_of(row.metric)} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
-                 for row in rows[rows["estimate"].notna()].itertuples()]  # fmt: skip
+                 for row in rows.dropna(subset="estimate").itertuples()]  # fmt: skip
         main = rows.iloc[0]
         where = f"the mean of {directions} directions" if directions > 1 else f"{main['source']} to {main['target']}"
         means = f" Over {main['n']} items, {where}: {'; '.join(parts)}." if parts else ""
@@ -123,16 +138,20 @@ class TranslationReport(Report):
         if reason := several_tokens(name, self.table["target"].astype(str).unique()):
             return f"{reason}."
         if not lower_is_better(name) and (self.table[name] == 0).all():
-            return f"The model got nothing right in {n} items, so this run cannot compare directions."
+            return f"The model got nothing right, so this run cannot compare directions (n={n})."
         rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"
-        gain, p, units = self.over_baseline()
+        _, _, units = self.over_baseline()
         if units < FEWEST:
             return (
-                f"With {units} items or documents nothing can be said about the model beside {rival}: at least {FEWEST} are needed."
+                f"With n={units} items or documents nothing can be said of the model beside {rival}: at least {FEWEST} are needed."
             )
-        better = p < LEVEL and gain > 0
         scored = "finds the right translation likelier than" if name == "nll" else "translates better than"
-        return f"The model {scored if better else 'is not shown to do better than'} {rival} (n={n})."
+        return f"The model {scored if self.finds() else 'is not shown to do better than'} {rival} (n={n})."
+
+    def finds(self) -> bool:
+        """Whether the verdict claims that the main metric is above its baseline."""
+        gain, p, units = self.over_baseline()
+        return units >= FEWEST and p < LEVEL and gain > 0
 
     def over_baseline(self, metric: str | None = None) -> tuple[float, float, int]:
         """The mean paired gain of the items' own scores over their baseline by `metric`, its sign-flip p, and the units flipped.
@@ -162,12 +181,13 @@ class TranslationReport(Report):
         return figures
 
 
-def _interval(score: _Scores, n: int, units: int) -> dict[str, float | int]:
-    lower, upper = percentiles(score.resampled, units)
-    return {
-        "estimate": float(score.estimate),
-        "lower": float(lower),
-        "upper": float(upper),
-        "n": n,
-        "baseline": float(score.baseline),
-    }
+def _nothing(weights: np.ndarray) -> _Scores:
+    """What is left blank."""
+    return _Scores(np.nan, np.nan, resampled=np.full(len(weights), np.nan))
+
+
+def _mean_of(scores: Sequence[_Scores]) -> _Scores:
+    """The mean over directions of one metric."""
+    estimates, baselines, items, resampled = zip(*scores, strict=True)
+    both = (None if parts[0] is None else np.mean(parts, axis=0) for parts in (items, resampled))
+    return _Scores(float(np.mean(estimates)), float(np.mean(baselines)), *both)

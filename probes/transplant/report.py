@@ -238,6 +238,11 @@ class TransplantGrid(Report):
                 rows.append({"pair": pair, "side": side, "depth": middle, "lower": lower, "upper": upper, "n": len(change)})
         return pd.DataFrame(rows)
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that a cell chosen on other items changes the answers in any pair."""
+        rows = self._summary[(self._summary["metric"] == self._metrics[0]) & (self._summary["run"] == "held_out:overall")]
+        return bool((rows["p_max"] < LEVEL).any())
+
     def verdict(self) -> str:
         """Whether one cell chosen on other items changes the score, in how many pairs; by how much; the oracle beside its null."""
         frame, metric = self._summary, self._metrics[0]

@@ -94,6 +94,10 @@ class ChangeReport(Report):
         sums = measured["value"].groupby([units.to_numpy(), columns]).sum().unstack()
         return sums.reindex(columns=range(len(frame))).to_numpy(dtype=float)
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that any cell changed."""
+        return bool(self._summary["changed"].any())
+
     def verdict(self) -> str:
         """How many cells changed in any measure, then for each measure in how many it rises and falls, and where most."""
         frame, n = self._summary, self._summary["n"].max()

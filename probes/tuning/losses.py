@@ -12,6 +12,7 @@ from interp.provenance import Signature
 from interp.tuning import TunedModel
 from probes.report import Report
 from probes.statistics.resampling import bootstrap, bracketed
+from probes.statistics.significance import FEWEST, LEVEL, sign_flip
 from probes.tuning.figures import learning_curve, paired_slopes
 
 if TYPE_CHECKING:
@@ -65,18 +66,30 @@ class TuningReport(Report):
                 "baseline": values[:, 1].mean(), "difference": values[:, 2].mean(), "difference_lower": lower[2],
                 "difference_upper": upper[2]}  # fmt: skip
 
+    def finds(self) -> bool:
+        """Whether the verdict claims that the held-out loss changed."""
+        return bool(len(self.table)) and self._changed()
+
+    def _changed(self) -> bool:
+        """Whether the loss of all held-out examples surely changed (a sign flip over items)."""
+        change, items = (self.table["after"] - self.table["before"]).to_numpy(dtype=float), self.table["item"].to_numpy()
+        return len(set(items)) >= FEWEST and bool(sign_flip(change, seed=self.settings["seed"], clusters=items) < LEVEL)
+
     def verdict(self) -> str:
         """How far the held-out loss fell, or without held-out examples the training loss, and how many weights moved."""
         top = self.summary().iloc[0]
         moved = self.settings["moved"]
         weights = f"{moved['tensors']} tensors moved" + (f" ({moved['rows']} embedding rows)" if moved["rows"] else "")
         if top["direction"] == "training":
-            return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out. {weights}."
+            return f"Training loss went from {top['baseline']:.3f} to {top['estimate']:.3f}; nothing was held out (n=0). {weights}."
+        n = f"(n={self.table['item'].nunique()})"
         change = f"{top['difference']:+.3f} {bracketed(top['difference_lower'], top['difference_upper'], '+.3f')}"
-        if not (top["difference_lower"] > 0 or top["difference_upper"] < 0):
-            return f"Held-out loss is not distinguishable from before: {change} nats per token over {top['n']} examples. {weights}."
+        if not self._changed():
+            first = f"The loss of sentences held out from tuning is not shown to change {n}."
+            return f"{first} {change} nats per token over {top['n']} examples; {weights}."
         ends = f"from {top['baseline']:.3f} to {top['estimate']:.3f}"
-        return f"Held-out loss went {ends} nats per token, {change} over {top['n']} examples; {weights}."
+        went = "fell" if top["difference"] < 0 else "rose"
+        return f"The loss of sentences held out from tuning {went} {ends} nats per token {n}: {change}; {weights}."
 
     def figures(self) -> dict[str, Figure]:
         """The learning curve, and the held-out loss of every direction before and after."""

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from experiments.benchmarks.verdicts import alignment, instruction, intervals, lens, neurons, patching, probing, steering, studies
+from experiments.benchmarks.verdicts import (
+    advice,
+    alignment,
+    directions,
+    instruction,
+    intervals,
+    lens,
+    neurons,
+    patching,
+    probing,
+    steering,
+    studies,
+    translation,
+)
 from experiments.benchmarks.verdicts.rows import Checks
 
 COMMANDS: dict[str, Checks] = {
@@ -19,4 +32,20 @@ COMMANDS: dict[str, Checks] = {
     "transplant": studies.transplants,
     "quadrants": studies.quadrants,
     "scale": studies.scales,
+    "advice": advice.checks,
+    "directions": directions.checks,
+    "translate": translation.translations,
+    "extrapolate": translation.arms,
+    "tune": translation.losses,
 }
+
+COVERED: dict[str, str] = {
+    "AlignmentReport": "align", "InstructionReport": "instruction", "LatentLanguageReport": "lens", "LabelLensReport": "lens",
+"NeuronReport": "neurons", "PatchReport": "patch", "ConceptReport": "patch", "ProbeReport": "probe",
+    "SubspaceReport": "steer", "ChangeReport": "compare", "AnswerReport": "answer", "TransplantGrid": "transplant",
+    "QuadrantReport": "quadrants", "ScalingReport": "scale", "AllocationReport": "scale", "DirectionReport": "directions",
+    "FactorReport": "directions", "PairAlignmentReport": "directions", "TranslationReport": "translate",
+    "ExtrapolationReport": "extrapolate", "TuningReport": "tune", "HybridReport": "tune", "EntryReport": "tune",
+    "BlocksReport": "tune", "RowsReport": "tune",
+}  # fmt: skip
+"""Every report that claims anything (a class with `finds`), and the command in `COMMANDS` whose rows check it."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.benchmarks.verdicts.rows import Budget, Row, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
-from probes.instruction.report import PLACES, InstructionReport
+from probes.instruction.report import CHANGES, PLACES, InstructionReport
 from probes.report import Report
 
 
@@ -40,6 +40,11 @@ def _report(n: int, blocks: int, seed: int, height: float, planted: bool = False
         frames.append(pd.DataFrame({
             "kind": "patched", "item": np.repeat(np.arange(n).astype(str), blocks), "place": place,
             "layer": np.tile(np.arange(blocks), n), "effect": effect.ravel(), "flipped": effect.ravel() > 0.5,
+        }))  # fmt: skip
+    for change in CHANGES:
+        frames.append(pd.DataFrame({
+            "kind": "written", "item": np.arange(n).astype(str), "change": change, "in_target": rng.random(n) < 0.7,
+            "in_other": False, "in_source": False,
         }))  # fmt: skip
     model, text = ModelIdentity("none", "0" * 8, blocks, 8, "float32"), CorpusIdentity("none", "0" * 8, n)
     return InstructionReport(

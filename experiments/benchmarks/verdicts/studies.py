@@ -15,8 +15,11 @@ from scipy import stats
 from experiments.benchmarks.verdicts.rows import Budget, Row, coverage, null, power
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.quadrants.classes import AXES, UNDETERMINED, classify, read_scores
+from probes.quadrants.report import QuadrantReport, report_quadrants
+from probes.report import Report
 from probes.scaling.allocation_report import ARMS, AllocationReport
 from probes.scaling.measure import measure_scaling
+from probes.scaling.report import ScalingReport
 from probes.translation.answers import AnswerReport
 from probes.transplant.report import TransplantGrid
 from probes.tuning.comparison import ChangeReport
@@ -25,6 +28,16 @@ _SEEDS = 3
 _SHARE = 0.25
 """Share of the simulations that is made here, where each makes and asks a whole report."""
 _MODEL, _CORPUS = ModelIdentity("simulated", "0" * 64, 12, 8, "float32"), CorpusIdentity("simulated", "1" * 64, 30)
+
+
+def examples(seed: int) -> dict[str, Report]:
+    """Reports of data with an effect, one of each kind, from this `seed`, and of comparisons without one ("null")."""
+    rng = np.random.default_rng(seed)
+    grid = rng.normal(size=(30, 6, 6)) + 1.0
+    return {"null": change_report(rng.normal(size=(30, 2, 12)), 1), "changes": change_report(rng.normal(size=(30, 2, 12)) + 1.0, 1),
+            "transplant": transplant_report([grid], [grid * 0]), "answers": answer_report(30, 3, 0.6, 0.14, seed),
+            "quadrants": quadrant_report(30, 6, 20.0, 1.0, seed), "scaling": scaling_report(30, 3, -0.15, 1.0, seed),
+            "allocation": allocation_report(30, 3, 0.2, seed)}  # fmt: skip
 
 
 def changes(budget: Budget) -> Iterator[Row]:
@@ -74,7 +87,11 @@ def answers(budget: Budget) -> Iterator[Row]:
 
 
 def _answered(n: int, languages: int, right: float, baseline: float | None, seed: int) -> bool:
-    """Whether a report of answers claims anything; without a `baseline` rate the metric is a choice among four options."""
+    return answer_report(n, languages, right, baseline, seed).finds()
+
+
+def answer_report(n: int, languages: int, right: float, baseline: float | None, seed: int) -> AnswerReport:
+    """Answers of this `right` rate; without a `baseline` rate the metric is a choice among four options."""
     rng = np.random.default_rng(seed)
     metric, easy = "choice" if baseline is None else "exact", rng.normal(size=(languages, n)) + rng.normal(size=n)
     level = stats.norm.ppf(right) * np.sqrt(2)
@@ -86,8 +103,7 @@ def _answered(n: int, languages: int, right: float, baseline: float | None, seed
     else:
         other = rng.normal(size=(languages, n)) + rng.normal(size=n)
         table[f"{metric}_baseline"] = (other < stats.norm.ppf(baseline) * np.sqrt(2)).astype(float).ravel()
-    report = AnswerReport(table, signature("answer"), settings={"metrics": [metric], "resamples": 20, "seed": 0})
-    return bool(report.summary()["above"].any())
+    return AnswerReport(table, signature("answer"), settings={"metrics": [metric], "resamples": 20, "seed": 0})
 
 
 def transplants(budget: Budget) -> Iterator[Row]:
@@ -140,8 +156,16 @@ def quadrants(budget: Budget) -> Iterator[Row]:
     yield power("quadrants, one of 6 languages by 1 sd", 30, [_classed(30, 6, 20.0, 1.0, seed)[0] for seed in few])
 
 
-def _classed(n: int, languages: int, gain: float, trained: float, seed: int) -> tuple[bool, np.ndarray]:
-    """Whether any language has a class, and which intervals hold the truth; gains in points, of items with a deviation of 20."""
+def quadrant_report(n: int, languages: int, gain: float, trained: float, seed: int) -> QuadrantReport:
+    """The report of such a sweep."""
+    settings = {"metric": "exact", "resamples": 100, "seed": seed, "probes": ["probe1", "probe2"], "against": ["base", "format"],
+                "threshold": 0.0, "relative": False, "level": 0.95, "methods": ["full"], "tie": "none", "tokenization": None,
+                "caption": ""}  # fmt: skip
+    return report_quadrants(_sweep(n, languages, gain, trained, seed), signature("quadrants"), settings)
+
+
+def _sweep(n: int, languages: int, gain: float, trained: float, seed: int) -> pd.DataFrame:
+    """The table of a sweep; gains in points, of items with a deviation of 20."""
     rng = np.random.default_rng(seed)
     codes, frames = [f"l{k:02}" for k in range(languages)], []
     hard = 0.5 + 0.14 * rng.normal(size=n)
@@ -156,7 +180,12 @@ def _classed(n: int, languages: int, gain: float, trained: float, seed: int) -> 
                                                 "seed": turn, "cell": f"{role}{own}{turn}", "source": "eng_Latn",
                                                 "exact": hard + 0.14 * rng.normal(size=n) + shift[k] + up}))  # fmt: skip
     table = pd.concat(frames, ignore_index=True).assign(exact_baseline=0.0, final_loss=1.0)
-    scores = read_scores(table, "exact", 100, seed)
+    return table
+
+
+def _classed(n: int, languages: int, gain: float, trained: float, seed: int) -> tuple[bool, np.ndarray]:
+    """Whether any language has a class, and which intervals hold the truth."""
+    scores = read_scores(_sweep(n, languages, gain, trained, seed), "exact", 100, seed)
     classes = classify(scores, ["probe1", "probe2"], against=["base", "format"])
     held = [(classes[f"{axis}_lower"] <= 0) & (classes[f"{axis}_upper"] >= 0) for axis in AXES]
     return bool((classes["quadrant"] != UNDETERMINED).any()), np.concatenate(held)
@@ -167,6 +196,8 @@ def scales(budget: Budget) -> Iterator[Row]:
     for n, seeds, trained in ((30, 3, 2.0), (100, 1, 2.0), (100, 3, 1.0)):
         found = [_grown(n, seeds, 0.0, trained, seed) for seed in budget.seeds(_SHARE)]
         yield null(f"scale, seeds {seeds}, training sd {trained:g}", n, [claimed for claimed, _ in found])
+        if seeds < 2:
+            continue  # then no interval is printed
         found = [_grown(n, seeds, -0.15, trained, seed) for seed in budget.seeds(_SHARE)]
         yield coverage(f"beta, seeds {seeds}, training sd {trained:g}", n, [held for _, held in found])
     yield power("scale, beta -0.15", 30, [_grown(30, 3, -0.15, 1.0, seed)[0] for seed in budget.seeds(_SHARE)])
@@ -180,6 +211,15 @@ def scales(budget: Budget) -> Iterator[Row]:
 
 
 def _grown(n: int, seeds: int, beta: float, trained: float, seed: int) -> tuple[bool, bool]:
+    """Whether growth is claimed, and whether the interval of beta holds the truth."""
+    drawn = scaling_report(n, seeds, beta, trained, seed).law.drawn
+    assert drawn is not None
+    lower, upper = np.quantile(drawn.slope[:, 0], [0.025, 0.975])  # the rows of its summary, without those of rival forms
+    return bool(upper < 0) and seeds > 1, bool(lower <= beta <= upper)
+
+
+def scaling_report(n: int, seeds: int, beta: float, trained: float, seed: int) -> ScalingReport:
+    """Scores of two languages that grow with `beta`, items of an sd of 20 points, and training noise of `trained` points."""
     rng = np.random.default_rng(seed)
     hard, frames = 0.14 * rng.normal(size=n), []
     for language, alpha in (("deu_Latn", 90.0), ("fin_Latn", 80.0)):
@@ -190,14 +230,19 @@ def _grown(n: int, seeds: int, beta: float, trained: float, seed: int) -> tuple[
                 frames.append(pd.DataFrame({"cell": f"{language}{size}{turn}", "language": language, "target": language,
                                             "size": size, "seed": turn, "item": np.arange(n), "exact": values}))  # fmt: skip
     table = pd.concat(frames, ignore_index=True).assign(source="eng_Latn", exact_baseline=0.0)
-    drawn = measure_scaling(table, _MODEL, _CORPUS, metric="exact", resamples=80).law.drawn
-    assert drawn is not None
-    lower, upper = np.quantile(drawn.slope[:, 0], [0.025, 0.975])  # the rows of its summary, without those of rival forms
-    return bool(upper < 0), bool(lower <= beta <= upper)
+    return measure_scaling(table, _MODEL, _CORPUS, metric="exact", resamples=80)
 
 
 def _tried(n: int, seeds: int, gain: float, seed: int) -> tuple[bool, bool]:
     """Whether a trial claims anything of its plan, and whether the interval of planned minus uniform holds the truth."""
+    report = allocation_report(n, seeds, gain, seed)
+    row = report.summary().query("arm == 'planned' and language == 'mean'").iloc[0]
+    claimed = report.claims["planned"] if gain else report.finds()
+    return claimed, bool(row["difference_lower"] <= 100 * gain <= row["difference_upper"])
+
+
+def allocation_report(n: int, seeds: int, gain: float, seed: int) -> AllocationReport:
+    """A trial of three divisions that differ in training noise alone; `gain`: of the planned one, of a full score of 1."""
     rng = np.random.default_rng(seed)
     hard, frames = 0.14 * rng.normal(size=n), []
     for arm in ARMS:
@@ -209,10 +254,7 @@ def _tried(n: int, seeds: int, gain: float, seed: int) -> tuple[bool, bool]:
                                             "item": np.arange(n), "exact": values}))  # fmt: skip
     table = pd.concat(frames, ignore_index=True).assign(source="eng_Latn", exact_baseline=0.0)
     settings = {"metric": "exact", "objective": "sum", "weights": None, "promised": 0.0, "resamples": 100, "seed": 0}
-    report = AllocationReport(table, signature("allocation"), settings=settings)
-    row = report.summary().query("arm == 'planned' and language == 'mean'").iloc[0]
-    claimed = "translates better" in report.verdict() if gain else report.verdict().count("not distinguishable") < 2
-    return claimed, bool(row["difference_lower"] <= 100 * gain <= row["difference_upper"])
+    return AllocationReport(table, signature("allocation"), settings=settings)
 
 
 def signature(measure: str) -> Signature:

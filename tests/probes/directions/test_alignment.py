@@ -42,7 +42,7 @@ def test_what_was_drawn_together_shows_in_its_class_and_layer_alone(before, tmp_
     assert rows.loc[("both unseen", "change", layers[-1]), ["estimate", "lower", "upper"]].abs().max() == 0
     assert rows.xs("change", level="series").drop(layers[-1], level="layer")["estimate"].abs().max() == 0
     assert "both unseen" in report.verdict()
-    assert "+0.00 [+0.00, +0.00], not distinguishable from none" in report.verdict()
+    assert "+0.00 [–], not distinguishable from none" in report.verdict()
     report.save(tmp_path)
     assert isinstance(Report.load(tmp_path), PairAlignmentReport)
 

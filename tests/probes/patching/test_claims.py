@@ -107,7 +107,7 @@ def test_parts_of_a_block_help_or_push_the_other_way():
 
 
 def test_too_few_pairs_claim_nothing():
-    assert reported({"last": LAST}, n=5).verdict().startswith("With n=5 pairs nothing is claimed: at least 6 are needed.")
+    assert reported({"last": LAST}, n=5).verdict().startswith("With n=5 items nothing is claimed: at least 6 are needed.")
     assert not reported({"last": LAST}, n=5).summary()["claim"].any()
 
 

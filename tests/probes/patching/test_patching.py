@@ -44,7 +44,7 @@ def test_the_report_knows_the_closed_forms_at_the_last_layer():
     share = (cell["value"] - cell["corrupt"]).mean() / (cell["clean"] - cell["corrupt"]).mean()
     assert frame["eng_Latn", "denoise", "span", 1] == pytest.approx(share)
     assert set(report.best()["direction"]) == {"denoise", "noise"}
-    assert report.verdict().startswith("With n=3 pairs nothing is claimed: at least 6 are needed.")
+    assert report.verdict().startswith("With n=3 items nothing is claimed: at least 6 are needed.")
 
 
 def test_a_saved_patch_report_is_the_same_report(tmp_path):

@@ -12,9 +12,9 @@ from interp.text.corpus import ParallelCorpus
 from probes.statistics.resampling import bootstrap, bracketed, percentiles
 from tests.support.tiny import tiny
 
-TEXT = ParallelCorpus(
-    "two", {"eng_Latn": ("the cat sleeps", "a warm river"), "deu_Latn": ("die Katze schläft", "ein warmer Fluss")}, ("a", "b")
-)
+ENGLISH = ("the cat sleeps", "a warm river", "two old dogs", "she reads here", "it rains", "green apples grow")
+GERMAN = ("die Katze schläft", "ein warmer Fluss", "zwei alte Hunde", "sie liest hier", "es regnet", "grüne Äpfel wachsen")
+TEXT = ParallelCorpus("six", {"eng_Latn": ENGLISH, "deu_Latn": GERMAN}, tuple("abcdef"))
 TASK = interp.ParallelTask(
     "animals",
     {"eng_Latn": ('Q: "cat" A: "', 'Q: "dog" A: "'), "deu_Latn": ('Q: "Katze" A: "', 'Q: "Hund" A: "')},
@@ -37,11 +37,12 @@ def test_two_sentences_of_one_text_are_one_unit():
     assert np.isnan(bootstrap(np.array([1.0]), statistic=lambda values, weights: weights @ values)).all()
 
 
-def test_an_interval_of_resamples_is_blank_for_one_unit():
+def test_an_interval_of_resamples_is_blank_for_few_units_and_where_all_are_the_same():
     drawn = np.linspace(0, 1, 101)
-    assert np.isnan(percentiles(drawn, 1)).all()
+    assert np.isnan(percentiles(drawn, 5)).all()
+    assert np.isnan(percentiles(np.ones(101), 10**6)).all()
     assert percentiles(drawn, 10**6) == (pytest.approx(0.025, abs=1e-4), pytest.approx(0.975, abs=1e-4))
-    assert percentiles(drawn, 5)[0] < 0.001  # resamples of few units vary too little
+    assert percentiles(drawn, 6)[0] < 0.003  # resamples of few units vary too little
 
 
 def test_a_blank_interval_is_a_dash_in_a_sentence():
@@ -76,4 +77,4 @@ def test_a_report_of_one_item_leaves_its_intervals_blank(measure, tmp_path):
     assert "nan" not in report.verdict()
     saved = probes.Report.load(report.save(tmp_path))
     pd.testing.assert_frame_equal(saved.summary(), summary)
-    assert measure(2).summary()[["lower", "upper"]].notna().all(axis=1).any()
+    assert measure(6 if measure is not transplant else 2).summary()[["lower", "upper"]].notna().all(axis=1).any()

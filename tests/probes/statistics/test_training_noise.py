@@ -7,7 +7,9 @@ from probes.statistics.resampling import draws
 from probes.statistics.training_noise import between_seeds, spread
 
 
-@pytest.mark.parametrize(("items", "both", "trained"), [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.3), (0.5, 0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("items", "both", "trained"), [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (1.0, 1.0, 0.3), (0.0, 1.0, 0.25), (0.5, 0.5, 1.0)]
+)
 @pytest.mark.parametrize("pooled", [False, True])
 def test_intervals_cover_whatever_part_is_larger(items, both, trained, pooled):
     rng, n, seeds, languages = np.random.default_rng(0), 30, 3, 8
@@ -18,7 +20,8 @@ def test_intervals_cover_whatever_part_is_larger(items, both, trained, pooled):
         once, drawn = values.mean(axis=1), np.einsum("ri,sil->rsl", weights, values) / n
         lower, upper = spread(once, drawn, n, between_seeds(once) if pooled else None).interval()
         held.append((lower <= 0) & (upper >= 0))
-    assert 0.90 <= np.mean(held) <= 0.99  # 480 intervals, the eight of a run alike
+    most = 0.99 if items or trained else 1.0  # three seeds cannot show that training has no noise
+    assert 0.93 <= np.mean(held) <= most  # 480 intervals, the eight of a run alike
 
 
 def test_p_and_interval_agree_and_three_sentences_prove_nothing():
