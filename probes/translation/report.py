@@ -124,7 +124,7 @@ class TranslationReport(Report):
 
     def verdict(self) -> str:
         """Whether the main metric beats its baseline; then every metric with its confidence interval, over all directions."""
-        directions = self.matrix().notna().to_numpy().sum()
+        directions = len(self._directions(self.metrics[0]))
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
         parts = [f"{label_of(row.metric)} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
                  for row in rows.dropna(subset="estimate").itertuples()]  # fmt: skip
