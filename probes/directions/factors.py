@@ -129,7 +129,10 @@ class FactorReport(Report):
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
         title = "Score of a language against what is known of it"
-        labelled = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
+        ends = zip(self._summary["lower"], self._summary["upper"], strict=True)
+        labelled = self._summary.assign(
+            factor=self._summary["factor"].map(_NAMES), interval=[bracketed(low, high, "+.2f") for low, high in ends]
+        )
         return {"factors": factor_scatter(pd.concat(frames), labelled, LABELS[self.settings["metric"]], title, str(self.signature))}
 
 
