@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from experiments.benchmarks.kept import kept_rows
 from experiments.benchmarks.verdicts.commands import COMMANDS
-from experiments.benchmarks.verdicts.kept import kept_rows
 from experiments.benchmarks.verdicts.rows import CHANCE, LEVEL, Budget, Row, holds, null
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
 from probes.statistics.resampling import bootstrap

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from probes.statistics.random_draws import FEWEST_DRAWS
 from probes.statistics.significance import FEWEST, LEVEL
-
-if TYPE_CHECKING:
-    from experiments.costs.plan import Planned
 
 _WITHOUT_CLAIMS = ("atlas", "check", "tune", "vocabulary")
 """Commands whose verdict describes, or whose `limit` is not that of the items tested."""
 
 
-def unprovable(settings: Planned) -> list[str]:
+class Asked(Protocol):
+    """The settings of a command."""
+
+    @property
+    def command(self) -> str: ...
+
+
+def unprovable(settings: Asked) -> list[str]:
     """Why the run of these `settings` can claim nothing, a sentence for each reason; none where a clear effect would be found.
 
     A text that turns out to be shorter than its limit is seen only by the run, whose verdict then says the same.
@@ -24,12 +28,12 @@ def unprovable(settings: Planned) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
-def _few(reason: Callable[[Planned], str], settings: Planned) -> str:
+def _few(reason: Callable[[Asked], str], settings: Asked) -> str:
     why = reason(settings)
     return f"{settings.command}: nothing can be claimed from this run: {why}." if why else ""
 
 
-def _items(settings: Planned) -> str:
+def _items(settings: Asked) -> str:
     limit: int | None = getattr(settings, "limit", None)
     if limit is None or settings.command in _WITHOUT_CLAIMS:
         return ""
@@ -41,20 +45,20 @@ def _items(settings: Planned) -> str:
     return f"--limit {limit} leaves {tested} items to test on, and at least {FEWEST} are needed"
 
 
-def _training_seeds(settings: Planned) -> str:
+def _training_seeds(settings: Asked) -> str:
     seeds: int | None = getattr(settings, "seeds", None)
     runs = None if seeds is None else seeds * int(getattr(settings, "rotations", 1))
     return "one training seed says nothing of training noise, and at least 2 are needed (--seeds)" if runs == 1 else ""
 
 
-def _random_directions(settings: Planned) -> str:
+def _random_directions(settings: Asked) -> str:
     draws: int | None = getattr(settings, "draws", None) if settings.command == "steer" else None
     return (
         "" if draws is None or draws >= FEWEST_DRAWS else f"--draws {draws} is too few random directions, {FEWEST_DRAWS} are needed"
     )
 
 
-def _flips(settings: Planned) -> str:
+def _flips(settings: Asked) -> str:
     flips: int | None = getattr(settings, "flips", None)
     enough = flips is None or 1 / (flips + 1) < LEVEL
     return "" if enough else f"no p is below 1 / (flips + 1), and --flips {flips} gives none below {LEVEL}"

@@ -129,9 +129,11 @@ class FactorReport(Report):
                     pd.DataFrame({"language": part["language"], "side": side, "factor": _NAMES[factor], "x": x, "score": y})
                 )
         title = "Score of a language against what is known of it"
-        labelled = self._summary.assign(factor=self._summary["factor"].map(_NAMES))
-        label = label_of(self.settings["metric"])
-        return {"factors": factor_scatter(pd.concat(frames), labelled, label, title, str(self.signature))}
+        ends = zip(self._summary["lower"], self._summary["upper"], strict=True)
+        labelled = self._summary.assign(
+            factor=self._summary["factor"].map(_NAMES), interval=[bracketed(low, high, "+.2f") for low, high in ends]
+        )
+        return {"factors": factor_scatter(pd.concat(frames), labelled, label_of(self.settings["metric"]), title, str(self.signature))}
 
 
 def measure_factors(

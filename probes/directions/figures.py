@@ -10,7 +10,6 @@ import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign
-from probes.statistics.resampling import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,8 +108,8 @@ def _dots(axes: Axes, frame: pd.DataFrame, line: str, kinds: Sequence[str], firs
 def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str, title: str, signature: object) -> Figure:
     """Each `side`'s `score` against each `factor`'s `x`, languages as codes; above it the partial correlation of `correlations`.
 
-    `points` has `side, factor, language, x, score`. `label` names the score; `title` and `signature` are the text around the
-    figure.
+    `points` has `side, factor, language, x, score`; `correlations` has `side, factor, estimate` and the `interval` in words.
+    `label` names the score; `title` and `signature` are the text around the figure.
     """
     sides, factors = list(dict.fromkeys(points["side"])), list(dict.fromkeys(points["factor"]))
     figure = blank((1.2 + 3.2 * len(factors), 1.2 + 2.5 * len(sides)))
@@ -123,8 +122,7 @@ def factor_scatter(points: pd.DataFrame, correlations: pd.DataFrame, label: str,
             axes.annotate(
                 str(point.language)[:3], (point.x, point.score), (3, 2), textcoords="offset points", fontsize=7, color=INK
             )
-        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} "
-        text += bracketed(correlation["lower"], correlation["upper"], "+.2f")
+        text = f"as {sides[row]}: r = {correlation['estimate']:+.2f} {correlation['interval']}"
         axes.set_title(text, fontsize=8.5, color=INK, loc="left")
         finish(axes, f"{factors[column]}, others held fixed" if len(factors) > 1 else factors[column], label if column == 0 else "")
         axes.margins(x=0.1, y=0.12)

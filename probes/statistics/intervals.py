@@ -131,20 +131,20 @@ def wilson(share: np.ndarray, n: np.ndarray | float, quantile: np.ndarray | floa
 
 
 def wilson_of_error(
-    share: np.ndarray, error: np.ndarray, quantile: np.ndarray | float, fewest: float
+    share: np.ndarray, error: np.ndarray, quantile: np.ndarray | float, units: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's interval of a `share` with a standard `error` that was found otherwise: of as many hits as have that error.
 
-    `fewest` is the number of independent units (items, documents, languages); of so many they are where there is no error at all,
-    as where everything is a hit.
+    Where there is no error at all, as where everything is a hit, they are as many as there are independent `units` (items, documents,
+    languages). Where training seeds differ they are fewer.
 
     >>> import numpy as np
     >>> [bound.round(2).tolist() for bound in wilson_of_error(np.array([0.5, 1.0]), np.array([0.05, 0.0]), 2.0, 12)]
     [[0.4, 0.75], [0.6, 1.0]]
     """
     variance = share * (1 - share)
-    same = np.divide(variance, error**2, out=np.full(np.shape(variance), float(fewest)), where=error > 0)
-    return wilson(share, np.maximum(same, fewest), quantile)
+    same = np.divide(variance, error**2, out=np.full(np.shape(variance), float(units)), where=error > 0)
+    return wilson(share, np.maximum(same, 1), quantile)
 
 
 def difference_interval(units: Units) -> Bounds:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import probes
+from experiments.benchmarks.kept import kept_rows
 from experiments.benchmarks.verdicts import intervals
 from experiments.benchmarks.verdicts.commands import COMMANDS, COVERED
-from experiments.benchmarks.verdicts.kept import kept_rows
 from experiments.benchmarks.verdicts.rows import Budget, coverage, null, power
 from probes.report import Report
 
