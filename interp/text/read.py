@@ -119,7 +119,7 @@ def _read(
     if file_name and not is_table(path):
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, languages)))
         return read_one(path, code, path.name, limit, split, columns)
-    if not is_table(path) and says_language(path):
+    if says_language(path) and not is_table(path):
         return read_long(path, stem(path), languages, limit, split, columns)
     return read_table(path, stem(path), languages, limit, columns)
 

@@ -170,7 +170,7 @@ def kind_of(values: Iterable[object]) -> Kind:
     if all(map(_ADDRESS.fullmatch, texts)):
         return "addresses"
     repeated = len(texts) >= 3 and len(set(texts)) * 3 <= len(texts)
-    short = all(len(text) <= 12 and not any(map(str.isspace, text)) for text in texts)
+    short = all(len(text) <= 12 and text.isascii() and not any(map(str.isspace, text)) for text in texts)
     return "codes" if (repeated and short) or (len(texts) >= 2 and all(map(_CODE.fullmatch, texts))) else "text"
 
 
@@ -188,10 +188,10 @@ def _chosen(columns: Sequence[str], chosen: Mapping[str, str], where: str) -> tu
                 f"{nearest(name, columns)}"
             )
         role = spelling.strip().casefold()
-        if role in ROLES:
-            roles[role] = found[0]
-        else:
-            texts[language(spelling).code] = found[0]
+        kept, key = (roles, role) if role in ROLES else (texts, language(spelling).code)
+        if key in kept or found[0] in (*texts.values(), *roles.values()):
+            raise ValueError(f"{where}: got {short_repr(dict(chosen))}, expected each language and each column once.")
+        kept[key] = found[0]
     return texts, roles
 
 

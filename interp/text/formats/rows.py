@@ -106,10 +106,13 @@ def _table(path: Path, header: Sequence[str] | None) -> Iterator[Row]:
 
 
 def _rows_of_cells(path: Path, table: Iterable[tuple[int, list[str]]], header: Sequence[str] | None) -> Iterator[Row]:
-    name, first = at(path), True
+    name, first, blank = at(path), True, 0
     for number, cells in table:
         if not any(cell.strip() for cell in cells):
             note("empty rows were left out", printable_name(path))
+            blank = number if header is not None else 0
+        elif blank and header is not None and len(header) == 1:
+            raise ValueError(f"{name}:{blank}: got an empty line between two sentences, expected text. Fill it, or leave it out.")
         elif header is None:
             header = _header(cells, f"{name}:{number}")
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from interp.files.checks import short_repr
 from interp.languages import by_code
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.columns import Layout, described, kind_of, language_columns, plan, said_pair
+from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kind_of, language_columns, plan, said_pair
 from interp.text.formats.file_names import ROW_ENDINGS, column_language, language_code, language_pair
 from interp.text.formats.lines import at, ending, stem, text_of
 from interp.text.formats.rows import Row, rows, sampled
@@ -49,7 +49,9 @@ def is_table(path: Path) -> bool:
         first = next(rows(path), None)
     except ValueError:
         return False
-    return first is not None and len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
+    if first is None or len(first.values) > MOST_COLUMNS:
+        return first is not None
+    return len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
 
 
 def file_pair(path: Path) -> tuple[str, str] | None:

@@ -125,6 +125,19 @@ def test_what_a_table_leaves_open_is_refused_with_the_option_that_settles_it(tmp
     assert read_text(tmp_path, "t.tsv", table(head, ENGLISH, GERMAN), columns={"en": head[0], "de": head[1]}).sentences == BOTH
 
 
+@pytest.mark.parametrize("chosen", [{"en": "a", "de": "a"}, {"en": "a", "English": "b"}, {"en": "a", "ids": "a"}])
+def test_a_language_or_a_column_chosen_twice_is_refused(tmp_path: Path, chosen: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected each language and each column once"):
+        read_text(tmp_path, "t.tsv", table(["a", "b"], ENGLISH, GERMAN), columns=chosen)
+
+
+def test_an_empty_row_is_left_out_but_an_empty_sentence_is_not(tmp_path: Path) -> None:
+    assert read_text(tmp_path, "t.csv", "en,de\na,b\n\nc,d\n,\n")["en"] == ("a", "c")
+    with pytest.raises(ValueError, match=r"t.csv:3: got an empty line between two sentences"):
+        read_text(tmp_path, "t.csv", "en\na\n\nb\n")
+    assert read_text(tmp_path, "t.csv", "en\na\nb\n\n")["en"] == ("a", "b")
+
+
 def test_a_chosen_column_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"got column 'text_e' for english, expected one of .*Did you mean text_en"):
         read_text(tmp_path, "t.tsv", table(["text_en"], ENGLISH), columns={"english": "text_e"})
