@@ -94,7 +94,7 @@ class Abilities:
         names = {"answer": metric_name(self.answer), "translation": metric_name(self.translation)}
         targets = [code for code in self.corpus.languages if code != self.pivot]
         own = [metric for metric in (self.answer,) if is_own(metric_name(metric))]
-        return {**values, **names, "rule": RULE, **metric_contents([*own, self.translation], targets)}
+        return {**values, **names, "rule": RULE, **metric_contents(list(dict.fromkeys([*own, self.translation])), targets)}
 
     def check(self) -> None:
         """Raise `ValueError` where an answer or a translation cannot be scored so: to be called before a model is loaded."""

@@ -123,7 +123,7 @@ def test_the_recipes_are_what_they_say():
     assert (published.sizes, published.beams, published.metric, published.probes) == (
         (10_000,),
         4,
-        "spbleu",
+        "spbleu_flores101",
         ("afr_Latn", "ron_Latn"),
     )
     assert replace(published, methods=("lora",)).recipes()["lora"].learning_rate == 1e-4
