@@ -133,7 +133,9 @@ class FactorReport(Report):
         labelled = self._summary.assign(
             factor=self._summary["factor"].map(_NAMES), interval=[bracketed(low, high, "+.2f") for low, high in ends]
         )
-        return {"factors": factor_scatter(pd.concat(frames), labelled, label_of(self.settings["metric"]), title, str(self.signature))}
+        return {
+            "factors": factor_scatter(pd.concat(frames), labelled, label_of(self.settings["metric"]), title, str(self.signature))
+        }
 
 
 def measure_factors(
