@@ -295,7 +295,7 @@ def _rare(name: str) -> str | None:
 
 
 def said_pair(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> tuple[str, str] | None:
-    """The languages of a bitext, by code, that two of its columns say in every row.
+    """The languages of a bitext, by code, that two of its `columns` say in every row of a `sample`.
 
     >>> said_pair(["source_lang", "targetLang"], [{"source_lang": "en", "targetLang": "de"}])
     ('eng_Latn', 'deu_Latn')
@@ -307,7 +307,7 @@ def said_pair(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) ->
 
 
 def language_columns(columns: Sequence[str]) -> list[str]:
-    """The two columns that say the languages of a bitext, that of the source first; none if there are not both.
+    """The two `columns` that say the languages of a bitext, that of the source first; none if there are not both.
 
     >>> language_columns(["text", "tgt_language", "src_language"])
     ['src_language', 'tgt_language']
