@@ -111,8 +111,8 @@ TUNING = (
         name="questions-control",
         model=SMOLLM2,
         data="BMLAMA facts (CC BY-NC 4.0: numbers only): 110 to tune on without answers, 40 others to test on",
-        finding="Spontaneous multilingual learners (Zhang et al. 2024, arXiv 2405.13816): translating the questions is what improves "
-        "answers, and not the format of the prompt or the updates.",
+        finding="Spontaneous multilingual learners (Zhang et al. 2024, arXiv 2405.13816): translating the questions is what "
+        "improves answers, and not the format of the prompt or the updates.",
         control="A model with as many updates on copies of the same questions in the same prompt, fact by fact.",
         reasons="Those of the entry above, whose tuned model it is; the control differs in the text to be written alone.",
         rule="Accuracy in the unseen languages is above that of the model tuned on copies, interval of the paired difference above "
