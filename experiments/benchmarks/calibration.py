@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from experiments.benchmarks.kept import kept_rows
+from experiments.benchmarks.kept import kept_rows, rows_of
 from experiments.benchmarks.verdicts.commands import COMMANDS
 from experiments.benchmarks.verdicts.rows import CHANCE, LEVEL, Budget, Row, holds, null
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
@@ -40,8 +40,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="keep rows here as they finish; a finished command is not run again"
     )
+    parser.add_argument("--show", action="store_true", help="print the rows that --keep holds, and simulate nothing")
     parser.add_argument("--only", nargs="+", choices=["tests", *COMMANDS], default=["tests", *COMMANDS])
     options = parser.parse_args(arguments)
+    if options.show and not options.keep:
+        parser.error("--show prints the rows of a file: expected --keep FILE")
     torch.set_num_threads(1)
     budget = Budget(options.simulations or (100 if options.quick else 1000), options.seed, options.quick)
     table = Table(box=box.MARKDOWN)
@@ -49,7 +52,8 @@ def main(arguments: Sequence[str] = ()) -> None:
         table.add_column(heading, justify="right" if heading in ("n", "simulations", "measured") else "left")
     results = []
     for name in options.only:
-        for row in kept_rows(options.keep, name, tests if name == "tests" else COMMANDS[name], budget):
+        checks = tests if name == "tests" else COMMANDS[name]
+        for row in rows_of(options.keep, name, budget) if options.show else kept_rows(options.keep, name, checks, budget):
             *shown, kept = row
             table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in shown), "yes" if kept else "BROKEN")
             results.append(kept)

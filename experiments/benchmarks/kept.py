@@ -44,6 +44,19 @@ def kept_rows(path: Path | None, command: str, checks: Checks, budget: Budget) -
     _append(path, command, budget, None)
 
 
+def rows_of(path: Path, command: str, budget: Budget) -> Iterator[Row]:
+    """All rows of a `command` that the file at `path` holds, finished or not; each from the run with the most simulations.
+
+    `budget` says of which seed, and whether of the middle sizes alone.
+    """
+    best: dict[tuple[object, ...], Row] = {}
+    for line in map(json.loads, path.read_text().splitlines()):
+        if (line["command"], line["seed"], line["quick"]) == (command, budget.seed, budget.quick) and line["row"] is not None:
+            row = Row(*line["row"])
+            best[row[:3]] = max(best.get(row[:3], row), row, key=lambda each: each.simulations)
+    yield from best.values()
+
+
 def _append(path: Path, command: str, budget: Budget, row: Row | None) -> None:
     line = {"command": command, "seed": budget.seed, "quick": budget.quick, "simulations": budget.simulations}
     with path.open("a") as file:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import probes
-from experiments.benchmarks.kept import kept_rows
+from experiments.benchmarks.kept import kept_rows, rows_of
 from experiments.benchmarks.verdicts import intervals
 from experiments.benchmarks.verdicts.commands import COMMANDS, COVERED
 from experiments.benchmarks.verdicts.rows import Budget, coverage, null, power
@@ -101,6 +101,7 @@ def test_kept_rows_are_not_simulated_again(tmp_path):
     first = list(kept_rows(path, "align", checks, budget))
     assert list(kept_rows(path, "align", checks, Budget(10, 0, False))) == first
     assert [row.simulations for row in kept_rows(path, "align", checks, Budget(40, 0, False))] == [40]
+    assert [row.simulations for row in rows_of(path, "align", budget)] == [40]
 
 
 def test_printed_intervals_hold_the_truth_in_93_to_97_of_100():
