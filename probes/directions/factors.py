@@ -240,7 +240,7 @@ def _residuals(scores: np.ndarray, values: np.ndarray, column: int) -> tuple[np.
 
 
 def fisher_interval(correlation: Float[np.ndarray, " factor"], n: int) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % interval of correlations over `n` items (less the factors held fixed), by Fisher's z transformation.
+    """The 95 % interval of each `correlation` over `n` items (less the factors held fixed), by Fisher's z transformation.
 
     NaN with three or fewer, and of a correlation of 1. Fisher 1915, Biometrika 10(4).
 

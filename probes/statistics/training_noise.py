@@ -57,7 +57,10 @@ class Spread(NamedTuple):
         return without_width(np.asarray(self.estimate - half), np.asarray(self.estimate + half))
 
     def share_interval(self, whole: float = 1.0, level: float = 0.95) -> tuple[Array, Array]:
-        """The same of estimates that are shares of hits, from 0 to `whole`: Wilson's, which also has a width where all are hits."""
+        """The interval at `level` of estimates that are shares of hits, from 0 to `whole`.
+
+        It is Wilson's, which has a width where all are hits, too.
+        """
         quantile = float(stats.t.ppf((1 + level) / 2, max(self.item_freedom, 1.0)))
         share = np.asarray(np.clip(self.estimate / whole, 0.0, 1.0))
         error = np.asarray(self.half(level) / quantile / whole)
