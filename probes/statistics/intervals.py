@@ -136,7 +136,7 @@ def wilson_of_error(
     """Wilson's interval of a `share` with a standard `error` that was found otherwise: of as many hits as have that error.
 
     Where there is no error at all, as where everything is a hit, they are as many as there are independent `units` (items,
-    documents, languages). Where training seeds differ they are fewer. `quantile` is that of the standard error for the level wanted.
+    documents, languages). Where training seeds differ they are fewer. `quantile` is how many standard errors the interval reaches.
 
     >>> import numpy as np
     >>> [bound.round(2).tolist() for bound in wilson_of_error(np.array([0.5, 1.0]), np.array([0.05, 0.0]), 2.0, 12)]
