@@ -70,14 +70,15 @@ class ExtrapolationReport(Report):
         rows, n, hits = [], part["item"].nunique(), bool(part["value"].isin((0.0, 1.0)).all())
         for (arm, language, layer), value in sorted(values.items(), key=lambda cell: cell[0][1] != "mean"):
             mine, own = drawn[arm, language, layer], {"measure": name, "arm": arm, "language": language, "layer": layer}
-            found = spread(value, mine, n)
+            found = spread(value, mine, n, None if arm == UNTUNED else _between(values, language, layer))
             lower, upper = map(float, found.share_interval() if hits else found.interval())
             own |= {"estimate": float(found.estimate), "lower": lower, "upper": upper, "n": n,
                     "baseline": baselines[arm, language, layer]}  # fmt: skip
             for column, other in (("gain", UNTUNED), ("over_english", ENGLISH)):
                 key, apart = (other, language, layer), np.full(4, np.nan)
                 if key in values and other != arm:
-                    gap = spread(value - values[key], mine - drawn[key], n)
+                    between = _between(values, language, layer, other) if arm != UNTUNED else None
+                    gap = spread(value - values[key], mine - drawn[key], n, between)
                     apart = np.array([gap.estimate, *gap.interval(), gap.p()])
                 own |= dict(zip((column, f"{column}_lower", f"{column}_upper", f"{column}_p"), map(float, apart), strict=True))
             rows.append(own)
@@ -190,6 +191,23 @@ class ExtrapolationReport(Report):
                 title = f"Before and after: {what}, mean of languages"
                 figures[key] = curves(rows, line="arm", ylabel=key, title=title, signature=line, reference=None)
         return figures
+
+
+def _between(
+    values: dict[_Key, np.ndarray], language: Hashable, layer: Hashable, other: str = UNTUNED
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The variance between training seeds of a tuned arm's score, or of what it has over the arm `other`, and its freedom.
+
+    Pooled over the tuned arms, which are trained alike and apart: three seeds of one arm say so little of a fourth that no gain
+    would be sure. None with one seed.
+    """
+    tuned = [scores for (arm, *cell), scores in values.items() if cell == [language, layer] and arm != UNTUNED]
+    seeds = len(tuned[0])
+    if seeds < 2:
+        return None
+    trainings = 1 if other == UNTUNED else 2
+    variance = trainings * np.mean([scores.var(ddof=1) for scores in tuned])
+    return np.asarray(variance), np.asarray(float(len(tuned) * (seeds - 1)))
 
 
 def _add_means(cells: dict[Any, Any], pivot: str) -> None:
