@@ -41,7 +41,7 @@ COMMANDS: dict[str, Checks] = {
 
 COVERED: dict[str, str] = {
     "AlignmentReport": "align", "InstructionReport": "instruction", "LatentLanguageReport": "lens", "LabelLensReport": "lens",
-"NeuronReport": "neurons", "PatchReport": "patch", "ConceptReport": "patch", "ProbeReport": "probe",
+    "NeuronReport": "neurons", "PatchReport": "patch", "ConceptReport": "patch", "ProbeReport": "probe",
     "SubspaceReport": "steer", "ChangeReport": "compare", "AnswerReport": "answer", "TransplantGrid": "transplant",
     "QuadrantReport": "quadrants", "ScalingReport": "scale", "AllocationReport": "scale", "DirectionReport": "directions",
     "FactorReport": "directions", "PairAlignmentReport": "directions", "TranslationReport": "translate",
