@@ -72,8 +72,9 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
 def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is translated in every direction; its references are scored twice."""
     from experiments.costs.measuring import translated
+    from probes.translation.measure import DEFAULT
 
     return translated(
-        model, *_read(settings), form=settings.form, metrics=settings.metrics, shots=settings.shots,
+        model, *_read(settings), form=settings.form, metrics=settings.metrics or DEFAULT, shots=settings.shots,
         beams=settings.beams, max_new_tokens=settings.max_new_tokens, seed=settings.seed,
     )  # fmt: skip

@@ -79,14 +79,14 @@ def translated(
 ) -> list[Work]:
     """The work of `probes.measure_translation`, whose arguments these are."""
     from interp.tuning import template
-    from probes.translation.measure import DEFAULT, room_for_answers, translation_prompts
+    from probes.translation.measure import room_for_answers, translation_prompts
 
     shape, written, scored = template(form), list[Work](), list[Work]()
     for source, target in dict.fromkeys(directions):
         tested, prompts = translation_prompts(corpus, source, target, form, shots, seed)
         limit = max_new_tokens or room_for_answers(model, prompts, [shape.answer(example) for example in tested])
         written.append(writing(model, "", prompts, limit, beams))
-        if "nll" in (metrics or DEFAULT):
+        if "nll" in metrics:
             golds = [shape.joint + example.answer for example in tested]
             scored += [scoring(model, "", prompts, [[text] for text in each]) for each in (golds, [*golds[1:], golds[0]])]
     works = [total("write translations", written)]

@@ -5,14 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from experiments.settings.values import option_names
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
     from interp.own_code import Group
+
+
+class Fields(Protocol):
+    """A dataclass of settings."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
 
 _METRICS: tuple[Group, ...] = ("interp.text_metrics", "interp.alignment_metrics")
 _TEXTS: tuple[Group, ...] = ("interp.readers", "interp.tasks")
@@ -23,7 +28,7 @@ HOLDS: dict[str, tuple[Group, ...]] = {
 """The settings that may name code, with the groups of entry points in which an installed package may declare the name."""
 
 
-def code_of(settings: DataclassInstance) -> dict[str, dict[str, str]]:
+def code_of(settings: Fields) -> dict[str, dict[str, str]]:
     """The hash of all code of your own that a dataclass of settings names, by setting and name."""
     from interp.own_code import declared, names_code, own_code
 
@@ -37,7 +42,7 @@ def code_of(settings: DataclassInstance) -> dict[str, dict[str, str]]:
     return found
 
 
-def check_code_typed(path: Path, settings: DataclassInstance, args: Sequence[str]) -> None:
+def check_code_typed(path: Path, settings: Fields, args: Sequence[str]) -> None:
     """Raise `ValueError` where settings name code that was not typed: a recipe may come from someone else, and runs none.
 
     Parameters
@@ -60,7 +65,7 @@ def check_code_typed(path: Path, settings: DataclassInstance, args: Sequence[str
             )
 
 
-def _named(settings: DataclassInstance) -> list[tuple[str, str]]:
+def _named(settings: Fields) -> list[tuple[str, str]]:
     """Every text in the settings that may name code, with its setting."""
     values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings) if field.name in HOLDS}
     every = [(field, name) for field, value in values.items() for name in (value if isinstance(value, tuple) else (value,))]

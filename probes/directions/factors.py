@@ -22,7 +22,7 @@ from probes.alignment.measure import measure_alignment
 from probes.directions.figures import factor_scatter
 from probes.report import Report
 from probes.statistics.layer_runs import capitalised
-from probes.statistics.resampling import bracketed, without_width
+from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm, permutation_p
 from probes.translation.metrics import label_of
 
@@ -246,13 +246,13 @@ def fisher_interval(correlation: Float[np.ndarray, " factor"], n: int) -> tuple[
 
     >>> import numpy as np
     >>> [round(float(bound[0]), 2) for bound in fisher_interval(np.array([0.5]), 13)]
-    [-0.07, 0.83]
+    [-0.07, 0.82]
     """
     if n < 4:
         return np.full(correlation.shape, np.nan), np.full(correlation.shape, np.nan)
     reach = stats.norm.ppf(0.975) / np.sqrt(n - 3)
-    z = np.arctanh(np.clip(correlation, -1, 1))
-    return without_width(np.tanh(z - reach), np.tanh(z + reach))
+    z = np.arctanh(np.where(np.abs(correlation) < 1, correlation, np.nan))
+    return np.tanh(z - reach), np.tanh(z + reach)
 
 
 def similarity_to(pivot: str, acts: Activations, metric: str = "mexa_centred", seed: int = 0) -> dict[str, float]:

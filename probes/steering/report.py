@@ -203,6 +203,8 @@ def _interval(name: str, values: np.ndarray, bounds: tuple[np.ndarray, np.ndarra
     """The mean of `values` over items with its interval, over other random directions as well where there are some."""
     estimate, lower, upper = (np.atleast_1d(part) for part in (known_mean(values), *bounds))
     if drawn is not None and drawn.number > 1:
+        alike = np.isnan(lower) & (np.isfinite(values).sum(axis=0) > 1)  # items that do not differ leave no interval of their own
+        lower, upper = np.where(alike, estimate, lower), np.where(alike, estimate, upper)
         lower, upper = widened(estimate, lower, upper, drawn)
     return {name: float(estimate[0]), f"{name}_lower": float(lower[0]), f"{name}_upper": float(upper[0])}
 

@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 MOSTLY, ORDER, SHIFTS = 0.5, 3, 5
 """From which share of repeated n-grams a text is mostly repetition; the n of them; unrelated translations for each baseline."""
+_LONGEST = 20
 
 
 def repetition(text: str, code: str) -> float:
     """The share of the 3-grams of `text` that occurred in it before: 1 - distinct 3-grams / 3-grams.
 
-    The units are words, or characters where the script of the language `code` is written without spaces; case and punctuation do
-    not count. 0 where there is no 3-gram.
+    The units are words, or characters where the script of the language `code` is written without spaces, and in a word of more
+    than 20 characters, as of a model that writes one digit without end; case and punctuation do not count. 0 where there is no
+    3-gram.
 
     >>> repetition("动动动动动动", "zho_Hans"), repetition("the cat, the cat, the cat", "eng_Latn")
     (0.75, 0.5)
     """
-    words = units(text, code)
+    words = [part for unit in units(text, code) for part in (unit if len(unit) > _LONGEST else (unit,))]
     grams = [tuple(words[k : k + ORDER]) for k in range(len(words) - ORDER + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 

@@ -182,7 +182,7 @@ def says(kind: str, folder: Path) -> Any:
     """What a file that may be edited says now, worked out a second time without the readers."""
     if kind == "recipe":
         return yaml.safe_load((folder / "r.yaml").read_text(encoding="utf-8")) or {}
-    return [json.loads(line) for line in (folder / "some.jsonl").read_text(encoding="utf-8").split("\n") if line.strip()]
+    return [json.loads(line) for line in (folder / "some.jsonl").read_text(encoding="utf-8-sig").split("\n") if line.strip()]
 
 
 def is_as_said(kind: str, found: Any, said: Any) -> bool:

@@ -41,7 +41,9 @@ def test_the_pivot_and_its_twin_cost_the_same_and_share_all():
     report = survey_tokenization(TRAINED, twins, resamples=50)
     for row in report.summary().itertuples():
         if row.metric in ("premium", "overlap_pivot", "jaccard_pivot"):
-            assert (row.estimate, row.lower, row.upper) == pytest.approx((1, 1, 1))
+            assert row.estimate == pytest.approx(1)
+            assert np.isnan(row.lower)
+            assert np.isnan(row.upper)
 
 
 def test_overlap_agrees_with_the_formula_and_intervals_hold_the_estimate():
@@ -54,7 +56,7 @@ def test_overlap_agrees_with_the_formula_and_intervals_hold_the_estimate():
             assert report.overlap().loc[a, b] == pytest.approx(weighted)
             union = set(counts[a]) | set(counts[b])
             assert report.overlap("jaccard").loc[a, b] == pytest.approx(len(set(counts[a]) & set(counts[b])) / len(union))
-    rows = report.summary().dropna(subset=["estimate"])
+    rows = report.summary().dropna(subset=["estimate", "lower"])
     assert (rows["lower"] <= rows["estimate"] + 1e-9).all()
     assert (rows["estimate"] <= rows["upper"] + 1e-9).all()
     german = rows[(rows["language"] == "deu_Latn") & (rows["metric"] == "overlap_pivot")].iloc[0]
