@@ -34,7 +34,7 @@ def verdict(pooled: pd.DataFrame, summary: pd.DataFrame, site: str, last: int) -
     directions = list(dict.fromkeys(pooled["direction"]))
     first = pooled[pooled["direction"] == directions[0]]
     items, pairs = int(first["n"].iloc[0]), int(first["pairs"].iloc[0])
-    n = f"{items} items, {pairs} pairs" if pairs > items else str(items)
+    n = f"{items}, {pairs} pairs" if pairs > items else str(items)
     languages = list(dict.fromkeys(summary["language"]))
     if first["share"].isna().all():
         return f"Both prompts get the same answer, so there is nothing to carry (n={n})."

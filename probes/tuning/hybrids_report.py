@@ -171,7 +171,8 @@ class EntryReport(HybridReport):
         if not len(sure):
             return f"The tuned model gains, but no layer of its stream is shown to hold over half of that (n={n})."
         layer = self._cells["place"][below[sure[0]]]
-        return f"Over half of the tuned model's gain is in its residual stream by layer {layer} (n={n})."
+        where = "at the embedding" if layer == "embed" else f"by layer {layer}"
+        return f"Over half of the tuned model's gain is in its residual stream {where} (n={n})."
 
     def _details(self) -> str:
         gains, whole, items = self._gains

@@ -120,7 +120,7 @@ def test_compare_says_what_moved_and_where_the_gain_enters(tuned, tmp_path):
     report = compare(parse(CompareSettings, [*flags, "--with", "weights", "entry", "--output", str(tmp_path)]).resolved())
     assert isinstance(report, MovementReport)
     assert set(report.table.loc[report.table["distance"] > 0, "tensor"]) == {"model.embed_tokens.weight"}
-    assert any("residual stream at embed" in note for note in report.notes)
+    assert any("in its residual stream at the embedding (n=12)" in note for note in report.notes)
     entry = EntryReport.load(tmp_path / "entry").summary()
     assert entry.loc[entry["line"] == "tuned below", "share"].to_numpy() == pytest.approx(1, abs=1e-5)
 

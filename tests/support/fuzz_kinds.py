@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -182,7 +183,8 @@ def says(kind: str, folder: Path) -> Any:
     """What a file that may be edited says now, worked out a second time without the readers."""
     if kind == "recipe":
         return yaml.safe_load((folder / "r.yaml").read_text(encoding="utf-8")) or {}
-    return [json.loads(line) for line in (folder / "some.jsonl").read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    raw = (folder / "some.jsonl").read_bytes()
+    return [json.loads(line) for line in re.split("\r\n|\r|\n", raw.decode(json.detect_encoding(raw))) if line.strip()]
 
 
 def is_as_said(kind: str, found: Any, said: Any) -> bool:

@@ -48,7 +48,7 @@ def reported(
 def test_the_verdict_tells_what_carries_from_what_pushes_the_other_way(languages, direction, said):
     report = reported({"span": SPAN, "last": LAST}, languages=languages, direction=direction)
     first, second = report.verdict().split(". ")[:2]
-    n = "n=30" if len(languages) == 1 else "n=30 items, 60 pairs"
+    n = "n=30" if len(languages) == 1 else "n=30, 60 pairs"
     assert first.lower().endswith(f"the answer sits on the subject word up to block 3, then at the last token from block 21 ({n})")
     assert len(first.split()) <= 25
     assert second.startswith(f"{said} more than half of it on the subject word up to block 3, at the last token from block 21")
