@@ -73,7 +73,7 @@ def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None
     """
     what = GROUPS[group]
     if callable(given):
-        return OwnCode(_name(given), given, code_hash(given))
+        return _checked(_name(given), given, what)
     if names_code(given):
         module, _, function = given.rpartition(":")
         return _checked(given, _member(_imported(module, what, given), function, what, given), what)
@@ -95,6 +95,11 @@ def declared(group: Group) -> tuple[str, ...]:
 def _checked(name: str, call: object, what: str) -> OwnCode:
     if not callable(call):
         raise ValueError(f"{what} {name!r}: got a {type(call).__name__}, expected a function.")
+    if inspect.isclass(call) and what == "metric":
+        raise ValueError(
+            f"metric {name!r}: got the class {call.__name__}, expected a function. Give an object of it that can be called: "
+            f"metric = {call.__name__}(...) in your file, and the name metric."
+        )
     return OwnCode(name, call, code_hash(call))
 
 
