@@ -119,7 +119,7 @@ def _opens(before: str) -> bool:
     """Whether a sign after the characters `before` is that of a number, not of a range or a word."""
     if not before or unicodedata.category(before[-1]) in ("Ps", "Pi", "Sc") or before[-1] in "\"'":
         return True
-    return before[-1].isspace() and not re.search(rf"[\d%°){_CURRENCY}] *$", before)
+    return before[-1].isspace() and not re.search(rf"[\d%°){_CURRENCY}] *\Z", before)
 
 
 def _plain_number(written: str, comma: bool) -> str:

@@ -138,6 +138,7 @@ def test_two_ways_of_writing_an_answer_are_the_same_answer(said, gold, code):
         ("from -5", "from 5", "eng_Latn"),
         ("-1,000.50", "1000.5", "eng_Latn"),
         ("-5度", "5度", "zho_Hans"),
+        ("1990\n-5", "1990 5", "eng_Latn"),
         ("1.05", "1.5", "eng_Latn"),
         ("100", "1", "eng_Latn"),
         ("C", "", "eng_Latn"),
