@@ -7,6 +7,7 @@ taken too. Importing a module runs it, so a name of code counts only where you t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -18,9 +19,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from interp.languages import nearest
+from interp.own_hash import code_hash
 
 Group = Literal["interp.text_metrics", "interp.alignment_metrics", "interp.readers", "interp.tasks"]
 GROUPS: dict[Group, str] = {
@@ -33,9 +36,10 @@ _TAKEN = frozenset({"cldr", "hub"})
 
 @dataclass(frozen=True)
 class OwnCode:
-    """A function of your own (`call`), the `name` that tables have for it, and the hash of its source file (`sha`).
+    """A function of your own (`call`), the `name` that tables have for it, and the hash of what it rests on (`sha`).
 
-    The name is `module:function`, of an entry point too. What its module imports is not in the hash.
+    The name is `module:function`, of an entry point too. The hash is that of its source file and of the values that it was made
+    with (`interp.own_hash.code_hash`). What its module imports is not in the hash.
     """
 
     name: str
@@ -69,8 +73,7 @@ def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None
     """
     what = GROUPS[group]
     if callable(given):
-        module, name = getattr(given, "__module__", "") or "", getattr(given, "__qualname__", type(given).__name__)
-        return OwnCode(f"{module}:{name}", given, _hash(given))
+        return _checked(_name(given), given, what)
     if names_code(given):
         module, _, function = given.rpartition(":")
         return _checked(given, _member(_imported(module, what, given), function, what, given), what)
@@ -92,7 +95,12 @@ def declared(group: Group) -> tuple[str, ...]:
 def _checked(name: str, call: object, what: str) -> OwnCode:
     if not callable(call):
         raise ValueError(f"{what} {name!r}: got a {type(call).__name__}, expected a function.")
-    return OwnCode(name, call, _hash(call))
+    if inspect.isclass(call) and what == "metric":
+        raise ValueError(
+            f"metric {name!r}: got the class {call.__name__}, expected a function. Give an object of it that can be called: "
+            f"metric = {call.__name__}(...) in your file, and the name metric."
+        )
+    return OwnCode(name, call, code_hash(call))
 
 
 def _imported(module: str, what: str, name: str) -> object:
@@ -146,16 +154,18 @@ def _working_directory() -> Iterator[None]:
         sys.path.remove(here)
 
 
-def _hash(call: Callable[..., object]) -> str:
-    """A hash of the source file; of the function's code, where it was typed into a shell or notebook."""
-    source = inspect.unwrap(call)
-    source = source if inspect.isroutine(source) or inspect.isclass(source) else type(source)
-    try:
-        content = Path(inspect.getsourcefile(source) or "").read_bytes()
-    except (TypeError, OSError):
-        code = getattr(source, "__code__", None)
-        content = repr((code.co_code, code.co_consts, code.co_names) if code else source).encode()
-    return hashlib.sha256(content).hexdigest()
+def _name(call: Callable[..., object]) -> str:
+    """`module:function`; of what has no name of its own (a partial, a method, an object, a lambda) the variable that holds it."""
+    of = call.func if isinstance(call, functools.partial) else call
+    named = of if hasattr(of, "__qualname__") else type(of)
+    module, name = getattr(named, "__module__", None) or "", named.__qualname__
+    if (inspect.isfunction(call) or inspect.isclass(call)) and "<" not in name:
+        return f"{module}:{name}"
+    places = [sys.modules.get(module), *reversed(sys.modules.values())]  # a module is there before those that it imports
+    held = ((place, each) for place in places if isinstance(place, ModuleType)
+            for each, value in list(vars(place).items()) if value is call)  # fmt: skip
+    place, variable = next(held, (None, ""))
+    return f"{place.__name__}:{variable}" if place else f"{module}:{name}"
 
 
 def _said(error: BaseException) -> str:

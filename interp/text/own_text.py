@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -71,10 +72,13 @@ def read_own(
         return None
     given = _called(own, languages, split, "reader")
     if isinstance(given, Mapping):
-        given = ParallelCorpus(own.name, {language(code).code: tuple(sentences) for code, sentences in given.items()})
+        given = ParallelCorpus(own.name, {language(code).code: _listed(own, code, each) for code, each in given.items()})
     if not isinstance(given, ParallelCorpus):
         what = type(given).__name__
-        raise ValueError(f"reader {own.name!r}: got a {what}, expected a ParallelCorpus or a list of sentences for each language.")
+        task = ' Questions are read by read_task(), "interp read --questions".' if isinstance(given, ParallelTask) else ""
+        raise ValueError(
+            f"reader {own.name!r}: got a {what}, expected a ParallelCorpus or a list of sentences for each language.{task}"
+        )
     return given.select(languages=_codes(languages), limit=limit)
 
 
@@ -87,7 +91,12 @@ def read_own_task(
         return None
     given = _called(own, languages, split, "task")
     if not isinstance(given, ParallelTask):
-        raise ValueError(f"task {own.name!r}: got a {type(given).__name__}, expected a ParallelTask.")
+        text = (
+            ' Sentences are read by read(), "interp read" without --questions.'
+            if isinstance(given, ParallelCorpus | Mapping)
+            else ""
+        )
+        raise ValueError(f"task {own.name!r}: got a {type(given).__name__}, expected a ParallelTask.{text}")
     return given.select(languages=_codes(languages), limit=limit)
 
 
@@ -107,6 +116,14 @@ def _called(own: OwnCode, languages: Sequence[str] | None, split: str | None, wh
         return own.call(languages=_codes(languages), split=split)
     except Exception as error:  # whatever the function raises
         raise ValueError(f"{what} {own.name!r}: it failed with {type(error).__name__}: {error}.") from error
+
+
+def _listed(own: OwnCode, code: str, sentences: object) -> tuple[str, ...]:
+    """The sentences of a language; a text would be read letter by letter, and a set or a dict has no order to be parallel in."""
+    if isinstance(sentences, str | bytes | Mapping | AbstractSet) or not isinstance(sentences, Iterable):
+        what = "text" if isinstance(sentences, str) else type(sentences).__name__
+        raise ValueError(f"reader {own.name!r}: got a {what} for {code}, expected a list of sentences.")
+    return tuple(sentences)
 
 
 def _codes(languages: Sequence[str] | None) -> list[str] | None:

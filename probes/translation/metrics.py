@@ -7,7 +7,8 @@ baseline is what it gives to the texts that every baseline is made of: the untra
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -38,7 +39,7 @@ _ARGUMENTS = ("hypotheses", "references", "sources", "language")
 
 @runtime_checkable
 class TextMetric(Protocol):
-    """A metric of your own for translations and answers: any function that takes these four by name.
+    """A metric of your own for translations and answers: any function that takes `hypotheses`, and what else it names of the four.
 
     Example
     -------
@@ -57,7 +58,8 @@ class TextMetric(Protocol):
         """Score each written text; more is better.
 
         It is called once for each language with all of its texts, so that a large scorer is asked in batches; and once more with
-        the texts of the baseline. The arguments are given by name.
+        the texts of the baseline. It gets the arguments that it names (all four where it has `**kwargs`); parameters that can be
+        given by position alone get them in this order.
 
         Parameters
         ----------
@@ -84,8 +86,8 @@ Resolved = str | OwnCode
 def resolved(metrics: Sequence[Metric], known: Sequence[str]) -> list[Resolved]:
     """Each of `metrics` as a name among those `known`, or as code of your own.
 
-    Raises `ValueError` for a name that is neither, a metric given twice, and a function that does not take what a `TextMetric`
-    does.
+    Raises `ValueError` for a name that is neither, a metric given twice, and a function that takes other things than a
+    `TextMetric`.
     """
     found: list[Resolved] = []
     for given in metrics:
@@ -194,10 +196,15 @@ def own_scores(
     assert isinstance(metric, OwnCode)
     what = f"metric {metric.name!r} in {language}"
     try:
-        given = metric.call(hypotheses=list(hypotheses), references=references, sources=list(sources), language=language)
-        scores = np.asarray(list(cast("Iterable[float]", given)), dtype=float)
+        texts = {"hypotheses": list(hypotheses), "references": references, "sources": list(sources), "language": language}
+        by_place, by_name = _taken(metric.call)
+        given = metric.call(*(texts[name] for name in by_place), **{name: texts[name] for name in by_name})
+        listed = not isinstance(given, str | bytes | Mapping | AbstractSet)  # which have no numbers, or no order
+        scores = np.asarray(list(cast("Iterable[float]", given)) if listed else [], dtype=float)
     except Exception as error:  # whatever the function raises
         raise ValueError(f"{what}: it failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}.") from error
+    if not listed:
+        raise ValueError(f"{what}: got a {type(given).__name__}, expected a list with one number for each text.")
     if scores.shape != (len(hypotheses),):
         raise ValueError(f"{what}: got scores of shape {scores.shape} for {len(hypotheses)} texts, expected one number for each.")
     if not np.isfinite(scores).all():
@@ -208,16 +215,36 @@ def own_scores(
 
 
 def _check_arguments(own: OwnCode) -> None:
+    by_place, by_name = _taken(own.call)
     try:
         signature = inspect.signature(own.call)
-    except (TypeError, ValueError):  # some functions written in C tell none
+        signature.bind(*by_place, **dict.fromkeys(by_name))
+    except ValueError:  # some functions written in C tell none
         return
-    try:
-        signature.bind(**dict.fromkeys(_ARGUMENTS))
     except TypeError:
+        fits = False
+    else:
+        fits = "hypotheses" in (*by_place, *by_name)
+    if not fits:
         raise ValueError(
-            f"metric {own.name!r}: got a function of {signature}, expected one of ({', '.join(_ARGUMENTS)}), by these names."
-        ) from None
+            f"metric {own.name!r}: got a function of {signature}, expected one of ({', '.join(_ARGUMENTS)}), by these names, "
+            "of which all but hypotheses may be left out."
+        )
+
+
+def _taken(call: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which of the four arguments a function takes: by place, in their order, and by name."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return (), _ARGUMENTS
+    kinds = {each.kind for each in parameters}
+    placed = sum(each.kind is each.POSITIONAL_ONLY and each.default is each.empty for each in parameters)
+    if kinds == {inspect.Parameter.VAR_POSITIONAL}:
+        placed = len(_ARGUMENTS)
+    named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+    every = inspect.Parameter.VAR_KEYWORD in kinds
+    return _ARGUMENTS[:placed], tuple(name for name in _ARGUMENTS[placed:] if every or name in named)
 
 
 def _unknown(name: str, known: Sequence[str]) -> ValueError:

@@ -10,7 +10,12 @@
   word, and the points of Arabic and Hebrew, which writers mostly leave out. Vowel signs and tone marks stay.
 - *Digits* of any script are 0 to 9. Inside a number, groups are joined (1,000; 1 000; 1,00,000) and the decimal sign is a point.
   A sign before three digits is a decimal comma or a group, as CLDR says of the language; without a language, as in English.
-- *Punctuation and symbols* (Unicode P and S, so currency and percent signs too) are spaces: ١٨ is 18, €18 and 18 %.
+  Zeros that end a fraction are left out: 2.50 is 2.5.
+- *Minus* (-, −, –) belongs to a number that it stands directly before, where the text begins, or after a space, an opening bracket
+  or quote, or currency: -5 is not 5. After a number it is a range, as in 1990-1995, and after a letter a hyphen, as in F-16.
+- *Other punctuation and symbols* (Unicode P and S, so currency and percent signs too) are spaces: ١٨ is 18, €18 and 18 %. So are
+  those of which NFKC makes letters: ₨, ™, №, and an accent alone (´). A letter, word or unit in one character (ⓐ, ㎏, ℃) is its
+  letters.
 
 Articles stay: only released scripts take some away (`probes.translation.published_answers`).
 
@@ -26,7 +31,7 @@ from functools import lru_cache
 
 from interp.languages import language
 
-RULE = 2
+RULE = 3
 """The version of this rule: part of the keys of scores that rest on it, which are computed again where it has changed."""
 UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
 """Scripts of languages that are written without spaces between words."""
@@ -44,6 +49,10 @@ _UNSEEN = re.compile("[\u034f\u0640\u07fa\u115f\u1160\u17b4\u17b5\u180a-\u180f\u
 """Joiners and selectors that Unicode does not count as format characters; tatweel; points of Arabic; points of Hebrew."""
 _SPACES = "\u00a0\u2007\u2009\u202f"
 _GROUPING = f"'’٬{_SPACES}"
+_ABBREVIATIONS = frozenset("℀℁℅℆№℠℡™℻🅪🅫🅬")
+_CURRENCY, _SYMBOL = "¤", "|"
+"""What stands for any currency sign, and for any other that is to be a space."""
+_SIGN = re.compile(rf"[-–﹣]{_CURRENCY}*(?=\d)")
 _NUMBER = re.compile(rf"\d+(?:[.,٫ {_GROUPING}]\d+)+")
 
 
@@ -85,19 +94,32 @@ def answer_key(text: str, code: str | None = None) -> str:
 
 
 def _seen(letter: str) -> str:
-    """A character as a number needs it: digits as 0 to 9, what is not seen as nothing."""
+    """A character as a number needs it: digits as 0 to 9, what is not seen as nothing, one sign for all of a kind."""
+    if "\uff01" <= letter <= "\uffee":  # full and half width: a comma there may be inside a number
+        letter = unicodedata.normalize("NFKC", letter) if unicodedata.category(letter) != "Sk" else _SYMBOL
     category = unicodedata.category(letter)
     if category == "Nd":
         return str(unicodedata.decimal(letter))
-    if "\uff01" <= letter <= "\uffee":  # full and half width: a comma there may be inside a number
-        return unicodedata.normalize("NFKC", letter)
+    if category == "Sc":
+        return _CURRENCY
+    if category == "Sk" or letter in _ABBREVIATIONS:
+        return _SYMBOL
     return "" if category == "Cf" or (category == "Cc" and not letter.isspace()) else letter
 
 
 def _plain_numbers(text: str, comma: bool) -> str:
     """The `text` with its numbers in one form, 1000.5; `comma` says that a comma is the decimal sign of the language."""
     apart = re.sub(r"(?<=\d)(?=\D)", lambda at: " " if unicodedata.category(text[at.start()]) == "No" else "", text)
-    return _NUMBER.sub(lambda found: _plain_number(found.group(), comma), apart)
+    plain = apart.replace("−", "-")
+    signed = _SIGN.sub(lambda at: " −" if _opens(plain[max(0, at.start() - 9) : at.start()]) else at[0], plain)
+    return _NUMBER.sub(lambda found: _plain_number(found.group(), comma), signed)
+
+
+def _opens(before: str) -> bool:
+    """Whether a sign after the characters `before` is that of a number, not of a range or a word."""
+    if not before or unicodedata.category(before[-1]) in ("Ps", "Pi", "Sc") or before[-1] in "\"'":
+        return True
+    return before[-1].isspace() and not re.search(rf"[\d%°){_CURRENCY}] *\Z", before)
 
 
 def _plain_number(written: str, comma: bool) -> str:
@@ -105,20 +127,25 @@ def _plain_number(written: str, comma: bool) -> str:
     grouped = rf"\d{{1,3}}(?P<by>[{group}])\d{{3}}(?:(?P=by)\d{{3}})*"
     grouped += "" if comma else r"|\d{1,2}(?:,\d\d)+,\d{3}"
     if whole := re.fullmatch(rf"(?P<whole>{grouped})(?:[{point}](?P<part>\d+))?", written):
-        part = whole["part"]
-        return re.sub(r"\D", "", whole["whole"]) + (f".{part}" if part else "")
+        return _decimal(re.sub(r"\D", "", whole["whole"]), whole["part"] or "")
     if decimal := re.fullmatch(r"(\d+)[.,٫](\d+)", written):
-        return f"{decimal[1]}.{decimal[2]}"
+        return _decimal(decimal[1], decimal[2])
     return re.sub(r"\D", " ", written)
 
 
+def _decimal(whole: str, part: str) -> str:
+    return f"{whole}.{part}".rstrip("0").removesuffix(".")
+
+
 def _spaced(text: str, index: int) -> str:
-    """The character at `index`, or a space for punctuation and symbols, except the point of a decimal number."""
+    """The character at `index`, or a space for punctuation and symbols, except the minus and the point of a number."""
     letter = text[index]
     if unicodedata.category(letter)[0] not in "PS":
         return letter
-    inside = 0 < index < len(text) - 1 and text[index - 1].isdecimal() and text[index + 1].isdecimal()
-    return letter if letter == "." and inside else " "
+    before, after = text[index - 1 : index], text[index + 1 : index + 2]
+    if letter == "−" and before in ("", " ") and after.isdecimal():
+        return "-"
+    return letter if letter == "." and before.isdecimal() and after.isdecimal() else " "
 
 
 def _mixed(word: str) -> list[str]:

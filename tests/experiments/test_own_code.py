@@ -20,13 +20,20 @@ from probes.translation.report import TranslationReport
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own_code.md").read_text(encoding="utf-8")
 MODULE = """
+import functools
 import torch
+import pathlib
+
+def _times(hypotheses, references, sources, language, factor):
+    return [factor * len(said) for said in hypotheses]
 
 def letters(hypotheses, references, sources, language):
     return [float(len(said)) for said in hypotheses]
 
 def nearness(x, y):
     return -torch.cdist(x, y)
+
+scaled = functools.partial(_times, factor=float(pathlib.Path(__file__).with_name("factor.txt").read_text()))
 
 def text(languages, split):
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
@@ -40,6 +47,7 @@ def here(tmp_path, monkeypatch):
         monkeypatch.setattr(kind, "figures", lambda self: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_code.py").write_text(MODULE, encoding="utf-8")
+    (tmp_path / "factor.txt").write_text("2.0", encoding="utf-8")
     yield tmp_path
     _forget()
 
@@ -67,6 +75,15 @@ def test_a_metric_typed_is_measured_and_its_change_is_seen_on_resuming(name, her
     (here / "my_code.py").write_text(MODULE + "\n# otherwise\n", encoding="utf-8")
     assert _translate("--metrics", name, "exact", "--resume") == 2
     assert f"was started with --metrics {name} exact, where {name} has changed since" in capsys.readouterr().err
+
+
+def test_another_argument_of_a_partial_is_seen_on_resuming(here, capsys):
+    assert _translate("--metrics", "my_code:scaled") == 0
+    assert "my_code:scaled" in pd.read_parquet("run/table.parquet")
+    assert _translate("--metrics", "my_code:scaled", "--resume") == 0
+    (here / "factor.txt").write_text("30.0", encoding="utf-8")
+    assert _translate("--metrics", "my_code:scaled", "--resume") == 2
+    assert "where my_code:scaled has changed since" in capsys.readouterr().err
 
 
 def test_a_recipe_runs_no_code_that_was_not_typed(here, capsys):

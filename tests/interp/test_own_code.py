@@ -125,6 +125,11 @@ def test_a_reader_of_ones_own_gives_the_languages_asked_for():
         (lambda languages, split: 5, "got a int, expected a ParallelCorpus or a list of sentences"),
         (lambda path: {}, r"got a function of \(path\), expected one of \(languages, split\)"),
         (lambda languages, split: {"en": ["a"], "de": ["b", "c"]}, "1 sentences in eng_Latn|same number"),
+        (lambda languages, split: {"eng_Latn": "abc"}, "got a text for eng_Latn, expected a list of sentences"),
+        (lambda languages, split: {"en": {"a": 1}}, "got a dict for en, expected a list of sentences"),
+        (lambda languages, split: {"en": {"a"}}, "got a set for en, expected a list of sentences"),
+        (lambda languages, split: {"en": 5}, "got a int for en, expected a list of sentences"),
+        (_task, 'got a ParallelTask, expected .* read by read_task.., "interp read --questions"'),
         (lambda languages, split: {}["x"], "failed with KeyError: 'x'"),
     ],
 )
@@ -140,5 +145,5 @@ def test_a_file_with_such_a_name_is_a_file(here):
 
 
 def test_questions_of_ones_own_are_a_task():
-    with pytest.raises(ValueError, match="got a dict, expected a ParallelTask"):
+    with pytest.raises(ValueError, match=r"got a dict, expected a ParallelTask\. Sentences are read by read"):
         interp.read_task(_reader)

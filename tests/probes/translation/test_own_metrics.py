@@ -11,7 +11,7 @@ from probes.statistics.best import lower_is_better
 from probes.sweep.sweep import Sweep
 from probes.translation.answers import measure_answers
 from probes.translation.measure import measure_translation
-from probes.translation.metrics import metric_contents, resolved
+from probes.translation.metrics import metric_contents, own_scores, resolved
 from probes.translation.normalisation import RULE
 from tests.probes.translation.test_translation import CORPUS, TASK, WORDS, _translator
 from tests.support.tiny import tiny
@@ -24,6 +24,31 @@ def longer_by(hypotheses, references, sources, language):
     assert language in WORDS
     rows = zip(hypotheses, references, sources, strict=True)
     return [len(said) - len(golds[0]) - len(source) / 1000 for said, golds, source in rows]
+
+
+class Length:
+    def __call__(self, hypotheses):
+        return [len(said) for said in hypotheses]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        lambda hypotheses, references: [len(said + golds[0]) for said, golds in zip(hypotheses, references, strict=True)],
+        lambda references, hypotheses, k=0: [len(said + golds[k]) for said, golds in zip(hypotheses, references, strict=True)],
+        lambda a, b, /, k=0: [len(said + golds[k]) for said, golds in zip(a, b, strict=True)],
+        lambda a, /, *, references: [len(said + golds[0]) for said, golds in zip(a, references, strict=True)],
+        lambda *all_four: [len(said + golds[0]) for said, golds in zip(all_four[0], all_four[1], strict=True)],
+        lambda **named: [len(said + golds[0]) for said, golds in zip(named["hypotheses"], named["references"], strict=True)],
+    ],
+)
+def test_a_metric_is_given_what_it_names(metric):
+    own = resolved([metric], [])[0]
+    assert own_scores(own, ["a", "bb"], [["cc"], ["dddd"]], ["", ""], "deu_Latn").tolist() == [3, 6]
+
+
+def test_an_object_that_can_be_called_is_a_metric():
+    assert own_scores(resolved([Length()], [])[0], ["a", "bb"], [[""], [""]], ["", ""], "deu_Latn").tolist() == [1, 2]
 
 
 def word_error(hypotheses, references, sources, language):
@@ -70,6 +95,13 @@ def test_answers_have_it_too_with_the_next_answer_as_baseline(monkeypatch):
         (lambda **_: ["good"] * 5, "it failed with ValueError: could not convert string to float"),
         (lambda **_: 1 / 0, "it failed with ZeroDivisionError"),
         (lambda **_: 3.0, "it failed with TypeError"),
+        (lambda **_: dict.fromkeys(range(5), 1.0), "got a dict, expected a list with one number for each text"),
+        (lambda **_: "12345", "got a str, expected a list"),
+        (lambda **_: {1, 2, 3, 4, 5}, "got a set, expected a list"),
+        (lambda sources: [1.0] * 5, r"got a function of \(sources\), expected .* all but hypotheses may be left out"),
+        (lambda hypotheses, k: [], r"got a function of \(hypotheses, k\), expected"),
+        (lambda a, b, c, d, e, /: [], r"got a function of \(a, b, c, d, e, /\), expected"),
+        (Length, r"got the class Length, expected a function. Give an object of it .* metric = Length\(...\)"),
     ],
 )
 def test_a_bad_metric_is_named(metric, words, monkeypatch):
