@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from interp.languages import FLORES200, resolve
 
-_FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}")
+_FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
+_LANGUAGES = frozenset(code[:3] for code in FLORES200)
 _LONGEST_NAME = 100
 _TEXT_WORDS = frozenset(
     {"text", "texts", "sentence", "sentences", "sent", "translation", "translations", "translated", "source", "target", "src",
@@ -39,8 +40,8 @@ class FileName(NamedTuple):
 def language_code(name: str) -> str | None:
     """The FLORES-200 code of a `name` that clearly means a language, or None.
 
-    A name is clear if it includes the script ("xal_Cyrl"), or means a language of FLORES-200 or CLDR. "key", "doc" and "ids" are
-    also ISO 639-3 codes of small languages, but are not taken as such here.
+    A name is clear if it includes the script ("xal_Cyrl"), begins with a clear code ("zh-min-nan"), or means a language of
+    FLORES-200 or CLDR. "key", "doc" and "ids" are also ISO 639-3 codes of small languages, but are not taken as such here.
 
     >>> language_code("zh-CN"), language_code("key")
     ('zho_Hans', None)
@@ -50,8 +51,9 @@ def language_code(name: str) -> str | None:
     code = resolve(name)
     if code is None:
         return None
-    clear = code in FLORES200 or _FULL.fullmatch(name) or localedata.exists(name.replace("-", "_"))
-    return code if clear and name == name.strip() else None
+    clear = code[:3] in _LANGUAGES or _FULL.match(name) or localedata.exists(name.replace("-", "_"))
+    begin = re.match("[a-z]{2,3}(?=[-_.@])", name)
+    return code if name == name.strip() and (clear or (begin and language_code(begin[0]))) else None
 
 
 @lru_cache(maxsize=8192)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -70,9 +71,7 @@ def test_a_column_without_text_is_no_language_whatever_its_name(tmp_path: Path, 
 
 def test_the_same_column_is_a_language_where_it_holds_text(tmp_path: Path) -> None:
     assert read_text(tmp_path, "t.tsv", table(["en", "no"], ENGLISH, GERMAN)).languages == ("eng_Latn", "nob_Latn")
-    with pytest.raises(
-        ValueError, match=r"sentences in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"
-    ):
+    with pytest.raises(ValueError, match=r"words in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"):
         read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN))
     chosen = {"en": "en", "Indonesian": "id"}
     assert read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN), columns=chosen)["id"] == GERMAN
@@ -88,6 +87,53 @@ def test_words_around_the_name_of_a_language_do_not_hide_it(tmp_path: Path, name
     assert corpus.sentences == BOTH
     assert corpus.origins == {"eng_Latn": f"column {names[0]!r}", "deu_Latn": f"column {names[1]!r}"}
     assert set(corpus.labels) == {"notes", "comment", "score"}
+
+
+WORDS = {
+    "Serbian (Latin)": "srp_Latn",
+    "Serbian Latin": "srp_Latn",
+    "Serbian (Latn)": "srp_Latn",
+    "sr@latin": "srp_Latn",
+    "sh": "srp_Latn",
+    "Uzbek (Cyrillic)": "uzn_Cyrl",
+    "Hindi (Latin)": "hin_Latn",
+    "Azerbaijani (Arabic)": "azj_Arab",
+    "Arabic (Egyptian)": "arz_Arab",
+    "Chinese (Taiwan)": "zho_Hant",
+    "Punjabi (Pakistan)": "pan_Arab",
+    "pa@shahmukhi": "pan_Arab",
+    "zh-min-nan": "nan_Hans",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_stands_behind_a_language_is_understood_as_its_script_region_or_variety(tmp_path: Path, name: str) -> None:
+    assert read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN)).languages[2:] == (WORDS[name],)
+    lines = "".join(f"{line}\n" for line in GERMAN)
+    assert WORDS[name] in read(put(tmp_path / "f", {"en.txt": lines, f"{name}.txt": lines})).languages
+
+
+@pytest.mark.parametrize("name", ["English notes", "German POS", "Chinese pinyin", "English speaker"])
+def test_a_language_with_another_word_is_none(tmp_path: Path, name: str) -> None:
+    assert set(read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN)).labels) == {name}
+    with pytest.raises(ValueError, match=f"got column '{name}', which is no known language.*--columns"):
+        read_text(tmp_path, "t.tsv", table(["en", name], ENGLISH, GERMAN))
+
+
+@pytest.mark.parametrize("name", ["Serbian (old)", "gom"])
+def test_a_language_that_is_not_clear_is_never_a_label(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"got column {name!r}, which is no known language")):
+        read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN))
+
+
+def test_a_choice_that_settles_one_language_keeps_the_others(tmp_path: Path) -> None:
+    text = table(["en", "en-GB", "de"], ENGLISH, ENGLISH, GERMAN)
+    with pytest.raises(ValueError, match=r"'en' and 'en-GB' that both mean eng_Latn.*--columns eng_Latn=en"):
+        read_text(tmp_path, "t.tsv", text)
+    corpus = read_text(tmp_path, "t.tsv", text, columns={"eng_Latn": "en-GB"})
+    assert corpus.sentences == BOTH
+    assert dict(corpus.labels) == {}
+    assert corpus.origins["eng_Latn"] == "column 'en-GB'"
 
 
 def test_a_bitext_without_languages_asks_for_them_and_takes_them_from_the_option_or_its_name(tmp_path: Path) -> None:
