@@ -15,7 +15,7 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.columns import document_columns, kind_of
-from interp.text.formats.keys import WORD, common_key, key_fields, key_of
+from interp.text.formats.keys import BY_POSITION, WORD, common_key, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
 from interp.text.formats.rows import Row, rows, sampled
 from interp.text.formats.tables import label
@@ -202,9 +202,9 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
         fields = common_key(rows_of)
         everything, given = iter(rows_of[first]), {code: iter(own) for code, own in rows_of.items()}
     gaps = WORD in fields
-    by = f"key {' + '.join(fields)}" if fields else "position: no field is a key"
+    by = f"key {' + '.join(fields)}" if fields else "position"
     if others:
-        note(f"rows are paired by {by}")
+        note(f"rows are paired by {by}" if fields else BY_POSITION)
     tables = {first: _keyed(islice(everything, None if gaps else limit), fields)}
     if gaps:
         shared_tables = shared(name, tables | {code: _keyed(given[code], fields) for code in others})

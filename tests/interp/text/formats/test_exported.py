@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from interp.text.read import read, read_task
+from interp.text.survey import survey
 from tests.support.shared import SHARED
 from tests.support.texts import jsonl, put
 
@@ -326,6 +328,9 @@ def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     task = read_task(folder)
     assert (task.prompts["deu_Latn"][1], task.answers["deu_Latn"][1]) == ("Wie viel?\n", ("1,250",))
     assert read(folder / "mgsm_de.tsv").languages == ("deu_Latn",)
+    swapped = put(tmp_path / "swapped", {"mgsm_de.tsv": "dQ1\t11\ndQ2\t13\n", "mgsm_en.tsv": "eQ1\t13\neQ2\t11\n"})
+    with pytest.raises(ValueError, match="got gold label '13' for item '0', expected '11' as in deu_Latn"):
+        read_task(swapped)
     put(folder, {"mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t7\n"})
     with pytest.raises(ValueError, match=r"mgsm_en.tsv:2: got gold label '7' for item '1', expected '1250' as in deu_Latn"):
         read_task(folder)
@@ -348,6 +353,25 @@ def test_rows_without_a_named_key_are_paired_by_what_is_the_same_in_every_langua
     corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
     assert corpus.sentences == {"deu_Latn": ("T2", "T1", "T0"), "eng_Latn": ("t2", "t1", "t0")}
     assert corpus.notes == ("rows are paired by key story",)
+
+
+@pytest.mark.parametrize("fields", ["doc sent", "doc position", "chapter verse", "book chapter verse", "story_id sent_no"])
+def test_fields_that_are_only_together_a_key_pair_the_rows(tmp_path: Path, fields: str) -> None:
+    places = [*itertools.product(*[(1, 2)] * len(fields.split()))]
+    rows = [dict(zip(fields.split(), place, strict=True)) | {"score": n, "text": f"t{n}"} for n, place in enumerate(places)]
+    german = [{**row, "score": n, "text": row["text"].upper()} for n, row in enumerate(reversed(rows))]
+    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
+    assert [text.lower() for text in corpus["de"]] == list(corpus["en"])
+    assert corpus.notes == (f"rows are paired by key {' + '.join(fields.split())}",)
+
+
+@pytest.mark.parametrize("field", ["answer", "label", "score", "n_words", "question"])
+def test_an_answer_or_a_measure_is_no_key_and_pairing_by_position_is_a_warning(tmp_path: Path, field: str) -> None:
+    rows = [{field: str(n), "text": f"t{n}"} for n in range(3)]
+    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))}))
+    found = survey(corpus)
+    assert found.warnings[0] == "rows are paired by position: no field is a key"
+    assert found.notes == ()
 
 
 def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
