@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import langcodes
 
-from interp.tags import parse_tag, scripts
+from interp.tags import macrolanguage, parse_tag, scripts
 
 Value = TypeVar("Value")
 
@@ -297,8 +297,9 @@ def _likely(subtag: str, region: str | None) -> str | None:
 
 
 def _usual(alpha3: str, region: str | None) -> str | None:
-    """The script of a language whose spelling gives none."""
-    likely = _likely(_subtag(alpha3), region)
+    """The script of a language whose spelling gives none; that of its macrolanguage where CLDR does not know it."""
+    macro = macrolanguage(_subtag(alpha3))
+    likely = _likely(_subtag(alpha3), region) or (_likely(macro, region) if macro else None)
     scripts = _SCRIPTS.get(alpha3)
     return likely if scripts is None or likely in scripts or (region and likely) else scripts[0]
 

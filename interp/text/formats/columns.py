@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from interp.files.checks import short_repr
 from interp.languages import language, nearest, resolve
 from interp.languages import languages as resolve_all
-from interp.tags import macrolanguage
 from interp.text.choices import ROLES, option
 from interp.text.formats.file_names import column_language
 
@@ -299,10 +298,6 @@ def language_alike(column: str) -> str | None:
 
 
 def _rare(name: str) -> str | None:
-    """The code of a language that is known and has no clear name, or whose macrolanguage is known: "gom" is Konkani."""
-    macro = macrolanguage(name) if re.fullmatch("[a-z]{3}", name) else None
-    if macro and resolve(name) is None and (near := resolve(macro)):
-        return f"{name}_{near[4:]}"
     return resolve(name) if re.fullmatch(r"[a-z]{3}([_-][A-Z][a-z]{3})?", name) else None
 
 

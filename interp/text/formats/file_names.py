@@ -21,8 +21,9 @@ _TEXT_WORDS = frozenset(
 )  # fmt: skip
 TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
+_PACKED = frozenset({"gz", "xz", "7z"})
 _SPLITS = frozenset({*TEXT_ENDINGS, "validation", "eval"} - {"txt"})
-_SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)$")
+_SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)(?:-(?P<number>\d+))?$")
 """What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
 
@@ -109,6 +110,33 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     if len(codes) == len(stem) == 2:
         return FileName(code, codes[0][1], "", ending)
     return FileName(code, None, _SIDE.sub("", ".".join([*stem[:index], *stem[index + 1 :]])), ending)
+
+
+def rare_file_name(path: Path) -> FileName | None:
+    """The parts of a file name that has a rare code between a common part and the ending, "newstest2019-ref.ton.txt"; else None.
+
+    It is a language only beside files of the same name in clear languages.
+    """
+    *stem, ending = path.name.split(".")
+    code = resolve(stem[-1]) if len(stem) > 1 and re.fullmatch(r"[a-z]{3}(?:[_-][A-Z][a-z]{3})?", stem[-1]) else None
+    return FileName(code, None, _SIDE.sub("", ".".join(stem[:-1])), ending) if code else None
+
+
+def is_second(path: Path) -> bool:
+    """Whether the file `path` is another translation into its language, numbered as in "newstest2019-ref-2.spa.txt"."""
+    return any((side := _SIDE.search(token)) and side["number"] for token in path.name.split("."))
+
+
+def codes_named(path: Path) -> set[str]:
+    """The languages that the name of the file `path` may name, as FLORES-200 codes; that of a program, "run.sh", names none.
+
+    >>> from pathlib import Path
+    >>> codes_named(Path("fra_Latn.txt.bz2")), codes_named(Path("run.sh"))
+    ({'fra_Latn'}, set())
+    """
+    *stem, ending = path.name.split(".")
+    program = stem and len(ending) < 3 and ending.lower() not in _PACKED
+    return {code for token in (() if program else (*stem, ending)) if (code := language_code(token))}
 
 
 def file_tag(path: Path) -> str:

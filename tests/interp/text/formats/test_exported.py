@@ -483,3 +483,32 @@ def test_the_shared_cases_are_read_as_their_readme_says() -> None:
 def test_a_json_list_and_a_nested_translation_are_tables_too(tmp_path: Path) -> None:
     rows = [{"translation": {"en": a, "de": b}, "no": n} for a, b, n in zip(ENGLISH, GERMAN, NUMBERS, strict=True)]
     assert read_text(tmp_path, "t.json", json.dumps(rows)).sentences == BOTH
+
+
+def test_the_files_of_ntrex_are_read_rare_languages_and_second_translations_too(tmp_path: Path) -> None:
+    rare = ("div", "fuc", "hmn", "mey", "nde", "tah", "ton", "ven")
+    names = ["newstest2019-src.eng", "newstest2019-ref-2.spa", *(f"newstest2019-ref.{code}" for code in ("deu", "spa", *rare))]
+    folder = put(tmp_path / "n", {f"{name}.txt": f"{name}\n" for name in names})
+    corpus = read(folder)
+    assert {code[:3] for code in corpus.languages} == {"eng", "deu", "spa", *rare}
+    assert corpus["es"] == ("newstest2019-ref.spa",)
+    assert corpus.notes == ("newstest2019-ref-2.spa.txt was left out: it is a second translation into spa_Latn",)
+
+
+@pytest.mark.parametrize("name", ["fra_Latn.clean.txt", "news.fra_Latn.txt", "fra_Latn", "fra_Latn.txt.bz2", "news.fra_Latn"])
+def test_a_file_of_a_language_that_is_left_out_is_noted(tmp_path: Path, name: str) -> None:
+    folder = put(tmp_path / "f", {"eng_Latn.txt": "a\n", "deu_Latn.txt": "b\n", name: "c\n", "README.md": "d", "run.sh": "e"})
+    assert read(folder).notes == (f"{name}: left out: its name is not like deu_Latn.txt",)
+    assert read(folder, languages=["de"]).notes == ()
+
+
+def test_the_variety_that_a_file_name_gives_is_noted(tmp_path: Path) -> None:
+    rows = jsonl({"id": 1, "text": "a"})
+    folder = put(tmp_path / "f", {"apc_Arab_nort3139.jsonl": rows, "arb_Arab.jsonl": rows})
+    corpus = read(folder)
+    assert corpus.languages == ("apc_Arab", "arb_Arab")
+    assert corpus.origins["apc_Arab"].startswith("apc_Arab_nort3139.jsonl")
+    put(folder, {"apc_Arab_sout3123.jsonl": rows})
+    with pytest.raises(ValueError, match=r"two files of apc_Arab.*--columns apc_Arab=apc_Arab_nort3139"):
+        read(folder)
+    assert read(folder, columns={"apc_Arab": "apc_Arab_sout3123"}).origins["apc_Arab"].startswith("apc_Arab_sout3123")
