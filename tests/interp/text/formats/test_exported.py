@@ -512,3 +512,40 @@ def test_the_variety_that_a_file_name_gives_is_noted(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"two files of apc_Arab.*--columns apc_Arab=apc_Arab_nort3139"):
         read(folder)
     assert read(folder, columns={"apc_Arab": "apc_Arab_sout3123"}).origins["apc_Arab"].startswith("apc_Arab_sout3123")
+
+
+LISTED = {
+    "a list and a letter": {"choices": ["a", "b", "c"], "answer": "B"},
+    "a list and a place": {"choices": ["a", "b", "c"], "answer": 1},
+    "a list and a text": {"options": ["a", "b", "c"], "answer": "b"},
+    "letters": {"A": "a", "B": "b", "C": "c", "answer": "B"},
+}
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_the_letter_of_an_option_is_its_place(tmp_path: Path, kind: str) -> None:
+    rows = jsonl({"id": 1, "question": "q", **LISTED[kind]})
+    task = read_task(put(tmp_path / "q", {"en.jsonl": rows, "de.jsonl": rows}))
+    assert (task.choices["eng_Latn"], task.answers["eng_Latn"]) == ((("a", "b", "c"),), (("b",),))
+
+
+def test_options_that_leave_the_answer_open_are_refused(tmp_path: Path) -> None:
+    for own, message in (
+        ({"choices": ["B", "A"], "answer": "A"}, "expected one that is not also the letter of another option"),
+        ({"choices": ["x", "y"], "answer": "C"}, "got answer 'C', expected one of its options or their letter"),
+        ({"choices": ["x", "y"], "answer": 2}, "got answer 2, expected one of its options"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_text_task(tmp_path, own, own)
+
+
+def test_the_number_of_options_is_the_same_in_every_language(tmp_path: Path) -> None:
+    three = {"mc_answer1": "a", "mc_answer2": "b", "mc_answer3": "c", "correct_answer_num": "1"}
+    two = {field: three[field] for field in three if field != "mc_answer3"}
+    with pytest.raises(ValueError, match=r"got 2 options for item '1', expected 3 as in deu_Latn"):
+        read_text_task(tmp_path, three, two)
+
+
+def read_text_task(tmp_path: Path, german: dict[str, object], english: dict[str, object]):
+    about = {"id": 1, "question": "q"}
+    return read_task(put(tmp_path / "q", {"de.jsonl": jsonl({**about, **german}), "en.jsonl": jsonl({**about, **english})}))
