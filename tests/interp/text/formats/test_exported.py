@@ -213,6 +213,26 @@ def test_a_tsv_is_quoted_where_only_quoting_explains_it(tmp_path: Path) -> None:
         assert read_text(tmp_path, "t.tsv", f"en\tde\n{cell}\tb\n")["en"] == (cell,)
 
 
+QUOTED = {
+    "Excel": ('en\tde\n"Hello, you"\t"Hallo, du"\nBye\tTschüs\n', ("Hallo, du", "Tschüs")),
+    "R": ('"en"\t"de"\n"1"\t"Hello"\t"Hallo"\n"2"\t"Bye"\t"Sie sagt \\"nein\\"."\n', ("Hallo", 'Sie sagt "nein".')),
+    "lines": ('en\tde\nHello\t"Hallo\ndu"\nBye\tTschüs\n', ("Hallo\ndu", "Tschüs")),
+    "speech": ('en\tde\n"Hello, you"\t"Hallo, du"\nBye, you\tTschüs\n', ('"Hallo, du"', "Tschüs")),
+    "first row": ('"en"\t"de"\nHello\t"Hallo"\n', None),
+    "title": ('en\tde\n"Hello"\t"Hallo"\nBye\tTschüs\n', ('"Hallo"', "Tschüs")),
+}
+
+
+@pytest.mark.parametrize("kind", QUOTED)
+def test_quotes_of_excel_and_r_are_no_text_and_others_are(tmp_path: Path, kind: str) -> None:
+    text, german = QUOTED[kind]
+    if german is None:
+        with pytest.raises(ValueError, match="is no known language"):
+            read_text(tmp_path, "t.tsv", text)
+        return
+    assert read_text(tmp_path, "t.tsv", text)["de"] == german
+
+
 def test_a_line_break_within_quotes_is_text_and_at_the_end_of_a_line_it_is_not(tmp_path: Path) -> None:
     assert read_text(tmp_path, "t.csv", 'en,de\r\n"a\r\nb",c\r\n').sentences == {"eng_Latn": ("a\r\nb",), "deu_Latn": ("c",)}
     assert read_text(tmp_path, "t.tsv", "en\tde\ra\tb\r").sentences == {"eng_Latn": ("a",), "deu_Latn": ("b",)}
