@@ -29,6 +29,9 @@ LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
 DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
 
+_LOOKED_AT = 100_000
+"""Rows of the first language that are looked at for a key, whatever the limit: ids may begin anew in every document."""
+
 log = logging.getLogger(__name__)
 
 
@@ -175,7 +178,8 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
     name
         Name of the corpus, for messages.
     given
-        The rows of each language. The first language is read up to `limit`, the others until they have its ids.
+        The rows of each language. The first language is read up to `limit`, and further for its key; the others until they
+        have its ids.
     limit
         Use at most so many items.
     key
@@ -193,7 +197,7 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
     'deu_Latn:1'
     """
     first, *others = given
-    sample, everything = sampled(given[first], limit)
+    sample, everything = sampled(given[first], limit, _LOOKED_AT if others else 100)
     if not sample:
         raise ValueError(f"{name!r}: got no item in {first}, expected one row per item.")
     fields = key_fields(sample, key)

@@ -394,6 +394,15 @@ def test_an_answer_or_a_measure_is_no_key_and_pairing_by_position_is_a_warning(t
     assert found.notes == ()
 
 
+def test_ids_that_begin_anew_late_are_a_key_with_their_document_whatever_the_limit(tmp_path: Path) -> None:
+    rows = [{"doc": doc, "id": n, "text": f"{doc}{n}"} for doc in "abc" for n in range(150)]
+    folder = put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))})
+    for limit in (5, None):
+        corpus = read(folder, limit=limit)
+        assert corpus["en"] == corpus["de"]
+        assert corpus.notes == ("rows are paired by key doc + id",)
+
+
 def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
     folder = put(
         tmp_path / "f",
