@@ -51,6 +51,7 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
         "crh_Latn": ["crh", "Crimean Tatar"],
         "srp_Cyrl": ["sr", "Serbian"],
         "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)", "sh", "hbs", "cnr", "Montenegrin", "sr@latin", "sr_RS.UTF-8@latin", "sr-ME"],
+        "zho_Latn": ["zh-pinyin", "zh-Latn-pinyin"],
         "gom_Deva": ["gom"],
         "apc_Arab": ["apc_Arab", "apc_Arab_nort3139"],
         "pan_Arab": ["pa-PK", "Punjabi (Pakistan)", "pa@shahmukhi"],
