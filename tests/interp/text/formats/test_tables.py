@@ -54,6 +54,11 @@ def test_a_column_id_is_indonesian_only_where_indonesian_is_asked_for(tmp_path: 
     assert read(path, languages=["Indonesian", "en"]).sentences == {"ind_Latn": ("halo",), "eng_Latn": ("hello",)}
 
 
+def test_ids_that_begin_anew_in_every_document_are_ids_with_it(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"t.csv": "doc_id,sent_id,en,de\na,1,x,y\na,2,v,w\nb,1,t,u\n"}) / "t.csv"
+    assert (read(path).ids, read(path).documents) == (("a-1", "a-2", "b-1"), ("a", "a", "b"))
+
+
 BAD_TABLES = {
     "cells": ("t.tsv", "en\tde\na\tb\nc\n", r"t.tsv:3: got 1 cells, expected 2, as"),
     "empty cell": ("t.tsv", "en\tde\na\t \n", r"t.tsv:2, column 'de' is empty"),
