@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import langcodes
 
-from interp.tags import parse_tag, scripts
+from interp.tags import macrolanguage, parse_tag, scripts
 
 Value = TypeVar("Value")
 
@@ -53,6 +53,7 @@ _RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Thaa", "Nkoo", "Syrc", "Adlm"})
 _WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "Kana"}, "Kore": {"Hang", "Hani"}}
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
+_MOST_WORDS = 6
 
 
 @dataclass(frozen=True, order=True)
@@ -236,14 +237,46 @@ def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
 
 
 def _of_name(name: str) -> str | None:
-    """The code of an English name, optionally with the script in brackets, "Serbian (Latin)"."""
-    spoken, _, written = name.removesuffix(")").partition(" (")
-    script = scripts().get(written.casefold())
+    """The code of an English name, with a script, a region or a variety before, behind or in brackets: "Serbian (Latin)".
+
+    Every word must be understood: "English notes" is no language.
+    """
+    if found := _named("language", name.removesuffix(" language")):
+        return _of_tag(found.language or "und", found.script, found.territory)
+    words = re.findall(r"[^\s,()\[\]]+", name)
+    for cut in range(len(words) - 1, 0, -1) if len(words) <= _MOST_WORDS else ():
+        for spoken, about in ((words[:cut], words[cut:]), (words[-cut:], words[:-cut])):
+            own = _named("language", " ".join(spoken))
+            if own and (code := _with_words(own, " ".join(spoken), " ".join(about))):
+                return code
+    return None
+
+
+def _with_words(own: langcodes.Language, spoken: str, about: str) -> str | None:
+    """The code of a language, `own`, called `spoken`, in the script or region or of the variety that `about` says."""
+    subtag, script = own.language or "und", scripts().get(about.casefold())
+    if script or (about.title() in scripts().values()):
+        return _of_tag(subtag, script or about.title(), own.territory)
+    if variety := _named("language", f"{about} {spoken}"):
+        return _of_tag(variety.language or "und", variety.script or own.script, variety.territory)
+    region = _named("territory", about, "en")
+    tag = parse_tag(f"{subtag}-{about}") if region is None and re.fullmatch("[A-Z]{2}", about) else None
+    territory = region.territory if region else tag and tag.region
+    return _of_tag(subtag, own.script, territory) if territory else None
+
+
+def _named(kind: str, name: str, spoken: str = "und") -> langcodes.Language | None:
+    """The language or territory (`kind`) of exactly this `name`, in the language `spoken`; langcodes alone cuts words off."""
+    from language_data.names import TRIES, name_to_code, normalize_name
+
     try:
-        parsed = langcodes.find(spoken if script else name)
-    except (LookupError, UnicodeError):
+        code = name_to_code(kind, name, spoken)
+        exact = code is not None and normalize_name(name) in TRIES[f"{spoken}/name_to_{kind}"]
+    except UnicodeError:
         return None
-    return _of_tag(parsed.language or "und", script or parsed.script, parsed.territory)
+    if not exact or code is None:
+        return None
+    return langcodes.Language.get(code) if kind == "language" else langcodes.Language.make(territory=code)
 
 
 @lru_cache(maxsize=1)
@@ -264,8 +297,9 @@ def _likely(subtag: str, region: str | None) -> str | None:
 
 
 def _usual(alpha3: str, region: str | None) -> str | None:
-    """The script of a language whose spelling gives none."""
-    likely = _likely(_subtag(alpha3), region)
+    """The script of a language whose spelling gives none; that of its macrolanguage where CLDR does not know it."""
+    macro = macrolanguage(_subtag(alpha3))
+    likely = _likely(_subtag(alpha3), region) or (_likely(macro, region) if macro else None)
     scripts = _SCRIPTS.get(alpha3)
     return likely if scripts is None or likely in scripts or (region and likely) else scripts[0]
 

@@ -21,8 +21,15 @@ _LOCALE = re.compile(
 )
 _NO_REGION = frozenset({"XX", "ZZ"})
 """Codes that stand for no region; "en_XX" is the English of mBART."""
-_MODIFIERS = {"iqtelif": "Latn", "latn": "Latn", "cyrl": "Cyrl", "shaw": "Shaw"}
+_MODIFIERS = {"iqtelif": "Latn", "latn": "Latn", "cyrl": "Cyrl", "shaw": "Shaw", "shahmukhi": "Arab"}
 """Modifiers of POSIX locales that mean a script and are no name of it."""
+_ROMANISED = "Latn"
+_ROMANISATIONS = frozenset({"pinyin", "wadegile", "tongyong", "jyutping", "pehoeji", "tailo", "hepburn", "heploc", "alalc97"})
+"""Variants of the IANA registry that write a language in Latin script."""
+_NO_SCRIPT = frozenset({"euro", "preeuro", "valencia", "saaho", "abegede", "posix", "modern"})
+"""Modifiers of POSIX locales that mean no script."""
+_GLOTTOCODE = re.compile(r"(?P<tag>[a-z]{3}[_-][A-Z][a-z]{3})[_-][a-z]{4}\d{4}")
+"""The variety of a language that FLORES+ names behind its code, "apc_Arab_nort3139"."""
 
 
 class Tag(NamedTuple):
@@ -42,15 +49,21 @@ def parse_tag(spelling: str) -> Tag | None:
     (Tag(language='sr', script='Latn', region='RS'), Tag(language='kor', script='Hang', region=None))
     """
     if ("." in spelling or "@" in spelling) and (locale := _LOCALE.fullmatch(spelling)):
-        found = parse_tag(locale["tag"])
-        return found and found._replace(script=found.script or _script_of(locale["modifier"]))
+        found, modifier = parse_tag(locale["tag"]), (locale["modifier"] or "").casefold()
+        script = _script_of(modifier)
+        if modifier and script is None and modifier not in _NO_SCRIPT:
+            return None
+        return found and found._replace(script=found.script or script)
+    if variety := _GLOTTOCODE.fullmatch(spelling):
+        return parse_tag(variety["tag"])
     text = _without_old_form(spelling.replace("_", "-"))
     if match := _TAG.fullmatch(text):
         language = _own_language(match["language"].lower(), match["extended"])
         variants = match["variants"].lower().split("-")[1:]
         if language and _is_region(match["region"]) and all(map(_is_variant, variants)):
             region = match["region"] and match["region"].upper()
-            return Tag(language, match["script"] and match["script"].title(), None if region in _NO_REGION else region)
+            script = match["script"] or next((_ROMANISED for variant in variants if variant in _ROMANISATIONS), None)
+            return Tag(language, script and script.title(), None if region in _NO_REGION else region)
     language, _, written = text.partition("-")
     script = scripts().get(written.casefold())
     return Tag(language.lower(), script, None) if script and re.fullmatch(r"[A-Za-z]{2,3}", language) else None
@@ -63,6 +76,11 @@ def scripts() -> dict[str, str]:
 
     by_name = {name.casefold(): code for code, name in Locale("en").scripts.items() if code[0] not in "QZ"}
     return by_name | {"simplified": "Hans", "traditional": "Hant"}
+
+
+def names_variety(spelling: str) -> bool:
+    """Whether a `spelling` names a variety of its language by its glottocode, "apc_Arab_nort3139"."""
+    return _GLOTTOCODE.fullmatch(spelling) is not None
 
 
 def macrolanguage(subtag: str) -> str | None:
@@ -106,7 +124,6 @@ def _is_variant(variant: str) -> bool:
     return variant == "posix" or langcodes.Language.make(language="en", variants=[variant]).is_valid()
 
 
-def _script_of(modifier: str | None) -> str | None:
+def _script_of(modifier: str) -> str | None:
     """The script that the modifier of a locale means, "latin"; None for one that means none, such as "euro"."""
-    name = (modifier or "").casefold()
-    return _MODIFIERS.get(name) or scripts().get(name) or ("Latn" if name.endswith("latin") else None)
+    return _MODIFIERS.get(modifier) or scripts().get(modifier) or ("Latn" if modifier.endswith("latin") else None)

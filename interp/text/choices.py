@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from interp.languages import language
 from interp.languages import languages as resolve_all
-from interp.tags import parse_tag
+from interp.tags import names_variety, parse_tag
 
 ROLES = ("ids", "documents", "text")
 """What a chosen column may be other than a language; "text" is the sentence in files of rows of one language each."""
@@ -69,9 +69,9 @@ def variants(languages: Sequence[str] | None, columns: Mapping[str, str] | None)
 
 
 def has_region(spelling: str) -> bool:
-    """Whether a `spelling` of a language names a region, "en-GB"."""
+    """Whether a `spelling` of a language names a region, "en-GB", or a variety, "apc_Arab_nort3139"."""
     tag = parse_tag(spelling.strip())
-    return tag is not None and tag.region is not None
+    return tag is not None and (tag.region is not None or names_variety(spelling.strip()))
 
 
 def same_tag(tag: str, wanted: str) -> bool:
@@ -83,7 +83,7 @@ def same_tag(tag: str, wanted: str) -> bool:
     if tag.replace("_", "-").casefold() == wanted.replace("_", "-").casefold():
         return True
     one, other = parse_tag(tag.strip()), parse_tag(wanted.strip())
-    if one is None or other is None or (one.region, one.script) != (other.region, other.script):
+    if names_variety(tag.strip()) or one is None or other is None or (one.region, one.script) != (other.region, other.script):
         return False
     return language(one.language).code == language(other.language).code
 

@@ -61,7 +61,7 @@ def read(
     columns
         What the source leaves open: the column of a language (`{"english": "text_en"}`), its file or its tag in a translation
         memory where there are several (`{"en": "en-GB"}`), and the columns of the "ids", the "documents" or, in files of one
-        language each, the "text". In a table it names all languages, unless `languages` names more.
+        language each, the "text". The other languages are read too; `languages` leaves some out.
 
     Returns
     -------

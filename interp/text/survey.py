@@ -10,6 +10,7 @@ from statistics import median
 
 from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.formats.keys import BY_POSITION
 
 FEW = 30
 """Fewer items than this give intervals that hold almost anything."""
@@ -77,8 +78,8 @@ def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
         tuple(sorted(counts)) if counts else None,
         {name: len(set(values)) for name, values in text.labels.items()},
         found,
-        text.notes,
-        (*_of_languages(found, len(text)), *_of_items(len(text), documents)),
+        tuple(line for line in text.notes if line != BY_POSITION),
+        (*(line for line in text.notes if line == BY_POSITION), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
     )
 
 

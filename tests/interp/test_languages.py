@@ -51,7 +51,11 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
         "crh_Latn": ["crh", "Crimean Tatar"],
         "srp_Cyrl": ["sr", "Serbian"],
         "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)", "sh", "hbs", "cnr", "Montenegrin", "sr@latin", "sr_RS.UTF-8@latin", "sr-ME"],
-        "uzn_Cyrl": ["uz@cyrillic", "uz_UZ.utf8@cyrillic", "uz-Cyrl"],
+        "zho_Latn": ["zh-pinyin", "zh-Latn-pinyin"],
+        "gom_Deva": ["gom"],
+        "apc_Arab": ["apc_Arab", "apc_Arab_nort3139"],
+        "pan_Arab": ["pa-PK", "Punjabi (Pakistan)", "pa@shahmukhi"],
+        "uzn_Cyrl": ["uz@cyrillic", "Uzbek (Cyrillic)", "Uzbek Cyrillic", "uz_UZ.utf8@cyrillic", "uz-Cyrl"],
         "twi_Latn": ["tw", "twi"],
         "aka_Latn": ["ak", "aka"],
         "nob_Latn": ["no", "nb", "nor"],
@@ -59,7 +63,7 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
         "quy_Latn": ["qu", "que"],
         "deu_Latn": ["de-1901", "ger", "Deutsch", "de_DE@euro", "de-DE-u-co-phonebk", "deu_Latin"],
         "yue_Hant": ["zh-yue", "zh-yue-HK", "zho-yue", "Cantonese"],
-        "arz_Arab": ["ar-arz", "arz", "Egyptian Arabic"],
+        "arz_Arab": ["ar-arz", "arz", "Egyptian Arabic", "Arabic (Egyptian)"],
         "ckb_Arab": ["ku-ckb", "ckb", "Sorani"],
         "nan_Hans": ["zh-min-nan"],
         "nno_Latn": ["no-nyn", "nn_NO.UTF-8"],
@@ -98,7 +102,7 @@ def test_words_of_a_language() -> None:
 @pytest.mark.parametrize(
     "nonsense",
     ["", "Germn", "xx", "und", "mul_Latn", "eng_Xxxx", "eng_Zzzz", "../eng", "a\nb", "é" * 500, "\ud800", "is_ok",
-     "en-deu", "zh-arz", "en-foobar", "en.txt", "de@", "C.UTF-8"],
+     "en-deu", "zh-arz", "en-foobar", "en.txt", "English notes", "German POS", "Serbian (old)", "pa@foo", "de@", "C.UTF-8"],
 )  # fmt: skip
 def test_what_means_no_language_is_refused_in_one_line(nonsense: str) -> None:
     with pytest.raises(ValueError, match="unknown language") as refused:

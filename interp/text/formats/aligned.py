@@ -15,7 +15,7 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.columns import document_columns, kind_of
-from interp.text.formats.keys import WORD, common_key, key_fields, key_of
+from interp.text.formats.keys import BY_POSITION, WORD, common_key, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
 from interp.text.formats.rows import Row, rows, sampled
 from interp.text.formats.tables import label
@@ -28,6 +28,9 @@ LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "
 """Fields in which a row says its language."""
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
 DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
+
+_LOOKED_AT = 100_000
+"""Rows of the first language that are looked at for a key, whatever the limit: ids may begin anew in every document."""
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +178,8 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
     name
         Name of the corpus, for messages.
     given
-        The rows of each language. The first language is read up to `limit`, the others until they have its ids.
+        The rows of each language. The first language is read up to `limit`, and further for its key; the others until they
+        have its ids.
     limit
         Use at most so many items.
     key
@@ -193,7 +197,7 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
     'deu_Latn:1'
     """
     first, *others = given
-    sample, everything = sampled(given[first], limit)
+    sample, everything = sampled(given[first], limit, _LOOKED_AT if others else 100)
     if not sample:
         raise ValueError(f"{name!r}: got no item in {first}, expected one row per item.")
     fields = key_fields(sample, key)
@@ -202,9 +206,9 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
         fields = common_key(rows_of)
         everything, given = iter(rows_of[first]), {code: iter(own) for code, own in rows_of.items()}
     gaps = WORD in fields
-    by = f"key {' + '.join(fields)}" if fields else "position: no field is a key"
+    by = f"key {' + '.join(fields)}" if fields else "position"
     if others:
-        note(f"rows are paired by {by}")
+        note(f"rows are paired by {by}" if fields else BY_POSITION)
     tables = {first: _keyed(islice(everything, None if gaps else limit), fields)}
     if gaps:
         shared_tables = shared(name, tables | {code: _keyed(given[code], fields) for code in others})

@@ -39,6 +39,8 @@ _NUMBER = re.compile(r"[#№(]?\s*[-+−±]?[\d.,:'’\s/-]*\d(?:[eE][-+]?\d+)?\
 _ADDRESS = re.compile(r"(?:[a-z][a-z+.-]*://|www\.)\S+", re.IGNORECASE)
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ]\d.*)?")
 _CODE = re.compile(r"[\x21-\x7e]*\d[\x21-\x7e]*")
+_MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
+"""A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
 _YES_OR_NO = frozenset({"true", "false"})
 _NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 
@@ -73,8 +75,8 @@ def plan(
     sample
         The first rows, whose values say more than the names.
     chosen
-        The column of a language (in any spelling), of the "ids" or of the "documents". Where it names languages, it names all of
-        them, unless `languages` names more.
+        The column of a language (in any spelling), of the "ids" or of the "documents". The other languages that a column clearly is
+        are read too.
     pair
         The languages of a bitext whose columns are called source and target, by the name of its file.
 
@@ -99,8 +101,11 @@ def plan(
     if asked is None and not texts:
         _refuse_sentences(free, sample, where)
         texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample))
+    elif asked is None:
+        _refuse_sentences(free, sample, where)
+        texts = texts | {code: _one_of(code, named, columns, where) for code in named if code not in texts}
     else:
-        texts = {code: texts.get(code) or _one_of(code, named, columns, where) for code in (texts if asked is None else asked)}
+        texts = {code: texts.get(code) or _one_of(code, named, columns, where) for code in asked}
     left = [column for column in columns if column not in texts.values()]
     ids = [column for column in id_columns(left) if column not in roles.values() and _may_be_id(column, kinds, sample)]
     row_id = roles.get("ids") or next(iter(ids), None)
@@ -211,14 +216,14 @@ def _named(columns: Iterable[str], kinds: Mapping[str, Kind], asked: Collection[
 
 
 def _refuse_sentences(columns: Iterable[str], sample: Sequence[Mapping[str, object]], where: str) -> None:
-    """Refuse a column of sentences that is named like ids and like a language: "id" may be Indonesian."""
+    """Refuse a column of words that is named like ids and like a language: "id" may be Indonesian."""
     for column in columns:
         code = column_language(column) if column.strip().casefold() in _SURE_IDS else None
-        words = sum(len(str(row.get(column)).split()) > 1 for row in sample)
-        if code and words * 2 > len(sample):
+        values = [str(row.get(column)).strip() for row in sample]
+        if code and kind_of(values) == "text" and not all(map(_MARK.fullmatch, values)):
             raise ValueError(
-                f"{where}: got sentences in column {short_repr(column)}, which may be {language(code).name} or ids. Say which: "
-                f"{option({language(code).name.casefold(): column})} with the other languages, or {option({'ids': column})}."
+                f"{where}: got words in column {short_repr(column)}, which may be {language(code).name} or ids. Say which: "
+                f"{option({language(code).name.casefold(): column})}, or {option({'ids': column})}."
             )
 
 
@@ -274,7 +279,8 @@ def _doubtful(column: str, kind: Kind, languages: int) -> bool:
 
 
 def language_alike(column: str) -> str | None:
-    """The language that a `column` may be meant for, though it is no clear name of one: a rare code, or a slip of the pen.
+    """The language that a `column` may be meant for, though it is no clear name of one: a rare code, a slip of the pen, or a
+    language with something unknown in brackets.
 
     >>> language_alike("Germn"), language_alike("author")
     ('German', None)
@@ -287,7 +293,8 @@ def language_alike(column: str) -> str | None:
     found = close.removeprefix(" Did you mean ").removesuffix("?") or None
     if found and abs(len(found) - len(name)) <= 1 and found[0] == name[0]:
         return found
-    return _rare(name)
+    spoken = re.match(r"(.{3,60}?)\s*[(\[]", name)
+    return spoken[1] if spoken and resolve(spoken[1]) else _rare(name)
 
 
 def _rare(name: str) -> str | None:

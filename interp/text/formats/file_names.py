@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from interp.languages import FLORES200, resolve
 
-_FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}")
+_FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
+_LANGUAGES = frozenset(code[:3] for code in FLORES200)
 _LONGEST_NAME = 100
 _TEXT_WORDS = frozenset(
     {"text", "texts", "sentence", "sentences", "sent", "translation", "translations", "translated", "source", "target", "src",
@@ -20,8 +21,9 @@ _TEXT_WORDS = frozenset(
 )  # fmt: skip
 TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
+_PACKED = frozenset({"gz", "xz", "7z"})
 _SPLITS = frozenset({*TEXT_ENDINGS, "validation", "eval"} - {"txt"})
-_SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)$")
+_SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)(?:-(?P<number>\d+))?$")
 """What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
 
@@ -39,8 +41,8 @@ class FileName(NamedTuple):
 def language_code(name: str) -> str | None:
     """The FLORES-200 code of a `name` that clearly means a language, or None.
 
-    A name is clear if it includes the script ("xal_Cyrl"), or means a language of FLORES-200 or CLDR. "key", "doc" and "ids" are
-    also ISO 639-3 codes of small languages, but are not taken as such here.
+    A name is clear if it includes the script ("xal_Cyrl"), begins with a clear code ("zh-min-nan"), or means a language of
+    FLORES-200 or CLDR. "key", "doc" and "ids" are also ISO 639-3 codes of small languages, but are not taken as such here.
 
     >>> language_code("zh-CN"), language_code("key")
     ('zho_Hans', None)
@@ -50,8 +52,9 @@ def language_code(name: str) -> str | None:
     code = resolve(name)
     if code is None:
         return None
-    clear = code in FLORES200 or _FULL.fullmatch(name) or localedata.exists(name.replace("-", "_"))
-    return code if clear and name == name.strip() else None
+    clear = code[:3] in _LANGUAGES or _FULL.match(name) or localedata.exists(name.replace("-", "_"))
+    begin = re.match("[a-z]{2,3}(?=[-_.@])", name)
+    return code if name == name.strip() and (clear or (begin and language_code(begin[0]))) else None
 
 
 @lru_cache(maxsize=8192)
@@ -107,6 +110,33 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     if len(codes) == len(stem) == 2:
         return FileName(code, codes[0][1], "", ending)
     return FileName(code, None, _SIDE.sub("", ".".join([*stem[:index], *stem[index + 1 :]])), ending)
+
+
+def rare_file_name(path: Path) -> FileName | None:
+    """The parts of a file name that has a rare code between a common part and the ending, "newstest2019-ref.ton.txt"; else None.
+
+    It is a language only beside files of the same name in clear languages.
+    """
+    *stem, ending = path.name.split(".")
+    code = resolve(stem[-1]) if len(stem) > 1 and re.fullmatch(r"[a-z]{3}(?:[_-][A-Z][a-z]{3})?", stem[-1]) else None
+    return FileName(code, None, _SIDE.sub("", ".".join(stem[:-1])), ending) if code else None
+
+
+def is_second(path: Path) -> bool:
+    """Whether the file `path` is another translation into its language, numbered as in "newstest2019-ref-2.spa.txt"."""
+    return any((side := _SIDE.search(token)) and side["number"] for token in path.name.split("."))
+
+
+def codes_named(path: Path) -> set[str]:
+    """The languages that the name of the file `path` may name, as FLORES-200 codes; that of a program, "run.sh", names none.
+
+    >>> from pathlib import Path
+    >>> codes_named(Path("fra_Latn.txt.bz2")), codes_named(Path("run.sh"))
+    ({'fra_Latn'}, set())
+    """
+    *stem, ending = path.name.split(".")
+    program = stem and len(ending) < 3 and ending.lower() not in _PACKED
+    return {code for token in (() if program else (*stem, ending)) if (code := language_code(token))}
 
 
 def file_tag(path: Path) -> str:

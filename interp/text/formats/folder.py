@@ -16,7 +16,17 @@ from interp.languages import languages as resolve_all
 from interp.text.choices import Variants, has_region, told_apart, variants
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, file_tag, language_code, language_pair, parse_file_name
+from interp.text.formats.file_names import (
+    ROW_ENDINGS,
+    TEXT_ENDINGS,
+    codes_named,
+    file_tag,
+    is_second,
+    language_code,
+    language_pair,
+    parse_file_name,
+    rare_file_name,
+)
 from interp.text.formats.lines import at, ending, lines, printable_name, stem
 from interp.text.formats.side_files import describe
 from interp.text.formats.tables import read_table
@@ -191,8 +201,7 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None, col
     fitting = fitting or [group for group in all_groups if group.ending in ROW_ENDINGS]
     without_part = [group for group in fitting if not group.part]
     if len(without_part) == 1 < len(fitting):
-        fitting, others = without_part, [path.name for group in fitting if group.part for path in group.files.values()]
-        log.info("%s: left out %s; split= chooses them", at(folder), ", ".join(others))
+        fitting = without_part
     if len(fitting) != 1:
         choices = ", ".join(
             map(short_repr, sorted({group.part or group.ending for group in all_groups} | _inner(folder).keys())[:12])
@@ -203,6 +212,7 @@ def choose(folder: Path, split: str | None, languages: Sequence[str] | None, col
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}." + (f" Unpack {packed} first." if packed else ""))
     _refuse_several(folder, fitting[0], variants(languages, columns))
     _refuse_unclear_names(unnamed, fitting[0], languages)
+    _note_left_out(fitting[0], [*unnamed, *(path for group in all_groups for path in group.files.values())], languages)
     return fitting[0]
 
 
@@ -231,6 +241,12 @@ def groups(folder: Path, split: str | None, choice: Variants | None = None) -> t
             unnamed.append(path)
     for code, path in _in_language_folders(folder, endings):
         grouped.setdefault((stem(path), ending(path)), {}).setdefault(code, []).append(path)
+    for path in list(unnamed):
+        rare = rare_file_name(path)
+        if rare and rare.part and len(grouped.get((rare.part, rare.ending), ())) > 1:
+            grouped[rare.part, rare.ending].setdefault(rare.code, []).append(path)
+            unnamed.remove(path)
+    unnamed += [path for key, files in grouped.items() if not key[1] and len(files) == 1 for own in files.values() for path in own]
     grouped = {key: files for key, files in grouped.items() if key[1] or len(files) > 1}  # "run.sh" alone is no Serbian
     return [_group(part, kind, files, choice) for (part, kind), files in grouped.items()], unnamed
 
@@ -247,7 +263,11 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Va
     """The files of one corpus, of each language the variant that is wanted."""
     files: dict[str, Path] = {}
     unclear: dict[str, Sequence[Path]] = {}
-    for code, paths in found.items():
+    for code, all_paths in found.items():
+        paths = [path for path in all_paths if not is_second(path)] or all_paths
+        for path in all_paths if choice.codes is None or code in choice.codes else ():
+            if path not in paths:
+                note(f"{printable_name(path)} was left out: it is a second translation into {code}")
         by_tag = {file_tag(path): path for path in paths}
         chosen = choice.pick(code, list(by_tag))
         if len(chosen) == 1 and len(by_tag) == len(paths):
@@ -257,6 +277,18 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], choice: Va
         else:
             unclear[code] = paths
     return Group(part, kind, files, unclear)
+
+
+def _note_left_out(group: Group, others: Sequence[Path], languages: Sequence[str] | None) -> None:
+    """Note the files, among `others`, of languages that the corpus lacks."""
+    asked = {lang.code for lang in resolve_all(languages)} if languages is not None else None
+    for path in others:
+        parsed = parse_file_name(path)
+        codes = {parsed.code} if parsed and parsed.ending else codes_named(path)
+        lacking = codes - group.files.keys() - group.unclear.keys()
+        if path not in group.files.values() and (lacking if asked is None else lacking & asked):
+            like = next(iter(group.files.values())).name if group.files else "eng_Latn.txt"
+            note(f"left out: its name is not like {like}", printable_name(path))
 
 
 def _refuse_several(folder: Path, group: Group, choice: Variants) -> None:

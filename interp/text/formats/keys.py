@@ -5,7 +5,9 @@ A position is no key: two files of the same questions may have them in another o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, combinations
 from typing import Any
 
 from interp.files.checks import short_repr
@@ -16,6 +18,17 @@ WORD = "word_original"
 """Column of the English word in the word lists of Wendler et al. (2024). The lists differ in length and are joined by it."""
 _KNOWN = ((WORD,), ("link", "split", "question_number"), ("split", "idx"))
 """Keys of published formats: word lists, Belebele, XCOPA. A field that the rows lack is left out, but for the last one."""
+_CONTENT = frozenset(
+    {"text", "sentence", "utt", "context", "question", "prompt", "premise", "hypothesis", "passage", "paragraph", "translation",
+     "answer", "answers", "label", "labels", "gold", "correct", "target", "solution", "option", "choice", "score", "rating",
+     "similarity", "quality", "probability", "length", "len", "words", "tokens", "characters", "chars", "count"}
+)  # fmt: skip
+"""Words in the name of a field of which it is a text, an answer or a measure of one."""
+_TOGETHER = 3
+"""Maximum number of fields of a key that is not named."""
+_MOST = 20
+"""Maximum number of fields of which such a key is sought."""
+BY_POSITION = "rows are paired by position: no field is a key"
 _PARTS = ("split", "part", "subset", "section")
 
 
@@ -63,7 +76,9 @@ def key_fields(sample: Sequence[Row], chosen: str | None = None) -> tuple[str, .
 
 
 def common_key(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
-    """The field that pairs rows without a named key: its values differ from row to row and are the same in every language.
+    """The fewest fields that pair rows without a named key: their values differ from row to row and are the same in every language.
+
+    A text, an answer, a score or a length is never one: two questions may have the same, or a translation another.
 
     Parameters
     ----------
@@ -72,16 +87,38 @@ def common_key(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
 
     Example
     -------
-    >>> common_key({"eng_Latn": [Row("a:1", {"story": "x", "text": "a"})], "deu_Latn": [Row("b:1", {"story": "x", "text": "b"})]})
-    ('story',)
+    >>> one = [Row("a:1", {"doc": 1, "n": 1, "text": "a"}), Row("a:2", {"doc": 1, "n": 2, "text": "b"})]
+    >>> common_key({"eng_Latn": [*one, Row("a:3", {"doc": 2, "n": 1, "text": "c"})]})
+    ('doc', 'n')
     """
-    first = next(iter(tables.values()))
-    for field in first[0].values if first else ():
-        values = [{own for row in table if isinstance(own := row.values.get(field), str | int)} for table in tables.values()]
-        sizes = [len(table) for table in tables.values()]
-        if all(own == values[0] and len(own) == size for own, size in zip(values, sizes, strict=True)):
-            return (field,)
+    first, *others = tables.values()
+    own = {field: _column(first, field) for field in (first[0].values if first else ())}
+    usable = [field for field, values in own.items() if values and not _is_content(field)]
+    usable = [field for field in usable[:_MOST] if all(_same(own[field], _column(table, field)) for table in others)]
+    for fields in chain.from_iterable(combinations(usable, size) for size in range(1, _TOGETHER + 1)):
+        rows = {*zip(*(own[field] for field in fields), strict=True)}
+        if len(rows) == len(first) and all(
+            rows == {*zip(*(_column(table, field) for field in fields), strict=True)} for table in others
+        ):
+            return fields
     return ()
+
+
+def _column(table: Sequence[Row], field: str) -> list[str]:
+    """The values of a `field`; none if some row has no text or whole number in it."""
+    values = [row.values.get(field) for row in table]
+    fitting = all(isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() for value in values)
+    return [str(value) for value in values] if fitting else []
+
+
+def _same(values: Sequence[str], other: Sequence[str]) -> bool:
+    return len(values) == len(other) and set(values) == set(other)
+
+
+def _is_content(field: str) -> bool:
+    """Whether a `field` is named like what is asked, answered or measured, which no key is."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field[:100]).casefold())
+    return not _CONTENT.isdisjoint(words)
 
 
 def key_of(row: Row, fields: Sequence[str]) -> str:

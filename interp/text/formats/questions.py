@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from string import ascii_uppercase
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
@@ -28,6 +29,8 @@ Readers = dict[str, Callable[[], Iterator[Row]]]
 _OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
             ("option", "answer", 1))  # fmt: skip
 """Numbered options of XCOPA, Belebele, XStoryCloze and XWinograd: how their fields begin, which is right, the first number."""
+_LISTS = ("choices", "options")
+"""Fields that hold the options of a question as a list."""
 _NO_LABEL = (None, "", "-", -1, "-1")
 
 
@@ -109,7 +112,7 @@ def read_questions(
 
 
 def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[str, Sequence[Question]]) -> None:
-    """Refuse an item whose gold label differs between languages: then it is not the same question, or one of them is wrong."""
+    """Refuse an item whose gold label or number of options differs between languages: then it is not the same question."""
     first = next(iter(tables))
     for code, table in tables.items():
         for item, question, other in zip(table, questions_of[code], questions_of[first], strict=True):
@@ -117,6 +120,12 @@ def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[s
                 raise ValueError(
                     f"{table[item].where}: got gold label {short_repr(question.gold)} for item {short_repr(item)}, expected "
                     f"{short_repr(other.gold)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
+                    "every language."
+                )
+            if None not in (question.gold, other.gold) and len(question.choices) != len(other.choices):
+                raise ValueError(
+                    f"{table[item].where}: got {len(question.choices)} options for item {short_repr(item)}, expected "
+                    f"{len(other.choices)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
                     "every language."
                 )
 
@@ -197,6 +206,8 @@ def _answers(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[s
         return _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), choices), choices, None
     if numbered := _numbered(row):
         return _chosen(row, *numbered)
+    if listed := next((field for field in _LISTS if isinstance(row.values.get(field), list) and "answer" in row.values), None):
+        return _listed(row, listed)
     if words:
         field = "label_en" if "label_en" in row.values else "label"
         key = str(_label(row, field))
@@ -220,6 +231,8 @@ def _numbered(row: Row) -> tuple[list[str], str, list[str]] | None:
             fields = sorted(named, key=lambda field: (len(field), field))
             return fields, gold, [str(place) for place in range(first, first + len(fields))]
     lettered = sorted(field for field in row.values if re.fullmatch("option_[a-z]", field))
+    bare = sorted(field for field in row.values if re.fullmatch("[A-Z]", field))
+    lettered = lettered or (bare if len(bare) > 1 and bare == list(ascii_uppercase[: len(bare)]) else [])
     return (lettered, "answer", [field[-1].upper() for field in lettered]) if lettered and "answer" in row.values else None
 
 
@@ -230,6 +243,23 @@ def _chosen(row: Row, fields: Sequence[str], gold: str, places: Sequence[str]) -
         expected = ", ".join(f"{place} for {field}" for place, field in zip(places, fields, strict=True))
         raise ValueError(f"{row.where}: got {gold} {short_repr(row.values[gold])}, expected {expected}.")
     return (choices[places.index(index)],), choices, index
+
+
+def _listed(row: Row, field: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
+    """The answer among a list of options: one of their texts, a letter (A is the first), or a whole number (0 is the first)."""
+    choices, answer = _texts(row, field), _label(row, "answer")
+    letters = list(ascii_uppercase[: len(choices)])
+    by_text = choices.index(answer) if answer in choices else None
+    places = range(len(choices)) if isinstance(answer, int) and not isinstance(answer, bool) else letters
+    by_place = [*places].index(answer) if answer in places else None
+    if by_text is not None and by_place in (None, by_text):
+        return (choices[by_text],), choices, None
+    if by_text is not None or by_place is None:
+        expected = (
+            "one that is not also the letter of another option" if by_text is not None else "one of its options or their letter"
+        )
+        raise ValueError(f"{row.where}: got answer {short_repr(answer)}, expected {expected}: {short_repr(list(choices))}.")
+    return (choices[by_place],), choices, letters[by_place]
 
 
 def _label(row: Row, field: str) -> object:

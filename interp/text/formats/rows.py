@@ -20,6 +20,9 @@ from interp.text.notes import note
 _OWN = {"csv": ",", "tsv": "\t", "tab": "\t"}
 _LOOKED_AT = 2000
 """Lines of a TSV that are looked at to say whether its cells are quoted."""
+_QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"')
+_BARE = re.compile(r"|NA|TRUE|FALSE|-?[\d.]+(?:e[-+]?\d+)?|-?Inf|NaN")
+"""What R writes without quotes."""
 _SEPARATORS = ",;\t|"
 _UNPACK, _AS_CSV = " Unpack it first.", " Save the sheet as CSV in UTF-8."
 _TO_DO = {
@@ -38,7 +41,7 @@ class Row(NamedTuple):
 def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     """Read the rows of a .tsv, .csv, .jsonl, .json or .parquet file, or of one of them in .gz. All but .json are streamed.
 
-    TSV has no quoting: the text is what is between two tabs, unless some cell is quoted as only CSV does it. CSV follows RFC 4180,
+    TSV has no quoting: the text is what is between two tabs, unless only quoting explains its cells. CSV follows RFC 4180,
     with another separator where only that fits. JSON is a list of objects, or a SQuAD file, of which every question is a row. Empty
     rows are left out.
 
@@ -139,7 +142,9 @@ def _split_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
-    table = csv.reader((text + (end or "\n") for _, text, end in ended_lines(path)), delimiter=mark, strict=True)
+    escaped = mark == "\t" and any(r"\"" in text and '""' not in text for text in _first_lines(path))
+    given = ((text.replace(r"\"", '""') if escaped else text) + (end or "\n") for _, text, end in ended_lines(path))
+    table = csv.reader(given, delimiter=mark, strict=True)
     while True:
         try:
             row = next(table)
@@ -189,17 +194,37 @@ def _width(table: Sequence[Sequence[str]]) -> int:
 
 
 def _is_quoted(path: Path) -> bool:
-    """Whether a TSV quotes its cells as CSV does: some cell doubles the quotes within its own, and no cell begins with others."""
-    found = False
+    """Whether a TSV quotes its cells as CSV does, and only that explains them.
+
+    So it is where some cell doubles the quotes within its own and no cell begins with others; where the header and all text are
+    quoted, as R does it; where only with quotes every row has the same number of cells, as a cell has several lines; and where the
+    cells with a comma are quoted and no others, as Excel does it.
+    """
+    sample: list[str] = []
     with suppress(ValueError):
-        for _, text in islice(lines(path), _LOOKED_AT):
-            for cell in text.split("\t") if '"' in text else ():
-                if cell.startswith('"') and not re.fullmatch(r'"(?:[^"]|"")*"', cell):
-                    return False
-                found = found or re.fullmatch(r'"(?:[^"]|"")*""(?:[^"]|"")*"', cell) is not None
-    if found:
+        sample.extend(text for _, text in islice(lines(path), _LOOKED_AT))
+    if not any('"' in text for text in sample):
+        return False
+    table = [text.split("\t") for text in sample if text.strip()]
+    cells = [cell for row in table for cell in row]
+    marked = [cell for cell in cells if cell.startswith('"')]
+    whole = all(map(_QUOTED.fullmatch, marked))
+    doubled = any('""' in cell[1:-1] for cell in marked)
+    excel = {'"' in cell or "," in cell for cell in cells if not cell.startswith('"')} == {False} and all("," in c for c in marked)
+    header = all(len(cell) > 2 and _QUOTED.fullmatch(cell) for cell in table[0])
+    every = header and all(_QUOTED.fullmatch(cell) or _BARE.fullmatch(cell) for cell in cells)
+    if every or (marked and whole and (doubled or excel)) or (not whole and _has_lines(sample, table)):
         note("cells are quoted as in CSV", printable_name(path))
-    return found
+        return True
+    return False
+
+
+def _has_lines(sample: Sequence[str], table: Sequence[Sequence[str]]) -> bool:
+    """Whether the rows have as many cells as the header only if quotes hold a cell of several lines together."""
+    quoted = _cells([text + "\n" for text in sample], "\t", quoted=True)
+    full = quoted[: -1 if len(sample) == _LOOKED_AT else None]
+    some = any("\n" in cell for row in full for cell in row)
+    return some and {len(row) for row in full if any(row)} == {len(table[0])} != {len(row) for row in table}
 
 
 def _first_lines(path: Path) -> list[str]:

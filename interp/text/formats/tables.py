@@ -113,6 +113,7 @@ def corpus_of_rows(
         raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
     header = list(sample[0].values)
     layout = plan(header, languages, sample[0].where, [row.values for row in sample], columns, pair)
+    within = layout.id is not None and _begins_anew(layout.id, sample)
     texts: dict[str, list[str]] = {code: [] for code in layout.texts}
     marks: dict[str, list[str]] = {}
     ids: dict[str, str] = {}
@@ -121,6 +122,8 @@ def corpus_of_rows(
         for code, column in layout.texts.items():
             texts[code].append(text_of(values[column], f"{where}, column {short_repr(column)}"))
         row_id = identifier(values[layout.id], where) if layout.id is not None else str(number)
+        if layout.id is not None and layout.document is not None and within:
+            row_id = f"{label(values[layout.document])}-{row_id}"
         if row_id in ids:
             raise ValueError(f"{where}: got id {short_repr(row_id)}, which is also at {ids[row_id]}. Use each id once.")
         ids[row_id] = where
@@ -137,6 +140,12 @@ def corpus_of_rows(
         tuple(marks[layout.document]) if layout.document is not None else None,
         {column.strip(): tuple(marks[column]) for column in layout.labels},
     )
+
+
+def _begins_anew(column: str, sample: Sequence[Row]) -> bool:
+    """Whether the ids in a `column` begin anew in every document, so that only both together are an id."""
+    values = [str(row.values.get(column)) for row in sample]
+    return len(set(values)) < len(values)
 
 
 def _check_fields(values: Mapping[str, object], header: Collection[str], where: str) -> None:

@@ -2,13 +2,16 @@
 
 import gzip
 import io
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from interp.text.read import read, read_task
+from interp.text.survey import survey
 from tests.support.shared import SHARED
 from tests.support.texts import jsonl, put
 
@@ -70,9 +73,7 @@ def test_a_column_without_text_is_no_language_whatever_its_name(tmp_path: Path, 
 
 def test_the_same_column_is_a_language_where_it_holds_text(tmp_path: Path) -> None:
     assert read_text(tmp_path, "t.tsv", table(["en", "no"], ENGLISH, GERMAN)).languages == ("eng_Latn", "nob_Latn")
-    with pytest.raises(
-        ValueError, match=r"sentences in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"
-    ):
+    with pytest.raises(ValueError, match=r"words in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"):
         read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN))
     chosen = {"en": "en", "Indonesian": "id"}
     assert read_text(tmp_path, "t.tsv", table(["en", "id"], ENGLISH, GERMAN), columns=chosen)["id"] == GERMAN
@@ -88,6 +89,53 @@ def test_words_around_the_name_of_a_language_do_not_hide_it(tmp_path: Path, name
     assert corpus.sentences == BOTH
     assert corpus.origins == {"eng_Latn": f"column {names[0]!r}", "deu_Latn": f"column {names[1]!r}"}
     assert set(corpus.labels) == {"notes", "comment", "score"}
+
+
+WORDS = {
+    "Serbian (Latin)": "srp_Latn",
+    "Serbian Latin": "srp_Latn",
+    "Serbian (Latn)": "srp_Latn",
+    "sr@latin": "srp_Latn",
+    "sh": "srp_Latn",
+    "Uzbek (Cyrillic)": "uzn_Cyrl",
+    "Hindi (Latin)": "hin_Latn",
+    "Azerbaijani (Arabic)": "azj_Arab",
+    "Arabic (Egyptian)": "arz_Arab",
+    "Chinese (Taiwan)": "zho_Hant",
+    "Punjabi (Pakistan)": "pan_Arab",
+    "pa@shahmukhi": "pan_Arab",
+    "zh-min-nan": "nan_Hans",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_stands_behind_a_language_is_understood_as_its_script_region_or_variety(tmp_path: Path, name: str) -> None:
+    assert read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN)).languages[2:] == (WORDS[name],)
+    lines = "".join(f"{line}\n" for line in GERMAN)
+    assert WORDS[name] in read(put(tmp_path / "f", {"en.txt": lines, f"{name}.txt": lines})).languages
+
+
+@pytest.mark.parametrize("name", ["English notes", "German POS", "Chinese pinyin", "English speaker"])
+def test_a_language_with_another_word_is_none(tmp_path: Path, name: str) -> None:
+    assert set(read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN)).labels) == {name}
+    with pytest.raises(ValueError, match=f"got column '{name}', which is no known language.*--columns"):
+        read_text(tmp_path, "t.tsv", table(["en", name], ENGLISH, GERMAN))
+
+
+@pytest.mark.parametrize("name", ["Serbian (old)", "gom"])
+def test_a_language_that_is_not_clear_is_never_a_label(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"got column {name!r}, which is no known language")):
+        read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN))
+
+
+def test_a_choice_that_settles_one_language_keeps_the_others(tmp_path: Path) -> None:
+    text = table(["en", "en-GB", "de"], ENGLISH, ENGLISH, GERMAN)
+    with pytest.raises(ValueError, match=r"'en' and 'en-GB' that both mean eng_Latn.*--columns eng_Latn=en"):
+        read_text(tmp_path, "t.tsv", text)
+    corpus = read_text(tmp_path, "t.tsv", text, columns={"eng_Latn": "en-GB"})
+    assert corpus.sentences == BOTH
+    assert dict(corpus.labels) == {}
+    assert corpus.origins["eng_Latn"] == "column 'en-GB'"
 
 
 def test_a_bitext_without_languages_asks_for_them_and_takes_them_from_the_option_or_its_name(tmp_path: Path) -> None:
@@ -163,6 +211,26 @@ def test_a_tsv_is_quoted_where_only_quoting_explains_it(tmp_path: Path) -> None:
     assert (corpus.sentences, corpus.notes[0]) == (BOTH, "t.tsv: cells are quoted as in CSV")
     for cell in ('"a" and "b"', '"a"', '"', 'a ""b""', '"a" '):
         assert read_text(tmp_path, "t.tsv", f"en\tde\n{cell}\tb\n")["en"] == (cell,)
+
+
+QUOTED = {
+    "Excel": ('en\tde\n"Hello, you"\t"Hallo, du"\nBye\tTschüs\n', ("Hallo, du", "Tschüs")),
+    "R": ('"en"\t"de"\n"1"\t"Hello"\t"Hallo"\n"2"\t"Bye"\t"Sie sagt \\"nein\\"."\n', ("Hallo", 'Sie sagt "nein".')),
+    "lines": ('en\tde\nHello\t"Hallo\ndu"\nBye\tTschüs\n', ("Hallo\ndu", "Tschüs")),
+    "speech": ('en\tde\n"Hello, you"\t"Hallo, du"\nBye, you\tTschüs\n', ('"Hallo, du"', "Tschüs")),
+    "first row": ('"en"\t"de"\nHello\t"Hallo"\n', None),
+    "title": ('en\tde\n"Hello"\t"Hallo"\nBye\tTschüs\n', ('"Hallo"', "Tschüs")),
+}
+
+
+@pytest.mark.parametrize("kind", QUOTED)
+def test_quotes_of_excel_and_r_are_no_text_and_others_are(tmp_path: Path, kind: str) -> None:
+    text, german = QUOTED[kind]
+    if german is None:
+        with pytest.raises(ValueError, match="is no known language"):
+            read_text(tmp_path, "t.tsv", text)
+        return
+    assert read_text(tmp_path, "t.tsv", text)["de"] == german
 
 
 def test_a_line_break_within_quotes_is_text_and_at_the_end_of_a_line_it_is_not(tmp_path: Path) -> None:
@@ -280,6 +348,9 @@ def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     task = read_task(folder)
     assert (task.prompts["deu_Latn"][1], task.answers["deu_Latn"][1]) == ("Wie viel?\n", ("1,250",))
     assert read(folder / "mgsm_de.tsv").languages == ("deu_Latn",)
+    swapped = put(tmp_path / "swapped", {"mgsm_de.tsv": "dQ1\t11\ndQ2\t13\n", "mgsm_en.tsv": "eQ1\t13\neQ2\t11\n"})
+    with pytest.raises(ValueError, match="got gold label '13' for item '0', expected '11' as in deu_Latn"):
+        read_task(swapped)
     put(folder, {"mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t7\n"})
     with pytest.raises(ValueError, match=r"mgsm_en.tsv:2: got gold label '7' for item '1', expected '1250' as in deu_Latn"):
         read_task(folder)
@@ -302,6 +373,34 @@ def test_rows_without_a_named_key_are_paired_by_what_is_the_same_in_every_langua
     corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
     assert corpus.sentences == {"deu_Latn": ("T2", "T1", "T0"), "eng_Latn": ("t2", "t1", "t0")}
     assert corpus.notes == ("rows are paired by key story",)
+
+
+@pytest.mark.parametrize("fields", ["doc sent", "doc position", "chapter verse", "book chapter verse", "story_id sent_no"])
+def test_fields_that_are_only_together_a_key_pair_the_rows(tmp_path: Path, fields: str) -> None:
+    places = [*itertools.product(*[(1, 2)] * len(fields.split()))]
+    rows = [dict(zip(fields.split(), place, strict=True)) | {"score": n, "text": f"t{n}"} for n, place in enumerate(places)]
+    german = [{**row, "score": n, "text": row["text"].upper()} for n, row in enumerate(reversed(rows))]
+    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
+    assert [text.lower() for text in corpus["de"]] == list(corpus["en"])
+    assert corpus.notes == (f"rows are paired by key {' + '.join(fields.split())}",)
+
+
+@pytest.mark.parametrize("field", ["answer", "label", "score", "n_words", "question"])
+def test_an_answer_or_a_measure_is_no_key_and_pairing_by_position_is_a_warning(tmp_path: Path, field: str) -> None:
+    rows = [{field: str(n), "text": f"t{n}"} for n in range(3)]
+    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))}))
+    found = survey(corpus)
+    assert found.warnings[0] == "rows are paired by position: no field is a key"
+    assert found.notes == ()
+
+
+def test_ids_that_begin_anew_late_are_a_key_with_their_document_whatever_the_limit(tmp_path: Path) -> None:
+    rows = [{"doc": doc, "id": n, "text": f"{doc}{n}"} for doc in "abc" for n in range(150)]
+    folder = put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))})
+    for limit in (5, None):
+        corpus = read(folder, limit=limit)
+        assert corpus["en"] == corpus["de"]
+        assert corpus.notes == ("rows are paired by key doc + id",)
 
 
 def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
@@ -413,3 +512,69 @@ def test_the_shared_cases_are_read_as_their_readme_says() -> None:
 def test_a_json_list_and_a_nested_translation_are_tables_too(tmp_path: Path) -> None:
     rows = [{"translation": {"en": a, "de": b}, "no": n} for a, b, n in zip(ENGLISH, GERMAN, NUMBERS, strict=True)]
     assert read_text(tmp_path, "t.json", json.dumps(rows)).sentences == BOTH
+
+
+def test_the_files_of_ntrex_are_read_rare_languages_and_second_translations_too(tmp_path: Path) -> None:
+    rare = ("div", "fuc", "hmn", "mey", "nde", "tah", "ton", "ven")
+    names = ["newstest2019-src.eng", "newstest2019-ref-2.spa", *(f"newstest2019-ref.{code}" for code in ("deu", "spa", *rare))]
+    folder = put(tmp_path / "n", {f"{name}.txt": f"{name}\n" for name in names})
+    corpus = read(folder)
+    assert {code[:3] for code in corpus.languages} == {"eng", "deu", "spa", *rare}
+    assert corpus["es"] == ("newstest2019-ref.spa",)
+    assert corpus.notes == ("newstest2019-ref-2.spa.txt was left out: it is a second translation into spa_Latn",)
+
+
+@pytest.mark.parametrize("name", ["fra_Latn.clean.txt", "news.fra_Latn.txt", "fra_Latn", "fra_Latn.txt.bz2", "news.fra_Latn"])
+def test_a_file_of_a_language_that_is_left_out_is_noted(tmp_path: Path, name: str) -> None:
+    folder = put(tmp_path / "f", {"eng_Latn.txt": "a\n", "deu_Latn.txt": "b\n", name: "c\n", "README.md": "d", "run.sh": "e"})
+    assert read(folder).notes == (f"{name}: left out: its name is not like deu_Latn.txt",)
+    assert read(folder, languages=["de"]).notes == ()
+
+
+def test_the_variety_that_a_file_name_gives_is_noted(tmp_path: Path) -> None:
+    rows = jsonl({"id": 1, "text": "a"})
+    folder = put(tmp_path / "f", {"apc_Arab_nort3139.jsonl": rows, "arb_Arab.jsonl": rows})
+    corpus = read(folder)
+    assert corpus.languages == ("apc_Arab", "arb_Arab")
+    assert corpus.origins["apc_Arab"].startswith("apc_Arab_nort3139.jsonl")
+    put(folder, {"apc_Arab_sout3123.jsonl": rows})
+    with pytest.raises(ValueError, match=r"two files of apc_Arab.*--columns apc_Arab=apc_Arab_nort3139"):
+        read(folder)
+    assert read(folder, columns={"apc_Arab": "apc_Arab_sout3123"}).origins["apc_Arab"].startswith("apc_Arab_sout3123")
+
+
+LISTED = {
+    "a list and a letter": {"choices": ["a", "b", "c"], "answer": "B"},
+    "a list and a place": {"choices": ["a", "b", "c"], "answer": 1},
+    "a list and a text": {"options": ["a", "b", "c"], "answer": "b"},
+    "letters": {"A": "a", "B": "b", "C": "c", "answer": "B"},
+}
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_the_letter_of_an_option_is_its_place(tmp_path: Path, kind: str) -> None:
+    rows = jsonl({"id": 1, "question": "q", **LISTED[kind]})
+    task = read_task(put(tmp_path / "q", {"en.jsonl": rows, "de.jsonl": rows}))
+    assert (task.choices["eng_Latn"], task.answers["eng_Latn"]) == ((("a", "b", "c"),), (("b",),))
+
+
+def test_options_that_leave_the_answer_open_are_refused(tmp_path: Path) -> None:
+    for own, message in (
+        ({"choices": ["B", "A"], "answer": "A"}, "expected one that is not also the letter of another option"),
+        ({"choices": ["x", "y"], "answer": "C"}, "got answer 'C', expected one of its options or their letter"),
+        ({"choices": ["x", "y"], "answer": 2}, "got answer 2, expected one of its options"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_text_task(tmp_path, own, own)
+
+
+def test_the_number_of_options_is_the_same_in_every_language(tmp_path: Path) -> None:
+    three = {"mc_answer1": "a", "mc_answer2": "b", "mc_answer3": "c", "correct_answer_num": "1"}
+    two = {field: three[field] for field in three if field != "mc_answer3"}
+    with pytest.raises(ValueError, match=r"got 2 options for item '1', expected 3 as in deu_Latn"):
+        read_text_task(tmp_path, three, two)
+
+
+def read_text_task(tmp_path: Path, german: dict[str, object], english: dict[str, object]):
+    about = {"id": 1, "question": "q"}
+    return read_task(put(tmp_path / "q", {"de.jsonl": jsonl({**about, **german}), "en.jsonl": jsonl({**about, **english})}))

@@ -45,8 +45,18 @@ def test_languages_choose_columns_and_the_rest_become_labels(tmp_path: Path) -> 
 
 def test_a_column_id_is_indonesian_only_where_indonesian_is_asked_for(tmp_path: Path) -> None:
     path = put(tmp_path / "t", {"t.tsv": "en\tid\nhello\thalo\n"}) / "t.tsv"
-    assert (read(path).languages, read(path).ids) == (("eng_Latn",), ("halo",))
+    with pytest.raises(ValueError, match=r"words in column 'id', which may be Indonesian or ids.*--columns indonesian=id.*ids=id"):
+        read(path)
+    assert read(path, columns={"indonesian": "id"}).languages == ("ind_Latn", "eng_Latn")
+    assert read(path, columns={"ids": "id"}).ids == ("halo",)
+    coded = put(tmp_path / "c", {"t.tsv": "en\tid\nhello\tdoc-a\nbye\tdoc-b\n"}) / "t.tsv"
+    assert (read(coded).languages, read(coded).ids) == (("eng_Latn",), ("doc-a", "doc-b"))
     assert read(path, languages=["Indonesian", "en"]).sentences == {"ind_Latn": ("halo",), "eng_Latn": ("hello",)}
+
+
+def test_ids_that_begin_anew_in_every_document_are_ids_with_it(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"t.csv": "doc_id,sent_id,en,de\na,1,x,y\na,2,v,w\nb,1,t,u\n"}) / "t.csv"
+    assert (read(path).ids, read(path).documents) == (("a-1", "a-2", "b-1"), ("a", "a", "b"))
 
 
 BAD_TABLES = {
