@@ -113,7 +113,7 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
 
 
 def rare_file_name(path: Path) -> FileName | None:
-    """The parts of a file name that has a rare code between a common part and the ending, "newstest2019-ref.ton.txt"; else None.
+    """The parts of the name of `path` if it has a rare code before the ending, "newstest2019-ref.ton.txt"; else None.
 
     It is a language only beside files of the same name in clear languages.
     """
