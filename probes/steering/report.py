@@ -11,7 +11,7 @@ import pandas as pd
 from interp.languages import language
 from probes.report import Report
 from probes.statistics.random_draws import Draws, draws_of, widened
-from probes.statistics.resampling import bootstrap, bracketed, known_mean
+from probes.statistics.resampling import bootstrap, bracketed, known_mean, without_width
 from probes.statistics.significance import FEWEST
 from probes.steering.choice import choices
 from probes.steering.claims import SteeringClaims, steering_claims
@@ -205,7 +205,7 @@ def _interval(name: str, values: np.ndarray, bounds: tuple[np.ndarray, np.ndarra
     if drawn is not None and drawn.number > 1:
         alike = np.isnan(lower) & (np.isfinite(values).sum(axis=0) > 1)  # items that do not differ leave no interval of their own
         lower, upper = np.where(alike, estimate, lower), np.where(alike, estimate, upper)
-        lower, upper = widened(estimate, lower, upper, drawn)
+        lower, upper = without_width(*widened(estimate, lower, upper, drawn))
     return {name: float(estimate[0]), f"{name}_lower": float(lower[0]), f"{name}_upper": float(upper[0])}
 
 
