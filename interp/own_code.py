@@ -14,7 +14,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -85,6 +85,35 @@ def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None
                 f"{what} {given!r}: entry point {entry.value} of {group} cannot be loaded ({_said(error)})."
             ) from error
     return None
+
+
+def names_or_code(
+    metrics: Sequence[str | Callable[..., object]], known: Sequence[str], group: Group, check: Callable[[OwnCode], None]
+) -> list[str | OwnCode]:
+    """Each of `metrics` as one of the names `known`, or as code of your own of a `group`, which `check` looks at.
+
+    Raises `ValueError` for a name that is neither, and for one given twice.
+    """
+    found: list[str | OwnCode] = []
+    for given in metrics:
+        own = None if isinstance(given, str) and given in known else own_code(given, group)
+        if own is None and given not in known:
+            raise ValueError(
+                f"got metric {given!r}, expected some of {', '.join((*known, *declared(group)))}, or a function of your own as "
+                f"module:function.{nearest(str(given), known)}"
+            )
+        if own is not None:
+            check(own)
+        found.append(own or str(given))
+    names = [name_of(metric) for metric in found]
+    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
+        raise ValueError(f"got metric {twice[0]!r} twice, expected each once. Name functions differently.")
+    return found
+
+
+def name_of(metric: str | OwnCode) -> str:
+    """What tables call a `metric`: its name, or `module:function`."""
+    return metric if isinstance(metric, str) else metric.name
 
 
 def declared(group: Group) -> tuple[str, ...]:

@@ -26,23 +26,23 @@ def quadrants(table: pd.DataFrame, verdict: str) -> Outcome:
 def questions(table: pd.DataFrame, verdict: str) -> Outcome:
     """The paired change of accuracy in languages tuned on and not."""
     rows = table[table["measure"] == "choice"].set_index("language")
-    unseen = rows.loc[["spa_Latn", "ita_Latn"]]
-    said = [f"{name(code)} {row['baseline']:.2f} to {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
-    return Outcome(
-        f"Accuracy before and after, and the difference: {'; '.join(said)}. n={items(rows)}, chance 0.10.",
-        "came out" if (unseen["lower"] > 0).all() else unclear(unseen["lower"], unseen["upper"]),
-        f"Spanish and Italian were never tuned on. Untuned, accuracy in the four languages beside English is "
-        f"{rows.drop('eng_Latn')['baseline'].mean():.2f}: little that could carry over.",
-    )
+    untuned = rows.drop("eng_Latn")["baseline"].mean()
+    beside = f". Untuned, accuracy in the four languages beside English is {untuned:.2f}: little that could carry over."
+    return _in_unseen(rows, "before and after", "to", beside)
 
 
 def copies(table: pd.DataFrame, verdict: str) -> Outcome:
     """The paired difference of accuracy between a model tuned on translations of questions and one tuned on copies of them."""
     rows = table[table["measure"] == "choice"].set_index("language")
+    return _in_unseen(rows, "tuned on copies and on translations", "and", ", by either model.")
+
+
+def _in_unseen(rows: pd.DataFrame, which: str, between: str, beside: str) -> Outcome:
+    """Whether accuracy is higher in both languages that neither model was tuned on."""
     unseen = rows.loc[["spa_Latn", "ita_Latn"]]
-    said = [f"{name(code)} {row['baseline']:.2f} and {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
+    said = [f"{name(code)} {row['baseline']:.2f} {between} {row['after']:.2f}, {cell(row)}" for code, row in rows.iterrows()]
     return Outcome(
-        f"Accuracy tuned on copies and on translations, and the difference: {'; '.join(said)}. n={items(rows)}, chance 0.10.",
+        f"Accuracy {which}, and the difference: {'; '.join(said)}. n={items(rows)}, chance 0.10.",
         "came out" if (unseen["lower"] > 0).all() else unclear(unseen["lower"], unseen["upper"]),
-        "Spanish and Italian were never tuned on, by either model.",
+        f"Spanish and Italian were never tuned on{beside}",
     )

@@ -18,9 +18,10 @@ from interp.activations.sinks import describe_sinks
 from interp.activations.store import Activations, check_random_init
 from interp.languages import in_other_script, language, nearest
 from interp.models.devices import choose_device, free_memory
+from interp.own_code import name_of
 from interp.provenance import Signature
 from probes.alignment.clouds import Cloud, Pair
-from probes.alignment.own_metrics import Known, Metric, known_metrics, measured, name_of
+from probes.alignment.own_metrics import Known, Metric, known_metrics, measured
 from probes.alignment.report import AlignmentReport
 from probes.statistics.folds import split
 from probes.statistics.significance import permutation_p

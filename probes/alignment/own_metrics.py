@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interp.languages import nearest
-from interp.own_code import Group, OwnCode, declared, own_code
+from interp.own_code import Group, OwnCode, names_or_code
 from probes.alignment.clouds import METRICS, Pair, measure
 from probes.alignment.shuffles import Scores, score_pairs
 
@@ -66,27 +65,7 @@ def known_metrics(metrics: Sequence[Metric]) -> list[Known]:
     """
     if not metrics:
         raise ValueError(f"got no metric, expected some of {', '.join(METRICS)}.")
-    found: list[Known] = []
-    for given in metrics:
-        own = None if isinstance(given, str) and given in METRICS else own_code(given, GROUP)
-        if own is None and given not in METRICS:
-            named = ", ".join((*METRICS, *declared(GROUP)))
-            raise ValueError(
-                f"got metric {given!r}, expected some of {named}, or a function of your own as module:function."
-                f"{nearest(str(given), METRICS)}"
-            )
-        if own is not None:
-            _check_arguments(own)
-        found.append(own or str(given))
-    names = [str(metric) for metric in found]
-    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
-        raise ValueError(f"got metric {twice[0]!r} twice, expected each once. Name functions differently.")
-    return found
-
-
-def name_of(metric: Known) -> str:
-    """What tables call a `metric`: its name, or `module:function`."""
-    return metric if isinstance(metric, str) else metric.name
+    return names_or_code(metrics, METRICS, GROUP, _check_arguments)
 
 
 def measured(pair: Pair, metric: Known) -> Scores:

@@ -14,8 +14,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from interp.languages import nearest
-from interp.own_code import Group, OwnCode, declared, names_code, own_code
+from interp.own_code import Group, OwnCode, names_code, names_or_code, own_code
 from probes.translation.normalisation import RULE
 from probes.translation.scorers import CORPUS_SCORES, Overlap, check_one_scale, check_tokens, signatures, tokens_of
 
@@ -89,18 +88,12 @@ def resolved(metrics: Sequence[Metric], known: Sequence[str]) -> list[Resolved]:
     Raises `ValueError` for a name that is neither, a metric given twice, and a function that takes other things than a
     `TextMetric`.
     """
-    found: list[Resolved] = []
-    for given in metrics:
-        own = None if isinstance(given, str) and given in known else own_code(given, GROUP)
-        if own is None and given not in known:
-            raise _unknown(str(given), known)
-        if own is not None:
-            _check_arguments(own)
-        found.append(own or str(given))
-    names = [metric_name(metric) for metric in found]
-    if twice := [name for index, name in enumerate(names) if name in names[:index]]:
-        raise ValueError(f"got metric {twice[0]!r} twice, expected each once. Name functions differently.")
-    return found
+    if "spbleu" in metrics:
+        raise ValueError(
+            "got metric 'spbleu', which leaves its tokens open, expected spbleu_flores101 (arXiv 2308.04948, 2305.15083), "
+            "spbleu_flores200 or spbleu_spm (sacreBLEU's older name of the first)."
+        )
+    return names_or_code(metrics, known, GROUP, _check_arguments)
 
 
 def metric_name(metric: Metric | Resolved) -> str:
@@ -245,16 +238,3 @@ def _taken(call: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     every = inspect.Parameter.VAR_KEYWORD in kinds
     return _ARGUMENTS[:placed], tuple(name for name in _ARGUMENTS[placed:] if every or name in named)
-
-
-def _unknown(name: str, known: Sequence[str]) -> ValueError:
-    also = "".join(f", {each}" for each in declared(GROUP))
-    if name == "spbleu":
-        return ValueError(
-            "got metric 'spbleu', which leaves its tokens open, expected spbleu_flores101 (arXiv 2308.04948, 2305.15083), "
-            "spbleu_flores200 or spbleu_spm (sacreBLEU's older name of the first)."
-        )
-    return ValueError(
-        f"got metric {name!r}, expected some of {', '.join(known)}{also}, or a function of your own as module:function."
-        f"{nearest(name, known)}"
-    )
