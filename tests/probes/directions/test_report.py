@@ -105,6 +105,19 @@ def test_a_constant_lead_is_estimated_exactly_and_shows_no_spread_for_an_interva
     assert (levels["upper"] - levels["lower"]).min() > 0.05
 
 
+def test_the_interval_of_a_metric_of_ones_own_is_not_cut_at_the_ends_of_a_share():
+    """It may be of any size, and below nothing, as a share never is."""
+    table = _table((ROLES,))
+    table["my_code:score"] = 20 * table["exact"] - 30
+    shares, own = (
+        pd.DataFrame(DirectionMeans(table, (ROLES,), 100, 0).levels(metric, differences=False)).query("system == 'tuned'")
+        for metric in ("exact", "my_code:score")
+    )
+    assert own["estimate"].to_numpy() == pytest.approx(20 * shares["estimate"] - 30)
+    assert (own["lower"] < own["estimate"]).all()
+    assert (own["estimate"] < own["upper"]).all()
+
+
 def test_seeds_and_rotations_find_their_own_counterparts():
     table = _table(ROLES.rotations(2), seeds=(0, 1))
     twin = table[table["system"] == "tuned"].assign(system="shuffled")

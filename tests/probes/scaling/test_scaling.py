@@ -168,6 +168,13 @@ def test_a_report_comes_back_from_disk_and_draws(planted, tmp_path):
     assert loaded.verdict() == planted.verdict()
 
 
+def test_a_metric_of_ones_own_is_fitted_as_a_share():
+    table = sweep()
+    own = table.rename(columns={"exact": "my_code:right", "exact_baseline": "my_code:right_baseline"})
+    found = measure_scaling(own, MODEL, CORPUS, metric="my_code:right", resamples=60)
+    pd.testing.assert_frame_equal(found.summary(), measure(table).summary())
+
+
 def test_what_is_no_series_is_named():
     with pytest.raises(ValueError, match="a sweep without seed"):
         measure(sweep().drop(columns="seed"))
