@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_DISABLE", "1")  # progress bars are for a screen; a log keeps what was found
-    # Threads that wait for each other in a loop lose whole time slices to other processes: on two busy cores a forward pass of the
-    # bundled model took 20 to 50 times as long. OpenMP reads this when torch is imported.
+    # Threads that wait for each other in a loop lose whole time slices to other processes (`benchmarks crowd` shows how much).
+    # OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("-h", "--help"):

@@ -14,6 +14,7 @@ BENCHMARKS = {
     "rates": "Tokens and FLOP a second of capturing, grids and tuning, for planning larger models.",
     "commands": "Seconds and peak memory of a short run of every command, on models of your choice.",
     "calibration": "False positive rate of the tests and coverage of the confidence intervals, on simulated data.",
+    "crowd": "A forward pass beside other work on the machine, with threads that spin or sleep while they wait.",
     "faults": "Every long command killed and resumed, compared with an undisturbed run.",
 }
 

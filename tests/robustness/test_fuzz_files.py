@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -33,8 +32,6 @@ CASES = {"recipe": 300, "page": 200, "resume": 100, "compare": 120, "capture": 1
          "model": 60, "instructions": 250}  # fmt: skip
 ONLY = {"compare": "[mt]*"}
 """The files that are damaged, where others are not read."""
-PATIENCE, LONGEST = 60, 30
-"""Seconds by the clock for one case, and of work for all cases of a kind."""
 RECIPE = {"command": "align", "languages": ["deu_Latn", "zh"], "metrics": ["mexa"], "limit": 3, "seed": 0, "template": "{sentence}",
           "output": "runs/x", "controls": ["length"], "dtype": "float32", "page": False}  # fmt: skip
 LENS = {"languages": ["deu_Latn", "eng_Latn"], "corpus": "c", "steps": 9, "sentences": 1, "held_out": 0.1, "seed": 0}
@@ -78,12 +75,12 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(kind, world, tmp_
     monkeypatch.setattr(ChangeReport, "figures", Small.figures)
     monkeypatch.chdir(tmp_path)
     copied(world / "after", tmp_path / "after")
-    chance, place, started = random.Random(kind), tmp_path / "case" / "run", time.process_time()
+    chance, place = random.Random(kind), tmp_path / "case" / "run"
 
     def run() -> tuple[int, str, str]:
         opened.clear()
         capsys.readouterr()
-        with no_longer_than(PATIENCE):
+        with no_longer_than():
             code = cli.main(command(kind, place))
         return code, *capsys.readouterr()
 
@@ -115,7 +112,6 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(kind, world, tmp_
             tags = Tags(outcome(kind, place))
             assert (tags.scripts, tags.acts) == (1, []), how
     assert min(counts.values()) >= 3, f"mutants too mild or too wild to tell: {counts}"
-    assert time.process_time() - started < LONGEST
 
 
 def test_more_than_a_thousand_damaged_files_are_tried():

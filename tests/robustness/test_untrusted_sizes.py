@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
 from interp.text.read import read
 from probes.neurons.report import NeuronReport
-from tests.support.mutate import copied
+from tests.support.mutate import copied, no_longer_than
 from tests.support.mutate_formats import BOMB, HOSTILE
 from tests.support.tiny import tiny, tiny_folder
 
@@ -49,10 +48,8 @@ def model(tmp_path_factory) -> Path:
 )
 def test_yaml_that_is_more_than_plain_values_is_refused_soon(text, told, tmp_path):
     (tmp_path / "r.yaml").write_text(text)
-    start = time.process_time()
-    with pytest.raises(ValueError, match=told):
+    with no_longer_than(), pytest.raises(ValueError, match=told):
         read_yaml(tmp_path / "r.yaml")
-    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(
@@ -65,13 +62,11 @@ def test_json_that_is_no_plain_object_is_refused(text, tmp_path):
 
 
 def test_a_header_without_end_does_not_take_hours(tmp_path):
-    start = time.process_time()
     (tmp_path / "t.tsv").write_text("\t".join(f"q{n}" for n in range(200_000)) + "\n" + "\t".join("x" * 200_000) + "\n")
     (tmp_path / "t.jsonl").write_text(json.dumps({f"q{n}": n for n in range(100_000)})[:-1] + ', "q0": 1}\n')
     for name, told in (("t.tsv", "200000 columns"), ("t.jsonl", "occurs twice")):
-        with pytest.raises(ValueError, match=told):
+        with no_longer_than(), pytest.raises(ValueError, match=told):
             read(tmp_path / name)
-    assert time.process_time() - start < 5
 
 
 def test_a_configuration_of_more_layers_than_weights_is_refused_before_it_is_built(model, tmp_path):

@@ -24,7 +24,9 @@ class Hang(BaseException):
 
 
 @contextmanager
-def no_longer_than(seconds: int) -> Iterator[None]:
+def no_longer_than(seconds: int = 600) -> Iterator[None]:
+    """Ends what would go on for hours; far above what a busy machine needs, so that it says nothing of speed."""
+
     def stop(*_: object) -> None:
         raise Hang
 

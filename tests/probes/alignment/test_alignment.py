@@ -1,6 +1,7 @@
 """Alignment of planted languages: the layer we planted is found, controls remove what they name, nothing is found in nothing."""
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -237,6 +238,18 @@ def test_all_pairs_are_what_they_were_where_memory_holds_few_languages(monkeypat
     pairs = list(combinations(codes, 2))
     assert len(codes) < len(reads) < 2 * len(pairs)
     assert sorted(tiled(pairs, 4)) == pairs
+
+
+def test_tiles_read_each_of_many_languages_seldom():
+    """In memory for ten of 101 languages a plain order reads each 50 times."""
+    pairs = [(later, first) for first, later in combinations([f"l{number:03}" for number in range(101)], 2)]
+    reads = []
+    for order in (pairs, tiled(pairs, 10)):
+        cloud = lru_cache(maxsize=10)(lambda code: code)
+        for one, other in order:
+            cloud(one), cloud(other)
+        reads.append(cloud.cache_info().misses)
+    assert reads[1] < 12 * 101 < 50 * 101 < reads[0]
 
 
 def test_a_saved_report_says_the_same(tmp_path):

@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -252,7 +251,6 @@ def outcome(name: str, files: Files, folder: Path) -> dict[str, list[str]] | str
 def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_path: Path) -> None:
     files, _, _, says = FORMATS[name]
     chance = random.Random(name)
-    start = time.process_time()
     whole = outcome(name, files, tmp_path)
     assert isinstance(whole, dict), whole
     assert {key: says(files)[key] for key in whole} == whole
@@ -269,7 +267,6 @@ def test_a_damaged_file_is_read_rightly_or_refused_in_one_line(name: str, tmp_pa
             assert {key: expected[key] for key in found} == found, damaged
             read_well += 1
     assert min(read_well, refused) >= 3, "mutants too mild or too wild to tell"
-    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -283,7 +280,7 @@ def test_a_file_damaged_in_its_structure_is_read_rightly_or_refused_in_one_line(
         for file, data in FORMATS[name].files.items():
             (folder / file).write_bytes(data)
         how = spoil(folder, chance)
-        with no_longer_than(30):
+        with no_longer_than():
             try:
                 found: dict | str = said_by(FORMATS[name].reader(folder / FORMATS[name].source, languages=asked))
             except (ValueError, OSError) as error:
@@ -302,15 +299,13 @@ def test_more_than_a_thousand_damaged_files_are_tried() -> None:
 
 
 def test_a_line_without_end_and_brackets_without_end_are_refused_soon(tmp_path: Path) -> None:
-    start = time.process_time()
     (tmp_path / "en.txt").write_bytes(b"x" * ((1 << 24) + 2))
     (tmp_path / "de.txt").write_bytes(b"x\n")
-    with pytest.raises(ValueError, match=r"en.txt:1: got a line longer than 16 MiB"):
+    with no_longer_than(), pytest.raises(ValueError, match=r"en.txt:1: got a line longer than 16 MiB"):
         read(tmp_path)
     (tmp_path / "t.jsonl").write_text('{"en": ' * 100_000)
-    with pytest.raises(ValueError, match="not JSON"):
+    with no_longer_than(), pytest.raises(ValueError, match="not JSON"):
         read(tmp_path / "t.jsonl")
-    assert time.process_time() - start < 5
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
