@@ -15,6 +15,7 @@ from interp.activations.sinks import SinkDetector, norm_hooks
 from interp.activations.spans import Span
 from interp.models.batches import Batch, batches, pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.devices import to_cpu
 from interp.models.hooks import Hooks
 from interp.models.plain.runner import runner
 
@@ -89,7 +90,7 @@ def pool_language(
             lambda row, member, _: f"capture: the state at layer {layers[row]} {names[group[member]]}",
             is_half(model),
         )
-        pooled[:, group] = states.cpu()
+        pooled[:, group] = to_cpu(states)
         return sinks
 
     for group in batches([len(text.ids) for text in texts], max_tokens):

@@ -19,7 +19,7 @@ from transformers import DynamicCache, GenerationConfig
 from interp.generation.uncached import check_generated
 from interp.models.batches import batches, context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
-from interp.models.states import keeps_state
+from interp.models.states import keeps_state, new_cache, read_on
 from interp.models.tokens import end_tokens, prompt_ids
 
 
@@ -102,7 +102,8 @@ def greedy(
     (ids, mask), ends = pad(model, starts), end_tokens(model)
     generated: list[list[int]] = [[] for _ in starts]
     alive = list(range(len(starts)))
-    logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
+    past = new_cache(model)
+    logits = read_on(model, ids, mask, past, keep=1)
     for step in range(most):
         rows = [prompts[row] for row in alive]
         check_finite(logits[:, -1], lambda row, _, rows=rows: f"generate: a logit behind prompt {rows[row]}", is_half(model))
@@ -117,7 +118,7 @@ def greedy(
             alive, rows_left = [alive[k] for k in going], torch.tensor(going)
             tokens, mask, past = tokens[rows_left], mask[rows_left], rows_of_cache(past, rows_left)
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-        logits, past = model(tokens[:, None], attention_mask=mask, past_key_values=past, return_type="logits_and_cache")
+        logits = read_on(model, tokens[:, None], mask, past)
     return generated
 
 

@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from interp.models.batches import batches, context_limit, encode, pad
+from interp.lens.logit_lens import last_states, pieces, unembed
+from interp.models.batches import Batch, batches, context_limit, encode, pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import hooks_in_force
 from interp.models.tokens import IGNORED
 
 _FLOATS = 2**26
@@ -93,7 +95,22 @@ def sentence_losses(
     for group in batches([len(ids) for ids in sequences], max_tokens):
         batch = pad(model, [sequences[index] for index in group])
         labels = batch.ids.masked_fill(batch.mask.cumsum(1) <= 1, IGNORED)  # neither padding nor the first token
-        summed, counted = row_losses(model(batch.ids, attention_mask=batch.mask, use_cache=False), labels)
+        summed, counted = _batch_losses(model, batch, labels)
         check_finite(summed, lambda row, group=group: f"the loss of text {group[row]}", is_half(model))
         losses[group], tokens[group] = summed.cpu(), counted.cpu()
     return losses, tokens
+
+
+def _batch_losses(model: TransformerBridge, batch: Batch, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """As `row_losses` of the logits of `batch`, which are never held all at once. Under hooks the model itself says its logits."""
+    if hooks_in_force(model):
+        return row_losses(model(batch.ids, attention_mask=batch.mask, use_cache=False), labels)
+    hidden, targets = last_states(model, batch)[:, :-1], labels[:, 1:]
+    learned = targets != IGNORED
+    states, tokens, owner = hidden[learned.to(hidden.device)], targets[learned], learned.nonzero()[:, 0]
+    summed = torch.zeros(len(labels), device=labels.device)
+    for some in pieces(model, len(tokens)):
+        logits = unembed(model, states[some]).float()
+        losses = torch.nn.functional.cross_entropy(logits, tokens[some].to(logits.device), reduction="none")
+        summed.index_add_(0, owner[some], losses.to(summed.device))
+    return summed, learned.sum(-1)

@@ -19,7 +19,7 @@ from interp.generation.generate import check_prompts, check_room, rows_of_cache
 from interp.generation.uncached import check_scored, uncached_score
 from interp.models.batches import batches, pad
 from interp.models.checks.finite import check_finite, is_half
-from interp.models.states import keeps_state
+from interp.models.states import keeps_state, new_cache, read_on
 from interp.models.tokens import prompt_ids
 
 By = Literal["whole", "first_token"]
@@ -162,8 +162,8 @@ def _over_a_cache(
     sums: list[list[float]] = [[] for _ in rests]
     for group in groups:
         ids, mask = pad(model, [starts[index] for index in group])
-        logits, past = model(ids, attention_mask=mask, return_type="logits_and_cache", use_cache=True, logits_to_keep=1)
-        first = logits[:, -1].float().log_softmax(-1)
+        past = new_cache(model)
+        first = read_on(model, ids, mask, past, keep=1)[:, -1].float().log_softmax(-1)
         for row, index in enumerate(group):
             sums[index] = first[row, [tokens[0] for tokens in rests[index]]].tolist()
         longer = [(row, index, k) for row, index in enumerate(group) for k, tokens in enumerate(rests[index]) if len(tokens) > 1]
@@ -183,7 +183,7 @@ def _tail_log_probs(
     """The log-probability of all but the first token of each continuation, over a cache that holds its prompt."""
     ids = pad_sequence([torch.tensor(tail) for tail in tails], batch_first=True).to(mask.device)
     tail_mask = pad_sequence([torch.ones(len(tail)) for tail in tails], batch_first=True).to(mask)
-    logits = model(ids[:, :-1], attention_mask=torch.cat([mask, tail_mask[:, :-1]], dim=1), past_key_values=past)
+    logits = read_on(model, ids[:, :-1], torch.cat([mask, tail_mask[:, :-1]], dim=1), past)
     log_probs = logits.float().log_softmax(-1).gather(-1, ids[:, 1:, None].to(logits.device))[..., 0]
     return log_probs.masked_fill(tail_mask[:, 1:].to(log_probs.device) == 0, 0).sum(1).tolist()
 

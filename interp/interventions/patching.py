@@ -18,7 +18,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from interp.interventions.edits import Place, at, check_blocks, hook_of
-from interp.interventions.grid.cells import fork, new_cache
+from interp.interventions.grid.cells import fork
 from interp.interventions.prompts import Anchor, Prompt, Question, untouched
 from interp.models.batches import pad
 from interp.models.checks import receipts
@@ -26,7 +26,7 @@ from interp.models.checks.verification import share_of_largest, tolerance_of
 from interp.models.devices import free_memory
 from interp.models.hooks import Hook, Hooks
 from interp.models.sites import EditSite, hook_name
-from interp.models.states import keeps_state
+from interp.models.states import keeps_state, new_cache
 
 Direction = Literal["denoise", "noise"]
 

@@ -12,18 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.exceptions import StopAtLayerException
 from transformer_lens.tools.analysis import logit_readout
 
 from interp.lens import distributions
 from interp.models.batches import Batch, batches, context_limit, pad
 from interp.models.checks.finite import check_finite, is_half
+from interp.models.hooks import Hooks
+from interp.models.plain.runner import runner
 from interp.models.sites import layer_names, row_hook
 from interp.models.tokens import prompt_ids
 from interp.progress import Progress, shown
@@ -62,9 +64,20 @@ def stream(model: TransformerBridge, batch: Batch, *, last_only: bool = True) ->
     def keep(activation: Tensor, hook: object, name: str) -> None:
         kept[name] = (activation[:, -1:] if last_only else activation).clone()
 
-    hooks: list[tuple[str | Callable[..., Any], Callable[..., Any]]] = [(name, partial(keep, name=name)) for name in names]
-    model.run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
+    hooks: Hooks = [(name, partial(keep, name=name)) for name in names]
+    runner(model, names).run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=hooks, use_cache=False, logits_to_keep=1)
     return torch.stack([kept[name].to(model.cfg.device) for name in names])
+
+
+@torch.no_grad()
+def last_states(model: TransformerBridge, batch: Batch) -> Float[Tensor, "item token d_model"]:
+    """The residual stream of `model` behind its last block, at every token of `batch`: what `unembed` reads as its prediction."""
+    name = row_hook("residual", rows_of(model)[-1])
+
+    def stop(activation: Tensor, hook: object) -> None:
+        raise StopAtLayerException(activation)
+
+    return runner(model, [name]).run_with_hooks(batch.ids, attention_mask=batch.mask, fwd_hooks=[(name, stop)], use_cache=False)
 
 
 def rows_of(model: TransformerBridge) -> tuple[str, ...]:

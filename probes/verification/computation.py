@@ -12,11 +12,12 @@ from transformers import GenerationConfig
 from interp.generation.generate import greedy
 from interp.generation.uncached import shortfalls
 from interp.interventions.edits import Transplant, record, tokens_of
-from interp.interventions.grid.cells import Method, new_cache
+from interp.interventions.grid.cells import Method
 from interp.interventions.grid.grid import FAST, Grid, Item, measure_grids, shortest_window
 from interp.interventions.grid.scores import Ask
 from interp.models.batches import context_limit, pad
 from interp.models.checks.verification import CannotAskError, WrongError, probe_ids, share_of_largest, tolerance_of
+from interp.models.states import new_cache
 from interp.text.sentences import SENTENCES
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from interp.interventions.edits import Transplant, hook_of
 from interp.interventions.grid.room import RoomyLayer, contents
 from interp.models.batches import pad
 from interp.models.checks.finite import check_finite
-from interp.models.original import original
 from interp.models.plain.runner import runner
+from interp.models.states import new_cache
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -112,11 +112,6 @@ class _EnoughError(Exception):
 
 def _stop(activation: Tensor, hook: object) -> None:
     raise _EnoughError
-
-
-def new_cache(model: TransformerBridge) -> DynamicCache:
-    """An empty cache as `model` would make it, sliding windows cut."""
-    return DynamicCache(config=original(model).config)
 
 
 def fork(past: DynamicCache | None, copies: int = 1, room: int = 0) -> DynamicCache:

@@ -138,7 +138,7 @@ def _read_trees(model: TransformerBridge, prefix: Prefix, cells: Cells, tails: T
     nodes = max(map(len, trees))
     trees = [fill_tree(tree, nodes) for tree in trees]
     if not plain and (running := can_share(model, cells)) is not None:
-        rows = Rows(running, prefix, cells, torch.stack([tree.seen for tree in trees]), nodes)
+        rows = Rows(running, prefix, cells, torch.stack([tree.seen for tree in trees]))
         tokens, depth = (
             torch.stack(each).to(prefix.last.device) for each in zip(*[(t.tokens, t.depth) for t in trees], strict=True)
         )
@@ -241,11 +241,12 @@ def packed_generate(
 
 def _generate_rows(plain: Plain, prefix: Prefix, cells: Cells, steps: int, stops: Sequence[int]) -> tuple[Tensor, Tensor]:
     items = len(prefix.last)
-    rows = Rows(plain, prefix, cells, torch.ones(items, 1, 1, dtype=torch.bool), steps)
-    behind = prefix.last.new_zeros(items, 1)
-    greedy = Greedy(rows.read(prefix.last[:, None, None].expand(-1, len(cells), 1), behind).flatten(0, 2), stops)
+    rows = Rows(plain, prefix, cells, torch.arange(steps).eq(0).expand(items, 1, steps))
+    last = prefix.last[:, None, None].expand(-1, len(cells), 1)
+    greedy = Greedy(rows.read(last, prefix.last.new_zeros(items, 1)).flatten(0, 2), stops)
+    step = rows.steps()
     while greedy.steps < steps and not greedy.finished:
-        greedy.take(rows.read(greedy.tokens[-1].view(items, len(cells), 1), behind + greedy.steps).flatten(0, 2))
+        greedy.take(step(greedy.tokens[-1].view(items, len(cells))))
     tokens, margin = greedy.result(steps)
     return tokens.reshape(items, len(cells), steps), margin.reshape(items, len(cells))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from jaxtyping import Int
 from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
@@ -32,20 +35,25 @@ class RoomyLayer(DynamicLayer):
 
 
 class OwnLayer(DynamicLayer):
-    """The keys and values of one layer of what is read from now on, with `room` for so many tokens."""
+    """The keys and values of one layer of what is read from now on, in `room` places that are all there from the start.
 
-    def __init__(self, room: int) -> None:
+    New ones are written at `place`, a tensor, so that the same kernels run at every step. Places not yet written hold zeros.
+    """
+
+    def __init__(self, room: int, place: Int[Tensor, " token"]) -> None:
         super().__init__()
-        self._room = room
+        self._room, self.place = room, place
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
-        """Write those of new tokens (`key_states`, `value_states`) behind what is there; gives all of them, as views."""
+        """Write those of new tokens (`key_states`, `value_states`) at `place`; gives all places, empty ones too."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             rows, heads, _, width = key_states.shape
-            self._whole = [key_states.new_empty(rows, heads, self._room, width) for _ in range(2)]
-            self.keys, self.values = (whole[:, :, :0] for whole in self._whole)
-        return _write(self, self._whole, key_states, value_states)
+            self.keys, self.values = (key_states.new_zeros(rows, heads, self._room, width) for _ in range(2))
+        keys, values = cast(Tensor, self.keys), cast(Tensor, self.values)
+        keys.index_copy_(2, self.place, key_states)
+        values.index_copy_(2, self.place, value_states)
+        return keys, values
 
 
 def _write(layer: DynamicLayer, wholes: list[Tensor], key_states: Tensor, value_states: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,8 +32,12 @@ def test_a_fork_with_room_grows_as_one_without_also_past_its_room():
     assert all(torch.equal(layer.keys, kept) for layer, kept in zip(past.layers, before, strict=True))
 
 
-def test_a_layer_of_its_own_holds_what_was_read():
-    own, plain = DynamicCache(), DynamicCache()
-    own.layers = [OwnLayer(4), OwnLayer(4)]
-    for one, other in zip(read(own, 2, 1, 1, rows=3), read(plain, 2, 1, 1, rows=3), strict=True):
-        assert torch.equal(one, other)
+def test_a_layer_of_its_own_holds_what_was_read_at_its_place_and_zeros_elsewhere():
+    layer, rng = OwnLayer(4, torch.arange(2)), torch.Generator().manual_seed(0)
+    new = [torch.randn(3, 2, length, 4, generator=rng) for length in (2, 1, 1)]
+    for place, given in zip(((0, 1), (2,), (3,)), new, strict=True):
+        layer.place = torch.tensor(place)
+        keys, values = layer.update(given, -given)
+        assert torch.equal(values, -keys)
+        assert not keys[:, :, place[-1] + 1 :].any()
+    assert torch.equal(keys, torch.cat(new, dim=2))
