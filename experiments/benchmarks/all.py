@@ -1,7 +1,8 @@
 """One table for this machine: what each kind of work costs, as a ratio to the plain way of doing it, timed in the same run.
 
 The plain way is transformers with scaled dot product attention in the same dtype: two forward passes for a grid of one token,
-`generate` for a grid of texts, a loop that pools `output_hidden_states` for a capture, a forward pass for neurons and losses.
+`generate` for a grid of texts, a loop that pools `output_hidden_states` for a capture, forward passes under hooks that sum what
+every neuron does for neurons, forward passes and cross entropy for losses.
 Rounds alternate between the two, and a ratio is the median over rounds of wall time. Measures of alignment have no such way; their
 time for one pair of languages stands alone.
 """
@@ -9,17 +10,20 @@ time for one pair of languages stands alone.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import platform
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
-from operator import methodcaller
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 import torch
 from rich.console import Console
@@ -29,14 +33,22 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import interp
+from experiments.benchmarks import plain_ways
 from interp import provenance
+from interp.generation.generate import generate
 from interp.generation.loss import sentence_losses
 from interp.interventions.transplant import transplant_grid
+from interp.languages import FLORES200
 from interp.models.batches import batches
-from interp.models.devices import choose_device
+from interp.models.devices import choose_device, to_cpu
 from interp.neurons import count_neurons
+from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
+from interp.tuning.fit import fit
+from interp.tuning.recipe import Recipe
+from interp.tuning.templates import Encoded
 from probes.alignment.clouds import METRICS, Cloud, Pair, measure
+from probes.alignment.measure import measure_alignment
 
 Run = Callable[[], object]
 
@@ -143,13 +155,13 @@ def _rows(size: Size, device: torch.device, rounds: int) -> Iterator[Row]:
     compare = partial(_compare, device=device, rounds=rounds)
     for length in (128, 512):
         source, target = torch.randint(2, size.vocabulary, (2, length), generator=numbers).tolist()
-        plain = partial(_prompts, hf, (source, target))
+        plain = partial(plain_ways.prompts, hf, (source, target))
         cells = f"{size.layers} x {size.layers} grid after {length} tokens"
         for score in ("logits", "kl"):
             yield compare(f"{cells}, {score}", "two prompts", partial(transplant_grid, model, source, target, score), plain)
         if length == 128:
             grid = partial(transplant_grid, model, source, target, "generate", max_new_tokens=20)
-            yield compare(f"{cells}, 20 tokens", "one generation", grid, partial(_generation, hf, target, 20), few=True)
+            yield compare(f"{cells}, 20 tokens", "one generation", grid, partial(plain_ways.generation, hf, [target], 20), few=True)
     chance = random.Random(0)
     lengths = [chance.randint(20, 60) for _ in range(size.texts)]
     texts = tuple(" ".join(f"w{chance.randrange(2, size.vocabulary)}" for _ in range(length)) for length in lengths)
@@ -157,59 +169,24 @@ def _rows(size: Size, device: torch.device, rounds: int) -> Iterator[Row]:
     tokens = 16384 if device.type == "cuda" else 1024
     groups = batches(lengths, tokens)
     work = f"of {size.texts} texts of 20-60 tokens"
-    loop = partial(_pooling_loop, hf, tokenizer, texts, groups)
+    loop = partial(plain_ways.pooling_loop, hf, tokenizer, texts, groups)
     for sinks in ("omit", "keep"):
         ours: Run = partial(interp.capture, model, corpus, max_tokens=tokens, sinks=sinks, progress=False)
         yield compare(f"capture {work}, sinks: {sinks}", "pooled output_hidden_states", ours, loop)
-    forward = partial(_forwards, hf, tokenizer, texts, groups)
-    yield compare(f"neurons {work}", "forward passes", partial(count_neurons, model, corpus, shards=2, max_tokens=tokens), forward)
+    forward = partial(plain_ways.forwards, hf, tokenizer, texts, groups)
+    count = partial(count_neurons, model, corpus, shards=2, max_tokens=tokens)
+    yield compare(f"neurons {work}", "forward passes with sums in hooks", count, partial(plain_ways.counting, hf, forward))
     losses = partial(sentence_losses, model, texts, max_tokens=tokens)
     yield compare(f"losses {work}", "forward passes and cross entropy", losses, partial(forward, loss=True))
+    prompts = torch.randint(2, size.vocabulary, (32, 24), generator=numbers).tolist()
+    spelled = [" ".join(f"w{token}" for token in prompt) for prompt in prompts]
+    write = partial(generate, model, spelled, max_new_tokens=20, max_tokens=tokens)
+    yield compare("20 tokens after 32 prompts", "generate", write, partial(plain_ways.generation, hf, prompts, 20), few=True)
+    identity = interp.identify(model)
     del hf, model
+    yield _tuning(size, device)
     yield from _measures(size, device)
-
-
-@torch.no_grad()
-def _prompts(hf: LlamaForCausalLM, prompts: Sequence[Sequence[int]]) -> None:
-    for prompt in prompts:
-        hf(input_ids=torch.tensor([prompt], device=hf.device), use_cache=False, logits_to_keep=1)
-
-
-@torch.no_grad()
-def _generation(hf: LlamaForCausalLM, prompt: Sequence[int], tokens: int) -> None:
-    ids = torch.tensor([prompt], device=hf.device)
-    methodcaller("generate", inputs=ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False)(hf)
-
-
-@torch.no_grad()
-def _pooling_loop(
-    hf: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], groups: Sequence[Sequence[int]]
-) -> Tensor:
-    """The loop one would write by hand: the same batches, every hidden state, the masked mean on the device."""
-    pooled = torch.empty(hf.config.num_hidden_layers + 1, len(texts), hf.config.hidden_size)
-    for group in groups:
-        batch = tokenizer([texts[row] for row in group], padding=True, return_tensors="pt", return_token_type_ids=False)
-        batch = batch.to(hf.device)
-        states = hf(**batch, output_hidden_states=True, use_cache=False, logits_to_keep=1).hidden_states
-        weights = (batch["attention_mask"] / batch["attention_mask"].sum(1, keepdim=True))[:, None].float()
-        pooled[:, group] = torch.stack([torch.bmm(weights, state.float())[:, 0] for state in states]).cpu()
-    return pooled
-
-
-@torch.no_grad()
-def _forwards(
-    hf: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerFast,
-    texts: Sequence[str],
-    groups: Sequence[Sequence[int]],
-    loss: bool = False,
-) -> None:
-    for group in groups:
-        batch = tokenizer([texts[row] for row in group], padding=True, return_tensors="pt", return_token_type_ids=False)
-        batch = batch.to(hf.device)
-        logits = hf(**batch, use_cache=False, logits_to_keep=0 if loss else 1).logits
-        if loss:
-            torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), batch["input_ids"][:, 1:].flatten()).item()
+    yield _all_pairs(size, device, identity)
 
 
 def _measures(size: Size, device: torch.device) -> Iterator[Row]:
@@ -227,6 +204,39 @@ def _measures(size: Size, device: torch.device) -> Iterator[Row]:
         yield Row(
             f"{metric} of one pair, {size.sentences} sentences x {size.layers + 1} layers", "", _clock(partial(run, metric), device)
         )
+
+
+def _all_pairs(size: Size, device: torch.device, model: ModelIdentity) -> Row:
+    """The default measures of every two of 20 languages, with their intervals."""
+    codes, shape = FLORES200[:20], (size.layers + 1, size.sentences, size.width)
+    shared = torch.randn(shape, device=device)
+    states = {code: to_cpu(shared + torch.randn(shape, device=device)) for code in codes}
+    corpus = ParallelCorpus("words", {code: tuple(f"{code} {row}" for row in range(size.sentences)) for code in codes})
+    acts = interp.Activations(
+        layers=("embed", *map(str, range(size.layers))), site="residual", pooling="mean", ids=corpus.ids, languages=codes,
+        signature=Signature("capture", model, corpus.identity, {}), states=MappingProxyType(states), token_ids=MappingProxyType({}),
+    )  # fmt: skip
+    seconds = _clock(partial(measure_alignment, acts, "all", device=str(device)), device)
+    return Row(f"alignment of 190 pairs, {size.sentences} sentences x {size.layers + 1} layers", "", seconds)
+
+
+def _tuning(size: Size, device: torch.device) -> Row:
+    """Four updates of a model a quarter as wide and half as deep, on texts of 12 to 160 tokens."""
+    chance = random.Random(0)
+    small = replace(size, width=size.width // 4, inner=size.inner // 4, layers=max(1, size.layers // 2), dtype="float32")
+    recipe = Recipe(steps=4, batch=64, device_batch=16, checkpoints=0)
+    texts = tuple(tuple(chance.randrange(2, size.vocabulary) for _ in range(chance.randint(12, 160))) for _ in range(256))
+    data = Encoded(texts, texts, tuple(map(str, range(len(texts)))), (), 0, 0)
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(3):  # the first to warm up
+        for own in seconds:
+            model, folder = build(small, device)[0], tempfile.TemporaryDirectory()
+            ours: Run = partial(fit, model, data, None, recipe, Path(folder.name), None)
+            plain: Run = partial(plain_ways.training, model, texts, recipe, Path(folder.name))
+            with folder, redirect_stdout(io.StringIO()):
+                seconds[own].append(_clock(ours if own else plain, device))
+    ours_took, plain_took = (median(times[1:]) for times in seconds.values())
+    return Row("4 updates of 64 texts of 12-160 tokens", "Trainer", ours_took, plain_took, ours_took / plain_took)
 
 
 def _compare(work: str, way: str, ours: Run, plain: Run, *, device: torch.device, rounds: int, few: bool = False) -> Row:

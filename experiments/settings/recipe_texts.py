@@ -61,6 +61,11 @@ ORIGINS: Mapping[str, Origin] = {
         _FLORES,
         f"{_ARCHIVE} && mkdir -p data && mv flores200_dataset data/flores101",
     ),
+    "NTREX/NTREX-128": Origin(
+        "a folder with a text file a language, such as newstest2019-ref.deu.txt",
+        "NTREX-128 (https://github.com/MicrosoftTranslator/NTREX)",
+        "git clone https://github.com/MicrosoftTranslator/NTREX",
+    ),
     "alpaca.jsonl": Origin(
         'one example a line: {"instruction": ..., "input": ..., "output": ..., "language": "eng_Latn"}, in every language',
         "Alpaca (https://github.com/tatsu-lab/stanford_alpaca, alpaca_data.json), and a translation of it for each language",

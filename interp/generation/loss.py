@@ -109,7 +109,7 @@ def _batch_losses(model: TransformerBridge, batch: Batch, labels: Tensor) -> tup
     learned = targets != IGNORED
     states, tokens, owner = hidden[learned.to(hidden.device)], targets[learned], learned.nonzero()[:, 0]
     summed = torch.zeros(len(labels), device=labels.device)
-    for some in pieces(model, len(tokens)):
+    for some in pieces(model, len(tokens), _FLOATS):
         logits = unembed(model, states[some]).float()
         losses = torch.nn.functional.cross_entropy(logits, tokens[some].to(logits.device), reduction="none")
         summed.index_add_(0, owner[some], losses.to(summed.device))

@@ -74,7 +74,7 @@ def fit(
     together = PartialState().num_processes > 1
     trainer = _Trainer(
         model=model,
-        args=_arguments(recipe, folder, total),
+        args=arguments(recipe, folder, total),
         train_dataset=[*examples, _WITHOUT_LOSS] if together else examples,
         data_collator=collate,
         compute_loss_func=answer_loss,
@@ -82,7 +82,7 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.trained, trainer.folder = model, folder
-    trainer.order = WholeUpdates(len(data), recipe.batch, recipe.seed) if together else None
+    trainer.order = Updates([len(ids) for ids in data.ids], recipe.batch, recipe.seed, filled=together)
     try:
         trainer.train(resume_from_checkpoint=str(go_on) if go_on else None)
     except UnpicklingError:
@@ -150,14 +150,15 @@ def collate(examples: Sequence[dict[str, Sequence[int]]]) -> dict[str, Tensor]:
     }
 
 
-def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
+def arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
+    """What the Trainer is told by `recipe`: to make `total` updates, with its checkpoints in `folder`."""
     state = PartialState()
     processes, on_cpu = state.num_processes, state.device.type == "cpu"
     per_device = min(recipe.device_batch, max(1, recipe.batch // processes))
     if recipe.batch % (per_device * processes):
         split = f"{per_device} examples x {processes} processes"
         raise ValueError(f"recipe: got batch {recipe.batch}, expected a multiple of {split}. Change device_batch.")
-    arguments = TrainingArguments(
+    told = TrainingArguments(
         output_dir=str(folder / FOLDER), max_steps=total, per_device_train_batch_size=per_device,
         gradient_accumulation_steps=recipe.batch // (per_device * processes), learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule, warmup_steps=math.ceil(recipe.warmup * total), weight_decay=recipe.weight_decay,
@@ -169,8 +170,8 @@ def _arguments(recipe: Recipe, folder: Path, total: int) -> TrainingArguments:
         **(_recomputing() if recipe.recompute else {}),
     )  # fmt: skip
     if not on_cpu and processes == 1:
-        arguments._n_gpu = 1  # several devices come from `accelerate launch`, never from DataParallel
-    return arguments
+        told._n_gpu = 1  # several devices come from `accelerate launch`, never from DataParallel
+    return told
 
 
 def _recomputing() -> dict[str, Any]:
@@ -179,23 +180,27 @@ def _recomputing() -> dict[str, Any]:
     return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
 
 
-class WholeUpdates(Sampler[int]):
-    """Every epoch as a single process shuffles it, filled up to whole updates with number `n`, an example without loss.
+class Updates(Sampler[int]):
+    """Every epoch as a single process shuffles it, update by update; within an update the longest first, so that little is padded.
 
-    Left to itself accelerate fills up the last update of an epoch with examples from its beginning, and several processes then
-    learn from other examples than one does.
+    How an update is divided into device batches changes its padding and nothing else: its loss is a mean over all of it. With
+    `filled`, the last update of an epoch is filled up with number `n`, an example without loss: left to itself accelerate fills it
+    up with examples from the beginning of the epoch, and several processes then learn from other examples than one does.
     """
 
-    def __init__(self, n: int, batch: int, seed: int) -> None:
-        self.n, self.filled = n, -(-n // batch) * batch
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, filled: bool) -> None:
+        self.lengths, self.batch, n = lengths, batch, len(lengths)
+        self.idle = -n % batch if filled else 0
         self.shuffled = SeedableRandomSampler(range(n), generator=torch.Generator(), data_seed=seed)
 
     def __len__(self) -> int:
-        return self.filled
+        return len(self.lengths) + self.idle
 
     def __iter__(self) -> Iterator[int]:
-        yield from self.shuffled
-        yield from [self.n] * (self.filled - self.n)
+        order = list(self.shuffled)
+        for start in range(0, len(order), self.batch):
+            yield from sorted(order[start : start + self.batch], key=lambda number: -self.lengths[number])
+        yield from [len(order)] * self.idle
 
     def set_epoch(self, epoch: int) -> None:
         """Shuffle as in this `epoch`, counted from 0."""
@@ -205,10 +210,10 @@ class WholeUpdates(Sampler[int]):
 class _Trainer(Trainer):
     trained: PreTrainedModel | PeftModel
     folder: Path
-    order: WholeUpdates | None
+    order: Updates
 
     def _get_train_sampler(self, *args: Any) -> Sampler[int] | None:
-        return self.order or super()._get_train_sampler(*args)
+        return self.order
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         loss = super().training_step(*args, **kwargs)

@@ -210,7 +210,9 @@ def _pairs(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _order(name: str, n: int, limit: int | None, seed: int) -> list[int]:
     if limit is not None and not 1 <= limit <= n:
-        raise ValueError(f"got {limit} items to take from {name!r}, expected 1 to {n}.")
+        raise ValueError(
+            f"got {limit} items to take from {name!r}, expected 1 to {n}. Take fewer (--samples), or give more text (--corpus)."
+        )
     return random.Random(seed).sample(range(n), n)[:limit]
 
 
