@@ -68,6 +68,14 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
         "nan_Hans": ["zh-min-nan"],
         "nno_Latn": ["no-nyn", "nn_NO.UTF-8"],
         "ltz_Latn": ["i-lux"],
+        "tgl_Latn": ["Filipino (Tagalog)", "Tagalog (Filipino)", "fil"],
+        "kmr_Latn": ["Kurdish (Kurmanji)", "Northern Kurdish"],
+        "prs_Arab": ["Persian (Dari)", "fa-AF"],
+        "pnb_Arab": ["pnb", "Western Punjabi"],
+        "zho_Hant": ["chinese_traditional", "Chinese (Taiwan)"],
+        "srp_Latn": ["serbian_latin"],
+        "gla_Latn": ["scottish_gaelic"],
+        "zsm_Latn": ["msa", "ms"],
     }.items(),
 )
 def test_spellings(code: str, spellings: list[str]) -> None:
@@ -135,6 +143,25 @@ def test_the_misspelt_script_of_a_language_is_answered_with_its_own() -> None:
     for misspelt, told in {"kor_Hangl": "kor_Hang", "zho_Hanss": "zho_Hans, zho_Hant", "xx": ""}.items():
         with pytest.raises(ValueError, match=r"\(German\)\." + (f" Did you mean {told}\\?" if told else "") + "$"):
             language(misspelt)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "told"),
+    [
+        ("MSA", r"Modern Standard Arabic \(arb_Arab\) or Malay \(zsm_Latn\)"),
+        ("Egyptian", r"Egyptian Arabic \(arz_Arab\) or Ancient Egyptian"),
+        ("pidgin", r"Nigerian Pidgin \(pcm_Latn\) or Tok Pisin"),
+        ("cn", "'cn' is no code of a language: write zho_Hans for Chinese"),
+        ("JP", "write jpn_Jpan for Japanese"),
+        ("cz", "write ces_Latn for Czech"),
+        ("ua", "write ukr_Cyrl for Ukrainian"),
+        ("pk", "write urd_Arab for Urdu"),
+        ("klingon", "expected a code with the script, such as tlh_Latn"),
+    ],
+)
+def test_a_spelling_that_means_another_language_than_its_letters_is_refused_with_what_it_may_mean(spelling, told) -> None:
+    with pytest.raises(ValueError, match=told):
+        language(spelling)
 
 
 def test_every_extended_subtag_of_the_registry_is_read_as_the_language_itself() -> None:
