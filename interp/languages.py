@@ -262,7 +262,7 @@ def _with_words(own: langcodes.Language, spoken: str, about: str) -> str | None:
     """The code of a language, `own`, called `spoken`, in the script or region or of the variety that `about` says."""
     subtag, script = own.language or "und", scripts().get(about.casefold())
     same = _named("language", about)
-    itself = same and _of_tag(same.language or "und", same.script, same.territory)
+    itself = _of_tag(same.language or "und", same.script, same.territory) if same else None
     if same and (itself == _of_tag(subtag, None, own.territory) or same.language == own.language):
         return itself  # "Filipino (Tagalog)" names the language twice, though Tagalog is a script too
     if script or (about.title() in scripts().values()):
@@ -333,7 +333,7 @@ def _unknown(spelling: str) -> str:
 
     names = {name: tag for tag, name in Locale("en").languages.items() if tag not in _NO_LANGUAGE}
     tags = {name.casefold(): tag for name, tag in names.items()} | {tag: tag for tag in names.values()}
-    if meaning := meant_by(spelling):
+    if meaning := meant_by(spelling) or _of_country(spelling):
         return f"got language {spelling!r}, which is not clear: {meaning}. Write the code of the one you mean."
     if tag := tags.get(spelling.replace("_", " ").casefold()):
         return f"got language {spelling!r}, whose script is not known, expected a code with the script, such as {tag}_Latn."
@@ -342,6 +342,15 @@ def _unknown(spelling: str) -> str:
         f"unknown language {spelling!r}: expected a FLORES-200 code (deu_Latn), a BCP 47 tag (de, zh-CN), with the script for a "
         f"rare language (xal-Cyrl), or an English name (German).{suggestion}"
     )
+
+
+def _of_country(spelling: str) -> str:
+    """The language most used in the country whose code a spelling is, by CLDR, for a message; empty if it is none."""
+    from babel.core import get_global
+
+    likely = get_global("likely_subtags").get(f"und_{spelling.upper()}") if re.fullmatch("[A-Za-z]{2}", spelling) else None
+    code = resolve(likely) if likely else None
+    return f"{spelling!r} is no code of a language: write {code} for {Language(code).name}" if code else ""
 
 
 def _alike(spelling: str, names: Iterable[str]) -> str:

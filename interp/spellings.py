@@ -5,8 +5,6 @@ They are never read as the language that a registry lists under them. A message 
 
 from __future__ import annotations
 
-import re
-
 _SHARED = {
     "egyptian": ("Egyptian Arabic", "arz_Arab", "Ancient Egyptian", "egy_Egyp"),
     "pidgin": ("Nigerian Pidgin", "pcm_Latn", "Tok Pisin", "tpi_Latn"),
@@ -14,9 +12,10 @@ _SHARED = {
 """Names, in any case, of two languages each."""
 _MSA = ("Modern Standard Arabic", "arb_Arab", "Malay", "zsm_Latn")
 _COUNTRIES = {
-    "cn": "zho_Hans", "jp": "jpn_Jpan", "cz": "ces_Latn", "gr": "ell_Grek", "dk": "dan_Latn", "vn": "vie_Latn", "ua": "ukr_Cyrl",
-    "sp": "spa_Latn", "kz": "kaz_Cyrl", "chs": "zho_Hans", "cht": "zho_Hant", "zhs": "zho_Hans", "zht": "zho_Hant",
-    "jap": "jpn_Jpan",
+    "cn": ("Chinese", "zho_Hans"), "jp": ("Japanese", "jpn_Jpan"), "cz": ("Czech", "ces_Latn"), "gr": ("Greek", "ell_Grek"),
+    "dk": ("Danish", "dan_Latn"), "vn": ("Vietnamese", "vie_Latn"), "ua": ("Ukrainian", "ukr_Cyrl"), "sp": ("Spanish", "spa_Latn"),
+    "kz": ("Kazakh", "kaz_Cyrl"), "chs": ("Chinese", "zho_Hans"), "cht": ("Chinese", "zho_Hant"), "zhs": ("Chinese", "zho_Hans"),
+    "zht": ("Chinese", "zho_Hant"), "jap": ("Japanese", "jpn_Jpan"),
 }  # fmt: skip
 """Codes that people write for a language, mostly of a country, though no registry of languages has them."""
 _IN_FILES = {"kr": ("Korean", "kor_Hang", "Kanuri", "knc_Latn")}
@@ -46,11 +45,8 @@ def meant_by(spelling: str) -> str:
     ("'cn' is no code of a language: write zho_Hans for Chinese", 'it may be Korean (kor_Hang) or Kanuri (knc_Latn)')
     """
     spelled = spelling.strip().casefold()
-    if code := _COUNTRIES.get(spelled) or _of_country(spelled):
-        from interp.languages import Language
-
-        name = Language(code).name.partition(" (")[0]
-        return f"{spelling.strip()!r} is no code of a language: write {code} for {name}"
+    if country := _COUNTRIES.get(spelled):
+        return f"{spelling.strip()!r} is no code of a language: write {country[1]} for {country[0]}"
     shared = _MSA if spelling.strip() == "MSA" else {**_SHARED, **_IN_FILES, **_IN_COLUMNS}.get(spelled)
     if shared is None:
         return ""
@@ -62,16 +58,5 @@ def likely_meant(spelling: str) -> str | None:
     """The likeliest language of an unclear `spelling`, as FLORES-200 code; None if nothing is known."""
     spelled = spelling.strip().casefold()
     shared = _MSA if spelling.strip() == "MSA" else {**_SHARED, **_IN_FILES, **_IN_COLUMNS}.get(spelled)
-    return shared[1] if shared else _COUNTRIES.get(spelled)
-
-
-def _of_country(spelled: str) -> str | None:
-    """The language most used in the country whose code this is, by CLDR."""
-    from babel.core import get_global
-
-    from interp.languages import resolve
-
-    if not re.fullmatch("[a-z]{2}", spelled) or resolve(spelled):
-        return None
-    likely = get_global("likely_subtags").get(f"und_{spelled.upper()}")
-    return resolve(likely) if likely else None
+    country = _COUNTRIES.get(spelled)
+    return shared[1] if shared else country and country[1]
