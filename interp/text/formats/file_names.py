@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from interp.languages import FLORES200, resolve
 from interp.spellings import is_unclear_name
+from interp.text.formats.lines import printable_name, stem
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -68,7 +69,7 @@ def column_language(name: str) -> str | None:
     ('eng_Latn', 'eng_Latn', 'deu_Latn', None)
     """
     own = own_words(name)
-    if any(is_unclear_name(word, column=True) for word in (name, *own)):
+    if is_unclear_name(name, column=True) or (len(own) == 1 and is_unclear_name(own[0], column=True)):
         return None
     if code := language_code(name.strip()):
         return code
@@ -198,3 +199,43 @@ def language_pair(name: str) -> tuple[str, str] | None:
         return None
     source, target = map(language_code, match.groups())
     return (source, target) if source and target and source != target else None
+
+
+def file_pair(path: Path) -> tuple[str, str] | None:
+    """The two languages in the name of the file `path`, "train.en-de.tsv"; None if it names none, or several pairs.
+
+    >>> from pathlib import Path
+    >>> file_pair(Path("news.en-de.csv"))
+    ('eng_Latn', 'deu_Latn')
+    """
+    found = [pair for part in stem(path).split(".") if (pair := language_pair(part))]
+    return found[0] if len(found) == 1 else None
+
+
+def pair_part(path: Path) -> str:
+    """What the name of a file of a pair of languages, `path`, says besides: "train" for "train.en-de.tsv"."""
+    return ".".join(part for part in stem(path).split(".") if language_pair(part) is None)
+
+
+def says_split(name: str, split: str) -> bool:
+    """Whether the `name` of a file, without its ending, says that it is of a `split`.
+
+    >>> says_split("wmt.en-de.train", "train"), says_split("trainer", "train")
+    (True, False)
+    """
+    return split in (name, *re.split(r"[._-]", name))
+
+
+def column_tag(name: str) -> str:
+    """How the `name` of a column spells its language, "en-GB" in "text_en-GB".
+
+    >>> column_tag("text_en-GB"), column_tag("English")
+    ('en-GB', 'English')
+    """
+    return name.strip() if language_code(name.strip()) else "-".join(own_words(name)) or name
+
+
+def origin(path: Path) -> str:
+    """The name of the file `path` for notes, with its folder where that says the language, "de/test.txt"."""
+    name = printable_name(path)
+    return f"{path.parent.name}/{name}" if parse_file_name(path) is None and language_code(path.parent.name) else name

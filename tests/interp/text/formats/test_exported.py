@@ -304,8 +304,13 @@ def test_rows_that_say_their_language_are_a_corpus(tmp_path: Path) -> None:
 
 
 def test_the_address_of_a_sentence_is_its_document(tmp_path: Path) -> None:
-    rows = jsonl(*({"id": i, "iso_639_3": "eng", "iso_15924": "Latn", "text": str(i), "url": f"u{i // 2}"} for i in range(4)))
-    corpus = read(put(tmp_path / "dev", {"eng_Latn.jsonl": rows, "deu_Latn.jsonl": rows}))
+    files = {
+        f"{code}_Latn.jsonl": jsonl(
+            *({"id": i, "iso_639_3": code, "iso_15924": "Latn", "text": str(i), "url": f"u{i // 2}"} for i in range(4))
+        )
+        for code in ("eng", "deu")
+    }
+    corpus = read(put(tmp_path / "dev", files))
     assert corpus.documents == ("u0", "u0", "u1", "u1")
 
 
