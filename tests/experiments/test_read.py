@@ -48,7 +48,8 @@ def test_read_shows_questions_and_their_options(tmp_path, capsys):
     folder = put(tmp_path / "q", {"en.jsonl": jsonl(row), "de.jsonl": jsonl(row)})
     assert main(["read", str(folder), "--questions"]) == 0
     said = capsys.readouterr().out
-    assert "q: 1 items, 2 languages, no documents, 2 options" in said
+    assert "q: 1 items, 2 languages, no documents, 2 options, gold is option 2 in 1" in said
+    assert "first question in deu_Latn: 'It rained.\\n' -> 'Wet.', of 'Dry.' | 'Wet.'" in said
     assert "rows are paired by key idx" in said
 
 
@@ -68,6 +69,11 @@ def test_what_is_open_is_settled_by_the_option_that_the_message_names(corpus, tm
     assert yaml.safe_load((run / "config.yaml").read_text())["columns"] == ["english=one", "german=other"]
     assert "--columns english=one german=other" in read_finished(run).command_line
     assert main(["vocabulary", "--corpus", str(corpus), "--output", str(run), "--resume"]) == 2
+
+
+def test_a_language_chosen_twice_is_refused_and_the_last_does_not_win():
+    with pytest.raises(ValueError, match="--columns: got english twice, expected each language and each column once"):
+        read_choices(("english=a", "english=b"))
 
 
 @pytest.mark.parametrize(("choice", "message"), [("text_en", "expected LANGUAGE=COLUMN"), ("Germn=a", "Did you mean German")])

@@ -27,7 +27,7 @@ from interp.text.notes import note, took
 
 PIVOT = "prompt_en"
 """Column of the English prompt, in files where every language has its own items."""
-TEXT_FIELDS = ("sentence", "text", "utt", "word_translation", "context", "question", "prompt", "premise", "sentence1")
+TEXT_FIELDS = ("sentence", "text", "utt", "word_translation", "context", "premise", "question", "prompt", "sentence1")
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
 DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
 

@@ -247,6 +247,7 @@ def _all_of(
     raise ValueError(
         f"{where}: got column {short_repr(first)}, which {reason}, expected one column per language (recognised: "
         f"{', '.join(texts) or 'none'}; columns: {short_repr(list(columns))}). Say which is which, such as {option(examples)}."
+        + (f" To leave it out, name the languages: --languages {' '.join(texts)}." if len(texts) > 1 else "")
     )
 
 

@@ -70,7 +70,7 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
     if group.ending in ROW_ENDINGS:
         asked.refuse_others(at(folder), ("ids", "documents", "text"), group.files, "files of rows of one language each")
         found_split = asked.split in (group.part, group.ending) or (asked.split is not None and says_split(group.part, asked.split))
-        return read_aligned(files, name, asked.without_split() if found_split and asked.split != "questions" else asked)
+        return read_aligned(files, name, asked.without_split() if found_split else asked)
     asked.refuse_others(at(folder), (), group.files, _LINES)
     return describe(ParallelCorpus(name, read_lines(name, files, asked.limit)), folder, asked.limit)
 

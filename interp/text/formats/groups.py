@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from interp.files.checks import short_repr
 from interp.languages import in_other_script, language
+from interp.spellings import meant_by
 from interp.text.asked import Asked
 from interp.text.choices import has_region, told_apart
 from interp.text.formats.file_names import (
@@ -76,6 +77,8 @@ def choose(folder: Path, asked: Asked) -> Group:
     _refuse_several(folder, fitting[0], asked)
     _refuse_unclear_names(unnamed, fitting[0], asked)
     _note_left_out(folder, fitting[0], [*unnamed, *(path for group in all_groups for path in group.files.values())], asked)
+    if len(kinds := {ending(path) for path in fitting[0].files.values()}) > 1:
+        note(f"files of {', '.join(sorted(kinds))} are read together: no language is in two of them")
     return fitting[0]
 
 
@@ -122,7 +125,6 @@ def _with_rows_together(
         tables = [kind for kind in kinds if kind in ROW_ENDINGS]
         codes = [code for kind in tables for code in grouped[part, kind]]
         if len(tables) > 1 and len(set(codes)) == len(codes) and split not in tables:
-            note(f"files of {', '.join(tables)} are read together: no language is in two of them")
             together[part, tables[0]] = {code: paths for kind in tables for code, paths in grouped[part, kind].items()}
             kinds = [kind for kind in kinds if kind not in tables]
         together |= {(part, kind): grouped[part, kind] for kind in kinds}
@@ -175,12 +177,8 @@ def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: As
     splits = set() if asked.split is None else {asked.split}
     for name, path in sorted(inner_folders(folder).items()):
         code = language_code(name)
-        if (
-            path not in used
-            and name not in splits
-            and (code is None or (code not in known and asked.wants(code)))
-            and _has_text(path)
-        ):
+        lacking = code is not None and code not in known and asked.wants(code) and any(path.iterdir())
+        if path not in used and name not in splits and (lacking or (code is None and _has_text(path))):
             note("left out: a folder beside the files that were read", f"{name}/")
 
 
@@ -228,6 +226,8 @@ def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, asked: Asked) -
         spelled = stem(path).removeprefix(f"{group.part}.")
         if group.ending and ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
             try:
+                if reason := meant_by(spelled):
+                    raise ValueError(f"{reason}.")
                 reason = f"a rare language; name its script too, {language(spelled)}."
             except ValueError as error:
                 reason = str(error)

@@ -13,7 +13,7 @@ _FAULTS = re.compile(
     r"#(?:N/?A!?|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|ERROR!)|<NA>|<nil>|\\N", re.IGNORECASE
 )
 """What no text is: faults of a spreadsheet, and what databases write."""
-_WORDS = re.compile(r"nan|null|none|nil|n\.?/?a\.?|not available|undefined|missing|#n/a", re.IGNORECASE)
+_WORDS = re.compile(r"nan|NaN|NAN|-nan|null|Null|NULL|None|none|NONE|NA|N/A|n/a|N\.A\.|undefined")
 """What is a missing value among sentences, though it may be a word in a list of words."""
 _LONGEST = 30
 

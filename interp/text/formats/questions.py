@@ -13,6 +13,7 @@ from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
 from interp.text.formats.aligned import align, document_field, labels, rows_of_language, value
+from interp.text.formats.column_names import named
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name
 from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
 from interp.text.formats.groups import choose, groups, wanted
@@ -157,8 +158,14 @@ def _readers(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
 
 
 def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
-    selected = select(rows_of_language(path), split, at(path))
+    selected = map(_with_label, select(rows_of_language(path), split, at(path)))
     return selected if code is None else of_language(code, selected)
+
+
+def _with_label(row: Row) -> Row:
+    """The row with its gold label as `label`, where it is called `gold_label`, as in the files of XNLI and SNLI."""
+    gold = None if "label" in row.values else named(row.values, ("gold_label",))
+    return row if gold is None else Row(row.where, {("label" if name == gold else name): own for name, own in row.values.items()})
 
 
 def _by_language(path: Path, split: str | None) -> Readers:

@@ -68,7 +68,7 @@ def _numbered(rows: Sequence[Row]) -> Iterator[Row]:
     own = [str(row.values[_ID] or number) for number, row in enumerate(rows)]
     by_place = len(set(own)) < len(own)
     if by_place:
-        note("units are named by their place: several have the same tuid")
+        note("units are named by their place: their tuids are not all different")
     for number, row in enumerate(rows):
         yield Row(row.where, {**row.values, _ID: str(number) if by_place else own[number]})
 
