@@ -164,26 +164,33 @@ def bitext_columns(columns: Sequence[str]) -> tuple[str, str] | None:
     return next(((by_name[one], by_name[other]) for one, other in PAIRS if one in by_name and other in by_name), None)
 
 
-def first_row_is(cells: Sequence[str]) -> Literal["names", "text", "either"]:
-    """What the first row of a bitext is: the names of its columns, a pair of sentences, or either.
+def first_row_is(cells: Sequence[str], pair: tuple[str, str]) -> Literal["names", "text", "either"]:
+    """What the first row of a bitext is, `cells`: the names of its columns, a pair of sentences, or either.
 
-    >>> first_row_is(["source_text", "target_text"]), first_row_is(["English sentence", "German sentence"])
+    `pair` are its languages, by code: no other language is a name of a column, as "cat" is a word of English.
+
+    >>> pair = ("eng_Latn", "deu_Latn")
+    >>> first_row_is(["source_text", "target_text"], pair), first_row_is(["English sentence", "German sentence"], pair)
     ('names', 'names')
-    >>> first_row_is(["Hello there.", "Hallo."]), first_row_is(["word", "Wort"]), first_row_is(["German", "Deutsch"])
-    ('text', 'either', 'text')
+    >>> [first_row_is(cells, pair) for cells in (["Hello there.", "Hallo."], ["word", "Wort"], ["cat", "Katze"])]
+    ['text', 'either', 'text']
     """
     codes = [column_language(cell) for cell in cells]
-    if len(set(cells)) < len(cells) or (all(codes) and len(set(codes)) < len(codes)):
+    if len({cell.strip().casefold() for cell in cells}) < len(cells) or (all(codes) and len(set(codes)) < len(codes)):
         return "text"
-    if all(map(_is_name, cells)) or [cell.strip() for cell in cells] == [str(place) for place in range(len(cells))]:
+    if all(_is_name(cell, pair) for cell in cells) or [cell.strip() for cell in cells] == [
+        str(place) for place in range(len(cells))
+    ]:
         return "names"
-    return "either" if any(_is_name(cell) or re.fullmatch(r"[A-Za-z]+(?:_\w+|\d+)", cell.strip()) for cell in cells) else "text"
+    return (
+        "either" if any(_is_name(cell, pair) or re.fullmatch(r"[A-Za-z]+(?:_\w+|\d+)", cell.strip()) for cell in cells) else "text"
+    )
 
 
-def _is_name(cell: str) -> bool:
+def _is_name(cell: str, pair: tuple[str, str]) -> bool:
     """Whether a cell holds nothing but words that name columns."""
     words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cell[:100]))
-    if column_language(cell) or _is_usual_name(cell):
+    if column_language(cell) in pair or _is_usual_name(cell):
         return True
     rest = [word for word in words if not word.isdigit() and len(word) > 1 and column_language(word) is None]
     return 0 < len(words) <= 4 and bool(rest) and all(word.casefold() in _HEADER_WORDS for word in rest)

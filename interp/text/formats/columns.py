@@ -27,7 +27,7 @@ from interp.text.formats.column_names import (
     language_alike,
     language_columns,
 )
-from interp.text.formats.file_names import column_language, column_tag
+from interp.text.formats.file_names import column_language, column_tag, own_words
 
 Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "nothing"]
 LABEL_COLUMNS = frozenset(
@@ -223,7 +223,7 @@ def _all_of(
 ) -> dict[str, str]:
     """The column of every language there is. Raises where a column may be one that would be left out."""
     texts = {code: _one_of(code, named, columns, where, asked) for code in named}
-    two = (columns[0], columns[1]) if len(columns) == 2 and first_row_is(columns) == "names" else None
+    two = (columns[0], columns[1]) if len(columns) == 2 and pair and first_row_is(columns, pair) == "names" else None
     bitext = bitext_columns(columns)
     if not texts and pair and (bitext or two):
         return dict(zip(pair, bitext or two or (), strict=True))
@@ -234,7 +234,7 @@ def _all_of(
     open_columns = bitext or [column for column in doubtful if kinds[column] == "text"] or doubtful or list(columns)
     alike = (column for column in doubtful if column_language(column) or (texts and language_alike(column)))
     first = next(alike, open_columns[0])
-    told = meant_by(first)
+    told = next((meaning for word in (first, *own_words(first)) if (meaning := meant_by(word))), None)
     reason = f"is named after a language and holds {kinds[first]}" if column_language(first) else "is no known language"
     reason = f"is no clear language: {told}" if told else reason
     free = (one for one in ("english", "german") if language(one).code not in texts)

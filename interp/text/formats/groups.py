@@ -177,8 +177,8 @@ def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: As
     splits = set() if asked.split is None else {asked.split}
     for name, path in sorted(inner_folders(folder).items()):
         code = language_code(name)
-        lacking = code is not None and code not in known and asked.wants(code) and any(path.iterdir())
-        if path not in used and name not in splits and (lacking or (code is None and _has_text(path))):
+        unread = code is not None and code not in known and asked.wants(code) and any(path.iterdir())
+        if path not in used and name not in splits and (unread or (code is None and _has_text(path))):
             note("left out: a folder beside the files that were read", f"{name}/")
 
 

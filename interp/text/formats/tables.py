@@ -48,7 +48,7 @@ def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
     with suppress(ValueError):
         first = next(rows(path, header=pair), None)
     cells = [str(cell) for cell in first.values.values()] if first else []
-    found = first_row_is(cells) if first else "names"
+    found = first_row_is(cells, pair) if first else "names"
     if found == "either":
         raise ValueError(
             f"{at(path, 1)}: got a first row {short_repr(cells)}, which may be names of columns or text, expected to know. Write a "
