@@ -17,19 +17,19 @@ from typing import TypeVar
 from interp.languages import nearest
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.folders.folder import read_folder, read_one
+from interp.text.folders.groups import wanted
 from interp.text.formats.file_names import parse_file_name
-from interp.text.formats.folder import read_folder, read_one
-from interp.text.formats.groups import wanted
 from interp.text.formats.lines import ending, stem
 from interp.text.formats.long_table import read_long
-from interp.text.formats.questions import read_questions
 from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
-from interp.text.formats.templates import Template
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
 from interp.text.notes import Notes, TextRead, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
+from interp.text.questions.questions import read_questions
+from interp.text.questions.templates import Template
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)

@@ -12,18 +12,18 @@ from typing import NamedTuple
 from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
+from interp.text.folders.groups import choose, groups, wanted
 from interp.text.formats.aligned import align, document_field, labels, rows_of_language, value
 from interp.text.formats.column_names import named
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name
-from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
-from interp.text.formats.groups import choose, groups, wanted
 from interp.text.formats.lines import at, text_of
 from interp.text.formats.row_language import code_of, of_language
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.splits import select
 from interp.text.formats.tables import label
-from interp.text.formats.templates import Template, Wording, fill, wordings
 from interp.text.notes import took
+from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
+from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
 Readers = dict[str, Callable[[], Iterator[Row]]]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
+from interp.text.folders.bitexts import Bitext, bitexts, choose_bitext
+from interp.text.folders.groups import SIDE_FILES, choose, inner_folders, wanted
+from interp.text.folders.parallel_lines import read_lines
+from interp.text.folders.side_files import describe
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.bitexts import Bitext, bitexts, choose_bitext
 from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, parse_file_name, says_split
-from interp.text.formats.groups import SIDE_FILES, choose, inner_folders, wanted
 from interp.text.formats.lines import at, ending, printable_name, stem
-from interp.text.formats.parallel_lines import read_lines
-from interp.text.formats.side_files import describe
 from interp.text.formats.tables import read_table
 from interp.text.notes import note
 

@@ -41,8 +41,10 @@ def test_two_tables_of_one_pair_are_two_texts(tmp_path: Path) -> None:
         read(splits)
 
 
-HEADERS = ("source_text target_text", "source target", "sentence1 sentence2", "original translation", "en de",
-           "text_a text_b", "col1 col2", "0 1", "sourceText targetText", "src ref", "Englisch Deutsch", "eng_Latn deu_Latn", "L1_text L2_text")  # fmt: skip
+HEADERS = (
+    "source_text target_text", "source target", "sentence1 sentence2", "original translation", "en de", "text_a text_b", "0 1",
+    "col1 col2", "sourceText targetText", "src ref", "Englisch Deutsch", "eng_Latn deu_Latn", "L1_text L2_text",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("names", [*HEADERS, "English_sentence German_sentence", "English text|German text"])
