@@ -19,7 +19,10 @@ _COUNTRIES = {
 }  # fmt: skip
 """Codes that people write for a language, mostly of a country, though no registry of languages has them."""
 _IN_FILES = {"kr": ("Korean", "kor_Hang", "Kanuri", "knc_Latn")}
-_IN_COLUMNS = {"mt": ("Maltese", "mlt_Latn", "a machine translation", "")}
+_IN_COLUMNS = {
+    "mt": ("Maltese", "mlt_Latn", "a machine translation", ""),
+    "se": ("Northern Sami", "sme_Latn", "Swedish", "swe_Latn"),
+}
 """Codes that are clear where a language is asked for, and not as the name of a file or column."""
 
 

@@ -57,7 +57,7 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
     inner = inner_folders(folder)
     if asked.split is not None and asked.split in inner:
         return read_folder(inner[asked.split], f"{name}/{asked.split}", asked.without_split())
-    if len(inner) == 1 and asked.split is None and not any(map(parse_file_name, folder.iterdir())):
+    if len(inner) == 1 and not any(map(parse_file_name, folder.iterdir())):
         ((below, only),) = inner.items()
         _note_beside(folder, below)
         return read_folder(only, f"{name}/{below}", asked)

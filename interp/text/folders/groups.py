@@ -73,13 +73,21 @@ def choose(folder: Path, asked: Asked) -> Group:
         got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         packed = next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
-        raise ValueError(f"{at(folder)}: got {got}, expected {expected}." + (f" Unpack {packed} first." if packed else ""))
+        todo = f" Unpack {packed} first." if packed else _only_table(unnamed) if not all_groups else ""
+        raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
     _refuse_several(folder, fitting[0], asked)
     _refuse_unclear_names(unnamed, fitting[0], asked)
     _note_left_out(folder, fitting[0], [*unnamed, *(path for group in all_groups for path in group.files.values())], asked)
-    if len(kinds := {ending(path) for path in fitting[0].files.values()}) > 1:
+    kinds = {ending(path) for path in fitting[0].files.values()}
+    if len(kinds) > 1 and fitting[0].ending in ROW_ENDINGS:
         note(f"files of {', '.join(sorted(kinds))} are read together: no language is in two of them")
     return fitting[0]
+
+
+def _only_table(unnamed: Sequence[Path]) -> str:
+    """What to do with a folder of one table, for a message; empty for any other folder."""
+    tables = [path for path in unnamed if ending(path) in (*ROW_ENDINGS, "tmx")]
+    return f" Give the file itself: {at(tables[0])}." if len(tables) == 1 else ""
 
 
 def groups(folder: Path, asked: Asked) -> tuple[list[Group], list[Path]]:

@@ -75,6 +75,12 @@ def corpus_of_units(name: str, units: Mapping[str, Iterator[Row]], origins: Mapp
     from, both by code."""
     aligned = align(name, units, asked.limit, asked.roles.get("ids"))
     first = list(next(iter(aligned.values())).values())
+    for role, name_of in asked.roles.items():
+        if named(first[0].values, [name_of.casefold()]) is None:
+            raise ValueError(
+                f"{first[0].where}: got column {short_repr(name_of)} for {role}, expected one of "
+                f"{short_repr(list(first[0].values))}."
+            )
     field = asked.roles.get("text") or _text_field(first[0], asked.split)
     about = asked.roles.get("documents") or document_field(first[0], field)
     texts: dict[str, tuple[str, ...]] = {}

@@ -29,7 +29,7 @@ PLACE_COLUMNS = ("book", "chapter", "section", "story", "story_id", "episode", "
 _UNITS = "words? tokens? char chars characters? bytes? syllables? letters? pieces? subwords?"
 _MEASURE = re.compile(
     rf"(?:.*_)?(?:{'|'.join(_UNITS.split())})_(?:no|nr|num|number|n|count)|(?:no|nr|num|number|n|count)_(?:of_)?"
-    rf"(?:{'|'.join(_UNITS.split())})|(?:.*_)?(?:size|rank|length|len|score|rating|rate|count|counts|frequency|freq|level|width|height|"
+    rf"(?:{'|'.join(_UNITS.split())})|(?:.*_)?(?:size|rank|length|len|score|rating|rate|count|counts|frequency|freq|level|difficulty|width|height|"
     r"age|year|price|votes|likes|quality|similarity|probability|prob)(?:_.*)?"
 )
 """Names of what counts or measures an item."""

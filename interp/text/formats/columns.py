@@ -43,6 +43,8 @@ _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ]\d.*)?")
 _CODE = re.compile(r"[\x21-\x7e]*\d[\x21-\x7e]*")
 _MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
 """A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
+_SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
+"""A sentence where the name of a column should stand: the table has no header."""
 _YES_OR_NO = frozenset({"true", "false"})
 _NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 
@@ -228,6 +230,11 @@ def _all_of(
     if not texts and pair and (bitext or two):
         return dict(zip(pair, bitext or two or (), strict=True))
     _refuse_languages_in_rows(columns, sample, where, texts)
+    if not texts and (sentence := next((column for column in columns if _SENTENCE.fullmatch(column.strip())), None)):
+        raise ValueError(
+            f"{where}: got {short_repr(sentence)} as the name of a column, expected a header with languages above the first row. "
+            "Write one, such as eng_Latn and deu_Latn."
+        )
     doubtful = [column for column in columns if column not in texts.values() and _doubtful(column, kinds[column], len(texts))]
     if texts and not doubtful:
         return texts

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from interp.languages import FLORES200, resolve
 from interp.spellings import is_unclear_name
+from interp.tags import region_named
 from interp.text.formats.lines import printable_name, stem
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
@@ -229,9 +230,13 @@ def says_split(name: str, split: str) -> bool:
 def column_tag(name: str) -> str:
     """How the `name` of a column spells its language, "en-GB" in "text_en-GB".
 
-    >>> column_tag("text_en-GB"), column_tag("English")
-    ('en-GB', 'English')
+    >>> column_tag("text_en-GB"), column_tag("English"), column_tag("English (UK)")
+    ('en-GB', 'English', 'eng-GB')
     """
+    spoken = re.fullmatch(r"(.+?)\s*[(\[](.+)[)\]]\s*", name[:_LONGEST_NAME])
+    code, region = (column_language(spoken[1]), region_named(spoken[2])) if spoken else (None, None)
+    if code and region:
+        return f"{code[:3]}-{region}"
     return name.strip() if language_code(name.strip()) else "-".join(own_words(name)) or name
 
 

@@ -30,6 +30,7 @@ _TOGETHER = 3
 _MOST = 20
 """Maximum number of fields of which such a key is sought."""
 BY_POSITION = "rows are paired by position: no field is a key"
+_NO_ID = frozenset({"nan", "NaN", "None", "NULL", "null", "<NA>", "#N/A", "#REF!", "N/A"})
 _WHOLE = re.compile(r"(-?\d+)\.0")
 
 
@@ -148,7 +149,7 @@ def identifier(value: object, where: str) -> str:
     ('7', '7')
     """
     own = _id(value)
-    if own is None:
+    if own is None or own.strip() in _NO_ID:
         raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
     if own != value and not isinstance(value, int):
         note("ids such as 1.0 are read as whole numbers")

@@ -30,24 +30,33 @@ def read_long(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     name, asked
         As in `read_aligned`, which also says what is raised. Default languages: all that rows say.
     """
+    tables = by_language(path, asked)
+    if asked.codes is not None and (missing := [code for code in asked.codes if code not in tables]):
+        raise ValueError(f"{name!r} has no {missing[0]}; {at(path)} has {', '.join(tables)}.{in_other_script(missing[0], tables)}")
+    asked.refuse_others(at(path), ("ids", "documents", "text"), tables, "a table whose rows say their language")
+    note("rows say their language, one row per sentence and language", printable_name(path))
+    codes = list(tables) if asked.codes is None else asked.codes
+    origins = {code: f"rows of {printable_name(path)} with {tables[code][0]}" for code in codes}
+    return corpus_of_units(name, {code: iter(tables[code][1]) for code in codes}, origins, asked)
+
+
+def by_language(path: Path, asked: Asked) -> dict[str, tuple[str, list[Row]]]:
+    """The rows of the file `path` by FLORES-200 code, of each language the variant that is `asked` for, with how they spell it.
+
+    Raises `ValueError` where several variants may be meant.
+    """
     tables: dict[str, dict[str, list[Row]]] = {}
     split = None if asked.split is not None and says_split(stem(path), asked.split) else asked.split
     for row in select(rows(path), split, at(path)):
         own = tables.setdefault(code_of(row), {})
         own.setdefault(_spelling(tag_of(row), own), []).append(row)
-    codes = list(tables) if asked.codes is None else asked.codes
-    if missing := [code for code in codes if code not in tables]:
-        raise ValueError(f"{name!r} has no {missing[0]}; {at(path)} has {', '.join(tables)}.{in_other_script(missing[0], tables)}")
-    asked.refuse_others(at(path), ("ids", "documents", "text"), tables, "a table whose rows say their language")
-    note("rows say their language, one row per sentence and language", printable_name(path))
-    tags = {code: asked.variant(code, list(tables[code]), at(path)) for code in codes}
-    for code, tag in tags.items():
-        for other in tables[code].keys() - {tag}:
+    chosen: dict[str, tuple[str, list[Row]]] = {}
+    for code, spelled in tables.items():
+        tag = asked.variant(code, list(spelled), at(path)) if asked.wants(code) else next(iter(spelled))
+        chosen[code] = tag, spelled[tag]
+        for other in spelled.keys() - {tag} if asked.wants(code) else ():
             note(f"{other} was left out: {code} is {tag}")
-    origins = {code: f"rows of {printable_name(path)}" for code in codes}
-    if len({tag for code in codes for tag in tables[code]}) > len(codes):
-        origins = {code: f"{own} with {tags[code]}" for code, own in origins.items()}
-    return corpus_of_units(name, {code: iter(tables[code][tag]) for code, tag in tags.items()}, origins, asked)
+    return chosen
 
 
 def _spelling(tag: str, known: Collection[str]) -> str:

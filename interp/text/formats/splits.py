@@ -21,7 +21,7 @@ def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]
     count, others = 0, dict[str, None]()
     for row in rows:
         own = () if split is None else [str(row.values[column]) for column in split_columns(row.values)]
-        if split is None or split in own:
+        if split is None or split.casefold() in [one.casefold() for one in own]:
             count += 1
             yield row
         others.update(dict.fromkeys(own))

@@ -26,7 +26,7 @@ from interp.text.notes import note, took
 def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     """Read a table (.tsv, .csv, .jsonl, .json, .parquet) with a column per language.
 
-    A two-column TSV named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
+    A TSV or CSV of two columns named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
         As for `corpus_of_rows`, which also says what is raised.
     """
     pair = file_pair(path)
-    header = pair if pair and ending(path) in ("tsv", "tab") and _has_no_header(path, pair) else None
+    header = pair if pair and ending(path) in ("tsv", "tab", "csv") and _has_no_header(path, pair) else None
     split = None if asked.split is not None and says_split(stem(path), asked.split) else asked.split
     given = select(rows(path, header=header), split, at(path))
     return corpus_of_rows(name, at(path), given, asked, None if header else pair)
@@ -52,7 +52,7 @@ def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
     if found == "either":
         raise ValueError(
             f"{at(path, 1)}: got a first row {short_repr(cells)}, which may be names of columns or text, expected to know. Write a "
-            f"header above it: {pair[0]}, a tab, {pair[1]}. If it is one already, write this in its place."
+            f"header above it, {pair[0]} and {pair[1]}. If it is one already, write this in its place."
         )
     if found == "names" and first:
         note(f"the first row is a header: {', '.join(cells)}", printable_name(path))

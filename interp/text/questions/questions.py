@@ -17,7 +17,8 @@ from interp.text.formats.aligned import align, document_field, labels, rows_of_l
 from interp.text.formats.column_names import named
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name
 from interp.text.formats.lines import at, text_of
-from interp.text.formats.row_language import code_of, of_language
+from interp.text.formats.long_table import by_language
+from interp.text.formats.row_language import of_language
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.splits import select
 from interp.text.formats.tables import label
@@ -154,7 +155,10 @@ def _readers(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
     parsed = parse_file_name(source)
     if parsed:
         return {parsed.code: partial(_selected, source, split, parsed.code)}, {}
-    return _by_language(source, split), {}
+    tables = by_language(source, asked)
+    if not tables:
+        raise ValueError(f"{at(source)}: got no row, expected one row per item.")
+    return {code: partial(map, _with_label, own) for code, (_, own) in tables.items()}, {}
 
 
 def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
@@ -166,16 +170,6 @@ def _with_label(row: Row) -> Row:
     """The row with its gold label as `label`, where it is called `gold_label`, as in the files of XNLI and SNLI."""
     gold = None if "label" in row.values else named(row.values, ("gold_label",))
     return row if gold is None else Row(row.where, {("label" if name == gold else name): own for name, own in row.values.items()})
-
-
-def _by_language(path: Path, split: str | None) -> Readers:
-    """Readers of one file with all languages, by the language that its rows say, as in the files of XNLI."""
-    tables: dict[str, list[Row]] = {}
-    for row in _selected(path, split):
-        tables.setdefault(code_of(row), []).append(row)
-    if not tables:
-        raise ValueError(f"{at(path)}: got no row, expected one row per item.")
-    return {code: partial(iter, table) for code, table in tables.items()}
 
 
 def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Row]:

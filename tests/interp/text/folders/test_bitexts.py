@@ -18,6 +18,9 @@ def test_the_split_chooses_between_the_pairs_of_a_folder(tmp_path: Path) -> None
         read(folder)
     with pytest.raises(ValueError, match=r"got split 'dev', expected 'test', 'train'"):
         read(folder, split="dev")
+    put(tmp_path / "outer", {})
+    put(tmp_path / "outer" / "de-en", {f"{split}.{code}": f"{code}\n" for split in ("train", "test") for code in ("de", "en")})
+    assert read(tmp_path / "outer", split="test").origins == {"deu_Latn": "test.de", "eng_Latn": "test.en"}
 
 
 def test_the_halves_of_two_splits_are_never_paired(tmp_path: Path) -> None:
@@ -63,10 +66,19 @@ def test_a_first_pair_of_sentences_or_words_is_one(tmp_path: Path, first: str) -
     assert corpus.sentences == {"eng_Latn": (first.split("\t")[0], "Bye."), "deu_Latn": (first.split("\t")[1], "Tschüs.")}
 
 
+def test_a_table_without_a_header_is_read_by_its_name_and_else_refused(tmp_path: Path) -> None:
+    folder = put(
+        tmp_path / "t", {"en-de.csv": "Hello you.,Hallo du.\nBye.,Tschüs.\n", "all.csv": "Hello you.,Hallo du.\nBye.,Tschüs.\n"}
+    )
+    assert read(folder / "en-de.csv").sentences == {"eng_Latn": ("Hello you.", "Bye."), "deu_Latn": ("Hallo du.", "Tschüs.")}
+    with pytest.raises(ValueError, match=r"got 'Hello you.' as the name of a column, expected a header .* Write one"):
+        read(folder / "all.csv")
+
+
 @pytest.mark.parametrize("first", ["word\tWort", "en_clean\tde_clean", "source\tQuelle", "English\tFrench"])
 def test_a_first_row_that_may_be_either_is_refused_with_what_settles_it(tmp_path: Path, first: str) -> None:
     path = put(tmp_path / "t", {"en-de.tsv": f"{first}\nBye.\tTschüs.\n"}) / "en-de.tsv"
-    with pytest.raises(ValueError, match=r"en-de.tsv:1: got a first row .* Write a header above it: eng_Latn, a tab, deu_Latn"):
+    with pytest.raises(ValueError, match=r"en-de.tsv:1: got a first row .* Write a header above it, eng_Latn and deu_Latn"):
         read(path)
     put(tmp_path / "t", {"en-de.tsv": f"eng_Latn\tdeu_Latn\n{first}\nBye.\tTschüs.\n"})
     assert len(read(path)) == 2
@@ -75,6 +87,7 @@ def test_a_first_row_that_may_be_either_is_refused_with_what_settles_it(tmp_path
 def test_a_split_is_that_of_the_rows_or_of_the_name_and_nothing_else(tmp_path: Path) -> None:
     rows = "Split,en,de\ntrain,a,b\ntest,c,d\n"
     folder = put(tmp_path / "t", {"t.csv": rows, "heldout.csv": "en,de\na,b\n", "m.tmx": TMX, "en.txt": "a\n"})
+    assert read(folder / "t.csv", split="TEST").sentences == read(folder / "t.csv", split="test").sentences
     assert read(folder / "t.csv", split="test").sentences == {"eng_Latn": ("c",), "deu_Latn": ("d",)}
     with pytest.raises(ValueError, match=r"t.csv: got split 'dev', expected one of 'train', 'test'"):
         read(folder / "t.csv", split="dev")

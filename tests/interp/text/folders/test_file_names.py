@@ -124,6 +124,11 @@ def test_files_in_folders_of_languages_are_told_by_their_folder_and_none_is_left
     assert read(folder, split="test", languages=["en", "de"]).notes == ()
 
 
+def test_a_folder_of_one_table_is_refused_with_the_file_to_give(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no file named after a language.* Give the file itself: .*all.tsv.$"):
+        read(put(tmp_path / "f", {"all.tsv": "en\tde\na\tb\n", "README.md": "x"}))
+
+
 def test_folders_and_tables_beside_the_files_that_are_read_are_told(tmp_path: Path) -> None:
     folder = put(tmp_path / "f", {"en.txt": "a\n", "de.txt": "b\n", "en-de.tsv": "a\tb\n"})
     put(folder / "dev", {"en.txt": "c\n", "de.txt": "d\n"})

@@ -121,6 +121,9 @@ def test_whole_numbers_that_a_program_made_decimal_are_ids(tmp_path: Path) -> No
     corpus = read(put(tmp_path / "k", {"en.csv": "id,text\n1.0,a\n2.0,b\n", "de.csv": "id,text\n2,B\n1,A\n"}))
     assert (corpus["de"], corpus["en"], corpus.ids) == (("B", "A"), ("b", "a"), ("2", "1"))
     assert "ids such as 1.0 are read as whole numbers" in corpus.notes
+    for none in ("nan", "NULL", "#N/A"):
+        with pytest.raises(ValueError, match=f"got id '{none}', expected text or a whole number"):
+            read(put(tmp_path / "w", {"t.jsonl": jsonl({"id": none, "en": "a", "de": "b"})}) / "t.jsonl")
     with pytest.raises(ValueError, match=r"got id 1.5, expected text or a whole number"):
         read(put(tmp_path / "w", {"t.jsonl": jsonl({"id": 1.5, "en": "a", "de": "b"})}) / "t.jsonl")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.text.read import read
+from interp.text.read import read, read_task
 from tests.support.texts import jsonl, put
 
 LONG = jsonl(*({"id": n, "lang": tag, "text": f"{tag} {n}"} for n in (1, 2) for tag in ("pt-BR", "en", "pt-PT")))
@@ -34,6 +34,20 @@ def test_another_variant_never_stands_in_for_one_that_is_not_there(tmp_path: Pat
         read(path, languages=["pt-PT"])
     for asked in ("pt-BR", "pt", "Portuguese"):
         assert read(path, languages=[asked]).sentences == {"por_Latn": ("a",)}
+
+
+def test_a_region_in_brackets_is_one(tmp_path: Path) -> None:
+    path = put(tmp_path / "t", {"t.tsv": "English (UK)\tEnglish (United States)\tGerman\na\tb\tc\n"}) / "t.tsv"
+    assert read(path, languages=["en-GB", "de"])["en"] == ("a",)
+    assert read(path, languages=["en-US", "de"])["en"] == ("b",)
+
+
+def test_the_rows_of_questions_are_of_the_variant_that_was_asked_for(tmp_path: Path) -> None:
+    rows = [{"lang": tag, "id": 1, "question": tag, "answer": "a"} for tag in ("pt-BR", "pt-PT", "de")]
+    path = put(tmp_path / "t", {"t.jsonl": jsonl(*rows)}) / "t.jsonl"
+    assert read_task(path, languages=["pt-PT", "de"], template="{question}").prompts["por_Latn"] == ("pt-PT",)
+    with pytest.raises(ValueError, match="pt-BR and pt-PT all mean por_Latn"):
+        read_task(path)
 
 
 def test_two_spellings_of_a_language_in_rows_are_one_and_the_plain_one_is_taken_before_a_region(tmp_path: Path) -> None:
