@@ -75,14 +75,9 @@ def corpus_of_units(name: str, units: Mapping[str, Iterator[Row]], origins: Mapp
     from, both by code."""
     aligned = align(name, units, asked.limit, asked.roles.get("ids"))
     first = list(next(iter(aligned.values())).values())
-    for role, name_of in asked.roles.items():
-        if named(first[0].values, [name_of.casefold()]) is None:
-            raise ValueError(
-                f"{first[0].where}: got column {short_repr(name_of)} for {role}, expected one of "
-                f"{short_repr(list(first[0].values))}."
-            )
-    field = asked.roles.get("text") or _text_field(first[0], asked.split)
-    about = asked.roles.get("documents") or document_field(first[0], field)
+    roles = {role: own_name(first[0], column, role) for role, column in asked.roles.items()}
+    field = roles.get("text") or _text_field(first[0], asked.split)
+    about = roles.get("documents") or document_field(first[0], field)
     texts: dict[str, tuple[str, ...]] = {}
     for code, table in aligned.items():
         took(code, f"{origins[code]}, field {field}")
@@ -97,6 +92,20 @@ def corpus_of_units(name: str, units: Mapping[str, Iterator[Row]], origins: Mapp
         tuple(label(value(row, about)) for row in first) if about else None,
         labels(first),
     )
+
+
+def own_name(row: Row, column: str, role: str) -> str:
+    """How a `row` spells the `column` that was chosen for a `role`. Raises `ValueError` where it has none.
+
+    >>> own_name(Row("a:1", {"URL": "u"}), "url", "documents")
+    'URL'
+    """
+    found = column if column in row.values else named(row.values, [column.strip().casefold()])
+    if found is None:
+        raise ValueError(
+            f"{row.where}: got column {short_repr(column)} for {role}, expected one of {short_repr(list(row.values))}."
+        )
+    return found
 
 
 def document_field(row: Row, field: str) -> str | None:
@@ -189,18 +198,17 @@ def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:
 
 
 def value(row: Row, field: str) -> Any:
-    """The value of a `field` of a `row`, in any case. Raises `ValueError`, with the fields that there are, if it is missing.
+    """The value of a `field` of a `row`. Raises `ValueError`, with the fields that it has, if it is missing.
 
     >>> value(Row("a.jsonl:1", {"sentence": "Hello"}), "sentence")
     'Hello'
     """
-    own = field if field in row.values else named(row.values, [field.casefold()])
-    if own is None:
+    if field not in row.values:
         raise ValueError(
             f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them. "
             "Give every row the same fields."
         )
-    return row.values[own]
+    return row.values[field]
 
 
 def labels(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:

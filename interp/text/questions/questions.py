@@ -13,7 +13,7 @@ from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
 from interp.text.folders.groups import choose, groups, wanted
-from interp.text.formats.aligned import align, document_field, labels, rows_of_language, value
+from interp.text.formats.aligned import align, document_field, labels, own_name, rows_of_language, value
 from interp.text.formats.column_names import named
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name
 from interp.text.formats.lines import at, text_of
@@ -104,7 +104,12 @@ def read_questions(
     asking = wordings(template, source, first[0], tables)
     questions_of = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
     _check_gold(tables, questions_of)
-    about = asked.roles.get("documents") or ("pid" if "pid" in first[0].values else document_field(first[0], "question"))
+    chosen = asked.roles.get("documents")
+    about = (
+        own_name(first[0], chosen, "documents")
+        if chosen
+        else ("pid" if "pid" in first[0].values else document_field(first[0], "question"))
+    )
     return ParallelTask(
         name,
         {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
