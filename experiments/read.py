@@ -14,10 +14,7 @@ from experiments.settings.settings import read_choices
 from experiments.settings.values import check_values
 
 if TYPE_CHECKING:
-    from interp.text.survey import ExampleQuestion, LanguageSurvey, TextSurvey
-
-_SHOWN = 120
-"""Characters of a question or an option that are shown."""
+    from interp.text.survey import LanguageSurvey, TextSurvey
 
 
 @dataclass(frozen=True)
@@ -98,28 +95,9 @@ def _show(found: TextSurvey) -> None:
     facts += [f"{found.documents} documents"] if found.documents is not None else ["no documents"]
     facts += [f"{' or '.join(map(str, found.options))} options"] if found.options else []
     facts += [f"label {name} ({count} values)" for name, count in found.labels.items()]
-    facts += [f"gold is option {place} in {count}" for place, count in found.gold.items()]
-    lines = [
-        (", ".join(facts), ""),
-        *((line, "") for line in _questions(found.examples)),
-        *((note, "dim") for note in found.notes),
-        *((f"! {line}", "bold") for line in found.warnings),
-    ]
+    lines = [(", ".join(facts), ""), *((note, "dim") for note in found.notes), *((f"! {line}", "bold") for line in found.warnings)]
     for line, style in lines:
         console.print(Text(printable(line), style), soft_wrap=True)
-
-
-def _questions(examples: Sequence[ExampleQuestion]) -> list[str]:
-    """The first question in the first two languages, in one line each."""
-    return [
-        f"first question in {own.code}: {_short(own.prompt)} -> {' or '.join(map(_short, own.answers))}"
-        + (f", of {' | '.join(map(_short, own.options))}" if own.options else "")
-        for own in examples[:2]
-    ]
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...")
 
 
 def _columns(languages: Sequence[LanguageSurvey]) -> dict[str, list[str]]:

@@ -40,21 +40,10 @@ class LanguageSurvey:
 
 
 @dataclass(frozen=True)
-class ExampleQuestion:
-    """The first question in the language `code`: its prompt, its accepted `answers` (the gold one first), and its `options`."""
-
-    code: str
-    prompt: str
-    answers: tuple[str, ...]
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class TextSurvey:
     """What was understood of a text: its size, its `languages`, what the reader noted, and `warnings` of what looks wrong.
 
-    `documents` and `options` (the numbers of options that questions have) are None where there are none. Of questions, `gold` is
-    how often the right one stands at each place, in the first language, and `examples` the first question in each language.
+    `documents` and `options` (the numbers of options that questions have) are None where there are none.
     """
 
     name: str
@@ -62,8 +51,6 @@ class TextSurvey:
     documents: int | None
     options: tuple[int, ...] | None
     labels: Mapping[str, int]
-    gold: Mapping[str, int]
-    examples: tuple[ExampleQuestion, ...]
     languages: tuple[LanguageSurvey, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -90,29 +77,9 @@ def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
         documents,
         tuple(sorted(counts)) if counts else None,
         {name: len(set(values)) for name, values in text.labels.items()},
-        _gold(text) if isinstance(text, ParallelTask) else {},
-        _examples(text) if isinstance(text, ParallelTask) else (),
         found,
         tuple(line for line in text.notes if line != BY_POSITION),
         (*(line for line in text.notes if line == BY_POSITION), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
-    )
-
-
-def _gold(task: ParallelTask) -> dict[str, int]:
-    """How often the right option stands at each place, from 1, in the first language; empty where there are no options."""
-    code = task.languages[0]
-    places = Counter(
-        options.index(right) + 1
-        for options, answers in zip(task.choices.get(code, ()), task.answers[code], strict=bool(task.choices))
-        if (right := next((answer for answer in answers if answer in options), None)) is not None
-    )
-    return {str(place): places[place] for place in sorted(places)}
-
-
-def _examples(task: ParallelTask) -> tuple[ExampleQuestion, ...]:
-    options = {code: own[0] for code, own in task.choices.items()}
-    return tuple(
-        ExampleQuestion(code, prompts[0], task.answers[code][0], options.get(code, ())) for code, prompts in task.prompts.items()
     )
 
 

@@ -48,8 +48,7 @@ def test_read_shows_questions_and_their_options(tmp_path, capsys):
     folder = put(tmp_path / "q", {"en.jsonl": jsonl(row), "de.jsonl": jsonl(row)})
     assert main(["read", str(folder), "--questions"]) == 0
     said = capsys.readouterr().out
-    assert "q: 1 items, 2 languages, no documents, 2 options, gold is option 2 in 1" in said
-    assert "first question in deu_Latn: 'It rained.\\n' -> 'Wet.', of 'Dry.' | 'Wet.'" in said
+    assert "q: 1 items, 2 languages, no documents, 2 options" in said
     assert "rows are paired by key idx" in said
 
 

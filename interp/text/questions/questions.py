@@ -12,22 +12,16 @@ from typing import NamedTuple
 from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
-from interp.text.folders.groups import choose, groups, wanted
-from interp.text.formats.aligned import align, document_field, labels, own_name, rows_of_language, value
-from interp.text.formats.column_names import named
-from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name
+from interp.text.folders.groups import wanted
+from interp.text.formats.aligned import align, document_field, labels, own_name, value
 from interp.text.formats.lines import at, text_of
-from interp.text.formats.long_table import by_language
-from interp.text.formats.row_language import of_language
 from interp.text.formats.rows import Row, rows
-from interp.text.formats.splits import select
 from interp.text.formats.tables import label
-from interp.text.notes import took
 from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
+from interp.text.questions.readers import readers_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
-Readers = dict[str, Callable[[], Iterator[Row]]]
 
 
 _OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
@@ -89,7 +83,7 @@ def read_questions(
         The questions or their gold labels are not the same in every language, or a row is malformed.
     """
     asked = Asked(languages, limit, split, columns or {})
-    readers, contexts = _readers(source, asked)
+    readers, contexts = readers_of(source, asked)
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
         raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
@@ -140,41 +134,6 @@ def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[s
                     f"{len(other.choices)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
                     "every language."
                 )
-
-
-def _readers(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
-    """What reads the questions of each language, and the files of the paragraphs that they are about."""
-    split = asked.split
-    if source.is_dir():
-        all_groups, _ = groups(source, asked)
-        group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, asked)
-        about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
-        if group.ending not in ROW_ENDINGS:
-            raise ValueError(
-                f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
-            )
-        row_split = None if split in (group.part, group.ending) else split
-        for code, path in group.files.items():
-            took(code, origin(path))
-        return {code: partial(_selected, path, row_split, code) for code, path in group.files.items()}, dict(about)
-    parsed = parse_file_name(source)
-    if parsed:
-        return {parsed.code: partial(_selected, source, split, parsed.code)}, {}
-    tables = by_language(source, asked)
-    if not tables:
-        raise ValueError(f"{at(source)}: got no row, expected one row per item.")
-    return {code: partial(map, _with_label, own) for code, (_, own) in tables.items()}, {}
-
-
-def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
-    selected = map(_with_label, select(rows_of_language(path), split, at(path)))
-    return selected if code is None else of_language(code, selected)
-
-
-def _with_label(row: Row) -> Row:
-    """The row with its gold label as `label`, where it is called `gold_label`, as in the files of XNLI and SNLI."""
-    gold = None if "label" in row.values else named(row.values, ("gold_label",))
-    return row if gold is None else Row(row.where, {("label" if name == gold else name): own for name, own in row.values.items()})
 
 
 def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Row]:

@@ -33,8 +33,4 @@ def test_a_script_is_that_of_the_language_in_every_mixture_it_is_written_in():
 
 def test_a_task_is_described_by_its_prompts_and_options():
     task = ParallelTask("t", {"en": ("a", "b")}, {"en": (("x",), ("y",))}, {"en": (("x", "z"), ("x", "y", "z"))})
-    found = survey(task)
-    assert found.options == (2, 3)
-    assert found.gold == {"1": 1, "2": 1}
-    assert [(own.code, own.prompt, own.answers, own.options) for own in found.examples] == [("eng_Latn", "a", ("x",), ("x", "z"))]
-    assert survey(ParallelCorpus("c", {"en": LINES})).examples == ()
+    assert survey(task).options == (2, 3)
