@@ -19,8 +19,8 @@ from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.folders.folder import read_folder, read_one
 from interp.text.folders.groups import wanted
-from interp.text.formats.file_names import parse_file_name
-from interp.text.formats.lines import ending, stem
+from interp.text.formats.file_names import file_tag, parse_file_name
+from interp.text.formats.lines import at, ending, stem
 from interp.text.formats.long_table import read_long
 from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
@@ -121,6 +121,7 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
         return read_table(path, stem(path), asked)
     if file_name:
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, asked)))
+        asked.variant(code, [file_tag(path)], at(path))
         return read_one(path, code, path.name, asked)
     if says_language(path):
         return read_long(path, stem(path), asked)

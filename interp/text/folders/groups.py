@@ -18,6 +18,7 @@ from interp.text.formats.file_names import (
     file_pair,
     file_tag,
     is_second,
+    is_split_name,
     language_code,
     origin,
     parse_file_name,
@@ -117,8 +118,9 @@ def groups(folder: Path, asked: Asked) -> tuple[list[Group], list[Path]]:
         if rare and rare.part and len(grouped.get((rare.part, rare.ending), ())) > 1:
             grouped[rare.part, rare.ending].setdefault(rare.code, []).append(path)
             unnamed.remove(path)
-    unnamed += [path for key, files in grouped.items() if not key[1] and len(files) == 1 for own in files.values() for path in own]
-    grouped = {key: files for key, files in grouped.items() if key[1] or len(files) > 1}  # "run.sh" alone is no Serbian
+    programs = {key for key, files in grouped.items() if not key[1] and len(files) == 1 and not is_split_name(key[0])}
+    unnamed += [path for key in programs for own in grouped[key].values() for path in own]  # "run.sh" alone is no Serbian
+    grouped = {key: files for key, files in grouped.items() if key not in programs}
     grouped = _with_rows_together(grouped, asked.split)
     return [_group(part, kind, files, asked) for (part, kind), files in grouped.items()], unnamed
 
@@ -175,6 +177,7 @@ def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: As
     known = group.files.keys() | group.unclear.keys()
     for path in others:
         parsed, pair = parse_file_name(path), file_pair(path)
+        pair = pair if parsed is None else None
         codes = {parsed.code} if parsed and parsed.ending else codes_named(path) or set(pair or ())
         if path.parent != folder and (own := language_code(path.parent.name)):
             codes = {own}

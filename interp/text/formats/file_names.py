@@ -218,6 +218,11 @@ def pair_part(path: Path) -> str:
     return ".".join(part for part in stem(path).split(".") if language_pair(part) is None)
 
 
+def is_split_name(name: str) -> bool:
+    """Whether a `name` is that of a split, "train"."""
+    return name.casefold() in _SPLITS
+
+
 def says_split(name: str, split: str) -> bool:
     """Whether the `name` of a file, without its ending, says that it is of a `split`.
 

@@ -26,7 +26,7 @@ def first_missing(code: str, texts: Sequence[str]) -> int | None:
     >>> first_missing("deu_Latn", ["null", "eins", "zwei"]), first_missing("deu_Latn", ["Das ist ein Satz.", "null"])
     (None, 1)
     """
-    found = [number for number, text in enumerate(texts) if len(text) < _LONGEST and _is_missing(text)]
+    found = [number for number, text in enumerate(texts) if len(text) < _LONGEST and is_missing(text)]
     words = found and language(code).script == "Latn" and median(len(text.split()) for text in texts) <= 1
     if words and len(texts) > 2 * len(found):
         found = [number for number in found if _FAULTS.fullmatch(texts[number].strip())]
@@ -41,6 +41,7 @@ def missing_value(where: str, text: str) -> ValueError:
     )
 
 
-def _is_missing(text: str) -> bool:
+def is_missing(text: str) -> bool:
+    """Whether a `text` by itself stands for a missing value."""
     stripped = text.strip()
     return _FAULTS.fullmatch(stripped) is not None or _WORDS.fullmatch(stripped) is not None

@@ -12,6 +12,7 @@ from interp.languages import language, resolve
 from interp.tags import macrolanguage
 from interp.text.formats.column_names import named
 from interp.text.formats.lines import text_of
+from interp.text.formats.missing import is_missing
 from interp.text.formats.rows import Row, rows, sampled
 
 LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")
@@ -47,6 +48,11 @@ def tag_of(row: Row) -> str:
             "language (eng_Latn.jsonl), or give each row a language."
         )
     spelled = text_of(row.values[field], f"{row.where}, {field}")
+    if is_missing(spelled):
+        raise ValueError(
+            f"{row.where}: got {short_repr(spelled)} in {field!r}, which stands for a missing value, expected a language. Fill it; "
+            "Min Nan is nan_Hant."
+        )
     script, variety = row.values.get("iso_15924"), row.values.get("glottocode")
     if field != "iso_639_3" or not script:
         return spelled
@@ -55,12 +61,13 @@ def tag_of(row: Row) -> str:
 
 
 def says_language(path: Path) -> bool:
-    """Whether the first rows of the file `path` say their language."""
+    """Whether some of the first rows of the file `path` say their language."""
     try:
         sample, _ = sampled(rows(path), 1)
-        return bool(sample) and named(sample[0].values, LANGUAGE_FIELDS) is not None and all(map(code_of, sample))
     except ValueError:
         return False
+    field = named(sample[0].values, LANGUAGE_FIELDS) if sample else None
+    return field is not None and any(_resolved(str(row.values.get(field)).strip()) for row in sample)
 
 
 def of_language(code: str, rows: Iterable[Row]) -> Iterator[Row]:

@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from interp.files.checks import short_repr
-from interp.languages import by_code
+from interp.languages import by_code, language
 from interp.text.asked import Asked
+from interp.text.choices import has_region
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.column_names import first_row_is, language_columns, named, place_columns
 from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kind_of, plan, said_pair
@@ -207,12 +208,13 @@ def label(value: object) -> str:
 
 
 def _flat(values: Mapping[str, object], where: str) -> dict[str, object]:
-    """The row with the languages of a nested `translation` as fields of their own."""
+    """The row with the languages of a nested `translation` as fields of their own, called by their code or regional variant."""
     nested = values.get("translation")
     if not isinstance(nested, dict):
         return dict(values)
     try:
-        inner = by_code(nested)
+        plain = by_code({tag: text for tag, text in nested.items() if not has_region(tag)})
+        inner = plain | {tag: text for tag, text in nested.items() if has_region(tag) and language(tag)}
     except ValueError as error:
         raise ValueError(f"{where}: translation: {error}") from None
     return {key: value for key, value in values.items() if key != "translation"} | inner

@@ -34,6 +34,14 @@ def test_the_halves_of_two_splits_are_never_paired(tmp_path: Path) -> None:
     assert corpus.notes == ("dev.de-fr.de, test.de-en.en: left out: its other half is missing",)
 
 
+def test_a_split_that_has_only_one_language_is_never_left_out_unsaid(tmp_path: Path) -> None:
+    for names in (("train.de", "train.en", "test.en"), ("train.de", "test.en")):
+        folder = put(tmp_path / str(len(names)), {name: f"{name}\n" for name in names} | {"run.sh": "echo\n"})
+        with pytest.raises(ValueError, match=r"got several corpora.*split= chooses one of 'test', 'train'"):
+            read(folder)
+        assert read(folder, split="train")["de"] == ("train.de",)
+
+
 def test_two_tables_of_one_pair_are_two_texts(tmp_path: Path) -> None:
     folder = put(tmp_path / "t", {"en-de.tsv": "a.\tb.\n", "de-en.tsv": "c.\td.\n"})
     with pytest.raises(ValueError, match=r"got de-en.tsv and en-de.tsv, expected one text. Give one file"):

@@ -9,7 +9,8 @@ from tests.support.texts import jsonl, put
 
 LONG = jsonl(*({"id": n, "lang": tag, "text": f"{tag} {n}"} for n in (1, 2) for tag in ("pt-BR", "en", "pt-PT")))
 WIDE = "en\tpt-BR\tpt-PT\nen 1\tpt-BR 1\tpt-PT 1\nen 2\tpt-BR 2\tpt-PT 2\n"
-FILES = {"t.jsonl": LONG, "t.tsv": WIDE}
+NESTED = jsonl(*({"translation": {tag: f"{tag} {n}" for tag in ("en", "pt-BR", "pt-PT")}} for n in (1, 2)))
+FILES = {"t.jsonl": LONG, "t.tsv": WIDE, "n.jsonl": NESTED}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -24,12 +25,12 @@ def test_the_variant_that_was_asked_for_is_read(tmp_path: Path, name: str, tag: 
             read(path, languages=asked)
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.tsv", "pt-BR.txt", "m.tmx"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.tsv", "pt-BR.txt", "a folder", "m.tmx"])
 def test_another_variant_never_stands_in_for_one_that_is_not_there(tmp_path: Path, name: str) -> None:
     tmx = '<tmx version="1.4"><header/><body><tu><tuv xml:lang="pt-BR"><seg>a</seg></tuv></tu></body></tmx>'
     rows = jsonl({"id": 1, "lang": "pt-BR", "text": "a"}, {"id": 1, "lang": "en", "text": "b"})
     folder = put(tmp_path / "t", {"t.jsonl": rows, "t.tsv": "en\tpt-BR\nb\ta\n", "m.tmx": tmx, "pt-BR.txt": "a\n"})
-    path = put(tmp_path / "f", {"pt-BR.txt": "a\n", "en.txt": "b\n"}) if name == "pt-BR.txt" else folder / name
+    path = put(tmp_path / "f", {"pt-BR.txt": "a\n", "en.txt": "b\n"}) if name == "a folder" else folder / name
     with pytest.raises(ValueError, match=r"got 'pt-PT' for por_Latn, expected pt-BR. Ask for 'pt-BR', or leave the language out"):
         read(path, languages=["pt-PT"])
     for asked in ("pt-BR", "pt", "Portuguese"):
@@ -70,6 +71,13 @@ def test_the_varieties_of_flores_plus_in_one_table_are_told_apart(tmp_path: Path
 def test_the_columns_of_rows_that_say_their_language_are_known_in_any_case(tmp_path: Path, names: str) -> None:
     path = put(tmp_path / "t", {"t.csv": f"{names}\nEnglish,Hello,1\nde,Tschüs,2\nde,Hallo,1\nEnglish,Bye,2\n"}) / "t.csv"
     assert read(path).sentences == {"eng_Latn": ("Hello", "Bye"), "deu_Latn": ("Hallo", "Tschüs")}
+
+
+def test_a_row_without_a_language_or_in_an_unknown_one_is_refused_where_it_stands(tmp_path: Path) -> None:
+    for said, message in {"nan": "'nan' in 'lang', which stands for a missing value", "xx": "unknown language 'xx'"}.items():
+        path = put(tmp_path / "t", {"t.csv": f"lang,text\nen,Hello you\n{said},Hallo du\n"}) / "t.csv"
+        with pytest.raises(ValueError, match=f"t.csv:3: .*{message}"):
+            read(path)
 
 
 def test_rows_that_say_their_language_in_a_column_of_another_name_are_not_read_as_one_language(tmp_path: Path) -> None:
