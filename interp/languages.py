@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import langcodes
 
+from interp.spellings import is_unclear, meant_by
 from interp.tags import macrolanguage, parse_tag, scripts
 
 Value = TypeVar("Value")
@@ -53,6 +54,8 @@ _RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Thaa", "Nkoo", "Syrc", "Adlm"})
 _WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "Kana"}, "Kore": {"Hang", "Hani"}}
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
+_SHORTEST_NAME = 3
+"""Letters of a name: those of two letters are codes, or of languages that nobody means, as "ua"."""
 _MOST_WORDS = 6
 
 
@@ -151,11 +154,12 @@ def resolve(spelling: str) -> str | None:
     code_or_name = _FLORES101.get(spelling, spelling)
     if code_or_name in FLORES200:
         return code_or_name
-    if len(code_or_name) > _LONGEST:
+    if len(code_or_name) > _LONGEST or is_unclear(code_or_name):
         return None
     tag = parse_tag(code_or_name)
     code = _of_tag(*tag) if tag else None
-    return code or _names().get(code_or_name.casefold()) or _of_name(code_or_name)
+    spoken = code_or_name.replace("_", " ")
+    return code or _names().get(spoken.casefold()) or _of_name(spoken)
 
 
 def languages(spellings: Iterable[str | Language]) -> tuple[Language, ...]:
@@ -241,6 +245,8 @@ def _of_name(name: str) -> str | None:
 
     Every word must be understood: "English notes" is no language.
     """
+    if len(name) < _SHORTEST_NAME:
+        return None
     if found := _named("language", name.removesuffix(" language")):
         return _of_tag(found.language or "und", found.script, found.territory)
     words = re.findall(r"[^\s,()\[\]]+", name)
@@ -255,6 +261,10 @@ def _of_name(name: str) -> str | None:
 def _with_words(own: langcodes.Language, spoken: str, about: str) -> str | None:
     """The code of a language, `own`, called `spoken`, in the script or region or of the variety that `about` says."""
     subtag, script = own.language or "und", scripts().get(about.casefold())
+    same = _named("language", about)
+    itself = _of_tag(same.language or "und", same.script, same.territory) if same else None
+    if same and (itself == _of_tag(subtag, None, own.territory) or same.language == own.language):
+        return itself  # "Filipino (Tagalog)" names the language twice, though Tagalog is a script too
     if script or (about.title() in scripts().values()):
         return _of_tag(subtag, script or about.title(), own.territory)
     if variety := _named("language", f"{about} {spoken}"):
@@ -281,8 +291,8 @@ def _named(kind: str, name: str, spoken: str = "und") -> langcodes.Language | No
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    """Code by casefolded English name, for the languages of FLORES-200."""
-    return {Language(code).name.casefold(): code for code in FLORES200}
+    """Code by casefolded English name, for the languages of FLORES-200, and for one whose name the registry gives to another."""
+    return {Language(code).name.casefold(): code for code in FLORES200} | {"western punjabi": "pnb_Arab"}
 
 
 def _likely(subtag: str, region: str | None) -> str | None:
@@ -322,16 +332,38 @@ def _unknown(spelling: str) -> str:
     from babel import Locale
 
     names = {name: tag for tag, name in Locale("en").languages.items() if tag not in _NO_LANGUAGE}
-    if spelling in names or spelling in names.values():
-        return (
-            f"got language {spelling!r}, whose script is not known, expected a code with the script, such as "
-            f"{names.get(spelling, spelling)}_Latn."
-        )
-    suggestion = _in_known_script(spelling) or nearest(spelling, names if spelling.isalpha() or " " in spelling else FLORES200, n=1)
+    tags = {name.casefold(): tag for name, tag in names.items()} | {tag: tag for tag in names.values()}
+    if meaning := meant_by(spelling) or _of_country(spelling):
+        return f"got language {spelling!r}, which is not clear: {meaning}. Write the code of the one you mean."
+    if tag := tags.get(spelling.replace("_", " ").casefold()):
+        return f"got language {spelling!r}, whose script is not known, expected a code with the script, such as {tag}_Latn."
+    suggestion = _in_known_script(spelling) or _alike(spelling, names)
     return (
         f"unknown language {spelling!r}: expected a FLORES-200 code (deu_Latn), a BCP 47 tag (de, zh-CN), with the script for a "
         f"rare language (xal-Cyrl), or an English name (German).{suggestion}"
     )
+
+
+def _of_country(spelling: str) -> str:
+    """The language most used in the country whose code a spelling is, by CLDR, for a message; empty if it is none."""
+    from babel.core import get_global
+
+    likely = get_global("likely_subtags").get(f"und_{spelling.upper()}") if re.fullmatch("[A-Za-z]{2}", spelling) else None
+    code = resolve(likely) if likely else None
+    return f"{spelling!r} is no code of a language: write {code} for {Language(code).name}" if code else ""
+
+
+def _alike(spelling: str, names: Iterable[str]) -> str:
+    """The name of which a spelling is a word, or a slip of the pen. Codes that are alike in letters are other languages."""
+    if "_" in spelling:
+        known = [code for code in FLORES200 if code[3:] == spelling[-5:]]
+        return nearest(spelling, difflib.get_close_matches(spelling, known, n=1, cutoff=0.85), n=1)
+    word = spelling.casefold()
+    parts = [name for name in names if len(word) >= _SHORTEST_NAME + 1 and word in name.casefold().split()]
+    if len(parts) == 1:
+        return f" Did you mean {parts[0]}?"
+    close = difflib.get_close_matches(word[:_LONGEST].title(), names, n=1, cutoff=0.75) if len(word) > _SHORTEST_NAME else []
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _in_known_script(spelling: str) -> str:

@@ -83,6 +83,23 @@ def names_variety(spelling: str) -> bool:
     return _GLOTTOCODE.fullmatch(spelling) is not None
 
 
+@lru_cache(maxsize=512)
+def region_named(name: str) -> str | None:
+    """The code of the region of this `name` or code, "United Kingdom" or "UK" -> "GB"; None if it is none.
+
+    >>> region_named("UK"), region_named("Brazil"), region_named("Latin")
+    ('GB', 'BR', None)
+    """
+    from babel import Locale
+    from langcodes.data_dicts import TERRITORY_REPLACEMENTS
+
+    names = Locale("en").territories
+    replaced = {old.upper(): new for old, new in TERRITORY_REPLACEMENTS.items()}
+    by_name = {own.casefold(): code for code, own in names.items()} | {"usa": "US"}
+    code = replaced.get(name.strip().upper(), name.strip().upper())
+    return code if code in names else by_name.get(name.strip().casefold())
+
+
 def macrolanguage(subtag: str) -> str | None:
     """The macrolanguage that a language belongs to, "yue" -> "zh"; None if it belongs to none. `subtag` is its BCP 47 subtag."""
     from langcodes.data_dicts import MACROLANGUAGES

@@ -156,6 +156,8 @@ def read_choices(columns: Sequence[str]) -> dict[str, str] | None:
             raise ValueError(f"--columns: got {choice!r}, expected LANGUAGE=COLUMN, such as english=text_en.")
         if name.strip().casefold() not in ROLES:
             language(name)
+        if name.strip() in choices:
+            raise ValueError(f"--columns: got {name.strip()} twice, expected each language and each column once.")
         choices[name.strip()] = column
     return choices or None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from interp.files.checks import short_repr
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
@@ -14,13 +15,7 @@ if TYPE_CHECKING:
     from datasets import IterableDataset, IterableDatasetDict
 
 
-def read_hub(
-    name: str,
-    languages: Sequence[str] | None,
-    limit: int | None,
-    split: str | None,
-    columns: Mapping[str, str] | None = None,
-) -> ParallelCorpus:
+def read_hub(name: str, asked: Asked) -> ParallelCorpus:
     """Read a dataset with a column per language (`deu_Latn` or `sentence_deu_Latn`), or with a nested `translation`.
 
     Only data files are read: code in the repository is never run.
@@ -29,14 +24,8 @@ def read_hub(
     ----------
     name
         `org/dataset` or `org/dataset:configuration`.
-    languages
-        Languages in any spelling. Default: all.
-    limit
-        Read at most so many items.
-    split
-        Split of the dataset, if it has several.
-    columns
-        The column of a language, of the "ids" or of the "documents", where its name does not say so.
+    asked
+        The languages, how many items, the split if the dataset has several, and the columns as for `corpus_of_rows`.
 
     Raises
     ------
@@ -46,13 +35,14 @@ def read_hub(
         There is no such dataset, configuration or split, or its rows are not parallel text.
     """
     path, _, configuration = name.partition(":")
+    split = asked.split
     dataset = _stream(name, path, configuration or None, split)
     if isinstance(dataset, dict):
         if len(dataset) != 1:
             raise ValueError(f"hub dataset {name!r} has splits {', '.join(dataset)}. Choose one with split=.")
         split, dataset = next(iter(dataset.items()))
     title = f"{name}/{split}"
-    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), languages, limit, columns)
+    return corpus_of_rows(title, f"hub dataset {title!r}", _rows(title, dataset), asked.without_split())
 
 
 def _stream(name: str, path: str, configuration: str | None, split: str | None) -> IterableDataset | IterableDatasetDict:

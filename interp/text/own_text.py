@@ -8,8 +8,9 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from interp.languages import language
+from interp.languages import by_code
 from interp.own_code import Group, OwnCode, own_code
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
 
 Source = str | Path | Callable[..., object]
@@ -60,36 +61,35 @@ class TaskReader(Protocol):
         ...
 
 
-def read_own(
-    source: Source, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
-) -> ParallelCorpus | None:
+def read_own(source: Source, asked: Asked) -> ParallelCorpus | None:
     """The corpus that a function of your own gives, or None where `source` is none: a file, a name of `interp.read`.
 
-    `languages`, `limit` and `split` are those of `interp.read`. Raises `ValueError` where the function fails or gives no corpus.
+    `asked` is what is asked of `interp.read`. Raises `ValueError` where the function fails or gives no corpus, or two texts of one
+    language.
     """
     own = _own(source, "interp.readers")
     if own is None:
         return None
-    given = _called(own, languages, split, "reader")
+    asked.refuse_others(f"reader {own.name!r}", (), (), "a function of your own, which has no columns")
+    given = _called(own, asked, "reader")
     if isinstance(given, Mapping):
-        given = ParallelCorpus(own.name, {language(code).code: _listed(own, code, each) for code, each in given.items()})
+        given = ParallelCorpus(own.name, _by_code(own, {code: _listed(own, code, each) for code, each in given.items()}))
     if not isinstance(given, ParallelCorpus):
         what = type(given).__name__
         task = ' Questions are read by read_task(), "interp read --questions".' if isinstance(given, ParallelTask) else ""
         raise ValueError(
             f"reader {own.name!r}: got a {what}, expected a ParallelCorpus or a list of sentences for each language.{task}"
         )
-    return given.select(languages=_codes(languages), limit=limit)
+    return given.select(languages=asked.codes, limit=asked.limit)
 
 
-def read_own_task(
-    source: Source, languages: Sequence[str] | None = None, limit: int | None = None, split: str | None = None
-) -> ParallelTask | None:
-    """The same for questions: `source, languages, limit, split` are those of `interp.read_task`."""
+def read_own_task(source: Source, asked: Asked) -> ParallelTask | None:
+    """The same for questions: `source` and `asked` are those of `interp.read_task`."""
     own = _own(source, "interp.tasks")
     if own is None:
         return None
-    given = _called(own, languages, split, "task")
+    asked.refuse_others(f"task {own.name!r}", (), (), "a function of your own, which has no columns")
+    given = _called(own, asked, "task")
     if not isinstance(given, ParallelTask):
         text = (
             ' Sentences are read by read(), "interp read" without --questions.'
@@ -97,7 +97,7 @@ def read_own_task(
             else ""
         )
         raise ValueError(f"task {own.name!r}: got a {type(given).__name__}, expected a ParallelTask.{text}")
-    return given.select(languages=_codes(languages), limit=limit)
+    return given.select(languages=asked.codes, limit=asked.limit)
 
 
 def _own(source: Source, group: Group) -> OwnCode | None:
@@ -106,14 +106,14 @@ def _own(source: Source, group: Group) -> OwnCode | None:
     return own_code(source, group)
 
 
-def _called(own: OwnCode, languages: Sequence[str] | None, split: str | None, what: str) -> object:
+def _called(own: OwnCode, asked: Asked, what: str) -> object:
     try:
         inspect.signature(own.call).bind(languages=None, split=None)
     except TypeError:
         got = inspect.signature(own.call)
         raise ValueError(f"{what} {own.name!r}: got a function of {got}, expected one of (languages, split).") from None
     try:
-        return own.call(languages=_codes(languages), split=split)
+        return own.call(languages=None if asked.codes is None else list(asked.codes), split=asked.split)
     except Exception as error:  # whatever the function raises
         raise ValueError(f"{what} {own.name!r}: it failed with {type(error).__name__}: {error}.") from error
 
@@ -126,5 +126,9 @@ def _listed(own: OwnCode, code: str, sentences: object) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _codes(languages: Sequence[str] | None) -> list[str] | None:
-    return None if languages is None else [language(each).code for each in languages]
+def _by_code(own: OwnCode, given: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The sentences by FLORES-200 code. Raises `ValueError` where two keys mean one language, as "en" and "en-GB" do."""
+    try:
+        return by_code(given)
+    except ValueError as error:
+        raise ValueError(f"reader {own.name!r}: {error}") from None

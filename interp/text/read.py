@@ -15,18 +15,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from interp.languages import nearest
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
-from interp.text.formats.aligned import read_long, says_language
-from interp.text.formats.file_names import parse_file_name
-from interp.text.formats.folder import read_folder, read_one, wanted
-from interp.text.formats.lines import ending, stem
-from interp.text.formats.questions import read_questions
-from interp.text.formats.tables import is_table, read_table
-from interp.text.formats.templates import Template
+from interp.text.folders.folder import read_folder, read_one
+from interp.text.folders.groups import wanted
+from interp.text.formats.file_names import file_tag, parse_file_name
+from interp.text.formats.lines import at, ending, stem
+from interp.text.formats.long_table import read_long
+from interp.text.formats.row_language import says_language
+from interp.text.formats.tables import has_column, is_table, read_table
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
 from interp.text.notes import Notes, TextRead, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
+from interp.text.questions.questions import read_questions
+from interp.text.questions.templates import Template
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)
@@ -88,40 +91,41 @@ def read(
     (('eng_Latn', 'deu_Latn'), 3, 'territory:AD')
     """
     with _named(source, split), noting() as noted:
-        own = read_own(source, languages, limit, split)
-        text = own if own is not None else _read(_plain(source), languages, limit, split, columns or {})
+        asked = _asked(languages, limit, split, columns)
+        own = read_own(source, asked)
+        text = own if own is not None else _read(_plain(source), asked)
         return _told(source, split, text, noted)
 
 
-def _read(
-    source: str | Path, languages: Sequence[str] | None, limit: int | None, split: str | None, columns: Mapping[str, str]
-) -> ParallelCorpus:
-    _check(languages, limit)
+def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
     kind = _cldr(source)
-    if kind and columns:
-        raise ValueError(f"got columns for {source}, expected none: it has no columns. Leave them out.")
+    if kind:
+        asked.refuse_others(str(source), (), (), "built-in text, which has no columns")
     if kind == "facts":
-        task = read_task(source, languages=languages, limit=limit, split=split)
+        task = read_task(source, languages=asked.languages, limit=asked.limit, split=asked.split)
         facts = {c: tuple(p + a[0] for p, a in zip(task.prompts[c], task.answers[c], strict=True)) for c in task.languages}
         return ParallelCorpus(task.name, facts, task.ids)
     if kind:
         from interp.text import cldr
 
-        return cldr.read_corpus(kind, languages, split or "all").select(limit=limit)
+        return cldr.read_corpus(kind, asked.languages, asked.split or "all").select(limit=asked.limit)
     path = _path(source)
     if path is None:
-        return read_hub(str(source).removeprefix("hub:"), languages, limit, split, columns)
+        return read_hub(str(source).removeprefix("hub:"), asked)
     if path.is_dir():
-        return read_folder(path, _corpus_name(path), languages, limit, split, columns)
+        return read_folder(path, _corpus_name(path), asked)
     if ending(path) == "tmx":
-        return read_tmx(path, stem(path), languages, limit, columns)
+        return read_tmx(path, stem(path), asked)
     file_name = parse_file_name(path)
-    if file_name and not is_table(path):
-        code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, languages)))
-        return read_one(path, code, path.name, limit, split, columns)
-    if says_language(path) and not is_table(path):
-        return read_long(path, stem(path), languages, limit, split, columns)
-    return read_table(path, stem(path), languages, limit, columns)
+    if is_table(path) or has_column(path, asked.chosen.values()):
+        return read_table(path, stem(path), asked)
+    if file_name:
+        code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, asked)))
+        asked.variant(code, [file_tag(path)], at(path))
+        return read_one(path, code, path.name, asked)
+    if says_language(path):
+        return read_long(path, stem(path), asked)
+    return read_table(path, stem(path), asked)
 
 
 def read_task(
@@ -171,7 +175,8 @@ def read_task(
     ('English: "Andorra" ¤ English: "', ('Euro',))
     """
     with _named(source, split), noting() as noted:
-        own = read_own_task(source, languages, limit, split)
+        asked = _asked(languages, limit, split, columns)
+        own = read_own_task(source, asked)
         task = own if own is not None else _read_task(_plain(source), languages, template, limit, split, columns or {})
         return _told(source, split, task, noted)
 
@@ -184,11 +189,12 @@ def _read_task(
     split: str | None,
     columns: Mapping[str, str],
 ) -> ParallelTask:
-    _check(languages, limit)
+    asked = _asked(languages, limit, split, columns)
     kind = _cldr(source)
     if kind == "facts":
         from interp.text import cldr_facts
 
+        asked.refuse_others(str(source), (), (), "built-in text, which has no columns")
         if template is not None:
             raise ValueError("got a template for cldr:facts, expected none: its form is fixed.")
         return cldr_facts.read_task(languages, split or "all").select(limit=limit)
@@ -226,13 +232,15 @@ def _plain(source: Source) -> str | Path:
     raise ValueError(f"got a source of type {type(source).__name__}, expected a path, a name, or a function.")
 
 
-def _check(languages: Sequence[str] | None, limit: int | None) -> None:
+def _asked(languages: Sequence[str] | None, limit: int | None, split: str | None, columns: Mapping[str, str] | None) -> Asked:
+    """What is asked for. Raises `ValueError` where it makes no sense whatever the text."""
     if isinstance(languages, str):
         raise ValueError(f"got languages={languages!r}, expected a list: languages=[{languages!r}].")
     if languages is not None and not len(languages):
         raise ValueError("got languages=[], expected at least one, or None for all languages.")
     if limit is not None and limit < 1:
         raise ValueError(f"got limit {limit}, expected at least 1.")
+    return Asked(languages, limit, split, columns or {})
 
 
 def _cldr(source: str | Path) -> str | None:

@@ -70,6 +70,11 @@ def test_what_is_open_is_settled_by_the_option_that_the_message_names(corpus, tm
     assert main(["vocabulary", "--corpus", str(corpus), "--output", str(run), "--resume"]) == 2
 
 
+def test_a_language_chosen_twice_is_refused_and_the_last_does_not_win():
+    with pytest.raises(ValueError, match="--columns: got english twice, expected each language and each column once"):
+        read_choices(("english=a", "english=b"))
+
+
 @pytest.mark.parametrize(("choice", "message"), [("text_en", "expected LANGUAGE=COLUMN"), ("Germn=a", "Did you mean German")])
 def test_a_choice_that_says_nothing_is_refused_before_anything_is_read(choice, message, tmp_path, capsys):
     assert main(["align", "--columns", choice, "--output", str(tmp_path / "run")]) == 2

@@ -40,16 +40,27 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
     ("code", "spellings"),
     {
         "zho_Hans": ["zh", "zho_Hans", "zh-CN", "zh_Hans_CN", "Chinese", "chinese", "zho_simpl", "cmn", "zho", "chi", "Mandarin"],
-        "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK"],
+        "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK", "chinese_traditional"],
         "eng_Latn": ["en", "eng", "ENG", "en_US_POSIX", "English", " en ", "en_US.UTF-8", "en_XX", "en-UK"],
         "arb_Arab": ["ar", "ara", "arb", "Arabic", "ar-EG"],
         "pes_Arab": ["fa", "fas", "per", "Farsi", "Persian"],
-        "prs_Arab": ["prs", "fa-AF", "Dari"],
-        "tgl_Latn": ["tl", "fil", "tgl", "fil_Latn", "Tagalog", "Filipino"],
+        "prs_Arab": ["prs", "fa-AF", "Dari", "Persian (Dari)"],
+        "tgl_Latn": ["tl", "fil", "tgl", "fil_Latn", "Tagalog", "Filipino", "Filipino (Tagalog)"],
         "kor_Hang": ["ko", "ko-KR", "kor_Kore", "Korean", "kor_Hangul"],
         "crh_Latn": ["crh", "Crimean Tatar"],
         "srp_Cyrl": ["sr", "Serbian"],
-        "srp_Latn": ["sr_Latn_RS", "Serbian (Latin)", "sh", "hbs", "cnr", "Montenegrin", "sr@latin", "sr_RS.UTF-8@latin", "sr-ME"],
+        "srp_Latn": [
+            "sr_Latn_RS",
+            "Serbian (Latin)",
+            "sh",
+            "hbs",
+            "cnr",
+            "Montenegrin",
+            "sr@latin",
+            "sr_RS.UTF-8@latin",
+            "sr-ME",
+            "serbian_latin",
+        ],
         "zho_Latn": ["zh-pinyin", "zh-Latn-pinyin"],
         "gom_Deva": ["gom"],
         "apc_Arab": ["apc_Arab", "apc_Arab_nort3139"],
@@ -67,6 +78,10 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
         "nan_Hans": ["zh-min-nan"],
         "nno_Latn": ["no-nyn", "nn_NO.UTF-8"],
         "ltz_Latn": ["i-lux"],
+        "kmr_Latn": ["Kurdish (Kurmanji)", "Northern Kurdish"],
+        "pnb_Arab": ["pnb", "Western Punjabi"],
+        "gla_Latn": ["scottish_gaelic"],
+        "zsm_Latn": ["msa", "ms"],
     }.items(),
 )
 def test_spellings(code: str, spellings: list[str]) -> None:
@@ -134,6 +149,25 @@ def test_the_misspelt_script_of_a_language_is_answered_with_its_own() -> None:
     for misspelt, told in {"kor_Hangl": "kor_Hang", "zho_Hanss": "zho_Hans, zho_Hant", "xx": ""}.items():
         with pytest.raises(ValueError, match=r"\(German\)\." + (f" Did you mean {told}\\?" if told else "") + "$"):
             language(misspelt)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "told"),
+    [
+        ("MSA", r"Modern Standard Arabic \(arb_Arab\) or Malay \(zsm_Latn\)"),
+        ("Egyptian", r"Egyptian Arabic \(arz_Arab\) or Ancient Egyptian"),
+        ("pidgin", r"Nigerian Pidgin \(pcm_Latn\) or Tok Pisin"),
+        ("cn", "'cn' is no code of a language: write zho_Hans for Chinese"),
+        ("JP", "write jpn_Jpan for Japanese"),
+        ("cz", "write ces_Latn for Czech"),
+        ("ua", "write ukr_Cyrl for Ukrainian"),
+        ("pk", "write urd_Arab for Urdu"),
+        ("klingon", "expected a code with the script, such as tlh_Latn"),
+    ],
+)
+def test_a_spelling_that_means_another_language_than_its_letters_is_refused_with_what_it_may_mean(spelling, told) -> None:
+    with pytest.raises(ValueError, match=told):
+        language(spelling)
 
 
 def test_every_extended_subtag_of_the_registry_is_read_as_the_language_itself() -> None:

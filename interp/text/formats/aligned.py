@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from interp.files.checks import short_repr
-from interp.languages import in_other_script, language
-from interp.languages import languages as resolve_all
+from interp.text.asked import Asked
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.columns import document_columns, kind_of
+from interp.text.formats.column_names import document_columns, named
+from interp.text.formats.columns import kind_of
+from interp.text.formats.file_names import origin
 from interp.text.formats.keys import BY_POSITION, WORD, common_key, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
+from interp.text.formats.missing import first_missing, missing_value
+from interp.text.formats.row_language import of_language
 from interp.text.formats.rows import Row, rows, sampled
+from interp.text.formats.splits import select
 from interp.text.formats.tables import label
 from interp.text.notes import note, took
 
 PIVOT = "prompt_en"
 """Column of the English prompt, in files where every language has its own items."""
-TEXT_FIELDS = ("sentence", "text", "utt", "word_translation", "context", "question", "prompt", "premise", "sentence1")
-LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")
-"""Fields in which a row says its language."""
+TEXT_FIELDS = ("sentence", "text", "utt", "word_translation", "context", "premise", "question", "prompt", "sentence1")
 LABEL_FIELDS = ("part", "split", "label_en", "question_majority", "country")
 DOCUMENT_FIELDS = {"context": "title", "question": "pid"}
 
@@ -35,9 +37,7 @@ _LOOKED_AT = 100_000
 log = logging.getLogger(__name__)
 
 
-def read_aligned(
-    files: Mapping[str, Path], name: str, limit: int | None, split: str | None, columns: Mapping[str, str] | None = None
-) -> ParallelCorpus:
+def read_aligned(files: Mapping[str, Path], name: str, asked: Asked) -> ParallelCorpus:
     """Read a corpus from one field of every row: the sentence, the word, the paragraph or the question.
 
     Rows are paired by their key (`key_fields`), whatever their order. Word lists (`word_original`) have different words in every
@@ -50,103 +50,62 @@ def read_aligned(
         A .tsv, .csv, .jsonl, .json or .parquet file by FLORES-200 code.
     name
         Name of the corpus.
-    limit
-        Read at most so many items.
-    split
-        "questions" reads the questions of a SQuAD file instead of its paragraphs. Any other value keeps the rows whose field
-        `split` or `part` has it.
-    columns
-        The fields of the "text", the "ids" and the "documents", where their names do not say so.
+    asked
+        How many items; the columns of the "text", the "ids" and the "documents", where their names do not say so; and the split:
+        "questions" reads the questions of a SQuAD file instead of its paragraphs, any other keeps the rows that say it.
 
     Raises
     ------
     ValueError
         The items are not the same in every language, or a row is malformed.
     """
-    sample = next(_units(next(iter(files.values())), split), None)
+    split = asked.split
+    sample = next(_units(*next(iter(files.items())), split), None)
     if sample and PIVOT in sample.values and len(files) > 1:
         raise ValueError(
             f"{sample.where}: got questions that differ between languages (field {PIVOT}), expected parallel text. "
             "read_task() reads one of these languages together with English."
         )
-    units = {code: _units(path, split) for code, path in files.items()}
-    return _corpus(name, units, {code: printable_name(path) for code, path in files.items()}, limit, split, columns or {})
+    units = {code: _units(code, path, split) for code, path in files.items()}
+    return corpus_of_units(name, units, {code: origin(path) for code, path in files.items()}, asked)
 
 
-def read_long(
-    path: Path,
-    name: str,
-    languages: Sequence[str] | None,
-    limit: int | None,
-    split: str | None,
-    columns: Mapping[str, str] | None = None,
-) -> ParallelCorpus:
-    """Read a corpus from a table whose rows say their language, one row per sentence and language.
-
-    `path` is the file, `languages` those to read (default: all); `name`, `limit`, `split` and `columns` are as in `read_aligned`,
-    which also says what is raised.
-    """
-    tables: dict[str, list[Row]] = {}
-    for row in select(rows(path), split, at(path)):
-        tables.setdefault(code_of(row), []).append(row)
-    codes = list(tables) if languages is None else [lang.code for lang in resolve_all(languages)]
-    if missing := [code for code in codes if code not in tables]:
-        raise ValueError(f"{name!r} has no {missing[0]}; {at(path)} has {', '.join(tables)}.{in_other_script(missing[0], tables)}")
-    note("rows say their language, one row per sentence and language", printable_name(path))
-    origins = {code: f"rows of {printable_name(path)}" for code in codes}
-    return _corpus(name, {code: iter(tables[code]) for code in codes}, origins, limit, split, columns or {})
-
-
-def code_of(row: Row) -> str:
-    """The language that a `row` says it is in, as FLORES-200 code. Raises `ValueError` where it says none.
-
-    >>> code_of(Row("a:1", {"iso_639_3": "cmn", "iso_15924": "Hans"})), code_of(Row("a:1", {"lang": "de"}))
-    ('zho_Hans', 'deu_Latn')
-    """
-    field = next((field for field in LANGUAGE_FIELDS if field in row.values), LANGUAGE_FIELDS[0])
-    spelled = text_of(value(row, field), f"{row.where}, {field}")
-    script = row.values.get("iso_15924") if field == "iso_639_3" else None
-    try:
-        return language(f"{spelled}_{script}" if script else spelled).code
-    except ValueError as error:
-        raise ValueError(
-            f"{row.where}: {error} Name the file after its language (eng_Latn.jsonl), or give each row a language."
-        ) from None
-
-
-def says_language(path: Path) -> bool:
-    """Whether the first rows of the file `path` say their language."""
-    try:
-        sample, _ = sampled(rows(path), 1)
-        return bool(sample) and any(field in sample[0].values for field in LANGUAGE_FIELDS) and all(map(code_of, sample))
-    except ValueError:
-        return False
-
-
-def _corpus(
-    name: str,
-    units: Mapping[str, Iterator[Row]],
-    origins: Mapping[str, str],
-    limit: int | None,
-    split: str | None,
-    chosen: Mapping[str, str],
-) -> ParallelCorpus:
-    aligned = align(name, units, limit, chosen.get("ids"))
+def corpus_of_units(name: str, units: Mapping[str, Iterator[Row]], origins: Mapping[str, str], asked: Asked) -> ParallelCorpus:
+    """The corpus of the rows of each language: `name, asked` are as in `read_aligned`, `units` the rows, `origins` where they are
+    from, both by code."""
+    aligned = align(name, units, asked.limit, asked.roles.get("ids"))
     first = list(next(iter(aligned.values())).values())
-    field = chosen.get("text") or _text_field(first[0], split)
-    about = chosen.get("documents") or document_field(first[0], field)
-    for code, origin in origins.items():
-        took(code, f"{origin}, field {field}")
+    roles = {role: own_name(first[0], column, role) for role, column in asked.roles.items()}
+    field = roles.get("text") or _text_field(first[0], asked.split)
+    about = roles.get("documents") or document_field(first[0], field)
+    texts: dict[str, tuple[str, ...]] = {}
+    for code, table in aligned.items():
+        took(code, f"{origins[code]}, field {field}")
+        own = [*table.values()]
+        texts[code] = tuple(text_of(value(row, field), f"{row.where}, {field}") for row in own)
+        if (number := first_missing(code, texts[code])) is not None:
+            raise missing_value(f"{own[number].where}, {field}", texts[code][number])
     return ParallelCorpus(
         name,
-        {
-            code: tuple(text_of(value(row, field), f"{row.where}, {field}") for row in table.values())
-            for code, table in aligned.items()
-        },
+        texts,
         tuple(next(iter(aligned.values()))),
         tuple(label(value(row, about)) for row in first) if about else None,
         labels(first),
     )
+
+
+def own_name(row: Row, column: str, role: str) -> str:
+    """How a `row` spells the `column` that was chosen for a `role`. Raises `ValueError` where it has none.
+
+    >>> own_name(Row("a:1", {"URL": "u"}), "url", "documents")
+    'URL'
+    """
+    found = column if column in row.values else named(row.values, [column.strip().casefold()])
+    if found is None:
+        raise ValueError(
+            f"{row.where}: got column {short_repr(column)} for {role}, expected one of {short_repr(list(row.values))}."
+        )
+    return found
 
 
 def document_field(row: Row, field: str) -> str | None:
@@ -155,14 +114,14 @@ def document_field(row: Row, field: str) -> str | None:
     >>> document_field(Row("a:1", {"text": "a", "url": "https://a.example"}), "text")
     'url'
     """
-    usual = DOCUMENT_FIELDS.get(field)
+    usual = DOCUMENT_FIELDS.get(field.casefold())
     return usual if usual in row.values else next(iter(document_columns(row.values)), None)
 
 
 def _text_field(row: Row, split: str | None) -> str:
     if split == "questions":
-        return "question"
-    if found := next((field for field in TEXT_FIELDS if field in row.values), None):
+        return named(row.values, ["question"]) or "question"
+    if found := named(row.values, TEXT_FIELDS):
         return found
     raise ValueError(
         f"{row.where}: got fields {short_repr(list(row.values))}, expected 'text' among them. Say which is the text with "
@@ -238,27 +197,6 @@ def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:
     return everything
 
 
-def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:
-    """The `rows` whose field `split` or `part` is `split`; all rows if it is None.
-
-    `source` names them in the `ValueError` that is raised if there are none.
-
-    >>> rows = [Row("a.jsonl:1", {"split": "train"}), Row("a.jsonl:2", {"split": "test"})]
-    >>> [row.where for row in select(rows, "test", "a.jsonl")]
-    ['a.jsonl:2']
-    """
-    count = 0
-    for row in rows:
-        if split is None or split in (row.values.get("split"), row.values.get("part")):
-            count += 1
-            yield row
-    if not count and split is not None:
-        raise ValueError(
-            f"{source}: got split {short_repr(split)}, expected the field 'split' or 'part' of some row to have it. "
-            "Choose another split, or none."
-        )
-
-
 def value(row: Row, field: str) -> Any:
     """The value of a `field` of a `row`. Raises `ValueError`, with the fields that it has, if it is missing.
 
@@ -280,7 +218,8 @@ def labels(rows: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     {}
     """
     table = list(rows)
-    complete = [field for field in LABEL_FIELDS if all(field in row.values for row in table)]
+    there = [field for name in LABEL_FIELDS if table and (field := named(table[0].values, [name]))]
+    complete = [field for field in there if all(field in row.values for row in table)]
     return {field: tuple(label(row.values[field]) for row in table) for field in complete}
 
 
@@ -302,9 +241,9 @@ def rows_of_language(path: Path) -> Iterator[Row]:
     return rows(path)
 
 
-def _units(path: Path, split: str | None) -> Iterator[Row]:
+def _units(code: str, path: Path, split: str | None) -> Iterator[Row]:
     if ending(path) != "json" or split not in ("paragraphs", "questions", None):
-        yield from select(rows_of_language(path), split, at(path))
+        yield from of_language(code, select(rows_of_language(path), split, at(path)))
         return
     last: object = None
     for row in rows(path):

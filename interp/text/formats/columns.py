@@ -11,28 +11,30 @@ from typing import Literal, NamedTuple
 
 from interp.files.checks import short_repr
 from interp.languages import language, nearest, resolve
-from interp.languages import languages as resolve_all
+from interp.spellings import meant_by
+from interp.text.asked import Asked
 from interp.text.choices import ROLES, option
-from interp.text.formats.file_names import column_language
+from interp.text.formats.column_names import (
+    DOCUMENT_COLUMNS,
+    PAIRS,
+    SURE_IDS,
+    bitext_columns,
+    document_columns,
+    first_row_is,
+    id_columns,
+    is_id_name,
+    is_unnamed,
+    language_alike,
+    language_columns,
+)
+from interp.text.formats.file_names import column_language, column_tag, own_words
 
 Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "nothing"]
-_SURE_IDS = ("id", "ids", "key", "idx", "sentence_id", "sent_id", "item_id", "text_id", "example_id", "question_id", "segment_id",
-             "guid", "uuid", "uid", "qid", "tuid", "pid")  # fmt: skip
-ID_COLUMNS = (*_SURE_IDS, "index", "row", "row_id", "line", "no", "no.", "nr", "nr.", "num", "number", "n", "#", "")
-"""Names of an id column, in any case, the likeliest first."""
-_ID_ENDING = re.compile(r"(?:^|.*[\s_.-])(?:id|ids|idx|key|no|nr|num|number|uuid|guid)\.?|.*[a-z](?:ID|Id)")
-"""Names that may be of an id column, if different values stand in it."""
-DOCUMENT_COLUMNS = ("document", "documents", "doc", "doc_id", "docid", "document_id", "url", "uri", "link", "article_id")
-"""Names of the column of the document that a sentence is from, in any case, the likeliest first."""
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "comment", "comments", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "note",
      "notes", "part", "register", "remark", "remarks", "score", "sib200_category", "source", "source_line", "split", "title",
      "topic", "type"}
 )  # fmt: skip
-PAIRS = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("source", "translation"), ("src", "ref"), ("source", "reference"),
-         ("original", "translation"), ("sentence1", "sentence2"), ("text1", "text2"))  # fmt: skip
-"""Names of the two columns of a bitext that say no language."""
-_SIDES = {"source": "source", "src": "source", "target": "target", "tgt": "target", "trg": "target"}
 MOST_COLUMNS = 5_000
 """Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
 _NUMBER = re.compile(r"[#№(]?\s*[-+−±]?[\d.,:'’\s/-]*\d(?:[eE][-+]?\d+)?\s*[%‰)\].°]?|nan|-?inf", re.IGNORECASE)
@@ -41,6 +43,8 @@ _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ]\d.*)?")
 _CODE = re.compile(r"[\x21-\x7e]*\d[\x21-\x7e]*")
 _MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
 """A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
+_SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
+"""A sentence where the name of a column should stand: the table has no header."""
 _YES_OR_NO = frozenset({"true", "false"})
 _NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 
@@ -56,10 +60,9 @@ class Layout(NamedTuple):
 
 def plan(
     columns: Sequence[str],
-    languages: Sequence[str] | None,
+    asked: Asked,
     where: str,
     sample: Sequence[Mapping[str, object]] = (),
-    chosen: Mapping[str, str] | None = None,
     pair: tuple[str, str] | None = None,
 ) -> Layout:
     """The role of each column.
@@ -68,15 +71,13 @@ def plan(
     ----------
     columns
         The names of the columns.
-    languages
-        Languages in any spelling. Default: every language that a column clearly is.
+    asked
+        The languages (default: every language that a column clearly is), and the columns of some of them, of the "ids" or of the
+        "documents". The other languages that a column clearly is are read too.
     where
         The file and line, for messages.
     sample
         The first rows, whose values say more than the names.
-    chosen
-        The column of a language (in any spelling), of the "ids" or of the "documents". The other languages that a column clearly is
-        are read too.
     pair
         The languages of a bitext whose columns are called source and target, by the name of its file.
 
@@ -88,24 +89,24 @@ def plan(
 
     Example
     -------
-    >>> plan(["ID", "text_en", "de "], None, "a.tsv:1").texts
+    >>> plan(["ID", "text_en", "de "], Asked(), "a.tsv:1").texts
     {'eng_Latn': 'text_en', 'deu_Latn': 'de '}
     """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
     kinds = {column: kind_of(row.get(column) for row in sample) for column in columns}
-    texts, roles = _chosen(columns, chosen or {}, where)
-    asked = [lang.code for lang in resolve_all(languages)] if languages is not None else None
+    asked.refuse_others(where, ("ids", "documents"), None, "a table with a column for each language")
+    texts, roles = _chosen(columns, asked.columns, where)
     free = [column for column in columns if column not in {*texts.values(), *roles.values()}]
-    named = _named(free, kinds, asked)
-    if asked is None and not texts:
+    named = _named(free, kinds, asked.codes)
+    if asked.codes is None and not texts:
         _refuse_sentences(free, sample, where)
-        texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample))
-    elif asked is None:
+        texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample), asked, sample)
+    elif asked.codes is None:
         _refuse_sentences(free, sample, where)
-        texts = texts | {code: _one_of(code, named, columns, where) for code in named if code not in texts}
+        texts = texts | {code: _one_of(code, named, columns, where, asked) for code in named if code not in texts}
     else:
-        texts = {code: texts.get(code) or _one_of(code, named, columns, where) for code in asked}
+        texts = {code: texts.get(code) or _one_of(code, named, columns, where, asked) for code in asked.codes}
     left = [column for column in columns if column not in texts.values()]
     ids = [column for column in id_columns(left) if column not in roles.values() and _may_be_id(column, kinds, sample)]
     row_id = roles.get("ids") or next(iter(ids), None)
@@ -125,37 +126,6 @@ def described(layout: Layout, kinds: Mapping[str, Kind]) -> str:
     parts += [f"documents are {short_repr(layout.document)}"] if layout.document is not None else []
     parts += [f"{short_repr(column)} ({kinds.get(column, 'text')}) is a label" for column in layout.labels]
     return "columns: " + ", ".join(parts)
-
-
-def id_columns(columns: Iterable[str], sure: bool = False) -> list[str]:
-    """Those of `columns` that are named like ids, the likeliest first; only those of a usual name if `sure`.
-
-    >>> id_columns(["Key", "en", "pairID", "ID"])
-    ['ID', 'Key', 'pairID']
-    """
-    listed = _by_name(columns, ID_COLUMNS)
-    if sure:
-        return [column for column in listed if column.strip().casefold() in _SURE_IDS]
-    return [*listed, *(column for column in columns if column not in listed and _ID_ENDING.fullmatch(column.strip()))]
-
-
-def is_id_name(column: str) -> bool:
-    """Whether a `column` is named like ids."""
-    return bool(id_columns([column]))
-
-
-def document_columns(columns: Iterable[str]) -> list[str]:
-    """Those of `columns` that hold the document of a sentence, the likeliest first.
-
-    >>> document_columns(["en", "URL"])
-    ['URL']
-    """
-    return _by_name(columns, DOCUMENT_COLUMNS)
-
-
-def is_unnamed(column: str) -> bool:
-    """Whether a `column` had no name in the header."""
-    return re.fullmatch(r"column \d+|\s*|unnamed: \d+", column.casefold()) is not None
 
 
 def kind_of(values: Iterable[object]) -> Kind:
@@ -206,7 +176,7 @@ def _named(columns: Iterable[str], kinds: Mapping[str, Kind], asked: Collection[
     for column in columns:
         code = column_language(column)
         name = column.strip().casefold()
-        if code is None or (asked is None and (name in _SURE_IDS or (is_id_name(column) and kinds[column] != "text"))):
+        if code is None or (asked is None and (name in SURE_IDS or (is_id_name(column) and kinds[column] != "text"))):
             continue
         named.setdefault(code, []).append(column)
     for code, found in named.items():
@@ -218,7 +188,7 @@ def _named(columns: Iterable[str], kinds: Mapping[str, Kind], asked: Collection[
 def _refuse_sentences(columns: Iterable[str], sample: Sequence[Mapping[str, object]], where: str) -> None:
     """Refuse a column of words that is named like ids and like a language: "id" may be Indonesian."""
     for column in columns:
-        code = column_language(column) if column.strip().casefold() in _SURE_IDS else None
+        code = column_language(column) if column.strip().casefold() in SURE_IDS else None
         values = [str(row.get(column)).strip() for row in sample]
         if code and kind_of(values) == "text" and not all(map(_MARK.fullmatch, values)):
             raise ValueError(
@@ -227,43 +197,79 @@ def _refuse_sentences(columns: Iterable[str], sample: Sequence[Mapping[str, obje
             )
 
 
-def _one_of(code: str, named: Mapping[str, Sequence[str]], columns: Sequence[str], where: str) -> str:
+def _one_of(code: str, named: Mapping[str, Sequence[str]], columns: Sequence[str], where: str, asked: Asked) -> str:
+    """The column of a language: the only one, or of several that of the variant that was asked for."""
     found = named.get(code, ())
-    if len(found) != 1:
-        got = f"columns {' and '.join(map(short_repr, found))} that both mean {code}" if found else f"no column for {code}"
-        raise ValueError(
-            f"{where}: got {got}, expected one column per language. It has {short_repr(sorted(columns))}. "
-            f"Say which it is with {option({code: found[0] if found else 'NAME'})}."
-        )
-    return found[0]
+    tags = {column_tag(column): column for column in found}
+    if asked.codes is not None and len(tags) == len(found):
+        fitting = asked.variants.pick(code, [*tags])
+        found = [tags[fitting[0]]] if len(fitting) == 1 else found
+        tags = {column_tag(column): column for column in found}
+    if len(found) == 1:
+        return tags[asked.variant(code, [*tags], where)]
+    got = f"columns {' and '.join(map(short_repr, found))} that both mean {code}" if found else f"no column for {code}"
+    raise ValueError(
+        f"{where}: got {got}, expected one column per language. It has {short_repr(sorted(columns))}. "
+        f"Say which it is with {option({code: found[0] if found else 'NAME'})}."
+    )
 
 
 def _all_of(
-    columns: Sequence[str], named: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind], where: str, pair: tuple[str, str] | None
+    columns: Sequence[str],
+    named: Mapping[str, Sequence[str]],
+    kinds: Mapping[str, Kind],
+    where: str,
+    pair: tuple[str, str] | None,
+    asked: Asked,
+    sample: Sequence[Mapping[str, object]],
 ) -> dict[str, str]:
     """The column of every language there is. Raises where a column may be one that would be left out."""
-    texts = {code: _one_of(code, named, columns, where) for code in named}
-    bitext = _bitext(columns)
-    if not texts and bitext and pair:
-        return dict(zip(pair, bitext, strict=True))
+    texts = {code: _one_of(code, named, columns, where, asked) for code in named}
+    two = (columns[0], columns[1]) if len(columns) == 2 and pair and first_row_is(columns, pair) == "names" else None
+    bitext = bitext_columns(columns)
+    if not texts and pair and (bitext or two):
+        return dict(zip(pair, bitext or two or (), strict=True))
+    _refuse_languages_in_rows(columns, sample, where, texts)
+    if not texts and (sentence := next((column for column in columns if _SENTENCE.fullmatch(column.strip())), None)):
+        raise ValueError(
+            f"{where}: got {short_repr(sentence)} as the name of a column, expected a header with languages above the first row. "
+            "Write one, such as eng_Latn and deu_Latn."
+        )
     doubtful = [column for column in columns if column not in texts.values() and _doubtful(column, kinds[column], len(texts))]
     if texts and not doubtful:
         return texts
     open_columns = bitext or [column for column in doubtful if kinds[column] == "text"] or doubtful or list(columns)
     alike = (column for column in doubtful if column_language(column) or (texts and language_alike(column)))
     first = next(alike, open_columns[0])
+    told = next((meaning for word in (first, *own_words(first)) if (meaning := meant_by(word))), None)
     reason = f"is named after a language and holds {kinds[first]}" if column_language(first) else "is no known language"
+    reason = f"is no clear language: {told}" if told else reason
     free = (one for one in ("english", "german") if language(one).code not in texts)
     if code := column_language(first):
         examples = texts or {code: first}
     elif texts and (meant := language_alike(first)):
-        examples = {**texts, meant.casefold(): first}
+        examples = {**texts, meant if "_" in meant else meant.casefold(): first}
     else:
         examples = {**texts, **dict(zip(free, open_columns, strict=False))}
     raise ValueError(
         f"{where}: got column {short_repr(first)}, which {reason}, expected one column per language (recognised: "
         f"{', '.join(texts) or 'none'}; columns: {short_repr(list(columns))}). Say which is which, such as {option(examples)}."
+        + (f" To leave it out, name the languages: --languages {' '.join(texts)}." if len(texts) > 1 else "")
     )
+
+
+def _refuse_languages_in_rows(
+    columns: Sequence[str], sample: Sequence[Mapping[str, object]], where: str, texts: Mapping[str, str]
+) -> None:
+    """Refuse a table whose rows say their language in a column of another name: as one language it would be all of them."""
+    for column in columns if not texts else ():
+        said = {str(row.get(column)).strip() for row in sample}
+        codes = {column_language(value) for value in said}
+        if None not in codes and len(codes) > 1 and column not in language_columns(columns):
+            raise ValueError(
+                f"{where}: got {' and '.join(sorted(said)[:3])} in column {short_repr(column)}, expected columns of languages. If "
+                "each row is of the language that it says, call the column 'language'."
+            )
 
 
 def _doubtful(column: str, kind: Kind, languages: int) -> bool:
@@ -278,29 +284,6 @@ def _doubtful(column: str, kind: Kind, languages: int) -> bool:
     return languages < 2 or bool(language_alike(column))
 
 
-def language_alike(column: str) -> str | None:
-    """The language that a `column` may be meant for, though it is no clear name of one: a rare code, a slip of the pen, or a
-    language with something unknown in brackets.
-
-    >>> language_alike("Germn"), language_alike("author")
-    ('German', None)
-    """
-    from babel import Locale
-
-    name = column.strip()
-    names = list(Locale("en").languages.values())
-    close = nearest(name, names, n=1) if len(name) > 4 and name[0].isupper() else ""
-    found = close.removeprefix(" Did you mean ").removesuffix("?") or None
-    if found and abs(len(found) - len(name)) <= 1 and found[0] == name[0]:
-        return found
-    spoken = re.match(r"(.{3,60}?)\s*[(\[]", name)
-    return spoken[1] if spoken and resolve(spoken[1]) else _rare(name)
-
-
-def _rare(name: str) -> str | None:
-    return resolve(name) if re.fullmatch(r"[a-z]{3}([_-][A-Z][a-z]{3})?", name) else None
-
-
 def said_pair(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> tuple[str, str] | None:
     """The languages of a bitext, by code, that two of its `columns` say in every row of a `sample`.
 
@@ -313,40 +296,9 @@ def said_pair(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) ->
     return (source, target) if source and target and source != target else None
 
 
-def language_columns(columns: Sequence[str]) -> list[str]:
-    """The two `columns` that say the languages of a bitext, that of the source first; none if there are not both.
-
-    >>> language_columns(["text", "tgt_language", "src_language"])
-    ['src_language', 'tgt_language']
-    """
-    sides = {side: column for column in columns if (side := _side(column, {"lang", "language"})) and _side(column) is None}
-    return [sides["source"], sides["target"]] if len(sides) == 2 else []
-
-
-def _side(column: str, words: Collection[str] = ("string", "text", "sentence", "segment")) -> str | None:
-    """Whether a column is called source or target, with some of the `words` or none."""
-    cut = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column[:100]))
-    sides = [_SIDES[word.casefold()] for word in cut if word.casefold() in _SIDES]
-    rest = {word.casefold() for word in cut} - _SIDES.keys()
-    return sides[0] if len(sides) == 1 and rest <= set(words) else None
-
-
-def _bitext(columns: Sequence[str]) -> tuple[str, str] | None:
-    by_name = {column.strip().casefold(): column for column in columns}
-    sides = {side: column for column in columns if (side := _side(column))}
-    if len(sides) == 2 and not any(one in by_name and other in by_name for one, other in PAIRS):
-        return sides["source"], sides["target"]
-    return next(((by_name[one], by_name[other]) for one, other in PAIRS if one in by_name and other in by_name), None)
-
-
 def _may_be_id(column: str, kinds: Mapping[str, Kind], sample: Sequence[Mapping[str, object]]) -> bool:
     """Whether a column named like ids holds some: a likely name is enough, a number of a row must be different in each."""
-    if column.strip().casefold() in _SURE_IDS:
+    if column.strip().casefold() in SURE_IDS:
         return True
     values = [str(row.get(column)) for row in sample]
     return kinds[column] in ("numbers", "codes") and len(set(values)) == len(values)
-
-
-def _by_name(columns: Iterable[str], names: Sequence[str]) -> list[str]:
-    written = {("" if is_unnamed(column) else column.strip().casefold()): column for column in reversed(list(columns))}
-    return [written[name] for name in names if name in written]

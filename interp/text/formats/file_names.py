@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from interp.languages import FLORES200, resolve
+from interp.spellings import is_unclear_name
+from interp.tags import region_named
+from interp.text.formats.lines import printable_name, stem
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -22,7 +25,9 @@ _TEXT_WORDS = frozenset(
 TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
 _PACKED = frozenset({"gz", "xz", "7z"})
-_SPLITS = frozenset({*TEXT_ENDINGS, "validation", "eval"} - {"txt"})
+_SPLITS = frozenset({*TEXT_ENDINGS, "validation", "val", "eval"} - {"txt"})
+_MLQA = re.compile(r"(?P<before>.*context)-(?P<context>[a-z]{2})(?P<between>-question)-(?P<question>[a-z]{2})")
+"""MLQA names the languages of the paragraph and of the question, "test-context-de-question-de.json"."""
 _SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)(?:-(?P<number>\d+))?$")
 """What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
@@ -50,7 +55,7 @@ def language_code(name: str) -> str | None:
     from babel import localedata
 
     code = resolve(name)
-    if code is None:
+    if code is None or is_unclear_name(name):
         return None
     clear = code[:3] in _LANGUAGES or _FULL.match(name) or localedata.exists(name.replace("-", "_"))
     begin = re.match("[a-z]{2,3}(?=[-_.@])", name)
@@ -64,16 +69,27 @@ def column_language(name: str) -> str | None:
     >>> column_language("text_en"), column_language("English "), column_language("sentence_deu_Latn"), column_language("score_en")
     ('eng_Latn', 'eng_Latn', 'deu_Latn', None)
     """
+    own = own_words(name)
+    if is_unclear_name(name, column=True) or (len(own) == 1 and is_unclear_name(own[0], column=True)):
+        return None
     if code := language_code(name.strip()):
         return code
-    words = re.findall(r"[^\s_\-.:/()\[\]|]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name) if len(name) <= _LONGEST_NAME else "")
-    own = [word for word in words if word.casefold() not in _TEXT_WORDS]
     if not own or len(own) > 3:
         return None
     spelled = ("_".join(own), " ".join(own), f"{own[0]} ({' '.join(own[1:])})")
     together = next((code for code in map(language_code, spelled) if code), None)
     each = {language_code(word) for word in own}
     return together or (each.pop() if len(each) == 1 else None)
+
+
+def own_words(name: str) -> list[str]:
+    """The words in the `name` of a column, less those for "text".
+
+    >>> own_words("sentence_deu_Latn"), own_words("textEn")
+    (['deu', 'Latn'], ['En'])
+    """
+    words = re.findall(r"[^\s_\-.:/()\[\]|]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name) if len(name) <= _LONGEST_NAME else "")
+    return [word for word in words if word.casefold() not in _TEXT_WORDS]
 
 
 def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_ENDINGS)) -> FileName | None:
@@ -157,6 +173,10 @@ def file_tag(path: Path) -> str:
 def _inside(stem: list[str], ending: str) -> FileName | None:
     """The parts of a name whose language is part of a word: "mgsm_de", "en_test"."""
     for index, token in enumerate(stem):
+        if (mlqa := _MLQA.fullmatch(token)) and (code := language_code(mlqa["question"])):
+            other = "" if mlqa["context"] == mlqa["question"] else f"-{mlqa['context']}"
+            part = f"{mlqa['before']}{other}{mlqa['between']}"
+            return FileName(code, None, ".".join([*stem[:index], part, *stem[index + 1 :]]), ending)
         cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _SPLITS)]
         for other, own in cuts:
             if code := language_code(own):
@@ -180,3 +200,52 @@ def language_pair(name: str) -> tuple[str, str] | None:
         return None
     source, target = map(language_code, match.groups())
     return (source, target) if source and target and source != target else None
+
+
+def file_pair(path: Path) -> tuple[str, str] | None:
+    """The two languages in the name of the file `path`, "train.en-de.tsv"; None if it names none, or several pairs.
+
+    >>> from pathlib import Path
+    >>> file_pair(Path("news.en-de.csv"))
+    ('eng_Latn', 'deu_Latn')
+    """
+    found = [pair for part in stem(path).split(".") if (pair := language_pair(part))]
+    return found[0] if len(found) == 1 else None
+
+
+def pair_part(path: Path) -> str:
+    """What the name of a file of a pair of languages, `path`, says besides: "train" for "train.en-de.tsv"."""
+    return ".".join(part for part in stem(path).split(".") if language_pair(part) is None)
+
+
+def is_split_name(name: str) -> bool:
+    """Whether a `name` is that of a split, "train"."""
+    return name.casefold() in _SPLITS
+
+
+def says_split(name: str, split: str) -> bool:
+    """Whether the `name` of a file, without its ending, says that it is of a `split`.
+
+    >>> says_split("wmt.en-de.train", "train"), says_split("trainer", "train")
+    (True, False)
+    """
+    return split in (name, *re.split(r"[._-]", name))
+
+
+def column_tag(name: str) -> str:
+    """How the `name` of a column spells its language, "en-GB" in "text_en-GB".
+
+    >>> column_tag("text_en-GB"), column_tag("English"), column_tag("English (UK)")
+    ('en-GB', 'English', 'eng-GB')
+    """
+    spoken = re.fullmatch(r"(.+?)\s*[(\[](.+)[)\]]\s*", name[:_LONGEST_NAME])
+    code, region = (column_language(spoken[1]), region_named(spoken[2])) if spoken else (None, None)
+    if code and region:
+        return f"{code[:3]}-{region}"
+    return name.strip() if language_code(name.strip()) else "-".join(own_words(name)) or name
+
+
+def origin(path: Path) -> str:
+    """The name of the file `path` for notes, with its folder where that says the language, "de/test.txt"."""
+    name = printable_name(path)
+    return f"{path.parent.name}/{name}" if parse_file_name(path) is None and language_code(path.parent.name) else name

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations
-from typing import Any
 
 from interp.files.checks import short_repr
-from interp.text.formats.columns import document_columns, id_columns, is_unnamed
+from interp.text.formats.column_names import id_columns, is_measure, is_unnamed, named, place_columns
+from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
+from interp.text.notes import note
 
 WORD = "word_original"
 """Column of the English word in the word lists of Wendler et al. (2024). The lists differ in length and are joined by it."""
@@ -29,7 +30,8 @@ _TOGETHER = 3
 _MOST = 20
 """Maximum number of fields of which such a key is sought."""
 BY_POSITION = "rows are paired by position: no field is a key"
-_PARTS = ("split", "part", "subset", "section")
+_NO_ID = frozenset({"nan", "NaN", "None", "NULL", "null", "<NA>", "#N/A", "#REF!", "N/A"})
+_WHOLE = re.compile(r"(-?\d+)\.0")
 
 
 def key_fields(sample: Sequence[Row], chosen: str | None = None) -> tuple[str, ...]:
@@ -54,24 +56,25 @@ def key_fields(sample: Sequence[Row], chosen: str | None = None) -> tuple[str, .
     """
     fields = list(sample[0].values)
     if chosen is not None:
-        if chosen not in fields:
+        if (own := named(fields, [chosen.strip().casefold()])) is None:
             raise ValueError(f"{sample[0].where}: got key {short_repr(chosen)}, expected one of {short_repr(fields)}.")
-        return (chosen,)
+        return (chosen if chosen in fields else own,)
     for known in _KNOWN:
-        if known[-1] in fields:
-            return tuple(field for field in known if field in fields)
+        if named(fields, known[-1:]) is not None:
+            return tuple(field for name in known if (field := named(fields, (name,))) is not None)
     sure = [field for field in id_columns(fields, sure=True) if not is_unnamed(field)]
     if sure and (_are_different(sample, sure[:1]) or len(fields) == len(sure)):
         return (sure[0],)
-    named = [field for field in id_columns(fields) if not is_unnamed(field)]
-    alone = next((field for field in (*sure, *named) if _are_different(sample, [field])), None)
+    others = [field for field in id_columns(fields) if not is_unnamed(field)]
+    alone = next((field for field in (*sure, *others) if _are_different(sample, [field])), None)
     if alone is not None and (len(sample) > 1 or not sure):
         return (alone,)
-    around = [*document_columns(fields), *(field for field in fields if field.strip().casefold() in _PARTS)]
-    for field in (*sure, *named):
-        together = (*(other for other in around if other != field), field)
-        if len(together) > 1 and _are_different(sample, together):
-            return together
+    around = place_columns(fields)
+    for field in (*sure, *others):
+        outer = [other for other in around if other != field]
+        for together in (*((other, field) for other in outer), (*outer, field)):
+            if len(together) > 1 and _are_different(sample, together):
+                return together
     return tuple(sure[:1])
 
 
@@ -106,9 +109,8 @@ def common_key(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
 
 def _column(table: Sequence[Row], field: str) -> list[str]:
     """The values of a `field`; none if some row has no text or whole number in it."""
-    values = [row.values.get(field) for row in table]
-    fitting = all(isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip() for value in values)
-    return [str(value) for value in values] if fitting else []
+    values = [_id(row.values.get(field)) for row in table]
+    return [value for value in values if value is not None] if None not in values else []
 
 
 def _same(values: Sequence[str], other: Sequence[str]) -> bool:
@@ -118,7 +120,7 @@ def _same(values: Sequence[str], other: Sequence[str]) -> bool:
 def _is_content(field: str) -> bool:
     """Whether a `field` is named like what is asked, answered or measured, which no key is."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field[:100]).casefold())
-    return not _CONTENT.isdisjoint(words)
+    return is_measure(field) or not _CONTENT.isdisjoint(words)
 
 
 def key_of(row: Row, fields: Sequence[str]) -> str:
@@ -131,17 +133,38 @@ def key_of(row: Row, fields: Sequence[str]) -> str:
 
 
 def _part(row: Row, field: str) -> str:
-    value: Any = row.values.get(field)
     if field not in row.values:
         raise ValueError(
             f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them: it is part of the key."
         )
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise ValueError(f"{row.where}: got id {short_repr(value)}, expected text or a whole number.")
-    return str(value)
+    return identifier(row.values[field], row.where)
+
+
+def identifier(value: object, where: str) -> str:
+    """The id of an item, `value`, as text. Raises `ValueError`, which names the place `where`, if it is no text or whole number.
+
+    Numbers that a program made decimal are whole: 1.0 is the id 1.
+
+    >>> identifier(7, "a.tsv:2"), identifier("7.0", "a.tsv:2")
+    ('7', '7')
+    """
+    own = _id(value)
+    if own is None or own.strip() in _NO_ID:
+        raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
+    if own != value and not isinstance(value, int):
+        note("ids such as 1.0 are read as whole numbers")
+    return text_of(own, f"{where}, id")
+
+
+def _id(value: object) -> str | None:
+    """A value as an id; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
+        return None
+    whole = _WHOLE.fullmatch(str(value))
+    return whole[1] if whole else None if isinstance(value, float) else str(value)
 
 
 def _are_different(sample: Iterable[Row], fields: Sequence[str]) -> bool:
     values: list[Mapping[str, object]] = [row.values for row in sample]
-    keys = [tuple(str(value.get(field)) for field in fields) for value in values]
+    keys = [tuple(_id(value.get(field)) or str(value.get(field)) for field in fields) for value in values]
     return len(set(keys)) == len(keys) and all(value.get(field) not in (None, "") for value in values for field in fields)

@@ -9,36 +9,55 @@ from itertools import islice
 from pathlib import Path
 
 from interp.files.checks import short_repr
-from interp.languages import by_code
+from interp.languages import by_code, language
+from interp.text.asked import Asked
+from interp.text.choices import has_region
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kind_of, language_columns, plan, said_pair
-from interp.text.formats.file_names import ROW_ENDINGS, column_language, language_code, language_pair
-from interp.text.formats.lines import at, ending, stem, text_of
+from interp.text.formats.column_names import first_row_is, language_columns, named, place_columns
+from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kind_of, plan, said_pair
+from interp.text.formats.file_names import ROW_ENDINGS, column_language, file_pair, says_split
+from interp.text.formats.keys import identifier
+from interp.text.formats.lines import at, ending, printable_name, stem, text_of
+from interp.text.formats.missing import first_missing, missing_value
 from interp.text.formats.rows import Row, rows, sampled
+from interp.text.formats.splits import select
 from interp.text.notes import note, took
 
 
-def read_table(
-    path: Path, name: str, languages: Sequence[str] | None, limit: int | None, columns: Mapping[str, str] | None = None
-) -> ParallelCorpus:
+def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     """Read a table (.tsv, .csv, .jsonl, .json, .parquet) with a column per language.
 
-    A two-column TSV named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
+    A TSV or CSV of two columns named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
 
     Parameters
     ----------
     path
         The file.
-    name, languages, limit, columns
+    name, asked
         As for `corpus_of_rows`, which also says what is raised.
     """
     pair = file_pair(path)
-    if pair and ending(path) == "tsv":
-        with suppress(ValueError):
-            first = next(rows(path, header=pair), None)
-            if first and _is_no_header(first, pair):
-                return corpus_of_rows(name, at(path), rows(path, header=pair), languages, limit, columns)
-    return corpus_of_rows(name, at(path), rows(path), languages, limit, columns, pair)
+    header = pair if pair and ending(path) in ("tsv", "tab", "csv") and _has_no_header(path, pair) else None
+    split = None if asked.split is not None and says_split(stem(path), asked.split) else asked.split
+    given = select(rows(path, header=header), split, at(path))
+    return corpus_of_rows(name, at(path), given, asked, None if header else pair)
+
+
+def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
+    """Whether the first row of a bitext is a pair of sentences. Raises `ValueError` where it may as well be a header."""
+    first = None
+    with suppress(ValueError):
+        first = next(rows(path, header=pair), None)
+    cells = [str(cell) for cell in first.values.values()] if first else []
+    found = first_row_is(cells, pair) if first else "names"
+    if found == "either":
+        raise ValueError(
+            f"{at(path, 1)}: got a first row {short_repr(cells)}, which may be names of columns or text, expected to know. Write a "
+            f"header above it, {pair[0]} and {pair[1]}. If it is one already, write this in its place."
+        )
+    if found == "names" and first:
+        note(f"the first row is a header: {', '.join(cells)}", printable_name(path))
+    return found == "text"
 
 
 def is_table(path: Path) -> bool:
@@ -54,26 +73,24 @@ def is_table(path: Path) -> bool:
     return len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
 
 
-def file_pair(path: Path) -> tuple[str, str] | None:
-    """The two languages in the name of the file `path`, "train.en-de.tsv"; None if it names none, or several pairs.
-
-    >>> from pathlib import Path
-    >>> file_pair(Path("news.en-de.csv"))
-    ('eng_Latn', 'deu_Latn')
-    """
-    found = [pair for part in stem(path).split(".") if (pair := language_pair(part))]
-    return found[0] if len(found) == 1 else None
+def has_column(path: Path, names: Collection[str]) -> bool:
+    """Whether the file `path` has a column of one of the `names`, in any case."""
+    if ending(path) not in ROW_ENDINGS or not names:
+        return False
+    try:
+        first = next(rows(path), None)
+    except ValueError:
+        return False
+    return first is not None and any(named(first.values, [name.strip().casefold()]) for name in names)
 
 
 def corpus_of_rows(
     name: str,
     source: str,
     rows: Iterable[Row],
-    languages: Sequence[str] | None,
-    limit: int | None,
-    columns: Mapping[str, str] | None = None,
+    asked: Asked,
     pair: tuple[str, str] | None = None,
-    named: bool = True,
+    told: bool = True,
 ) -> ParallelCorpus:
     """A corpus from rows with the same columns.
 
@@ -85,15 +102,12 @@ def corpus_of_rows(
         The file or dataset, for messages.
     rows
         The rows, each with a column for every language.
-    languages
-        Languages in any spelling. Default: every language that a column clearly is.
-    limit
-        Read at most so many items.
-    columns
-        The column of a language, of the "ids" or of the "documents", where its name does not say so.
+    asked
+        The languages (default: every language that a column clearly is), how many items, and the column of a language, of the "ids"
+        or of the "documents", where its name does not say so. The split is that of `rows`.
     pair
         The languages of columns that are called source and target.
-    named
+    told
         Note which column is what.
 
     Raises
@@ -105,47 +119,56 @@ def corpus_of_rows(
     -------
     >>> from interp.text.formats.rows import Row
     >>> rows = [Row("a.tsv:2", {"ID": "7", "en": "Hello", "de": "Hallo"})]
-    >>> corpus_of_rows("greetings", "a.tsv", rows, languages=None, limit=None)["deu_Latn"]
+    >>> corpus_of_rows("greetings", "a.tsv", rows, Asked())["deu_Latn"]
     ('Hallo',)
     """
-    sample, everything = sampled((Row(row.where, _flat(row.values, row.where)) for row in rows), limit)
+    sample, everything = sampled((Row(row.where, _flat(row.values, row.where)) for row in rows), asked.limit)
     if not sample:
         raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
     header = list(sample[0].values)
-    layout = plan(header, languages, sample[0].where, [row.values for row in sample], columns, pair)
-    within = layout.id is not None and _begins_anew(layout.id, sample)
+    layout = plan(header, asked, sample[0].where, [row.values for row in sample], pair)
+    table: list[Row] = []
     texts: dict[str, list[str]] = {code: [] for code in layout.texts}
-    marks: dict[str, list[str]] = {}
-    ids: dict[str, str] = {}
-    for number, (where, values) in enumerate(islice(everything, limit)):
-        _check_fields(values, header, where)
+    for row in islice(everything, asked.limit):
+        _check_fields(row.values, header, row.where)
+        table.append(row)
         for code, column in layout.texts.items():
-            texts[code].append(text_of(values[column], f"{where}, column {short_repr(column)}"))
-        row_id = identifier(values[layout.id], where) if layout.id is not None else str(number)
-        if layout.id is not None and layout.document is not None and within:
-            row_id = f"{label(values[layout.document])}-{row_id}"
-        if row_id in ids:
-            raise ValueError(f"{where}: got id {short_repr(row_id)}, which is also at {ids[row_id]}. Use each id once.")
-        ids[row_id] = where
-        for column in (*layout.labels, *([layout.document] if layout.document is not None else [])):
-            marks.setdefault(column, []).append(label(values[column]))
-    if not columns:
-        _check_pair(layout, header, sample, marks, source)
-    if named:
+            texts[code].append(text_of(row.values[column], f"{row.where}, column {short_repr(column)}"))
+    for code, column in layout.texts.items():
+        if (number := first_missing(code, texts[code])) is not None:
+            raise missing_value(f"{table[number].where}, column {short_repr(column)}", texts[code][number])
+    if not asked.columns:
+        _check_pair(layout, header, sample, table, source)
+    if told:
         _say(layout, sample)
     return ParallelCorpus(
         name,
-        {code: tuple(column) for code, column in texts.items()},
-        tuple(ids),
-        tuple(marks[layout.document]) if layout.document is not None else None,
-        {column.strip(): tuple(marks[column]) for column in layout.labels},
+        {code: tuple(own) for code, own in texts.items()},
+        _ids(layout, header, max(sample, table, key=len), table),
+        tuple(label(row.values[layout.document]) for row in table) if layout.document is not None else None,
+        {column.strip(): tuple(label(row.values[column]) for row in table) for column in layout.labels},
     )
 
 
-def _begins_anew(column: str, sample: Sequence[Row]) -> bool:
-    """Whether the ids in a `column` begin anew in every document, so that only both together are an id."""
-    values = [str(row.values.get(column)) for row in sample]
-    return len(set(values)) < len(values)
+def _ids(layout: Layout, header: Sequence[str], known: Sequence[Row], table: Sequence[Row]) -> tuple[str, ...]:
+    """The id of each row of a `table`: its number where there is no id column. Ids that begin anew, in every document or chapter,
+    are ids with it; so many rows as are `known` say whether they do."""
+    if layout.id is None:
+        return tuple(str(number) for number in range(len(table)))
+    outer = [layout.document, *place_columns(header)] if layout.document is not None else place_columns(header)
+    places = [column for column in dict.fromkeys([*outer, *layout.labels]) if column != layout.id]
+    keys = [(), *((place,) for place in places), *(tuple(places[:count]) for count in range(2, len(places) + 1))]
+    values = {column: [label(row.values[column]) for row in known] for column in (*places, layout.id)}
+    key = next((key for key in keys if len({*zip(*(values[c] for c in (*key, layout.id)), strict=True)}) == len(known)), ())
+    if key:
+        note(f"ids begin anew: {' and '.join(map(short_repr, (*key, layout.id)))} together are the id")
+    ids: dict[str, str] = {}
+    for where, own in table:
+        row_id = "-".join([*(label(own[column]) for column in key), identifier(own[layout.id], where)])
+        if row_id in ids:
+            raise ValueError(f"{where}: got id {short_repr(row_id)}, which is also at {ids[row_id]}. Use each id once.")
+        ids[row_id] = where
+    return tuple(ids)
 
 
 def _check_fields(values: Mapping[str, object], header: Collection[str], where: str) -> None:
@@ -156,11 +179,11 @@ def _check_fields(values: Mapping[str, object], header: Collection[str], where: 
         )
 
 
-def _check_pair(layout: Layout, header: Sequence[str], sample: Sequence[Row], marks: Mapping[str, list[str]], source: str) -> None:
+def _check_pair(layout: Layout, header: Sequence[str], sample: Sequence[Row], table: Sequence[Row], source: str) -> None:
     """Where two columns say the languages of a bitext, all rows must say the same."""
     said = said_pair(header, [row.values for row in sample])
     for column in language_columns(header) if said and set(layout.texts) == set(said) else ():
-        if len(values := set(marks.get(column, ()))) > 1:
+        if len(values := {label(row.values[column]) for row in table}) > 1:
             raise ValueError(
                 f"{source}: got {' and '.join(sorted(values)[:3])} in column {short_repr(column)}, expected one pair of languages. "
                 "Split the file by pair."
@@ -175,25 +198,6 @@ def _say(layout: Layout, sample: Sequence[Row]) -> None:
     note(described(layout, kinds))
 
 
-def _is_no_header(row: Row, pair: tuple[str, str]) -> bool:
-    """Whether the first row of a bitext is a pair of sentences and no header."""
-    cells = [str(cell) for cell in row.values.values()]
-    return {language_code(cell.strip()) for cell in cells} != set(pair) and [cell.strip().casefold() for cell in cells] not in (
-        ["source", "target"], ["src", "tgt"], ["src", "trg"],
-    )  # fmt: skip
-
-
-def identifier(value: object, where: str) -> str:
-    """The id of an item, `value`, as text. Raises `ValueError`, which names the place `where`, if it is no text or whole number.
-
-    >>> identifier(7, "a.tsv:2")
-    '7'
-    """
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise ValueError(f"{where}: got id {short_repr(value)}, expected text or a whole number.")
-    return text_of(str(value), f"{where}, id")
-
-
 def label(value: object) -> str:
     """A label `value` of an item as text; JSON if it is no string.
 
@@ -204,12 +208,13 @@ def label(value: object) -> str:
 
 
 def _flat(values: Mapping[str, object], where: str) -> dict[str, object]:
-    """The row with the languages of a nested `translation` as fields of their own."""
+    """The row with the languages of a nested `translation` as fields of their own, called by their code or regional variant."""
     nested = values.get("translation")
     if not isinstance(nested, dict):
         return dict(values)
     try:
-        inner = by_code(nested)
+        plain = by_code({tag: text for tag, text in nested.items() if not has_region(tag)})
+        inner = plain | {tag: text for tag, text in nested.items() if has_region(tag) and language(tag)}
     except ValueError as error:
         raise ValueError(f"{where}: translation: {error}") from None
     return {key: value for key, value in values.items() if key != "translation"} | inner

@@ -5,21 +5,24 @@ The parser is expat: it is in the standard library, streams, and refuses what lx
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from xml.parsers import expat
 
 from interp.files.checks import short_repr
 from interp.languages import resolve
-from interp.text.choices import Variants, told_apart, variants
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.lines import at, byte_chunks
+from interp.text.formats.file_names import says_split
+from interp.text.formats.lines import at, byte_chunks, stem
 from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
 from interp.text.notes import note, took
 
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
+_ID = "id"
 _CHUNK = 1 << 16
 _DEEPEST = 50
 
@@ -32,9 +35,7 @@ class Unit(NamedTuple):
     segments: list[tuple[str, str]]
 
 
-def read_tmx(
-    path: Path, name: str, languages: Sequence[str] | None, limit: int | None, columns: Mapping[str, str] | None = None
-) -> ParallelCorpus:
+def read_tmx(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     """Read the segments of every translation unit, without the formatting codes inside them (`<ph>`, `<bpt>`, ...).
 
     Parameters
@@ -43,13 +44,10 @@ def read_tmx(
         The file.
     name
         Name of the corpus.
-    languages
-        Languages in any spelling; one with a region ("en-GB") is that variant. Default: those of the first unit. Every unit must
-        have all of them.
-    limit
-        Read at most so many units. What follows is not read.
-    columns
-        The language tag of a language that has several variants, such as {"en": "en-GB"}.
+    asked
+        The languages: one with a region ("en-GB") is that variant; default: those of the first unit. Every unit must have all of
+        them. The limit: what follows is not read. And as columns the language tag of a language that has several variants, such as
+        {"en": "en-GB"}.
 
     Raises
     ------
@@ -57,47 +55,63 @@ def read_tmx(
         The file is truncated, text stands outside the segments, a unit lacks a language or has two variants of it, or there is an
         entity: hostile files use them to expand without limit. A document type is passed over, and never fetched.
     """
-    wanted = variants(languages, columns)
-    return corpus_of_rows(name, at(path), _rows(path, wanted), wanted.codes, limit, named=False)
+    asked.refuse_others(at(path), (), None, "a translation memory, which has language tags and no columns")
+    if asked.split is None or not says_split(stem(path), asked.split):
+        asked.refuse_split(at(path), "a translation memory")
+    rows = list(islice(_rows(path, asked), asked.limit))
+    codes = tuple(code for code in rows[0].values if code != _ID) if rows else None
+    return corpus_of_rows(name, at(path), _numbered(rows), Asked(codes, asked.limit), told=False)
 
 
-def _rows(path: Path, wanted: Variants) -> Iterator[Row]:
+def _numbered(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows with their ids: those of the units, or the places of all units where several would have one id."""
+    own = [str(row.values[_ID] or number) for number, row in enumerate(rows)]
+    by_place = len(set(own)) < len(own)
+    if by_place:
+        note("units are named by their place: their tuids are not all different")
+    for number, row in enumerate(rows):
+        yield Row(row.where, {**row.values, _ID: str(number) if by_place else own[number]})
+
+
+def _rows(path: Path, asked: Asked) -> Iterator[Row]:
     used: dict[str, dict[str, None]] = {}
-    for number, unit in enumerate(_units(path)):
+    for unit in _units(path):
         where = at(path, unit.line)
-        found = _by_language(unit, wanted, where)
-        missing = [code for code in wanted.codes or wanted.chosen if code not in found]
+        found = _by_language(unit, asked, where)
+        missing = [code for code in asked.codes or asked.chosen if code not in found]
         if missing:
             raise ValueError(
                 f"{where}: got a unit in {short_repr(sorted({tag for tag, _ in unit.segments}))}, expected "
-                f"{wanted.chosen.get(missing[0], missing[0])} too. Choose fewer languages, or remove it."
+                f"{asked.chosen.get(missing[0], missing[0])} too. Choose fewer languages, or remove it."
             )
-        codes = wanted.codes or tuple(found)
+        codes = asked.codes or tuple(found)
         for code in codes:
             used.setdefault(code, {})[found[code][0]] = None
             took(code, f"xml:lang {', '.join(used[code])}")
             if len(used[code]) > 1:
                 note(f"{code} has text in {' and '.join(used[code])}, never in one unit")
-        yield Row(where, {**{code: found[code][1] for code in codes}, "id": unit.id or str(number)})
+        yield Row(where, {**{code: found[code][1] for code in codes}, _ID: unit.id})
 
 
-def _by_language(unit: Unit, wanted: Variants, where: str) -> dict[str, tuple[str, str]]:
+def _by_language(unit: Unit, asked: Asked, where: str) -> dict[str, tuple[str, str]]:
     """The tag and text of each language of a unit, by code. Languages that are not asked for may be unknown, or there twice."""
     found: dict[str, dict[str, str]] = {}
     for tag, text in unit.segments:
         code = resolve(tag.strip())
-        if code is None and wanted.codes is None:
+        if code is None and asked.codes is None:
             raise ValueError(f"{where}: unknown language {tag!r}. Choose others with languages=[...].")
-        if code is None or (wanted.codes is not None and code not in wanted.codes):
+        if code is None or not asked.wants(code):
             continue
         if tag in found.setdefault(code, {}):
             raise ValueError(f"{where}: got {tag} twice in one unit, expected one segment per language.")
         found[code][tag] = text
-    chosen = {code: wanted.pick(code, list(texts)) for code, texts in found.items()}
-    for code, tags in chosen.items():
-        if len(tags) > 1:
-            raise ValueError(f"{where}: expected one segment per language in a unit: {told_apart(code, tags)}")
-    return {code: (tags[0], found[code][tags[0]]) for code, tags in chosen.items() if tags}
+    chosen = {code: asked.variant(code, list(texts), where) for code, texts in found.items() if _has_chosen(code, [*texts], asked)}
+    return {code: (tag, found[code][tag]) for code, tag in chosen.items()}
+
+
+def _has_chosen(code: str, tags: Sequence[str], asked: Asked) -> bool:
+    """Whether one of the `tags` may be the one that was chosen for a language; a unit that has none lacks the language."""
+    return bool(asked.variants.pick(code, tags))
 
 
 def _units(path: Path) -> Iterator[Unit]:

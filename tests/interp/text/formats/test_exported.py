@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import itertools
 import json
 import re
 from pathlib import Path
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from interp.text.read import read, read_task
-from interp.text.survey import survey
 from tests.support.shared import SHARED
 from tests.support.texts import jsonl, put
 
@@ -260,85 +258,6 @@ def test_what_is_no_text_is_refused_with_what_to_do(tmp_path: Path, name: str, t
         read_text(tmp_path, name, b"PK")
 
 
-# Rows with a key -----------------------------------------------------------------------------------------------------------
-
-KEYED = {
-    "link + question_number": [{"link": u, "question_number": n} for u, n in (("u", 1), ("u", 2), ("v", 1))],
-    "doc + no": [{"doc": u, "no": n} for u, n in (("u", 1), ("u", 2), ("v", 1))],
-    "split + id": [{"split": u, "id": n} for u, n in (("dev", 1), ("dev", 2), ("test", 1))],
-    "ID": [{"ID": n} for n in (7, 8, 9)],
-    "pairID": [{"pairID": n, "promptID": 1} for n in ("7n", "8e", "9c")],
-}
-
-
-@pytest.mark.parametrize("key", KEYED)
-def test_rows_are_paired_by_their_key_whatever_their_order(tmp_path: Path, key: str) -> None:
-    english = [{**own, "question": f"q{place}"} for place, own in enumerate(KEYED[key])]
-    german = [{**own, "question": f"f{place}"} for place, own in enumerate(KEYED[key])]
-    folder = put(tmp_path / "k", {"eng_Latn.jsonl": jsonl(*english), "deu_Latn.jsonl": jsonl(german[2], german[0], german[1])})
-    corpus = read(folder, languages=["en", "de"])
-    assert corpus.sentences == {"eng_Latn": ("q0", "q1", "q2"), "deu_Latn": ("f0", "f1", "f2")}
-    assert corpus.notes == (f"rows are paired by key {key}",)
-    put(folder, {"deu_Latn.jsonl": jsonl(german[2], german[0])})
-    with pytest.raises(ValueError, match=rf"deu_Latn has no item '.*' \(key {key.replace('+', '.')}\), which eng_Latn has at .*:2"):
-        read(folder, languages=["en", "de"])
-
-
-def test_a_key_may_be_chosen_and_one_that_only_some_rows_have_is_refused(tmp_path: Path) -> None:
-    folder = put(tmp_path / "k", {"en.jsonl": jsonl({"sha": "x", "text": "a"}, {"sha": "y", "text": "b"}),
-                                  "de.jsonl": jsonl({"sha": "y", "text": "B"}, {"sha": "x", "text": "A"})})  # fmt: skip
-    assert read(folder, columns={"ids": "sha"}).sentences == {"deu_Latn": ("B", "A"), "eng_Latn": ("b", "a")}
-    assert read(folder).notes == ("rows are paired by key sha",)
-    plain = put(tmp_path / "p", {"en.jsonl": jsonl({"text": "a"}), "de.jsonl": jsonl({"text": "A"})})
-    assert read(plain).notes == ("rows are paired by position: no field is a key",)
-    put(folder, {"en.jsonl": jsonl({"id": 1, "text": "a"}, {"id": 2, "text": "b"})})
-    with pytest.raises(ValueError, match=r"en.jsonl:1: got rows with the key id, which those of deu_Latn lack"):
-        read(folder)
-
-
-def test_rows_that_say_their_language_are_a_corpus(tmp_path: Path) -> None:
-    rows = [{"id": i, "lang": code, "text": f"{code}{i}"} for i, code in ((1, "en"), (2, "en"), (2, "de"), (1, "de"))]
-    assert read_text(tmp_path, "all.jsonl", jsonl(*rows)).sentences == {"eng_Latn": ("en1", "en2"), "deu_Latn": ("de1", "de2")}
-    with pytest.raises(ValueError, match=r"'all' has no fra_Latn; .* has eng_Latn, deu_Latn"):
-        read_text(tmp_path, "all.jsonl", jsonl(*rows), languages=["fr"])
-
-
-def test_the_address_of_a_sentence_is_its_document(tmp_path: Path) -> None:
-    rows = jsonl(*({"id": i, "iso_639_3": "eng", "iso_15924": "Latn", "text": str(i), "url": f"u{i // 2}"} for i in range(4)))
-    corpus = read(put(tmp_path / "dev", {"eng_Latn.jsonl": rows, "deu_Latn.jsonl": rows}))
-    assert corpus.documents == ("u0", "u0", "u1", "u1")
-
-
-# Names of files ------------------------------------------------------------------------------------------------------------
-
-
-def test_of_regional_variants_the_plain_one_is_taken_or_the_one_named(tmp_path: Path) -> None:
-    names = (
-        "t-src.eng",
-        "t-ref.eng-GB",
-        "t-ref.eng-US",
-        "t-ref.fra",
-        "t-ref.fra-CA",
-        "t-ref.srp-Cyrl",
-        "t-ref.srp-Latn",
-        "t-ref.zho-TW",
-    )
-    folder = put(tmp_path / "n", {f"{name}.txt": f"{name}\n" for name in names})
-    assert {code: own[0] for code, own in read(folder).sentences.items()} == {
-        "eng_Latn": "t-src.eng", "fra_Latn": "t-ref.fra", "srp_Cyrl": "t-ref.srp-Cyrl", "srp_Latn": "t-ref.srp-Latn",
-        "zho_Hant": "t-ref.zho-TW",
-    }  # fmt: skip
-    assert read(folder, languages=["fr-CA", "en-US"]).sentences == {"fra_Latn": ("t-ref.fra-CA",), "eng_Latn": ("t-ref.eng-US",)}
-    corpus = read(folder, languages=["fr"], columns={"fr": "fra-CA"})
-    assert (corpus["fr"], corpus.notes) == (("t-ref.fra-CA",), ("fra was left out: fra_Latn is fra-CA",))
-    with pytest.raises(ValueError, match="got 'fra-BE' for fra_Latn, expected one of fra-CA, fra"):
-        read(folder, languages=["fr"], columns={"fr": "fra-BE"})
-    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\n"})
-    assert read(folder).documents == ("abc.1",)
-    put(tmp_path, {"DOCUMENT_IDS.tsv": "abc.1\nabc.2\n"})
-    assert read(folder).documents is None
-
-
 def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     folder = put(
         tmp_path / "mgsm",
@@ -354,80 +273,6 @@ def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     put(folder, {"mgsm_en.tsv": "What is 1 + 1?\t2\nHow many?\t7\n"})
     with pytest.raises(ValueError, match=r"mgsm_en.tsv:2: got gold label '7' for item '1', expected '1250' as in deu_Latn"):
         read_task(folder)
-
-
-def test_files_may_lie_in_a_folder_for_each_language_or_end_with_it(tmp_path: Path) -> None:
-    folder = put(tmp_path / "paws", {})
-    for code in ("en", "de"):
-        put(folder / code, {f"{split}.tsv": f"index_id\ttext\n1\t{split} {code}\n" for split in ("test", "dev")})
-    assert read(folder, split="test").sentences == {"deu_Latn": ("test de",), "eng_Latn": ("test en",)}
-    with pytest.raises(ValueError, match=r"got several corpora, expected .* one of 'de', 'dev', 'en', 'test'"):
-        read(folder)
-    moses = put(tmp_path / "moses", {"train.en": "a\n", "train.de": "b\n", "run.sh": "echo\n", "LICENSE": "x"})
-    assert read(moses).sentences == {"deu_Latn": ("b",), "eng_Latn": ("a",)}
-
-
-def test_rows_without_a_named_key_are_paired_by_what_is_the_same_in_every_language(tmp_path: Path) -> None:
-    rows = [{"story": f"s{n}", "kind": "x", "text": f"t{n}"} for n in range(3)]
-    german = [{**row, "text": row["text"].upper()} for row in reversed(rows)]
-    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
-    assert corpus.sentences == {"deu_Latn": ("T2", "T1", "T0"), "eng_Latn": ("t2", "t1", "t0")}
-    assert corpus.notes == ("rows are paired by key story",)
-
-
-@pytest.mark.parametrize("fields", ["doc sent", "doc position", "chapter verse", "book chapter verse", "story_id sent_no"])
-def test_fields_that_are_only_together_a_key_pair_the_rows(tmp_path: Path, fields: str) -> None:
-    places = [*itertools.product(*[(1, 2)] * len(fields.split()))]
-    rows = [dict(zip(fields.split(), place, strict=True)) | {"score": n, "text": f"t{n}"} for n, place in enumerate(places)]
-    german = [{**row, "score": n, "text": row["text"].upper()} for n, row in enumerate(reversed(rows))]
-    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*german)}))
-    assert [text.lower() for text in corpus["de"]] == list(corpus["en"])
-    assert corpus.notes == (f"rows are paired by key {' + '.join(fields.split())}",)
-
-
-@pytest.mark.parametrize("field", ["answer", "label", "score", "n_words", "question"])
-def test_an_answer_or_a_measure_is_no_key_and_pairing_by_position_is_a_warning(tmp_path: Path, field: str) -> None:
-    rows = [{field: str(n), "text": f"t{n}"} for n in range(3)]
-    corpus = read(put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))}))
-    found = survey(corpus)
-    assert found.warnings[0] == "rows are paired by position: no field is a key"
-    assert found.notes == ()
-
-
-def test_ids_that_begin_anew_late_are_a_key_with_their_document_whatever_the_limit(tmp_path: Path) -> None:
-    rows = [{"doc": doc, "id": n, "text": f"{doc}{n}"} for doc in "abc" for n in range(150)]
-    folder = put(tmp_path / "k", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*reversed(rows))})
-    for limit in (5, None):
-        corpus = read(folder, limit=limit)
-        assert corpus["en"] == corpus["de"]
-        assert corpus.notes == ("rows are paired by key doc + id",)
-
-
-def test_hidden_files_are_passed_over_and_a_folder_named_like_a_language_is_not(tmp_path: Path) -> None:
-    folder = put(
-        tmp_path / "f",
-        {"eng_Latn.txt": "a\n", "deu_Latn.txt.gz": gzip.compress(b"b\n"), "._fra_Latn.txt": b"\xff", ".DS_Store": b"\0"},
-    )
-    put(folder / "__MACOSX", {"eng_Latn.txt": "z\n"})
-    assert read(folder).sentences == {"deu_Latn": ("b",), "eng_Latn": ("a",)}
-    (folder / "ita_Latn.txt").mkdir()
-    with pytest.raises(ValueError, match=r"ita_Latn.txt: got a folder, expected a regular file"):
-        read(folder)
-    assert read(folder, languages=["en"]).languages == ("eng_Latn",)
-    put(tmp_path / "outer", {})
-    put(tmp_path / "outer" / "inner", {"en.txt": "a\n", "de.txt": "b\n"})
-    assert read(tmp_path / "outer").name == "outer/inner"
-
-
-def test_a_line_too_many_is_found_by_the_lengths_of_lines(tmp_path: Path) -> None:
-    lengths = [10, 80, 30, 60, 20, 90]
-    english = "".join("x" * n + "\n" for n in lengths)
-    german = "".join("y" * n + "\n" for n in [*lengths[:3], 45, *lengths[3:]])
-    folder = put(tmp_path / "f", {"en.txt": english, "fr.txt": english, "de.txt": german})
-    with pytest.raises(
-        ValueError, match=r"6 sentences in eng_Latn but 7 in deu_Latn.*line 7 of deu_Latn is extra. They seem to part near line 4"
-    ):
-        read(folder)
 
 
 # Questions -----------------------------------------------------------------------------------------------------------------
@@ -512,35 +357,6 @@ def test_the_shared_cases_are_read_as_their_readme_says() -> None:
 def test_a_json_list_and_a_nested_translation_are_tables_too(tmp_path: Path) -> None:
     rows = [{"translation": {"en": a, "de": b}, "no": n} for a, b, n in zip(ENGLISH, GERMAN, NUMBERS, strict=True)]
     assert read_text(tmp_path, "t.json", json.dumps(rows)).sentences == BOTH
-
-
-def test_the_files_of_ntrex_are_read_rare_languages_and_second_translations_too(tmp_path: Path) -> None:
-    rare = ("div", "fuc", "hmn", "mey", "nde", "tah", "ton", "ven")
-    names = ["newstest2019-src.eng", "newstest2019-ref-2.spa", *(f"newstest2019-ref.{code}" for code in ("deu", "spa", *rare))]
-    folder = put(tmp_path / "n", {f"{name}.txt": f"{name}\n" for name in names})
-    corpus = read(folder)
-    assert {code[:3] for code in corpus.languages} == {"eng", "deu", "spa", *rare}
-    assert corpus["es"] == ("newstest2019-ref.spa",)
-    assert corpus.notes == ("newstest2019-ref-2.spa.txt was left out: it is a second translation into spa_Latn",)
-
-
-@pytest.mark.parametrize("name", ["fra_Latn.clean.txt", "news.fra_Latn.txt", "fra_Latn", "fra_Latn.txt.bz2", "news.fra_Latn"])
-def test_a_file_of_a_language_that_is_left_out_is_noted(tmp_path: Path, name: str) -> None:
-    folder = put(tmp_path / "f", {"eng_Latn.txt": "a\n", "deu_Latn.txt": "b\n", name: "c\n", "README.md": "d", "run.sh": "e"})
-    assert read(folder).notes == (f"{name}: left out: its name is not like deu_Latn.txt",)
-    assert read(folder, languages=["de"]).notes == ()
-
-
-def test_the_variety_that_a_file_name_gives_is_noted(tmp_path: Path) -> None:
-    rows = jsonl({"id": 1, "text": "a"})
-    folder = put(tmp_path / "f", {"apc_Arab_nort3139.jsonl": rows, "arb_Arab.jsonl": rows})
-    corpus = read(folder)
-    assert corpus.languages == ("apc_Arab", "arb_Arab")
-    assert corpus.origins["apc_Arab"].startswith("apc_Arab_nort3139.jsonl")
-    put(folder, {"apc_Arab_sout3123.jsonl": rows})
-    with pytest.raises(ValueError, match=r"two files of apc_Arab.*--columns apc_Arab=apc_Arab_nort3139"):
-        read(folder)
-    assert read(folder, columns={"apc_Arab": "apc_Arab_sout3123"}).origins["apc_Arab"].startswith("apc_Arab_sout3123")
 
 
 LISTED = {

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from interp.files.checks import short_repr
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.columns import document_columns, id_columns
+from interp.text.formats.column_names import document_columns, id_columns
+from interp.text.formats.keys import identifier
 from interp.text.formats.lines import at, lines
 from interp.text.formats.rows import rows
-from interp.text.formats.tables import identifier, label
+from interp.text.formats.tables import label
 from interp.text.notes import note
 
 _DOCUMENT_IDS = "DOCUMENT_IDS.tsv"

@@ -10,10 +10,10 @@ from interp.files.checks import short_repr
 from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelTask
 from interp.text.formats.aligned import PIVOT, labels, shared, value
+from interp.text.formats.keys import identifier
 from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
-from interp.text.formats.tables import identifier
-from interp.text.formats.templates import Wording, fill
+from interp.text.questions.templates import Wording, fill
 
 
 def is_opinion(sample: Row) -> bool:
@@ -75,7 +75,7 @@ def read_opinions(
 
 
 def _in_english(row: Row) -> Row:
-    return Row(row.where, {**row.values, "prompt": row.values[PIVOT]})
+    return Row(row.where, {**row.values, "prompt": value(row, PIVOT)})
 
 
 def _by_english(rows: Iterable[Row]) -> dict[str, Row]:

@@ -10,20 +10,18 @@ from string import ascii_uppercase
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
-from interp.text.choices import Variants, variants
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
-from interp.text.formats.aligned import align, code_of, document_field, labels, rows_of_language, select, value
-from interp.text.formats.file_names import ROW_ENDINGS, parse_file_name
-from interp.text.formats.folder import choose, groups, wanted
-from interp.text.formats.global_opinion_qa import is_opinion, read_opinions
-from interp.text.formats.lines import at, printable_name, text_of
+from interp.text.folders.groups import wanted
+from interp.text.formats.aligned import align, document_field, labels, own_name, value
+from interp.text.formats.lines import at, text_of
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.tables import label
-from interp.text.formats.templates import Template, Wording, fill, wordings
-from interp.text.notes import took
+from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
+from interp.text.questions.readers import readers_of
+from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
-Readers = dict[str, Callable[[], Iterator[Row]]]
 
 
 _OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
@@ -84,20 +82,28 @@ def read_questions(
     ValueError
         The questions or their gold labels are not the same in every language, or a row is malformed.
     """
-    readers, contexts = _readers(source, split, variants(languages, columns))
+    asked = Asked(languages, limit, split, columns or {})
+    readers, contexts = readers_of(source, asked)
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
         raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
     if is_opinion(sample):
+        asked.refuse_others(at(source), (), readers, "questions that are paired by their English text")
         return read_opinions(name, readers, languages, partial(wordings, template, source), limit)
-    readers = wanted(source, name, readers, languages)
-    tables = align(name, {code: read() for code, read in readers.items()}, limit, (columns or {}).get("ids"))
+    asked.refuse_others(at(source), ("ids", "documents"), readers, "questions, whose texts the template names")
+    readers = wanted(source, name, readers, asked)
+    tables = align(name, {code: read() for code, read in readers.items()}, limit, asked.roles.get("ids"))
     tables = {code: _with_contexts(table, contexts.get(code)) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
     questions_of = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
     _check_gold(tables, questions_of)
-    about = "pid" if "pid" in first[0].values else document_field(first[0], "question")
+    chosen = asked.roles.get("documents")
+    about = (
+        own_name(first[0], chosen, "documents")
+        if chosen
+        else ("pid" if "pid" in first[0].values else document_field(first[0], "question"))
+    )
     return ParallelTask(
         name,
         {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
@@ -130,40 +136,6 @@ def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[s
                 )
 
 
-def _readers(source: Path, split: str | None, choice: Variants) -> tuple[Readers, dict[str, Path]]:
-    """What reads the questions of each language, and the files of the paragraphs that they are about."""
-    if source.is_dir():
-        all_groups, _ = groups(source, split, choice)
-        group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, split, None)
-        about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
-        if group.ending not in ROW_ENDINGS:
-            raise ValueError(
-                f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
-            )
-        row_split = None if split in (group.part, group.ending) else split
-        for code, path in group.files.items():
-            took(code, printable_name(path))
-        return {code: partial(_selected, path, row_split) for code, path in group.files.items()}, dict(about)
-    parsed = parse_file_name(source)
-    if parsed:
-        return {parsed.code: partial(_selected, source, split)}, {}
-    return _by_language(source, split), {}
-
-
-def _selected(path: Path, split: str | None) -> Iterator[Row]:
-    return select(rows_of_language(path), split, at(path))
-
-
-def _by_language(path: Path, split: str | None) -> Readers:
-    """Readers of one file with all languages, by the language that its rows say, as in the files of XNLI."""
-    tables: dict[str, list[Row]] = {}
-    for row in _selected(path, split):
-        tables.setdefault(code_of(row), []).append(row)
-    if not tables:
-        raise ValueError(f"{at(path)}: got no row, expected one row per item.")
-    return {code: partial(iter, table) for code, table in tables.items()}
-
-
 def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Row]:
     """Add to questions the paragraph (`context`) that they are about."""
     if about is None:
@@ -172,10 +144,10 @@ def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Ro
     alone = next((row for row in table.values() if label(value(row, "pid")) not in texts), None)
     if alone:
         raise ValueError(
-            f"{alone.where}: got paragraph id {short_repr(alone.values['pid'])}, expected one of {at(about)}. "
+            f"{alone.where}: got paragraph id {short_repr(value(alone, 'pid'))}, expected one of {at(about)}. "
             "Add the paragraph there."
         )
-    return {i: Row(row.where, {**row.values, "context": texts[label(row.values["pid"])]}) for i, row in table.items()}
+    return {i: Row(row.where, {**row.values, "context": texts[label(value(row, "pid"))]}) for i, row in table.items()}
 
 
 def _questions(

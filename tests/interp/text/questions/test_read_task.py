@@ -92,7 +92,7 @@ def test_xcopa_chooses_between_its_two_choices(tmp_path: Path) -> None:
     assert (task.ids, task.prompts["eng_Latn"][0]) == (("val-0", "test-0"), "It rained.\n")
     assert task.answers["eng_Latn"] == (("Wet.",), ("Dry.",))
     assert read_task(folder, split="test").ids == ("test-0",)
-    with pytest.raises(ValueError, match="got split 'train', expected the field 'split' or 'part'"):
+    with pytest.raises(ValueError, match="got split 'train', expected one of 'val', 'test'"):
         read_task(folder, split="train")
 
 

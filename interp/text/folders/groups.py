@@ -1,0 +1,248 @@
+"""The files of a folder that are one corpus: one file per language, with names that differ in nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from interp.files.checks import short_repr
+from interp.languages import in_other_script, language
+from interp.spellings import meant_by
+from interp.text.asked import Asked
+from interp.text.choices import has_region, told_apart
+from interp.text.formats.file_names import (
+    ROW_ENDINGS,
+    TEXT_ENDINGS,
+    codes_named,
+    file_pair,
+    file_tag,
+    is_second,
+    is_split_name,
+    language_code,
+    origin,
+    parse_file_name,
+    rare_file_name,
+    says_split,
+)
+from interp.text.formats.lines import at, ending, printable_name, stem
+from interp.text.notes import note
+
+T = TypeVar("T")
+SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "licence", "notice"})
+_ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+
+
+class Group(NamedTuple):
+    """Files with the same text in different languages, by FLORES-200 code. `part` is what their names share ("questions").
+    `unclear` are the files of languages of which there are several."""
+
+    part: str
+    ending: str
+    files: Mapping[str, Path]
+    unclear: Mapping[str, Sequence[Path]]
+
+
+def choose(folder: Path, asked: Asked) -> Group:
+    """The group of files that the split selects, or the only one.
+
+    Parameters
+    ----------
+    folder
+        The folder with the files.
+    asked
+        The split: an ending ("devtest") or what the file names share ("questions"). The languages: if none are named, a file with
+        an unclear name is an error. The columns: the regional variant of a language that has several.
+
+    Raises
+    ------
+    ValueError
+        There is no such group, there are several, or the name of a file is no clear language.
+    """
+    split = asked.split
+    all_groups, unnamed = groups(folder, asked)
+    fitting = [group for group in all_groups if split is None or split in (group.part, group.ending)]
+    fitting = fitting or [group for group in all_groups if split is not None and says_split(group.part, split)]
+    fitting = fitting or [group for group in all_groups if group.ending in ROW_ENDINGS]
+    without_part = [group for group in fitting if not group.part]
+    if len(without_part) == 1 < len(fitting):
+        fitting = without_part
+    if len(fitting) != 1:
+        choices = ", ".join(
+            map(short_repr, sorted({group.part or group.ending for group in all_groups} | inner_folders(folder).keys())[:12])
+        )
+        got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
+        expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
+        packed = next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
+        todo = f" Unpack {packed} first." if packed else _only_table(unnamed) if not all_groups else ""
+        raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
+    _refuse_several(folder, fitting[0], asked)
+    _refuse_unclear_names(unnamed, fitting[0], asked)
+    _note_left_out(folder, fitting[0], [*unnamed, *(path for group in all_groups for path in group.files.values())], asked)
+    kinds = {ending(path) for path in fitting[0].files.values()}
+    if len(kinds) > 1 and fitting[0].ending in ROW_ENDINGS:
+        note(f"files of {', '.join(sorted(kinds))} are read together: no language is in two of them")
+    return fitting[0]
+
+
+def _only_table(unnamed: Sequence[Path]) -> str:
+    """What to do with a folder of one table, for a message; empty for any other folder."""
+    tables = [path for path in unnamed if ending(path) in (*ROW_ENDINGS, "tmx")]
+    return f" Give the file itself: {at(tables[0])}." if len(tables) == 1 else ""
+
+
+def groups(folder: Path, asked: Asked) -> tuple[list[Group], list[Path]]:
+    """Group the files of a `folder` by the parts of their names that are no language, and list the files without a language.
+
+    `asked` says the languages and regional variants that are wanted, and a split that may be a file ending too. Raises `ValueError`
+    for a broken link, and for a folder named like a file of a language.
+    """
+    grouped: dict[tuple[str, str], dict[str, list[Path]]] = {}
+    unnamed: list[Path] = []
+    endings = (*TEXT_ENDINGS, *ROW_ENDINGS, *([asked.split] if asked.split else []))
+    for path in sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "~$"))):
+        parsed = parse_file_name(path, endings)
+        if not path.is_file() and (parsed or not path.is_dir()) and (parsed is None or asked.wants(parsed.code)):
+            kind = "folder" if path.is_dir() else "broken link or a special file"
+            raise ValueError(f"{at(path)}: got a {kind}, expected a regular file. Repair, rename or remove it.")
+        if parsed is not None and path.is_file():
+            grouped.setdefault((parsed.part, parsed.ending), {}).setdefault(parsed.code, []).append(path)
+        elif path.is_file():
+            unnamed.append(path)
+    for code, path in _in_language_folders(folder, endings):
+        parsed = parse_file_name(path, endings)
+        part = parsed.part if parsed and parsed.code == code else stem(path)
+        grouped.setdefault((part, ending(path)), {}).setdefault(code, []).append(path)
+    for path in list(unnamed):
+        rare = rare_file_name(path)
+        if rare and rare.part and len(grouped.get((rare.part, rare.ending), ())) > 1:
+            grouped[rare.part, rare.ending].setdefault(rare.code, []).append(path)
+            unnamed.remove(path)
+    programs = {key for key, files in grouped.items() if not key[1] and len(files) == 1 and not is_split_name(key[0])}
+    unnamed += [path for key in programs for own in grouped[key].values() for path in own]  # "run.sh" alone is no Serbian
+    grouped = {key: files for key, files in grouped.items() if key not in programs}
+    grouped = _with_rows_together(grouped, asked.split)
+    return [_group(part, kind, files, asked) for (part, kind), files in grouped.items()], unnamed
+
+
+def _with_rows_together(
+    grouped: Mapping[tuple[str, str], dict[str, list[Path]]], split: str | None
+) -> dict[tuple[str, str], dict[str, list[Path]]]:
+    """The groups, those of rows in several formats as one ("en.csv" and "de.jsonl") where no language is in two of them."""
+    together: dict[tuple[str, str], dict[str, list[Path]]] = {}
+    for part in dict.fromkeys(part for part, _ in grouped):
+        kinds = [kind for own, kind in grouped if own == part]
+        tables = [kind for kind in kinds if kind in ROW_ENDINGS]
+        codes = [code for kind in tables for code in grouped[part, kind]]
+        if len(tables) > 1 and len(set(codes)) == len(codes) and split not in tables:
+            together[part, tables[0]] = {code: paths for kind in tables for code, paths in grouped[part, kind].items()}
+            kinds = [kind for kind in kinds if kind not in tables]
+        together |= {(part, kind): grouped[part, kind] for kind in kinds}
+    return together
+
+
+def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
+    """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv"."""
+    inner = {code: path for name, path in sorted(inner_folders(folder).items()) if (code := language_code(name))}
+    found = [(code, path) for code, one in inner.items() for path in sorted(one.iterdir()) if path.is_file()]
+    fitting = [(code, path) for code, path in found if path.name[0] not in ".~" and ending(path) in endings]
+    return fitting if len(inner) > 1 else []
+
+
+def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], asked: Asked) -> Group:
+    """The files of one corpus, of each language the variant that is wanted."""
+    files: dict[str, Path] = {}
+    unclear: dict[str, Sequence[Path]] = {}
+    for code, all_paths in found.items():
+        paths = [path for path in all_paths if not is_second(path)] or all_paths
+        for path in all_paths if asked.wants(code) else ():
+            if path not in paths:
+                note(f"{printable_name(path)} was left out: it is a second translation into {code}")
+        by_tag = {file_tag(path): path for path in paths}
+        chosen = asked.variants.pick(code, list(by_tag))
+        if len(chosen) == 1 and len(by_tag) == len(paths):
+            if asked.wants(code):
+                asked.variant(code, list(by_tag), at(by_tag[chosen[0]].parent))
+            files[code] = by_tag[chosen[0]]
+            for tag in sorted(by_tag.keys() - set(chosen)) if asked.wants(code) else ():
+                note(f"{tag} was left out: {code} is {chosen[0]}")
+        else:
+            unclear[code] = paths
+    return Group(part, kind, files, unclear)
+
+
+def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: Asked) -> None:
+    """Note the files, among `others`, of languages that the corpus lacks, and the folders inside of which it has no file."""
+    like = origin(next(iter(group.files.values()))) if group.files else "eng_Latn.txt"
+    known = group.files.keys() | group.unclear.keys()
+    for path in others:
+        parsed, pair = parse_file_name(path), file_pair(path)
+        pair = pair if parsed is None else None
+        codes = {parsed.code} if parsed and parsed.ending else codes_named(path) or set(pair or ())
+        if path.parent != folder and (own := language_code(path.parent.name)):
+            codes = {own}
+        lacking = codes - known if pair is None else codes
+        if path not in group.files.values() and any(map(asked.wants, lacking)):
+            note(f"left out: its name is not like {like}", origin(path))
+    used = {path.parent for path in [*group.files.values(), *(path for own in group.unclear.values() for path in own)]}
+    splits = set() if asked.split is None else {asked.split}
+    for name, path in sorted(inner_folders(folder).items()):
+        code = language_code(name)
+        unread = code is not None and code not in known and asked.wants(code) and any(path.iterdir())
+        if path not in used and name not in splits and (unread or (code is None and _has_text(path))):
+            note("left out: a folder beside the files that were read", f"{name}/")
+
+
+def _has_text(folder: Path) -> bool:
+    """Whether a folder has files of text or rows."""
+    return any(one.is_file() and ending(one) in (*TEXT_ENDINGS, *ROW_ENDINGS) for one in folder.iterdir())
+
+
+def inner_folders(folder: Path) -> dict[str, Path]:
+    """The folders inside, less hidden ones and what a Mac adds to an archive."""
+    return {one.name: one for one in folder.iterdir() if one.is_dir() and one.name[0] not in "._"}
+
+
+def _refuse_several(folder: Path, group: Group, asked: Asked) -> None:
+    """Refuse a language of which there are several files, or not the one that was chosen, if it is wanted."""
+    for code, paths in group.unclear.items():
+        if asked.wants(code):
+            names, tags = " and ".join(path.name for path in paths), [file_tag(path) for path in paths]
+            if not asked.variants.pick(code, tags):
+                raise ValueError(f"{at(folder)}: got {asked.chosen[code]!r} for {code}, expected one of {', '.join(tags)}.")
+            how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else ", expected one file per language."
+            raise ValueError(f"{at(folder)}: got {'two' if len(paths) == 2 else len(paths)} files of {code}, {names}{how}")
+
+
+def wanted(folder: Path, name: str, files: Mapping[str, T], asked: Asked) -> dict[str, T]:
+    """The `files` (or readers), by code, that are asked for, in that order; all if none are named.
+
+    `folder` and `name` (of the corpus) are for the `ValueError` that is raised for a language without a file.
+    """
+    if asked.codes is None:
+        return dict(files)
+    for code in asked.codes:
+        if code not in files:
+            suggestion = in_other_script(code, files)
+            raise ValueError(
+                f"{name!r} has no {code} ({language(code).name}); {at(folder)} has {len(files)} languages.{suggestion} "
+                "Leave it out of languages, or add its file."
+            )
+    return {code: files[code] for code in asked.codes}
+
+
+def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, asked: Asked) -> None:
+    """Refuse a file like the others whose name is no clear language: it may be a language that would be left out."""
+    for path in unnamed if asked.codes is None else ():
+        spelled = stem(path).removeprefix(f"{group.part}.")
+        if group.ending and ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
+            try:
+                if reason := meant_by(spelled):
+                    raise ValueError(f"{reason}.")
+                reason = f"a rare language; name its script too, {language(spelled)}."
+            except ValueError as error:
+                reason = str(error)
+            raise ValueError(
+                f"{at(path)}: got the file name {short_repr(spelled)}, expected a clear language: {reason} "
+                "Rename it, or give languages=[...]."
+            )

@@ -1,0 +1,62 @@
+"""What reads the questions of each language: a file for each, or one file whose rows say their language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from interp.text.asked import Asked
+from interp.text.folders.groups import choose, groups
+from interp.text.formats.aligned import rows_of_language
+from interp.text.formats.column_names import named
+from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
+from interp.text.formats.lines import at, stem
+from interp.text.formats.long_table import by_language
+from interp.text.formats.row_language import of_language
+from interp.text.formats.rows import Row
+from interp.text.formats.splits import select
+from interp.text.notes import took
+
+Readers = dict[str, Callable[[], Iterator[Row]]]
+
+
+def readers_of(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
+    """What reads the questions of each language of a `source`, and the files of the paragraphs that they are about.
+
+    Of what is `asked`, the split chooses files or rows, and the languages and columns the regional variants. Raises `ValueError`
+    where the source has no questions, or a row says another language than its file.
+    """
+    split = asked.split
+    if source.is_dir():
+        all_groups, _ = groups(source, asked)
+        group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, asked)
+        about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
+        if group.ending not in ROW_ENDINGS:
+            raise ValueError(
+                f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
+            )
+        named_so = split is not None and (says_split(group.part, split) or split == group.ending)
+        row_split = None if named_so else split
+        for code, path in group.files.items():
+            took(code, origin(path))
+        return {code: partial(_selected, path, row_split, code) for code, path in group.files.items()}, dict(about)
+    parsed = parse_file_name(source)
+    if parsed:
+        row_split = None if split is not None and says_split(stem(source), split) else split
+        return {parsed.code: partial(_selected, source, row_split, parsed.code)}, {}
+    tables = by_language(source, asked)
+    if not tables:
+        raise ValueError(f"{at(source)}: got no row, expected one row per item.")
+    return {code: partial(map, _with_label, own) for code, (_, own) in tables.items()}, {}
+
+
+def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
+    selected = map(_with_label, select(rows_of_language(path), split, at(path)))
+    return selected if code is None else of_language(code, selected)
+
+
+def _with_label(row: Row) -> Row:
+    """The row with its gold label as `label`, where it is called `gold_label`, as in the files of XNLI and SNLI."""
+    gold = None if "label" in row.values else named(row.values, ("gold_label",))
+    return row if gold is None else Row(row.where, {("label" if name == gold else name): own for name, own in row.values.items()})
