@@ -20,13 +20,13 @@ from interp.text.formats.aligned import read_long, says_language
 from interp.text.formats.file_names import parse_file_name
 from interp.text.formats.folder import read_folder, read_one, wanted
 from interp.text.formats.lines import ending, stem
-from interp.text.formats.questions import read_questions
 from interp.text.formats.tables import is_table, read_table
-from interp.text.formats.templates import Template
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
 from interp.text.notes import Notes, TextRead, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
+from interp.text.questions.questions import read_questions
+from interp.text.questions.templates import Template
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)

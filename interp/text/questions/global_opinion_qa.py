@@ -13,7 +13,7 @@ from interp.text.formats.aligned import PIVOT, labels, shared, value
 from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
 from interp.text.formats.tables import identifier
-from interp.text.formats.templates import Wording, fill
+from interp.text.questions.templates import Wording, fill
 
 
 def is_opinion(sample: Row) -> bool:

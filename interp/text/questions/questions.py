@@ -1,0 +1,343 @@
+"""Read files of questions, one per language, as a task: prompts from a template, accepted answers, options."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from interp.files.checks import short_repr
+from interp.text.choices import Variants, variants
+from interp.text.corpus import ParallelTask
+from interp.text.formats.aligned import align, code_of, document_field, labels, rows_of_language, select, value
+from interp.text.formats.file_names import ROW_ENDINGS, parse_file_name
+from interp.text.formats.folder import choose, groups, wanted
+from interp.text.formats.lines import at, printable_name, text_of
+from interp.text.formats.rows import Row, rows
+from interp.text.formats.tables import label
+from interp.text.notes import note, took
+from interp.text.numbers import number_of
+from interp.text.questions.accepted import accepted_answers, answer_field, check_open
+from interp.text.questions.fields import named
+from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
+from interp.text.questions.gold import Way, gold_fields, place_of, ways_of
+from interp.text.questions.options import options_of
+from interp.text.questions.templates import Template, Wording, fill, wordings
+
+MASK = "<mask>"
+Readers = dict[str, Callable[[], Iterator[Row]]]
+
+
+_NO_LABEL = (None, "", "-", -1, "-1")
+
+
+class Question(NamedTuple):
+    """The prompt of one item, its accepted answers (the reference first), its options, and its gold label, which is the same in
+    every language: a label, or the numbers that the answer may be; none where it is not coded.
+
+    `place` is that of the right option, from 0.
+    """
+
+    prompt: str
+    answers: tuple[str, ...]
+    choices: tuple[str, ...]
+    gold: tuple[str, ...] = ()
+    place: int | None = None
+
+
+class Reading(NamedTuple):
+    """How the answers of a task are read: the `ways` of each field that says an option, or the field of accepted answers (`open`).
+
+    Both are None where labels stand for words.
+    """
+
+    ways: Mapping[str, Way] | None
+    open: str | None
+
+
+def read_questions(
+    source: Path,
+    name: str,
+    languages: Sequence[str] | None,
+    template: Template | None,
+    limit: int | None,
+    split: str | None,
+    columns: Mapping[str, str] | None = None,
+) -> ParallelTask:
+    """Read a task from a folder with one file per language, or from one such file.
+
+    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, Global-MMLU, ARC, TriviaQA, BMLAMA,
+    GlobalOpinionQA (`read_opinions`) or alike: `options`, `gold` and `accepted` here say which fields are options and answers.
+    Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become the words of
+    `templates.json`. Label words ("entailment" in each language, with `label_en`), and whether options are numbered from 0 or 1,
+    are found in the whole file, whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the
+    text before it, and every option ends with the text after it, so that whole sentences are compared.
+
+    Parameters
+    ----------
+    source
+        The folder or file.
+    name
+        Name of the task.
+    languages
+        Languages in any spelling. Default: all.
+    template
+        Prompt template with field names in braces, for all languages or by language. Default: `templates.json` in the folder, or
+        the fields of the item, one per line.
+    limit
+        Read at most so many items.
+    split
+        A group of files, or the rows whose field `split` or `part` has this value.
+    columns
+        The field of the "ids", where its name does not say so, and the regional variant of a language that has several.
+
+    Raises
+    ------
+    ValueError
+        The questions or their gold labels are not the same in every language, or a row is malformed.
+    """
+    readers, contexts = _readers(source, split, variants(languages, columns))
+    sample = next(next(iter(readers.values()))(), None)
+    if sample is None:
+        raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
+    if is_opinion(sample):
+        return read_opinions(name, readers, languages, partial(wordings, template, source), limit)
+    readers = wanted(source, name, readers, languages)
+    tables = align(name, {code: read() for code, read in readers.items()}, limit, (columns or {}).get("ids"))
+    tables = {code: _named(_with_contexts(table, contexts.get(code))) for code, table in tables.items()}
+    first = list(next(iter(tables.values())).values())
+    asking = wordings(template, source, first[0], tables)
+    whole = (_whole(readers[code], table.values(), limit) for code, table in tables.items())
+    reading = _reading(tables, chain.from_iterable(whole), asking)
+    questions_of = {
+        code: _questions(table.values(), asking[code], readers[code], template, code, reading) for code, table in tables.items()
+    }
+    _check_gold(tables, questions_of)
+    questions_of = {code: _with_numbers(code, questions, questions_of) for code, questions in questions_of.items()}
+    about = "pid" if "pid" in first[0].values else document_field(first[0], "question")
+    return ParallelTask(
+        name,
+        {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
+        {code: tuple(question.answers for question in questions) for code, questions in questions_of.items()},
+        {code: tuple(question.choices for question in questions) for code, questions in questions_of.items()}
+        if next(iter(questions_of.values()))[0].choices
+        else {},
+        tuple(next(iter(tables.values()))),
+        tuple(label(value(row, about)) for row in first) if about else None,
+        labels(first),
+    )
+
+
+def _reading(tables: Mapping[str, Mapping[str, Row]], whole: Iterator[Row], asking: Mapping[str, Wording]) -> Reading:
+    """How the answers are read, in the same way in every language; `whole` are the rows of all, those behind the limit too."""
+    sample = next(iter(next(iter(tables.values())).values()))
+    if options_of(sample) is not None:
+        return Reading(ways_of(whole, gold_fields(sample)), None)
+    field = answer_field(sample)
+    labelled = "label" in sample.values and (field is None or any(wording.words for wording in asking.values()))
+    if labelled or "label_en" in sample.values:
+        return Reading(None, None)
+    for table in tables.values():
+        check_open(list(table.values()), field)
+    return Reading(None, field)
+
+
+def _whole(read: Callable[[], Iterator[Row]], table: Iterable[Row], limit: int | None) -> Iterator[Row]:
+    """All rows of a language, `table` and those behind the `limit`. A fault there is not met."""
+    known = set()
+    for row in table:
+        known.add(row.where)
+        yield row
+    with suppress(ValueError):
+        for row in map(named, read() if limit else ()):
+            if row.where not in known and options_of(row) is not None:
+                yield row
+
+
+def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[str, Sequence[Question]]) -> None:
+    """Refuse an item whose gold label or number of options differs between languages: then it is not the same question."""
+    first, moved = next(iter(tables)), Counter[str]()
+    for code, table in tables.items():
+        for item, question, other in zip(table, questions_of[code], questions_of[first], strict=True):
+            if question.gold and other.gold and not {*question.gold} & {*other.gold}:
+                raise ValueError(
+                    f"{table[item].where}: got gold label {short_repr(question.gold[0])} for item {short_repr(item)}, expected "
+                    f"{short_repr(other.gold[0])} as in {first} at {tables[first][item].where}. Correct one, or remove the item "
+                    "from every language."
+                )
+            if len(question.choices) != len(other.choices):
+                raise ValueError(
+                    f"{table[item].where}: got {len(question.choices)} options for item {short_repr(item)}, expected "
+                    f"{len(other.choices)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
+                    "every language."
+                )
+            moved[code] += question.place != other.place
+    for code, count in moved.items():
+        if count:
+            note(f"{count} of {len(tables[code])} answers are not at the place among the options that they have in {first}", code)
+
+
+def _with_numbers(code: str, questions: Sequence[Question], questions_of: Mapping[str, Sequence[Question]]) -> list[Question]:
+    """The questions of a language `code`, with the number that an answer is where only others show it: 2,125 in German."""
+    found = []
+    for place, question in enumerate(questions):
+        agreed = set.intersection(*(set(others[place].gold) or {*question.gold} for others in questions_of.values()))
+        if len(question.gold) > 1 and len(agreed) == 1 and question.gold[1] not in agreed and not question.choices:
+            note("numbers are written as in English, as the other languages show: both readings are accepted", code)
+            question = question._replace(answers=(*question.answers, *agreed))
+        elif len(question.gold) > 1 and not question.choices:
+            note(f"numbers such as {question.answers[0]} are read as {question.gold[1]}, as the language writes them", code)
+        found.append(question)
+    return found
+
+
+def _readers(source: Path, split: str | None, choice: Variants) -> tuple[Readers, dict[str, Path]]:
+    """What reads the questions of each language, and the files of the paragraphs that they are about."""
+    if source.is_dir():
+        all_groups, _ = groups(source, split, choice)
+        group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, split, None)
+        about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})
+        if group.ending not in ROW_ENDINGS:
+            raise ValueError(
+                f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
+            )
+        row_split = None if split in (group.part, group.ending) else split
+        for code, path in group.files.items():
+            took(code, printable_name(path))
+        return {code: partial(_selected, path, row_split) for code, path in group.files.items()}, dict(about)
+    parsed = parse_file_name(source)
+    if parsed:
+        return {parsed.code: partial(_selected, source, split)}, {}
+    return _by_language(source, split), {}
+
+
+def _selected(path: Path, split: str | None) -> Iterator[Row]:
+    return select(rows_of_language(path), split, at(path))
+
+
+def _by_language(path: Path, split: str | None) -> Readers:
+    """Readers of one file with all languages, by the language that its rows say, as in the files of XNLI."""
+    tables: dict[str, list[Row]] = {}
+    for row in _selected(path, split):
+        tables.setdefault(code_of(row), []).append(row)
+    if not tables:
+        raise ValueError(f"{at(path)}: got no row, expected one row per item.")
+    return {code: partial(iter, table) for code, table in tables.items()}
+
+
+def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Row]:
+    """Add to questions the paragraph (`context`) that they are about."""
+    if about is None:
+        return dict(table)
+    texts = {label(value(row, "pid")): value(row, "context") for row in rows(about)}
+    alone = next((row for row in table.values() if label(value(row, "pid")) not in texts), None)
+    if alone:
+        raise ValueError(
+            f"{alone.where}: got paragraph id {short_repr(alone.values['pid'])}, expected one of {at(about)}. "
+            "Add the paragraph there."
+        )
+    return {i: Row(row.where, {**row.values, "context": texts[label(row.values["pid"])]}) for i, row in table.items()}
+
+
+def _named(table: Mapping[str, Row]) -> dict[str, Row]:
+    return {item: named(row) for item, row in table.items()}
+
+
+def _questions(
+    table: Iterable[Row],
+    wording: Wording,
+    read: Callable[[], Iterator[Row]],
+    template: Template | None,
+    code: str,
+    reading: Reading,
+) -> list[Question]:
+    items = list(table)
+    sample = items[0].values
+    cloze = template is None and MASK in str(sample.get("prompt")) and "candidates" in sample
+    words = {} if reading.ways or reading.open else _label_words(items[0], wording, read)
+    return [_cloze(row, reading.ways or {}) if cloze else _question(row, wording, words, code, reading) for row in items]
+
+
+def _label_words(sample: Row, wording: Wording, read: Callable[[], Iterator[Row]]) -> Mapping[str, str]:
+    """The word of every label: of `templates.json`, of the field `answer` beside `label_en`, or the label itself."""
+    if "label_en" in sample.values and "answer" in sample.values:
+        return _words(
+            (str(_label(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in _named_rows(read)
+        )
+    if wording.words:
+        return wording.words
+    words = _words((str(_label(row, "label")),) * 2 for row in _named_rows(read))
+    if any(word.lstrip("-").isdigit() for word in words):
+        note(f"labels {', '.join(words)} stand for themselves: `label_words` in templates.json gives them words")
+    return words
+
+
+def _named_rows(read: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+    return map(named, read())
+
+
+def _question(row: Row, wording: Wording, words: Mapping[str, str], code: str, reading: Reading) -> Question:
+    prompt = fill(wording.template, row)
+    if reading.ways is not None:
+        return _chosen(row, prompt, reading.ways)
+    if reading.open is not None:
+        if reading.open not in row.values:
+            value(row, reading.open)
+        answers = accepted_answers(row, reading.open)
+        number = [number_of(answers[0], None), number_of(answers[0], code)] if len(answers) == 1 else []
+        return Question(prompt, answers, (), tuple(dict.fromkeys(one for one in number if one is not None)))
+    return Question(prompt, *_labelled(row, words, wording.template))
+
+
+def _words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The word of every label, in the order of the labels."""
+    return dict(sorted(dict(pairs).items()))
+
+
+def _labelled(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int]:
+    """The word of the label as the answer, and the words of all labels as the options."""
+    field = "label_en" if "label_en" in row.values else "label"
+    key = str(_label(row, field))
+    if key not in words:
+        raise ValueError(
+            f"{row.where}: got label {short_repr(key)}, expected one of {short_repr(list(words))}. Add its word to label_words."
+        )
+    answers = (words[key], *([f"({key})"] if f"({key})" in template else []))
+    return answers, tuple(words.values()), (key,), list(words).index(key)
+
+
+def _chosen(row: Row, prompt: str, ways: Mapping[str, Way]) -> Question:
+    """A question with options, and the right ones as its answers."""
+    options = options_of(row)
+    if options is None:
+        raise ValueError(f"{row.where}: got fields {short_repr(list(row.values))}, expected options as in the first row.")
+    places, said = place_of(row, options, ways)
+    return Question(prompt, tuple(options.texts[n] for n in places), options.texts, (said,) if said else (), places[0])
+
+
+def _label(row: Row, field: str) -> object:
+    """The gold label of a row. Raises `ValueError` where there is none."""
+    own = value(row, field)
+    if own in _NO_LABEL:
+        raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
+    return own
+
+
+def _cloze(row: Row, ways: Mapping[str, Way]) -> Question:
+    """The sentence up to the mask as the prompt, and each candidate with the rest of the sentence (and the space before it)."""
+    text = text_of(value(row, "prompt"), f"{row.where}, prompt")
+    before, mask, after = text.partition(MASK)
+    prompt = before.rstrip(" ")
+    if not mask or not prompt or MASK in after:
+        raise ValueError(
+            f"{row.where}: got prompt {short_repr(text)}, expected one {MASK} with text before it. "
+            "For other prompts give a template."
+        )
+    own = _chosen(row, prompt, ways)
+    space, answer = before[len(prompt) :], own.answers[0]
+    choices = tuple(f"{space}{candidate}{after}" for candidate in own.choices)
+    return own._replace(answers=(f"{space}{answer}{after}", answer), choices=choices)
