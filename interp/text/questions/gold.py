@@ -180,8 +180,8 @@ def _place(options: Options, value: object, way: Way) -> int | None:
 
 
 def _index(texts: Sequence[str], written: str, exact: Sequence[str] = (), exactly: str = "") -> int | None:
-    """The place of a text, if it is there once."""
-    if list(exact).count(exactly) == 1:
+    """The place of a text as it is written, or else in any case, if it is there once."""
+    if exactly in exact:
         return list(exact).index(exactly)
     return list(texts).index(written) if list(texts).count(written) == 1 else None
 

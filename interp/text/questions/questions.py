@@ -183,15 +183,19 @@ def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[s
 
 def _with_numbers(code: str, questions: Sequence[Question], questions_of: Mapping[str, Sequence[Question]]) -> list[Question]:
     """The questions of a language `code`, with the number that an answer is where only others show it: 2,125 in German."""
-    found = []
+    found, own = [], list[Question]()
     for place, question in enumerate(questions):
         agreed = set.intersection(*(set(others[place].gold) or {*question.gold} for others in questions_of.values()))
-        if len(question.gold) > 1 and len(agreed) == 1 and question.gold[1] not in agreed and not question.choices:
+        two = len(question.gold) > 1 and not question.choices
+        if two and len(agreed) == 1 and question.gold[1] not in agreed:
             note("numbers are written as in English, as the other languages show: both readings are accepted", code)
             question = question._replace(answers=(*question.answers, *agreed))
-        elif len(question.gold) > 1 and not question.choices:
-            note(f"numbers such as {question.answers[0]} are read as {question.gold[1]}, as the language writes them", code)
+        elif two:
+            own.append(question)
         found.append(question)
+    if own:
+        example, read = own[0].answers[0], own[0].gold[1]
+        note(f"{len(own)} numbers such as {example} are read as {read}, as the language writes them, and not as in English", code)
     return found
 
 
@@ -288,7 +292,8 @@ def _question(row: Row, wording: Wording, words: Mapping[str, str], code: str, r
         if reading.open not in row.values:
             value(row, reading.open)
         answers = accepted_answers(row, reading.open)
-        number = [number_of(answers[0], None), number_of(answers[0], code)] if len(answers) == 1 else []
+        alone = isinstance(row.values[reading.open], str | int | float) and len(answers) == 1
+        number = [number_of(answers[0], None), number_of(answers[0], code)] if alone else []
         return Question(prompt, answers, (), tuple(dict.fromkeys(one for one in number if one is not None)))
     return Question(prompt, *_labelled(row, words, wording.template))
 
