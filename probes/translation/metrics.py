@@ -252,7 +252,11 @@ def _check_left_out(name: str, signature: inspect.Signature, given: Sequence[str
             continue
         close = difflib.get_close_matches(named, [one for one in _ARGUMENTS if one[0] == named[:1]], n=1, cutoff=0.8)
         meant = _SYNONYMS.get(named) or next(iter(close), None)
-        if meant is not None and meant not in given:
+        if (
+            meant is not None
+            and (meant not in signature.parameters or each.name == meant)
+            and not (by_place and place < len(given))
+        ):
             remedy = "Leave out the / or its default" if each.name == meant else f"Call it {meant}, or otherwise if it is none"
             raise ValueError(
                 f"metric {name!r}: got the parameter {each.name}, which would keep its default, expected {meant}. {remedy}."

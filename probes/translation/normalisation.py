@@ -78,7 +78,7 @@ def units(text: str, code: str) -> list[str]:
 
 
 def same_answer(said: str, gold: str, code: str | None = None) -> bool:
-    """Whether two answers in the language `code` are the same: the same units, whatever their spaces, and no other kind of amount.
+    """Whether `said` is the answer `gold` in the language `code`: the same units, whatever their spaces, and no other kind of amount.
 
     Without a language the normalised texts are compared; where nothing is left of a text, itself: "!" is not "?".
 
@@ -89,7 +89,7 @@ def same_answer(said: str, gold: str, code: str | None = None) -> bool:
 
 
 def amounts_differ(said: str, gold: str) -> bool:
-    """Whether both texts have currency or percent signs, and share none: "€18" and "$18", "18 %" and "18 ₽"."""
+    """Whether `said` and `gold` both have currency or percent signs, and share none: "€18" and "$18", "18 %" and "18 ₽"."""
     one, other = amounts(said), amounts(gold)
     return bool(one) and bool(other) and one.isdisjoint(other)
 

@@ -102,7 +102,7 @@ def ways_of(rows: Iterable[Row], names: Sequence[str]) -> dict[str, Way]:
 
 
 def place_of(row: Row, options: Options, ways: Mapping[str, Way]) -> Place:
-    """The options that the answer of a `row` says are right.
+    """Which of its `options` the answer of a `row` says are right.
 
     `ways` are those of `ways_of`. Raises `ValueError` where there is no answer, it is no option, or two fields say different ones.
     """
