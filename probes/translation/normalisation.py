@@ -78,7 +78,7 @@ def units(text: str, code: str) -> list[str]:
 
 
 def same_answer(said: str, gold: str, code: str | None = None) -> bool:
-    """Whether `said` is the answer `gold` in the language `code`: the same units, whatever their spaces, and no other kind of amount.
+    """Whether `said` is the answer `gold` in the language `code`: the same units, whatever their spaces, and no other amount.
 
     Without a language the normalised texts are compared; where nothing is left of a text, itself: "!" is not "?".
 
