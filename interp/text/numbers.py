@@ -30,7 +30,7 @@ _ABBREVIATIONS = frozenset("℀℁℅℆№℠℡™℻🅪🅫🅬")
 _SPACE = " \u00a0\u2007\u2009\u202f"
 _POINT, _GROUP = ".,،٫", "'’٬"
 _RAISED = "⁻₋"
-_SIGN = re.compile(rf"(?:[-‐‑‒–﹣➖]|[−{_RAISED}] ?){CURRENCY}*(?=[.٫]?\d|[⁰¹²³⁴-⁹₀-₉])")
+_SIGN = re.compile(rf"(?:[-‐‑‒–﹣➖]|[−{_RAISED}] ?){CURRENCY}*(?=[.٫]?\d|[⁰¹²³⁴-⁹₀-₉∞√π])")
 _QUOTES = re.compile(rf"[\"'“”„‘’«»‹›{CURRENCY}]+\Z")
 _NUMBER = re.compile(
     rf"(?<![\d{_POINT}])(?<!\d[{_SPACE}])\d{{1,3}}(?:[{_SPACE}]\d{{3}})+(?![{_SPACE}]?\d)(?:[{_POINT}]\d+)?"  # 1 000,5
@@ -73,7 +73,7 @@ def plain_numbers(text: str, code: str | None) -> str:
     ('1000.5 km,  −0.5', '70000')
     """
     seen = "".join(map(_seen, text))
-    apart = re.sub(r"(?<=\d)(?=\D)", lambda at: " " if unicodedata.category(seen[at.start()]) == "No" else "", seen)
+    apart = re.sub(r"(?<=\d)(?=\D)", lambda at: _between(seen[at.start()]), seen)
     signed = _SIGN.sub(lambda at: f" {MINUS}" if at[0][0] in _RAISED or _opens(apart[: at.start()][-16:]) else at[0], apart)
     return _NUMBER.sub(lambda found: _plain_number(found, convention(code)), signed)
 
@@ -109,6 +109,13 @@ def _seen(letter: str) -> str:
     if (category == "Sk" and letter not in "^`") or letter in _ABBREVIATIONS:
         return SYMBOL
     return "" if category == "Cf" or (category == "Cc" and not letter.isspace()) else letter
+
+
+def _between(after: str) -> str:
+    """What parts a digit from the character `after` it: 10⁵ is 10^5, and 3½ is 3 ½."""
+    if after in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻":
+        return "^"
+    return " " if unicodedata.category(after) == "No" else ""
 
 
 def _opens(before: str) -> bool:

@@ -16,8 +16,8 @@
   alone (´). A letter, word or unit in one character (ⓐ, ㎏, ℃) is its letters. Signs that make another answer stay as words
   (`probes.translation.signs`): C++ and C#, Rh+ and Rh-, <5 and >5, 5‰.
 
-Currency and percent signs are spaces too: €18 and 18 are the same answer, and 18 % and 18. But where both answers have such a
-sign and share none, €18 and $18, they differ (`same_answer`).
+Currency, percent and degree signs are spaces too: €18 and 18 are the same answer, and 18 % and 18. But where both answers have
+such a sign and share none, €18 and $18, they differ (`same_answer`).
 
 Articles stay: only released scripts take some away (`probes.translation.published_answers`).
 
@@ -89,20 +89,20 @@ def same_answer(said: str, gold: str, code: str | None = None) -> bool:
 
 
 def amounts_differ(said: str, gold: str) -> bool:
-    """Whether `said` and `gold` both have currency or percent signs, and share none: "€18" and "$18", "18 %" and "18 ₽"."""
+    """Whether `said` and `gold` both have currency, percent or degree signs, and share none: "€18" and "$18", "18 %" and "18 ₽"."""
     one, other = amounts(said), amounts(gold)
     return bool(one) and bool(other) and one.isdisjoint(other)
 
 
 def amounts(text: str) -> frozenset[str]:
-    """The currency and percent signs of a `text`, each once, in one form.
+    """The currency, percent and degree signs of a `text`, each once, in one form.
 
     >>> sorted(amounts("＄5, ٥٪"))
     ['$', '%']
     """
     plain = [unicodedata.normalize("NFKC", letter) if letter > "\uff00" else letter for letter in _FORMULA.sub(r"\1", text)]
     return frozenset(
-        "%" if letter in "%٪" else letter for letter in plain if letter in "%٪" or unicodedata.category(letter) == "Sc"
+        "%" if letter in "%٪" else letter for letter in plain if letter in "%٪°" or unicodedata.category(letter) == "Sc"
     )
 
 

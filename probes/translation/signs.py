@@ -1,9 +1,9 @@
 """Which signs of a written answer are part of it, and which only stand around it.
 
-Part of it are signs that make another answer: relations (<5, x ≥ 2), operations (3 × 4, 5 + 3, 2/3), + and # behind a letter or
-number (C++, F#, 18+), + and - behind a short name (Rh-, Cl−, A+), per mille, primes behind a number (5″), ♭, ♀, card suits, and
-the rest of Unicode's mathematical signs. Around it stand all others: quotes, brackets, currency, per cent and degrees, =, ~ and
-≈, arrows, a plus before a number, Markdown (**5**, > 5 words) and tags (<b>5</b>).
+Part of it are signs that make another answer: relations (<5, x ≥ 2), operations (3 × 4, 5 + 3, 2/3, 10^5), + and # behind a
+letter or number (C++, F#, 18+), + and - behind a short name (Rh-, Cl−, A+), per mille, primes behind a number (5″), ♭, ♀, card
+suits, and the rest of Unicode's mathematical signs. Around it stand all others: quotes, brackets, currency, per cent and degrees,
+=, ~ and ≈, arrows, a plus before a number, Markdown (**5**, > 5 words) and tags (<b>5</b>).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def without_punctuation(text: str) -> str:
     (['c', '+', '+', 'rh', '-'], ['<', '5'], ['5'])
     """
     plain = _ALIKE.sub(lambda found: _SAME[found[0]], _AROUND.sub(" ", text))
-    plain = _FRACTION.sub(r"\1 ÷ \2", _TIMES.sub("×", plain))
+    plain = _FRACTION.sub(r"\1⁄\2", _TIMES.sub("×", plain))
     return "".join(_seen(plain, index) for index in range(len(plain)))
 
 
@@ -42,9 +42,9 @@ def _seen(text: str, index: int) -> str:
     if unicodedata.category(letter)[0] not in "PS":
         return letter
     before, after = text[index - 1 : index], text[index + 1 : index + 2]
-    if letter == MINUS and before in ("", " ") and after.isdecimal():
+    if letter == MINUS and before in ("", " ") and (after.isdecimal() or after in [*"∞√π"]):
         return "-"
-    if letter == "." and before.isdecimal() and after.isdecimal():
+    if letter in ".⁄" and before.isdecimal() and after.isdecimal():
         return letter
     if letter in f"-‐‑–{MINUS}":
         return " - " if not after.isalnum() and after != letter and _is_short(text[max(0, index - 5) : index]) else " "
@@ -61,6 +61,8 @@ def _is_meant(text: str, index: int) -> bool:
         return bool(re.search(r"[^\W_)]\)?\+*\Z", before) or operator)
     if letter == "#":
         return before[-1:].isalpha()
+    if letter == "^":
+        return bool(re.search(r"\d\Z", before) and re.match(rf" ?{MINUS}?\d", after))
     if letter in "′″‴":
         return re.search("[0-9]′*\\Z", before) is not None
     return letter in _KEPT or (unicodedata.category(letter) == "Sm" and letter not in _PASSED and not "←" <= letter <= "⇿")

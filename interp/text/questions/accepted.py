@@ -69,6 +69,11 @@ def check_open(rows: Sequence[Row], name: str | None) -> None:
         raise ValueError(f"{row.where}: got fields {short_repr(list(row.values))}, expected 'answer' among them.")
     if name is None:
         raise _lost(row, f"{among} {short_repr(row.values[among or ''])} but no options")
+    if all(str(each.values.get(name)).strip().casefold() in ("true", "false") for each in rows):
+        raise ValueError(
+            f"{row.where}: got {name} {row.values[name]!r}, expected words of the language. Call the field 'label', and give the "
+            "words for True and False in templates.json (label_words)."
+        )
     said = [_name(each.values.get(name)) for each in rows]
     letters = all(one is not None and one in ascii_uppercase[:10] for one in said)
     asked = any(_INSIDE.search(str(value)) for value in row.values.values())

@@ -1,8 +1,9 @@
 """Which option is right: what the field of the answer says, in the one way that fits every question.
 
-An answer may be the text of an option, an option's own label, a letter (A is the first), or a number from 0 or from 1. One row
-often fits several ways, so all rows of all languages are looked at: a 0 says that they count from 0, the number of options that
-they count from 1. Where no row says it they count from 0, as the Hugging Face Hub's labels do, and that is noted.
+An answer may be the text of an option, an option's own label, a letter (A is the first), a number from 0 or from 1, or a mark for
+each option ([0, 1, 0]). One row often fits several ways, so all rows of all languages are looked at: a 0 says that they count
+from 0, the number of options that they count from 1. Where no row says it they count from 0, as the Hugging Face Hub's labels do,
+and that is noted.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from interp.text.notes import note
 from interp.text.questions.options import Options, folded, options_of
 from interp.text.questions.written_lists import listed
 
-Way = Literal["text", "label", "letter", "from 0", "from 1"]
-WAYS: tuple[Way, ...] = ("label", "letter", "from 0", "from 1", "text")
+Way = Literal["text", "label", "letter", "from 0", "from 1", "marks"]
+WAYS: tuple[Way, ...] = ("marks", "label", "letter", "from 0", "from 1", "text")
 ANSWERS = (
     "answer", "answers", "answer_key", "answerkey", "answer_index", "answer_idx", "correct_answer", "correct_answers",
     "correct", "correct_answer_num", "correct_answer_index", "correct_answer_idx", "correct_option", "correct_choice",
@@ -150,7 +151,10 @@ def _entries(value: object) -> list[object]:
 
 def _places(options: Options, value: object, way: Way) -> tuple[int, ...]:
     """The options that an answer says, read in one way; none where it cannot be."""
-    places = [_place(options, entry, way) for entry in _entries(value)]
+    entries = _entries(value)
+    if len(entries) > 1 and len(entries) == len(options.texts) and all(entry in (0, 1) for entry in entries):
+        return tuple(n for n, entry in enumerate(entries) if entry) if way == "marks" else ()
+    places = [_place(options, entry, way) for entry in entries]
     return () if None in places else tuple(dict.fromkeys(place for place in places if place is not None))
 
 
@@ -159,23 +163,24 @@ def _place(options: Options, value: object, way: Way) -> int | None:
         value = str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or way == "marks":
         return None
     written = str(value).strip()
     if way == "text":
         return _index([_plain(text) for text in options.texts], _plain(written), [text.strip() for text in options.texts], written)
+    if way == "label" and folded(written) in (names := [folded(own) for own in options.fields]) and len(names) > 1:
+        return names.index(folded(written))
     found = _MARKED.fullmatch(unicodedata.normalize("NFKC", re.sub(r"(?<=\d)\.0+\Z", "", written)))
     if not found:
         return None
-    name = found["label"].casefold()
+    name = _digits(found["label"].casefold())
     if way == "label":
-        own = [label.casefold() for label in options.labels or ()]
+        own = [_digits(label.casefold()) for label in options.labels or ()]
         return own.index(name) if name in own else _index(own, written.casefold())
     if way == "letter":
         places = list(ascii_uppercase[: len(options.texts)].casefold())
     else:
         places = [str(n + (way == "from 1")) for n in range(len(options.texts))]
-        name = name.lstrip("0") or name[-1:]
     return places.index(name) if name in places else None
 
 
@@ -184,6 +189,11 @@ def _index(texts: Sequence[str], written: str, exact: Sequence[str] = (), exactl
     if exactly in exact:
         return list(exact).index(exactly)
     return list(texts).index(written) if list(texts).count(written) == 1 else None
+
+
+def _digits(name: str) -> str:
+    """A label that is a number in digits of any script, in those of English."""
+    return str(int(name)) if name.isdecimal() else name
 
 
 def _plain(text: str) -> str:
@@ -199,8 +209,6 @@ def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
         ways = [way for way in ways if way in ("label", "text")]
     elif "from 0" in ways:
         ways = [way for way in ways if way in ("from 0", "text")]
-    if ways[0].startswith("from") or (ways[0] == "label" and tally.fits["from 0"]):
-        _note_numbers(name, ways[0], tally)
     clash = tally.differ.get(frozenset(ways)) if len(ways) > 1 else None
     if clash and not (ways[0].startswith("from") and tally.typed == {str}):
         row = next(row for row in table if row.where == clash)
@@ -208,12 +216,15 @@ def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
             f"{row.where}: got {name} {short_repr(row.values[name])}, expected one that is not also the letter of another option "
             f"or its label or number: {short_repr(list(_texts_of(row)))}. Give the option itself."
         )
-    return "text" if clash else ways[0]
+    way: Way = "text" if clash else ways[0]
+    _note_numbers(name, way, tally)
+    return way
 
 
 def _note_numbers(name: str, way: Way, tally: _Tally) -> None:
-    if way == "label":
-        note(f"{name} is the label of an option")
+    if way not in ("from 0", "from 1"):
+        if tally.fits["from 0"]:
+            note(f"{name} is the {way} of an option, and no number of its place")
     elif way == "from 1":
         note(f"{name} counts the options from 1: it is never 0, and somewhere the number of options")
     elif tally.fits["from 1"] < tally.rows:
@@ -247,6 +258,8 @@ def _no_option(row: Row, options: Options, name: str, way: Way) -> ValueError:
     """What an answer that is no option should have been."""
     if way == "label" and options.labels and len(options.fields) > 1:
         expected = ", ".join(f"{label} for {own}" for label, own in zip(options.labels, options.fields, strict=False))
+    elif way == "letter":
+        expected = f"a letter from A to {ascii_uppercase[len(options.texts) - 1]}, as the others"
     elif way == "label" and options.labels:
         expected = f"one of the labels {', '.join(options.labels)}"
     elif way.startswith("from"):

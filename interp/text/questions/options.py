@@ -2,7 +2,8 @@
 
 One field may hold them (`choices`, `options`, ...): as a list of texts, as texts with labels (ARC, CommonsenseQA), by label
 ({"A": ...}), or as any of these written into a cell. Or each has a field of its own, numbered or lettered: `choice1` (XCOPA),
-`mc_answer1` (Belebele), `option_a` (Global-MMLU), `optionA`, `answer_1`, `opa` (MedMCQA), `A`.
+`mc_answer1` (Belebele), `option_a` (Global-MMLU), `optionA`, `answer_1`, `opa` (MedMCQA), `A`. Or there are wrong answers beside
+the right one: `distractor1` (SciQ), `Incorrect Answer 1` (GPQA).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from interp.files.checks import short_repr
 from interp.text.formats.lines import text_of
@@ -26,6 +27,8 @@ _STARTS = ("option", "choice", "mc_answer", "sentence_quiz", "ending", "alternat
 _NUMBERED = re.compile(rf"(?P<start>{'|'.join(sorted(_STARTS, key=len, reverse=True))})_?(?P<label>\d{{1,2}}|[a-z])")
 _TEXTS = ("text", "texts", "choices", "options", "choice", "option", "value", "content")
 _LABELS = ("label", "labels", "key", "keys", "letter", "id", "idx")
+_WRONG = re.compile(r"(?:distractor|incorrect_answer|wrong_answer|incorrect_option|wrong_option)s?_?\d{0,2}")
+_RIGHT = ("correct_answer", "answer", "best_answer", "correct_option", "right_answer", "correct")
 _FROM_0 = frozenset({("choice", "label"), ("sol", "label"), ("ending", "label")})
 """How fields of options begin, and which is right, where a published format counts from 0 whatever the names: XCOPA, PIQA, SWAG."""
 
@@ -79,7 +82,16 @@ def options_of(row: Row) -> Options | None:
         own = families.get(start, {})
         if len(own) > 1 and (start or {"a", "b"} <= own.keys() or {"1", "2"} <= own.keys()):
             return _in_several(row, start, own)
-    return None
+    wrong = [field for field in row.values if _WRONG.fullmatch(folded(field)) and not _is_blank(row.values[field])]
+    right = next((names[name] for name in _RIGHT if name in names), None)
+    return _beside_wrong(row, right, wrong) if wrong and right is not None else None
+
+
+def _beside_wrong(row: Row, right: str, wrong: Sequence[str]) -> Options:
+    """The right answer and those that are said to be wrong, as in SciQ and GPQA."""
+    given = [entry for field in (right, *wrong) for entry in ([row.values[field]] if not isinstance(row.values[field], list) else
+             cast("list[object]", row.values[field]))]  # fmt: skip
+    return Options(tuple(_text(entry, f"{row.where}, {right}") for entry in given), None, tuple(wrong))
 
 
 def _in_several(row: Row, start: str, fields: Mapping[str, str]) -> Options:

@@ -28,6 +28,8 @@ def listed(value: object) -> object:
 
 def _python(value: str) -> object:
     """A Python literal. Strings that only a space parts are two, which Python would join."""
+    if re.fullmatch(r"\s*\[[\s\d.+-]*\]\s*", value) and "," not in value:
+        value = f"[{', '.join(value.strip(' []').split())}]"
     texts = [*_TEXT.finditer(value)]
     between = [value[a:b] for a, b in zip([0, *(t.end() for t in texts)], [*(t.start() for t in texts), len(value)], strict=True)]
     between = [_ARRAY.sub("", part) if part.strip() else part for part in between]

@@ -150,6 +150,9 @@ def test_what_is_not_seen_is_not_compared(mark):
         ("½", "1/2", "eng_Latn"),
         ("3*4", "3 × 4", "eng_Latn"),
         ("F♯", "F#", "eng_Latn"),
+        ("10⁵", "10^5", "eng_Latn"),
+        ("1½", "1 1/2", "eng_Latn"),
+        ("20°", "20", "eng_Latn"),
     ],
 )
 def test_two_ways_of_writing_an_answer_are_the_same_answer(said, gold, code):
@@ -201,6 +204,10 @@ def test_two_ways_of_writing_an_answer_are_the_same_answer(said, gold, code):
         ("2/3", "2-3", "eng_Latn"),
         ("5″", "5′", "eng_Latn"),
         ("B♭", "B", "eng_Latn"),
+        ("1/2", "2/1", "eng_Latn"),
+        ("10⁵", "10-5", "eng_Latn"),
+        ("-∞", "∞", "eng_Latn"),
+        ("5°", "5%", "eng_Latn"),
         ("علي", "على", "arb_Arab"),
     ],
 )

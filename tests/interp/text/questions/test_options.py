@@ -56,6 +56,9 @@ SECOND = {
     "another case": {"choices": ["x", "Y ", "z"], "answer": "y"},
     "label": {"choices": ["x", "y", "z"], "label": 1},
     "a float": {"choices": ["x", "y", "z"], "answer": 1.0},
+    "its field": {"choice_a": "x", "choice_b": "y", "choice_c": "z", "answer": "choice_b"},
+    "a mark for each": {"choices": ["x", "y", "z"], "label": [0, 1, 0]},
+    "native digits": {"option1": "x", "option2": "y", "option3": "z", "answer": "٢"},
     "JSON in a cell": {"choices": '["x", "y", "z"]', "answer": "y"},
     "Python in a cell": {"choices": "['x', 'y', 'z']", "answer": "y"},
     "NumPy in a cell": {"choices": "['x' 'y'\n 'z']", "answer": "B"},
@@ -108,6 +111,14 @@ def test_rows_behind_the_limit_show_it_too(tmp_path: Path) -> None:
     assert asked(tmp_path, *rows, limit=1).answers["eng_Latn"] == (("w",),)
 
 
+def test_wrong_answers_beside_the_right_one_are_options(tmp_path: Path) -> None:
+    for row in ({"distractor1": "x", "distractor2": "y", "correct_answer": "z"},
+                {"Correct Answer": "z", "Incorrect Answer 1": "x", "Incorrect Answer 2": "y"},
+                {"correct_answer": "z", "incorrect_answers": ["x", "y"]}):  # fmt: skip
+        task = asked(tmp_path, row)
+        assert (sorted(task.choices["eng_Latn"][0]), task.answers["eng_Latn"]) == (["x", "y", "z"], (("z",),))
+
+
 def test_options_that_are_numbers_may_be_said_by_themselves(tmp_path: Path) -> None:
     task = asked(tmp_path, {"choices": ["2", "3", "4"], "answer": "2"}, {"choices": ["1", "2", "7"], "answer": "7"})
     assert task.answers["eng_Latn"] == (("2",), ("7",))
@@ -131,14 +142,17 @@ REFUSED = {
         "expected one that is not also the letter of another option or its"),
     "labels": ({"choices": {"text": ["x", "y"], "label": ["A"]},
         "answer": "A"}, r"got labels \['A'\] of 2 options, expected a different"),
-    "alike": ({"choices": ["x", " x"], "answer": "x"}, "got option .x. twice"),
+    "alike": ({"choices": ["x", " x"], "answer": "x"}, "got option ' x' twice"),
     "options lost": ({"possible": ["x", "y"], "answer": 1},
         "got answer 1 and a list 'possible' that it may be of, expected the options"),
     "key alone": ({"answerKey": "B"}, "got answerKey 'B' but no options"),
     "letters alone": (None, "got answer 'A' but no options, as in every row"),
-    "bool": ({"answer": True}, "answer: got True, expected an answer in words"),
+    "bool": ({"answer": True}, "got answer True, expected words of the language. Call the field 'label'"),
+    "bool in words": ({"answer": "FALSE"}, "got answer 'FALSE', expected words of the language"),
+    "letters and texts": (None, "got answer 'x', expected a letter from A to D, as the others"),
 }  # fmt: skip
 SEVERAL = {
+    "letters and texts": [{**FOUR, "answer": answer} for answer in ("A", "B", "x")],
     "0 and the number of options": [{**FOUR, "answer": number} for number in (0, 1, 2, 4)],
     "letters alone": [{"answer": letter} for letter in "ABD"],
 }
