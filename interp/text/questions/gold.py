@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from interp.files.checks import short_repr
 from interp.text.formats.rows import Row
 from interp.text.notes import note
-from interp.text.questions.options import Options, folded, options_of
+from interp.text.questions.options import Options, field_of, folded, options_of
 from interp.text.questions.written_lists import listed
 
 Way = Literal["text", "label", "letter", "from 0", "from 1", "marks"]
@@ -39,10 +39,11 @@ _MARKED = re.compile(r"[(\[{]?\s*(?P<label>[^\W_]{1,3})\s*[)\]}.:]*")
 
 
 class Place(NamedTuple):
-    """Which options (`places`) are right, and what the answer is called in a message (`said`): its label or number."""
+    """Which options (`places`) are right, and what the answer is called (`said`): its label or number, and its place where labels
+    only say that; nothing where it is a text."""
 
     places: tuple[int, ...]
-    said: str | None
+    said: tuple[str, ...]
 
 
 @dataclass
@@ -93,12 +94,15 @@ def ways_of(rows: Iterable[Row], names: Sequence[str]) -> dict[str, Way]:
     for row in table:
         options = options_of(row)
         for name in names:
-            if options is not None and name not in options.fields and name in row.values and not is_none(row.values[name]):
-                tallies[name].add(row, options, name)
-    read = {name: _chosen(name, tally, table) for name, tally in tallies.items() if tally.fits}
-    read = {name: way for n, (name, way) in enumerate(read.items()) if n == 0 or folded(name) not in _UNSURE}
+            own = field_of(row, name)
+            if options is not None and own is not None and own not in options.fields and not is_none(row.values[own]):
+                tallies[name].add(row, options, own)
+    told = [name for name, tally in tallies.items() if tally.fits]
+    read = {name: _chosen(name, tallies[name], table) for n, name in enumerate(told) if n == 0 or folded(name) not in _UNSURE}
     if not read:
         _refuse(table, names)
+    for name, way in read.items():
+        _note_numbers(name, way, tallies[name])
     return read
 
 
@@ -107,17 +111,25 @@ def place_of(row: Row, options: Options, ways: Mapping[str, Way]) -> Place:
 
     `ways` are those of `ways_of`. Raises `ValueError` where there is no answer, it is no option, or two fields say different ones.
     """
+    fields = {name: field_of(row, name) for name in ways}
     first, *others = ways
-    given = row.values.get(first)
+    own = fields[first]
+    if own is None:
+        raise ValueError(
+            f"{row.where}: got fields {short_repr(list(row.values))}, expected {first!r} among them. "
+            "Give every row the same fields."
+        )
+    given = row.values[own]
     if is_none(given):
         raise no_gold(row, first)
     places = _places(options, given, ways[first])
     if not places:
         raise _no_option(row, options, first, ways[first])
     for name in others:
-        if not is_none(row.values.get(name)) and _places(options, row.values[name], ways[name]) != places:
+        other = row.values.get(fields[name] or name)
+        if not is_none(other) and _places(options, other, ways[name]) != places:
             raise ValueError(
-                f"{row.where}: got {first} {short_repr(given)} and {name} {short_repr(row.values[name])}, expected one option. "
+                f"{row.where}: got {first} {short_repr(given)} and {name} {short_repr(other)}, expected one option. "
                 "Correct one, or leave out the field that is not the answer."
             )
     return Place(places, _said(options, places, ways[first]))
@@ -135,10 +147,15 @@ def is_none(value: object) -> bool:
     return value != value or (not isinstance(value, list | dict | bool) and value in _NONE) or value in ([], {})
 
 
-def _said(options: Options, places: Sequence[int], way: Way) -> str | None:
-    """What the answer is called, so that it can be compared between languages; None where it is the text of an option."""
-    names = {"letter": ascii_uppercase, "from 0": range(99), "from 1": range(1, 99), "label": options.labels or ()}.get(way)
-    return None if names is None else ", ".join(str(names[place]).upper() for place in places)
+def _said(options: Options, places: Sequence[int], way: Way) -> tuple[str, ...]:
+    """What the answer is called, so that it can be compared between languages; nothing where it is the text of an option."""
+    own = [label.upper() for label in options.labels or ()]
+    names = {"letter": ascii_uppercase, "from 0": range(99), "from 1": range(1, 99), "label": own}.get(way)
+    if names is None:
+        return ()
+    said = ", ".join(str(names[place]) for place in places)
+    in_order = own in (list(ascii_uppercase[: len(own)]), [str(n + 1) for n in range(len(own))]) or not "".join(own).isascii()
+    return (said, f"options {places}") if way == "label" and in_order else (said,)
 
 
 def _entries(value: object) -> list[object]:
@@ -216,15 +233,13 @@ def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
             f"{row.where}: got {name} {short_repr(row.values[name])}, expected one that is not also the letter of another option "
             f"or its label or number: {short_repr(list(_texts_of(row)))}. Give the option itself."
         )
-    way: Way = "text" if clash else ways[0]
-    _note_numbers(name, way, tally)
-    return way
+    return "text" if clash else ways[0]
 
 
 def _note_numbers(name: str, way: Way, tally: _Tally) -> None:
     if way not in ("from 0", "from 1"):
         if tally.fits["from 0"]:
-            note(f"{name} is the {way} of an option, and no number of its place")
+            note(f"{name} is the {way} of an option, not its place from 0")
     elif way == "from 1":
         note(f"{name} counts the options from 1: it is never 0, and somewhere the number of options")
     elif tally.fits["from 1"] < tally.rows:

@@ -59,6 +59,11 @@ def folded(name: str) -> str:
     return re.sub(r"[\s_.\-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:100].strip())).strip("_").casefold()
 
 
+def field_of(row: Row, name: str) -> str | None:
+    """The field of a `row` that is called `name`, in whatever case and with whatever signs between its words; None if none is."""
+    return name if name in row.values else next((field for field in row.values if folded(field) == folded(name)), None)
+
+
 def options_of(row: Row) -> Options | None:
     """The options of the question in a `row`; None where it has none.
 

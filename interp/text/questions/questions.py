@@ -25,7 +25,7 @@ from interp.text.questions.accepted import accepted_answers, answer_field, check
 from interp.text.questions.fields import named
 from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
 from interp.text.questions.gold import Way, gold_fields, place_of, ways_of
-from interp.text.questions.options import options_of
+from interp.text.questions.options import field_of, options_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
@@ -289,11 +289,10 @@ def _question(row: Row, wording: Wording, words: Mapping[str, str], code: str, r
     if reading.ways is not None:
         return _chosen(row, prompt, reading.ways)
     if reading.open is not None:
-        if reading.open not in row.values:
-            value(row, reading.open)
-        answers = accepted_answers(row, reading.open)
-        alone = isinstance(row.values[reading.open], str | int | float) and len(answers) == 1
-        number = [number_of(answers[0], None), number_of(answers[0], code)] if alone else []
+        field = field_of(row, reading.open) or reading.open
+        alone = isinstance(value(row, field), str | int | float)
+        answers = accepted_answers(row, field)
+        number = [number_of(answers[0], None), number_of(answers[0], code)] if alone and len(answers) == 1 else []
         return Question(prompt, answers, (), tuple(dict.fromkeys(one for one in number if one is not None)))
     return Question(prompt, *_labelled(row, words, wording.template))
 
@@ -321,13 +320,13 @@ def _chosen(row: Row, prompt: str, ways: Mapping[str, Way]) -> Question:
     if options is None:
         raise ValueError(f"{row.where}: got fields {short_repr(list(row.values))}, expected options as in the first row.")
     places, said = place_of(row, options, ways)
-    return Question(prompt, tuple(options.texts[n] for n in places), options.texts, (said,) if said else (), places[0])
+    return Question(prompt, tuple(options.texts[n] for n in places), options.texts, said, places[0])
 
 
 def _label(row: Row, field: str) -> object:
     """The gold label of a row. Raises `ValueError` where there is none."""
     own = value(row, field)
-    if own in _NO_LABEL:
+    if own != own or own in _NO_LABEL:
         raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
     return own
 

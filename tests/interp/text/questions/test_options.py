@@ -227,6 +227,21 @@ def test_options_in_another_number_or_place_are_seen(tmp_path: Path) -> None:
     assert any("1 of 1 answers are not at the place" in line for line in task(answer="y").notes)
 
 
+def test_files_may_spell_their_fields_and_labels_each_in_its_own_way(tmp_path: Path) -> None:
+    english = {"id": 1, "Question": "q", "options": {"A": "x", "B": "y"}, "Answer": "B"}
+    russian = {"id": 1, "question": "q", "options": {"А": "x", "Б": "y"}, "answer": "Б"}
+    task = read_task(put(tmp_path / "t", {"en.jsonl": jsonl(english), "ru.jsonl": jsonl(russian)}))
+    assert task.answers == {"eng_Latn": (("y",),), "rus_Cyrl": (("y",),)}
+    put(tmp_path / "t", {"ru.jsonl": jsonl({**russian, "answer": "А"})})
+    with pytest.raises(ValueError, match="got gold label 'А' for item '1', expected 'B'"):
+        read_task(tmp_path / "t")
+
+
+def test_a_topic_beside_the_answer_is_no_answer(tmp_path: Path) -> None:
+    task = asked(tmp_path, {**FOUR, "answer": "B", "label": 3})
+    assert (task.answers["eng_Latn"], task.notes) == ((("x",),), ("rows are paired by key id",))
+
+
 @pytest.mark.parametrize(
     ("answers", "choices", "message"),
     [
