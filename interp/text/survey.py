@@ -12,6 +12,7 @@ from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.keys import BY_POSITION
 from interp.text.numbers import number_of
+from interp.text.questions.gold import BY_CUSTOM
 
 FEW = 30
 """Fewer items than this give intervals that hold almost anything."""
@@ -94,8 +95,8 @@ def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
         tuple(sorted(counts)) if counts else None,
         {name: len(set(values)) for name, values in text.labels.items()},
         found,
-        tuple(line for line in text.notes if line != BY_POSITION),
-        (*(line for line in text.notes if line == BY_POSITION), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
+        tuple(line for line in text.notes if not _is_doubtful(line)),
+        (*(line for line in text.notes if _is_doubtful(line)), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
         *((_gold(text), _examples(text)) if isinstance(text, ParallelTask) else ()),
     )
 
@@ -117,6 +118,11 @@ def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequen
         _foreign(code, texts),
         far if len(texts) > 2 else (),
     )
+
+
+def _is_doubtful(note: str) -> bool:
+    """Whether a note of the reader says that something was taken for granted."""
+    return note == BY_POSITION or BY_CUSTOM in note
 
 
 def _gold(task: ParallelTask) -> dict[str, int]:

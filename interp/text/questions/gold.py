@@ -8,22 +8,18 @@ and that is noted.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.text.formats.rows import Row
 from interp.text.notes import note
 from interp.text.questions.options import Options, field_of, folded, options_of
-from interp.text.questions.written_lists import listed
+from interp.text.questions.places import WAYS, Way, entries_of, is_none, places_of, said_of
 
-Way = Literal["text", "label", "letter", "from 0", "from 1", "marks"]
-WAYS: tuple[Way, ...] = ("marks", "label", "letter", "from 0", "from 1", "text")
 ANSWERS = (
     "answer", "answers", "answer_key", "answerkey", "answer_index", "answer_idx", "correct_answer", "correct_answers",
     "correct", "correct_answer_num", "correct_answer_index", "correct_answer_idx", "correct_option", "correct_choice",
@@ -32,10 +28,10 @@ ANSWERS = (
     "expected_answer", "solution", "key", "label", "label_index", "target",
 )  # fmt: skip
 """Names of the field of the answer (`options.folded`), the likeliest first."""
+BY_CUSTOM = "by custom"
+"""What a note says where numbers of options are read from 0 and nothing in the file shows that they are."""
 _UNSURE = frozenset({"label", "target", "key", "solution", "answer_text"})
 """Names that may be of another thing where another field has the answer."""
-_NONE = (None, "", "-", -1, "-1")
-_MARKED = re.compile(r"[(\[{]?\s*(?P<label>[^\W_]{1,3})\s*[)\]}.:]*")
 
 
 class Place(NamedTuple):
@@ -57,11 +53,11 @@ class _Tally:
     from_0: bool = False
 
     def add(self, row: Row, options: Options, name: str) -> None:
-        found = {way: _places(options, row.values[name], way) for way in WAYS}
+        found = {way: places_of(options, row.values[name], way) for way in WAYS}
         fitting = [way for way in WAYS if found[way]]
         self.rows += 1
         self.fits.update(fitting)
-        self.typed.update(type(entry) for entry in _entries(row.values[name]))
+        self.typed.update(type(entry) for entry in entries_of(row.values[name]))
         self.from_0 = options.counted_from_0(name)
         for n, way in enumerate(fitting):
             for other in fitting[n + 1 :]:
@@ -122,17 +118,17 @@ def place_of(row: Row, options: Options, ways: Mapping[str, Way]) -> Place:
     given = row.values[own]
     if is_none(given):
         raise no_gold(row, first)
-    places = _places(options, given, ways[first])
+    places = places_of(options, given, ways[first])
     if not places:
         raise _no_option(row, options, first, ways[first])
     for name in others:
         other = row.values.get(fields[name] or name)
-        if not is_none(other) and _places(options, other, ways[name]) != places:
+        if not is_none(other) and places_of(options, other, ways[name]) != places:
             raise ValueError(
                 f"{row.where}: got {first} {short_repr(given)} and {name} {short_repr(other)}, expected one option. "
                 "Correct one, or leave out the field that is not the answer."
             )
-    return Place(places, _said(options, places, ways[first]))
+    return Place(places, said_of(options, places, ways[first]))
 
 
 def no_gold(row: Row, name: str) -> ValueError:
@@ -140,81 +136,6 @@ def no_gold(row: Row, name: str) -> ValueError:
     return ValueError(
         f"{row.where}: got {name} {row.values.get(name)!r}, which is no gold label. Remove the item from every language."
     )
-
-
-def is_none(value: object) -> bool:
-    """Whether a `value` is no answer: null, nothing, or the -1 that hides the answers of a test set."""
-    return value != value or (not isinstance(value, list | dict | bool) and value in _NONE) or value in ([], {})
-
-
-def _said(options: Options, places: Sequence[int], way: Way) -> tuple[str, ...]:
-    """What the answer is called, so that it can be compared between languages; nothing where it is the text of an option."""
-    own = [label.upper() for label in options.labels or ()]
-    names = {"letter": ascii_uppercase, "from 0": range(99), "from 1": range(1, 99), "label": own}.get(way)
-    if names is None:
-        return ()
-    said = ", ".join(str(names[place]) for place in places)
-    in_order = own in (list(ascii_uppercase[: len(own)]), [str(n + 1) for n in range(len(own))]) or not "".join(own).isascii()
-    return (said, f"options {places}") if way == "label" and in_order else (said,)
-
-
-def _entries(value: object) -> list[object]:
-    """The answers in a field: itself, or those of a list."""
-    value = listed(value)
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("text", "value", "answer") if key in value), value)
-    return list(value) if isinstance(value, list) else [value]
-
-
-def _places(options: Options, value: object, way: Way) -> tuple[int, ...]:
-    """The options that an answer says, read in one way; none where it cannot be."""
-    entries = _entries(value)
-    if len(entries) > 1 and len(entries) == len(options.texts) and all(entry in (0, 1) for entry in entries):
-        return tuple(n for n, entry in enumerate(entries) if entry) if way == "marks" else ()
-    places = [_place(options, entry, way) for entry in entries]
-    return () if None in places else tuple(dict.fromkeys(place for place in places if place is not None))
-
-
-def _place(options: Options, value: object, way: Way) -> int | None:
-    if isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, str | int | float) or way == "marks":
-        return None
-    written = str(value).strip()
-    if way == "text":
-        return _index([_plain(text) for text in options.texts], _plain(written), [text.strip() for text in options.texts], written)
-    if way == "label" and folded(written) in (names := [folded(own) for own in options.fields]) and len(names) > 1:
-        return names.index(folded(written))
-    found = _MARKED.fullmatch(unicodedata.normalize("NFKC", re.sub(r"(?<=\d)\.0+\Z", "", written)))
-    if not found:
-        return None
-    name = _digits(found["label"].casefold())
-    if way == "label":
-        own = [_digits(label.casefold()) for label in options.labels or ()]
-        return own.index(name) if name in own else _index(own, written.casefold())
-    if way == "letter":
-        places = list(ascii_uppercase[: len(options.texts)].casefold())
-    else:
-        places = [str(n + (way == "from 1")) for n in range(len(options.texts))]
-    return places.index(name) if name in places else None
-
-
-def _index(texts: Sequence[str], written: str, exact: Sequence[str] = (), exactly: str = "") -> int | None:
-    """The place of a text as it is written, or else in any case, if it is there once."""
-    if exactly in exact:
-        return list(exact).index(exactly)
-    return list(texts).index(written) if list(texts).count(written) == 1 else None
-
-
-def _digits(name: str) -> str:
-    """A label that is a number in digits of any script, in those of English."""
-    return str(int(name)) if name.isdecimal() else name
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
@@ -245,7 +166,7 @@ def _note_numbers(name: str, way: Way, tally: _Tally) -> None:
     elif tally.fits["from 1"] < tally.rows:
         note(f"{name} counts the options from 0")
     else:
-        note(f"{name} counts the options from 0, by custom: no answer says so, as none is 0 or the number of options")
+        note(f"{name} counts the options from 0, {BY_CUSTOM}: no answer says so, as none is 0 or the number of options")
 
 
 def _texts_of(row: Row) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,10 +21,12 @@ from interp.text.formats.tables import label
 from interp.text.notes import note, took
 from interp.text.numbers import number_of
 from interp.text.questions.accepted import accepted_answers, answer_field, check_open
+from interp.text.questions.agreement import Question, check_gold, with_numbers
 from interp.text.questions.fields import named
 from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
-from interp.text.questions.gold import Way, gold_fields, place_of, ways_of
+from interp.text.questions.gold import gold_fields, place_of, ways_of
 from interp.text.questions.options import field_of, options_of
+from interp.text.questions.places import Way
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
@@ -33,20 +34,6 @@ Readers = dict[str, Callable[[], Iterator[Row]]]
 
 
 _NO_LABEL = (None, "", "-", -1, "-1")
-
-
-class Question(NamedTuple):
-    """The prompt of one item, its accepted answers (the reference first), its options, and its gold label, which is the same in
-    every language: a label, or the numbers that the answer may be; none where it is not coded.
-
-    `place` is that of the right option, from 0.
-    """
-
-    prompt: str
-    answers: tuple[str, ...]
-    choices: tuple[str, ...]
-    gold: tuple[str, ...] = ()
-    place: int | None = None
 
 
 class Reading(NamedTuple):
@@ -116,8 +103,8 @@ def read_questions(
     questions_of = {
         code: _questions(table.values(), asking[code], readers[code], template, code, reading) for code, table in tables.items()
     }
-    _check_gold(tables, questions_of)
-    questions_of = {code: _with_numbers(code, questions, questions_of) for code, questions in questions_of.items()}
+    check_gold(tables, questions_of)
+    questions_of = {code: with_numbers(code, questions, questions_of) for code, questions in questions_of.items()}
     about = "pid" if "pid" in first[0].values else document_field(first[0], "question")
     return ParallelTask(
         name,
@@ -156,47 +143,6 @@ def _whole(read: Callable[[], Iterator[Row]], table: Iterable[Row], limit: int |
         for row in map(named, read() if limit else ()):
             if row.where not in known and options_of(row) is not None:
                 yield row
-
-
-def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[str, Sequence[Question]]) -> None:
-    """Refuse an item whose gold label or number of options differs between languages: then it is not the same question."""
-    first, moved = next(iter(tables)), Counter[str]()
-    for code, table in tables.items():
-        for item, question, other in zip(table, questions_of[code], questions_of[first], strict=True):
-            if question.gold and other.gold and not {*question.gold} & {*other.gold}:
-                raise ValueError(
-                    f"{table[item].where}: got gold label {short_repr(question.gold[0])} for item {short_repr(item)}, expected "
-                    f"{short_repr(other.gold[0])} as in {first} at {tables[first][item].where}. Correct one, or remove the item "
-                    "from every language."
-                )
-            if len(question.choices) != len(other.choices):
-                raise ValueError(
-                    f"{table[item].where}: got {len(question.choices)} options for item {short_repr(item)}, expected "
-                    f"{len(other.choices)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
-                    "every language."
-                )
-            moved[code] += question.place != other.place
-    for code, count in moved.items():
-        if count:
-            note(f"{count} of {len(tables[code])} answers are not at the place among the options that they have in {first}", code)
-
-
-def _with_numbers(code: str, questions: Sequence[Question], questions_of: Mapping[str, Sequence[Question]]) -> list[Question]:
-    """The questions of a language `code`, with the number that an answer is where only others show it: 2,125 in German."""
-    found, own = [], list[Question]()
-    for place, question in enumerate(questions):
-        agreed = set.intersection(*(set(others[place].gold) or {*question.gold} for others in questions_of.values()))
-        two = len(question.gold) > 1 and not question.choices
-        if two and len(agreed) == 1 and question.gold[1] not in agreed:
-            note("numbers are written as in English, as the other languages show: both readings are accepted", code)
-            question = question._replace(answers=(*question.answers, *agreed))
-        elif two:
-            own.append(question)
-        found.append(question)
-    if own:
-        example, read = own[0].answers[0], own[0].gold[1]
-        note(f"{len(own)} numbers such as {example} are read as {read}, as the language writes them, and not as in English", code)
-    return found
 
 
 def _readers(source: Path, split: str | None, choice: Variants) -> tuple[Readers, dict[str, Path]]:

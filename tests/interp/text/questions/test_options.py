@@ -11,6 +11,7 @@ import pytest
 
 from interp.text.corpus import ParallelTask
 from interp.text.read import read_task
+from interp.text.survey import survey
 from tests.support.texts import jsonl, put
 
 
@@ -104,6 +105,7 @@ def test_numbers_count_from_0_or_1_as_the_file_shows(tmp_path: Path, given: list
     task = asked(tmp_path, *({**FOUR, "answer": number} for number in given))
     assert "".join(answers[0] for answers in task.answers["eng_Latn"]) == right
     assert any(noted in line for line in task.notes)
+    assert any("by custom" in line for line in survey(task).warnings) == ("by custom" in noted)
 
 
 def test_rows_behind_the_limit_show_it_too(tmp_path: Path) -> None:
