@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from interp.text.formats.rows import Row
 from interp.text.notes import note
@@ -33,13 +34,16 @@ def named(row: Row) -> Row:
         inner = listed(value) if folded(field) == "question" else None
         if isinstance(inner, Mapping) and "stem" in inner:
             values |= {"question": inner["stem"]} | {key: own for key, own in inner.items() if key not in ("stem", *row.values)}
-    names = {folded(field): field for field in reversed(list(values))}
-    for usual in _ASKED:
-        if usual in values:
-            continue
-        spelled = usual if usual in names else next((name for name in _OTHERS.get(usual, ()) if name in names), None)
-        if spelled is not None:
-            values[usual] = values[names[spelled]]
-            if spelled != usual:
-                note(f"{names[spelled]} is read as {usual}")
+    for usual, field in _called(tuple(values)).items():
+        values[usual] = values[field]
+        if folded(field) != usual:
+            note(f"{field} is read as {usual}")
     return Row(row.where, values)
+
+
+@lru_cache(maxsize=256)
+def _called(fields: tuple[str, ...]) -> dict[str, str]:
+    """The field that stands for each usual name which is not there."""
+    names = {folded(field): field for field in reversed(fields)}
+    spelled = {usual: next((name for name in (usual, *_OTHERS.get(usual, ())) if name in names), None) for usual in _ASKED}
+    return {usual: names[name] for usual, name in spelled.items() if name is not None and usual not in fields}

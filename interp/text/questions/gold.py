@@ -53,8 +53,9 @@ class _Tally:
     from_0: bool = False
 
     def add(self, row: Row, options: Options, name: str) -> None:
-        found = {way: places_of(options, row.values[name], way) for way in WAYS}
-        fitting = [way for way in WAYS if found[way]]
+        left = [way for way in WAYS if self.fits[way] == self.rows] or WAYS  # the others are out already
+        found = {way: places_of(options, row.values[name], way) for way in left}
+        fitting = [way for way in left if found[way]]
         self.rows += 1
         self.fits.update(fitting)
         self.typed.update(type(entry) for entry in entries_of(row.values[name]))

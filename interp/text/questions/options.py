@@ -72,10 +72,29 @@ def options_of(row: Row) -> Options | None:
     >>> options_of(Row("a:1", {"question": "?", "Option A": "yes", "Option B": "no"}))
     Options(texts=('yes', 'no'), labels=('A', 'B'), fields=('Option A', 'Option B'), start='option')
     """
-    names = {folded(field): field for field in reversed(list(row.values))}
-    for name in _LISTS:
-        if name in names and row.values[names[name]] is not None:
-            return _in_one(row, names[name])
+    held = _holders(tuple(row.values))
+    for field in held.lists:
+        if row.values[field] is not None:
+            return _in_one(row, field)
+    if held.several:
+        return _in_several(row, held.start, held.several)
+    wrong = [field for field in held.wrong if not _is_blank(row.values[field])]
+    return _beside_wrong(row, held.right, wrong) if wrong and held.right is not None else None
+
+
+class _Holders(NamedTuple):
+    """Fields that may hold all options, that hold one each (`several`, by label), and those of wrong answers and the right one."""
+
+    lists: tuple[str, ...]
+    start: str
+    several: Mapping[str, str]
+    wrong: tuple[str, ...]
+    right: str | None
+
+
+@lru_cache(maxsize=256)
+def _holders(fields: tuple[str, ...]) -> _Holders:
+    names = {folded(field): field for field in reversed(fields)}
     families: dict[str, dict[str, str]] = {}
     for name, field in names.items():
         found = _NUMBERED.fullmatch(name)
@@ -83,13 +102,12 @@ def options_of(row: Row) -> Options | None:
             families.setdefault(found["start"], {})[found["label"]] = field
         elif re.fullmatch(r"[a-z]|\d", name):
             families.setdefault("", {})[name] = field
-    for start in (*_STARTS, ""):
-        own = families.get(start, {})
-        if len(own) > 1 and (start or {"a", "b"} <= own.keys() or {"1", "2"} <= own.keys()):
-            return _in_several(row, start, own)
-    wrong = [field for field in row.values if _WRONG.fullmatch(folded(field)) and not _is_blank(row.values[field])]
+    start, several = next(
+        ((start, own) for start in (*_STARTS, "") if len(own := families.get(start, {})) > 1
+         and (start or {"a", "b"} <= own.keys() or {"1", "2"} <= own.keys())), ("", {}))  # fmt: skip
+    wrong = tuple(field for field in fields if _WRONG.fullmatch(folded(field)))
     right = next((names[name] for name in _RIGHT if name in names), None)
-    return _beside_wrong(row, right, wrong) if wrong and right is not None else None
+    return _Holders(tuple(names[name] for name in _LISTS if name in names), start, several, wrong, right)
 
 
 def _beside_wrong(row: Row, right: str, wrong: Sequence[str]) -> Options:

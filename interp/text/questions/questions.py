@@ -134,13 +134,14 @@ def _reading(tables: Mapping[str, Mapping[str, Row]], whole: Iterator[Row], aski
 
 
 def _whole(read: Callable[[], Iterator[Row]], table: Iterable[Row], limit: int | None) -> Iterator[Row]:
-    """All rows of a language, `table` and those behind the `limit`. A fault there is not met."""
-    known = set()
+    """All rows of a language, `table` and, where answers are numbers, those behind the `limit`. A fault there is not met."""
+    known, numbers = set(), False
     for row in table:
         known.add(row.where)
+        numbers = numbers or any(map(str.isdecimal, "".join(str(row.values[field]) for field in gold_fields(row))))
         yield row
     with suppress(ValueError):
-        for row in map(named, read() if limit else ()):
+        for row in map(named, read() if limit and numbers else ()):
             if row.where not in known and options_of(row) is not None:
                 yield row
 
