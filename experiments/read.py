@@ -37,7 +37,7 @@ class ReadSettings:
     limit: int | None = None
     """Read only the first items, at most so many."""
     questions: bool = False
-    """Read it as questions with answers, as `interp answer` does."""
+    """Read it as questions with answers, as `interp answer` does, and show options, right answers and one example."""
     json: bool = False
     """Print JSON instead of a table."""
     debug: bool = False
@@ -83,17 +83,23 @@ def _show(found: TextSurvey) -> None:
 
     from experiments.runs.terminal import printable
 
-    columns = _columns(found.languages)
-    table = Table(box=box.SIMPLE)
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place < 2 else "right", overflow="fold")
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*(Text(printable(cell)) for cell in row))
+    tables = []
+    for columns in (_columns(found.languages), _example_columns(found)):
+        table = Table(box=box.SIMPLE)
+        for name, cells in columns.items():
+            table.add_column(
+                name, justify="right" if all(cell[:1].isdigit() or not cell for cell in cells) else "left", overflow="fold"
+            )
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        tables += [table] if columns else []
     console = Console(highlight=False)
-    console.print(table)
+    for table in tables:
+        console.print(table)
     facts = [f"{found.name}: {found.items} items", f"{len(found.languages)} languages"]
     facts += [f"{found.documents} documents"] if found.documents is not None else ["no documents"]
     facts += [f"{' or '.join(map(str, found.options))} options"] if found.options else []
+    facts += ["right answer: " + ", ".join(f"{place} ({count})" for place, count in found.gold.items())] if found.gold else []
     facts += [f"label {name} ({count} values)" for name, count in found.labels.items()]
     lines = [(", ".join(facts), ""), *((note, "dim") for note in found.notes), *((f"! {line}", "bold") for line in found.warnings)]
     for line, style in lines:
@@ -112,3 +118,20 @@ def _columns(languages: Sequence[LanguageSurvey]) -> dict[str, list[str]]:
         "odd length": [str(len(own.far) or "") for own in languages],
     }
     return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _example_columns(found: TextSurvey) -> dict[str, list[str]]:
+    """One question in every language, with its options and its right answer; nothing for sentences."""
+    columns = {
+        "language": [own.code for own in found.examples],
+        f"item {found.examples[0].item if found.examples else ''}": [_short(own.prompt, 100) for own in found.examples],
+        "options": [" | ".join(_short(option, 30) for option in own.options) for own in found.examples],
+        "gold": [" or ".join(_short(answer, 30) for answer in own.answers[:3]) for own in found.examples],
+    }
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _short(text: str, most: int) -> str:
+    """A text on one line, its end where that is too long: an answer follows the end of a prompt."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"…{line[1 - most :]}"

@@ -127,8 +127,8 @@ class ParallelTask:
     Raises
     ------
     ValueError
-        The languages or numbers of prompts, answers and options differ, a prompt is empty, an id occurs twice, or an item has one
-        option or the same option twice.
+        The languages or numbers of prompts, answers and options differ, a prompt is empty, an id occurs twice, or an item has no
+        answer, one option, the same option twice, or none that is its first answer.
 
     Example
     -------
@@ -258,16 +258,36 @@ def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple[ob
 
 
 def _check_choices(task: ParallelTask) -> None:
-    """Refuse an item with one option or the same option twice: whoever chooses is right by chance alone, or cannot be."""
-    for code, columns in task.choices.items():
-        for row, options in enumerate(columns):
-            twice = next((option for option in options if options.count(option) > 1), None)
-            if len(options) == 1 or twice is not None:
-                got = f"option {twice!r} twice" if twice is not None else f"the single option {options[0]!r}"
+    """Refuse an item without an answer, or with options of which one is there twice, or none is right, or another number elsewhere.
+
+    Whoever chooses is right by chance alone there, or cannot be.
+    """
+    counts = [len(options) for options in next(iter(task.choices.values()), ())]
+    for code, accepted in task.answers.items():
+        for row, answers in enumerate(accepted):
+            options = task.choices[code][row] if task.choices else ()
+            fault = _fault_of(answers, options, counts[row] if counts else 0)
+            if fault:
                 raise ValueError(
-                    f"task {task.name!r}: got {got} for item {task.ids[row]!r} in {code}, expected two or more different options. "
+                    f"task {task.name!r}: got {fault[0]} for item {task.ids[row]!r} in {code}, expected {fault[1]}. "
                     "Correct it, or remove the item from every language."
                 )
+
+
+def _fault_of(answers: Sequence[str], options: Sequence[str], count: int) -> tuple[str, str] | None:
+    """What is wrong with the answers and options of one item, and what was expected; `count` is the number of options elsewhere."""
+    if not answers or not all(isinstance(text, str) and text.strip() for text in answers):
+        return (f"answers {answers!r}" if answers else "no answer"), "text"
+    plain = [option.strip() for option in options]
+    twice = next((option for n, option in enumerate(options) if plain[n] in plain[:n]), None)
+    if len(options) == 1 or twice is not None:
+        got = f"option {twice!r} twice" if twice is not None else f"the single option {options[0]!r}"
+        return got, "two or more different options"
+    if len(options) != count:
+        return f"{len(options)} options", f"{count} as in the first language"
+    if options and answers[0] not in options:
+        return f"answer {answers[0]!r}", f"one of its options {list(options)!r}"
+    return None
 
 
 def _describe(data: ParallelData) -> None:

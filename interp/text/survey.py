@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
 
 from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.formats.keys import BY_POSITION
+from interp.text.numbers import number_of
+from interp.text.questions.gold import BY_CUSTOM
 
 FEW = 30
 """Fewer items than this give intervals that hold almost anything."""
@@ -40,10 +42,23 @@ class LanguageSurvey:
 
 
 @dataclass(frozen=True)
+class Example:
+    """The first question of a task in a language (`code`): its `item`, `prompt`, accepted `answers` and `options`."""
+
+    code: str
+    item: str
+    prompt: str
+    answers: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TextSurvey:
     """What was understood of a text: its size, its `languages`, what the reader noted, and `warnings` of what looks wrong.
 
-    `documents` and `options` (the numbers of options that questions have) are None where there are none.
+    `documents` and `options` (the numbers of options that questions have) are None where there are none. Of questions, `gold` says
+    how often the right answer is at each place among the options of the first language, or is a number or words, and `examples` has
+    one question in every language; both are empty for sentences.
     """
 
     name: str
@@ -54,6 +69,8 @@ class TextSurvey:
     languages: tuple[LanguageSurvey, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    gold: Mapping[str, int] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
 
 
 def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
@@ -78,8 +95,9 @@ def survey(text: ParallelCorpus | ParallelTask) -> TextSurvey:
         tuple(sorted(counts)) if counts else None,
         {name: len(set(values)) for name, values in text.labels.items()},
         found,
-        tuple(line for line in text.notes if line != BY_POSITION),
-        (*(line for line in text.notes if line == BY_POSITION), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
+        tuple(line for line in text.notes if not _is_doubtful(line)),
+        (*(line for line in text.notes if _is_doubtful(line)), *_of_languages(found, len(text)), *_of_items(len(text), documents)),
+        *((_gold(text), _examples(text)) if isinstance(text, ParallelTask) else ()),
     )
 
 
@@ -100,6 +118,26 @@ def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequen
         _foreign(code, texts),
         far if len(texts) > 2 else (),
     )
+
+
+def _is_doubtful(note: str) -> bool:
+    """Whether a note of the reader says that something was taken for granted."""
+    return note == BY_POSITION or BY_CUSTOM in note
+
+
+def _gold(task: ParallelTask) -> dict[str, int]:
+    """How often the right answer is at each place among the options of the first language, or a number, or words."""
+    code = task.languages[0]
+    if task.choices:
+        places = [options.index(own[0]) for own, options in zip(task.answers[code], task.choices[code], strict=True)]
+        return {f"option {place + 1}": count for place, count in sorted(Counter(places).items())}
+    kinds = Counter("words" if number_of(own[0], code) is None else "number" for own in task.answers[code])
+    return dict(kinds.most_common())
+
+
+def _examples(task: ParallelTask) -> tuple[Example, ...]:
+    options = {code: task.choices[code][0] if task.choices else () for code in task.languages}
+    return tuple(Example(code, task.ids[0], task.prompts[code][0], task.answers[code][0], options[code]) for code in task.languages)
 
 
 def _foreign(code: str, texts: Sequence[str]) -> float:

@@ -6,7 +6,9 @@ baseline is what it gives to the texts that every baseline is made of: the untra
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol, cast, runtime_checkable
@@ -34,6 +36,13 @@ LABELS = {
     "squad_f1": "F1 (SQuAD's)",
 }  # fmt: skip
 _ARGUMENTS = ("hypotheses", "references", "sources", "language")
+_SYNONYMS = {
+    **dict.fromkeys(("hyp", "hyps", "pred", "preds", "prediction", "predictions", "outputs", "candidates"), "hypotheses"),
+    **dict.fromkeys(("ref", "refs", "gold", "golds", "target", "targets", "accepted", "answers"), "references"),
+    **dict.fromkeys(("src", "srcs", "inputs", "questions", "prompts"), "sources"),
+    **dict.fromkeys(("lang", "code", "language_code", "lang_code"), "language"),
+}
+"""What others call the four arguments: a parameter of such a name that keeps its default is one that was misnamed."""
 
 
 @runtime_checkable
@@ -193,11 +202,15 @@ def own_scores(
         by_place, by_name = _taken(metric.call)
         given = metric.call(*(texts[name] for name in by_place), **{name: texts[name] for name in by_name})
         listed = not isinstance(given, str | bytes | Mapping | AbstractSet)  # which have no numbers, or no order
-        scores = np.asarray(list(cast("Iterable[float]", given)) if listed else [], dtype=float)
+        each = list(cast("Iterable[float]", given)) if listed else []
+        words = next((one for one in each if isinstance(one, str | bytes)), None)
+        scores = np.asarray(each if words is None else [], dtype=float)
     except Exception as error:  # whatever the function raises
         raise ValueError(f"{what}: it failed with {type(error).__name__}: {' '.join(str(error).split())[:200]}.") from error
     if not listed:
         raise ValueError(f"{what}: got a {type(given).__name__}, expected a list with one number for each text.")
+    if words is not None:
+        raise ValueError(f"{what}: got the text {words!r}, expected a number for each text. Give float({words!r}).")
     if scores.shape != (len(hypotheses),):
         raise ValueError(f"{what}: got scores of shape {scores.shape} for {len(hypotheses)} texts, expected one number for each.")
     if not np.isfinite(scores).all():
@@ -223,6 +236,31 @@ def _check_arguments(own: OwnCode) -> None:
             f"metric {own.name!r}: got a function of {signature}, expected one of ({', '.join(_ARGUMENTS)}), by these names, "
             "of which all but hypotheses may be left out."
         )
+    _check_left_out(own.name, signature, (*by_place, *by_name))
+
+
+def _check_left_out(name: str, signature: inspect.Signature, given: Sequence[str]) -> None:
+    """Refuse a parameter that would keep its default though its name, or its place, is nearly that of one of the four."""
+    for place, each in enumerate(signature.parameters.values()):
+        named, by_place = each.name.strip("_").casefold(), each.kind is each.POSITIONAL_ONLY
+        if by_place and each.name in _ARGUMENTS and _ARGUMENTS.index(each.name) != place:
+            raise ValueError(
+                f"metric {name!r}: got {each.name} at place {place + 1} of {signature}, by place alone, expected the order "
+                f"({', '.join(_ARGUMENTS)}). Leave out the / so that they are given by name."
+            )
+        if each.default is each.empty or each.kind is each.VAR_KEYWORD or (each.name in given and not by_place):
+            continue
+        close = difflib.get_close_matches(named, [one for one in _ARGUMENTS if one[0] == named[:1]], n=1, cutoff=0.8)
+        meant = _SYNONYMS.get(named) or next(iter(close), None)
+        if (
+            meant is not None
+            and (meant not in signature.parameters or each.name == meant)
+            and not (by_place and place < len(given))
+        ):
+            remedy = "Leave out the / or its default" if each.name == meant else f"Call it {meant}, or otherwise if it is none"
+            raise ValueError(
+                f"metric {name!r}: got the parameter {each.name}, which would keep its default, expected {meant}. {remedy}."
+            )
 
 
 def _taken(call: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -232,9 +270,18 @@ def _taken(call: Callable[..., object]) -> tuple[tuple[str, ...], tuple[str, ...
     except (TypeError, ValueError):
         return (), _ARGUMENTS
     kinds = {each.kind for each in parameters}
-    placed = sum(each.kind is each.POSITIONAL_ONLY and each.default is each.empty for each in parameters)
-    if kinds == {inspect.Parameter.VAR_POSITIONAL}:
-        placed = len(_ARGUMENTS)
+    leading = list(itertools.takewhile(lambda pair: _is_placed(*pair), zip(parameters, _ARGUMENTS, strict=False)))
+    placed = sum(each.kind is each.POSITIONAL_ONLY for each, _ in leading)
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        before = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+        placed = len(_ARGUMENTS) if len(leading) == len(before) else placed
     named = {each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
     every = inspect.Parameter.VAR_KEYWORD in kinds
     return _ARGUMENTS[:placed], tuple(name for name in _ARGUMENTS[placed:] if every or name in named)
+
+
+def _is_placed(parameter: inspect.Parameter, argument: str) -> bool:
+    """Whether a `parameter` takes the `argument` at its place: one by place alone has no default, or its name."""
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        return parameter.default is parameter.empty or parameter.name == argument
+    return parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name == argument

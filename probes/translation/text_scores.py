@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from interp.languages import language
-from probes.translation.normalisation import UNSPACED, answer_key, units
+from probes.translation.normalisation import UNSPACED, amounts, amounts_differ, same_answer, units
 from probes.translation.scorers import Overlap, scorer
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def exact_match(answer: str, accepted: Sequence[str], code: str | None = None) -> float:
-    """1 where the normalised `answer` equals one of the normalised `accepted` answers, else 0; `code` is their language."""
-    return float(answer_key(answer, code) in {answer_key(gold, code) for gold in accepted})
+    """1 where the `answer` is the same as one of the `accepted` answers (`same_answer`), else 0; `code` is their language."""
+    return float(any(same_answer(answer, gold, code) for gold in accepted))
 
 
 def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> bool:
@@ -49,7 +49,7 @@ def contains(answer: str, accepted: Sequence[str], code: str | None = None) -> b
     if code is None:
         return any(bool(text) and text.lower() in answer.lower() for text in accepted)
     words = units(answer, code)
-    accepted_units = [units(text, code) for text in accepted]
+    accepted_units = [units(text, code) for text in accepted if not amounts_differ(answer, text)]
     return any(
         bool(gold) and gold == words[start : start + len(gold)]
         for gold in accepted_units
@@ -63,11 +63,12 @@ def f1(answer: str, accepted: Sequence[str], code: str) -> float:
     That of Rajpurkar et al. 2016 over the units of `probes.translation.normalisation`. Where an answer has no unit (an empty text,
     a sign alone) it is exact match.
     """
-    counts = Counter(units(answer, code))
     best = exact_match(answer, accepted, code)
-    for gold in (Counter(units(text, code)) for text in accepted):
-        shared = (counts & gold).total()
-        best = max(best, 2 * shared / (counts.total() + gold.total()) if shared else 0.0)
+    for text in accepted:
+        differ = amounts_differ(answer, text)  # then their signs are units too
+        said, gold = (Counter([*units(each, code), *(amounts(each) if differ else ())]) for each in (answer, text))
+        shared = (said & gold).total()
+        best = max(best, 2 * shared / (said.total() + gold.total()) if shared else 0.0)
     return best
 
 

@@ -48,8 +48,16 @@ def test_read_shows_questions_and_their_options(tmp_path, capsys):
     folder = put(tmp_path / "q", {"en.jsonl": jsonl(row), "de.jsonl": jsonl(row)})
     assert main(["read", str(folder), "--questions"]) == 0
     said = capsys.readouterr().out
-    assert "q: 1 items, 2 languages, no documents, 2 options" in said
+    assert "q: 1 items, 2 languages, no documents, 2 options, right answer: option 2 (1)" in said
     assert "rows are paired by key idx" in said
+    shown = " ".join(said.split())
+    for cell in ("language item 0 options gold", "eng_Latn It rained. Dry. | Wet. Wet."):
+        assert cell in shown
+    assert main(["read", str(folder), "--questions", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["gold"] == {"option 2": 1}
+    assert found["examples"][0] == {"code": "deu_Latn", "item": "0", "prompt": "It rained.\n", "answers": ["Wet."],
+                                    "options": ["Dry.", "Wet."]}  # fmt: skip
 
 
 def test_what_is_open_is_settled_by_the_option_that_the_message_names(corpus, tmp_path, capsys):

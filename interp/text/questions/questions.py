@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from string import ascii_uppercase
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
@@ -17,29 +17,32 @@ from interp.text.formats.aligned import align, document_field, labels, own_name,
 from interp.text.formats.lines import at, text_of
 from interp.text.formats.rows import Row, rows
 from interp.text.formats.tables import label
+from interp.text.notes import note
+from interp.text.numbers import number_of
+from interp.text.questions.accepted import accepted_answers, answer_field, check_open
+from interp.text.questions.agreement import Question, check_gold, with_numbers
+from interp.text.questions.fields import named
 from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
+from interp.text.questions.gold import gold_fields, place_of, ways_of
+from interp.text.questions.options import field_of, options_of
+from interp.text.questions.places import Way
 from interp.text.questions.readers import readers_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
 
 
-_OPTIONS = (("choice", "label", 0), ("mc_answer", "correct_answer_num", 1), ("sentence_quiz", "answer_right_ending", 1),
-            ("option", "answer", 1))  # fmt: skip
-"""Numbered options of XCOPA, Belebele, XStoryCloze and XWinograd: how their fields begin, which is right, the first number."""
-_LISTS = ("choices", "options")
-"""Fields that hold the options of a question as a list."""
 _NO_LABEL = (None, "", "-", -1, "-1")
 
 
-class Question(NamedTuple):
-    """The prompt of one item, its accepted answers (the reference first), its options, and its gold label, which is the same in
-    every language; None where it is not coded."""
+class Reading(NamedTuple):
+    """How the answers of a task are read: the `ways` of each field that says an option, or the field of accepted answers (`open`).
 
-    prompt: str
-    answers: tuple[str, ...]
-    choices: tuple[str, ...]
-    gold: str | None = None
+    Both are None where labels stand for words.
+    """
+
+    ways: Mapping[str, Way] | None
+    open: str | None
 
 
 def read_questions(
@@ -53,11 +56,12 @@ def read_questions(
 ) -> ParallelTask:
     """Read a task from a folder with one file per language, or from one such file.
 
-    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, Global-MMLU, BMLAMA or GlobalOpinionQA
-    (`read_opinions`). Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become
-    the words of `templates.json`. Label words ("entailment" in each language, with `label_en`) are collected from the whole file,
-    whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the text before it, and every
-    option ends with the text after it, so that whole sentences are compared.
+    The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, Global-MMLU, ARC, TriviaQA, BMLAMA,
+    GlobalOpinionQA (`read_opinions`) or alike: `options`, `gold` and `accepted` here say which fields are options and answers.
+    Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become the words of
+    `templates.json`. Label words ("entailment" in each language, with `label_en`), and whether options are numbered from 0 or 1,
+    are found in the whole file, whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the
+    text before it, and every option ends with the text after it, so that whole sentences are compared.
 
     Parameters
     ----------
@@ -75,7 +79,8 @@ def read_questions(
     split
         A group of files, or the rows whose field `split` or `part` has this value.
     columns
-        The field of the "ids", where its name does not say so, and the regional variant of a language that has several.
+        The fields of the "ids" and the "documents", where their names do not say so, and the regional variant of a language that
+        has several.
 
     Raises
     ------
@@ -93,17 +98,18 @@ def read_questions(
     asked.refuse_others(at(source), ("ids", "documents"), readers, "questions, whose texts the template names")
     readers = wanted(source, name, readers, asked)
     tables = align(name, {code: read() for code, read in readers.items()}, limit, asked.roles.get("ids"))
-    tables = {code: _with_contexts(table, contexts.get(code)) for code, table in tables.items()}
+    tables = {code: _named(_with_contexts(table, contexts.get(code))) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
-    questions_of = {code: _questions(table.values(), asking[code], readers[code], template) for code, table in tables.items()}
-    _check_gold(tables, questions_of)
-    chosen = asked.roles.get("documents")
-    about = (
-        own_name(first[0], chosen, "documents")
-        if chosen
-        else ("pid" if "pid" in first[0].values else document_field(first[0], "question"))
-    )
+    whole = (_whole(readers[code], table.values(), limit) for code, table in tables.items())
+    reading = _reading(tables, chain.from_iterable(whole), asking)
+    questions_of = {
+        code: _questions(table.values(), asking[code], readers[code], template, code, reading) for code, table in tables.items()
+    }
+    check_gold(tables, questions_of)
+    questions_of = {code: with_numbers(code, questions, questions_of) for code, questions in questions_of.items()}
+    usual = "pid" if "pid" in first[0].values else document_field(first[0], "question")
+    about = own_name(first[0], asked.roles["documents"], "documents") if "documents" in asked.roles else usual
     return ParallelTask(
         name,
         {code: tuple(question.prompt for question in questions) for code, questions in questions_of.items()},
@@ -117,23 +123,30 @@ def read_questions(
     )
 
 
-def _check_gold(tables: Mapping[str, Mapping[str, Row]], questions_of: Mapping[str, Sequence[Question]]) -> None:
-    """Refuse an item whose gold label or number of options differs between languages: then it is not the same question."""
-    first = next(iter(tables))
-    for code, table in tables.items():
-        for item, question, other in zip(table, questions_of[code], questions_of[first], strict=True):
-            if None not in (question.gold, other.gold) and question.gold != other.gold:
-                raise ValueError(
-                    f"{table[item].where}: got gold label {short_repr(question.gold)} for item {short_repr(item)}, expected "
-                    f"{short_repr(other.gold)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
-                    "every language."
-                )
-            if None not in (question.gold, other.gold) and len(question.choices) != len(other.choices):
-                raise ValueError(
-                    f"{table[item].where}: got {len(question.choices)} options for item {short_repr(item)}, expected "
-                    f"{len(other.choices)} as in {first} at {tables[first][item].where}. Correct one, or remove the item from "
-                    "every language."
-                )
+def _reading(tables: Mapping[str, Mapping[str, Row]], whole: Iterator[Row], asking: Mapping[str, Wording]) -> Reading:
+    """How the answers are read, in the same way in every language; `whole` are the rows of all, those behind the limit too."""
+    sample = next(iter(next(iter(tables.values())).values()))
+    if options_of(sample) is not None:
+        return Reading(ways_of(whole, gold_fields(sample)), None)
+    field = answer_field(sample)
+    labelled = "label" in sample.values and (field is None or any(wording.words for wording in asking.values()))
+    if labelled or "label_en" in sample.values:
+        return Reading(None, None)
+    for table in tables.values():
+        check_open(list(table.values()), field)
+    return Reading(None, field)
+
+
+def _whole(read: Callable[[], Iterator[Row]], table: Iterable[Row], limit: int | None) -> Iterator[Row]:
+    """All rows of a language, `table` and those behind the `limit`. A fault there is not met."""
+    known = set()
+    for row in table:
+        known.add(row.where)
+        yield row
+    with suppress(ValueError):
+        for row in map(named, read() if limit else ()):
+            if row.where not in known and options_of(row) is not None:
+                yield row
 
 
 def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Row]:
@@ -144,26 +157,60 @@ def _with_contexts(table: Mapping[str, Row], about: Path | None) -> dict[str, Ro
     alone = next((row for row in table.values() if label(value(row, "pid")) not in texts), None)
     if alone:
         raise ValueError(
-            f"{alone.where}: got paragraph id {short_repr(value(alone, 'pid'))}, expected one of {at(about)}. "
+            f"{alone.where}: got paragraph id {short_repr(alone.values['pid'])}, expected one of {at(about)}. "
             "Add the paragraph there."
         )
-    return {i: Row(row.where, {**row.values, "context": texts[label(value(row, "pid"))]}) for i, row in table.items()}
+    return {i: Row(row.where, {**row.values, "context": texts[label(row.values["pid"])]}) for i, row in table.items()}
+
+
+def _named(table: Mapping[str, Row]) -> dict[str, Row]:
+    return {item: named(row) for item, row in table.items()}
 
 
 def _questions(
-    table: Iterable[Row], wording: Wording, read: Callable[[], Iterator[Row]], template: Template | None
+    table: Iterable[Row],
+    wording: Wording,
+    read: Callable[[], Iterator[Row]],
+    template: Template | None,
+    code: str,
+    reading: Reading,
 ) -> list[Question]:
     items = list(table)
     sample = items[0].values
-    words = wording.words
-    if "label_en" in sample and "answer" in sample:
-        words = _words((str(_label(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in read())
-    elif "label" in sample and _numbered(items[0]) is None and not words:
-        words = _words((str(_label(row, "label")),) * 2 for row in read())
-    cloze = template is None and MASK in str(sample.get("prompt"))
-    return [
-        _cloze(row) if cloze else Question(fill(wording.template, row), *_answers(row, words, wording.template)) for row in items
-    ]
+    cloze = template is None and MASK in str(sample.get("prompt")) and "candidates" in sample
+    words = {} if reading.ways or reading.open else _label_words(items[0], wording, read)
+    return [_cloze(row, reading.ways or {}) if cloze else _question(row, wording, words, code, reading) for row in items]
+
+
+def _label_words(sample: Row, wording: Wording, read: Callable[[], Iterator[Row]]) -> Mapping[str, str]:
+    """The word of every label: of `templates.json`, of the field `answer` beside `label_en`, or the label itself."""
+    if "label_en" in sample.values and "answer" in sample.values:
+        return _words(
+            (str(_label(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in _named_rows(read)
+        )
+    if wording.words:
+        return wording.words
+    words = _words((str(_label(row, "label")),) * 2 for row in _named_rows(read))
+    if any(word.lstrip("-").isdigit() for word in words):
+        note(f"labels {', '.join(words)} stand for themselves: `label_words` in templates.json gives them words")
+    return words
+
+
+def _named_rows(read: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+    return map(named, read())
+
+
+def _question(row: Row, wording: Wording, words: Mapping[str, str], code: str, reading: Reading) -> Question:
+    prompt = fill(wording.template, row)
+    if reading.ways is not None:
+        return _chosen(row, prompt, reading.ways)
+    if reading.open is not None:
+        field = field_of(row, reading.open) or reading.open
+        alone = isinstance(value(row, field), str | int | float)
+        answers = accepted_answers(row, field)
+        number = [number_of(answers[0], None), number_of(answers[0], code)] if alone and len(answers) == 1 else []
+        return Question(prompt, answers, (), tuple(dict.fromkeys(one for one in number if one is not None)))
+    return Question(prompt, *_labelled(row, words, wording.template))
 
 
 def _words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -171,87 +218,36 @@ def _words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return dict(sorted(dict(pairs).items()))
 
 
-def _answers(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
-    """The accepted answers, the options, and the gold label."""
-    if "candidates" in row.values:
-        choices = _texts(row, "candidates")
-        return _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), choices), choices, None
-    if numbered := _numbered(row):
-        return _chosen(row, *numbered)
-    if listed := next((field for field in _LISTS if isinstance(row.values.get(field), list) and "answer" in row.values), None):
-        return _listed(row, listed)
-    if words:
-        field = "label_en" if "label_en" in row.values else "label"
-        key = str(_label(row, field))
-        if key not in words:
-            raise ValueError(
-                f"{row.where}: got label {short_repr(key)}, expected one of {short_repr(list(words))}. Add its word to label_words."
-            )
-        return (words[key], *([f"({key})"] if f"({key})" in template else [])), tuple(words.values()), key
-    if "answers" in row.values:
-        return _texts(row, "answers"), (), None
-    answer = _label(row, "answer")
-    text = text_of(answer if isinstance(answer, str) else str(answer), f"{row.where}, answer")
-    return (text,), (), _number(text)
-
-
-def _numbered(row: Row) -> tuple[list[str], str, list[str]] | None:
-    """The fields of numbered or lettered options, the field of the right one, and how it may name them; None if there are none."""
-    for start, gold, first in _OPTIONS:
-        named = [field for field in row.values if re.fullmatch(rf"{start}\d+", field)]
-        if named and gold in row.values:
-            fields = sorted(named, key=lambda field: (len(field), field))
-            return fields, gold, [str(place) for place in range(first, first + len(fields))]
-    lettered = sorted(field for field in row.values if re.fullmatch("option_[a-z]", field))
-    bare = sorted(field for field in row.values if re.fullmatch("[A-Z]", field))
-    lettered = lettered or (bare if len(bare) > 1 and bare == list(ascii_uppercase[: len(bare)]) else [])
-    return (lettered, "answer", [field[-1].upper() for field in lettered]) if lettered and "answer" in row.values else None
-
-
-def _chosen(row: Row, fields: Sequence[str], gold: str, places: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    choices = tuple(text_of(value(row, field), f"{row.where}, {field}") for field in fields)
-    index = str(_label(row, gold)).upper()
-    if index not in places:
-        expected = ", ".join(f"{place} for {field}" for place, field in zip(places, fields, strict=True))
-        raise ValueError(f"{row.where}: got {gold} {short_repr(row.values[gold])}, expected {expected}.")
-    return (choices[places.index(index)],), choices, index
-
-
-def _listed(row: Row, field: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
-    """The answer among a list of options: one of their texts, a letter (A is the first), or a whole number (0 is the first)."""
-    choices, answer = _texts(row, field), _label(row, "answer")
-    letters = list(ascii_uppercase[: len(choices)])
-    by_text = choices.index(answer) if answer in choices else None
-    places = range(len(choices)) if isinstance(answer, int) and not isinstance(answer, bool) else letters
-    by_place = [*places].index(answer) if answer in places else None
-    if by_text is not None and by_place in (None, by_text):
-        return (choices[by_text],), choices, None
-    if by_text is not None or by_place is None:
-        expected = (
-            "one that is not also the letter of another option" if by_text is not None else "one of its options or their letter"
+def _labelled(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int]:
+    """The word of the label as the answer, and the words of all labels as the options."""
+    field = "label_en" if "label_en" in row.values else "label"
+    key = str(_label(row, field))
+    if key not in words:
+        raise ValueError(
+            f"{row.where}: got label {short_repr(key)}, expected one of {short_repr(list(words))}. Add its word to label_words."
         )
-        raise ValueError(f"{row.where}: got answer {short_repr(answer)}, expected {expected}: {short_repr(list(choices))}.")
-    return (choices[by_place],), choices, letters[by_place]
+    answers = (words[key], *([f"({key})"] if f"({key})" in template else []))
+    return answers, tuple(words.values()), (key,), list(words).index(key)
+
+
+def _chosen(row: Row, prompt: str, ways: Mapping[str, Way]) -> Question:
+    """A question with options, and the right ones as its answers."""
+    options = options_of(row)
+    if options is None:
+        raise ValueError(f"{row.where}: got fields {short_repr(list(row.values))}, expected options as in the first row.")
+    places, said = place_of(row, options, ways)
+    return Question(prompt, tuple(options.texts[n] for n in places), options.texts, said, places[0])
 
 
 def _label(row: Row, field: str) -> object:
     """The gold label of a row. Raises `ValueError` where there is none."""
     own = value(row, field)
-    if own in _NO_LABEL:
+    if own != own or own in _NO_LABEL:
         raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
     return own
 
 
-def _number(answer: str) -> str | None:
-    """A whole number in one spelling, so that it can be compared between languages; None for any other answer.
-
-    >>> _number("1,250"), _number("12 euros")
-    ('1250', None)
-    """
-    return answer.replace(",", "") if re.fullmatch(r"-?(\d+|\d{1,3}(,\d{3})+)", answer) else None
-
-
-def _cloze(row: Row) -> Question:
+def _cloze(row: Row, ways: Mapping[str, Way]) -> Question:
     """The sentence up to the mask as the prompt, and each candidate with the rest of the sentence (and the space before it)."""
     text = text_of(value(row, "prompt"), f"{row.where}, prompt")
     before, mask, after = text.partition(MASK)
@@ -261,21 +257,7 @@ def _cloze(row: Row) -> Question:
             f"{row.where}: got prompt {short_repr(text)}, expected one {MASK} with text before it. "
             "For other prompts give a template."
         )
-    candidates = _texts(row, "candidates")
-    answer = _among(row, text_of(value(row, "answer"), f"{row.where}, answer"), candidates)[0]
-    space = before[len(prompt) :]
-    return Question(prompt, (f"{space}{answer}{after}", answer), tuple(f"{space}{candidate}{after}" for candidate in candidates))
-
-
-def _among(row: Row, answer: str, choices: Sequence[str]) -> tuple[str, ...]:
-    if answer not in choices:
-        raise ValueError(f"{row.where}: got answer {short_repr(answer)}, expected one of {short_repr(list(choices))}.")
-    return (answer,)
-
-
-def _texts(row: Row, field: str) -> tuple[str, ...]:
-    """The texts in a list, or in a list of objects with a `text`, as the answers of SQuAD."""
-    entries = value(row, field)
-    if not isinstance(entries, list) or not entries:
-        raise ValueError(f"{row.where}: got {field} {short_repr(entries)}, expected a list of texts.")
-    return tuple(text_of(entry.get("text") if isinstance(entry, dict) else entry, f"{row.where}, {field}") for entry in entries)
+    own = _chosen(row, prompt, ways)
+    space, answer = before[len(prompt) :], own.answers[0]
+    choices = tuple(f"{space}{candidate}{after}" for candidate in own.choices)
+    return own._replace(answers=(f"{space}{answer}{after}", answer), choices=choices)

@@ -9,7 +9,6 @@ from pathlib import Path
 from interp.text.asked import Asked
 from interp.text.folders.groups import choose, groups
 from interp.text.formats.aligned import rows_of_language
-from interp.text.formats.column_names import named
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
 from interp.text.formats.lines import at, stem
 from interp.text.formats.long_table import by_language
@@ -48,15 +47,9 @@ def readers_of(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
     tables = by_language(source, asked)
     if not tables:
         raise ValueError(f"{at(source)}: got no row, expected one row per item.")
-    return {code: partial(map, _with_label, own) for code, (_, own) in tables.items()}, {}
+    return {code: partial(iter, own) for code, (_, own) in tables.items()}, {}
 
 
 def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
-    selected = map(_with_label, select(rows_of_language(path), split, at(path)))
+    selected = select(rows_of_language(path), split, at(path))
     return selected if code is None else of_language(code, selected)
-
-
-def _with_label(row: Row) -> Row:
-    """The row with its gold label as `label`, where it is called `gold_label`, as in the files of XNLI and SNLI."""
-    gold = None if "label" in row.values else named(row.values, ("gold_label",))
-    return row if gold is None else Row(row.where, {("label" if name == gold else name): own for name, own in row.values.items()})

@@ -24,6 +24,7 @@ _USUAL = (
     (("premise",), "{premise}\n"),
     (("flores_passage", "question"), "{flores_passage}\n\n{question}\n"),
     (("context", "question"), "{context}\n\n{question}\n"),
+    (("passage", "question"), "{passage}\n\n{question}\n"),
     (("question",), "{question}\n"),
 )
 

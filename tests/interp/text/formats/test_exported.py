@@ -265,7 +265,7 @@ def test_mgsm_has_its_language_in_a_word_and_no_header(tmp_path: Path) -> None:
     )
     assert read(folder)["en"] == ("What is 1 + 1?", "How many?")
     task = read_task(folder)
-    assert (task.prompts["deu_Latn"][1], task.answers["deu_Latn"][1]) == ("Wie viel?\n", ("1,250",))
+    assert (task.prompts["deu_Latn"][1], task.answers["deu_Latn"][1]) == ("Wie viel?\n", ("1,250", "1250"))
     assert read(folder / "mgsm_de.tsv").languages == ("deu_Latn",)
     swapped = put(tmp_path / "swapped", {"mgsm_de.tsv": "dQ1\t11\ndQ2\t13\n", "mgsm_en.tsv": "eQ1\t13\neQ2\t11\n"})
     with pytest.raises(ValueError, match="got gold label '13' for item '0', expected '11' as in deu_Latn"):
@@ -378,7 +378,7 @@ def test_options_that_leave_the_answer_open_are_refused(tmp_path: Path) -> None:
     for own, message in (
         ({"choices": ["B", "A"], "answer": "A"}, "expected one that is not also the letter of another option"),
         ({"choices": ["x", "y"], "answer": "C"}, "got answer 'C', expected one of its options or their letter"),
-        ({"choices": ["x", "y"], "answer": 2}, "got answer 2, expected one of its options"),
+        ({"choices": ["x", "y"], "answer": 3}, "got answer 3, expected one of its options"),
     ):
         with pytest.raises(ValueError, match=message):
             read_text_task(tmp_path, own, own)

@@ -121,6 +121,14 @@ def questions_say(files: Files) -> dict:
     }
 
 
+def first_answer(answers: object) -> str:
+    """A text or a number is an answer, of a list the first."""
+    while isinstance(answers, list | dict):
+        answers = answers[0] if isinstance(answers, list) else answers["text"]
+    assert isinstance(answers, str | int | float)
+    return str(int(answers) if isinstance(answers, float) and answers.is_integer() else answers)
+
+
 def squad_says(files: Files) -> dict:
     said: dict[str, list[str]] = {"eng_Latn": [], "answers": [], "ids": []}
     for article in json.loads(files["x.en.json"])["data"]:

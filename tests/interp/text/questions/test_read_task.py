@@ -169,14 +169,14 @@ BAD_TASKS = {
         "got template '{question.__class__}' for eng_Latn",
     ),
     "candidate": (
-        {"en.jsonl": jsonl({"id": 1, "prompt": "q", "answer": "a", "candidates": ["b"]})},
+        {"en.jsonl": jsonl({"id": 1, "prompt": "q", "answer": "z", "candidates": ["b"]})},
         {},
-        "got answer 'a', expected one of",
+        "got answer 'z', expected one of",
     ),
     "label": (
-        {"en.jsonl": jsonl({"id": 1, "premise": "q", "choice1": "a", "choice2": "b", "label": 2})},
+        {"en.jsonl": jsonl({"id": 1, "premise": "q", "choice1": "a", "choice2": "b", "label": 3})},
         {},
-        "got label 2, expected 0 for choice1",
+        "got label 3, expected one of its options or their letter or number",
     ),
     "word": (
         {**XNLI, "templates.json": '{"en": {"template": "{premise}", "label_words": {"1": "x"}}, "de": {"template": "{premise}"}}'},
