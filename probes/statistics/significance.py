@@ -73,7 +73,13 @@ def sign_flip(
 
 
 def max_statistic(
-    differences: Shaped[np.ndarray, "item ..."], resamples: int = 10_000, seed: int = 0, clusters: Labels | None = None
+    differences: Shaped[np.ndarray, "item ..."],
+    resamples: int = 10_000,
+    seed: int = 0,
+    clusters: Labels | None = None,
+    *,
+    above: bool = False,
+    borrow: bool = True,
 ) -> np.ndarray:
     """The p-value of each cell, corrected for having looked at all of them (Westfall & Young 1993, single-step max-T).
 
@@ -86,6 +92,11 @@ def max_statistic(
     ----------
     differences, resamples, seed, clusters
         As in `sign_flip`, and so are the errors.
+    above
+        Test whether a cell is above 0, where one below 0 would claim nothing. By default both sides are tested.
+    borrow
+        Moderate the sums of squares. Not where most cells lie far from 0, as differences from a threshold do: what they have in
+        common is then their distance and not how they vary, and one effect among them is lost.
 
     Returns
     -------
@@ -101,13 +112,15 @@ def max_statistic(
     """
     values = items_of(differences)
     sums = _cluster_sums(values, clusters)
-    scale = np.sqrt(moderated((sums**2).sum(axis=0), len(sums)))
+    squares = (sums**2).sum(axis=0)
+    scale = np.sqrt(moderated(squares, len(sums)) if borrow else squares)
     scaled = np.divide(sums, scale, out=np.zeros_like(sums), where=scale > 0)
-    observed = np.abs(scaled.sum(axis=0))
+    observed = scaled.sum(axis=0) if above else np.abs(scaled.sum(axis=0))
     reached = np.zeros(observed.shape)
     for signs in _signs(len(sums), resamples, seed, sums.shape[1]):
-        largest = np.sort(np.abs(signs @ scaled).max(axis=1))
-        reached += len(largest) - np.searchsorted(largest, observed * (1 - 1e-9))
+        flipped = signs @ scaled
+        largest = np.sort((flipped if above else np.abs(flipped)).max(axis=1))
+        reached += len(largest) - np.searchsorted(largest, observed - 1e-9 * np.abs(observed))
     return _known(values, (reached + 1) / (resamples + 1))
 
 
