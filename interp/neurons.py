@@ -28,7 +28,7 @@ from interp.files.sealed_json import Json, read_sealed, write_sealed
 from interp.models.batches import batches, context_limit, pad
 from interp.models.checks import receipts
 from interp.models.checks.finite import check_finite, is_half
-from interp.models.checks.verification import share_of_largest, tolerance_of
+from interp.models.checks.verification import share_of_norm, tolerance_of
 from interp.models.computation import computed_by, model_facts
 from interp.models.hooks import hooks_in_force
 from interp.models.load import identify
@@ -248,7 +248,7 @@ def _check_sentences(
         batch, (start, stop) = pad(model, [sequences[item]]), (tokenized[item].start, tokenized[item].stop)
         _, cache = model.run_with_cache(batch.ids, attention_mask=batch.mask, names_filter=list(recorded), use_cache=False)
         plain = {name: cache[name][0, start:stop].float().cpu() for name in recorded}
-        off.append(max(share_of_largest(recorded[name], plain[name]) for name in recorded))
+        off.append(max(share_of_norm(recorded[name], plain[name]) for name in recorded))
     receipts.record_differences(_WHAT, off, tolerance_of(model))
 
 

@@ -92,6 +92,18 @@ def share_of_largest(values: Tensor, expected: Tensor) -> float:
     return float((values - expected).abs().max() / expected.abs().max().clamp_min(1.0)) if expected.numel() else 0.0
 
 
+def share_of_norm(values: Tensor, expected: Tensor) -> float:
+    """The norm of the differences of `values` from `expected`, as a share of the norm expected (of 1 if that is smaller).
+
+    For many values of very different size, such as those of all neurons of a block, among which the largest difference of two right
+    computations in half precision is large by chance. Infinite as `share_of_largest`.
+    """
+    values, expected = values.detach().double().cpu(), expected.detach().double().cpu()
+    if not bool(values.isfinite().all() and expected.isfinite().all()):
+        return float("inf")
+    return float((values - expected).norm() / expected.norm().clamp_min(1.0))
+
+
 def probe_ids(hf: Any) -> Int[Tensor, "1 token"]:
     """Six different token ids, spread over the embedding of the Hugging Face model `hf`."""
     rows = hf.get_input_embeddings().weight.shape[0]
