@@ -23,7 +23,8 @@ class Receipt:
     """`n` of `what` were computed again by plain forwards, and differed by `difference` at most.
 
     Differences are shares of the largest value of the plain forward (of its largest logit, for scores and tokens; of the norm of
-    all values, for neurons); for a token or a choice, how far it lies below the best one. `near_ties` are choices that fell the other way within the tolerance.
+    all values, for neurons); for a token or a choice, how far it lies below the best one. `near_ties` are choices that fell the
+    other way within the tolerance.
     """
 
     what: str

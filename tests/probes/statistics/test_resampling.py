@@ -94,6 +94,24 @@ def test_looking_at_many_cells_makes_each_p_larger_and_one_cell_changes_nothing(
     assert max_statistic(values[:, :1], 4000) == pytest.approx(sign_flip(values[:, :1], 4000), abs=0.03)
 
 
+def test_cells_far_below_zero_do_not_hide_one_above_it():
+    """Differences from a threshold that most cells do not reach: a cell's own items say how much it varies."""
+    found = {True: 0, False: 0}
+    for seed in range(20):
+        values = 0.3 * normal(30, 160, seed=seed) - 0.5
+        values[:, 80] += 0.8
+        for borrow in found:
+            found[borrow] += max_statistic(values, 999, above=True, borrow=borrow)[80] < 0.05
+    assert found[False] >= 18 > 10 >= found[True]
+
+
+def test_on_the_upper_side_alone_nothing_below_zero_is_found():
+    values = normal(30, 5) + np.array([0.0, -1.0, 1.0, -2.0, 0.0])
+    assert (max_statistic(values, 999, above=True) < 0.05).tolist() == [False, False, True, False, False]
+    null = [max_statistic(normal(12, 20, seed=seed), 99, seed, above=True).min() < 0.05 for seed in range(400)]
+    assert 0.02 < np.mean(null) < 0.08
+
+
 def test_of_grids_of_nothing_one_in_twenty_has_a_cell_below_one_in_twenty():
     """Exact, not nearly: the smallest p of a grid is itself uniform, whatever the cells have in common."""
     rng, smallest = np.random.default_rng(0), []
