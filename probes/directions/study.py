@@ -22,6 +22,7 @@ from probes.directions.roles import Roles
 from probes.sweep.study import SWEEP, SweepStudy, describe_tuning
 from probes.sweep.sweep import Cell, Keep, kept_model, measure_cells
 from probes.translation.language_id import LearnedLanguages, by_script, learn_languages
+from probes.translation.measure import check_shots
 from probes.translation.metrics import Metric, check_studied, metric_name, signed_studied
 
 
@@ -113,6 +114,7 @@ class DirectionStudy(SweepStudy[Job]):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_studied(self.metrics, self.roles.languages, "a class of directions")
+        check_shots(self.shots, len(self.test))
 
     def pair_text(self, source: str, target: str) -> ParallelCorpus:
         """The text that the direction from `source` to `target` is tuned on."""

@@ -105,7 +105,7 @@ def measure_translation(
     >>> report.table[["source", "target"]].drop_duplicates().values.tolist()
     [['eng_Latn', 'deu_Latn']]
     """
-    _check_shots(shots, len(corpus))
+    check_shots(shots, len(corpus))
     shape, pairs = template(form), _distinct(directions)
     scored, left_out = translation_metrics(metrics, pairs, identifier)
     frames: list[pd.DataFrame] = []
@@ -258,6 +258,7 @@ def _distinct(directions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return distinct
 
 
-def _check_shots(shots: int, items: int) -> None:
+def check_shots(shots: int, items: int) -> None:
+    """Raise `ValueError` where prompts that show so many items (`shots`) leave none of `items` to test."""
     if not 0 <= shots < items:
         raise ValueError(f"got {shots} shots of {items} items, expected 0 to {items - 1} so that some are left to test.")

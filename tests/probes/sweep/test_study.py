@@ -104,3 +104,8 @@ def test_what_cannot_be_planned_is_named():
         STUDIES["scaling"](train={})
     with pytest.raises(ValueError, match="no budget, so there is no plan to try"):
         STUDIES["scaling"](validate=True)
+
+
+def test_shots_that_leave_no_item_to_test_are_refused_before_anything_is_tuned():
+    with pytest.raises(ValueError, match="got 6 shots of 6 items, expected 0 to 5"):
+        STUDIES["directions"](shots=6)
