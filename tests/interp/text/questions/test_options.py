@@ -68,6 +68,50 @@ SECOND = {
 }  # fmt: skip
 
 
+WRITTEN = {
+    "numbers": (["1. a", "2. b", "3. c"], "2", "2. b"),
+    "a number": (["1. a", "2. b", "3. c"], 2, "2. b"),
+    "brackets": (["(1) a", "(2) b", "(3) c"], 2, "(2) b"),
+    "circled": (["① w", "② x", "③ y"], "②", "② x"),
+    "circled, a number": (["①w", "②x", "③y"], 2, "②x"),
+    "another order": (["B. w", "A. x"], "A", "A. x"),
+    "brackets around letters": (["(B) w", "(A) x"], "(a)", "(A) x"),
+    "Thai": (["ข. w", "ก. x"], "ก", "ก. x"),
+    "Korean": (["나) w", "가) x"], "가", "가) x"),
+    "Bengali digits": (["২. w", "১. x"], "১", "১. x"),
+    "Chinese": (["B、w", "A、x"], "Ａ", "A、x"),
+    "Arabic": (["ب- w", "أ- x"], "أ", "أ- x"),
+    "Roman": (["II. w", "I. x"], "i", "I. x"),
+    "from 0": (["1) w", "0) x"], 0, "0) x"),
+    "its text": (["B. w", "A. x"], "A. x", "A. x"),
+    "numbers that are none": (["1.5", "2.5", "3.5"], "B", "2.5"),
+    "initials": (["B. Wong", "C. Xu", "D. Yi"], "B", "C. Xu"),
+    "times": (["2:30", "1:30"], "B", "1:30"),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_an_answer_that_names_the_label_of_an_option_means_it(tmp_path: Path, kind: str) -> None:
+    options, answer, right = WRITTEN[kind]
+    task = asked(tmp_path, {"choices": options, "answer": answer})
+    assert (task.choices["deu_Latn"][0], task.answers["deu_Latn"]) == (tuple(options), ((right,),))
+
+
+def test_labels_in_options_hold_in_every_language_and_field(tmp_path: Path) -> None:
+    def task(german: list[str], **english: object) -> ParallelTask:
+        row = {"id": 1, "question": "q", "choices": ["A. cat", "B. dog"], "answer": "B", **english}
+        other = {"id": 1, "question": "q", "choices": german, "answer": "B"}
+        return read_task(put(tmp_path / "t", {"en.jsonl": jsonl(row), "de.jsonl": jsonl(other)}))
+
+    assert task(["B. Hund", "A. Katze"]).answers["deu_Latn"] == (("B. Hund",),)
+    unlabelled = task(["Katze", "Hund"], choices=["B. dog", "A. cat"])
+    assert unlabelled.answers == {"deu_Latn": (("Hund",),), "eng_Latn": (("B. dog",),)}
+    fields = {"option_1": "B. dog", "option_2": "A. cat"}
+    assert asked(tmp_path, {**fields, "answer": "A"}).answers["eng_Latn"] == (("A. cat",),)
+    with pytest.raises(ValueError, match=r"got option 'B\. dog' with the label A, expected B as it begins"):
+        asked(tmp_path, {"option_a": "B. dog", "option_b": "A. cat", "answer": "A"}, name="f")
+
+
 @pytest.mark.parametrize("kind", SECOND)
 def test_the_second_option_is_right_in_every_form(tmp_path: Path, kind: str) -> None:
     task = asked(tmp_path, SECOND[kind])
