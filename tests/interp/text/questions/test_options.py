@@ -157,6 +157,30 @@ def test_rows_behind_the_limit_show_it_too(tmp_path: Path) -> None:
     assert asked(tmp_path, *rows, limit=1).answers["eng_Latn"] == (("w",),)
 
 
+def test_rows_of_other_splits_show_it_too(tmp_path: Path) -> None:
+    splits = [{**FOUR, "answer": number, "split": part} for number, part in ((1, "dev"), (2, "dev"), (4, "test"))]
+    assert asked(tmp_path, *splits, split="dev").answers["eng_Latn"] == (("w",), ("x",))
+    long = jsonl(*({"id": n, "question": "q", "lang": lang, **row} for lang in ("en", "de") for n, row in enumerate(splits)))
+    assert read_task(put(tmp_path / "l", {"all.jsonl": long}) / "all.jsonl", split="dev").answers["deu_Latn"] == (("w",), ("x",))
+
+
+def test_the_labels_of_all_splits_are_options(tmp_path: Path) -> None:
+    rows = [{"id": n, "premise": "p", "hypothesis": "h", "label": label, "split": part}
+            for n, (label, part) in enumerate(((0, "a"), (1, "a"), (2, "b"), (-1, "hidden")))]  # fmt: skip
+    for split, count in (("a", 2), ("b", 1)):
+        task = read_task(put(tmp_path / "n", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*rows)}), split=split)
+        assert task.choices["eng_Latn"] == (("0", "1", "2"),) * count
+    with pytest.raises(ValueError, match="which is no gold label"):
+        read_task(tmp_path / "n", split="hidden")
+
+
+def test_a_label_that_pandas_wrote_as_float_is_a_whole_number(tmp_path: Path) -> None:
+    for n, labels in enumerate(([0.0, 1.0], ["0.0", "1.0"])):
+        rows = [{"id": n, "premise": "p", "hypothesis": "h", "label": label} for n, label in enumerate(labels)]
+        task = read_task(put(tmp_path / str(n), {"en.jsonl": jsonl(*rows)}))
+        assert (task.choices["eng_Latn"][0], task.answers["eng_Latn"][1]) == (("0", "1"), ("1",))
+
+
 def test_wrong_answers_beside_the_right_one_are_options(tmp_path: Path) -> None:
     for row in ({"distractor1": "x", "distractor2": "y", "correct_answer": "z"},
                 {"Correct Answer": "z", "Incorrect Answer 1": "x", "Incorrect Answer 2": "y"},
@@ -223,6 +247,8 @@ OPEN = {
     "MGSM": ({"answer": None, "answer_number": 4, "equation_solution": "2 + 2"}, ("4",)),
     "an interval": ({"answer": "[1, 2]"}, ("[1, 2]",)),
     "beside a topic": ({"answer": "four", "label": "sums"}, ("four",)),
+    "GSM8K": ({"answer": "3+4=<<3+4=7>>7\n#### 7"}, ("7",)),
+    "a heading": ({"answer": "#### Four\nand more"}, ("#### Four\nand more",)),
     "another name": ({"correct_answer": "four"}, ("four",)),
 }
 
@@ -253,6 +279,12 @@ def test_the_same_number_in_other_digits_is_the_same_gold(tmp_path: Path) -> Non
     put(tmp_path / "d", {"ar.jsonl": jsonl({"id": 1, "question": "q", "answer": "١٨"})})
     with pytest.raises(ValueError, match=r"got gold label .*, expected .* as in"):
         read_task(tmp_path / "d")
+
+
+def test_worked_solutions_with_other_numbers_are_other_questions(tmp_path: Path) -> None:
+    files = {f"{code}.jsonl": jsonl({"id": 1, "question": "q", "answer": f"3+4\n#### {n}"}) for code, n in (("en", 8), ("de", 7))}
+    with pytest.raises(ValueError, match="got gold label '8' for item '1', expected '7'"):
+        read_task(put(tmp_path / "g", files))
 
 
 def test_a_number_in_german_files_of_mgsm_is_what_the_other_languages_show(tmp_path: Path) -> None:
