@@ -11,9 +11,9 @@ from interp.text.questions.options import folded
 from interp.text.questions.written_lists import listed
 
 _ASKED = ("question", "premise", "hypothesis", "sentence1", "sentence2", "context", "passage", "prompt", "flores_passage", "label",
-          "label_en")  # fmt: skip
+          "label_en", "support", "background")  # fmt: skip
 _OTHERS = {
-    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem"),
+    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem", "asks_for"),
     "prompt": ("ctx",),
     "passage": ("paragraph", "article", "story"),
     "sentence1": ("sentence_1", "text1"),
