@@ -187,4 +187,6 @@ def _is_blank(value: object) -> bool:
 
 def _text(value: object, where: str) -> str:
     """An option as text: a number is one too."""
+    if value is None:
+        raise ValueError(f"{where}: got null, expected an option. Fill it, or remove the item from every language.")
     return text_of(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value, where)

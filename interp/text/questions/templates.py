@@ -99,6 +99,8 @@ def fill(template: str, row: Row) -> str:
 
 def _content(row: Row, field: str) -> str:
     content = value(row, field)
+    if content is None:
+        raise ValueError(f"{row.where}, {field}: got null, expected text. Fill it, or remove the item from every language.")
     if isinstance(content, bool) or not isinstance(content, str | int | float):
         raise ValueError(f"{row.where}: got {short_repr(content)} in field {field!r}, expected text to put into the prompt.")
     return str(content)

@@ -111,6 +111,21 @@ def test_the_prompt_has_all_that_a_question_is_about(tmp_path: Path) -> None:
     assert both.prompts["eng_Latn"] == ("c\n\np\n\nq\n",)
 
 
+def test_the_gold_label_of_a_pair_is_its_label(tmp_path: Path) -> None:
+    for first, second in (("premise", "hypothesis"), ("sentence1", "sentence2")):
+        rows = [{"pairID": n, first: "p", second: "h", "gold_label": own} for n, own in enumerate(("neutral", "entailment"))]
+        task = read_task(put(tmp_path / first, {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*rows)}))
+        assert task.choices["deu_Latn"] == (("entailment", "neutral"),) * 2
+        assert task.answers["eng_Latn"] == (("neutral",), ("entailment",))
+        assert task.prompts["eng_Latn"][0] == "p\nh\n"
+
+
+@pytest.mark.parametrize("row", [{"question": None, "answer": "a"}, {"question": "q", "choices": ["a", None], "answer": "a"}])
+def test_a_null_in_a_question_is_said(tmp_path: Path, row: dict) -> None:
+    with pytest.raises(ValueError, match=r"got null, expected .*Fill it, or remove the item from every language"):
+        read_task(put(tmp_path / "n", {"en.jsonl": jsonl({"id": 1, **row})}))
+
+
 def test_a_cloze_is_cut_at_its_mask_so_that_whole_sentences_are_compared(tmp_path: Path) -> None:
     row = {"id": 1, "prompt": "The capital is <mask>, I think.", "answer": "Rome", "candidates": ["Oslo", "Rome"]}
     folder = put(tmp_path / "b", {"en.jsonl": jsonl(row)})
