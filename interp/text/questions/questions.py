@@ -92,7 +92,10 @@ def read_questions(
     readers, contexts = readers_of(source, asked)
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
-        raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
+        raise ValueError(
+            f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item. The first line of a table is its "
+            "header: question and answer."
+        )
     if is_opinion(sample):
         asked.refuse_others(at(source), (), readers, "questions that are paired by their English text")
         return read_opinions(name, readers, languages, partial(wordings, template, source), limit)

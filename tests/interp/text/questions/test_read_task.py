@@ -126,6 +126,13 @@ def test_a_null_in_a_question_is_said(tmp_path: Path, row: dict) -> None:
         read_task(put(tmp_path / "n", {"en.jsonl": jsonl({"id": 1, **row})}))
 
 
+def test_a_table_of_one_line_is_said_to_lack_a_header(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"got no item in deu_Latn, expected one row per item\. The first line of a table is its header"
+    ):
+        read_task(put(tmp_path / "m", {"mgsm_de.tsv": "Q1\t12 €\n"}))
+
+
 def test_a_cloze_is_cut_at_its_mask_so_that_whole_sentences_are_compared(tmp_path: Path) -> None:
     row = {"id": 1, "prompt": "The capital is <mask>, I think.", "answer": "Rome", "candidates": ["Oslo", "Rome"]}
     folder = put(tmp_path / "b", {"en.jsonl": jsonl(row)})
