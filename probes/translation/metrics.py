@@ -201,7 +201,8 @@ def own_scores(
         texts = {"hypotheses": list(hypotheses), "references": references, "sources": list(sources), "language": language}
         by_place, by_name = _taken(metric.call)
         given = metric.call(*(texts[name] for name in by_place), **{name: texts[name] for name in by_name})
-        listed = not isinstance(given, str | bytes | Mapping | AbstractSet)  # which have no numbers, or no order
+        unlisted = isinstance(given, str | bytes | Mapping | AbstractSet)  # which have no numbers, or no order
+        listed = isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0 and not unlisted
         each = list(cast("Iterable[float]", given)) if listed else []
         words = next((one for one in each if isinstance(one, str | bytes)), None)
         scores = np.asarray(each if words is None else [], dtype=float)

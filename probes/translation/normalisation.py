@@ -36,7 +36,7 @@ from interp.text.numbers import plain_numbers, stands_alone
 from probes.translation.same_letters import one_letter
 from probes.translation.signs import without_punctuation
 
-RULE = 4
+RULE = 5
 """The version of this rule: part of the keys of scores that rest on it, which are computed again where it has changed."""
 UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
 """Scripts of languages that are written without spaces between words."""

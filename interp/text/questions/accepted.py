@@ -21,6 +21,7 @@ NAMES = (
 )  # fmt: skip
 """Names of the field of the accepted answers (`options.folded`), the likeliest first."""
 _OF_OPTIONS = frozenset(ANSWERS) - {*NAMES, "label", "key"}
+_WORKED = re.compile(r"\A(?:.*\n)?\s*####\s*(?=\S[^\n]*\s*\Z)", re.DOTALL)
 _INSIDE = re.compile(r"(?:^|\W)\(?[A-Da-d1-4][).:]")
 
 
@@ -39,7 +40,7 @@ def accepted_answers(row: Row, name: str) -> tuple[str, ...]:
     """The accepted answers of a `row` from its field `name`, the reference first, each once.
 
     A text or number is one; a list is several, of texts or of objects with a `text` (SQuAD); an object has a list of `text` (SQuAD
-    from the Hub) or a `value` and its `aliases` (TriviaQA).
+    from the Hub) or a `value` and its `aliases` (TriviaQA). Of a worked solution it is what stands behind "####" (GSM8K).
 
     Raises
     ------
@@ -126,7 +127,7 @@ def _texts(value: object, where: str) -> list[str]:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value in (inf, -inf):
         raise ValueError(f"{where}: got {short_repr(value)}, expected an answer in words, a number, or a list of accepted answers.")
-    return [text_of(str(value), where)]
+    return [text_of(_WORKED.sub("", str(value)), where)]
 
 
 def _are_texts(value: object) -> bool:

@@ -11,14 +11,16 @@ from interp.text.questions.options import folded
 from interp.text.questions.written_lists import listed
 
 _ASKED = ("question", "premise", "hypothesis", "sentence1", "sentence2", "context", "passage", "prompt", "flores_passage", "label",
-          "label_en")  # fmt: skip
+          "label_en", "support", "background")  # fmt: skip
 _OTHERS = {
-    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem"),
+    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem", "asks_for"),
     "prompt": ("ctx",),
     "passage": ("paragraph", "article", "story"),
     "sentence1": ("sentence_1", "text1"),
     "sentence2": ("sentence_2", "text2"),
+    "label": ("gold_label",),
 }
+_PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"))
 
 
 def named(row: Row) -> Row:
@@ -43,7 +45,9 @@ def named(row: Row) -> Row:
 
 @lru_cache(maxsize=256)
 def _called(fields: tuple[str, ...]) -> dict[str, str]:
-    """The field that stands for each usual name which is not there."""
+    """The field that stands for each usual name which is not there. Of pairs of sentences the gold label is the label."""
     names = {folded(field): field for field in reversed(fields)}
     spelled = {usual: next((name for name in (usual, *_OTHERS.get(usual, ())) if name in names), None) for usual in _ASKED}
+    if spelled["label"] == "gold_label" and not any(spelled[first] and spelled[second] for first, second in _PAIRS):
+        spelled["label"] = None
     return {usual: names[name] for usual, name in spelled.items() if name is not None and usual not in fields}

@@ -44,13 +44,14 @@ class Place(NamedTuple):
 
 @dataclass
 class _Tally:
-    """How many rows a field of answers has, in how many it can be read each way, and where two ways differ."""
+    """How many rows a field of answers has, in how many it can be read each way, where two differ, and if options have labels."""
 
     rows: int = 0
     fits: Counter[Way] = field(default_factory=Counter)
     differ: dict[frozenset[Way], str] = field(default_factory=dict)
     typed: set[type] = field(default_factory=set)
     from_0: bool = False
+    labelled: bool = False
 
     def add(self, row: Row, options: Options, name: str) -> None:
         left = [way for way in WAYS if self.fits[way] == self.rows] or WAYS  # the others are out already
@@ -60,6 +61,7 @@ class _Tally:
         self.fits.update(fitting)
         self.typed.update(type(entry) for entry in entries_of(row.values[name]))
         self.from_0 = options.counted_from_0(name)
+        self.labelled |= options.labels is not None
         for n, way in enumerate(fitting):
             for other in fitting[n + 1 :]:
                 if found[way] != found[other]:
@@ -141,6 +143,8 @@ def no_gold(row: Row, name: str) -> ValueError:
 
 def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
     """The one way to read the answers of a field."""
+    if not tally.labelled:
+        del tally.fits["label"]
     ways = [way for way in WAYS if tally.fits[way] == tally.rows]
     if not ways:
         return max(WAYS, key=lambda way: tally.fits[way])

@@ -3,7 +3,7 @@
 One field may hold them (`choices`, `options`, ...): as a list of texts, as texts with labels (ARC, CommonsenseQA), by label
 ({"A": ...}), or as any of these written into a cell. Or each has a field of its own, numbered or lettered: `choice1` (XCOPA),
 `mc_answer1` (Belebele), `option_a` (Global-MMLU), `optionA`, `answer_1`, `opa` (MedMCQA), `A`. Or there are wrong answers beside
-the right one: `distractor1` (SciQ), `Incorrect Answer 1` (GPQA).
+the right one: `distractor1` (SciQ), `Incorrect Answer 1` (GPQA). The texts may begin with their labels: "A. x", "① x" (M3Exam).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple, cast
 from interp.files.checks import short_repr
 from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
+from interp.text.questions.written_labels import written_labels
 from interp.text.questions.written_lists import listed
 
 _LISTS = ("choices", "options", "candidates", "endings", "alternatives", "answer_choices", "answer_options", "possible_answers",
@@ -36,13 +37,14 @@ _FROM_0 = frozenset({("choice", "label"), ("sol", "label"), ("ending", "label")}
 class Options(NamedTuple):
     """The `texts` of the options of a question, their own `labels` where they have some, and the `fields` that hold them.
 
-    `start` is how those fields begin, where each has one.
+    `start` is how those fields begin, where each has one. `written` are the labels that the texts begin with.
     """
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] | None
     fields: tuple[str, ...]
     start: str = ""
+    written: tuple[str, ...] | None = None
 
     def counted_from_0(self, gold: str) -> bool:
         """Whether a published format counts these options from 0 in the field `gold`, though their names begin with 1."""
@@ -70,16 +72,31 @@ def options_of(row: Row) -> Options | None:
     Raises `ValueError` where some field holds options in a form that is not known, or a numbered one is missing.
 
     >>> options_of(Row("a:1", {"question": "?", "Option A": "yes", "Option B": "no"}))
-    Options(texts=('yes', 'no'), labels=('A', 'B'), fields=('Option A', 'Option B'), start='option')
+    Options(texts=('yes', 'no'), labels=('A', 'B'), fields=('Option A', 'Option B'), start='option', written=None)
     """
     held = _holders(tuple(row.values))
     for field in held.lists:
         if row.values[field] is not None:
-            return _in_one(row, field)
+            return _with_written(row, _in_one(row, field))
     if held.several:
-        return _in_several(row, held.start, held.several)
+        return _with_written(row, _in_several(row, held.start, held.several))
     wrong = [field for field in held.wrong if not _is_blank(row.values[field])]
     return _beside_wrong(row, held.right, wrong) if wrong and held.right is not None else None
+
+
+def _with_written(row: Row, options: Options) -> Options:
+    """The options with the labels that their texts begin with. Raises `ValueError` where their own are others of that series."""
+    written = written_labels(options.texts)
+    if written is None or options.labels is None:
+        return options._replace(labels=options.labels or written, written=written)
+    own = [label.casefold() for label in options.labels]
+    for label, other, text in zip(own, written, options.texts, strict=True):
+        if other in own and label != other:
+            raise ValueError(
+                f"{row.where}: got option {short_repr(text)} with the label {label.upper()}, expected {other.upper()} as it "
+                "begins. Correct one."
+            )
+    return options._replace(written=written)
 
 
 class _Holders(NamedTuple):
@@ -170,4 +187,6 @@ def _is_blank(value: object) -> bool:
 
 def _text(value: object, where: str) -> str:
     """An option as text: a number is one too."""
+    if value is None:
+        raise ValueError(f"{where}: got null, expected an option. Fill it, or remove the item from every language.")
     return text_of(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value, where)

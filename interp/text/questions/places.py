@@ -33,8 +33,14 @@ def said_of(options: Options, places: Sequence[int], way: Way) -> tuple[str, ...
 
     Returns
     -------
-    Its label or number, and its place where the labels only count.
+    Its label or number, and its place where the labels only count. Options without labels, among others with some, have A, B, ...
+    and 1, 2, ....
     """
+    if way == "label" and options.labels is None:
+        return (
+            *(", ".join(str(names[place]) for place in places) for names in (ascii_uppercase, range(1, 99))),
+            f"options {places}",
+        )
     own = [label.upper() for label in options.labels or ()]
     names = {"letter": ascii_uppercase, "from 0": range(99), "from 1": range(1, 99), "marks": range(1, 99), "label": own}.get(way)
     if names is None:
@@ -82,7 +88,11 @@ def _place(options: Options, value: object, way: Way) -> int | None:
         return None
     name = _digits(found["label"].casefold())
     if way == "label":
-        own = [_digits(label.casefold()) for label in options.labels or ()]
+        if options.labels is None:
+            return next((n for n in range(len(options.texts)) if name in (ascii_uppercase[n].casefold(), str(n + 1))), None)
+        own = [_digits(label.casefold()) for label in options.labels]
+        if options.written and name in options.written and name not in own:
+            return options.written.index(name)
         return own.index(name) if name in own else _index(own, written.casefold())
     if way == "letter":
         places = list(ascii_uppercase[: len(options.texts)].casefold())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,7 +27,7 @@ from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
 from interp.text.questions.gold import gold_fields, place_of, ways_of
 from interp.text.questions.options import field_of, options_of
 from interp.text.questions.places import Way
-from interp.text.questions.readers import readers_of
+from interp.text.questions.readers import Readers, readers_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
@@ -60,8 +61,8 @@ def read_questions(
     GlobalOpinionQA (`read_opinions`) or alike: `options`, `gold` and `accepted` here say which fields are options and answers.
     Items must have the same ids and the same gold labels in every language. Labels that are codes ("1") become the words of
     `templates.json`. Label words ("entailment" in each language, with `label_en`), and whether options are numbered from 0 or 1,
-    are found in the whole file, whatever the limit. A cloze (`<mask>`) without a template is split at the mask: the prompt is the
-    text before it, and every option ends with the text after it, so that whole sentences are compared.
+    are found in the whole file, whatever the limit and the split. A cloze (`<mask>`) without a template is split at the mask: the
+    prompt is the text before it, and every option ends with the text after it, so that whole sentences are compared.
 
     Parameters
     ----------
@@ -91,7 +92,10 @@ def read_questions(
     readers, contexts = readers_of(source, asked)
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
-        raise ValueError(f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item.")
+        raise ValueError(
+            f"{at(source)}: got no item in {next(iter(readers))}, expected one row per item. The first line of a table is its "
+            "header: question and answer."
+        )
     if is_opinion(sample):
         asked.refuse_others(at(source), (), readers, "questions that are paired by their English text")
         return read_opinions(name, readers, languages, partial(wordings, template, source), limit)
@@ -101,10 +105,11 @@ def read_questions(
     tables = {code: _named(_with_contexts(table, contexts.get(code))) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
-    whole = (_whole(readers[code], table.values(), limit) for code, table in tables.items())
+    files = _whole_files(source, asked, readers)
+    whole = (_whole(files[code] if limit or split else None, table.values()) for code, table in tables.items())
     reading = _reading(tables, chain.from_iterable(whole), asking)
     questions_of = {
-        code: _questions(table.values(), asking[code], readers[code], template, code, reading) for code, table in tables.items()
+        code: _questions(table.values(), asking[code], files[code], template, code, reading) for code, table in tables.items()
     }
     check_gold(tables, questions_of)
     questions_of = {code: with_numbers(code, questions, questions_of) for code, questions in questions_of.items()}
@@ -137,14 +142,23 @@ def _reading(tables: Mapping[str, Mapping[str, Row]], whole: Iterator[Row], aski
     return Reading(None, field)
 
 
-def _whole(read: Callable[[], Iterator[Row]], table: Iterable[Row], limit: int | None) -> Iterator[Row]:
-    """All rows of a language, `table` and those behind the `limit`. A fault there is not met."""
+def _whole_files(source: Path, asked: Asked, readers: Readers) -> Readers:
+    """What reads all rows of the files, those of other splits too."""
+    if asked.split is None:
+        return readers
+    with suppress(ValueError):
+        return readers | readers_of(source, asked, whole=True)[0]
+    return readers
+
+
+def _whole(read: Callable[[], Iterator[Row]] | None, table: Iterable[Row]) -> Iterator[Row]:
+    """All rows of a language, `table` and those that `read` gives behind the limit or in other splits. A fault there is not met."""
     known = set()
     for row in table:
         known.add(row.where)
         yield row
     with suppress(ValueError):
-        for row in map(named, read() if limit else ()):
+        for row in map(named, read() if read else ()):
             if row.where not in known and options_of(row) is not None:
                 yield row
 
@@ -178,26 +192,31 @@ def _questions(
     items = list(table)
     sample = items[0].values
     cloze = template is None and MASK in str(sample.get("prompt")) and "candidates" in sample
-    words = {} if reading.ways or reading.open else _label_words(items[0], wording, read)
+    words = {} if reading.ways or reading.open else _label_words(items, wording, read)
     return [_cloze(row, reading.ways or {}) if cloze else _question(row, wording, words, code, reading) for row in items]
 
 
-def _label_words(sample: Row, wording: Wording, read: Callable[[], Iterator[Row]]) -> Mapping[str, str]:
+def _label_words(items: Sequence[Row], wording: Wording, read: Callable[[], Iterator[Row]]) -> Mapping[str, str]:
     """The word of every label: of `templates.json`, of the field `answer` beside `label_en`, or the label itself."""
+    sample = items[0]
     if "label_en" in sample.values and "answer" in sample.values:
-        return _words(
-            (str(_label(row, "label_en")), text_of(value(row, "answer"), f"{row.where}, answer")) for row in _named_rows(read)
-        )
+        pairs = _labelled_rows(items, read, "label_en")
+        return _words((_label(row, "label_en"), text_of(value(row, "answer"), f"{row.where}, answer")) for row in pairs)
     if wording.words:
         return wording.words
-    words = _words((str(_label(row, "label")),) * 2 for row in _named_rows(read))
+    words = _words((_label(row, "label"),) * 2 for row in _labelled_rows(items, read, "label"))
     if any(word.lstrip("-").isdigit() for word in words):
         note(f"labels {', '.join(words)} stand for themselves: `label_words` in templates.json gives them words")
     return words
 
 
-def _named_rows(read: Callable[[], Iterator[Row]]) -> Iterator[Row]:
-    return map(named, read())
+def _labelled_rows(items: Sequence[Row], read: Callable[[], Iterator[Row]], field: str) -> Iterator[Row]:
+    """The rows of the file that have a label in `field`; of the `items` themselves all."""
+    own = {row.where for row in items}
+    for row in map(named, read()):
+        given = row.values.get(field)
+        if row.where in own or not (given != given or given in _NO_LABEL):
+            yield row
 
 
 def _question(row: Row, wording: Wording, words: Mapping[str, str], code: str, reading: Reading) -> Question:
@@ -221,7 +240,7 @@ def _words(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _labelled(row: Row, words: Mapping[str, str], template: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], int]:
     """The word of the label as the answer, and the words of all labels as the options."""
     field = "label_en" if "label_en" in row.values else "label"
-    key = str(_label(row, field))
+    key = _label(row, field)
     if key not in words:
         raise ValueError(
             f"{row.where}: got label {short_repr(key)}, expected one of {short_repr(list(words))}. Add its word to label_words."
@@ -239,12 +258,12 @@ def _chosen(row: Row, prompt: str, ways: Mapping[str, Way]) -> Question:
     return Question(prompt, tuple(options.texts[n] for n in places), options.texts, said, places[0])
 
 
-def _label(row: Row, field: str) -> object:
-    """The gold label of a row. Raises `ValueError` where there is none."""
+def _label(row: Row, field: str) -> str:
+    """The gold label of a row; 1.0, as pandas writes whole numbers beside an empty cell, is 1. Raises `ValueError` without one."""
     own = value(row, field)
     if own != own or own in _NO_LABEL:
         raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
-    return own
+    return re.sub(r"\A(-?\d+)\.0+\Z", r"\1", str(own))
 
 
 def _cloze(row: Row, ways: Mapping[str, Way]) -> Question:

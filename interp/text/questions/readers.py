@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from interp.text.notes import took
 Readers = dict[str, Callable[[], Iterator[Row]]]
 
 
-def readers_of(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
+def readers_of(source: Path, asked: Asked, whole: bool = False) -> tuple[Readers, dict[str, Path]]:
     """What reads the questions of each language of a `source`, and the files of the paragraphs that they are about.
 
-    Of what is `asked`, the split chooses files or rows, and the languages and columns the regional variants. Raises `ValueError`
-    where the source has no questions, or a row says another language than its file.
+    Of what is `asked`, the split chooses files or rows, and the languages and columns the regional variants. With
+    `whole` the rows of other splits in the same file are read too. Raises `ValueError` where the source has no questions, or a row
+    says another language than its file.
     """
     split = asked.split
     if source.is_dir():
@@ -36,15 +38,15 @@ def readers_of(source: Path, asked: Asked) -> tuple[Readers, dict[str, Path]]:
                 f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
             )
         named_so = split is not None and (says_split(group.part, split) or split == group.ending)
-        row_split = None if named_so else split
+        row_split = None if named_so or whole else split
         for code, path in group.files.items():
             took(code, origin(path))
         return {code: partial(_selected, path, row_split, code) for code, path in group.files.items()}, dict(about)
     parsed = parse_file_name(source)
     if parsed:
-        row_split = None if split is not None and says_split(stem(source), split) else split
+        row_split = None if whole or (split is not None and says_split(stem(source), split)) else split
         return {parsed.code: partial(_selected, source, row_split, parsed.code)}, {}
-    tables = by_language(source, asked)
+    tables = by_language(source, replace(asked, split=None) if whole else asked)
     if not tables:
         raise ValueError(f"{at(source)}: got no row, expected one row per item.")
     return {code: partial(iter, own) for code, (_, own) in tables.items()}, {}

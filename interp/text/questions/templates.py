@@ -13,20 +13,14 @@ from interp.languages import by_code
 from interp.text.formats.aligned import value
 from interp.text.formats.lines import at, text_of, whole_text
 from interp.text.formats.rows import Row
+from interp.text.notes import note
 
 Template = str | Mapping[str, str]
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_USUAL = (
-    (("prompt",), "{prompt}"),
-    (("premise", "hypothesis"), "{premise}\n{hypothesis}\n"),
-    (("sentence1", "sentence2"), "{sentence1}\n{sentence2}\n"),
-    (("premise",), "{premise}\n"),
-    (("flores_passage", "question"), "{flores_passage}\n\n{question}\n"),
-    (("context", "question"), "{context}\n\n{question}\n"),
-    (("passage", "question"), "{passage}\n\n{question}\n"),
-    (("question",), "{question}\n"),
-)
+_PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"))
+_ABOUT = ("context", "background", "support", "passage", "flores_passage")
+"""The fields of the text that a question is about."""
 
 
 class Wording(NamedTuple):
@@ -60,7 +54,7 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
     """
     own_templates = (folder / "templates.json").is_file()
     from_file = _read_templates(folder / "templates.json") if own_templates else {}
-    usual = next((text for fields, text in _USUAL if all(field in sample.values for field in fields)), None)
+    usual = None if own_templates or template is not None else _usual(sample.values)
     by_language = _keyed(template, "template") if isinstance(template, Mapping) else {}
     chosen: dict[str, Wording] = {}
     for code in codes:
@@ -76,15 +70,37 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
     return chosen
 
 
+def _usual(values: Mapping[str, object]) -> str | None:
+    """The template of the fields that a question is asked with, one per line, an empty line behind what it is about."""
+    about = [field for field in _ABOUT if field in values]
+    if "prompt" in values:
+        if about:
+            note(f"the prompt is the field prompt alone, without {', '.join(about)}: a template puts them in")
+        return "{prompt}"
+    for first, second in _PAIRS:
+        if first in values and second in values:
+            return f"{{{first}}}\n{{{second}}}\n"
+    asked = [field for field in ("premise", "question") if field in values]
+    if len(asked) > 1:
+        note(f"the question ({short_repr(values['question'])}) follows the premise as it stands: a template gives it other words")
+    return "".join([*(f"{{{field}}}\n\n" for field in about), *(f"{{{field}}}\n" for field in asked)]) if asked else None
+
+
 def fill(template: str, row: Row) -> str:
-    """The prompt of one item: fields in braces in `template` are replaced by their values in `row`; other braces are kept."""
+    """The prompt of one item: fields in braces in `template` are replaced by their values in `row`; other braces are kept.
+
+    Empty lines of a first field without text are left out.
+    """
     parts = _FIELD.split(template)
     parts[1::2] = [_content(row, field) for field in parts[1::2]]
-    return text_of("".join(parts), f"{row.where}: the prompt")
+    prompt = "".join(parts)
+    return text_of(prompt if template[:1].isspace() else prompt.lstrip("\n"), f"{row.where}: the prompt")
 
 
 def _content(row: Row, field: str) -> str:
     content = value(row, field)
+    if content is None:
+        raise ValueError(f"{row.where}, {field}: got null, expected text. Fill it, or remove the item from every language.")
     if isinstance(content, bool) or not isinstance(content, str | int | float):
         raise ValueError(f"{row.where}: got {short_repr(content)} in field {field!r}, expected text to put into the prompt.")
     return str(content)

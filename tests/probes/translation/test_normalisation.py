@@ -36,6 +36,24 @@ def test_numbers_and_words_of_other_scripts_stay_whole_where_a_language_writes_n
     assert units(text, code) == parts
 
 
+@pytest.mark.parametrize(
+    ("typed", "gold", "code"),
+    [
+        ("น\u0e4d\u0e49า", "น้ำ", "tha_Thai"),
+        ("น\u0e33\u0e49", "น้ำ", "tha_Thai"),
+        ("ท\u0e48\u0e35", "ที่", "tha_Thai"),
+        ("เเม่", "แม่", "tha_Thai"),
+        ("ນ\u0ecd\u0ec9າ", "ນ້ຳ", "lao_Laoo"),
+        ("ເເມ່", "ແມ່", "lao_Laoo"),
+        ("\u00d0à Nẵng", "Đà Nẵng", "vie_Latn"),
+        ("\u00d0ura\u00f0", "Đurađ", "hrv_Latn"),
+    ],
+)
+def test_a_word_typed_with_the_same_signs_in_another_order_or_letter_is_the_same(typed, gold, code):
+    assert (exact_match(typed, [gold], code), f1(typed, [gold], code)) == (1.0, 1.0)
+    assert exact_match("ð", ["đ"], "isl_Latn") == 0.0 == exact_match("ที", ["ที่"], "tha_Thai")
+
+
 def test_another_number_is_another_answer_in_every_language():
     for code in FLORES200:
         assert f1("1954", ["1945"], code) == 0, code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import probes.translation.answers
@@ -107,7 +108,9 @@ def test_answers_have_it_too_with_the_next_answer_as_baseline(monkeypatch):
         (lambda hyps, refs=None, /: [1.0] * 5, "got the parameter refs, .* expected references"),
         (lambda references, hypotheses, /: [1.0] * 5, "got references at place 1 of .*, by place alone, expected the order"),
         (lambda **_: 1 / 0, "it failed with ZeroDivisionError"),
-        (lambda **_: 3.0, "it failed with TypeError"),
+        (lambda **_: 3.0, "got a float, expected a list with one number for each text"),
+        (lambda **_: np.array(3.0), "got a ndarray, expected a list with one number for each text"),
+        (lambda **_: None, "got a NoneType, expected a list with one number for each text"),
         (lambda **_: dict.fromkeys(range(5), 1.0), "got a dict, expected a list with one number for each text"),
         (lambda **_: "12345", "got a str, expected a list"),
         (lambda **_: {1, 2, 3, 4, 5}, "got a set, expected a list"),

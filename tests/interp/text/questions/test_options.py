@@ -68,6 +68,50 @@ SECOND = {
 }  # fmt: skip
 
 
+WRITTEN = {
+    "numbers": (["1. a", "2. b", "3. c"], "2", "2. b"),
+    "a number": (["1. a", "2. b", "3. c"], 2, "2. b"),
+    "brackets": (["(1) a", "(2) b", "(3) c"], 2, "(2) b"),
+    "circled": (["① w", "② x", "③ y"], "②", "② x"),
+    "circled, a number": (["①w", "②x", "③y"], 2, "②x"),
+    "another order": (["B. w", "A. x"], "A", "A. x"),
+    "brackets around letters": (["(B) w", "(A) x"], "(a)", "(A) x"),
+    "Thai": (["ข. w", "ก. x"], "ก", "ก. x"),
+    "Korean": (["나) w", "가) x"], "가", "가) x"),
+    "Bengali digits": (["২. w", "১. x"], "১", "১. x"),
+    "Chinese": (["B、w", "A、x"], "Ａ", "A、x"),
+    "Arabic": (["ب- w", "أ- x"], "أ", "أ- x"),
+    "Roman": (["II. w", "I. x"], "i", "I. x"),
+    "from 0": (["1) w", "0) x"], 0, "0) x"),
+    "its text": (["B. w", "A. x"], "A. x", "A. x"),
+    "numbers that are none": (["1.5", "2.5", "3.5"], "B", "2.5"),
+    "initials": (["B. Wong", "C. Xu", "D. Yi"], "B", "C. Xu"),
+    "times": (["2:30", "1:30"], "B", "1:30"),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_an_answer_that_names_the_label_of_an_option_means_it(tmp_path: Path, kind: str) -> None:
+    options, answer, right = WRITTEN[kind]
+    task = asked(tmp_path, {"choices": options, "answer": answer})
+    assert (task.choices["deu_Latn"][0], task.answers["deu_Latn"]) == (tuple(options), ((right,),))
+
+
+def test_labels_in_options_hold_in_every_language_and_field(tmp_path: Path) -> None:
+    def task(german: list[str], **english: object) -> ParallelTask:
+        row = {"id": 1, "question": "q", "choices": ["A. cat", "B. dog"], "answer": "B", **english}
+        other = {"id": 1, "question": "q", "choices": german, "answer": "B"}
+        return read_task(put(tmp_path / "t", {"en.jsonl": jsonl(row), "de.jsonl": jsonl(other)}))
+
+    assert task(["B. Hund", "A. Katze"]).answers["deu_Latn"] == (("B. Hund",),)
+    unlabelled = task(["Katze", "Hund"], choices=["B. dog", "A. cat"])
+    assert unlabelled.answers == {"deu_Latn": (("Hund",),), "eng_Latn": (("B. dog",),)}
+    fields = {"option_1": "B. dog", "option_2": "A. cat"}
+    assert asked(tmp_path, {**fields, "answer": "A"}).answers["eng_Latn"] == (("A. cat",),)
+    with pytest.raises(ValueError, match=r"got option 'B\. dog' with the label A, expected B as it begins"):
+        asked(tmp_path, {"option_a": "B. dog", "option_b": "A. cat", "answer": "A"}, name="f")
+
+
 @pytest.mark.parametrize("kind", SECOND)
 def test_the_second_option_is_right_in_every_form(tmp_path: Path, kind: str) -> None:
     task = asked(tmp_path, SECOND[kind])
@@ -111,6 +155,30 @@ def test_numbers_count_from_0_or_1_as_the_file_shows(tmp_path: Path, given: list
 def test_rows_behind_the_limit_show_it_too(tmp_path: Path) -> None:
     rows = [{**FOUR, "answer": number} for number in (1, 2, 4)]
     assert asked(tmp_path, *rows, limit=1).answers["eng_Latn"] == (("w",),)
+
+
+def test_rows_of_other_splits_show_it_too(tmp_path: Path) -> None:
+    splits = [{**FOUR, "answer": number, "split": part} for number, part in ((1, "dev"), (2, "dev"), (4, "test"))]
+    assert asked(tmp_path, *splits, split="dev").answers["eng_Latn"] == (("w",), ("x",))
+    long = jsonl(*({"id": n, "question": "q", "lang": lang, **row} for lang in ("en", "de") for n, row in enumerate(splits)))
+    assert read_task(put(tmp_path / "l", {"all.jsonl": long}) / "all.jsonl", split="dev").answers["deu_Latn"] == (("w",), ("x",))
+
+
+def test_the_labels_of_all_splits_are_options(tmp_path: Path) -> None:
+    rows = [{"id": n, "premise": "p", "hypothesis": "h", "label": label, "split": part}
+            for n, (label, part) in enumerate(((0, "a"), (1, "a"), (2, "b"), (-1, "hidden")))]  # fmt: skip
+    for split, count in (("a", 2), ("b", 1)):
+        task = read_task(put(tmp_path / "n", {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*rows)}), split=split)
+        assert task.choices["eng_Latn"] == (("0", "1", "2"),) * count
+    with pytest.raises(ValueError, match="which is no gold label"):
+        read_task(tmp_path / "n", split="hidden")
+
+
+def test_a_label_that_pandas_wrote_as_float_is_a_whole_number(tmp_path: Path) -> None:
+    for n, labels in enumerate(([0.0, 1.0], ["0.0", "1.0"])):
+        rows = [{"id": n, "premise": "p", "hypothesis": "h", "label": label} for n, label in enumerate(labels)]
+        task = read_task(put(tmp_path / str(n), {"en.jsonl": jsonl(*rows)}))
+        assert (task.choices["eng_Latn"][0], task.answers["eng_Latn"][1]) == (("0", "1"), ("1",))
 
 
 def test_wrong_answers_beside_the_right_one_are_options(tmp_path: Path) -> None:
@@ -179,6 +247,8 @@ OPEN = {
     "MGSM": ({"answer": None, "answer_number": 4, "equation_solution": "2 + 2"}, ("4",)),
     "an interval": ({"answer": "[1, 2]"}, ("[1, 2]",)),
     "beside a topic": ({"answer": "four", "label": "sums"}, ("four",)),
+    "GSM8K": ({"answer": "3+4=<<3+4=7>>7\n#### 7"}, ("7",)),
+    "a heading": ({"answer": "#### Four\nand more"}, ("#### Four\nand more",)),
     "another name": ({"correct_answer": "four"}, ("four",)),
 }
 
@@ -209,6 +279,12 @@ def test_the_same_number_in_other_digits_is_the_same_gold(tmp_path: Path) -> Non
     put(tmp_path / "d", {"ar.jsonl": jsonl({"id": 1, "question": "q", "answer": "١٨"})})
     with pytest.raises(ValueError, match=r"got gold label .*, expected .* as in"):
         read_task(tmp_path / "d")
+
+
+def test_worked_solutions_with_other_numbers_are_other_questions(tmp_path: Path) -> None:
+    files = {f"{code}.jsonl": jsonl({"id": 1, "question": "q", "answer": f"3+4\n#### {n}"}) for code, n in (("en", 8), ("de", 7))}
+    with pytest.raises(ValueError, match="got gold label '8' for item '1', expected '7'"):
+        read_task(put(tmp_path / "g", files))
 
 
 def test_a_number_in_german_files_of_mgsm_is_what_the_other_languages_show(tmp_path: Path) -> None:

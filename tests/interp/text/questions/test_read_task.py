@@ -89,11 +89,48 @@ def test_xcopa_chooses_between_its_two_choices(tmp_path: Path) -> None:
     }
     folder = put(tmp_path / "x", {"en.jsonl": jsonl(row, {**row, "split": "test", "label": 0})})
     task = read_task(folder)
-    assert (task.ids, task.prompts["eng_Latn"][0]) == (("val-0", "test-0"), "It rained.\n")
+    assert (task.ids, task.prompts["eng_Latn"][0]) == (("val-0", "test-0"), "It rained.\neffect\n")
     assert task.answers["eng_Latn"] == (("Wet.",), ("Dry.",))
     assert read_task(folder, split="test").ids == ("test-0",)
     with pytest.raises(ValueError, match="got split 'train', expected one of 'val', 'test'"):
         read_task(folder, split="train")
+
+
+def test_the_prompt_has_all_that_a_question_is_about(tmp_path: Path) -> None:
+    folder = put(tmp_path / "c", {"en.jsonl": jsonl(*({"idx": n, "premise": "p", "choice1": "a", "choice2": "b", "question": asks,
+                                                       "label": n} for n, asks in enumerate(("cause", "effect"))))})  # fmt: skip
+    task = read_task(folder)
+    assert task.prompts["eng_Latn"] == ("p\ncause\n", "p\neffect\n")
+    assert any("follows the premise as it stands" in line for line in task.notes)
+    row = {"id": 1, "support": "Air is a gas.", "question": "q", "answer": "a"}
+    sciq = read_task(put(tmp_path / "s", {"en.jsonl": jsonl(row, {**row, "id": 2, "support": ""})}))
+    assert sciq.prompts["eng_Latn"] == ("Air is a gas.\n\nq\n", "q\n")
+    both = read_task(
+        put(tmp_path / "b", {"en.jsonl": jsonl({"id": 1, "context": "c", "passage": "p", "question": "q", "answer": "a"})})
+    )
+    assert both.prompts["eng_Latn"] == ("c\n\np\n\nq\n",)
+
+
+def test_the_gold_label_of_a_pair_is_its_label(tmp_path: Path) -> None:
+    for first, second in (("premise", "hypothesis"), ("sentence1", "sentence2")):
+        rows = [{"pairID": n, first: "p", second: "h", "gold_label": own} for n, own in enumerate(("neutral", "entailment"))]
+        task = read_task(put(tmp_path / first, {"en.jsonl": jsonl(*rows), "de.jsonl": jsonl(*rows)}))
+        assert task.choices["deu_Latn"] == (("entailment", "neutral"),) * 2
+        assert task.answers["eng_Latn"] == (("neutral",), ("entailment",))
+        assert task.prompts["eng_Latn"][0] == "p\nh\n"
+
+
+@pytest.mark.parametrize("row", [{"question": None, "answer": "a"}, {"question": "q", "choices": ["a", None], "answer": "a"}])
+def test_a_null_in_a_question_is_said(tmp_path: Path, row: dict) -> None:
+    with pytest.raises(ValueError, match=r"got null, expected .*Fill it, or remove the item from every language"):
+        read_task(put(tmp_path / "n", {"en.jsonl": jsonl({"id": 1, **row})}))
+
+
+def test_a_table_of_one_line_is_said_to_lack_a_header(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"got no item in deu_Latn, expected one row per item\. The first line of a table is its header"
+    ):
+        read_task(put(tmp_path / "m", {"mgsm_de.tsv": "Q1\t12 €\n"}))
 
 
 def test_a_cloze_is_cut_at_its_mask_so_that_whole_sentences_are_compared(tmp_path: Path) -> None:
