@@ -106,7 +106,7 @@ def named(columns: Iterable[str], names: Sequence[str]) -> str | None:
 
 def is_unnamed(column: str) -> bool:
     """Whether a `column` had no name in the header."""
-    return re.fullmatch(r"column \d+|\s*|unnamed: \d+", column.casefold()) is not None
+    return re.fullmatch(r"column \d+|\s*|unnamed: \d+|__index_level_\d+__", column.casefold()) is not None
 
 
 def language_alike(column: str) -> str | None:
