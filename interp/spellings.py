@@ -21,6 +21,7 @@ _COUNTRIES = {
 _IN_FILES = {"kr": ("Korean", "kor_Hang", "Kanuri", "knc_Latn")}
 _IN_COLUMNS = {
     "mt": ("Maltese", "mlt_Latn", "a machine translation", ""),
+    "male": ("Malay", "zsm_Latn", "a gender", ""),
     "se": ("Northern Sami", "sme_Latn", "Swedish", "swe_Latn"),
 }
 """Codes that are clear where a language is asked for, and not as the name of a file or column."""

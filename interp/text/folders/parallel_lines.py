@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, islice
 from pathlib import Path
 
+from interp.files.checks import short_repr
 from interp.text.formats.file_names import origin
 from interp.text.formats.lines import at, lines
 from interp.text.formats.missing import first_missing, missing_value
 from interp.text.notes import took
+
+_ID_AND_TEXT = re.compile(r"[^\s]*\d[^\s]*\t[^\t]*[^\W\d_][^\t]*")
 
 
 def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[str, tuple[str, ...]]:
@@ -19,6 +23,7 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
     texts = {code: tuple(text for _, text in islice(lines(path), limit)) for code, path in files.items()}
     for code, path in files.items():
         took(code, origin(path))
+        _refuse_ids(texts[code], path)
         if line := next((row for row, text in enumerate(texts[code], 1) if not text.strip()), 0):
             raise ValueError(
                 f"corpus {name!r}: line {line} of {code} is empty, expected a sentence in every line. Fill {at(path, line)}, or "
@@ -41,6 +46,16 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
                 f"language; {problem}.{hint} Correct {at(files[code], apart or line)}, or remove that line from every language."
             )
     return texts
+
+
+def _refuse_ids(texts: Sequence[str], path: Path) -> None:
+    """Refuse lines that are an id, a tab and a sentence each, as in ALT: their ids pair them, not their place."""
+    ids = [text.partition("\t")[0] for text in texts if _ID_AND_TEXT.fullmatch(text)]
+    if ids and len({*ids}) == len(texts):
+        raise ValueError(
+            f"{at(path, 1)}: got {short_repr(ids[0])}, a tab and text in every line, expected text alone: such ids pair the lines. "
+            "Write a first line 'id', a tab and 'text', and call every file .tsv."
+        )
 
 
 def parting(one: Sequence[str], other: Sequence[str]) -> int | None:

@@ -16,7 +16,7 @@ from interp.text.corpus import ParallelCorpus
 from interp.text.formats.column_names import document_columns, named
 from interp.text.formats.columns import kind_of
 from interp.text.formats.file_names import origin
-from interp.text.formats.keys import BY_POSITION, WORD, common_key, key_fields, key_of
+from interp.text.formats.keys import BY_POSITION, WORD, common_key, contradicted, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
 from interp.text.formats.missing import first_missing, missing_value
 from interp.text.formats.row_language import of_language
@@ -183,7 +183,20 @@ def align(name: str, given: Mapping[str, Iterator[Row]], limit: int | None, key:
                     f"{tables[code_b][missing[0]].where}. Add it, or remove it from every language."
                 )
         tables[code] = {i: tables[code][i] for i in tables[first]}
+        if key is None:
+            _refuse_contradiction(list(tables[first].values()), list(tables[code].values()), by)
     return tables
+
+
+def _refuse_contradiction(one: Sequence[Row], other: Sequence[Row], by: str) -> None:
+    """Refuse rows in pairs whose values in another field are the same in both languages and not in the same pairs."""
+    if found := contradicted(one, other):
+        field, place = found
+        raise ValueError(
+            f"{other[place].where}: got {short_repr(other[place].values[field])} in {field!r} but "
+            f"{short_repr(one[place].values[field])} at {one[place].where}, expected the same: the rows are paired by {by}. Choose "
+            f"the key with {option({'ids': field})}, or correct the rows."
+        )
 
 
 def _keyless(rows: Iterator[Row], first: str) -> Iterator[Row]:

@@ -11,7 +11,8 @@ from interp.spellings import likely_meant
 from interp.text.formats.file_names import column_language, own_words
 
 SURE_IDS = ("id", "ids", "key", "idx", "sentence_id", "sent_id", "item_id", "text_id", "example_id", "question_id", "segment_id",
-             "guid", "uuid", "uid", "qid", "tuid", "pid")  # fmt: skip
+             "guid", "uuid", "uid", "qid", "tuid", "pid", "sid", "cid", "rid", "seg_id", "utt_id", "line_id", "src_id",
+             "tgt_id", "sample_id", "record_id")  # fmt: skip
 ID_COLUMNS = (*SURE_IDS, "index", "row", "row_id", "line", "no", "no.", "nr", "nr.", "num", "number", "n", "#", "")
 """Names of an id column, in any case, the likeliest first."""
 _ID_ENDING = re.compile(r"(?:^|.*[\s_.-])(?:id|ids|idx|key|no|nr|num|number|uuid|guid)\.?|.*[a-z](?:ID|Id)")
@@ -105,7 +106,7 @@ def named(columns: Iterable[str], names: Sequence[str]) -> str | None:
 
 def is_unnamed(column: str) -> bool:
     """Whether a `column` had no name in the header."""
-    return re.fullmatch(r"column \d+|\s*|unnamed: \d+", column.casefold()) is not None
+    return re.fullmatch(r"column \d+|\s*|unnamed: \d+|__index_level_\d+__", column.casefold()) is not None
 
 
 def language_alike(column: str) -> str | None:

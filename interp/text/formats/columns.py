@@ -29,7 +29,7 @@ from interp.text.formats.column_names import (
 )
 from interp.text.formats.file_names import column_language, column_tag, own_words
 
-Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "nothing"]
+Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "labels", "nothing"]
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "comment", "comments", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "note",
      "notes", "part", "register", "remark", "remarks", "score", "sib200_category", "source", "source_line", "split", "title",
@@ -45,6 +45,10 @@ _MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
 """A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
 _SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
 """A sentence where the name of a column should stand: the table has no header."""
+_SHORT = re.compile(r"[A-Za-z]{2,3}")
+_LABEL = re.compile(r"yes|no|y|n|t|f|true|false|maybe|unknown|male|female|m|[IVX]+|pass|fail|ok|\W*")
+"""Answers, and Roman numbers, which are no text in a language other than English."""
+_LATIN = re.compile(r"[A-Za-z]{2}")
 _YES_OR_NO = frozenset({"true", "false"})
 _NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 
@@ -94,7 +98,7 @@ def plan(
     """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
-    kinds = {column: kind_of(row.get(column) for row in sample) for column in columns}
+    kinds = kinds_of(columns, sample)
     asked.refuse_others(where, ("ids", "documents"), None, "a table with a column for each language")
     texts, roles = _chosen(columns, asked.columns, where)
     free = [column for column in columns if column not in {*texts.values(), *roles.values()}]
@@ -147,6 +151,45 @@ def kind_of(values: Iterable[object]) -> Kind:
     repeated = len(texts) >= 3 and len(set(texts)) * 3 <= len(texts)
     short = all(len(text) <= 12 and text.isascii() and not any(map(str.isspace, text)) for text in texts)
     return "codes" if (repeated and short) or (len(texts) >= 2 and all(map(_CODE.fullmatch, texts))) else "text"
+
+
+def kinds_of(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
+    """What stands in each of `columns` in the first rows, a `sample`: "labels" where the name is a short code and no text is there.
+
+    >>> kinds_of(["en", "no"], [{"en": "Is it so?", "no": "yes"}])
+    {'en': 'text', 'no': 'labels'}
+    """
+    kinds = {column: kind_of(row.get(column) for row in sample) for column in columns}
+    texts = [column for column, kind in kinds.items() if kind == "text"]
+    return {**kinds, **dict.fromkeys(_label_columns(sample, texts), "labels")}
+
+
+def _label_columns(sample: Sequence[Mapping[str, object]], columns: Sequence[str]) -> list[str]:
+    """Those of `columns` that are called by a short code and hold no text of its language, by the first rows, a `sample`.
+
+    They repeat few values where other columns of languages differ from row to row, or hold answers, or Roman numbers, or
+    English where the language has a script of its own.
+
+    >>> rows = [{"en": "A cow.", "de": "Eine Kuh.", "cat": "animal"}, {"en": "A dog.", "de": "Ein Hund.", "cat": "animal"}]
+    >>> _label_columns(rows, ["en", "de", "cat"])
+    ['cat']
+    """
+    codes = {column: code for column in columns if (code := column_language(column))}
+    values = {column: [str(row[column]).strip() for row in sample if row.get(column) not in (None, "")] for column in codes}
+    most = max((len(set(own)) for own in values.values()), default=0)
+    labels = []
+    for column, own in values.items():
+        few = len(set(own)) * 2 <= most
+        if own and _SHORT.fullmatch(column.strip()) and codes[column] != "eng_Latn":
+            marks = all(_LABEL.fullmatch(value) or _LABEL.fullmatch(value.casefold()) for value in own)
+            if few or marks or _is_english(codes[column], own):
+                labels.append(column)
+    return labels
+
+
+def _is_english(code: str, values: Sequence[str]) -> bool:
+    """Whether Latin letters stand where a language has others."""
+    return language(code).script != "Latn" and all(value.isascii() and _LATIN.search(value) for value in values)
 
 
 def _chosen(columns: Sequence[str], chosen: Mapping[str, str], where: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -72,6 +72,8 @@ def column_language(name: str) -> str | None:
     own = own_words(name)
     if is_unclear_name(name, column=True) or (len(own) == 1 and is_unclear_name(own[0], column=True)):
         return None
+    if _is_marked(name.strip()):
+        return None
     if code := language_code(name.strip()):
         return code
     if not own or len(own) > 3:
@@ -80,6 +82,17 @@ def column_language(name: str) -> str | None:
     together = next((code for code in map(language_code, spelled) if code), None)
     each = {language_code(word) for word in own}
     return together or (each.pop() if len(each) == 1 else None)
+
+
+def _is_marked(name: str) -> bool:
+    """Whether the `name` of a column says how its text was made before the language, as "mt_de" does for German of a machine, or
+    may be of two languages: Turkish and German are likelier in "tr_de" than the Turkish of Germany, of which CLDR has no locale."""
+    from babel.localedata import locale_identifiers
+
+    both = re.fullmatch(r"([a-z]{2})[_-]([a-z]{2})", name)
+    if both is None or both[1] == both[2] or resolve(both[2]) is None:
+        return False
+    return not any(re.fullmatch(rf"{both[1]}(_[A-Z][a-z]{{3}})?_{both[2].upper()}", known) for known in locale_identifiers())
 
 
 def own_words(name: str) -> list[str]:

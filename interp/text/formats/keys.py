@@ -120,7 +120,26 @@ def _same(values: Sequence[str], other: Sequence[str]) -> bool:
 def _is_content(field: str) -> bool:
     """Whether a `field` is named like what is asked, answered or measured, which no key is."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field[:100]).casefold())
-    return is_measure(field) or not _CONTENT.isdisjoint(words)
+    return not is_unnamed(field) and (is_measure(field) or not _CONTENT.isdisjoint(words))
+
+
+def contradicted(one: Sequence[Row], other: Sequence[Row]) -> tuple[str, int] | None:
+    """A field that says that `one` and `other`, rows in pairs, are paired wrongly, and the first place where it does; or None.
+
+    Such a field has the same values in both languages, in another order. Texts, answers and measures are not looked at: options
+    may be in another order, and two lengths the same by chance.
+
+    >>> one = [Row("a:1", {"id": 0, "url": "u"}), Row("a:2", {"id": 1, "url": "v"})]
+    >>> contradicted(one, [Row("b:1", {"id": 0, "url": "v"}), Row("b:2", {"id": 1, "url": "u"})])
+    ('url', 0)
+    """
+    for field in one[0].values if one else ():
+        if _is_content(field) and field.casefold() != "source_id":
+            continue
+        own, others = _column(one, field), _column(other, field)
+        if own != others and sorted(own) == sorted(others):
+            return field, next(place for place, (a, b) in enumerate(zip(own, others, strict=True)) if a != b)
+    return None
 
 
 def key_of(row: Row, fields: Sequence[str]) -> str:

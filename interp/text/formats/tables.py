@@ -14,7 +14,7 @@ from interp.text.asked import Asked
 from interp.text.choices import has_region
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.column_names import first_row_is, language_columns, named, place_columns
-from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kind_of, plan, said_pair
+from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kinds_of, plan, said_pair
 from interp.text.formats.file_names import ROW_ENDINGS, column_language, file_pair, says_split
 from interp.text.formats.keys import identifier
 from interp.text.formats.lines import at, ending, printable_name, stem, text_of
@@ -194,7 +194,7 @@ def _say(layout: Layout, sample: Sequence[Row]) -> None:
     """Note which column is what."""
     for code, column in layout.texts.items():
         took(code, f"column {short_repr(column)}")
-    kinds = {column: kind_of(row.values.get(column) for row in sample) for column in sample[0].values}
+    kinds = kinds_of(list(sample[0].values), [row.values for row in sample])
     note(described(layout, kinds))
 
 

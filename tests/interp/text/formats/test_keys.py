@@ -1,8 +1,10 @@
 """Rows of several languages are paired by what identifies them, never by what counts or answers, and whatever their order."""
 
 import itertools
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from interp.text.read import read
@@ -137,3 +139,29 @@ def test_ids_that_begin_anew_are_ids_with_what_they_stand_in(tmp_path: Path, out
     if outer != "volume":
         files = {"en.csv": f"{outer},id,text\nx,1,a\ny,1,b\n", "de.csv": f"{outer},id,text\ny,1,B\nx,1,A\n"}
         assert read(put(tmp_path / "k", files)).sentences == {"deu_Latn": ("B", "A"), "eng_Latn": ("b", "a")}
+
+
+@pytest.mark.parametrize("field", ["url", "sent_id", "doc", "subject", "source_id"])
+def test_a_field_that_pairs_the_rows_otherwise_than_their_key_is_an_error(tmp_path: Path, field: str) -> None:
+    one = "".join(json.dumps({"id": i, "text": text, field: own}) + "\n" for i, text, own in ((0, "one", "u1"), (1, "two", "u2")))
+    other = "".join(
+        json.dumps({"id": i, "text": text, field: own}) + "\n" for i, text, own in ((0, "zwei", "u2"), (1, "eins", "u1"))
+    )
+    folder = put(tmp_path / "t", {"en.jsonl": one, "de.jsonl": other})
+    with pytest.raises(ValueError, match=r"got 'u1' in .* but 'u2' at .*, expected the same: the rows are paired by"):
+        read(folder)
+    assert read(folder, columns={"ids": field})["en"] == ("two", "one")
+
+
+def test_the_index_of_a_data_frame_pairs_its_rows(tmp_path: Path) -> None:
+    folder = put(tmp_path / "t", {})
+    for code, texts, index in (("en", ["one", "two"], [5, 9]), ("de", ["zwei", "eins"], [9, 5])):
+        pd.DataFrame({"text": texts}, index=index).to_parquet(folder / f"{code}.parquet")
+    assert (read(folder)["de"], read(folder)["en"]) == (("zwei", "eins"), ("two", "one"))
+
+
+@pytest.mark.parametrize("ids", [("S.1", "S.2"), ("1", "2")])
+def test_lines_of_an_id_and_a_text_are_not_paired_by_place(tmp_path: Path, ids: tuple[str, str]) -> None:
+    lines = {"data_en.txt": f"{ids[0]}\tOne\n{ids[1]}\tTwo\n", "data_de.txt": f"{ids[1]}\tZwei\n{ids[0]}\tEins\n"}
+    with pytest.raises(ValueError, match="a tab and text in every line, expected text alone"):
+        read(put(tmp_path / "t", lines))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from interp.text.formats.file_names import column_language
 from interp.text.read import read
 from tests.support.texts import jsonl, put
 
@@ -109,3 +110,39 @@ def test_an_id_column_is_one_in_any_case_and_no_language(tmp_path, name):
     corpus = read(tmp_path / "a.tsv")
     assert corpus.languages == ("eng_Latn", "deu_Latn")
     assert corpus.ids == ("x1", "x2")
+
+
+LABELS = {
+    "ht_de": ("Hallo Welt", "Die Katze"),
+    "tr_de": ("Hallo Welt", "Die Katze"),
+    "nr": ("I", "II"),
+    "no": ("yes", "no"),
+    "cat": ("animal", "animal"),
+    "he": ("he goes", "he comes"),
+}
+
+
+@pytest.mark.parametrize("column", LABELS)
+def test_a_column_called_by_a_short_code_that_holds_no_text_of_it_is_a_label(tmp_path: Path, column: str) -> None:
+    one, two = LABELS[column]
+    table = f"en\tde\t{column}\nHello world\tHallo Welt\t{one}\nThe cat\tDie Katze\t{two}\n"
+    corpus = read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv")
+    assert (corpus.languages, dict(corpus.labels)) == (("eng_Latn", "deu_Latn"), {column: (one, two)})
+
+
+@pytest.mark.parametrize("column", ["mt_de", "male", "seg_id", "sid"])
+def test_a_column_named_like_a_language_and_something_else_is_refused(tmp_path: Path, column: str) -> None:
+    table = f"en\tde\t{column}\nHello world\tHallo Welt\tnews a b\nThe cat\tDie Katze\tnews a c\n"
+    with pytest.raises(ValueError, match=rf"column '{column}', which (is no clear language|may be \w+ or ids)"):
+        read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv")
+
+
+@pytest.mark.parametrize(
+    ("column", "code"), [("no", "nob_Latn"), ("pt_br", "por_Latn"), ("zh_tw", "zho_Hant"), ("sr_rs", "srp_Cyrl")]
+)
+def test_a_short_code_with_text_and_a_usual_locale_are_languages(tmp_path: Path, column: str, code: str) -> None:
+    table = f"en\tde\t{column}\nHello world\tHallo Welt\tHei verden\nThe cat\tDie Katze\tKatten\n"
+    if code[4:] == "Latn":
+        assert read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv").languages == ("eng_Latn", "deu_Latn", code)
+    else:
+        assert column_language(column) == code
