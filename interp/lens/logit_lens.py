@@ -107,9 +107,9 @@ def _norm_device(model: TransformerBridge, otherwise: torch.device) -> torch.dev
     return otherwise if weight is None or weight.is_meta else weight.device
 
 
-def pieces(model: TransformerBridge, rows: int, most: int = _CELLS) -> Iterator[slice]:
-    """Slices of `rows` rows, each with at most so many (`most`) probabilities over the vocabulary of `model`."""
-    size = max(most // model.cfg.d_vocab, 1)
+def pieces(model: TransformerBridge, rows: int, most: int | None = None) -> Iterator[slice]:
+    """Slices of `rows` rows, each with at most so many (`most`; by default 2**24) probabilities over the vocabulary of `model`."""
+    size = max((most or _CELLS) // model.cfg.d_vocab, 1)
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 

@@ -25,13 +25,13 @@ def corpus(tmp_path) -> Path:
 
 
 def test_read_shows_columns_counts_and_what_looks_wrong(tmp_path, capsys):
-    text = "id\tEnglish\tru\tdoc\n1\tone\tone\ta\n2\ttwo\ttwo\ta\n3\ttwo\ttri\tb\n"
+    text = "id\tEnglish\tRussian\tdoc\n1\tone\tone\ta\n2\ttwo\ttwo\ta\n3\ttwo\ttri\tb\n"
     path = put(tmp_path / "c", {"t.tsv": text}) / "t.tsv"
     assert main(["read", str(path)]) == 0
     said = capsys.readouterr().out
     for line in (
         "t: 3 items, 2 languages, 2 documents",
-        "columns: 'English' is eng_Latn, 'ru' is rus_Cyrl, ids are 'id', documents are 'doc'",
+        "columns: 'English' is eng_Latn, 'Russian' is rus_Cyrl, ids are 'id', documents are 'doc'",
         "! eng_Latn: 1 of 3 texts occur before: no measure can tell them apart",
         "! rus_Cyrl: 2 of 3 texts are those of eng_Latn, letter by letter",
         "! rus_Cyrl: 100% of the letters are not in its script: is it another language or script?",
@@ -40,7 +40,7 @@ def test_read_shows_columns_counts_and_what_looks_wrong(tmp_path, capsys):
         assert line in said
     assert main(["read", "--corpus", str(path), "--json", "--languages", "ru"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [(own["code"], own["origin"], own["foreign"]) for own in found["languages"]] == [("rus_Cyrl", "column 'ru'", 1.0)]
+    assert [(own["code"], own["origin"], own["foreign"]) for own in found["languages"]] == [("rus_Cyrl", "column 'Russian'", 1.0)]
 
 
 def test_read_shows_questions_and_their_options(tmp_path, capsys):

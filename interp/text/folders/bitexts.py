@@ -47,7 +47,7 @@ def bitexts(folder: Path) -> list[Bitext]:
 
 
 def choose_bitext(folder: Path, found: Sequence[Bitext], asked: Asked) -> Bitext:
-    """The one of the bitexts `found` in a `folder` that is asked for, by languages and split.
+    """The one of the bitexts `found` in a `folder` that is meant, by the languages and the split of `asked`.
 
     Raises `ValueError` where there is no such pair, several, or only one of its two files.
     """

@@ -199,7 +199,7 @@ def _has_text(folder: Path) -> bool:
 
 
 def inner_folders(folder: Path) -> dict[str, Path]:
-    """The folders inside, less hidden ones and what a Mac adds to an archive."""
+    """The folders inside `folder`, less hidden ones and what a Mac adds to an archive."""
     return {one.name: one for one in folder.iterdir() if one.is_dir() and one.name[0] not in "._"}
 
 
@@ -215,7 +215,7 @@ def _refuse_several(folder: Path, group: Group, asked: Asked) -> None:
 
 
 def wanted(folder: Path, name: str, files: Mapping[str, T], asked: Asked) -> dict[str, T]:
-    """The `files` (or readers), by code, that are asked for, in that order; all if none are named.
+    """The `files` (or readers), by code, whose languages are `asked` for, in that order; all if none are named.
 
     `folder` and `name` (of the corpus) are for the `ValueError` that is raised for a language without a file.
     """
