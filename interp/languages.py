@@ -243,16 +243,17 @@ def _of_tag(subtag: str, script: str | None, region: str | None) -> str | None:
 def _of_name(name: str) -> str | None:
     """The code of an English name, with a script, a region or a variety before, behind or in brackets: "Serbian (Latin)".
 
-    Every word must be understood: "English notes" is no language.
+    Every word must be understood: "English notes" is no language. A short word is no name, nor is a list: "en (US)" is not the
+    language En, and "en, de" not Ende.
     """
-    if len(name) < _SHORTEST_NAME:
+    if len(name.strip()) < _SHORTEST_NAME:
         return None
-    if found := _named("language", name.removesuffix(" language")):
+    if not set(name) & set(",;/|") and (found := _named("language", name.removesuffix(" language"))):
         return _of_tag(found.language or "und", found.script, found.territory)
     words = re.findall(r"[^\s,()\[\]]+", name)
     for cut in range(len(words) - 1, 0, -1) if len(words) <= _MOST_WORDS else ():
         for spoken, about in ((words[:cut], words[cut:]), (words[-cut:], words[:-cut])):
-            own = _named("language", " ".join(spoken))
+            own = _named("language", " ".join(spoken)) if len(" ".join(spoken)) >= _SHORTEST_NAME else None
             if own and (code := _with_words(own, " ".join(spoken), " ".join(about))):
                 return code
     return None

@@ -1,8 +1,7 @@
 """The principal directions of the sentences of one language, fitted for each fold on the sentences outside it. Pure tensors.
 
 All follows from the Gram matrix of the sentences, which is computed once for all folds, or from their covariance where a vector has
-fewer entries than there are sentences. On a CPU only as many eigenvectors as are kept are found, less than half the work; a GPU
-finds all of them sooner.
+fewer entries than there are sentences. On a CPU only as many eigenvectors as are kept are found; a GPU finds all of them.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_accelerate_launch_shares_by_rank(world, tmp_path):
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
               "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "experiments"]  # fmt: skip
     setting = {**os.environ, "OMP_NUM_THREADS": "1"}
-    found = subprocess.run([*launch, *command, str(tmp_path / "two")], env=setting, capture_output=True, text=True, timeout=120)
+    found = subprocess.run([*launch, *command, str(tmp_path / "two")], env=setting, capture_output=True, text=True, timeout=600)
     assert found.returncode == 0, found.stderr
     assert "of 2 is done; 1 more to go" in found.stdout
     assert cli.main([*command, str(tmp_path / "one")]) == 0

@@ -182,6 +182,12 @@ def test_a_language_without_a_known_script_asks_for_one() -> None:
         language("Klingon")
 
 
+@pytest.mark.parametrize("spelling", ["en (US)", "__en__", "en US", "en,de", "en, de", "de;en"])
+def test_codes_with_something_else_are_no_names_of_small_languages(spelling: str) -> None:
+    """There are languages called En, Ende and De."""
+    assert resolve(spelling) is None
+
+
 def test_one_language_spelt_twice_is_refused() -> None:
     assert [found.code for found in languages(["de", "English"])] == ["deu_Latn", "eng_Latn"]
     with pytest.raises(ValueError, match="'zh' and 'Chinese' both mean zho_Hans"):

@@ -10,9 +10,9 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 from interp.files.checks import short_repr
+from interp.text.formats.cells import first_missing, missing_value
 from interp.text.formats.file_names import origin
 from interp.text.formats.lines import at, lines
-from interp.text.formats.missing import first_missing, missing_value
 from interp.text.notes import took
 
 _ID_AND_TEXT = re.compile(r"[^\s]*\d[^\s]*\t[^\t]*[^\W\d_][^\t]*")

@@ -13,12 +13,11 @@ from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.choices import option
 from interp.text.corpus import ParallelCorpus
+from interp.text.formats.cells import first_missing, kind_of, missing_value
 from interp.text.formats.column_names import document_columns, named
-from interp.text.formats.columns import kind_of
 from interp.text.formats.file_names import origin
 from interp.text.formats.keys import BY_POSITION, WORD, common_key, contradicted, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
-from interp.text.formats.missing import first_missing, missing_value
 from interp.text.formats.row_language import of_language
 from interp.text.formats.rows import Row, rows, sampled
 from interp.text.formats.splits import select

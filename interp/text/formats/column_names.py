@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from difflib import SequenceMatcher
 from typing import Literal
 
 from interp.languages import nearest, resolve
 from interp.spellings import likely_meant
 from interp.text.formats.file_names import column_language, own_words
 
+_ALIKE = 0.75
+"""How alike a name and a slip of the pen are at least: "Germn" is German, "Speaker" is not Selayar."""
 SURE_IDS = ("id", "ids", "key", "idx", "sentence_id", "sent_id", "item_id", "text_id", "example_id", "question_id", "segment_id",
              "guid", "uuid", "uid", "qid", "tuid", "pid", "sid", "cid", "rid", "seg_id", "utt_id", "line_id", "src_id",
              "tgt_id", "sample_id", "record_id")  # fmt: skip
@@ -124,7 +127,7 @@ def language_alike(column: str) -> str | None:
     names = list(Locale("en").languages.values())
     close = nearest(name, names, n=1) if len(name) > 4 and name[0].isupper() else ""
     found = close.removeprefix(" Did you mean ").removesuffix("?") or None
-    if found and abs(len(found) - len(name)) <= 1 and found[0] == name[0]:
+    if found and found[0] == name[0] and SequenceMatcher(None, found, name).ratio() > _ALIKE:
         return found
     spoken = re.match(r"(.{3,60}?)\s*[(\[]", name)
     return spoken[1] if spoken and resolve(spoken[1]) else _rare(name)

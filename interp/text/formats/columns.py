@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.languages import language, nearest, resolve
 from interp.spellings import meant_by
 from interp.text.asked import Asked
 from interp.text.choices import ROLES, option
+from interp.text.formats.cells import Kind, kind_of, kinds_of
 from interp.text.formats.column_names import (
     DOCUMENT_COLUMNS,
     PAIRS,
@@ -29,7 +30,6 @@ from interp.text.formats.column_names import (
 )
 from interp.text.formats.file_names import column_language, column_tag, own_words
 
-Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "labels", "nothing"]
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "comment", "comments", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "note",
      "notes", "part", "register", "remark", "remarks", "score", "sib200_category", "source", "source_line", "split", "title",
@@ -37,20 +37,10 @@ LABEL_COLUMNS = frozenset(
 )  # fmt: skip
 MOST_COLUMNS = 5_000
 """Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
-_NUMBER = re.compile(r"[#№(]?\s*[-+−±]?[\d.,:'’\s/-]*\d(?:[eE][-+]?\d+)?\s*[%‰)\].°]?|nan|-?inf", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?:[a-z][a-z+.-]*://|www\.)\S+", re.IGNORECASE)
-_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ]\d.*)?")
-_CODE = re.compile(r"[\x21-\x7e]*\d[\x21-\x7e]*")
 _MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
 """A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
 _SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
 """A sentence where the name of a column should stand: the table has no header."""
-_SHORT = re.compile(r"[A-Za-z]{2,3}")
-_LABEL = re.compile(r"yes|no|y|n|t|f|true|false|maybe|unknown|male|female|m|[IVX]+|pass|fail|ok|\W*")
-"""Answers, and Roman numbers, which are no text in a language other than English."""
-_LATIN = re.compile(r"[A-Za-z]{2}")
-_YES_OR_NO = frozenset({"true", "false"})
-_NO_VALUE = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 
 
 class Layout(NamedTuple):
@@ -130,66 +120,6 @@ def described(layout: Layout, kinds: Mapping[str, Kind]) -> str:
     parts += [f"documents are {short_repr(layout.document)}"] if layout.document is not None else []
     parts += [f"{short_repr(column)} ({kinds.get(column, 'text')}) is a label" for column in layout.labels]
     return "columns: " + ", ".join(parts)
-
-
-def kind_of(values: Iterable[object]) -> Kind:
-    """What the `values` of a column are.
-
-    >>> kind_of(["1", "2", None]), kind_of(["http://a.example/1"]), kind_of(["Hallo", "Welt"])
-    ('numbers', 'addresses', 'text')
-    """
-    given = [value for value in values if value is not None and str(value).strip().casefold() not in _NO_VALUE]
-    if not given:
-        return "nothing"
-    if all(isinstance(value, bool) or str(value).strip().casefold() in _YES_OR_NO for value in given):
-        return "yes or no"
-    texts = [str(value).strip() for value in given]
-    if all(_NUMBER.fullmatch(text) or _DATE.fullmatch(text) for text in texts):
-        return "numbers"
-    if all(map(_ADDRESS.fullmatch, texts)):
-        return "addresses"
-    repeated = len(texts) >= 3 and len(set(texts)) * 3 <= len(texts)
-    short = all(len(text) <= 12 and text.isascii() and not any(map(str.isspace, text)) for text in texts)
-    return "codes" if (repeated and short) or (len(texts) >= 2 and all(map(_CODE.fullmatch, texts))) else "text"
-
-
-def kinds_of(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> dict[str, Kind]:
-    """What stands in each of `columns` in the first rows, a `sample`: "labels" where the name is a short code and no text is there.
-
-    >>> kinds_of(["en", "no"], [{"en": "Is it so?", "no": "yes"}])
-    {'en': 'text', 'no': 'labels'}
-    """
-    kinds = {column: kind_of(row.get(column) for row in sample) for column in columns}
-    texts = [column for column, kind in kinds.items() if kind == "text"]
-    return {**kinds, **dict.fromkeys(_label_columns(sample, texts), "labels")}
-
-
-def _label_columns(sample: Sequence[Mapping[str, object]], columns: Sequence[str]) -> list[str]:
-    """Those of `columns` that are called by a short code and hold no text of its language, by the first rows, a `sample`.
-
-    They repeat few values where other columns of languages differ from row to row, or hold answers, or Roman numbers, or
-    English where the language has a script of its own.
-
-    >>> rows = [{"en": "A cow.", "de": "Eine Kuh.", "cat": "animal"}, {"en": "A dog.", "de": "Ein Hund.", "cat": "animal"}]
-    >>> _label_columns(rows, ["en", "de", "cat"])
-    ['cat']
-    """
-    codes = {column: code for column in columns if (code := column_language(column))}
-    values = {column: [str(row[column]).strip() for row in sample if row.get(column) not in (None, "")] for column in codes}
-    most = max((len(set(own)) for own in values.values()), default=0)
-    labels = []
-    for column, own in values.items():
-        few = len(set(own)) * 2 <= most
-        if own and _SHORT.fullmatch(column.strip()) and codes[column] != "eng_Latn":
-            marks = all(_LABEL.fullmatch(value) or _LABEL.fullmatch(value.casefold()) for value in own)
-            if few or marks or _is_english(codes[column], own):
-                labels.append(column)
-    return labels
-
-
-def _is_english(code: str, values: Sequence[str]) -> bool:
-    """Whether Latin letters stand where a language has others."""
-    return language(code).script != "Latn" and all(value.isascii() and _LATIN.search(value) for value in values)
 
 
 def _chosen(columns: Sequence[str], chosen: Mapping[str, str], where: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -28,6 +28,8 @@ _PACKED = frozenset({"gz", "xz", "7z"})
 _SPLITS = frozenset({*TEXT_ENDINGS, "validation", "val", "eval"} - {"txt"})
 _MLQA = re.compile(r"(?P<before>.*context)-(?P<context>[a-z]{2})(?P<between>-question)-(?P<question>[a-z]{2})")
 """MLQA names the languages of the paragraph and of the question, "test-context-de-question-de.json"."""
+_STEPS = frozenset({"tok", "clean", "true", "tc", "lc", "bpe", "sp", "min", "raw", "norm", "filt", "dedup"})
+"""What was done to a text, before its language: "train.tok.en" of Moses is English and not Toki Pona."""
 _SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)(?:-(?P<number>\d+))?$")
 """What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
@@ -119,11 +121,12 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     """
     name = path.name.removesuffix(path.suffix) if path.suffix.lower() == ".gz" else path.name
     *stem, ending = name.split(".")
-    halves = language_pair(stem[-1]) if stem else None
+    named = [token for token in stem if token not in _STEPS]
+    halves = language_pair(named[-1]) if named else None
     own = language_code(ending)
     if halves and own and own in halves:
-        return FileName(own, halves[own == halves[0]], ".".join(stem[:-1]), "")
-    if own and stem and ending not in endings and not any(map(language_code, stem)):
+        return FileName(own, halves[own == halves[0]], ".".join(token for token in stem if token != named[-1]), "")
+    if own and stem and ending not in endings and not any(map(language_code, named)):
         return FileName(own, None, _SIDE.sub("", ".".join(stem)), "")
     ending = ending.lower() if ending.lower() in ROW_ENDINGS or ending.lower() == "txt" else ending
     codes = [

@@ -10,9 +10,9 @@ from pathlib import Path
 from interp.files.checks import short_repr
 from interp.languages import language, resolve
 from interp.tags import macrolanguage
+from interp.text.formats.cells import is_missing
 from interp.text.formats.column_names import named
 from interp.text.formats.lines import text_of
-from interp.text.formats.missing import is_missing
 from interp.text.formats.rows import Row, rows, sampled
 
 LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")

@@ -24,6 +24,8 @@ _QUOTED = re.compile(r'"(?:[^"\\]|""|\\.)*"')
 _BARE = re.compile(r"|NA|TRUE|FALSE|-?[\d.]+(?:e[-+]?\d+)?|-?Inf|NaN")
 """What R writes without quotes."""
 _SEPARATORS = ",;\t|"
+_OBJECTS = re.compile(r"\s*\{.*\}[ \t]*\r?\n\s*\{")
+"""A line that is an object, and the beginning of another: JSON Lines, whatever the file is called."""
 _UNPACK, _AS_CSV = " Unpack it first.", " Save the sheet as CSV in UTF-8."
 _TO_DO = {
     **dict.fromkeys(("zip", "tar", "tgz", "bz2", "xz", "zst", "7z", "rar"), _UNPACK),
@@ -274,7 +276,12 @@ def _json_lines(path: Path) -> Iterator[Row]:
 
 
 def _json(path: Path) -> Iterator[Row]:
-    content = parsed(whole_text(path), at(path))
+    text = whole_text(path)
+    if _OBJECTS.match(text):
+        note("read as JSON Lines, an object a line", printable_name(path))
+        yield from _json_lines(path)
+        return
+    content = parsed(text, at(path))
     if isinstance(content, dict) and "data" in content:
         yield from _squad(content["data"], at(path))
         return

@@ -13,12 +13,12 @@ from interp.languages import by_code, language
 from interp.text.asked import Asked
 from interp.text.choices import has_region
 from interp.text.corpus import ParallelCorpus
+from interp.text.formats.cells import first_missing, kinds_of, missing_value
 from interp.text.formats.column_names import first_row_is, language_columns, named, place_columns
-from interp.text.formats.columns import MOST_COLUMNS, Layout, described, kinds_of, plan, said_pair
+from interp.text.formats.columns import MOST_COLUMNS, Layout, described, plan, said_pair
 from interp.text.formats.file_names import ROW_ENDINGS, column_language, file_pair, says_split
 from interp.text.formats.keys import identifier
 from interp.text.formats.lines import at, ending, printable_name, stem, text_of
-from interp.text.formats.missing import first_missing, missing_value
 from interp.text.formats.rows import Row, rows, sampled
 from interp.text.formats.splits import select
 from interp.text.notes import note, took

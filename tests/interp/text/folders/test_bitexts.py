@@ -23,6 +23,12 @@ def test_the_split_chooses_between_the_pairs_of_a_folder(tmp_path: Path) -> None
     assert read(tmp_path / "outer", split="test").origins == {"deu_Latn": "test.de", "eng_Latn": "test.en"}
 
 
+@pytest.mark.parametrize("name", ["train.tok", "train.tok.clean", "corpus.tc", "JW300.en-de.tok", "train.bpe"])
+def test_what_was_done_to_a_text_is_no_language_of_its_name(tmp_path: Path, name: str) -> None:
+    corpus = read(put(tmp_path / "m", {f"{name}.{code}": f"{code} text\n" for code in ("de", "en")}))
+    assert corpus.sentences == {"deu_Latn": ("de text",), "eng_Latn": ("en text",)}
+
+
 def test_the_halves_of_two_splits_are_never_paired(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"test.de-en.en: got only one half of a pair of files, expected another .* in deu_Latn"):
         read(put(tmp_path / "m", {name: MOSES[name] for name in ("train.de-en.de", "test.de-en.en")}))

@@ -146,3 +146,18 @@ def test_a_short_code_with_text_and_a_usual_locale_are_languages(tmp_path: Path,
         assert read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv").languages == ("eng_Latn", "deu_Latn", code)
     else:
         assert column_language(column) == code
+
+
+def test_an_object_a_line_is_read_whatever_the_file_is_called(tmp_path: Path) -> None:
+    """pandas and `datasets` write JSON Lines into files called .json."""
+    rows = jsonl({"en": "a.", "de": "b."}, {"en": "c.", "de": "d."})
+    corpus = read(put(tmp_path / "t", {"t.json": rows}) / "t.json")
+    assert corpus.sentences == {"eng_Latn": ("a.", "c."), "deu_Latn": ("b.", "d.")}
+    assert any("JSON Lines" in told for told in corpus.notes)
+
+
+@pytest.mark.parametrize("column", ["Speaker", "Dataset", "Summary", "Votes", "Pinyin"])
+def test_a_heading_that_looks_a_little_like_a_language_is_a_label(tmp_path: Path, column: str) -> None:
+    table = f"en\tde\t{column}\nHello world.\tHallo Welt.\tone a\nThe cat.\tDie Katze.\ttwo b\n"
+    corpus = read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv")
+    assert (corpus.languages, dict(corpus.labels)) == (("eng_Latn", "deu_Latn"), {column: ("one a", "two b")})
