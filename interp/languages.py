@@ -55,7 +55,7 @@ _WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "K
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
 _SHORTEST_NAME = 3
-"""Letters of a name: those of two letters are codes, or of languages that nobody means, as "ua"."""
+"""Fewest letters of an English name: two are a code, or the name of a language that hardly anybody means, "Ua"."""
 _MOST_WORDS = 6
 
 
@@ -335,7 +335,7 @@ def _unknown(spelling: str) -> str:
     names = {name: tag for tag, name in Locale("en").languages.items() if tag not in _NO_LANGUAGE}
     tags = {name.casefold(): tag for name, tag in names.items()} | {tag: tag for tag in names.values()}
     if meaning := meant_by(spelling) or _of_country(spelling):
-        return f"got language {spelling!r}, which is not clear: {meaning}. Write the code of the one you mean."
+        return f"got language {spelling!r}, expected a clear one: {meaning}."
     if tag := tags.get(spelling.replace("_", " ").casefold()):
         return f"got language {spelling!r}, whose script is not known, expected a code with the script, such as {tag}_Latn."
     suggestion = _in_known_script(spelling) or _alike(spelling, names)

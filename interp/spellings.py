@@ -51,7 +51,7 @@ def meant_by(spelling: str) -> str:
     spelled = spelling.strip().casefold()
     if country := _COUNTRIES.get(spelled):
         return f"{spelling.strip()!r} is no code of a language: write {country[1]} for {country[0]}"
-    shared = _MSA if spelling.strip() == "MSA" else {**_SHARED, **_IN_FILES, **_IN_COLUMNS}.get(spelled)
+    shared = _may_be(spelling)
     if shared is None:
         return ""
     one, code, other, other_code = shared
@@ -60,7 +60,10 @@ def meant_by(spelling: str) -> str:
 
 def likely_meant(spelling: str) -> str | None:
     """The likeliest language of an unclear `spelling`, as FLORES-200 code; None if nothing is known."""
-    spelled = spelling.strip().casefold()
-    shared = _MSA if spelling.strip() == "MSA" else {**_SHARED, **_IN_FILES, **_IN_COLUMNS}.get(spelled)
-    country = _COUNTRIES.get(spelled)
+    shared, country = _may_be(spelling), _COUNTRIES.get(spelling.strip().casefold())
     return shared[1] if shared else country and country[1]
+
+
+def _may_be(spelling: str) -> tuple[str, str, str, str] | None:
+    """The two things that a spelling may mean, each with its code."""
+    return _MSA if spelling.strip() == "MSA" else {**_SHARED, **_IN_FILES, **_IN_COLUMNS}.get(spelling.strip().casefold())

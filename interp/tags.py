@@ -23,7 +23,6 @@ _NO_REGION = frozenset({"XX", "ZZ"})
 """Codes that stand for no region; "en_XX" is the English of mBART."""
 _MODIFIERS = {"iqtelif": "Latn", "latn": "Latn", "cyrl": "Cyrl", "shaw": "Shaw", "shahmukhi": "Arab"}
 """Modifiers of POSIX locales that mean a script and are no name of it."""
-_ROMANISED = "Latn"
 _ROMANISATIONS = frozenset({"pinyin", "wadegile", "tongyong", "jyutping", "pehoeji", "tailo", "hepburn", "heploc", "alalc97"})
 """Variants of the IANA registry that write a language in Latin script."""
 _NO_SCRIPT = frozenset({"euro", "preeuro", "valencia", "saaho", "abegede", "posix", "modern"})
@@ -62,7 +61,7 @@ def parse_tag(spelling: str) -> Tag | None:
         variants = match["variants"].lower().split("-")[1:]
         if language and _is_region(match["region"]) and all(map(_is_variant, variants)):
             region = match["region"] and match["region"].upper()
-            script = match["script"] or next((_ROMANISED for variant in variants if variant in _ROMANISATIONS), None)
+            script = match["script"] or (None if _ROMANISATIONS.isdisjoint(variants) else "Latn")
             return Tag(language, script and script.title(), None if region in _NO_REGION else region)
     language, _, written = text.partition("-")
     script = scripts().get(written.casefold())

@@ -9,7 +9,7 @@ from functools import cached_property
 from interp.files.checks import short_repr
 from interp.languages import language
 from interp.languages import languages as resolve_all
-from interp.text.choices import ROLES, Variants, has_region, option, same_tag, told_apart, variants
+from interp.text.choices import ROLES, has_region, option, same_tag, told_apart
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,22 @@ class Asked:
         return {language(spelling).code: name for spelling, name in self.columns.items() if not _role(spelling)}
 
     @cached_property
-    def variants(self) -> Variants:
-        """The regional variants that are meant."""
-        return variants(self.languages, self.columns)
+    def preferred(self) -> dict[str, str]:
+        """The languages that are asked for with a region, by code: that variant is taken where there are several."""
+        return {language(one).code: str(one) for one in self.languages or () if has_region(str(one))}
+
+    def fitting(self, code: str, tags: Sequence[str]) -> list[str]:
+        """Those of the `tags` of one language `code` that may be meant: one, if it is clear which.
+
+        >>> Asked(languages=["en-GB", "de"]).fitting("eng_Latn", ["en-US", "en-GB"])
+        ['en-GB']
+        """
+        fitting = [tag for tag in tags if code not in self.chosen or same_tag(tag, self.chosen[code])]
+        if len(fitting) < 2:
+            return fitting
+        preferred = [tag for tag in fitting if code in self.preferred and same_tag(tag, self.preferred[code])]
+        plain = [tag for tag in fitting if not has_region(tag)]
+        return next((some for some in (preferred, plain) if len(some) == 1), fitting)
 
     def wants(self, code: str) -> bool:
         """Whether the language `code` is among those asked for."""
@@ -88,9 +101,9 @@ class Asked:
 
         `where` is the place for the `ValueError` that is raised where none is the one that was named, or several may be meant.
         """
-        fitting = self.variants.pick(code, tags)
-        named = self.variants.chosen.get(code) or self.variants.preferred.get(code)
-        if not fitting or (code not in self.variants.chosen and named and _is_another(fitting, named)):
+        fitting = self.fitting(code, tags)
+        named = self.chosen.get(code) or self.preferred.get(code)
+        if not fitting or (code not in self.chosen and named and _is_another(fitting, named)):
             raise ValueError(
                 f"{where}: got {named!r} for {code}, expected {'one of ' if len(tags) > 1 else ''}{', '.join(tags)}. Ask for "
                 f"{tags[0]!r}, or leave the language out."

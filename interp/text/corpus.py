@@ -258,9 +258,8 @@ def _check_lengths(data: ParallelData, part: str, columns: Mapping[str, tuple[ob
 
 
 def _check_choices(task: ParallelTask) -> None:
-    """Refuse an item without an answer, or with options of which one is there twice, or none is right, or another number elsewhere.
-
-    Whoever chooses is right by chance alone there, or cannot be.
+    """Refuse an item without an answer, with one option or the same option twice, with a right answer that is no option, or with
+    another number of options than in the first language: its accuracy would say nothing.
     """
     counts = [len(options) for options in next(iter(task.choices.values()), ())]
     for code, accepted in task.answers.items():
@@ -278,6 +277,8 @@ def _fault_of(answers: Sequence[str], options: Sequence[str], count: int) -> tup
     """What is wrong with the answers and options of one item, and what was expected; `count` is the number of options elsewhere."""
     if not answers or not all(isinstance(text, str) and text.strip() for text in answers):
         return (f"answers {answers!r}" if answers else "no answer"), "text"
+    if not all(isinstance(option, str) for option in options):
+        return f"options {list(options)!r}", "text"
     plain = [option.strip() for option in options]
     twice = next((option for n, option in enumerate(options) if plain[n] in plain[:n]), None)
     if len(options) == 1 or twice is not None:

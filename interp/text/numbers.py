@@ -35,7 +35,7 @@ _QUOTES = re.compile(rf"[\"'“”„‘’«»‹›{CURRENCY}]+\Z")
 _NUMBER = re.compile(
     rf"(?<![\d{_POINT}])(?<!\d[{_SPACE}])\d{{1,3}}(?:[{_SPACE}]\d{{3}})+(?![{_SPACE}]?\d)(?:[{_POINT}]\d+)?"  # 1 000,5
     rf"|(?<![\w{_POINT}])(?P<part>[{_POINT}])\d+(?![{_POINT}]?\d)"  # .5
-    rf"|\d+(?:[{_POINT}{_GROUP}]\d+)+"
+    rf"|(?<!\d)\d+(?:[{_POINT}{_GROUP}]\d+)+"
 )
 
 
@@ -48,7 +48,7 @@ class Convention(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def convention(code: str | None) -> Convention:
-    """What the CLDR says of the language `code`, in Latin digits; as English where it knows it not, or without a language.
+    """What the CLDR says of the language `code`, in Latin digits; as English where CLDR does not know it, or without a language.
 
     >>> convention("deu_Latn"), convention("gsw_Latn").comma, convention("arb_Arab").comma
     (Convention(comma=True, dotted_dates=True), False, False)
@@ -74,7 +74,9 @@ def plain_numbers(text: str, code: str | None) -> str:
     """
     seen = "".join(map(_seen, text))
     apart = re.sub(r"(?<=\d)(?=\D)", lambda at: _between(seen[at.start()]), seen)
-    signed = _SIGN.sub(lambda at: f" {MINUS}" if at[0][0] in _RAISED or _opens(apart[: at.start()][-16:]) else at[0], apart)
+    signed = _SIGN.sub(
+        lambda at: f" {MINUS}" if at[0][0] in _RAISED or _opens(apart[max(0, at.start() - 16) : at.start()]) else at[0], apart
+    )
     return _NUMBER.sub(lambda found: _plain_number(found, convention(code)), signed)
 
 
@@ -95,6 +97,11 @@ def stands_alone(letter: str) -> bool:
     from fontTools.unicodedata import script_extension
 
     return not letter.isdecimal() and not _ALONE.isdisjoint(script_extension(letter))
+
+
+def is_unspaced(code: str) -> bool:
+    """Whether the language `code` is written in a script without spaces between words."""
+    return language(code).letter_scripts <= _ALONE
 
 
 def _seen(letter: str) -> str:

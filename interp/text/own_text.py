@@ -70,7 +70,6 @@ def read_own(source: Source, asked: Asked) -> ParallelCorpus | None:
     own = _own(source, "interp.readers")
     if own is None:
         return None
-    asked.refuse_others(f"reader {own.name!r}", (), (), "a function of your own, which has no columns")
     given = _called(own, asked, "reader")
     if isinstance(given, Mapping):
         given = ParallelCorpus(own.name, _by_code(own, {code: _listed(own, code, each) for code, each in given.items()}))
@@ -88,7 +87,6 @@ def read_own_task(source: Source, asked: Asked) -> ParallelTask | None:
     own = _own(source, "interp.tasks")
     if own is None:
         return None
-    asked.refuse_others(f"task {own.name!r}", (), (), "a function of your own, which has no columns")
     given = _called(own, asked, "task")
     if not isinstance(given, ParallelTask):
         text = (
@@ -107,6 +105,7 @@ def _own(source: Source, group: Group) -> OwnCode | None:
 
 
 def _called(own: OwnCode, asked: Asked, what: str) -> object:
+    asked.refuse_others(f"{what} {own.name!r}", (), (), "a function of your own, which has no columns")
     try:
         inspect.signature(own.call).bind(languages=None, split=None)
     except TypeError:

@@ -102,7 +102,7 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
     if kind:
         asked.refuse_others(str(source), (), (), "built-in text, which has no columns")
     if kind == "facts":
-        task = read_task(source, languages=asked.languages, limit=asked.limit, split=asked.split)
+        task = _read_task(source, asked, None)
         facts = {c: tuple(p + a[0] for p, a in zip(task.prompts[c], task.answers[c], strict=True)) for c in task.languages}
         return ParallelCorpus(task.name, facts, task.ids)
     if kind:
@@ -142,8 +142,9 @@ def read_task(
     Parameters
     ----------
     source
-        "cldr:facts", which needs no file, or a folder or file of rows in the format of XQuAD, XNLI, XCOPA, MGSM, BMLAMA or
-        GlobalOpinionQA; or a function of your own (`interp.text.own_text.TaskReader`).
+        "cldr:facts", which needs no file, or a folder or file of rows with questions, as those of XQuAD, XNLI, XCOPA, MGSM,
+        Belebele, Global-MMLU, ARC, TriviaQA, BMLAMA or GlobalOpinionQA; or a function of your own
+        (`interp.text.own_text.TaskReader`).
     languages
         Languages in any spelling. Default: all of the source.
     template
@@ -154,7 +155,8 @@ def read_task(
     split
         A subset of the source, by file name or by the field `split` or `part` of the rows.
     columns
-        The field of the "ids" that pair the questions, where its name does not say so, and the regional variant of a language.
+        The fields of the "ids" that pair the questions and of the "documents" that they are about, where their names do not say so,
+        and the regional variant of a language.
 
     Returns
     -------
@@ -177,19 +179,11 @@ def read_task(
     with _named(source, split), noting() as noted:
         asked = _asked(languages, limit, split, columns)
         own = read_own_task(source, asked)
-        task = own if own is not None else _read_task(_plain(source), languages, template, limit, split, columns or {})
+        task = own if own is not None else _read_task(_plain(source), asked, template)
         return _told(source, split, task, noted)
 
 
-def _read_task(
-    source: str | Path,
-    languages: Sequence[str] | None,
-    template: Template | None,
-    limit: int | None,
-    split: str | None,
-    columns: Mapping[str, str],
-) -> ParallelTask:
-    asked = _asked(languages, limit, split, columns)
+def _read_task(source: str | Path, asked: Asked, template: Template | None) -> ParallelTask:
     kind = _cldr(source)
     if kind == "facts":
         from interp.text import cldr_facts
@@ -197,13 +191,13 @@ def _read_task(
         asked.refuse_others(str(source), (), (), "built-in text, which has no columns")
         if template is not None:
             raise ValueError("got a template for cldr:facts, expected none: its form is fixed.")
-        return cldr_facts.read_task(languages, split or "all").select(limit=limit)
+        return cldr_facts.read_task(asked.languages, asked.split or "all").select(limit=asked.limit)
     if kind:
         raise ValueError(f"got cldr:{kind}, which has no questions, expected cldr:facts. read() reads the others.")
     path = _path(source)
     if path is None:
         raise ValueError(f"got the hub dataset {str(source)!r}, expected files. Download the dataset, and give its folder.")
-    return read_questions(path, _corpus_name(path), languages, template, limit, split, columns)
+    return read_questions(path, _corpus_name(path), asked, template)
 
 
 def _told(source: Source, split: str | None, text: Text, noted: Notes) -> Text:

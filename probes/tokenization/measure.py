@@ -18,12 +18,12 @@ from scipy.sparse import csr_array
 from interp.languages import language
 from interp.provenance import ModelIdentity, Signature
 from interp.text.corpus import ParallelCorpus
+from interp.text.numbers import is_unspaced
 from interp.vocabulary.fingerprint import fingerprint_tokenizer
 from interp.vocabulary.shortening import Drop, plan_shortening, split_characters
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.statistics.resampling import draws, percentiles
 from probes.tokenization.report import TokenizationReport, by_language
-from probes.translation.normalisation import UNSPACED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -145,7 +145,7 @@ def _by_item(
 ) -> tuple[pd.DataFrame, str]:
     """One row per item with its counts, and the commonest first byte of characters spelled in parts, in hexadecimal."""
     partial = {token for token, kind in enumerate(vocabulary.scripts) if kind == "bytes"}
-    unspaced = language(code).script in UNSPACED
+    unspaced = is_unspaced(code)
     shortened = hasattr(tokenizer, "shortening")
     split = [[] if shortened else [character.character[0] for character in split_characters(vocabulary, ids)] for ids in sequences]
     lead = Counter(first for firsts in split for first in firsts).most_common(1)

@@ -14,9 +14,9 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from interp.languages import language
+from interp.text.numbers import is_unspaced
 from probes.translation.language_id import Judge, by_script
-from probes.translation.normalisation import UNSPACED, normalise, units
+from probes.translation.normalisation import normalise, units
 from probes.translation.published_errors import contains_repeat, has_brackets, has_lengths, is_lost
 from probes.translation.text_scores import exact_match, sentence_bleu
 
@@ -182,7 +182,7 @@ def _letters(text: str) -> int:
 def _middle(text: str, code: str) -> int:
     """Where to cut a text in two: at the space nearest to the middle, or in the middle where the script writes no spaces."""
     middle = len(text) // 2
-    if language(code).script in UNSPACED:
+    if is_unspaced(code):
         return middle
     spaces = [index for index, letter in enumerate(text) if letter.isspace()]
     return min(spaces, key=lambda index: abs(index - middle), default=middle)

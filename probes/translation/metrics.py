@@ -82,7 +82,7 @@ class TextMetric(Protocol):
 
         Returns
         -------
-        One finite number for each hypothesis. A mean of shares runs from 0 to 1: studies that ask for a scale of 0 to 100 multiply.
+        One finite number for each hypothesis. Give a share as 0 to 1: a study on a scale of 0 to 100 multiplies it.
         """
         ...
 

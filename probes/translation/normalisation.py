@@ -21,8 +21,9 @@ such a sign and share none, €18 and $18, they differ (`same_answer`).
 
 Articles stay: only released scripts take some away (`probes.translation.published_answers`).
 
-`units` are the words of that, divided at spaces. In languages written without spaces the division is mixed, as MLQA's script does
-it for Chinese: a letter of such a script (Han, kana, Thai, ...) is a unit with its marks; numbers and words of others stay whole.
+`units` are the words of the normalised text, divided at spaces. In languages written without spaces the division is mixed, as
+MLQA's script does it for Chinese: a letter of such a script (Han, kana, Thai, ...) is a unit with its marks; numbers and words of
+others stay whole.
 """
 
 from __future__ import annotations
@@ -31,15 +32,12 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from interp.languages import language
-from interp.text.numbers import plain_numbers, stands_alone
+from interp.text.numbers import is_unspaced, plain_numbers, stands_alone
 from probes.translation.same_letters import one_letter
 from probes.translation.signs import without_punctuation
 
 RULE = 5
 """The version of this rule: part of the keys of scores that rest on it, which are computed again where it has changed."""
-UNSPACED = frozenset({"Hans", "Hant", "Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt", "Yiii", "Bopo"})
-"""Scripts of languages that are written without spaces between words."""
 _DOTLESS = frozenset({"tur", "azj", "crh"})
 _UNSEEN = re.compile("[\u034f\u0640\u07fa\u115f\u1160\u17b4\u17b5\u180a-\u180f\u20e3\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef"
                      "\u064b-\u0652\u0670\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]")  # fmt: skip
@@ -74,7 +72,7 @@ def units(text: str, code: str) -> list[str]:
     (['1954', '年', '的', 'iphone'], ['don', 't', 'stop'])
     """
     words = normalise(text, code).split()
-    return [part for word in words for part in _mixed(word)] if language(code).script in UNSPACED else words
+    return [part for word in words for part in _mixed(word)] if is_unspaced(code) else words
 
 
 def same_answer(said: str, gold: str, code: str | None = None) -> bool:

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-from interp.languages import language
-from probes.translation.normalisation import UNSPACED
+from interp.text.numbers import is_unspaced
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -38,7 +37,7 @@ def tokens_of(name: str, code: str) -> str:
         The target language.
     """
     if name == "bleu":
-        return _BLEU.get(code[:3], "char" if language(code).script in UNSPACED else "13a")
+        return _BLEU.get(code[:3], "char" if is_unspaced(code) else "13a")
     return _SPBLEU.get(name, "")
 
 

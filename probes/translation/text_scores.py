@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from interp.languages import language
-from probes.translation.normalisation import UNSPACED, amounts, amounts_differ, same_answer, units
+from interp.text.numbers import is_unspaced
+from probes.translation.normalisation import amounts, amounts_differ, same_answer, units
 from probes.translation.scorers import Overlap, scorer
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def sentence_bleu(hypothesis: str, reference: str, code: str = "eng_Latn") -> fl
 
     `hypothesis` and `reference` are split into words, or into characters where the script of the language `code` writes no spaces.
     """
-    return _sentence_scorer(language(code).script in UNSPACED).sentence_score(hypothesis, [reference]).score
+    return _sentence_scorer(is_unspaced(code)).sentence_score(hypothesis, [reference]).score
 
 
 @cache

@@ -27,23 +27,23 @@ def bitexts(folder: Path) -> list[Bitext]:
     """The pairs of languages of a `folder`, those with only one of two files too.
 
     A table has two columns (`bul_Cyrl-cat_Latn.tsv`, `train.en-de.csv`); a pair of text files is `x.af-en.af` and `x.af-en.en`, or
-    `afr.eng.txt` and `eng.afr.txt`. Where there are files of one language each too, tables are none of the corpus.
+    `afr.eng.txt` and `eng.afr.txt`. Where the folder has files of one language too, those are the corpus, and not its tables.
     """
     tables: list[Bitext] = []
     halves: dict[tuple[frozenset[str], str, str], dict[str, Path]] = {}
-    alone: dict[str, Path] = {}
+    alone: dict[str, dict[str, Path]] = {}
     for path in sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name[0] not in ".~"):
         parsed, pair = parse_file_name(path), file_pair(path) if ending(path) in ROW_ENDINGS else None
         if parsed and parsed.partner:
             halves.setdefault((frozenset({parsed.code, parsed.partner}), parsed.part, parsed.ending), {})[parsed.code] = path
-        elif parsed and not parsed.part:
-            alone[parsed.code] = path
-        elif pair and not parsed:
+        elif parsed:
+            alone.setdefault(parsed.part, {})[parsed.code] = path
+        elif pair:
             tables.append(Bitext(frozenset(pair), pair_part(path), dict.fromkeys(pair, path), True))
     for (codes, part, _), files in halves.items():
-        files.update({code: alone[code] for code in codes - files.keys() if code in alone and not part})
+        files.update({code: alone[""][code] for code in codes - files.keys() if not part and code in alone.get("", {})})
     found = [Bitext(codes, part, files, False) for (codes, part, _), files in halves.items()]
-    return [*found, *(() if alone else tables)]
+    return [*found, *(() if any(len(own) > 1 or not shared for shared, own in alone.items()) else tables)]
 
 
 def choose_bitext(folder: Path, found: Sequence[Bitext], asked: Asked) -> Bitext:

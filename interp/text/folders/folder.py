@@ -69,7 +69,7 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
     files = wanted(folder, name, group.files, asked)
     if group.ending in ROW_ENDINGS:
         asked.refuse_others(at(folder), ("ids", "documents", "text"), group.files, "files of rows of one language each")
-        found_split = asked.split in (group.part, group.ending) or (asked.split is not None and says_split(group.part, asked.split))
+        found_split = asked.split == group.ending or says_split(group.part, asked.split)
         return read_aligned(files, name, asked.without_split() if found_split else asked)
     asked.refuse_others(at(folder), (), group.files, _LINES)
     return describe(ParallelCorpus(name, read_lines(name, files, asked.limit)), folder, asked.limit)
@@ -78,7 +78,7 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
 def _read_pair(folder: Path, name: str, asked: Asked, bitext: Bitext) -> ParallelCorpus:
     name = "/".join([name, "-".join(sorted(bitext.codes)), *([bitext.part] if bitext.part else [])])
     if bitext.is_table:
-        named = asked.split is not None and says_split(bitext.part, asked.split)
+        named = says_split(bitext.part, asked.split)
         return read_table(next(iter(bitext.files.values())), name, asked.without_split() if named else asked)
     asked.refuse_others(at(folder), (), (), _LINES)
     return ParallelCorpus(name, read_lines(name, wanted(folder, name, bitext.files, asked), asked.limit))
@@ -100,7 +100,7 @@ def _note_beside(folder: Path, below: str) -> None:
 
 def read_one(path: Path, code: str, name: str, asked: Asked) -> ParallelCorpus:
     """Read a corpus from one file `path` of one language `code`. `name` and `asked` are as in `read_folder`."""
-    if asked.split is not None and (says_split(stem(path), asked.split) or asked.split == ending(path)):
+    if says_split(stem(path), asked.split) or asked.split == ending(path):
         asked = asked.without_split()
     if ending(path) in ROW_ENDINGS:
         asked.refuse_others(at(path), ("ids", "documents", "text"), (), f"rows of {code}")

@@ -62,7 +62,7 @@ def choose(folder: Path, asked: Asked) -> Group:
     split = asked.split
     all_groups, unnamed = groups(folder, asked)
     fitting = [group for group in all_groups if split is None or split in (group.part, group.ending)]
-    fitting = fitting or [group for group in all_groups if split is not None and says_split(group.part, split)]
+    fitting = fitting or [group for group in all_groups if says_split(group.part, split)]
     fitting = fitting or [group for group in all_groups if group.ending in ROW_ENDINGS]
     without_part = [group for group in fitting if not group.part]
     if len(without_part) == 1 < len(fitting):
@@ -73,7 +73,7 @@ def choose(folder: Path, asked: Asked) -> Group:
         )
         got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
-        packed = next((path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
+        packed = next((printable_name(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
         todo = f" Unpack {packed} first." if packed else _only_table(unnamed) if not all_groups else ""
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
     _refuse_several(folder, fitting[0], asked)
@@ -143,10 +143,10 @@ def _with_rows_together(
 
 def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
     """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv"."""
-    inner = {code: path for name, path in sorted(inner_folders(folder).items()) if (code := language_code(name))}
-    found = [(code, path) for code, one in inner.items() for path in sorted(one.iterdir()) if path.is_file()]
+    inner = [(code, path) for name, path in sorted(inner_folders(folder).items()) if (code := language_code(name))]
+    found = [(code, path) for code, one in inner for path in sorted(one.iterdir()) if path.is_file()]
     fitting = [(code, path) for code, path in found if path.name[0] not in ".~" and ending(path) in endings]
-    return fitting if len(inner) > 1 else []
+    return fitting if len({code for code, _ in inner}) > 1 else []
 
 
 def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], asked: Asked) -> Group:
@@ -159,7 +159,7 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], asked: Ask
             if path not in paths:
                 note(f"{printable_name(path)} was left out: it is a second translation into {code}")
         by_tag = {file_tag(path): path for path in paths}
-        chosen = asked.variants.pick(code, list(by_tag))
+        chosen = asked.fitting(code, list(by_tag))
         if len(chosen) == 1 and len(by_tag) == len(paths):
             if asked.wants(code):
                 asked.variant(code, list(by_tag), at(by_tag[chosen[0]].parent))
@@ -176,8 +176,8 @@ def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: As
     like = origin(next(iter(group.files.values()))) if group.files else "eng_Latn.txt"
     known = group.files.keys() | group.unclear.keys()
     for path in others:
-        parsed, pair = parse_file_name(path), file_pair(path)
-        pair = pair if parsed is None else None
+        parsed = parse_file_name(path)
+        pair = file_pair(path) if parsed is None else None
         codes = {parsed.code} if parsed and parsed.ending else codes_named(path) or set(pair or ())
         if path.parent != folder and (own := language_code(path.parent.name)):
             codes = {own}
@@ -207,8 +207,8 @@ def _refuse_several(folder: Path, group: Group, asked: Asked) -> None:
     """Refuse a language of which there are several files, or not the one that was chosen, if it is wanted."""
     for code, paths in group.unclear.items():
         if asked.wants(code):
-            names, tags = " and ".join(path.name for path in paths), [file_tag(path) for path in paths]
-            if not asked.variants.pick(code, tags):
+            names, tags = " and ".join(map(origin, paths)), [file_tag(path) for path in paths]
+            if not asked.fitting(code, tags):
                 raise ValueError(f"{at(folder)}: got {asked.chosen[code]!r} for {code}, expected one of {', '.join(tags)}.")
             how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else ", expected one file per language."
             raise ValueError(f"{at(folder)}: got {'two' if len(paths) == 2 else len(paths)} files of {code}, {names}{how}")
@@ -236,13 +236,17 @@ def _refuse_unclear_names(unnamed: Sequence[Path], group: Group, asked: Asked) -
     for path in unnamed if asked.codes is None else ():
         spelled = stem(path).removeprefix(f"{group.part}.")
         if group.ending and ending(path) == group.ending and not any(word in spelled.lower() for word in SIDE_FILES):
-            try:
-                if reason := meant_by(spelled):
-                    raise ValueError(f"{reason}.")
-                reason = f"a rare language; name its script too, {language(spelled)}."
-            except ValueError as error:
-                reason = str(error)
             raise ValueError(
-                f"{at(path)}: got the file name {short_repr(spelled)}, expected a clear language: {reason} "
+                f"{at(path)}: got the file name {short_repr(spelled)}, expected a clear language: {_unclear(spelled)} "
                 "Rename it, or give languages=[...]."
             )
+
+
+def _unclear(spelled: str) -> str:
+    """Why the name of a file is no clear language."""
+    if meant := meant_by(spelled):
+        return f"{meant}."
+    try:
+        return f"a rare language; name its script too, {language(spelled)}."
+    except ValueError as error:
+        return str(error)

@@ -15,7 +15,7 @@ from interp.text.formats.file_names import origin
 from interp.text.formats.lines import at, lines
 from interp.text.notes import took
 
-_ID_AND_TEXT = re.compile(r"[^\s]*\d[^\s]*\t[^\t]*[^\W\d_][^\t]*")
+_LETTER = re.compile(r"[^\W\d_]")
 
 
 def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[str, tuple[str, ...]]:
@@ -50,12 +50,18 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
 
 def _refuse_ids(texts: Sequence[str], path: Path) -> None:
     """Refuse lines that are an id, a tab and a sentence each, as in ALT: their ids pair them, not their place."""
-    ids = [text.partition("\t")[0] for text in texts if _ID_AND_TEXT.fullmatch(text)]
+    ids = [text.partition("\t")[0] for text in texts if _is_id_and_text(text)]
     if ids and len({*ids}) == len(texts):
         raise ValueError(
             f"{at(path, 1)}: got {short_repr(ids[0])}, a tab and text in every line, expected text alone: such ids pair the lines. "
             "Write a first line 'id', a tab and 'text', and call every file .tsv."
         )
+
+
+def _is_id_and_text(line: str) -> bool:
+    """Whether a line is an id (one word with a digit), a tab and text."""
+    own, _, text = line.partition("\t")
+    return "\t" not in text and bool(_LETTER.search(text) and re.search(r"\d", own)) and re.search(r"\s", own) is None
 
 
 def parting(one: Sequence[str], other: Sequence[str]) -> int | None:

@@ -73,12 +73,13 @@ def _document_ids(folder: Path, items: int, limit: int | None) -> tuple[str, ...
 def _with_ids(corpus: ParallelCorpus, path: Path, ids: Sequence[str], first: int) -> ParallelCorpus:
     line_of: dict[str, int] = {}
     for line, item_id in enumerate(ids, first):
-        if identifier(item_id, at(path, line)) in line_of:
+        own = identifier(item_id, at(path, line))
+        if own in line_of:
             raise ValueError(
-                f"{at(path, line)}: got id {short_repr(item_id)}, which is also at line {line_of[item_id]}. Use each id once."
+                f"{at(path, line)}: got id {short_repr(item_id)}, which is also at line {line_of[own]}. Use each id once."
             )
-        line_of[item_id] = line
-    return replace(corpus, ids=tuple(ids))
+        line_of[own] = line
+    return replace(corpus, ids=tuple(line_of))
 
 
 def _check_length(path: Path, rows: Sequence[object], corpus: ParallelCorpus) -> None:

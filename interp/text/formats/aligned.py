@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from interp.text.formats.file_names import origin
 from interp.text.formats.keys import BY_POSITION, WORD, common_key, contradicted, key_fields, key_of
 from interp.text.formats.lines import at, ending, printable_name, text_of
 from interp.text.formats.row_language import of_language
-from interp.text.formats.rows import Row, rows, sampled
+from interp.text.formats.rows import Row, first_row, rows, sampled
 from interp.text.formats.splits import select
 from interp.text.formats.tables import label
 from interp.text.notes import note, took
@@ -245,17 +244,21 @@ def rows_of_language(path: Path) -> Iterator[Row]:
     [{'question': 'Was ist 1 + 1?', 'answer': '2'}]
     """
     if ending(path) in ("tsv", "tab"):
-        with suppress(ValueError):
-            first = next(rows(path, header=("question", "answer")), None)
-            if first and kind_of([first.values["answer"]]) == "numbers" and kind_of([first.values["question"]]) == "text":
-                note("no header: questions and numbers, as in MGSM", printable_name(path))
-                return rows(path, header=("question", "answer"))
+        first = first_row(path, header=("question", "answer"))
+        if first and kind_of([first.values["answer"]]) == "numbers" and kind_of([first.values["question"]]) == "text":
+            note("no header: questions and numbers, as in MGSM", printable_name(path))
+            return rows(path, header=("question", "answer"))
     return rows(path)
+
+
+def selected(code: str, path: Path, split: str | None) -> Iterator[Row]:
+    """The rows of a `split` (None: all) of a file of one language, `path`. Raises `ValueError` at one that is not in `code`."""
+    return of_language(code, select(rows_of_language(path), split, at(path)))
 
 
 def _units(code: str, path: Path, split: str | None) -> Iterator[Row]:
     if ending(path) != "json" or split not in ("paragraphs", "questions", None):
-        yield from of_language(code, select(rows_of_language(path), split, at(path)))
+        yield from selected(code, path, split)
         return
     last: object = None
     for row in rows(path):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from typing import Literal
 
-from interp.languages import nearest, resolve
+from interp.languages import resolve
 from interp.spellings import likely_meant
 from interp.text.formats.file_names import column_language, own_words
 
-_ALIKE = 0.75
+_ALIKE = 0.76
 """How alike a name and a slip of the pen are at least: "Germn" is German, "Speaker" is not Selayar."""
 SURE_IDS = ("id", "ids", "key", "idx", "sentence_id", "sent_id", "item_id", "text_id", "example_id", "question_id", "segment_id",
              "guid", "uuid", "uid", "qid", "tuid", "pid", "sid", "cid", "rid", "seg_id", "utt_id", "line_id", "src_id",
@@ -70,8 +70,13 @@ def is_measure(column: str) -> bool:
     >>> [is_measure(name) for name in ("word_num", "answerNumber", "topic_id", "rank", "question_number", "sentence_id")]
     [True, True, True, True, False, False]
     """
-    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column[:100]).casefold())
+    words = re.findall(r"[a-z]+|\d+", divided(column).casefold())
     return any(pattern.fullmatch("_".join(words)) for pattern in (_MEASURE, _SHARED))
+
+
+def divided(column: str) -> str:
+    """The name of a `column` with _ before each capital behind a small letter: "answerKey" is answer_Key."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column[:100])
 
 
 def is_id_name(column: str) -> bool:
@@ -125,10 +130,9 @@ def language_alike(column: str) -> str | None:
         return meant
     name = column.strip()
     names = list(Locale("en").languages.values())
-    close = nearest(name, names, n=1) if len(name) > 4 and name[0].isupper() else ""
-    found = close.removeprefix(" Did you mean ").removesuffix("?") or None
-    if found and found[0] == name[0] and SequenceMatcher(None, found, name).ratio() > _ALIKE:
-        return found
+    close = get_close_matches(name[:100], names, n=1, cutoff=_ALIKE) if len(name) > 4 and name[0].isupper() else []
+    if close and close[0][0] == name[0]:
+        return close[0]
     spoken = re.match(r"(.{3,60}?)\s*[(\[]", name)
     return spoken[1] if spoken and resolve(spoken[1]) else _rare(name)
 
@@ -149,7 +153,7 @@ def language_columns(columns: Sequence[str]) -> list[str]:
 
 def _side(column: str, words: Collection[str] = ("string", "text", "sentence", "segment")) -> str | None:
     """Whether a column is called source or target, with some of the `words` or none."""
-    cut = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column[:100]))
+    cut = re.findall(r"[^\W_]+", divided(column))
     sides = [_SIDES[word.casefold()] for word in cut if word.casefold() in _SIDES]
     rest = {word.casefold() for word in cut} - _SIDES.keys()
     return sides[0] if len(sides) == 1 and rest <= set(words) else None
@@ -193,7 +197,7 @@ def first_row_is(cells: Sequence[str], pair: tuple[str, str]) -> Literal["names"
 
 def _is_name(cell: str, pair: tuple[str, str]) -> bool:
     """Whether a cell holds nothing but words that name columns."""
-    words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cell[:100]))
+    words = re.findall(r"[^\W\d_]+|\d+", divided(cell))
     if column_language(cell) in pair or _is_usual_name(cell):
         return True
     rest = [word for word in words if not word.isdigit() and len(word) > 1 and column_language(word) is None]

@@ -93,11 +93,11 @@ def plan(
     texts, roles = _chosen(columns, asked.columns, where)
     free = [column for column in columns if column not in {*texts.values(), *roles.values()}]
     named = _named(free, kinds, asked.codes)
-    if asked.codes is None and not texts:
+    if asked.codes is None:
         _refuse_sentences(free, sample, where)
+    if asked.codes is None and not texts:
         texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample), asked, sample)
     elif asked.codes is None:
-        _refuse_sentences(free, sample, where)
         texts = texts | {code: _one_of(code, named, columns, where, asked) for code in named if code not in texts}
     else:
         texts = {code: texts.get(code) or _one_of(code, named, columns, where, asked) for code in asked.codes}
@@ -115,7 +115,7 @@ def described(layout: Layout, kinds: Mapping[str, Kind]) -> str:
     """The roles of the columns in words, for a note: `layout`, and what stands in each column (`kinds`)."""
     renamed = [f"{short_repr(column)} is {code}" for code, column in layout.texts.items() if column != code]
     same = len(layout.texts) - len(renamed)
-    parts = [*renamed, *([f"{same} columns are named by their code"] if same else [])]
+    parts = [*renamed, *([f"{same} named by their code"] if same else [])]
     parts += [f"ids are {short_repr(layout.id)}"] if layout.id is not None else []
     parts += [f"documents are {short_repr(layout.document)}"] if layout.document is not None else []
     parts += [f"{short_repr(column)} ({kinds.get(column, 'text')}) is a label" for column in layout.labels]
@@ -137,7 +137,7 @@ def _chosen(columns: Sequence[str], chosen: Mapping[str, str], where: str) -> tu
             )
         role = spelling.strip().casefold()
         kept, key = (roles, role) if role in ROLES else (texts, language(spelling).code)
-        if key in kept or found[0] in (*texts.values(), *roles.values()):
+        if found[0] in (*texts.values(), *roles.values()):
             raise ValueError(f"{where}: got {short_repr(dict(chosen))}, expected each language and each column once.")
         kept[key] = found[0]
     return texts, roles
@@ -175,7 +175,7 @@ def _one_of(code: str, named: Mapping[str, Sequence[str]], columns: Sequence[str
     found = named.get(code, ())
     tags = {column_tag(column): column for column in found}
     if asked.codes is not None and len(tags) == len(found):
-        fitting = asked.variants.pick(code, [*tags])
+        fitting = asked.fitting(code, [*tags])
         found = [tags[fitting[0]]] if len(fitting) == 1 else found
         tags = {column_tag(column): column for column in found}
     if len(found) == 1:

@@ -134,6 +134,7 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
         for index, (token, code) in enumerate(zip(stem, map(language_code, stem), strict=True))
         if code and not (ending in ROW_ENDINGS and language_pair(token))
     ]
+    codes = [(index, code) for index, code in codes if stem[index] not in _STEPS] or codes
     if ending not in endings:
         return None
     if not codes:
@@ -149,7 +150,7 @@ def rare_file_name(path: Path) -> FileName | None:
 
     It is a language only beside files of the same name in clear languages.
     """
-    *stem, ending = path.name.split(".")
+    *stem, ending = path.name.removesuffix(".gz").split(".")
     code = resolve(stem[-1]) if len(stem) > 1 and re.fullmatch(r"[a-z]{3}(?:[_-][A-Z][a-z]{3})?", stem[-1]) else None
     return FileName(code, None, _SIDE.sub("", ".".join(stem[:-1])), ending) if code else None
 
@@ -239,13 +240,13 @@ def is_split_name(name: str) -> bool:
     return name.casefold() in _SPLITS
 
 
-def says_split(name: str, split: str) -> bool:
-    """Whether the `name` of a file, without its ending, says that it is of a `split`.
+def says_split(name: str, split: str | None) -> bool:
+    """Whether the `name` of a file, without its ending, says that it is of a `split`; never where none is asked for.
 
     >>> says_split("wmt.en-de.train", "train"), says_split("trainer", "train")
     (True, False)
     """
-    return split in (name, *re.split(r"[._-]", name))
+    return split is not None and split in (name, *re.split(r"[._-]", name))
 
 
 def column_tag(name: str) -> str:

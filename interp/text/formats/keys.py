@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, combinations
 
 from interp.files.checks import short_repr
-from interp.text.formats.column_names import id_columns, is_measure, is_unnamed, named, place_columns
+from interp.text.formats.column_names import divided, id_columns, is_measure, is_unnamed, named, place_columns
 from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
 from interp.text.notes import note
@@ -119,7 +119,7 @@ def _same(values: Sequence[str], other: Sequence[str]) -> bool:
 
 def _is_content(field: str) -> bool:
     """Whether a `field` is named like what is asked, answered or measured, which no key is."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", field[:100]).casefold())
+    words = re.findall(r"[a-z]+", divided(field).casefold())
     return not is_unnamed(field) and (is_measure(field) or not _CONTENT.isdisjoint(words))
 
 
@@ -134,7 +134,7 @@ def contradicted(one: Sequence[Row], other: Sequence[Row]) -> tuple[str, int] | 
     ('url', 0)
     """
     for field in one[0].values if one else ():
-        if _is_content(field) and field.casefold() != "source_id":
+        if _is_content(field) and field.casefold() != "source_id":  # it says where a row is from, and measures nothing
             continue
         own, others = _column(one, field), _column(other, field)
         if own != others and sorted(own) == sorted(others):
@@ -154,7 +154,8 @@ def key_of(row: Row, fields: Sequence[str]) -> str:
 def _part(row: Row, field: str) -> str:
     if field not in row.values:
         raise ValueError(
-            f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them: it is part of the key."
+            f"{row.where}: got fields {short_repr(list(row.values))}, expected {field!r} among them: it is part of the key. "
+            "Give every row the same fields."
         )
     return identifier(row.values[field], row.where)
 

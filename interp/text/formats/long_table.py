@@ -46,7 +46,7 @@ def by_language(path: Path, asked: Asked) -> dict[str, tuple[str, list[Row]]]:
     Raises `ValueError` where several variants may be meant.
     """
     tables: dict[str, dict[str, list[Row]]] = {}
-    split = None if asked.split is not None and says_split(stem(path), asked.split) else asked.split
+    split = None if says_split(stem(path), asked.split) else asked.split
     for row in select(rows(path), split, at(path)):
         own = tables.setdefault(code_of(row), {})
         own.setdefault(_spelling(tag_of(row), own), []).append(row)

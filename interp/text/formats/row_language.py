@@ -50,8 +50,8 @@ def tag_of(row: Row) -> str:
     spelled = text_of(row.values[field], f"{row.where}, {field}")
     if is_missing(spelled):
         raise ValueError(
-            f"{row.where}: got {short_repr(spelled)} in {field!r}, which stands for a missing value, expected a language. Fill it; "
-            "Min Nan is nan_Hant."
+            f"{row.where}: got {short_repr(spelled)} in {field!r}, which stands for a missing value, expected a language. Fill it"
+            + ("; Min Nan is nan_Hant." if spelled.strip() == "nan" else ".")
         )
     script, variety = row.values.get("iso_15924"), row.values.get("glottocode")
     if field != "iso_639_3" or not script:

@@ -83,6 +83,13 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     )
 
 
+def first_row(path: Path, header: Sequence[str] | None = None) -> Row | None:
+    """The first row of the file `path`, with the names of its columns or `header`; None where it has none that can be read."""
+    with suppress(ValueError):
+        return next(rows(path, header=header), None)
+    return None
+
+
 def sampled(rows: Iterable[Row], limit: int | None, most: int = 100) -> tuple[list[Row], Iterator[Row]]:
     """The first rows, at `most` so many, and all `rows`. A fault behind the `limit` is not met.
 
@@ -144,7 +151,7 @@ def _split_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted_cells(path: Path, mark: str) -> Iterator[tuple[int, list[str]]]:
-    escaped = mark == "\t" and any(r"\"" in text and '""' not in text for text in _first_lines(path))
+    escaped = mark == "\t" and any(r"\"" in text and '""' not in text.replace(r"\"", "") for text in _first_lines(path))
     given = ((text.replace(r"\"", '""') if escaped else text) + (end or "\n") for _, text, end in ended_lines(path))
     table = csv.reader(given, delimiter=mark, strict=True)
     while True:
@@ -170,8 +177,7 @@ def separator(path: Path) -> Dialect:
     """What separates the columns of the table `path`: what its ending says, unless its first lines only fit another separator.
 
     A separator fits if it gives every line the same number of cells, at least two, quotes respected; where none does, one fits that
-    divides the header. Raises `ValueError` where
-    several others fit equally well.
+    divides the header. Raises `ValueError` where several others fit equally well.
     """
     own, sample = _OWN[ending(path)], _first_lines(path)
     if sample and (told := re.fullmatch(r'"?sep=(.)"?', sample[0].strip("\r\n"), re.IGNORECASE)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from interp.text.formats.columns import MOST_COLUMNS, Layout, described, plan, s
 from interp.text.formats.file_names import ROW_ENDINGS, column_language, file_pair, says_split
 from interp.text.formats.keys import identifier
 from interp.text.formats.lines import at, ending, printable_name, stem, text_of
-from interp.text.formats.rows import Row, rows, sampled
+from interp.text.formats.rows import Row, first_row, rows, sampled
 from interp.text.formats.splits import select
 from interp.text.notes import note, took
 
@@ -38,22 +37,20 @@ def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     """
     pair = file_pair(path)
     header = pair if pair and ending(path) in ("tsv", "tab", "csv") and _has_no_header(path, pair) else None
-    split = None if asked.split is not None and says_split(stem(path), asked.split) else asked.split
+    split = None if says_split(stem(path), asked.split) else asked.split
     given = select(rows(path, header=header), split, at(path))
     return corpus_of_rows(name, at(path), given, asked, None if header else pair)
 
 
 def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
     """Whether the first row of a bitext is a pair of sentences. Raises `ValueError` where it may as well be a header."""
-    first = None
-    with suppress(ValueError):
-        first = next(rows(path, header=pair), None)
+    first = first_row(path, header=pair)
     cells = [str(cell) for cell in first.values.values()] if first else []
     found = first_row_is(cells, pair) if first else "names"
     if found == "either":
         raise ValueError(
-            f"{at(path, 1)}: got a first row {short_repr(cells)}, which may be names of columns or text, expected to know. Write a "
-            f"header above it, {pair[0]} and {pair[1]}. If it is one already, write this in its place."
+            f"{at(path, 1)}: got a first row {short_repr(cells)}, which may be a header or a pair of sentences, expected a "
+            f"clear header. Write a header above it, {pair[0]} and {pair[1]}; or in its place, if it is a header."
         )
     if found == "names" and first:
         note(f"the first row is a header: {', '.join(cells)}", printable_name(path))
@@ -62,25 +59,18 @@ def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
 
 def is_table(path: Path) -> bool:
     """Whether the file `path` has columns of several languages, though its name may name one."""
-    if ending(path) not in ROW_ENDINGS:
+    first = first_row(path) if ending(path) in ROW_ENDINGS else None
+    if first is None:
         return False
-    try:
-        first = next(rows(path), None)
-    except ValueError:
-        return False
-    if first is None or len(first.values) > MOST_COLUMNS:
-        return first is not None
-    return len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
+    return (
+        len(first.values) > MOST_COLUMNS
+        or len({column_language(column) for column in _flat(first.values, first.where)} - {None}) > 1
+    )
 
 
 def has_column(path: Path, names: Collection[str]) -> bool:
     """Whether the file `path` has a column of one of the `names`, in any case."""
-    if ending(path) not in ROW_ENDINGS or not names:
-        return False
-    try:
-        first = next(rows(path), None)
-    except ValueError:
-        return False
+    first = first_row(path) if names and ending(path) in ROW_ENDINGS else None
     return first is not None and any(named(first.values, [name.strip().casefold()]) for name in names)
 
 
@@ -175,7 +165,8 @@ def _check_fields(values: Mapping[str, object], header: Collection[str], where: 
     if values.keys() != set(header):
         other = min({*values} ^ {*header})
         raise ValueError(
-            f"{where}: got field {short_repr(other)} in only one of this row and the first. Give every row the same fields."
+            f"{where}: got field {short_repr(other)} in only one of this row and the first, expected the same fields in every row. "
+            "Add it, or leave it out."
         )
 
 

@@ -56,7 +56,7 @@ def read_tmx(path: Path, name: str, asked: Asked) -> ParallelCorpus:
         entity: hostile files use them to expand without limit. A document type is passed over, and never fetched.
     """
     asked.refuse_others(at(path), (), None, "a translation memory, which has language tags and no columns")
-    if asked.split is None or not says_split(stem(path), asked.split):
+    if not says_split(stem(path), asked.split):
         asked.refuse_split(at(path), "a translation memory")
     rows = list(islice(_rows(path, asked), asked.limit))
     codes = tuple(code for code in rows[0].values if code != _ID) if rows else None
@@ -89,7 +89,7 @@ def _rows(path: Path, asked: Asked) -> Iterator[Row]:
             used.setdefault(code, {})[found[code][0]] = None
             took(code, f"xml:lang {', '.join(used[code])}")
             if len(used[code]) > 1:
-                note(f"{code} has text in {' and '.join(used[code])}, never in one unit")
+                note(f"{code} is {' or '.join(used[code])}, one of them in each unit")
         yield Row(where, {**{code: found[code][1] for code in codes}, _ID: unit.id})
 
 
@@ -105,13 +105,9 @@ def _by_language(unit: Unit, asked: Asked, where: str) -> dict[str, tuple[str, s
         if tag in found.setdefault(code, {}):
             raise ValueError(f"{where}: got {tag} twice in one unit, expected one segment per language.")
         found[code][tag] = text
-    chosen = {code: asked.variant(code, list(texts), where) for code, texts in found.items() if _has_chosen(code, [*texts], asked)}
+    there = [code for code, texts in found.items() if asked.fitting(code, [*texts])]  # without the chosen tag a language is lacking
+    chosen = {code: asked.variant(code, [*found[code]], where) for code in there}
     return {code: (tag, found[code][tag]) for code, tag in chosen.items()}
-
-
-def _has_chosen(code: str, tags: Sequence[str], asked: Asked) -> bool:
-    """Whether one of the `tags` may be the one that was chosen for a language; a unit that has none lacks the language."""
-    return bool(asked.variants.pick(code, tags))
 
 
 def _units(path: Path) -> Iterator[Unit]:

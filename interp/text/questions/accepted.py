@@ -11,7 +11,7 @@ from interp.files.checks import short_repr
 from interp.text.formats.lines import text_of
 from interp.text.formats.rows import Row
 from interp.text.questions.gold import ANSWERS, no_gold
-from interp.text.questions.options import folded
+from interp.text.questions.options import by_folded, folded
 from interp.text.questions.written_lists import listed
 
 NAMES = (
@@ -31,7 +31,7 @@ def answer_field(row: Row) -> str | None:
     >>> answer_field(Row("a:1", {"Question": "?", "Correct Answer": "yes"}))
     'Correct Answer'
     """
-    names = {folded(name): name for name in reversed(list(row.values))}
+    names = by_folded(row.values)
     found = [names[name] for name in NAMES if name in names]
     return next((name for name in found if not _is_nothing(row.values[name])), found[0] if found else None)
 
@@ -67,7 +67,10 @@ def check_open(rows: Sequence[Row], name: str | None) -> None:
     row = rows[0]
     among = next((field for field in row.values if folded(field) in _OF_OPTIONS), None)
     if name is None and among is None:
-        raise ValueError(f"{row.where}: got fields {short_repr(list(row.values))}, expected 'answer' among them.")
+        raise ValueError(
+            f"{row.where}: got fields {short_repr(list(row.values))}, expected 'answer' among them. "
+            "Rename the field of the accepted answers."
+        )
     if name is None:
         raise _lost(row, f"{among} {short_repr(row.values[among or ''])} but no options")
     if all(str(each.values.get(name)).strip().casefold() in ("true", "false") for each in rows):

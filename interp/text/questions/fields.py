@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from interp.text.formats.rows import Row
 from interp.text.notes import note
-from interp.text.questions.options import folded
+from interp.text.questions.options import by_folded, folded
 from interp.text.questions.written_lists import listed
 
 _ASKED = ("question", "premise", "hypothesis", "sentence1", "sentence2", "context", "passage", "prompt", "flores_passage", "label",
@@ -20,7 +20,8 @@ _OTHERS = {
     "sentence2": ("sentence_2", "text2"),
     "label": ("gold_label",),
 }
-_PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"))
+PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"))
+"""The fields of two sentences that are asked about together."""
 
 
 def named(row: Row) -> Row:
@@ -46,8 +47,8 @@ def named(row: Row) -> Row:
 @lru_cache(maxsize=256)
 def _called(fields: tuple[str, ...]) -> dict[str, str]:
     """The field that stands for each usual name which is not there. Of pairs of sentences the gold label is the label."""
-    names = {folded(field): field for field in reversed(fields)}
+    names = by_folded(fields)
     spelled = {usual: next((name for name in (usual, *_OTHERS.get(usual, ())) if name in names), None) for usual in _ASKED}
-    if spelled["label"] == "gold_label" and not any(spelled[first] and spelled[second] for first, second in _PAIRS):
+    if spelled["label"] == "gold_label" and not any(spelled[first] and spelled[second] for first, second in PAIRS):
         spelled["label"] = None
     return {usual: names[name] for usual, name in spelled.items() if name is not None and usual not in fields}

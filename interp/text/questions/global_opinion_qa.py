@@ -7,7 +7,7 @@ from itertools import islice
 from string import ascii_uppercase
 
 from interp.files.checks import short_repr
-from interp.languages import languages as resolve_all
+from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
 from interp.text.formats.aligned import PIVOT, labels, shared, value
 from interp.text.formats.keys import identifier
@@ -24,9 +24,8 @@ def is_opinion(sample: Row) -> bool:
 def read_opinions(
     name: str,
     readers: Mapping[str, Callable[[], Iterator[Row]]],
-    languages: Sequence[str] | None,
+    asked: Asked,
     asking: Callable[[Row, Sequence[str]], Mapping[str, Wording]],
-    limit: int | None,
 ) -> ParallelTask:
     """Read survey questions in a language and, if English is wanted too, the same questions in English.
 
@@ -40,25 +39,23 @@ def read_opinions(
         Name of the task.
     readers
         What reads the rows of each language, by FLORES-200 code.
-    languages
-        Languages in any spelling. Default: all.
+    asked
+        The languages, and how many questions.
     asking
         Gives the prompt template of each language, from a sample row.
-    limit
-        Read at most so many questions.
 
     Raises
     ------
     ValueError
         A language is missing, no question is shared, or the shares of the answers are malformed.
     """
-    codes = [lang.code for lang in resolve_all(languages if languages is not None else readers)]
+    codes = list(readers if asked.codes is None else asked.codes)
     non_english = [code for code in codes if code != "eng_Latn"] or codes
     missing = [code for code in non_english if code not in readers]
     if missing:
         raise ValueError(f"task {name!r} has no {missing[0]}; it has {', '.join(readers)}.")
-    tables = {code: _by_english(islice(readers[code](), limit if len(non_english) == 1 else None)) for code in non_english}
-    questions = list(shared(name, tables)[non_english[0]].values())[:limit]
+    tables = {code: _by_english(islice(readers[code](), asked.limit if len(non_english) == 1 else None)) for code in non_english}
+    questions = list(shared(name, tables)[non_english[0]].values())[: asked.limit]
     keys = [value(row, PIVOT) for row in questions]
     wording = asking(questions[0], codes)
     rows = {code: [tables[code][key] for key in keys] if code in tables else list(map(_in_english, questions)) for code in codes}

@@ -15,9 +15,10 @@ from string import ascii_uppercase
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
+from interp.text.formats.aligned import value
 from interp.text.formats.rows import Row
 from interp.text.notes import note
-from interp.text.questions.options import Options, field_of, folded, options_of
+from interp.text.questions.options import Options, by_folded, field_of, folded, options_of
 from interp.text.questions.places import WAYS, Way, entries_of, is_none, places_of, said_of
 
 ANSWERS = (
@@ -74,7 +75,7 @@ def gold_fields(row: Row) -> list[str]:
     >>> gold_fields(Row("a:1", {"Question": "?", "label": 1, "answerKey": "A"}))
     ['answerKey', 'label']
     """
-    names = {folded(name): name for name in reversed(list(row.values))}
+    names = by_folded(row.values)
     return [names[name] for name in ANSWERS if name in names]
 
 
@@ -112,16 +113,10 @@ def place_of(row: Row, options: Options, ways: Mapping[str, Way]) -> Place:
     """
     fields = {name: field_of(row, name) for name in ways}
     first, *others = ways
-    own = fields[first]
-    if own is None:
-        raise ValueError(
-            f"{row.where}: got fields {short_repr(list(row.values))}, expected {first!r} among them. "
-            "Give every row the same fields."
-        )
-    given = row.values[own]
-    if is_none(given):
+    given = value(row, fields[first] or first)
+    places = places_of(options, given, ways[first])  # before is_none: "-1" and "-" may be options
+    if not places and is_none(given):
         raise no_gold(row, first)
-    places = places_of(options, given, ways[first])
     if not places:
         raise _no_option(row, options, first, ways[first])
     for name in others:
@@ -143,11 +138,10 @@ def no_gold(row: Row, name: str) -> ValueError:
 
 def _chosen(name: str, tally: _Tally, table: Sequence[Row]) -> Way:
     """The one way to read the answers of a field."""
-    if not tally.labelled:
-        del tally.fits["label"]
-    ways = [way for way in WAYS if tally.fits[way] == tally.rows]
+    known = [way for way in WAYS if way != "label" or tally.labelled]
+    ways = [way for way in known if tally.fits[way] == tally.rows]
     if not ways:
-        return max(WAYS, key=lambda way: tally.fits[way])
+        return max(known, key=lambda way: tally.fits[way])
     if "label" in ways and not (tally.from_0 and "from 0" in ways):
         ways = [way for way in ways if way in ("label", "text")]
     elif "from 0" in ways:
@@ -200,7 +194,7 @@ def _no_option(row: Row, options: Options, name: str, way: Way) -> ValueError:
     if way == "label" and options.labels and len(options.fields) > 1:
         expected = ", ".join(f"{label} for {own}" for label, own in zip(options.labels, options.fields, strict=False))
     elif way == "letter":
-        expected = f"a letter from A to {ascii_uppercase[len(options.texts) - 1]}, as the others"
+        expected = f"a letter from A to {ascii_uppercase[: len(options.texts)][-1]}, as the others"
     elif way == "label" and options.labels:
         expected = f"one of the labels {', '.join(options.labels)}"
     elif way.startswith("from"):

@@ -9,11 +9,10 @@ the right one: `distractor1` (SciQ), `Incorrect Answer 1` (GPQA). The texts may 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from string import ascii_lowercase
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.text.formats.lines import text_of
@@ -59,6 +58,11 @@ def folded(name: str) -> str:
     ('answer_key', 'correct_answer', 'option_a', 'a')
     """
     return re.sub(r"[\s_.\-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:100].strip())).strip("_").casefold()
+
+
+def by_folded(fields: Iterable[str]) -> dict[str, str]:
+    """The first of the `fields` of each `folded` name."""
+    return {folded(field): field for field in reversed(list(fields))}
 
 
 def field_of(row: Row, name: str) -> str | None:
@@ -111,7 +115,7 @@ class _Holders(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _holders(fields: tuple[str, ...]) -> _Holders:
-    names = {folded(field): field for field in reversed(fields)}
+    names = by_folded(fields)
     families: dict[str, dict[str, str]] = {}
     for name, field in names.items():
         found = _NUMBERED.fullmatch(name)
@@ -129,9 +133,11 @@ def _holders(fields: tuple[str, ...]) -> _Holders:
 
 def _beside_wrong(row: Row, right: str, wrong: Sequence[str]) -> Options:
     """The right answer and those that are said to be wrong, as in SciQ and GPQA."""
-    given = [entry for field in (right, *wrong) for entry in ([row.values[field]] if not isinstance(row.values[field], list) else
-             cast("list[object]", row.values[field]))]  # fmt: skip
-    return Options(tuple(_text(entry, f"{row.where}, {right}") for entry in given), None, tuple(wrong))
+    held = {field: row.values[field] for field in (right, *wrong)}
+    if len(wrong) == 1:
+        held[wrong[0]] = listed(held[wrong[0]])  # one field that holds several
+    given = [(field, entry) for field, value in held.items() for entry in (value if isinstance(value, list) else [value])]
+    return Options(tuple(_text(entry, f"{row.where}, {field}") for field, entry in given), None, tuple(wrong))
 
 
 def _in_several(row: Row, start: str, fields: Mapping[str, str]) -> Options:
@@ -171,7 +177,7 @@ def _in_one(row: Row, field: str) -> Options:
     if labels is None:
         return Options(options, None, (field,))
     own = tuple(str(label).strip() for label in labels) if isinstance(labels, list) else ()
-    if len(own) != len(options) or max(Counter(map(str.casefold, own)).values()) > 1:
+    if len(own) != len(options) or len({*map(str.casefold, own)}) < len(own):
         raise ValueError(f"{where}: got labels {short_repr(labels)} of {len(options)} options, expected a different one for each.")
     return Options(options, own, (field,))
 

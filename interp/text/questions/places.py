@@ -37,12 +37,10 @@ def said_of(options: Options, places: Sequence[int], way: Way) -> tuple[str, ...
     and 1, 2, ....
     """
     if way == "label" and options.labels is None:
-        return (
-            *(", ".join(str(names[place]) for place in places) for names in (ascii_uppercase, range(1, 99))),
-            f"options {places}",
-        )
-    own = [label.upper() for label in options.labels or ()]
-    names = {"letter": ascii_uppercase, "from 0": range(99), "from 1": range(1, 99), "marks": range(1, 99), "label": own}.get(way)
+        lettered = ", ".join(ascii_uppercase[place : place + 1] or str(place + 1) for place in places)
+        return lettered, ", ".join(str(place + 1) for place in places), f"options {places}"
+    own, from_1 = [label.upper() for label in options.labels or ()], range(1, len(options.texts) + 1)
+    names = {"letter": ascii_uppercase, "from 0": range(len(from_1)), "from 1": from_1, "marks": from_1, "label": own}.get(way)
     if names is None:
         return ()
     said = ", ".join(str(names[place]) for place in places)
@@ -80,7 +78,8 @@ def _place(options: Options, value: object, way: Way) -> int | None:
         return None
     written = str(value).strip()
     if way == "text":
-        return _index([_plain(text) for text in options.texts], _plain(written), [text.strip() for text in options.texts], written)
+        exact = [text.strip() for text in options.texts]
+        return exact.index(written) if written in exact else _alone(list(map(_plain, exact)), _plain(written))
     if way == "label" and folded(written) in (names := [folded(own) for own in options.fields]) and len(names) > 1:
         return names.index(folded(written))
     found = _MARKED.fullmatch(unicodedata.normalize("NFKC", re.sub(r"(?<=\d)\.0+\Z", "", written)))
@@ -89,11 +88,11 @@ def _place(options: Options, value: object, way: Way) -> int | None:
     name = _digits(found["label"].casefold())
     if way == "label":
         if options.labels is None:
-            return next((n for n in range(len(options.texts)) if name in (ascii_uppercase[n].casefold(), str(n + 1))), None)
+            return next((n for n in range(len(options.texts)) if name in (ascii_uppercase[n : n + 1].casefold(), str(n + 1))), None)
         own = [_digits(label.casefold()) for label in options.labels]
         if options.written and name in options.written and name not in own:
             return options.written.index(name)
-        return own.index(name) if name in own else _index(own, written.casefold())
+        return own.index(name) if name in own else _alone(own, written.casefold())
     if way == "letter":
         places = list(ascii_uppercase[: len(options.texts)].casefold())
     else:
@@ -101,11 +100,9 @@ def _place(options: Options, value: object, way: Way) -> int | None:
     return places.index(name) if name in places else None
 
 
-def _index(texts: Sequence[str], written: str, exact: Sequence[str] = (), exactly: str = "") -> int | None:
-    """The place of a text as it is written, or else in any case, if it is there once."""
-    if exactly in exact:
-        return list(exact).index(exactly)
-    return list(texts).index(written) if list(texts).count(written) == 1 else None
+def _alone(texts: list[str], written: str) -> int | None:
+    """The place of a text that is there once."""
+    return texts.index(written) if texts.count(written) == 1 else None
 
 
 def _digits(name: str) -> str:

@@ -24,16 +24,13 @@ from interp.text.questions.accepted import accepted_answers, answer_field, check
 from interp.text.questions.agreement import Question, check_gold, with_numbers
 from interp.text.questions.fields import named
 from interp.text.questions.global_opinion_qa import is_opinion, read_opinions
-from interp.text.questions.gold import gold_fields, place_of, ways_of
+from interp.text.questions.gold import gold_fields, no_gold, place_of, ways_of
 from interp.text.questions.options import field_of, options_of
-from interp.text.questions.places import Way
+from interp.text.questions.places import Way, is_none
 from interp.text.questions.readers import Readers, readers_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
 
 MASK = "<mask>"
-
-
-_NO_LABEL = (None, "", "-", -1, "-1")
 
 
 class Reading(NamedTuple):
@@ -46,15 +43,7 @@ class Reading(NamedTuple):
     open: str | None
 
 
-def read_questions(
-    source: Path,
-    name: str,
-    languages: Sequence[str] | None,
-    template: Template | None,
-    limit: int | None,
-    split: str | None,
-    columns: Mapping[str, str] | None = None,
-) -> ParallelTask:
+def read_questions(source: Path, name: str, asked: Asked, template: Template | None) -> ParallelTask:
     """Read a task from a folder with one file per language, or from one such file.
 
     The rows are in the format of XQuAD, XNLI, XCOPA, MGSM, Belebele, XStoryCloze, XWinograd, Global-MMLU, ARC, TriviaQA, BMLAMA,
@@ -70,25 +59,19 @@ def read_questions(
         The folder or file.
     name
         Name of the task.
-    languages
-        Languages in any spelling. Default: all.
+    asked
+        The languages; how many items; the split, a group of files or the rows whose field `split` or `part` has this value; and as
+        columns the fields of the "ids" and the "documents", where their names do not say so, and the regional variant of a language
+        that has several.
     template
         Prompt template with field names in braces, for all languages or by language. Default: `templates.json` in the folder, or
         the fields of the item, one per line.
-    limit
-        Read at most so many items.
-    split
-        A group of files, or the rows whose field `split` or `part` has this value.
-    columns
-        The fields of the "ids" and the "documents", where their names do not say so, and the regional variant of a language that
-        has several.
 
     Raises
     ------
     ValueError
         The questions or their gold labels are not the same in every language, or a row is malformed.
     """
-    asked = Asked(languages, limit, split, columns or {})
     readers, contexts = readers_of(source, asked)
     sample = next(next(iter(readers.values()))(), None)
     if sample is None:
@@ -98,15 +81,15 @@ def read_questions(
         )
     if is_opinion(sample):
         asked.refuse_others(at(source), (), readers, "questions that are paired by their English text")
-        return read_opinions(name, readers, languages, partial(wordings, template, source), limit)
+        return read_opinions(name, readers, asked, partial(wordings, template, source))
     asked.refuse_others(at(source), ("ids", "documents"), readers, "questions, whose texts the template names")
     readers = wanted(source, name, readers, asked)
-    tables = align(name, {code: read() for code, read in readers.items()}, limit, asked.roles.get("ids"))
+    tables = align(name, {code: read() for code, read in readers.items()}, asked.limit, asked.roles.get("ids"))
     tables = {code: _named(_with_contexts(table, contexts.get(code))) for code, table in tables.items()}
     first = list(next(iter(tables.values())).values())
     asking = wordings(template, source, first[0], tables)
     files = _whole_files(source, asked, readers)
-    whole = (_whole(files[code] if limit or split else None, table.values()) for code, table in tables.items())
+    whole = (_whole(files[code] if asked.limit or asked.split else None, table.values()) for code, table in tables.items())
     reading = _reading(tables, chain.from_iterable(whole), asking)
     questions_of = {
         code: _questions(table.values(), asking[code], files[code], template, code, reading) for code, table in tables.items()
@@ -215,7 +198,7 @@ def _labelled_rows(items: Sequence[Row], read: Callable[[], Iterator[Row]], fiel
     own = {row.where for row in items}
     for row in map(named, read()):
         given = row.values.get(field)
-        if row.where in own or not (given != given or given in _NO_LABEL):
+        if row.where in own or not is_none(given):
             yield row
 
 
@@ -261,8 +244,8 @@ def _chosen(row: Row, prompt: str, ways: Mapping[str, Way]) -> Question:
 def _label(row: Row, field: str) -> str:
     """The gold label of a row; 1.0, as pandas writes whole numbers beside an empty cell, is 1. Raises `ValueError` without one."""
     own = value(row, field)
-    if own != own or own in _NO_LABEL:
-        raise ValueError(f"{row.where}: got {field} {own!r}, which is no gold label. Remove the item from every language.")
+    if is_none(own):
+        raise no_gold(row, field)
     return re.sub(r"\A(-?\d+)\.0+\Z", r"\1", str(own))
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from interp.text.asked import Asked
 from interp.text.folders.groups import choose, groups
-from interp.text.formats.aligned import rows_of_language
+from interp.text.formats.aligned import selected
 from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
 from interp.text.formats.lines import at, stem
 from interp.text.formats.long_table import by_language
-from interp.text.formats.row_language import of_language
 from interp.text.formats.rows import Row
-from interp.text.formats.splits import select
 from interp.text.notes import took
 
 Readers = dict[str, Callable[[], Iterator[Row]]]
@@ -37,21 +35,16 @@ def readers_of(source: Path, asked: Asked, whole: bool = False) -> tuple[Readers
             raise ValueError(
                 f"{at(source)}: got lines of text, expected rows with questions (.jsonl, .json). read() reads lines of text."
             )
-        named_so = split is not None and (says_split(group.part, split) or split == group.ending)
+        named_so = says_split(group.part, split) or split == group.ending
         row_split = None if named_so or whole else split
         for code, path in group.files.items():
             took(code, origin(path))
-        return {code: partial(_selected, path, row_split, code) for code, path in group.files.items()}, dict(about)
+        return {code: partial(selected, code, path, row_split) for code, path in group.files.items()}, dict(about)
     parsed = parse_file_name(source)
     if parsed:
-        row_split = None if whole or (split is not None and says_split(stem(source), split)) else split
-        return {parsed.code: partial(_selected, source, row_split, parsed.code)}, {}
+        row_split = None if whole or says_split(stem(source), split) else split
+        return {parsed.code: partial(selected, parsed.code, source, row_split)}, {}
     tables = by_language(source, replace(asked, split=None) if whole else asked)
     if not tables:
         raise ValueError(f"{at(source)}: got no row, expected one row per item.")
     return {code: partial(iter, own) for code, (_, own) in tables.items()}, {}
-
-
-def _selected(path: Path, split: str | None, code: str | None = None) -> Iterator[Row]:
-    selected = select(rows_of_language(path), split, at(path))
-    return selected if code is None else of_language(code, selected)

@@ -14,11 +14,11 @@ from interp.text.formats.aligned import value
 from interp.text.formats.lines import at, text_of, whole_text
 from interp.text.formats.rows import Row
 from interp.text.notes import note
+from interp.text.questions.fields import PAIRS
 
 Template = str | Mapping[str, str]
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"))
 _ABOUT = ("context", "background", "support", "passage", "flores_passage")
 """The fields of the text that a question is about."""
 
@@ -77,7 +77,7 @@ def _usual(values: Mapping[str, object]) -> str | None:
         if about:
             note(f"the prompt is the field prompt alone, without {', '.join(about)}: a template puts them in")
         return "{prompt}"
-    for first, second in _PAIRS:
+    for first, second in PAIRS:
         if first in values and second in values:
             return f"{{{first}}}\n{{{second}}}\n"
     asked = [field for field in ("premise", "question") if field in values]
