@@ -5,7 +5,6 @@ Each function takes a model or its outline (`experiments.costs.outline`), and gr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _WIDTHS = 12
 """States of a block that are alive at once, in widths of the residual stream: input, output, keys, values and the MLP."""
+_DRAWN = 4096
+"""Batches of a training that are drawn for a plan."""
 
 
 def forward(model: TransformerBridge, rows: int, width: int, *, keys: int | None = None, logits: int = 1) -> Work:
@@ -91,25 +92,27 @@ def rechecking(model: TransformerBridge, calls: int, longest: int, each: int = 2
 
 
 def training(model: TransformerBridge, what: str, lengths: Sequence[int], recipe: object, seed: int = 0) -> Work:
-    """The work of tuning on examples of some `lengths` (`interp.tuning.fit`). Batches are random, and here others are drawn."""
+    """The work of tuning on examples of some `lengths` (`interp.tuning.fit`). Batches are random, and here others are drawn.
+
+    Of a long training about `_DRAWN` batches are drawn, and stand for all of them.
+    """
     import numpy as np
 
     from interp.tuning import Recipe, planned_steps
 
     assert isinstance(recipe, Recipe)
     n, size = len(lengths), min(recipe.device_batch, recipe.batch)
-    together = recipe.batch // size
-    groups, rng, steps, passes = math.ceil(n / size), np.random.default_rng(seed), planned_steps(n, recipe), list[Work]()
-    updates = math.ceil(groups / together)
-    while steps > 0:
+    steps, rng, passes = planned_steps(n, recipe), np.random.default_rng(seed), list[Work]()
+    left = drawn = min(steps, max(1, _DRAWN * size // recipe.batch))
+    while left > 0:
         order = rng.permutation(n)
-        for start in range(0, min(steps, updates) * together * size, size):
-            if len(group := order[start : start + size]):
-                width = max(lengths[row] for row in group)
-                passes.append(forward(model, len(group), width, logits=width))
-        steps -= updates
+        for start in range(0, min(n, left * recipe.batch), recipe.batch):
+            update = sorted((lengths[row] for row in order[start : start + recipe.batch]), reverse=True)
+            for group in (update[first : first + size] for first in range(0, len(update), size)):
+                passes.append(forward(model, len(group), group[0], logits=group[0]))
+            left -= 1
     full, layers = recipe.scope == "full", model.cfg.n_layers
-    states = total(what, passes)
+    states = total(what, passes).scaled(steps / drawn)
     parameters = size_of(model).parameters
     trained = parameters if full else parameters // 20
     return replace(

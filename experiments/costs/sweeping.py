@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SCORED, _POINTS, _ROW_SETS = 8192, 5, 20
 """Tokens of a batch of scored examples; how often held-out ones are scored during training; sets of embedding rows at most."""
+_TOKENIZED = 4096
+"""Most examples of a mixture that are tokenized for a plan. The lengths of the others are drawn from those of these."""
 
 
 def tuned(model: TransformerBridge, mixture: Mixture, recipe: Recipe, *, saved: bool = True) -> list[Work]:
@@ -32,7 +34,8 @@ def tuned(model: TransformerBridge, mixture: Mixture, recipe: Recipe, *, saved: 
     if held_out is not None:
         steps = planned_steps(len(lengths), recipe)
         times = 2 + steps // max(1, steps // _POINTS)
-        works.append(reading(model, "score held-out examples", _lengths(model, held_out, recipe), _SCORED, whole=True).times(times))
+        scored = reading(model, "score held-out examples", _lengths(model, held_out, recipe), _SCORED, whole=True)
+        works.append(replace(scored, bound="about" if len(held_out.examples) > _TOKENIZED else scored.bound).times(times))
     return works
 
 
@@ -70,13 +73,23 @@ def total_of(what: str, works: Sequence[Work]) -> Work:
 
 
 def _lengths(model: TransformerBridge, mixture: Mixture, recipe: Recipe) -> list[int]:
+    """The lengths in tokens of the examples that are kept; of a large mixture, those of a sample, and others drawn from them."""
+    import numpy as np
+
     from interp.models.batches import context_limit
     from interp.tuning import template
     from interp.tuning.templates import encode_examples
 
-    longest = min(recipe.max_length, context_limit(model) or recipe.max_length)
-    data = encode_examples(model.tokenizer, mixture.examples, template(recipe.form), longest, recipe.mask)
-    return [len(ids) for ids in data.ids]
+    longest, n, rng = (
+        min(recipe.max_length, context_limit(model) or recipe.max_length),
+        len(mixture.examples),
+        np.random.default_rng(0),
+    )
+    rows = np.sort(rng.choice(n, _TOKENIZED, replace=False)) if n > _TOKENIZED else np.arange(n)
+    data = encode_examples(model.tokenizer, [mixture.examples[row] for row in rows], template(recipe.form), longest, recipe.mask)
+    found = [len(ids) for ids in data.ids]
+    rest = round((n - len(rows)) * len(found) / len(rows))
+    return found + rng.choice(found, rest).tolist() if rest else found
 
 
 def hybrids(model: TransformerBridge, mixture: Mixture, form: str, which: str) -> Work:

@@ -142,6 +142,19 @@ def test_of_many_items_a_sample_is_counted_and_stands_for_all(line, room, folder
     assert part.flops != whole.flops, "fewer were counted"
 
 
+def test_of_a_long_training_a_sample_is_counted_and_stands_for_all(folder, tmp_path, monkeypatch):
+    line = "tune --languages de fr --limit 100 --samples 100 --epochs 8 --batch 8 --device-batch 4 --held-out 0.2"
+    settings = settings_for(line, folder, tmp_path)
+    whole, _ = count(settings)
+    monkeypatch.setattr("experiments.costs.sweeping._TOKENIZED", 50)
+    monkeypatch.setattr("experiments.costs.counting._DRAWN", 60)
+    part, _ = count(settings)
+    assert part.bound == "about"
+    for name, off in [("steps", 0), ("items", 0.01), ("forwards", 0.05), ("prefill", 0.15)]:
+        assert part.sum(name) == pytest.approx(whole.sum(name), rel=off), name
+    assert part.flops != whole.flops, "fewer were counted"
+
+
 def test_compare_costs_both_models(folder, tmp_path):
     settings = settings_for(f"compare --after {folder} --with align blocks --languages de --limit 8", folder, tmp_path)
     alone = settings_for("align --languages de --limit 8", folder, tmp_path)
