@@ -100,9 +100,11 @@ def _halves(settings: NeuronsSettings) -> tuple[ParallelCorpus, ParallelCorpus]:
     corpus = settings.read_corpus()
     texts, least = len(set(corpus.documents or corpus.ids)), 2 * settings.shards
     if settings.shards >= 2 and texts < least:
+        got = f"{len(corpus)} sentences of {texts} documents" if corpus.documents else f"{texts} sentences"
+        more = "with --limit, or leave it out" if settings.limit else "with another --corpus"
         raise ValueError(
-            f"got {texts} sentences (or documents), expected at least {least}: half of them are counted, in {settings.shards} "
-            f"groups (--shards). Raise --limit to {least} or leave it out, or give fewer --shards (2 at least)."
+            f"got {got}, expected at least {least}{' documents' if corpus.documents else ''}: half of them are counted, in "
+            f"{settings.shards} groups (--shards). Give more sentences {more}, or fewer --shards (2 at least)."
         )
     return halves(corpus, settings.seed)
 
