@@ -27,11 +27,19 @@ _DRAWN = 4096
 def forward(model: TransformerBridge, rows: int, width: int, *, keys: int | None = None, logits: int = 1) -> Work:
     """One forward pass over `rows` texts of `width` tokens, which see `keys` tokens; logits of the last `logits` of each."""
     seen, config = width if keys is None else keys, model.cfg
-    item = next(model.parameters()).element_size()
-    states = rows * width * config.d_model * _WIDTHS * item
-    attention = rows * config.n_heads * width * seen * (item + 4)
-    readout = rows * min(width, logits) * config.d_vocab * 8
-    return Work("", 1, rows * width, attended=rows * width * seen, items=rows, held=states + attention + readout)
+    attention = rows * config.n_heads * width * seen * (next(model.parameters()).element_size() + 4)
+    held = _states(model, rows, width) + attention + _readout(model, rows, min(width, logits))
+    return Work("", 1, rows * width, attended=rows * width * seen, items=rows, held=held)
+
+
+def _states(model: TransformerBridge, rows: int, width: int) -> int:
+    """Bytes of the states of one block."""
+    return rows * width * model.cfg.d_model * _WIDTHS * next(model.parameters()).element_size()
+
+
+def _readout(model: TransformerBridge, rows: int, width: int) -> int:
+    """Bytes of the logits, and of one copy in float32."""
+    return rows * width * model.cfg.d_vocab * 8
 
 
 def reading(model: TransformerBridge, what: str, lengths: Sequence[int], max_tokens: int = 4096, *, whole: bool = False) -> Work:
@@ -103,6 +111,7 @@ def training(model: TransformerBridge, what: str, lengths: Sequence[int], recipe
     assert isinstance(recipe, Recipe)
     n, size = len(lengths), min(recipe.device_batch, recipe.batch)
     steps, rng, passes = planned_steps(n, recipe), np.random.default_rng(seed), list[Work]()
+    full, layers, held = recipe.scope == "full", 1 if recipe.recompute else model.cfg.n_layers, 0
     left = drawn = min(steps, max(1, _DRAWN * size // recipe.batch))
     while left > 0:
         order = rng.permutation(n)
@@ -110,14 +119,14 @@ def training(model: TransformerBridge, what: str, lengths: Sequence[int], recipe
             update = sorted((lengths[row] for row in order[start : start + recipe.batch]), reverse=True)
             for group in (update[first : first + size] for first in range(0, len(update), size)):
                 passes.append(forward(model, len(group), group[0], logits=group[0]))
+                held = max(held, layers * _states(model, len(group), group[0]) + 2 * _readout(model, len(group), group[0]))
             left -= 1
-    full, layers = recipe.scope == "full", model.cfg.n_layers
     states = total(what, passes).scaled(steps / drawn)
     parameters = size_of(model).parameters
     trained = parameters if full else parameters // 20
     return replace(
         states, passes=(3 if full else 2) + recipe.recompute, bound="about",
-        held=4 * parameters + 12 * trained + states.held * (1 if recipe.recompute else layers),
+        held=4 * parameters + 12 * trained + held,
         stored=size_of(model).bytes + min(recipe.checkpoints, 2) * 12 * trained,
     )  # fmt: skip
 
