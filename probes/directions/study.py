@@ -41,6 +41,8 @@ class DirectionStudy(SweepStudy[Job]):
     Tunes the parent on the directions that the roles of the languages allow and scores every direction, beside the untuned
     model, the same with a few examples shown, and tuned controls.
 
+    Other parameters are those of every `SweepStudy`.
+
     Parameters
     ----------
     train
@@ -66,8 +68,6 @@ class DirectionStudy(SweepStudy[Job]):
         What is measured inside the models, and what is known of the languages, to explain the scores.
     dtype
         Precision of the untuned model when it is looked into; None means the checkpoint's own.
-
-    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------

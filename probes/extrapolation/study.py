@@ -30,6 +30,8 @@ class ExtrapolationStudy(SweepStudy[Cell]):
     language), and on all languages at once (MuIT). Asks every model the questions of `task` and translations of `test`, and
     measures how its layers align with English.
 
+    Other parameters are those of every `SweepStudy`.
+
     Parameters
     ----------
     train
@@ -57,8 +59,6 @@ class ExtrapolationStudy(SweepStudy[Cell]):
         How the states of a sentence's tokens become one: mean, last, weighted or end.
     train_name, general_name
         What the signature calls the training texts; None means their own names.
-
-    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------

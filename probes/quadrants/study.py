@@ -78,6 +78,8 @@ class QuadrantStudy(SweepStudy[Job]):
     Tunes the parent on pairs from the pivot into each language by itself, asks it for that language and for the probe
     languages, and compares it with the parent and with controls.
 
+    Other parameters are those of every `SweepStudy`.
+
     Parameters
     ----------
     train
@@ -109,8 +111,6 @@ class QuadrantStudy(SweepStudy[Job]):
         the gains; None leaves it out.
     keep
         What to keep of each tuned model: "rows" (the embedding rows that moved, of method "embeddings"), "model" or "nothing".
-
-    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------

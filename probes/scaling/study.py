@@ -32,6 +32,8 @@ class ScalingStudy(SweepStudy[Cell]):
     Tunes the parent on more and more pairs of each language, the smaller sets inside the larger, and fits the scaling law
     S = 100 - alpha (gamma X)^beta (arXiv 2308.04948, eq. 2) and its rivals to the scores.
 
+    Other parameters are those of every `SweepStudy`.
+
     Parameters
     ----------
     train
@@ -64,8 +66,6 @@ class ScalingStudy(SweepStudy[Cell]):
         What the signature calls the training text; None means the names of its corpora.
     resamples
         Bootstrap resamples behind every interval: 500, as the law is fitted to each.
-
-    Other parameters are those of every `SweepStudy`.
 
     Raises
     ------
