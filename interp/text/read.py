@@ -17,6 +17,7 @@ from typing import TypeVar
 from interp.languages import nearest
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.damaged import damage
 from interp.text.folders.folder import read_folder, read_one
 from interp.text.folders.groups import wanted
 from interp.text.formats.file_names import file_tag, parse_file_name
@@ -26,7 +27,7 @@ from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
-from interp.text.notes import Notes, TextRead, noting, record
+from interp.text.notes import Notes, TextRead, note, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
 from interp.text.questions.questions import read_questions
 from interp.text.questions.templates import Template
@@ -203,6 +204,8 @@ def _read_task(source: str | Path, asked: Asked, template: Template | None) -> P
 def _told(source: Source, split: str | None, text: Text, noted: Notes) -> Text:
     """The text with what was noted of it. It is logged, and recorded for the run that reads it."""
     named = str(source) if isinstance(source, str | Path) else text.name
+    for code, line in damage(text).items():
+        note(f"{code}: {line}")
     origins, notes = {code: noted.origins[code] for code in text.languages if code in noted.origins}, noted.lines()
     for line in notes:
         _log.info("%s: %s", named, line)
