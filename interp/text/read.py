@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,8 +21,7 @@ from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.damaged import damage
 from interp.text.folders.folder import read_folder, read_one
 from interp.text.folders.groups import wanted
-from interp.text.formats.file_names import file_tag, parse_file_name
-from interp.text.formats.lines import at, ending, stem
+from interp.text.formats.headers import are_numbers
 from interp.text.formats.long_table import read_long
 from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
@@ -31,6 +31,8 @@ from interp.text.notes import Notes, TextRead, note, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
 from interp.text.questions.questions import read_questions
 from interp.text.questions.templates import Template
+from interp.text.raw.file_names import file_tag, parse_file_name
+from interp.text.raw.lines import at, ending, lines, stem
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)
@@ -65,7 +67,8 @@ def read(
     columns
         What the source leaves open: the column of a language (`{"english": "text_en"}`), its file or its tag in a translation
         memory where there are several (`{"en": "en-GB"}`), and the columns of the "ids", the "documents" or, in files of one
-        language each, the "text". The other languages are read too; `languages` leaves some out.
+        language each, the "text"; of a table without a header their numbers (`{"english": "1"}`). The other languages are read too;
+        `languages` leaves some out.
 
     Returns
     -------
@@ -118,12 +121,17 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
     if ending(path) == "tmx":
         return read_tmx(path, stem(path), asked)
     file_name = parse_file_name(path)
-    if is_table(path) or has_column(path, asked.chosen.values()):
+    by_number = bool(asked.chosen) and are_numbers(path, asked.columns)
+    if by_number or is_table(path) or has_column(path, asked.chosen.values()):
         return read_table(path, stem(path), asked)
     if file_name:
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, asked)))
         asked.variant(code, [file_tag(path)], at(path))
         return read_one(path, code, path.name, asked)
+    if ending(path) == "txt" and not any("\t" in text for _, text in islice(lines(path), 1)):
+        raise ValueError(
+            f"{at(path)}: got lines of text in no language, expected the language as the name of the file, such as eng_Latn.txt."
+        )
     if says_language(path):
         return read_long(path, stem(path), asked)
     return read_table(path, stem(path), asked)

@@ -11,7 +11,8 @@ from interp.languages import in_other_script, language
 from interp.spellings import meant_by
 from interp.text.asked import Asked
 from interp.text.choices import has_region, told_apart
-from interp.text.formats.file_names import (
+from interp.text.notes import note
+from interp.text.raw.file_names import (
     ROW_ENDINGS,
     TEXT_ENDINGS,
     codes_named,
@@ -25,11 +26,10 @@ from interp.text.formats.file_names import (
     rare_file_name,
     says_split,
 )
-from interp.text.formats.lines import at, ending, printable_name, stem
-from interp.text.notes import note
+from interp.text.raw.lines import at, ending, printable_name, stem
 
 T = TypeVar("T")
-SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "licence", "notice"})
+SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "licence", "notice", "about"})
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from interp.files.checks import short_repr
 from interp.languages import language
-from interp.text.formats.file_names import column_language
+from interp.text.raw.file_names import column_language
 
 Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "labels", "nothing"]
 _FAULTS = re.compile(

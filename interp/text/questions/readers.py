@@ -9,12 +9,12 @@ from pathlib import Path
 
 from interp.text.asked import Asked
 from interp.text.folders.groups import choose, groups
-from interp.text.formats.aligned import selected
-from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
-from interp.text.formats.lines import at, stem
 from interp.text.formats.long_table import by_language
-from interp.text.formats.rows import Row
+from interp.text.formats.one_language import selected
 from interp.text.notes import took
+from interp.text.raw.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
+from interp.text.raw.lines import at, stem
+from interp.text.raw.rows import Row
 
 Readers = dict[str, Callable[[], Iterator[Row]]]
 

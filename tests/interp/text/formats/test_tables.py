@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.text.formats.file_names import column_language
+from interp.text.raw.file_names import column_language
 from interp.text.read import read
 from tests.support.texts import jsonl, put
 

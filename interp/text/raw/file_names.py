@@ -11,7 +11,7 @@ from typing import NamedTuple
 from interp.languages import FLORES200, resolve
 from interp.spellings import is_unclear_name
 from interp.tags import region_named
-from interp.text.formats.lines import printable_name, stem
+from interp.text.raw.lines import printable_name, stem
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -26,6 +26,8 @@ TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
 _PACKED = frozenset({"gz", "xz", "7z"})
 _SPLITS = frozenset({*TEXT_ENDINGS, "validation", "val", "eval"} - {"txt"})
+_BEHIND = _SPLITS | {"sentences", "text", "texts"}
+"""What may stand behind a language in one word of a file name: "en_test", "deu_sentences" of Tatoeba."""
 _MLQA = re.compile(r"(?P<before>.*context)-(?P<context>[a-z]{2})(?P<between>-question)-(?P<question>[a-z]{2})")
 """MLQA names the languages of the paragraph and of the question, "test-context-de-question-de.json"."""
 _STEPS = frozenset({"tok", "clean", "true", "tc", "lc", "bpe", "sp", "min", "raw", "norm", "filt", "dedup"})
@@ -194,7 +196,7 @@ def _inside(stem: list[str], ending: str) -> FileName | None:
             other = "" if mlqa["context"] == mlqa["question"] else f"-{mlqa['context']}"
             part = f"{mlqa['before']}{other}{mlqa['between']}"
             return FileName(code, None, ".".join([*stem[:index], part, *stem[index + 1 :]]), ending)
-        cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _SPLITS)]
+        cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _BEHIND)]
         for other, own in cuts:
             if code := language_code(own):
                 return FileName(code, None, ".".join([*stem[:index], other, *stem[index + 1 :]]), ending)
