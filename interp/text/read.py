@@ -31,8 +31,9 @@ from interp.text.notes import Notes, TextRead, note, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
 from interp.text.questions.questions import read_questions
 from interp.text.questions.templates import Template
-from interp.text.raw.file_names import file_tag, parse_file_name
+from interp.text.raw.file_names import file_tag, is_by_machine, parse_file_name
 from interp.text.raw.lines import at, ending, lines, stem
+from interp.text.raw.shards import others_of
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)
@@ -121,12 +122,17 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
     if ending(path) == "tmx":
         return read_tmx(path, stem(path), asked)
     file_name = parse_file_name(path)
+    if others := others_of(path):
+        note(f"{others} other files of the same table are not read: give their folder")
     by_number = bool(asked.chosen) and are_numbers(path, asked.columns)
     if by_number or is_table(path) or has_column(path, asked.chosen.values()):
         return read_table(path, stem(path), asked)
     if file_name:
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, asked)))
-        asked.variant(code, [file_tag(path)], at(path))
+        if asked.chosen.get(code) not in (path.name, stem(path)):
+            asked.variant(code, [file_tag(path)], at(path))
+        if is_by_machine(file_name.part):
+            note("the name says that a machine translated it", path.name)
         return read_one(path, code, path.name, asked)
     if ending(path) == "txt" and not any("\t" in text for _, text in islice(lines(path), 1)):
         raise ValueError(

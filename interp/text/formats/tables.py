@@ -196,6 +196,9 @@ def _say(layout: Layout, sample: Sequence[Row]) -> None:
         took(code, f"column {short_repr(column)}")
     kinds = kinds_of(list(sample[0].values), [row.values for row in sample])
     note(described(layout, kinds))
+    for code, column in layout.texts.items():
+        if language(code).script != "Latn" and all(str(row.values[column]).isascii() for row in sample):
+            note(f"{short_repr(column)} is {code}, and holds no letter of its script: is it that language?")
 
 
 def label(value: object) -> str:

@@ -17,6 +17,7 @@ from interp.text.notes import note
 from interp.text.raw.dialects import SEPARATORS, first_lines, is_quoted, separator
 from interp.text.raw.json_rows import json_lines, json_rows
 from interp.text.raw.lines import at, ended_lines, ending, lines, printable_name
+from interp.text.raw.shards import pieces_of
 
 _UNSEEN = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 """Characters without a width, which a name copied from elsewhere brings along."""
@@ -62,7 +63,9 @@ def rows(path: Path, header: Sequence[str] | None = None) -> Iterator[Row]:
     ...     [row.values for row in rows(Path(folder, "a.tsv"))]
     [{'en': 'Hello', 'de': 'Hallo'}]
     """
-    kind = ending(path)
+    kind, pieces = ending(path), pieces_of(path)
+    if pieces != [path]:
+        return chain.from_iterable(rows(piece, header) for piece in pieces)
     if kind in SEPARATORS:
         return _table(path, header)
     if kind in ("jsonl", "ndjson", "json"):
@@ -84,7 +87,7 @@ def first_row(path: Path, header: Sequence[str] | None = None) -> Row | None:
 
 def first_cells(path: Path) -> list[str]:
     """The cells of the first row of the table `path`, whether it names the columns or not; none where it has no row."""
-    return next((cells for _, cells in _cells(path) if any(cell.strip() for cell in cells)), [])
+    return next((cells for _, cells in _cells(pieces_of(path)[0]) if any(cell.strip() for cell in cells)), [])
 
 
 def sampled(rows: Iterable[Row], limit: int | None, most: int = 100) -> tuple[list[Row], Iterator[Row]]:
