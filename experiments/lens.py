@@ -168,7 +168,7 @@ def _study(settings: LensSettings, task: WordTask, model: TransformerBridge, len
 
 
 def _task(settings: LensSettings) -> ParallelTask:
-    from interp.text.formats.word_lists import is_word_list, read_word_clozes
+    from interp.text.questions.word_lists import is_word_list, read_word_clozes
     from interp.text.read import read_task
 
     if settings.task == "cloze" and is_word_list(settings.corpus):

@@ -31,7 +31,7 @@ class ReadSettings:
     """Languages, as deu_Latn, de or German. Default: all languages of the corpus."""
     columns: tuple[str, ...] = ()
     """Where the corpus does not say it clearly, its columns: english=text_en german=text_de; a variant: eng_Latn=en-GB; ids=nr,
-    documents=url or text=sentence."""
+    documents=url or text=sentence. In a table without a header, their numbers: english=1 german=2."""
     split: str | None = None
     """Split of the corpus, if it has several."""
     limit: int | None = None

@@ -55,8 +55,15 @@ _WRITTEN_WITH = {"Hans": {"Hani"}, "Hant": {"Hani"}, "Jpan": {"Hani", "Hira", "K
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
 _LONGEST = 100
 _SHORTEST_NAME = 3
-"""Fewest letters of an English name: two are a code, or the name of a language that hardly anybody means, "Ua"."""
+"""Fewest letters of a name in Latin script: two are a code, or the name of a language that hardly anybody means, "Ua"."""
 _MOST_WORDS = 6
+_OTHER_NAMES = {
+    "western punjabi": "pnb_Arab", "پنجابی": "pan_Arab", "ދިވެހިބަސް": "div_Thaa", "ᐃᓄᒃᑎᑐᑦ": "iku_Cans",
+    "汉语": "zho_Hans", "华语": "zho_Hans", "漢語": "zho_Hant", "華語": "zho_Hant", "國語": "zho_Hant",
+    "正體中文": "zho_Hant", "粵語": "yue_Hant", "粤语": "yue_Hant", "廣東話": "yue_Hant",
+    "ภาษาไทย": "tha_Thai", "xitsonga": "tso_Latn",
+}  # fmt: skip
+"""Names that the registry gives to another language or lacks, the latter mostly in the language itself."""
 
 
 @dataclass(frozen=True, order=True)
@@ -122,8 +129,8 @@ def language(spelling: str | Language) -> Language:
     ----------
     spelling
         A FLORES-200 code ("zho_Hans"), a FLORES-101 code ("zho_simpl"), a BCP 47 tag ("zh", "zh-CN", "zh-yue"), a POSIX locale
-        ("sr_RS.UTF-8@latin") or an English name ("Chinese"). Without a script, the script is that of FLORES-200, or else the
-        likely one of CLDR. A region is only used to find the script: "pt-BR" is `por_Latn`.
+        ("sr_RS.UTF-8@latin"), an English name ("Chinese") or its own ("中文"). Without a script, it is
+        that of FLORES-200, or else the likely one of CLDR. A region is only used to find the script: "pt-BR" is `por_Latn`.
 
     Raises
     ------
@@ -246,17 +253,22 @@ def _of_name(name: str) -> str | None:
     Every word must be understood: "English notes" is no language. A short word is no name, nor is a list: "en (US)" is not the
     language En, and "en, de" not Ende.
     """
-    if len(name.strip()) < _SHORTEST_NAME:
+    if _is_short(name.strip()):
         return None
     if not set(name) & set(",;/|") and (found := _named("language", name.removesuffix(" language"))):
         return _of_tag(found.language or "und", found.script, found.territory)
-    words = re.findall(r"[^\s,()\[\]]+", name)
+    words = re.findall(r"[^\s,()（）\[\]]+", name)
     for cut in range(len(words) - 1, 0, -1) if len(words) <= _MOST_WORDS else ():
         for spoken, about in ((words[:cut], words[cut:]), (words[-cut:], words[:-cut])):
-            own = _named("language", " ".join(spoken)) if len(" ".join(spoken)) >= _SHORTEST_NAME else None
+            own = None if _is_short(" ".join(spoken)) else _named("language", " ".join(spoken))
             if own and (code := _with_words(own, " ".join(spoken), " ".join(about))):
                 return code
     return None
+
+
+def _is_short(name: str) -> bool:
+    """Whether a `name` is too short for one; in other scripts a name has few letters, "中文"."""
+    return len(name) < (_SHORTEST_NAME if name.isascii() else 2)
 
 
 def _with_words(own: langcodes.Language, spoken: str, about: str) -> str | None:
@@ -268,7 +280,7 @@ def _with_words(own: langcodes.Language, spoken: str, about: str) -> str | None:
         return itself  # "Filipino (Tagalog)" names the language twice, though Tagalog is a script too
     if script or (about.title() in scripts().values()):
         return _of_tag(subtag, script or about.title(), own.territory)
-    if variety := _named("language", f"{about} {spoken}"):
+    if variety := _named("language", f"{about} {spoken}") or (not about.isascii() and _named("language", about + spoken)) or None:
         return _of_tag(variety.language or "und", variety.script or own.script, variety.territory)
     region = _named("territory", about, "en")
     tag = parse_tag(f"{subtag}-{about}") if region is None and re.fullmatch("[A-Z]{2}", about) else None
@@ -292,8 +304,8 @@ def _named(kind: str, name: str, spoken: str = "und") -> langcodes.Language | No
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    """Code by casefolded English name, for the languages of FLORES-200, and for one whose name the registry gives to another."""
-    return {Language(code).name.casefold(): code for code in FLORES200} | {"western punjabi": "pnb_Arab"}
+    """Code by casefolded English name, for the languages of FLORES-200, and by names that the registry does not know so."""
+    return {Language(code).name.casefold(): code for code in FLORES200} | _OTHER_NAMES
 
 
 def _likely(subtag: str, region: str | None) -> str | None:

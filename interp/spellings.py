@@ -7,9 +7,12 @@ from __future__ import annotations
 
 _SHARED = {
     "egyptian": ("Egyptian Arabic", "arz_Arab", "Ancient Egyptian", "egy_Egyp"),
+    "isindebele": ("North Ndebele", "nde_Latn", "South Ndebele", "nbl_Latn"),
     "pidgin": ("Nigerian Pidgin", "pcm_Latn", "Tok Pisin", "tpi_Latn"),
 }
 """Names, in any case, of two languages each."""
+_WRITINGS = {"pinyin": ("Chinese", "zho_Latn")}
+"""Ways to write a language, though a registry has a small language of the name."""
 _MSA = ("Modern Standard Arabic", "arb_Arab", "Malay", "zsm_Latn")
 _COUNTRIES = {
     "cn": ("Chinese", "zho_Hans"), "jp": ("Japanese", "jpn_Jpan"), "cz": ("Czech", "ces_Latn"), "gr": ("Greek", "ell_Grek"),
@@ -33,7 +36,7 @@ def is_unclear(spelling: str) -> bool:
     >>> is_unclear("MSA"), is_unclear("msa"), is_unclear("Egyptian"), is_unclear("cn")
     (True, False, True, True)
     """
-    return spelling == "MSA" or spelling.casefold() in _SHARED or spelling.casefold() in _COUNTRIES
+    return spelling == "MSA" or any(spelling.casefold() in names for names in (_SHARED, _COUNTRIES, _WRITINGS))
 
 
 def is_unclear_name(name: str, column: bool = False) -> bool:
@@ -51,6 +54,8 @@ def meant_by(spelling: str) -> str:
     spelled = spelling.strip().casefold()
     if country := _COUNTRIES.get(spelled):
         return f"{spelling.strip()!r} is no code of a language: write {country[1]} for {country[0]}"
+    if writing := _WRITINGS.get(spelled):
+        return f"{spelling.strip()!r} is a way to write {writing[0]}: write {writing[1]} for that"
     shared = _may_be(spelling)
     if shared is None:
         return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from string import ascii_uppercase
 from typing import NamedTuple
 
 _TAG = re.compile(
@@ -19,8 +20,8 @@ _LOCALE = re.compile(
     r"(?P<tag>[a-z_]+)(?:\.(?:utf|iso|koi|euc|gb|big|s?jis|shift|cp|windows|tis|ansi|armscii|georgian|pt|rk|tcvn)[\w-]*)?(?:@(?P<modifier>\w+))?",
     re.IGNORECASE | re.ASCII,
 )
-_NO_REGION = frozenset({"XX", "ZZ"})
-"""Codes that stand for no region; "en_XX" is the English of mBART."""
+_NO_REGION = frozenset({"ZZ", *(f"X{letter}" for letter in ascii_uppercase if letter != "K")})
+"""Codes that ISO 3166 leaves to users: they name no region; "en_XX" is the English of mBART, "AR-XY" the Arabic of MMMLU."""
 _MODIFIERS = {"iqtelif": "Latn", "latn": "Latn", "cyrl": "Cyrl", "shaw": "Shaw", "shahmukhi": "Arab"}
 """Modifiers of POSIX locales that mean a script and are no name of it."""
 _ROMANISATIONS = frozenset({"pinyin", "wadegile", "tongyong", "jyutping", "pehoeji", "tailo", "hepburn", "heploc", "alalc97"})

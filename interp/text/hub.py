@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
+from interp.text.raw.rows import Row
 
 if TYPE_CHECKING:
     from datasets import IterableDataset, IterableDatasetDict

@@ -11,25 +11,29 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from interp.languages import nearest
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.damaged import damage
 from interp.text.folders.folder import read_folder, read_one
 from interp.text.folders.groups import wanted
-from interp.text.formats.file_names import file_tag, parse_file_name
-from interp.text.formats.lines import at, ending, stem
+from interp.text.formats.headers import are_numbers
 from interp.text.formats.long_table import read_long
 from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
-from interp.text.notes import Notes, TextRead, noting, record
+from interp.text.notes import Notes, TextRead, note, noting, record
 from interp.text.own_text import Source, read_own, read_own_task
 from interp.text.questions.questions import read_questions
 from interp.text.questions.templates import Template
+from interp.text.raw.file_names import file_tag, is_by_machine, parse_file_name
+from interp.text.raw.lines import at, ending, lines, stem
+from interp.text.raw.shards import others_of
 
 Text = TypeVar("Text", ParallelCorpus, ParallelTask)
 _log = logging.getLogger(__name__)
@@ -64,7 +68,8 @@ def read(
     columns
         What the source leaves open: the column of a language (`{"english": "text_en"}`), its file or its tag in a translation
         memory where there are several (`{"en": "en-GB"}`), and the columns of the "ids", the "documents" or, in files of one
-        language each, the "text". The other languages are read too; `languages` leaves some out.
+        language each, the "text"; of a table without a header their numbers (`{"english": "1"}`). The other languages are read too;
+        `languages` leaves some out.
 
     Returns
     -------
@@ -117,12 +122,22 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
     if ending(path) == "tmx":
         return read_tmx(path, stem(path), asked)
     file_name = parse_file_name(path)
-    if is_table(path) or has_column(path, asked.chosen.values()):
+    if others := others_of(path):
+        note(f"{others} other files of the same table are not read: give their folder")
+    by_number = bool(asked.chosen) and are_numbers(path, asked.columns)
+    if by_number or is_table(path) or has_column(path, asked.chosen.values()):
         return read_table(path, stem(path), asked)
     if file_name:
         code = next(iter(wanted(path, path.name, {file_name.code: file_name.code}, asked)))
-        asked.variant(code, [file_tag(path)], at(path))
+        if asked.chosen.get(code) not in (path.name, stem(path)):
+            asked.variant(code, [file_tag(path)], at(path))
+        if is_by_machine(file_name.part):
+            note("the name says that a machine translated it", path.name)
         return read_one(path, code, path.name, asked)
+    if ending(path) == "txt" and not any("\t" in text for _, text in islice(lines(path), 1)):
+        raise ValueError(
+            f"{at(path)}: got lines of text in no language, expected the language as the name of the file, such as eng_Latn.txt."
+        )
     if says_language(path):
         return read_long(path, stem(path), asked)
     return read_table(path, stem(path), asked)
@@ -203,6 +218,8 @@ def _read_task(source: str | Path, asked: Asked, template: Template | None) -> P
 def _told(source: Source, split: str | None, text: Text, noted: Notes) -> Text:
     """The text with what was noted of it. It is logged, and recorded for the run that reads it."""
     named = str(source) if isinstance(source, str | Path) else text.name
+    for code, line in damage(text).items():
+        note(f"{code}: {line}")
     origins, notes = {code: noted.origins[code] for code in text.languages if code in noted.origins}, noted.lines()
     for line in notes:
         _log.info("%s: %s", named, line)

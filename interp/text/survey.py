@@ -10,6 +10,7 @@ from statistics import median
 
 from interp.languages import language
 from interp.text.corpus import ParallelCorpus, ParallelTask
+from interp.text.damaged import DAMAGED
 from interp.text.formats.keys import BY_POSITION
 from interp.text.numbers import number_of
 from interp.text.questions.gold import BY_CUSTOM
@@ -121,8 +122,8 @@ def _language(code: str, texts: Sequence[str], first: Sequence[str], ids: Sequen
 
 
 def _is_doubtful(note: str) -> bool:
-    """Whether a note of the reader says that something was taken for granted."""
-    return note == BY_POSITION or BY_CUSTOM in note
+    """Whether a note of the reader says that something was taken for granted, or is wrong."""
+    return note == BY_POSITION or BY_CUSTOM in note or DAMAGED in note
 
 
 def _gold(task: ParallelTask) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
 from interp.text.formats.keys import identifier
-from interp.text.formats.lines import at, lines
+from interp.text.raw.lines import at, lines
 from interp.tuning.mixtures import Example, Mixture
 from interp.tuning.sources import ENGLISH
 

@@ -4,7 +4,7 @@ import csv
 import re
 
 import pytest
-from babel import localedata
+from babel import Locale, localedata
 from langcodes.registry_parser import parse_registry
 
 from interp.languages import FLORES200, Language, language, languages, resolve
@@ -39,10 +39,23 @@ def test_a_bare_iso_639_3_code_finds_a_script_that_flores_writes() -> None:
 @pytest.mark.parametrize(
     ("code", "spellings"),
     {
-        "zho_Hans": ["zh", "zho_Hans", "zh-CN", "zh_Hans_CN", "Chinese", "chinese", "zho_simpl", "cmn", "zho", "chi", "Mandarin"],
-        "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK", "chinese_traditional"],
+        "zho_Hans": [
+            "zh",
+            "zho_Hans",
+            "zh-CN",
+            "zh_Hans_CN",
+            "Chinese",
+            "chinese",
+            "zho_simpl",
+            "cmn",
+            "zho",
+            "chi",
+            "Mandarin",
+            "中文",
+        ],
+        "zho_Hant": ["zh-TW", "zh-Hant", "zho_trad", "Chinese (Traditional)", "zh_Hant_HK", "chinese_traditional", "中文（繁體）"],
         "eng_Latn": ["en", "eng", "ENG", "en_US_POSIX", "English", " en ", "en_US.UTF-8", "en_XX", "en-UK"],
-        "arb_Arab": ["ar", "ara", "arb", "Arabic", "ar-EG"],
+        "arb_Arab": ["ar", "ara", "arb", "Arabic", "ar-EG", "AR-XY"],
         "pes_Arab": ["fa", "fas", "per", "Farsi", "Persian"],
         "prs_Arab": ["prs", "fa-AF", "Dari", "Persian (Dari)"],
         "tgl_Latn": ["tl", "fil", "tgl", "fil_Latn", "Tagalog", "Filipino", "Filipino (Tagalog)"],
@@ -103,6 +116,16 @@ def test_every_locale_of_babel_is_a_language_in_the_script_it_names() -> None:
         assert not scripts or found.script == scripts[0], locale
 
 
+def test_the_name_of_a_language_in_a_script_of_its_own_means_it_and_no_other() -> None:
+    found = {}
+    for own in map(Locale.parse, localedata.locale_identifiers()):
+        name = own.languages.get(own.language)
+        if name and own.territory is None and not re.search("[A-Za-z]", name):
+            found[own.language] = language(own.language).code[:3], (resolve(name) or "unknown")[:3]
+    assert {want for want, got in found.values() if got not in (want, "unk")} == set()
+    assert {tag for tag, (_, got) in found.items() if got == "unk"} <= {"wal", "ms", "cu", "vai", "kk"}
+
+
 def test_words_of_a_language() -> None:
     chinese, german, hebrew = language("zh"), language("de"), language("he")
     assert (chinese.name, chinese.tag, chinese.script) == ("Chinese (Simplified)", "zh-Hans", "Hans")
@@ -157,6 +180,8 @@ def test_the_misspelt_script_of_a_language_is_answered_with_its_own() -> None:
         ("MSA", r"Modern Standard Arabic \(arb_Arab\) or Malay \(zsm_Latn\)"),
         ("Egyptian", r"Egyptian Arabic \(arz_Arab\) or Ancient Egyptian"),
         ("pidgin", r"Nigerian Pidgin \(pcm_Latn\) or Tok Pisin"),
+        ("isiNdebele", r"North Ndebele \(nde_Latn\) or South Ndebele"),
+        ("pinyin", "'pinyin' is a way to write Chinese: write zho_Latn"),
         ("cn", "'cn' is no code of a language: write zho_Hans for Chinese"),
         ("JP", "write jpn_Jpan for Japanese"),
         ("cz", "write ces_Latn for Czech"),

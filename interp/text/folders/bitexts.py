@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.text.asked import Asked
-from interp.text.formats.file_names import ROW_ENDINGS, file_pair, pair_part, parse_file_name, says_split
-from interp.text.formats.lines import at, ending, printable_name
 from interp.text.notes import note
+from interp.text.raw.file_names import ROW_ENDINGS, file_pair, pair_part, parse_file_name, says_split
+from interp.text.raw.lines import at, ending, printable_name
 
 
 class Bitext(NamedTuple):

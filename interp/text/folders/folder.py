@@ -11,10 +11,11 @@ from interp.text.folders.groups import SIDE_FILES, choose, inner_folders, wanted
 from interp.text.folders.parallel_lines import read_lines
 from interp.text.folders.side_files import describe
 from interp.text.formats.aligned import read_aligned
-from interp.text.formats.file_names import ROW_ENDINGS, TEXT_ENDINGS, parse_file_name, says_split
-from interp.text.formats.lines import at, ending, printable_name, stem
+from interp.text.formats.headers import are_numbers
 from interp.text.formats.tables import read_table
 from interp.text.notes import note
+from interp.text.raw.file_names import ROW_ENDINGS, TEXT_ENDINGS, parse_file_name, says_split
+from interp.text.raw.lines import at, ending, printable_name, stem
 
 _LINES = "lines of text, which have no columns"
 
@@ -61,13 +62,15 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
         ((below, only),) = inner.items()
         _note_beside(folder, below)
         return read_folder(only, f"{name}/{below}", asked)
+    if asked.chosen and (table := _by_number(folder, asked)):
+        return read_table(table, name, asked)
     found = bitexts(folder)
     if any(len(one.files) == 2 for one in found) or (found and not any(map(_is_alone, folder.iterdir()))):
         return _read_pair(folder, name, asked, choose_bitext(folder, found, asked))
     group = choose(folder, asked)
     name = name if asked.split is None else f"{name}/{asked.split}"
     files = wanted(folder, name, group.files, asked)
-    if group.ending in ROW_ENDINGS:
+    if group.ending in ROW_ENDINGS or _is_table(next(iter(files.values())), asked):
         asked.refuse_others(at(folder), ("ids", "documents", "text"), group.files, "files of rows of one language each")
         found_split = asked.split == group.ending or says_split(group.part, asked.split)
         return read_aligned(files, name, asked.without_split() if found_split else asked)
@@ -90,6 +93,18 @@ def _is_alone(path: Path) -> bool:
     return parsed is not None and parsed.partner is None
 
 
+def _by_number(folder: Path, asked: Asked) -> Path | None:
+    """The only file of a folder that may be a table, if its columns are called by numbers."""
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] not in ".~" and are_numbers(path, asked.columns)]
+    tables = [path for path in files if not any(word in stem(path).lower() for word in SIDE_FILES)]
+    return tables[0] if len(tables) == 1 else None
+
+
+def _is_table(path: Path, asked: Asked) -> bool:
+    """Whether the lines of a file have columns, as the numbers say that were chosen for some."""
+    return "text" in asked.roles and are_numbers(path, asked.columns)
+
+
 def _note_beside(folder: Path, below: str) -> None:
     """Note the files of text or rows beside the only folder inside, which is read."""
     for path in sorted(folder.iterdir()):
@@ -102,7 +117,7 @@ def read_one(path: Path, code: str, name: str, asked: Asked) -> ParallelCorpus:
     """Read a corpus from one file `path` of one language `code`. `name` and `asked` are as in `read_folder`."""
     if says_split(stem(path), asked.split) or asked.split == ending(path):
         asked = asked.without_split()
-    if ending(path) in ROW_ENDINGS:
+    if ending(path) in ROW_ENDINGS or _is_table(path, asked):
         asked.refuse_others(at(path), ("ids", "documents", "text"), (), f"rows of {code}")
         return read_aligned({code: path}, name, asked)
     asked.refuse_others(at(path), (), (), _LINES)

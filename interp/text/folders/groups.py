@@ -10,26 +10,30 @@ from interp.files.checks import short_repr
 from interp.languages import in_other_script, language
 from interp.spellings import meant_by
 from interp.text.asked import Asked
-from interp.text.choices import has_region, told_apart
-from interp.text.formats.file_names import (
+from interp.text.choices import has_region, option, told_apart
+from interp.text.notes import note
+from interp.text.raw.file_names import (
     ROW_ENDINGS,
     TEXT_ENDINGS,
     codes_named,
+    ending_name,
     file_pair,
     file_tag,
+    folder_name,
+    is_by_machine,
+    is_marked,
     is_second,
     is_split_name,
-    language_code,
     origin,
     parse_file_name,
     rare_file_name,
     says_split,
 )
-from interp.text.formats.lines import at, ending, printable_name, stem
-from interp.text.notes import note
+from interp.text.raw.lines import at, ending, printable_name, stem
+from interp.text.raw.shards import pieces_of, together, without_number
 
 T = TypeVar("T")
-SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "licence", "notice"})
+SIDE_FILES = frozenset({"ids", "meta", "keys", "readme", "source", "license", "licence", "notice", "about"})
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 
 
@@ -68,27 +72,31 @@ def choose(folder: Path, asked: Asked) -> Group:
     if len(without_part) == 1 < len(fitting):
         fitting = without_part
     if len(fitting) != 1:
-        choices = ", ".join(
-            map(short_repr, sorted({group.part or group.ending for group in all_groups} | inner_folders(folder).keys())[:12])
-        )
+        named = {group.part or group.ending for group in all_groups if group.part or len(all_groups) > 1} - {""}
+        choices = ", ".join(map(short_repr, sorted((named | inner_folders(folder).keys()) - {split})[:12]))
         got = "several corpora" if fitting else f"no file named after a language{f' and {short_repr(split)}' if split else ''}"
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
+        expected += f". Leave the split {short_repr(split)} out" if split and all_groups and not choices else ""
         packed = next((printable_name(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
-        todo = f" Unpack {packed} first." if packed else _only_table(unnamed) if not all_groups else ""
+        todo = f" Unpack {packed} first." if packed else _tables(unnamed) if not all_groups else ""
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
     _refuse_several(folder, fitting[0], asked)
     _refuse_unclear_names(unnamed, fitting[0], asked)
     _note_left_out(folder, fitting[0], [*unnamed, *(path for group in all_groups for path in group.files.values())], asked)
+    for path in fitting[0].files.values() if is_by_machine(fitting[0].part) else ():
+        note("the name says that a machine translated it", printable_name(path))
     kinds = {ending(path) for path in fitting[0].files.values()}
     if len(kinds) > 1 and fitting[0].ending in ROW_ENDINGS:
         note(f"files of {', '.join(sorted(kinds))} are read together: no language is in two of them")
     return fitting[0]
 
 
-def _only_table(unnamed: Sequence[Path]) -> str:
-    """What to do with a folder of one table, for a message; empty for any other folder."""
+def _tables(unnamed: Sequence[Path]) -> str:
+    """What to do with a folder of tables, for a message; empty for any other folder."""
     tables = [path for path in unnamed if ending(path) in (*ROW_ENDINGS, "tmx")]
-    return f" Give the file itself: {at(tables[0])}." if len(tables) == 1 else ""
+    if len(tables) > 1:
+        return f" Give one of its files: {', '.join(map(at, tables[:4]))}."
+    return f" Give the file itself: {at(tables[0])}." if tables else ""
 
 
 def groups(folder: Path, asked: Asked) -> tuple[list[Group], list[Path]]:
@@ -100,24 +108,27 @@ def groups(folder: Path, asked: Asked) -> tuple[list[Group], list[Path]]:
     grouped: dict[tuple[str, str], dict[str, list[Path]]] = {}
     unnamed: list[Path] = []
     endings = (*TEXT_ENDINGS, *ROW_ENDINGS, *([asked.split] if asked.split else []))
-    for path in sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "~$"))):
+    for path in together(sorted(entry for entry in folder.iterdir() if not entry.name.startswith((".", "~$")))):
         parsed = parse_file_name(path, endings)
-        if not path.is_file() and (parsed or not path.is_dir()) and (parsed is None or asked.wants(parsed.code)):
+        named = parsed and (parsed.ending or not path.is_dir())  # "xquad.de" is a folder of a language
+        if not pieces_of(path)[0].is_file() and (named or not path.is_dir()) and (parsed is None or asked.wants(parsed.code)):
             kind = "folder" if path.is_dir() else "broken link or a special file"
             raise ValueError(f"{at(path)}: got a {kind}, expected a regular file. Repair, rename or remove it.")
-        if parsed is not None and path.is_file():
+        if parsed is not None and pieces_of(path)[0].is_file():
             grouped.setdefault((parsed.part, parsed.ending), {}).setdefault(parsed.code, []).append(path)
-        elif path.is_file():
+        elif pieces_of(path)[0].is_file():
             unnamed.append(path)
-    for code, path in _in_language_folders(folder, endings):
+    for code, of_folder, path in _in_language_folders(folder, endings):
         parsed = parse_file_name(path, endings)
-        part = parsed.part if parsed and parsed.code == code else stem(path)
+        own = parsed.part if parsed and parsed.code == code else without_number(stem(path))
+        part = ".".join(filter(None, (of_folder, own)))
         grouped.setdefault((part, ending(path)), {}).setdefault(code, []).append(path)
     for path in list(unnamed):
         rare = rare_file_name(path)
         if rare and rare.part and len(grouped.get((rare.part, rare.ending), ())) > 1:
             grouped[rare.part, rare.ending].setdefault(rare.code, []).append(path)
             unnamed.remove(path)
+    _add_ending_names(grouped, unnamed)
     programs = {key for key, files in grouped.items() if not key[1] and len(files) == 1 and not is_split_name(key[0])}
     unnamed += [path for key in programs for own in grouped[key].values() for path in own]  # "run.sh" alone is no Serbian
     grouped = {key: files for key, files in grouped.items() if key not in programs}
@@ -141,12 +152,30 @@ def _with_rows_together(
     return together
 
 
-def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, Path]]:
-    """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv"."""
-    inner = [(code, path) for name, path in sorted(inner_folders(folder).items()) if (code := language_code(name))]
-    found = [(code, path) for code, one in inner for path in sorted(one.iterdir()) if path.is_file()]
-    fitting = [(code, path) for code, path in found if path.name[0] not in ".~" and ending(path) in endings]
-    return fitting if len({code for code, _ in inner}) > 1 else []
+def _add_ending_names(grouped: dict[tuple[str, str], dict[str, list[Path]]], unnamed: list[Path]) -> None:
+    """Move the `unnamed` files of one name that end with different languages, "it.de" and "it.en", to the files of languages."""
+    ends: dict[str, list[tuple[str, Path]]] = {}
+    for path in unnamed:
+        if found := ending_name(path):
+            ends.setdefault(found.part, []).append((found.code, path))
+    for part, own in ends.items():
+        if len({code for code, _ in own} | set(grouped.get((part, ""), ()))) > 1:
+            for code, path in own:
+                grouped.setdefault((part, ""), {}).setdefault(code, []).append(path)
+                unnamed.remove(path)
+
+
+def _in_language_folders(folder: Path, endings: Collection[str]) -> list[tuple[str, str, Path]]:
+    """The files in folders that are named after languages, two at least, as "en/test.tsv" and "de/test.tsv", with the language and
+    the rest of the folder's name, "xquad" of "xquad.de"."""
+    inner = [(*named, path) for name, path in sorted(inner_folders(folder).items()) if (named := folder_name(name))]
+    found = [
+        (code, part, path)
+        for code, part, one in inner
+        for path in together(sorted(one.iterdir()))
+        if pieces_of(path)[0].is_file() and path.name[0] not in ".~" and ending(path) in endings
+    ]
+    return found if len({code for code, _, _ in inner}) > 1 else []
 
 
 def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], asked: Asked) -> Group:
@@ -158,7 +187,12 @@ def _group(part: str, kind: str, found: Mapping[str, Sequence[Path]], asked: Ask
         for path in all_paths if asked.wants(code) else ():
             if path not in paths:
                 note(f"{printable_name(path)} was left out: it is a second translation into {code}")
-        by_tag = {file_tag(path): path for path in paths}
+        by_name = [path for path in all_paths if asked.chosen.get(code) in (path.name, stem(path))]
+        for path in all_paths if len(by_name) == 1 and asked.wants(code) else ():
+            if path not in by_name:
+                note(f"{printable_name(path)} was left out: {code} is {asked.chosen[code]}")
+        paths = by_name if len(by_name) == 1 else paths
+        by_tag = {asked.chosen[code] if by_name == [path] else file_tag(path): path for path in paths}
         chosen = asked.fitting(code, list(by_tag))
         if len(chosen) == 1 and len(by_tag) == len(paths):
             if asked.wants(code):
@@ -179,15 +213,15 @@ def _note_left_out(folder: Path, group: Group, others: Iterable[Path], asked: As
         parsed = parse_file_name(path)
         pair = file_pair(path) if parsed is None else None
         codes = {parsed.code} if parsed and parsed.ending else codes_named(path) or set(pair or ())
-        if path.parent != folder and (own := language_code(path.parent.name)):
-            codes = {own}
+        if path.parent != folder and (own := folder_name(path.parent.name)):
+            codes = {own[0]}
         lacking = codes - known if pair is None else codes
         if path not in group.files.values() and any(map(asked.wants, lacking)):
             note(f"left out: its name is not like {like}", origin(path))
     used = {path.parent for path in [*group.files.values(), *(path for own in group.unclear.values() for path in own)]}
     splits = set() if asked.split is None else {asked.split}
     for name, path in sorted(inner_folders(folder).items()):
-        code = language_code(name)
+        code = (folder_name(name) or (None, ""))[0]
         unread = code is not None and code not in known and asked.wants(code) and any(path.iterdir())
         if path not in used and name not in splits and (unread or (code is None and _has_text(path))):
             note("left out: a folder beside the files that were read", f"{name}/")
@@ -210,7 +244,8 @@ def _refuse_several(folder: Path, group: Group, asked: Asked) -> None:
             names, tags = " and ".join(map(origin, paths)), [file_tag(path) for path in paths]
             if not asked.fitting(code, tags):
                 raise ValueError(f"{at(folder)}: got {asked.chosen[code]!r} for {code}, expected one of {', '.join(tags)}.")
-            how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else ", expected one file per language."
+            one = f", expected one file per language. Choose one with {option({code: origin(paths[0])})}."
+            how = f": {told_apart(code, tags)}" if all(map(has_region, tags)) else one
             raise ValueError(f"{at(folder)}: got {'two' if len(paths) == 2 else len(paths)} files of {code}, {names}{how}")
 
 
@@ -246,6 +281,8 @@ def _unclear(spelled: str) -> str:
     """Why the name of a file is no clear language."""
     if meant := meant_by(spelled):
         return f"{meant}."
+    if is_marked(spelled):
+        return "it may be two languages, or one and how the text was made."
     try:
         return f"a rare language; name its script too, {language(spelled)}."
     except ValueError as error:

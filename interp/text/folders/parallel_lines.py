@@ -10,12 +10,14 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 from interp.files.checks import short_repr
+from interp.text.choices import option
 from interp.text.formats.cells import first_missing, missing_value
-from interp.text.formats.file_names import origin
-from interp.text.formats.lines import at, lines
 from interp.text.notes import took
+from interp.text.raw.file_names import origin
+from interp.text.raw.lines import at, lines
 
-_LETTER = re.compile(r"[^\W\d_]")
+_OTHER = ("eng_Latn", "deu_Latn")
+"""The language beside that of a file in an example, and the one beside English."""
 
 
 def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[str, tuple[str, ...]]:
@@ -23,7 +25,7 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
     texts = {code: tuple(text for _, text in islice(lines(path), limit)) for code, path in files.items()}
     for code, path in files.items():
         took(code, origin(path))
-        _refuse_ids(texts[code], path)
+        _refuse_columns(code, texts[code], path, len(files) == 1)
         if line := next((row for row, text in enumerate(texts[code], 1) if not text.strip()), 0):
             raise ValueError(
                 f"corpus {name!r}: line {line} of {code} is empty, expected a sentence in every line. Fill {at(path, line)}, or "
@@ -48,20 +50,27 @@ def read_lines(name: str, files: Mapping[str, Path], limit: int | None) -> dict[
     return texts
 
 
-def _refuse_ids(texts: Sequence[str], path: Path) -> None:
-    """Refuse lines that are an id, a tab and a sentence each, as in ALT: their ids pair them, not their place."""
-    ids = [text.partition("\t")[0] for text in texts if _is_id_and_text(text)]
-    if ids and len({*ids}) == len(texts):
-        raise ValueError(
-            f"{at(path, 1)}: got {short_repr(ids[0])}, a tab and text in every line, expected text alone: such ids pair the lines. "
-            "Write a first line 'id', a tab and 'text', and call every file .tsv."
-        )
+def _refuse_columns(code: str, texts: Sequence[str], path: Path, alone: bool) -> None:
+    """Refuse lines of several columns: an id and a sentence each, whose ids pair them and not their place, as in ALT; or the same
+    sentence in two languages, as in the lists of Tatoeba."""
+    table = [text.split("\t") for text in texts]
+    if not table or not all(len(cells) > 1 and any(map(str.strip, cells[1:])) for cells in table):
+        return
+    ids = all(_is_id(cells[0]) for cells in table) and len({cells[0] for cells in table}) == len(table)
+    advice = f"Such ids pair the lines: {option({'ids': '1', 'text': '2'})}." if ids else ""
+    if alone and len(table[0]) > 1 + ids:
+        both = dict(zip(sorted((code, _OTHER[code == "eng_Latn"]), key="eng_Latn".__ne__), ("23" if ids else "12"), strict=True))
+        advice += f" If the columns are two languages: {option(both)}."
+    if not ids:
+        advice += f" If one column is the text, say which: {option({'text': 'NUMBER'})}."
+    raise ValueError(
+        f"{at(path, 1)}: got {short_repr(table[0][0])}, a tab and more in every line, expected text alone. {advice.strip()}"
+    )
 
 
-def _is_id_and_text(line: str) -> bool:
-    """Whether a line is an id (one word with a digit), a tab and text."""
-    own, _, text = line.partition("\t")
-    return "\t" not in text and bool(_LETTER.search(text) and re.search(r"\d", own)) and re.search(r"\s", own) is None
+def _is_id(cell: str) -> bool:
+    """Whether a cell is one word with a digit."""
+    return bool(re.search(r"\d", cell)) and re.search(r"\s", cell) is None
 
 
 def parting(one: Sequence[str], other: Sequence[str]) -> int | None:

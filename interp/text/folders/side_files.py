@@ -11,10 +11,10 @@ from interp.files.checks import short_repr
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.column_names import document_columns, id_columns
 from interp.text.formats.keys import identifier
-from interp.text.formats.lines import at, lines
-from interp.text.formats.rows import rows
 from interp.text.formats.tables import label
 from interp.text.notes import note
+from interp.text.raw.lines import at, lines
+from interp.text.raw.rows import rows
 
 _DOCUMENT_IDS = "DOCUMENT_IDS.tsv"
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from interp.files.checks import short_repr
 from interp.languages import language
-from interp.text.formats.file_names import column_language
+from interp.text.raw.file_names import column_language
 
 Kind = Literal["text", "numbers", "yes or no", "addresses", "codes", "labels", "nothing"]
 _FAULTS = re.compile(
@@ -68,8 +68,8 @@ def kinds_of(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> 
 def _label_columns(sample: Sequence[Mapping[str, object]], columns: Sequence[str]) -> list[str]:
     """Those of `columns` that are called by a short code and hold no text of its language, by the first rows, a `sample`.
 
-    They repeat few values where other columns of languages differ from row to row, or hold answers, or Roman numbers, or
-    English where the language has a script of its own.
+    They repeat few values where other columns of languages differ from row to row, or hold answers, or Roman numbers. Whatever the
+    name, so are few single words in Latin letters where the language has others.
 
     >>> rows = [{"en": "A cow.", "de": "Eine Kuh.", "cat": "animal"}, {"en": "A dog.", "de": "Ein Hund.", "cat": "animal"}]
     >>> _label_columns(rows, ["en", "de", "cat"])
@@ -81,16 +81,17 @@ def _label_columns(sample: Sequence[Mapping[str, object]], columns: Sequence[str
     labels = []
     for column, own in values.items():
         few = len(set(own)) * 2 <= most
-        if own and _SHORT.fullmatch(column.strip()) and codes[column] != "eng_Latn":
-            marks = all(_LABEL.fullmatch(value) or _LABEL.fullmatch(value.casefold()) for value in own)
-            if few or marks or _is_english(codes[column], own):
-                labels.append(column)
+        short = _SHORT.fullmatch(column.strip()) and codes[column] != "eng_Latn"
+        marks = all(_LABEL.fullmatch(value) or _LABEL.fullmatch(value.casefold()) for value in own)
+        if own and ((short and (few or marks)) or _are_words(codes[column], own)):
+            labels.append(column)
     return labels
 
 
-def _is_english(code: str, values: Sequence[str]) -> bool:
-    """Whether Latin letters stand where a language has others."""
-    return language(code).script != "Latn" and all(value.isascii() and _LATIN.search(value) for value in values)
+def _are_words(code: str, values: Sequence[str]) -> bool:
+    """Whether few single words in Latin letters stand where a language has others; romanised text differs from row to row."""
+    latin = all(value.isascii() and _LATIN.search(value) and not any(map(str.isspace, value)) for value in values)
+    return latin and language(code).script != "Latn" and len(set(values)) <= max(2, len(values) // 2)
 
 
 def first_missing(code: str, texts: Sequence[str]) -> int | None:

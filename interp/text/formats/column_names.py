@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
-from typing import Literal
 
 from interp.languages import resolve
 from interp.spellings import likely_meant
-from interp.text.formats.file_names import column_language, own_words
+from interp.text.raw.file_names import own_words
 
 _ALIKE = 0.76
 """How alike a name and a slip of the pen are at least: "Germn" is German, "Speaker" is not Selayar."""
@@ -43,11 +42,6 @@ _SHARED = re.compile(
     r"_(?:id|ids|idx|key|no|nr|num|number)"
 )
 """Names of numbers that several items share: of their answer, their topic or who wrote them."""
-_HEADER_WORDS = frozenset(
-    {"source", "target", "src", "tgt", "trg", "ref", "reference", "original", "orig", "translation", "translated", "text", "texts",
-     "sentence", "sentences", "sent", "segment", "seg", "string", "lang", "language", "col", "column", "query", "passage",
-     "hypothesis", "premise", "input", "output", "document", "title", "body", "content", "utterance", "phrase", "word", "term"}
-)  # fmt: skip
 _SIDES = {"source": "source", "src": "source", "target": "target", "tgt": "target", "trg": "target"}
 
 
@@ -170,43 +164,6 @@ def bitext_columns(columns: Sequence[str]) -> tuple[str, str] | None:
     if len(sides) == 2 and not any(one in by_name and other in by_name for one, other in PAIRS):
         return sides["source"], sides["target"]
     return next(((by_name[one], by_name[other]) for one, other in PAIRS if one in by_name and other in by_name), None)
-
-
-def first_row_is(cells: Sequence[str], pair: tuple[str, str]) -> Literal["names", "text", "either"]:
-    """What the first row of a bitext is, `cells`: the names of its columns, a pair of sentences, or either.
-
-    `pair` are its languages, by code: no other language is a name of a column, as "cat" is a word of English.
-
-    >>> pair = ("eng_Latn", "deu_Latn")
-    >>> first_row_is(["source_text", "target_text"], pair), first_row_is(["English sentence", "German sentence"], pair)
-    ('names', 'names')
-    >>> [first_row_is(cells, pair) for cells in (["Hello there.", "Hallo."], ["word", "Wort"], ["cat", "Katze"])]
-    ['text', 'either', 'text']
-    """
-    codes = [column_language(cell) for cell in cells]
-    if len({cell.strip().casefold() for cell in cells}) < len(cells) or (all(codes) and len(set(codes)) < len(codes)):
-        return "text"
-    if all(_is_name(cell, pair) for cell in cells) or [cell.strip() for cell in cells] == [
-        str(place) for place in range(len(cells))
-    ]:
-        return "names"
-    return (
-        "either" if any(_is_name(cell, pair) or re.fullmatch(r"[A-Za-z]+(?:_\w+|\d+)", cell.strip()) for cell in cells) else "text"
-    )
-
-
-def _is_name(cell: str, pair: tuple[str, str]) -> bool:
-    """Whether a cell holds nothing but words that name columns."""
-    words = re.findall(r"[^\W\d_]+|\d+", divided(cell))
-    if column_language(cell) in pair or _is_usual_name(cell):
-        return True
-    rest = [word for word in words if not word.isdigit() and len(word) > 1 and column_language(word) is None]
-    return 0 < len(words) <= 4 and bool(rest) and all(word.casefold() in _HEADER_WORDS for word in rest)
-
-
-def _is_usual_name(cell: str) -> bool:
-    """Whether a `cell` is the usual name of a column of ids, documents or splits."""
-    return cell.strip().casefold() in {*SURE_IDS, *DOCUMENT_COLUMNS, *SPLIT_COLUMNS}
 
 
 def _by_name(columns: Iterable[str], names: Sequence[str]) -> list[str]:

@@ -21,14 +21,14 @@ from interp.text.formats.column_names import (
     SURE_IDS,
     bitext_columns,
     document_columns,
-    first_row_is,
     id_columns,
     is_id_name,
     is_unnamed,
     language_alike,
     language_columns,
 )
-from interp.text.formats.file_names import column_language, column_tag, own_words
+from interp.text.formats.headers import by_number, example, first_row_is, is_no_header, no_header
+from interp.text.raw.file_names import column_language, column_tag, own_words
 
 LABEL_COLUMNS = frozenset(
     {"category", "codepoints", "comment", "comments", "concept", "domain", "genre", "has_hyperlink", "has_image", "label", "note",
@@ -39,8 +39,6 @@ MOST_COLUMNS = 5_000
 """Maximum number of columns, more than there are languages: every name is looked up, and a hostile header must not take hours."""
 _MARK = re.compile(r"[!-~]|[!-~]+[\d_:/.#-][!-~]+|[!-~]*\d[!-~]*")
 """A word that is an id wherever it may stand: a single character, or several parts ("doc-a")."""
-_SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
-"""A sentence where the name of a column should stand: the table has no header."""
 
 
 class Layout(NamedTuple):
@@ -58,6 +56,7 @@ def plan(
     where: str,
     sample: Sequence[Mapping[str, object]] = (),
     pair: tuple[str, str] | None = None,
+    headed: bool = True,
 ) -> Layout:
     """The role of each column.
 
@@ -74,6 +73,8 @@ def plan(
         The first rows, whose values say more than the names.
     pair
         The languages of a bitext whose columns are called source and target, by the name of its file.
+    headed
+        The names of the columns are no first row, which may be one of text.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def plan(
     if asked.codes is None:
         _refuse_sentences(free, sample, where)
     if asked.codes is None and not texts:
-        texts = _all_of(columns, named, kinds, where, pair or said_pair(columns, sample), asked, sample)
+        pair = pair or said_pair(columns, sample)
+        texts = _all_of(columns, named, kinds, where, pair, asked, sample, headed)
     elif asked.codes is None:
         texts = texts | {code: _one_of(code, named, columns, where, asked) for code in named if code not in texts}
     else:
@@ -195,6 +197,7 @@ def _all_of(
     pair: tuple[str, str] | None,
     asked: Asked,
     sample: Sequence[Mapping[str, object]],
+    headed: bool,
 ) -> dict[str, str]:
     """The column of every language there is. Raises where a column may be one that would be left out."""
     texts = {code: _one_of(code, named, columns, where, asked) for code in named}
@@ -202,12 +205,12 @@ def _all_of(
     bitext = bitext_columns(columns)
     if not texts and pair and (bitext or two):
         return dict(zip(pair, bitext or two or (), strict=True))
-    _refuse_languages_in_rows(columns, sample, where, texts)
-    if not texts and (sentence := next((column for column in columns if _SENTENCE.fullmatch(column.strip())), None)):
-        raise ValueError(
-            f"{where}: got {short_repr(sentence)} as the name of a column, expected a header with languages above the first row. "
-            "Write one, such as eng_Latn and deu_Latn."
-        )
+    no_names = not headed and len(texts) < 2 and is_no_header(columns, texts)
+    table = [columns, *([str(cell) for cell in row.values()] for row in sample)]
+    numbers = example(table, pair or ("english", "german"))
+    _refuse_languages_in_rows(columns, sample, where, texts, no_names)
+    if no_names:
+        raise no_header(where, columns, numbers)
     doubtful = [column for column in columns if column not in texts.values() and _doubtful(column, kinds[column], len(texts))]
     if texts and not doubtful:
         return texts
@@ -228,20 +231,22 @@ def _all_of(
         f"{where}: got column {short_repr(first)}, which {reason}, expected one column per language (recognised: "
         f"{', '.join(texts) or 'none'}; columns: {short_repr(list(columns))}). Say which is which, such as {option(examples)}."
         + (f" To leave it out, name the languages: --languages {' '.join(texts)}." if len(texts) > 1 else "")
+        + ("" if headed or texts or len(columns) < 2 else f" {by_number(numbers)}")
     )
 
 
 def _refuse_languages_in_rows(
-    columns: Sequence[str], sample: Sequence[Mapping[str, object]], where: str, texts: Mapping[str, str]
+    columns: Sequence[str], sample: Sequence[Mapping[str, object]], where: str, texts: Mapping[str, str], no_names: bool
 ) -> None:
     """Refuse a table whose rows say their language in a column of another name: as one language it would be all of them."""
-    for column in columns if not texts else ():
+    for column in columns if not texts or no_names else ():
         said = {str(row.get(column)).strip() for row in sample}
         codes = {column_language(value) for value in said}
         if None not in codes and len(codes) > 1 and column not in language_columns(columns):
+            todo = "write a first line of names, 'language' and 'text' among them" if no_names else "call the column 'language'"
             raise ValueError(
                 f"{where}: got {' and '.join(sorted(said)[:3])} in column {short_repr(column)}, expected columns of languages. If "
-                "each row is of the language that it says, call the column 'language'."
+                f"each row is of the language that it says, {todo}."
             )
 
 

@@ -11,9 +11,9 @@ from itertools import chain, combinations
 
 from interp.files.checks import short_repr
 from interp.text.formats.column_names import divided, id_columns, is_measure, is_unnamed, named, place_columns
-from interp.text.formats.lines import text_of
-from interp.text.formats.rows import Row
 from interp.text.notes import note
+from interp.text.raw.lines import text_of
+from interp.text.raw.rows import Row
 
 WORD = "word_original"
 """Column of the English word in the word lists of Wendler et al. (2024). The lists differ in length and are joined by it."""

@@ -10,12 +10,12 @@ from interp.text.asked import Asked
 from interp.text.choices import has_region, same_tag
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.aligned import corpus_of_units
-from interp.text.formats.file_names import says_split
-from interp.text.formats.lines import at, printable_name, stem
 from interp.text.formats.row_language import code_of, tag_of
-from interp.text.formats.rows import Row, rows
 from interp.text.formats.splits import select
 from interp.text.notes import note
+from interp.text.raw.file_names import says_split
+from interp.text.raw.lines import at, printable_name, stem
+from interp.text.raw.rows import Row, rows
 
 
 def read_long(path: Path, name: str, asked: Asked) -> ParallelCorpus:

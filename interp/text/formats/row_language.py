@@ -12,8 +12,8 @@ from interp.languages import language, resolve
 from interp.tags import macrolanguage
 from interp.text.formats.cells import is_missing
 from interp.text.formats.column_names import named
-from interp.text.formats.lines import text_of
-from interp.text.formats.rows import Row, rows, sampled
+from interp.text.raw.lines import text_of
+from interp.text.raw.rows import Row, rows, sampled
 
 LANGUAGE_FIELDS = ("language", "lang", "lang_code", "language_code", "locale", "dialect", "iso_639_3")
 """Fields in which a row says its language, in any case."""

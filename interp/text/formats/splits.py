@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from interp.files.checks import short_repr
 from interp.text.formats.column_names import split_columns
-from interp.text.formats.rows import Row
+from interp.text.raw.rows import Row
 
 
 def select(rows: Iterable[Row], split: str | None, source: str) -> Iterator[Row]:

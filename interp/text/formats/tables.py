@@ -10,23 +10,26 @@ from pathlib import Path
 from interp.files.checks import short_repr
 from interp.languages import by_code, language
 from interp.text.asked import Asked
-from interp.text.choices import has_region
+from interp.text.choices import has_region, option
 from interp.text.corpus import ParallelCorpus
 from interp.text.formats.cells import first_missing, kinds_of, missing_value
-from interp.text.formats.column_names import first_row_is, language_columns, named, place_columns
+from interp.text.formats.column_names import language_columns, named, place_columns
 from interp.text.formats.columns import MOST_COLUMNS, Layout, described, plan, said_pair
-from interp.text.formats.file_names import ROW_ENDINGS, column_language, file_pair, says_split
+from interp.text.formats.headers import first_row_is, numbered
 from interp.text.formats.keys import identifier
-from interp.text.formats.lines import at, ending, printable_name, stem, text_of
-from interp.text.formats.rows import Row, first_row, rows, sampled
 from interp.text.formats.splits import select
 from interp.text.notes import note, took
+from interp.text.raw.dialects import SEPARATORS
+from interp.text.raw.file_names import ROW_ENDINGS, column_language, file_pair, says_split
+from interp.text.raw.lines import at, ending, printable_name, stem, text_of
+from interp.text.raw.rows import Row, first_row, rows, sampled
 
 
 def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
     """Read a table (.tsv, .csv, .jsonl, .json, .parquet) with a column per language.
 
-    A TSV or CSV of two columns named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header.
+    A TSV or CSV of two columns named after two languages (`bul_Cyrl-cat_Latn.tsv`) need not have a header, and none whose columns
+    are called by their numbers from 1.
 
     Parameters
     ----------
@@ -36,10 +39,12 @@ def read_table(path: Path, name: str, asked: Asked) -> ParallelCorpus:
         As for `corpus_of_rows`, which also says what is raised.
     """
     pair = file_pair(path)
-    header = pair if pair and ending(path) in ("tsv", "tab", "csv") and _has_no_header(path, pair) else None
+    given = numbered(path, asked.columns)
+    header = pair if given is None and pair and ending(path) in ("tsv", "tab", "csv") and _has_no_header(path, pair) else None
     split = None if says_split(stem(path), asked.split) else asked.split
-    given = select(rows(path, header=header), split, at(path))
-    return corpus_of_rows(name, at(path), given, asked, None if header else pair)
+    given = select(rows(path, header=header) if given is None else given, split, at(path))
+    headed = header is not None or ending(path) not in SEPARATORS
+    return corpus_of_rows(name, at(path), given, asked, None if header else pair, headed)
 
 
 def _has_no_header(path: Path, pair: tuple[str, str]) -> bool:
@@ -80,6 +85,7 @@ def corpus_of_rows(
     rows: Iterable[Row],
     asked: Asked,
     pair: tuple[str, str] | None = None,
+    headed: bool = True,
     told: bool = True,
 ) -> ParallelCorpus:
     """A corpus from rows with the same columns.
@@ -97,6 +103,8 @@ def corpus_of_rows(
         or of the "documents", where its name does not say so. The split is that of `rows`.
     pair
         The languages of columns that are called source and target.
+    headed
+        The names of the columns are no first row, which may be one of text.
     told
         Note which column is what.
 
@@ -107,16 +115,17 @@ def corpus_of_rows(
 
     Example
     -------
-    >>> from interp.text.formats.rows import Row
+    >>> from interp.text.raw.rows import Row
     >>> rows = [Row("a.tsv:2", {"ID": "7", "en": "Hello", "de": "Hallo"})]
     >>> corpus_of_rows("greetings", "a.tsv", rows, Asked())["deu_Latn"]
     ('Hallo',)
     """
     sample, everything = sampled((Row(row.where, _flat(row.values, row.where)) for row in rows), asked.limit)
     if not sample:
-        raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.")
+        alone = "" if headed else f" If it is a row of text, call the columns by number: {option({'english': '1', 'german': '2'})}."
+        raise ValueError(f"{source}: got no row, expected a header with language columns and one row per item.{alone}")
     header = list(sample[0].values)
-    layout = plan(header, asked, sample[0].where, [row.values for row in sample], pair)
+    layout = plan(header, asked, sample[0].where, [row.values for row in sample], pair, headed)
     table: list[Row] = []
     texts: dict[str, list[str]] = {code: [] for code in layout.texts}
     for row in islice(everything, asked.limit):
@@ -187,6 +196,9 @@ def _say(layout: Layout, sample: Sequence[Row]) -> None:
         took(code, f"column {short_repr(column)}")
     kinds = kinds_of(list(sample[0].values), [row.values for row in sample])
     note(described(layout, kinds))
+    for code, column in layout.texts.items():
+        if language(code).script != "Latn" and all(str(row.values[column]).isascii() for row in sample):
+            note(f"{short_repr(column)} is {code}, and holds no letter of its script: is it that language?")
 
 
 def label(value: object) -> str:

@@ -15,11 +15,11 @@ from interp.files.checks import short_repr
 from interp.languages import resolve
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
-from interp.text.formats.file_names import says_split
-from interp.text.formats.lines import at, byte_chunks, stem
-from interp.text.formats.rows import Row
 from interp.text.formats.tables import corpus_of_rows
 from interp.text.notes import note, took
+from interp.text.raw.file_names import says_split
+from interp.text.raw.lines import at, byte_chunks, stem
+from interp.text.raw.rows import Row
 
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
 _ID = "id"

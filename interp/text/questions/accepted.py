@@ -8,11 +8,11 @@ from math import inf
 from string import ascii_uppercase
 
 from interp.files.checks import short_repr
-from interp.text.formats.lines import text_of
-from interp.text.formats.rows import Row
 from interp.text.questions.gold import ANSWERS, no_gold
 from interp.text.questions.options import by_folded, folded
 from interp.text.questions.written_lists import listed
+from interp.text.raw.lines import text_of
+from interp.text.raw.rows import Row
 
 NAMES = (
     "answer_number", "answers", "answer", "accepted_answers", "correct_answers", "correct_answer", "gold_answers",

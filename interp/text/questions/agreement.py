@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
-from interp.text.formats.rows import Row
 from interp.text.notes import note
+from interp.text.raw.rows import Row
 
 
 class Question(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from interp.text.formats.rows import Row
 from interp.text.notes import note
 from interp.text.questions.options import by_folded, folded
 from interp.text.questions.written_lists import listed
+from interp.text.raw.rows import Row
 
 _ASKED = ("question", "premise", "hypothesis", "sentence1", "sentence2", "context", "passage", "prompt", "flores_passage", "label",
           "label_en", "support", "background")  # fmt: skip

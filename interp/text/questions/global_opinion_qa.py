@@ -9,11 +9,12 @@ from string import ascii_uppercase
 from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
-from interp.text.formats.aligned import PIVOT, labels, shared, value
+from interp.text.formats.aligned import PIVOT, labels, value
 from interp.text.formats.keys import identifier
-from interp.text.formats.lines import text_of
-from interp.text.formats.rows import Row
+from interp.text.formats.pairing import shared
 from interp.text.questions.templates import Wording, fill
+from interp.text.raw.lines import text_of
+from interp.text.raw.rows import Row
 
 
 def is_opinion(sample: Row) -> bool:

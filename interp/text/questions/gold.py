@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from interp.files.checks import short_repr
 from interp.text.formats.aligned import value
-from interp.text.formats.rows import Row
 from interp.text.notes import note
 from interp.text.questions.options import Options, by_folded, field_of, folded, options_of
 from interp.text.questions.places import WAYS, Way, entries_of, is_none, places_of, said_of
+from interp.text.raw.rows import Row
 
 ANSWERS = (
     "answer", "answers", "answer_key", "answerkey", "answer_index", "answer_idx", "correct_answer", "correct_answers",

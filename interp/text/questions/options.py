@@ -15,10 +15,10 @@ from string import ascii_lowercase
 from typing import NamedTuple
 
 from interp.files.checks import short_repr
-from interp.text.formats.lines import text_of
-from interp.text.formats.rows import Row
 from interp.text.questions.written_labels import written_labels
 from interp.text.questions.written_lists import listed
+from interp.text.raw.lines import text_of
+from interp.text.raw.rows import Row
 
 _LISTS = ("choices", "options", "candidates", "endings", "alternatives", "answer_choices", "answer_options", "possible_answers",
           "multiple_choice_options", "option_list", "choice_list")  # fmt: skip

@@ -14,9 +14,8 @@ from interp.files.checks import short_repr
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelTask
 from interp.text.folders.groups import wanted
-from interp.text.formats.aligned import align, document_field, labels, own_name, value
-from interp.text.formats.lines import at, text_of
-from interp.text.formats.rows import Row, rows
+from interp.text.formats.aligned import document_field, labels, own_name, value
+from interp.text.formats.pairing import align
 from interp.text.formats.tables import label
 from interp.text.notes import note
 from interp.text.numbers import number_of
@@ -29,6 +28,8 @@ from interp.text.questions.options import field_of, options_of
 from interp.text.questions.places import Way, is_none
 from interp.text.questions.readers import Readers, readers_of
 from interp.text.questions.templates import Template, Wording, fill, wordings
+from interp.text.raw.lines import at, text_of
+from interp.text.raw.rows import Row, rows
 
 MASK = "<mask>"
 

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from interp.text.asked import Asked
-from interp.text.folders.groups import choose, groups
-from interp.text.formats.aligned import selected
-from interp.text.formats.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
-from interp.text.formats.lines import at, stem
+from interp.text.folders.groups import choose, groups, inner_folders
 from interp.text.formats.long_table import by_language
-from interp.text.formats.rows import Row
+from interp.text.formats.one_language import selected
 from interp.text.notes import took
+from interp.text.raw.file_names import ROW_ENDINGS, origin, parse_file_name, says_split
+from interp.text.raw.lines import at, stem
+from interp.text.raw.rows import Row
 
 Readers = dict[str, Callable[[], Iterator[Row]]]
 
@@ -28,6 +28,11 @@ def readers_of(source: Path, asked: Asked, whole: bool = False) -> tuple[Readers
     """
     split = asked.split
     if source.is_dir():
+        inner = inner_folders(source)
+        if split in inner:
+            return readers_of(inner[split], asked.without_split(), whole)
+        if len(inner) == 1 and not any(map(parse_file_name, source.iterdir())):
+            return readers_of(next(iter(inner.values())), asked, whole)
         all_groups, _ = groups(source, asked)
         group = next((group for group in all_groups if group.part == "questions"), None) or choose(source, asked)
         about = next((other.files for other in all_groups if other.part == "paragraphs" and group.part == "questions"), {})

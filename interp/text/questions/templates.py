@@ -11,10 +11,10 @@ from interp.files.checks import short_repr
 from interp.files.sealed_json import parsed
 from interp.languages import by_code
 from interp.text.formats.aligned import value
-from interp.text.formats.lines import at, text_of, whole_text
-from interp.text.formats.rows import Row
 from interp.text.notes import note
 from interp.text.questions.fields import PAIRS
+from interp.text.raw.lines import at, text_of, whole_text
+from interp.text.raw.rows import Row
 
 Template = str | Mapping[str, str]
 

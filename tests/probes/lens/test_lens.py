@@ -15,7 +15,7 @@ from interp.lens import logit_lens as readout
 from interp.models.batches import encode, pad
 from interp.text import cldr_facts
 from interp.text.corpus import ParallelCorpus, ParallelTask
-from interp.text.formats.word_lists import read_word_clozes
+from interp.text.questions.word_lists import read_word_clozes
 from interp.vocabulary.spelling import Vocabulary, read_vocabulary
 from probes.lens import labels as label_lens
 from probes.lens import tokens_figures as figures_tokens

@@ -85,7 +85,7 @@ def test_a_table_without_a_header_is_read_by_its_name_and_else_refused(tmp_path:
         tmp_path / "t", {"en-de.csv": "Hello you.,Hallo du.\nBye.,Tschüs.\n", "all.csv": "Hello you.,Hallo du.\nBye.,Tschüs.\n"}
     )
     assert read(folder / "en-de.csv").sentences == {"eng_Latn": ("Hello you.", "Bye."), "deu_Latn": ("Hallo du.", "Tschüs.")}
-    with pytest.raises(ValueError, match=r"got 'Hello you.' as the name of a column, expected a header .* Write one"):
+    with pytest.raises(ValueError, match=r"got a first row \['Hello you.', .* text.* by number.*--columns english=1 german=2"):
         read(folder / "all.csv")
 
 

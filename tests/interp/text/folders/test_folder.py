@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.text.formats.file_names import language_code, parse_file_name
+from interp.text.raw.file_names import language_code, parse_file_name
 from interp.text.read import read
 from tests.support.texts import put, text
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,8 +91,9 @@ def ids_of(rows: list[dict]) -> list[str]:
 
 
 def named(cells: list[list[str]]) -> list[dict]:
-    """The rows by the names in the first, without empty rows; a row number before them has no name."""
+    """The rows by the names in the first, less what has no width, without empty rows; a row number before them has no name."""
     head, *rows = (row for row in cells if any(cell.strip() for cell in row))
+    head = ["".join(letter for letter in cell if unicodedata.category(letter) != "Cf") for cell in head]
     head = ["", *head] if rows and len(rows[0]) == len(head) + 1 else head
     return [dict(zip(head, row, strict=True)) for row in rows]
 

@@ -163,5 +163,7 @@ def test_the_index_of_a_data_frame_pairs_its_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ids", [("S.1", "S.2"), ("1", "2")])
 def test_lines_of_an_id_and_a_text_are_not_paired_by_place(tmp_path: Path, ids: tuple[str, str]) -> None:
     lines = {"data_en.txt": f"{ids[0]}\tOne\n{ids[1]}\tTwo\n", "data_de.txt": f"{ids[1]}\tZwei\n{ids[0]}\tEins\n"}
-    with pytest.raises(ValueError, match="a tab and text in every line, expected text alone"):
-        read(put(tmp_path / "t", lines))
+    folder = put(tmp_path / "t", lines)
+    with pytest.raises(ValueError, match=r"a tab and more in every line, expected text alone\. Such ids .*--columns ids=1 text=2"):
+        read(folder)
+    assert read(folder, columns={"ids": "1", "text": "2"}).sentences == {"deu_Latn": ("Zwei", "Eins"), "eng_Latn": ("Two", "One")}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.text.formats.file_names import column_language
+from interp.text.raw.file_names import column_language
 from interp.text.read import read
 from tests.support.texts import jsonl, put
 
@@ -118,16 +118,25 @@ LABELS = {
     "nr": ("I", "II"),
     "no": ("yes", "no"),
     "cat": ("animal", "animal"),
-    "he": ("he goes", "he comes"),
+    "he": ("low", "high"),
+    "Russian": ("animal", "animal"),
 }
 
 
 @pytest.mark.parametrize("column", LABELS)
-def test_a_column_called_by_a_short_code_that_holds_no_text_of_it_is_a_label(tmp_path: Path, column: str) -> None:
+def test_a_column_called_by_a_language_that_holds_no_text_of_it_is_a_label(tmp_path: Path, column: str) -> None:
     one, two = LABELS[column]
     table = f"en\tde\t{column}\nHello world\tHallo Welt\t{one}\nThe cat\tDie Katze\t{two}\n"
     corpus = read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv")
     assert (corpus.languages, dict(corpus.labels)) == (("eng_Latn", "deu_Latn"), {column: (one, two)})
+
+
+@pytest.mark.parametrize("column", ["ru", "Russian", "text_ru"])
+def test_a_language_in_other_letters_is_read_and_told_whatever_its_column_is_called(tmp_path: Path, column: str) -> None:
+    table = f"en\t{column}\nA cat is here\tKoshka zdes\nA dog is there\tSobaka tam\n"
+    corpus = read(put(tmp_path / "t", {"t.tsv": table}) / "t.tsv")
+    assert corpus["ru"] == ("Koshka zdes", "Sobaka tam")
+    assert f"'{column}' is rus_Cyrl, and holds no letter of its script: is it that language?" in corpus.notes
 
 
 @pytest.mark.parametrize("column", ["mt_de", "male", "seg_id", "sid"])

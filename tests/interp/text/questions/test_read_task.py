@@ -130,7 +130,12 @@ def test_a_table_of_one_line_is_said_to_lack_a_header(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"got no item in deu_Latn, expected one row per item\. The first line of a table is its header"
     ):
-        read_task(put(tmp_path / "m", {"mgsm_de.tsv": "Q1\t12 €\n"}))
+        read_task(put(tmp_path / "m", {"mgsm_de.tsv": "Question one\tan answer\n"}))
+
+
+def test_numbers_with_a_currency_are_the_answers_of_mgsm(tmp_path: Path) -> None:
+    task = read_task(put(tmp_path / "m", {"mgsm_de.tsv": "Q1\t12 €\nQ2\t1.000\n"}))
+    assert [own[0] for own in task.answers["deu_Latn"]] == ["12 €", "1.000"]
 
 
 def test_a_cloze_is_cut_at_its_mask_so_that_whole_sentences_are_compared(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from interp.languages import FLORES200, resolve
 from interp.spellings import is_unclear_name
 from interp.tags import region_named
-from interp.text.formats.lines import printable_name, stem
+from interp.text.raw.lines import printable_name, stem
+from interp.text.raw.shards import without_number
 
 _FULL = re.compile(r"[a-z]{3}[_-][A-Z][a-z]{3}(?![^_-])")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
@@ -26,10 +27,14 @@ TEXT_ENDINGS = ("txt", "dev", "devtest", "test", "train", "valid")
 ROW_ENDINGS = ("jsonl", "ndjson", "json", "csv", "tsv", "tab", "parquet")
 _PACKED = frozenset({"gz", "xz", "7z"})
 _SPLITS = frozenset({*TEXT_ENDINGS, "validation", "val", "eval"} - {"txt"})
+_BEHIND = _SPLITS | {"sentences", "text", "texts"}
+"""What may stand behind a language in one word of a file name: "en_test", "deu_sentences" of Tatoeba."""
 _MLQA = re.compile(r"(?P<before>.*context)-(?P<context>[a-z]{2})(?P<between>-question)-(?P<question>[a-z]{2})")
 """MLQA names the languages of the paragraph and of the question, "test-context-de-question-de.json"."""
 _STEPS = frozenset({"tok", "clean", "true", "tc", "lc", "bpe", "sp", "min", "raw", "norm", "filt", "dedup"})
 """What was done to a text, before its language: "train.tok.en" of Moses is English and not Toki Pona."""
+_MADE = frozenset({"mt", "ht", "bt"})
+"""How a translation was made: by a machine, a human, or back from it."""
 _SIDE = re.compile(r"(?:^|[-_.])(?:src|ref|source|reference|target|tgt|trg)(?:-(?P<number>\d+))?$")
 """What names the side of a translation and no corpus: the files of NTREX are "newstest2019-src.eng" and "newstest2019-ref.deu"."""
 
@@ -57,7 +62,7 @@ def language_code(name: str) -> str | None:
     from babel import localedata
 
     code = resolve(name)
-    if code is None or is_unclear_name(name):
+    if code is None or is_unclear_name(name) or is_marked(name):
         return None
     clear = code[:3] in _LANGUAGES or _FULL.match(name) or localedata.exists(name.replace("-", "_"))
     begin = re.match("[a-z]{2,3}(?=[-_.@])", name)
@@ -74,7 +79,7 @@ def column_language(name: str) -> str | None:
     own = own_words(name)
     if is_unclear_name(name, column=True) or (len(own) == 1 and is_unclear_name(own[0], column=True)):
         return None
-    if _is_marked(name.strip()):
+    if is_marked(name.strip()):
         return None
     if code := language_code(name.strip()):
         return code
@@ -86,14 +91,24 @@ def column_language(name: str) -> str | None:
     return together or (each.pop() if len(each) == 1 else None)
 
 
-def _is_marked(name: str) -> bool:
-    """Whether the `name` of a column says how its text was made before the language, as "mt_de" does for German of a machine, or
-    may be of two languages: Turkish and German are likelier in "tr_de" than the Turkish of Germany, of which CLDR has no locale."""
+@lru_cache(maxsize=8192)
+def is_marked(name: str) -> bool:
+    """Whether a `name` may be of two languages, or says how a text was made before its language, as "mt_de" does for German of a
+    machine: Turkish and German are likelier in "tr_de" than the Turkish of Germany, of which CLDR has no locale, and English and
+    German in "en_de" than the English of Germany.
+
+    >>> [is_marked(name) for name in ("mt_de", "en_de", "pt_br", "sv_fi", "en_ca", "mt-MT")]
+    [True, True, False, False, False, False]
+    """
+    from babel.core import get_global
     from babel.localedata import locale_identifiers
 
     both = re.fullmatch(r"([a-z]{2})[_-]([a-z]{2})", name)
     if both is None or both[1] == both[2] or resolve(both[2]) is None:
         return False
+    there = get_global("likely_subtags").get(f"und_{both[2].upper()}", "").partition("_")[0]
+    if both[1] == "en" and there == both[2]:
+        return True
     return not any(re.fullmatch(rf"{both[1]}(_[A-Z][a-z]{{3}})?_{both[2].upper()}", known) for known in locale_identifiers())
 
 
@@ -120,7 +135,7 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
     ('eng_Latn', 'questions')
     """
     name = path.name.removesuffix(path.suffix) if path.suffix.lower() == ".gz" else path.name
-    *stem, ending = name.split(".")
+    *stem, ending = without_number(name).split(".")
     named = [token for token in stem if token not in _STEPS]
     halves = language_pair(named[-1]) if named else None
     own = language_code(ending)
@@ -134,7 +149,7 @@ def parse_file_name(path: Path, endings: Collection[str] = (*TEXT_ENDINGS, *ROW_
         for index, (token, code) in enumerate(zip(stem, map(language_code, stem), strict=True))
         if code and not (ending in ROW_ENDINGS and language_pair(token))
     ]
-    codes = [(index, code) for index, code in codes if stem[index] not in _STEPS] or codes
+    codes = [(index, code) for index, code in codes if stem[index] not in _STEPS | _MADE] or codes
     if ending not in endings:
         return None
     if not codes:
@@ -153,6 +168,34 @@ def rare_file_name(path: Path) -> FileName | None:
     *stem, ending = path.name.removesuffix(".gz").split(".")
     code = resolve(stem[-1]) if len(stem) > 1 and re.fullmatch(r"[a-z]{3}(?:[_-][A-Z][a-z]{3})?", stem[-1]) else None
     return FileName(code, None, _SIDE.sub("", ".".join(stem[:-1])), ending) if code else None
+
+
+def ending_name(path: Path) -> FileName | None:
+    """The parts of the name of `path` if its ending is a language, whatever stands before it, "kde.sh.en" or "it.de"; else None.
+
+    It is one only beside a file of the same name that ends with another.
+    """
+    before, _, own = without_number(path.name.removesuffix(".gz")).rpartition(".")
+    code = language_code(own) if own not in (*TEXT_ENDINGS, *ROW_ENDINGS) else None
+    return FileName(code, None, before, "") if code and before else None
+
+
+def folder_name(name: str) -> tuple[str, str] | None:
+    """The language that the `name` of a folder says, and the rest of it; None if it says none.
+
+    >>> folder_name("de"), folder_name("xquad.de"), folder_name("MLQA.ar.de"), folder_name("MLQA.de.de")
+    (('deu_Latn', ''), ('deu_Latn', 'xquad'), ('deu_Latn', 'MLQA.ar'), ('deu_Latn', 'MLQA'))
+    """
+    if code := language_code(name):
+        return code, ""
+    *before, own = name.split(".")
+    code = language_code(own) if before else None
+    return (code, ".".join(token for token in before if language_code(token) != code)) if code else None
+
+
+def is_by_machine(part: str) -> bool:
+    """Whether the `part` of a file name that is no language says that a machine translated the text."""
+    return "mt" in re.split("[._-]", part.casefold())
 
 
 def is_second(path: Path) -> bool:
@@ -184,7 +227,7 @@ def file_tag(path: Path) -> str:
         rest for token in path.name.split(".") for rest in (token, *(rest for _, rest in _cuts(token)), token.partition("_")[0])
     ]
     own = next((piece for piece in pieces if parsed and language_code(piece) == parsed.code), None)
-    return own or (path.parent.name if language_code(path.parent.name) else path.name)
+    return own or (path.parent.name if folder_name(path.parent.name) else path.name)
 
 
 def _inside(stem: list[str], ending: str) -> FileName | None:
@@ -194,11 +237,17 @@ def _inside(stem: list[str], ending: str) -> FileName | None:
             other = "" if mlqa["context"] == mlqa["question"] else f"-{mlqa['context']}"
             part = f"{mlqa['before']}{other}{mlqa['between']}"
             return FileName(code, None, ".".join([*stem[:index], part, *stem[index + 1 :]]), ending)
-        cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _SPLITS)]
+        cuts = [] if language_pair(token) else [*_cuts(token), *((other, own) for own, other in _cuts(token) if other in _BEHIND)]
         for other, own in cuts:
-            if code := language_code(own):
+            if (code := language_code(own)) and not _names_another(other, code):
                 return FileName(code, None, ".".join([*stem[:index], other, *stem[index + 1 :]]), ending)
     return None
+
+
+def _names_another(word: str, code: str) -> bool:
+    """Whether a `word` of a file name ends with another language than that of `code`; "mt" and "ht" say how it was translated."""
+    last = re.split("[_-]", word)[-1]
+    return last not in _MADE and len(last) < 4 and language_code(last) not in (None, code)
 
 
 def _cuts(token: str) -> list[tuple[str, str]]:
@@ -265,4 +314,4 @@ def column_tag(name: str) -> str:
 def origin(path: Path) -> str:
     """The name of the file `path` for notes, with its folder where that says the language, "de/test.txt"."""
     name = printable_name(path)
-    return f"{path.parent.name}/{name}" if parse_file_name(path) is None and language_code(path.parent.name) else name
+    return f"{path.parent.name}/{name}" if parse_file_name(path) is None and folder_name(path.parent.name) else name

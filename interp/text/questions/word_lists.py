@@ -12,8 +12,8 @@ from pathlib import Path
 
 from interp.languages import languages as resolve_all
 from interp.text.corpus import ParallelTask
-from interp.text.formats.file_names import parse_file_name
-from interp.text.formats.rows import Row, rows
+from interp.text.raw.file_names import parse_file_name
+from interp.text.raw.rows import Row, rows
 
 _log = logging.getLogger(__name__)
 _KEY, _WORD, _SENTENCE = "word_original", "word_translation", "blank_prompt_translation_masked"

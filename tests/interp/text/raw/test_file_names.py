@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from interp.text.raw.file_names import language_code
 from interp.text.read import read, read_task
 from tests.support.texts import jsonl, put
 
@@ -172,3 +173,57 @@ def test_the_names_of_xcopa_xl_sum_and_mlqa_are_read(tmp_path: Path) -> None:
     assert set(read(splits, split="val").languages) == set(names.values())
     context = {f"test-context-{code}-question-{code}.jsonl": jsonl({"id": 1, "question": code}) for code in ("de", "en")}
     assert read(put(tmp_path / "m", context)).sentences == {"deu_Latn": ("de",), "eng_Latn": ("en",)}
+
+
+@pytest.mark.parametrize("name", ["it.{}", "kde.sh.{}", "corpus.tok.sh.{}", "is.no.{}"])
+def test_files_of_one_name_that_end_with_languages_are_theirs_whatever_the_name(tmp_path: Path, name: str) -> None:
+    folder = put(tmp_path / "f", {name.format("en"): "one\n", name.format("de"): "eins\n"})
+    assert read(folder).sentences == {"deu_Latn": ("eins",), "eng_Latn": ("one",)}
+
+
+def test_names_of_two_languages_are_no_text_of_one(tmp_path: Path) -> None:
+    for name in ("en.de", "en_de.txt", "tr_de.txt", "news_en_de.txt"):
+        with pytest.raises(ValueError, match=r"no file named after a language|may be two languages|no language|got \.de"):
+            read(put(tmp_path / name, {name: "one\n"}) / name)
+
+
+@pytest.mark.parametrize(("name", "code"), [("mt_de.txt", "deu_Latn"), ("mt.de.txt", "deu_Latn"), ("mlt.txt", "mlt_Latn")])
+def test_a_machine_translation_is_no_maltese_and_is_told(tmp_path: Path, name: str, code: str) -> None:
+    corpus = read(put(tmp_path / "f", {name: "eins\n"}) / name)
+    assert corpus.languages == (code,)
+    assert bool(corpus.notes) == name.startswith("mt")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("pt_br", "por_Latn"), ("sv_fi", "swe_Latn"), ("en_ca", "eng_Latn"), ("zh_tw", "zho_Hant")]
+)
+def test_a_region_in_small_letters_is_one(name: str, code: str) -> None:
+    assert language_code(name) == code
+
+
+def test_a_file_is_chosen_by_its_name(tmp_path: Path) -> None:
+    folder = put(tmp_path / "f", {"en.txt": "one\n", "eng.txt": "two\n", "de.txt": "eins\n"})
+    with pytest.raises(ValueError, match=r"--columns eng_Latn=en\.txt"):
+        read(folder)
+    for name in ("en.txt", "eng.txt"):
+        assert read(folder, columns={"en": name})["en"] == ("one" if name == "en.txt" else "two",)
+
+
+def test_the_files_of_mmmlu_are_named_after_languages_and_regions(tmp_path: Path) -> None:
+    names = {f"mmlu_{tag}.csv": "id,text\n1,x\n" for tag in ("AR-XY", "DE-DE", "ES-LA", "PT-BR", "ZH-CN")}
+    assert set(read(put(tmp_path / "f", names)).languages) == {"arb_Arab", "deu_Latn", "spa_Latn", "por_Latn", "zho_Hans"}
+
+
+def test_a_split_that_no_file_names_is_no_advice(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"and 'dev', expected one file per language, such as eng_Latn\.txt\. Leave the split 'dev' out"
+    ):
+        read(put(tmp_path / "f", {"en.txt": "one\n", "de.txt": "eins\n"}), split="dev")
+
+
+def test_a_folder_of_tables_is_answered_with_their_names(tmp_path: Path) -> None:
+    folder = put(
+        tmp_path / "f", {"xnli.dev.tsv": "language\tsentence1\nen\tone\n", "xnli.test.tsv": "language\tsentence1\nen\tone\n"}
+    )
+    with pytest.raises(ValueError, match=r"Give one of its files: .*xnli\.dev\.tsv, .*xnli\.test\.tsv"):
+        read(folder)
