@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
+from experiments.settings.needs import check_sentences
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -38,10 +39,8 @@ class AlignSettings(CaptureSettings):
 def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the activations of the model (and of a randomly initialised one if wanted), then measure the alignment."""
     from probes.alignment.measure import measure_alignment
-    from probes.alignment.own_metrics import known_metrics
     from probes.linear.erasure import erase
 
-    known_metrics(settings.metrics)  # before the model runs
     states, random = capture_states(settings, settings.random_init)
     if settings.erase != "none":
         states = erase(states, settings.erase, seed=settings.seed)
@@ -55,6 +54,14 @@ def run(settings: AlignSettings) -> AlignmentReport:
         controls=settings.controls,
         device=settings.device,
     )
+
+
+def check(settings: AlignSettings) -> None:
+    """Raise `ValueError` for a metric that there is not, and for too little text."""
+    from probes.alignment.own_metrics import known_metrics
+
+    known_metrics(settings.metrics)
+    check_sentences(settings.read_corpus(), 8, "compare")
 
 
 def share(settings: AlignSettings, shard: Shard) -> None:

@@ -55,6 +55,13 @@ class AnswerSettings(Settings):
         return task
 
 
+def check(settings: AnswerSettings) -> None:
+    """Raise `ValueError` for a metric that does not suit the questions, and for too many examples."""
+    from probes.translation.measure import check_shots
+
+    check_shots(settings.shots, len(settings.read_task()))
+
+
 def run(settings: AnswerSettings) -> Report:
     """Ask the model every question in every language and score the answers."""
     from probes.translation.answers import measure_answers

@@ -12,12 +12,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.costs.plan import announce, show_plan
-from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
+from experiments.runs.folder import check_ours, check_same, failing, has_failed, is_new, is_whole, logged, take_over, taken
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
 from experiments.runs.terminal import printable
 from experiments.settings.recipe_texts import check_texts, flags_told
 from experiments.settings.settings import CONFIG, Settings, parse, settings_of
+from experiments.settings.together import check_together
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 from interp.models.checks.receipts import collected, merge_receipts
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
+    check_together(settings.resolved(), args)
     if settings.plan:
         plan(settings)
         return
@@ -92,19 +94,22 @@ def _finish(settings: Settings) -> Path:
     for part in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
         sweep(part)
     new, finished = is_new(folder), is_whole(folder)
-    if not new and not settings.resume:
+    failed = has_failed(folder) and not finished
+    if not (new or settings.resume or failed):
         raise taken(folder)
     with computing(settings, finished):
-        if not new:
+        if not new and failed and not settings.resume:
+            new = take_over(folder, settings)
+        elif not new:
             check_same(folder, settings)
         if not finished:
+            announce(settings)  # refuses what the run would refuse, before anything is written
             write_text(folder / CONFIG, settings.to_yaml())
             if new:
                 write_started(settings)
             _log.info("asking %s", settings.asked())
-            announce(settings)
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
-            with collected(settings.seed) as receipts, texts_read() as texts:
+            with failing(folder), collected(settings.seed) as receipts, texts_read() as texts:
                 report = run(settings)
             dataclasses.replace(report, receipts=merge_receipts(receipts), texts=tuple(texts)).save(folder)
             _log.info("finished")

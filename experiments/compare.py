@@ -140,6 +140,31 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
     return {name: measures[name]() for name in names}
 
 
+def check(settings: CompareSettings) -> None:
+    """Raise `ValueError` for a side that is not there, and for what a command that measures both would refuse."""
+    import sys
+
+    from interp.models.checkpoints.folders import locate
+    from interp.models.checkpoints.gguf import find_gguf
+    from interp.models.checkpoints.parts import read_config
+    from interp.tuning import template
+
+    template(settings.form)
+    before, after = _sides(settings)
+    if _is_run(after):
+        return
+    for side in (before, after):
+        if find_gguf(side) is None:
+            read_config(locate(side, None), None)
+    for name in settings.instruments:
+        if name not in (*_HYBRIDS, "weights"):
+            own = _own(settings, name, after, "after").resolved()
+            if look := getattr(sys.modules[type(own).__module__], "check", None):
+                look(own)
+    if {*_HYBRIDS, "weights"} & set(settings.instruments):
+        _mixture(settings)
+
+
 def work(settings: CompareSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: that of each command, for both models, and the losses of models put together from both."""
     import sys

@@ -70,6 +70,14 @@ def run(settings: InstructionSettings) -> Report:
     )
 
 
+def check(settings: InstructionSettings) -> None:
+    """Raise `ValueError` for a prompt form that does not name the target language."""
+    from probes.instruction.measure import tagged_template
+
+    tagged_template(settings.form)
+    settings.read()
+
+
 def work(settings: InstructionSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: prompts are answered in four forms, and every item is patched at five places of every layer."""
     from experiments.costs.patches import instructed

@@ -144,6 +144,15 @@ def run(settings: QuadrantsSettings) -> QuadrantReport:
     return settings.study().measure(settings.output)
 
 
+def check(settings: QuadrantsSettings) -> None:
+    """Raise `ValueError` where the only probe language is one that is tuned on."""
+    if len(settings.probes) == 1 and settings.probes[0] in settings.languages:
+        raise ValueError(
+            f"--probes: got {settings.probes[0]} alone, which is tuned on, expected another one, to see what tuning does for "
+            "others."
+        )
+
+
 def work(settings: QuadrantsSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every model is tuned, and asked for its language and the probe languages."""
     from experiments.costs.sweeping import swept

@@ -94,6 +94,26 @@ def run(settings: ScaleSettings) -> ScalingReport:
     return settings.study().measure(settings.output)
 
 
+def check(settings: ScaleSettings) -> None:
+    """Raise `ValueError` for too few sizes, and for what a plan needs and was not given."""
+    if len(settings.sizes) < 3:
+        raise ValueError(f"--sizes: got {len(settings.sizes)}, expected at least 3 to see a curve.")
+    languages = settings.others()
+    named = {"reference": [settings.reference] if settings.reference else [], "caps": settings.caps, "weights": settings.weights}
+    for name, codes in named.items():
+        for code in codes:
+            if code not in languages:
+                raise ValueError(f"--{name}: got {code}, expected some of --languages: {', '.join(languages)}.")
+    if settings.objective == "weighted" and (missing := [code for code in languages if code not in settings.weights]):
+        raise ValueError(
+            f"--objective weighted: got no weight of {', '.join(missing)}, expected one of each. Give them with --weights."
+        )
+    if settings.budget is not None and settings.budget < len(languages):
+        raise ValueError(
+            f"--budget: got {settings.budget} for {len(languages)} languages, expected at least one pair per language."
+        )
+
+
 def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every model is tuned, and asked for its language. --gamma reads training texts, --validate tunes again.
 

@@ -58,7 +58,7 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     from itertools import permutations
 
     import interp
-    from probes.translation.measure import translation_metrics
+    from probes.translation.measure import check_shots, translation_metrics
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split, columns=settings.chosen_columns)
     corpus = corpus.select(limit=settings.limit, seed=settings.seed)
@@ -66,7 +66,17 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     if settings.directions != "all":
         pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]
     translation_metrics(settings.metrics, pairs)
+    if not pairs:
+        raise ValueError(
+            f"corpus {corpus.name!r}: got {settings.pivot} alone, expected a language beside it. Name one with --languages."
+        )
+    check_shots(settings.shots, len(corpus))
     return corpus, pairs
+
+
+def check(settings: TranslateSettings) -> None:
+    """Raise `ValueError` for a metric or directions that cannot be measured, and for too many examples."""
+    _read(settings)
 
 
 def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:

@@ -81,6 +81,16 @@ def _study(settings: TransplantSettings) -> TransplantStudy:
     return _planned(settings, settings.load_model())
 
 
+def check(settings: TransplantSettings) -> None:
+    """Raise `ValueError` for a single question: the cell is chosen on some and tested on others."""
+    task = settings.read_task()
+    if (texts := len(set(task.documents or task.ids))) < 2:
+        raise ValueError(
+            f"task {task.name!r}: got {texts} question (or document), expected at least 2: a cell is chosen on some and evaluated "
+            "on others. Raise --limit, or leave it out."
+        )
+
+
 def work(settings: TransplantSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: the grid of every pair, condition and item."""
     from experiments.costs.grids import transplanted

@@ -356,6 +356,7 @@ def test_page_of_several_runs_goes_where_they_lie(tmp_path, capsys):
 def test_the_tour_asks_every_chapter_and_binds_one_page(tmp_path, monkeypatch, capsys):
     chapters = (CountSettings(limit=3), CountSettings(output=Path("runs/deeper"), depth="deep"))
     monkeypatch.setattr(tour, "CHAPTERS", chapters)
+    monkeypatch.setattr("experiments.ask.announce", lambda _: None)  # which would look for the model m
     args = ["tour", "--output", str(tmp_path / "tour"), "--model", "m"]
     assert cli.main(args) == 0
     assert [(one.model, one.depth, one.output.name) for one in asked] == [("m", "shallow", "count"), ("m", "deep", "deeper")]

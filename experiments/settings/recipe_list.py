@@ -1,0 +1,85 @@
+"""`interp recipes`: the published settings by name, with their question and paper; `interp recipes NAME` prints one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import tyro
+
+from experiments.settings.flags import parse_flags
+from experiments.settings.settings import RECIPES, find_recipe
+from experiments.settings.strict_yaml import read_yaml
+
+_DESCRIBED = RECIPES.parent / "README.md"
+_ROW = re.compile(r"^\| (?P<names>`[^|]+) \| (?P<question>[^|]*) \| (?P<paper>[^|]*) \|", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class RecipesSettings:
+    """The recipes: published settings by name.
+
+    Without a name, a table of all; with one, its text, ready to be copied and changed: interp recipes mexa > mine.yaml.
+    """
+
+    name: Annotated[str | None, tyro.conf.Positional] = None
+    """A recipe, such as mexa. Default: list all."""
+    debug: bool = False
+    """On an error, show the full traceback."""
+
+
+class Recipe(NamedTuple):
+    """A shipped recipe: its `name`, the `command` that takes it, and the question and the paper it is of."""
+
+    name: str
+    command: str
+    question: str
+    paper: str
+
+
+def main(args: Sequence[str]) -> None:
+    """Print all recipes as a table, or the text of the one named in `args`."""
+    settings = parse_flags(RecipesSettings, args, "recipes")
+    if settings.name is None:
+        _show(recipes())
+    else:
+        script = RECIPES / settings.name
+        path = script if script.suffix == ".py" and script.is_file() else find_recipe(settings.name)
+        print(path.read_text(encoding="utf-8"), end="")
+
+
+def recipes() -> list[Recipe]:
+    """Every shipped recipe, in the order of `experiments/README.md`, which says its question and its paper."""
+    return list(_described(_DESCRIBED.read_text(encoding="utf-8")))
+
+
+def _described(text: str) -> Iterator[Recipe]:
+    for row in _ROW.finditer(text):
+        for name in re.findall(r"`([^`]+)`", row["names"]):
+            path = RECIPES / (name if name.endswith(".py") else f"{name}.yaml")
+            if path.is_file():
+                yield Recipe(name, _command(path), row["question"].replace("`", ""), row["paper"].replace("`", ""))
+
+
+def _command(path: Path) -> str:
+    return "python" if path.suffix == ".py" else str(read_yaml(path)["command"])
+
+
+def _show(found: Sequence[Recipe]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    for column in ("recipe", "command", "question", "paper"):
+        table.add_column(column, no_wrap=column == "command", overflow="fold")
+    for each in found:
+        table.add_row(*map(Text, each))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"Use one: interp {found[0].command} --config {found[0].name}. Print one: interp recipes {found[0].name}")
+    console.print(f"Scripts: python {RECIPES}/NAME.py", soft_wrap=True)
