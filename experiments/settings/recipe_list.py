@@ -15,7 +15,7 @@ from experiments.settings.settings import RECIPES, find_recipe
 from experiments.settings.strict_yaml import read_yaml
 
 _DESCRIBED = RECIPES.parent / "README.md"
-_ROW = re.compile(r"^\| (?P<names>`[^|]+) \| (?P<question>[^|]*) \| (?P<paper>[^|]*) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| (?P<names>`[^|]+) \|\s*(?P<question>[^|]*?)\s*\|\s*(?P<paper>[^|]*?)\s*\|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ def _command(path: Path) -> str:
 
 
 def _show(found: Sequence[Recipe]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Two lines a recipe, so that no name is cut: it is what one types."""
+    from shutil import get_terminal_size
+    from textwrap import wrap
 
-    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    for column in ("recipe", "command", "question", "paper"):
-        table.add_column(column, no_wrap=column == "command", overflow="fold")
-    for each in found:
-        table.add_row(*map(Text, each))
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"Use one: interp {found[0].command} --config {found[0].name}. Print one: interp recipes {found[0].name}")
-    console.print(f"Scripts: python {RECIPES}/NAME.py", soft_wrap=True)
+    width = min(get_terminal_size().columns, 120)
+    name, command = (max(len(row[column]) for row in found) + 2 for column in (0, 1))
+    print(f"{'recipe':<{name}}{'command':<{command}}paper, and the question below")
+    for row in found:
+        first, *more = wrap(row.paper, max(width - name - command, 20)) or [""]
+        print(f"{row.name:<{name}}{row.command:<{command}}{first}".rstrip())
+        for line in [*(f"{'':<{name + command}}{line}" for line in more), *wrap(row.question, width - 4)]:
+            print(line if line.startswith(" ") else f"    {line}")
+    print(f"\nUse one: interp {found[0].command} --config {found[0].name}. Print one: interp recipes {found[0].name}")
+    print(f"Scripts (python): {RECIPES}")
