@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return module.main(args) or 0
         else:
             import_module("experiments.ask").ask(module, args)
+    except BrokenPipeError:  # what read our output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         if "--debug" in args:
             raise

@@ -22,12 +22,15 @@ class AlignSettings(CaptureSettings):
 
     Runs the same sentences in several languages through a model and measures, layer by layer, whether a sentence is nearer to its
     translation than to any other sentence. The baseline of every score is the same score over shuffled pairs.
+
+    Example: interp align --languages de zh sw --metrics mexa cka_debiased --output runs/align
     """
 
     output: Path = Path("runs/align")
     """Run folder to write."""
     metrics: tuple[str, ...] = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
-    """Alignment metrics, or functions of your own as module:function. The verdict is about the first."""
+    """Alignment metrics: mexa, p_at_1, csls, margin, cosine_gap, auc, mutual_knn, rsa, each also as NAME_centred; cka,
+    cka_debiased, svcca, pwcca, procrustes; or functions of your own as module:function. The verdict is about the first."""
     erase: Literal["none", "leace", "lsar", "lir", "centre"] = "none"
     """Erase the language from the activations first, with a map fitted on other sentences."""
     random_init: bool = False

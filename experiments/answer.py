@@ -20,6 +20,8 @@ class AnswerSettings(Settings):
     """How well does the model answer, in each language?
 
     The same questions in several languages. The model chooses among the options, where there are some, and writes its answer.
+
+    Example: interp answer --languages de sw --limit 50 --metrics exact f1 --output runs/answer
     """
 
     corpus: str = "cldr:facts"

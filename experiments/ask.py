@@ -15,7 +15,6 @@ from experiments.costs.plan import announce, show_plan
 from experiments.runs.folder import check_ours, check_same, failing, has_failed, is_new, is_whole, logged, take_over, taken
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
-from experiments.runs.terminal import printable
 from experiments.settings.recipe_texts import check_texts, flags_told
 from experiments.settings.settings import CONFIG, Settings, parse, settings_of
 from experiments.settings.together import check_together
@@ -122,29 +121,15 @@ def _finish(settings: Settings) -> Path:
 
 def show(folder: Path) -> None:
     """Print a finished run `folder`: a short table, its path, verdict, notes and signature."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    from experiments.runs.finished import cell, read_finished
-
-    def plain(value: object, style: str = "") -> Text:
-        return Text(printable(str(value)), style)
+    from experiments.runs.finished import read_finished
+    from experiments.runs.shown import plain, table_of
 
     run = read_finished(folder)
-    rows, left_out = run.brief()
-    names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
-    table = Table(box=box.SIMPLE, caption=plain(left_out), caption_justify="left")
-    for name in (*names, "estimate", "95 %", "baseline", "n"):
-        table.add_column(plain(name), justify="left" if name in names else "right")
-    for row in rows.to_dict("records"):
-        interval = f"{cell(row['lower'])} to {cell(row['upper'])}"
-        values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
-        table.add_row(*(plain(cell(value)) for value in values))
     console = Console(highlight=False)
     console.print(plain(run.manifest["question"], "italic"), soft_wrap=True)
-    console.print(table)
+    console.print(table_of(run, console))
     lines = [(str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])]
     read = [(line, "dim") for text in run.texts for line in (f"read {text.source}", *text.notes) if text.notes]
     for line, style in (*lines, *read, *([(run.checked, "")] if run.checked else [])):

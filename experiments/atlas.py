@@ -23,6 +23,8 @@ class AtlasSettings(CaptureSettings):
     Draws the same sentences in every language with PCA and UMAP, with lines between translations. Correlates the first joint
     principal component between languages, and reports what sentence length and random weights explain. The maps illustrate; they
     are not evidence.
+
+    Example: interp atlas --languages de zh --limit 100 --no-umap --output runs/atlas
     """
 
     output: Path = Path("runs/atlas")

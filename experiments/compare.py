@@ -28,6 +28,8 @@ class CompareSettings(Settings):
 
     Runs the same commands on two models, or takes two finished runs of one command, and pairs them item by item: mean
     differences with 95 % confidence intervals, and Holm-corrected p. Runs that differ in more than the model are refused.
+
+    Example: interp compare --before bundled --after runs/tune/names --with align weights --output runs/compare
     """
 
     before: str = ""

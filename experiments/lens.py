@@ -26,6 +26,8 @@ class LensSettings(Settings):
 
     Decodes every layer as if it were the last, and measures how probable the answer is there in English, in the target language
     and in other languages. The controls are unrelated words of the same language, and a randomly initialised model.
+
+    Example: interp lens --languages de zh --limit 100 --output runs/lens
     """
 
     languages: tuple[str, ...] = ("deu_Latn", "fra_Latn", "rus_Cyrl", "zho_Hans")

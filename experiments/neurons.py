@@ -27,6 +27,8 @@ class NeuronsSettings(Settings):
     On one half of the sentences, counts how often every MLP neuron fires in each language and selects the language-specific ones.
     On the other half, switches them off, and compares with random neurons of similar activity. A randomly initialised model is
     the control.
+
+    Example: interp neurons --languages de zh --limit 200 --output runs/neurons
     """
 
     output: Path = Path("runs/neurons")
@@ -74,7 +76,7 @@ def work(settings: NeuronsSettings, model: TransformerBridge) -> list[Work]:
     from probes.neurons.ablation import AblationStudy
 
     first, second = _halves(settings)
-    if (neurons := model.cfg.n_layers * model.cfg.d_mlp) and round(settings.share * neurons) < 1:
+    if (neurons := model.cfg.n_layers * (model.cfg.d_mlp or 0)) and round(settings.share * neurons) < 1:
         raise ValueError(
             f"--share: got {settings.share:g}, which selects none of {neurons} neurons, expected {1 / neurons:.1g} or more."
         )

@@ -22,6 +22,8 @@ class PatchSettings(Settings):
     `--design contrast` pairs each question with another one of the same kind and language, and copies activations from one run into
     the other, layer by layer. `--design concept` asks whether a concept can be moved without its language. It patches between
     languages, and compares with patching within a language (upper bound) and with patching another concept (control).
+
+    Example: interp patch --languages de --limit 40 --output runs/patch
     """
 
     corpus: str = "cldr:facts"

@@ -22,6 +22,8 @@ class ProbeSettings(CaptureSettings):
 
     Trains a probe in each language and tests it in every language, on held-out sentences. Each score is reported with four
     controls: the majority class, shuffled labels, a randomly initialised model, and the score after language erasure.
+
+    Example: interp probe --languages de zh --target language --output runs/probe
     """
 
     output: Path = Path("runs/probe")

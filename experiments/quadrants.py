@@ -29,6 +29,8 @@ class QuadrantsSettings(Training):
     Tunes one model for each language, on pairs from the pivot into it, and scores translation into that language and into the probe
     languages. A language is reciprocal (both improve), altruistic (others), selfish (itself) or stagnant (neither), compared with
     the untuned model and with a model tuned on the prompt's format alone. With --resume, models that exist are not tuned again.
+
+    Example: interp quadrants --languages de jv --probes af fr --sizes 150 --steps 40 --output runs/quadrants
     """
 
     corpus: str = "cldr:dates"

@@ -25,6 +25,8 @@ class ScaleSettings(Scoped, Training):
 
     Tunes a model on more and more pairs of each language, the smaller sets inside the larger, fits the scaling law
     S = 100 - alpha (gamma X)^beta and its rivals, and divides a --budget of pairs over the languages by it.
+
+    Example: interp scale --languages nl uk --sizes 16 64 256 --steps 25 --output runs/scale
     """
 
     corpus: str = "cldr:dates"

@@ -26,6 +26,8 @@ class SteerSettings(Settings):
     Fits an edit on one half of the sentences. The model writes sentences of the other half again, in the reference language, under
     the edit. Some of them choose the block and the strength; the rest test these, beside random directions. The texts are scored by
     language, repetition, fidelity and surprise.
+
+    Example: interp steer --target zh --limit 40 --output runs/steer
     """
 
     output: Path = Path("runs/steer")

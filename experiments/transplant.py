@@ -23,6 +23,8 @@ class TransplantSettings(Settings):
 
     Asks the same questions in two languages and copies the activation of the last prompt token from one run into the other, for
     every source and target layer. A pair of layers chosen on some items is evaluated on the others, and compared with controls.
+
+    Example: interp transplant --languages sw --limit 40 --controls shuffled random --output runs/transplant
     """
 
     corpus: str = "cldr:facts"

@@ -27,6 +27,8 @@ class TuneSettings(Mixing, Scoped, Tuning):
     Tunes a model on a mixture and writes an ordinary Hugging Face folder into --output: `--model` takes it everywhere.
     Which tensors and embedding rows changed is checked at the end and recorded. Several devices or machines:
     `accelerate launch --multi_gpu --num_processes 4 -m experiments tune ...` with the same options, and the same weights.
+
+    Example: interp tune --config tune-bundled --output runs/tune/names
     """
 
     output: Path = Path("runs/tune/model")

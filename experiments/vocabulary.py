@@ -19,6 +19,8 @@ class VocabularySettings(Settings):
     Measures tokens per character, per word and relative to the reference language; characters split over several tokens; tokens
     shared between languages; and how many tokens shortening (leaving out a constant lead byte) would save. No weights are loaded:
     a folder with only a tokenizer is enough.
+
+    Example: interp vocabulary --model org/model --languages de zh th --output runs/vocabulary
     """
 
     corpus: str = "cldr:phrases"

@@ -22,7 +22,9 @@ _ROW = re.compile(r"^\| (?P<names>`[^|]+) \|\s*(?P<question>[^|]*?)\s*\|\s*(?P<p
 class RecipesSettings:
     """The recipes: published settings by name.
 
-    Without a name, a table of all; with one, its text, ready to be copied and changed: interp recipes mexa > mine.yaml.
+    Without a name, a table of all; with one, its text, ready to be copied and changed.
+
+    Example: interp recipes mexa > mine.yaml
     """
 
     name: Annotated[str | None, tyro.conf.Positional] = None

@@ -192,7 +192,7 @@ def parse(kind: type[Question], args: Sequence[str]) -> Question:
     """
     command, markers = kind().command, (tyro.conf.AvoidSubcommands,)
     hidden = () if hasattr(sys.modules[kind.__module__], "share") else ("shard",)
-    settings = parse_flags(kind, args, command, *markers, hidden=hidden)
+    settings = parse_flags(kind, args, command, *markers, hidden=hidden, common=Settings)
     if settings.config is not None:
         path = find_recipe(settings.config)
         settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, path))
