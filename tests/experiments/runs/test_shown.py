@@ -22,9 +22,21 @@ def drawn(summary: pd.DataFrame, width: int) -> str:
 
 def wide() -> pd.DataFrame:
     """A row each of the longest words that summaries hold."""
-    rows = [{"run": run, "against": f"upper_bound:shuffled_{number}", "cell": f"the same cells, another item's donor {number}", "language": "deu_Latn",
-             "series": f"series {number}", "estimate": -1234.5, "lower": -11.111, "upper": 100.123, "n": 1012, "baseline": 0.75}
-            for number, run in enumerate(("held_out:first_target", "oracle:untouched_or_source", "fixed:last"))]  # fmt: skip
+    rows = [
+        {
+            "run": run,
+            "against": f"upper_bound:shuffled_{number}",
+            "cell": f"the same cells, another item's donor {number}",
+            "language": "deu_Latn",
+            "series": f"series {number}",
+            "estimate": -1234.5,
+            "lower": -11.111,
+            "upper": 100.123,
+            "n": 1012,
+            "baseline": 0.75,
+        }
+        for number, run in enumerate(("held_out:first_target", "oracle:untouched_or_source", "fixed:last_to_first"))
+    ]
     return pd.DataFrame(rows)
 
 
