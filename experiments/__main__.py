@@ -23,8 +23,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     command, *args = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if command in ("-h", "--help"):
+    if command == "help" and args:
+        command, args = args[0], ["--help"]
+    if command in ("-h", "--help", "help"):
         print(_help())
+        return 0
+    if command in ("-V", "--version"):
+        from interp import __version__
+
+        print(f"interp {__version__}")
         return 0
     if command not in COMMANDS:
         return _complain("interp", _unknown(command))
@@ -34,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return module.main(args) or 0
         else:
             import_module("experiments.ask").ask(module, args)
+    except BrokenPipeError:  # what read our output, such as head, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         if "--debug" in args:
             raise
@@ -47,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in args:
             raise
+        if isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in ("interp", "probes", "experiments"):
+            return _complain(f"interp {command}", _missing(error))
         message = f"a fault of this program: {type(error).__name__}: {error}"
         return _complain(f"interp {command}", f"{message[:400]} The traceback is in {_traceback_of(error)}; --debug shows it.", 1)
     return 0
@@ -56,13 +68,22 @@ def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {command:<{width}}  {line}" for command, (_, line) in COMMANDS.items()]
     usage = "usage: interp COMMAND [OPTIONS]\n\nAsk how one language model holds many languages.\n\ncommands:"
-    return "\n".join([usage, *lines, "", "`interp COMMAND --help` lists its options."])
+    return "\n".join([usage, *lines, "", "`interp help COMMAND` lists its options; `interp --version` says which version this is."])
 
 
 def _unknown(command: str) -> str:
     from interp.languages import nearest
 
     return f"got command {command!r}, expected one of {', '.join(COMMANDS)}.{nearest(command, COMMANDS)}"
+
+
+def _missing(error: ImportError) -> str:
+    """A library that is not installed, and the command that installs it."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return str(error)
+    from interp.provenance import install_command
+
+    return f"{error.name} is not installed. Install it: {install_command(error.name)}"
 
 
 def _traceback_of(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
+from experiments.settings.needs import check_sentences
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -21,12 +22,15 @@ class AlignSettings(CaptureSettings):
 
     Runs the same sentences in several languages through a model and measures, layer by layer, whether a sentence is nearer to its
     translation than to any other sentence. The baseline of every score is the same score over shuffled pairs.
+
+    Example: interp align --languages de zh sw --metrics mexa cka_debiased --output runs/align
     """
 
     output: Path = Path("runs/align")
     """Run folder to write."""
     metrics: tuple[str, ...] = ("mexa", "mexa_centred", "p_at_1", "cka_debiased")
-    """Alignment metrics, or functions of your own as module:function. The verdict is about the first."""
+    """Alignment metrics: mexa, p_at_1, csls, margin, cosine_gap, auc, mutual_knn, rsa, each also as NAME_centred; cka,
+    cka_debiased, svcca, pwcca, procrustes; or functions of your own as module:function. The verdict is about the first."""
     erase: Literal["none", "leace", "lsar", "lir", "centre"] = "none"
     """Erase the language from the activations first, with a map fitted on other sentences."""
     random_init: bool = False
@@ -38,10 +42,8 @@ class AlignSettings(CaptureSettings):
 def run(settings: AlignSettings) -> AlignmentReport:
     """Capture the activations of the model (and of a randomly initialised one if wanted), then measure the alignment."""
     from probes.alignment.measure import measure_alignment
-    from probes.alignment.own_metrics import known_metrics
     from probes.linear.erasure import erase
 
-    known_metrics(settings.metrics)  # before the model runs
     states, random = capture_states(settings, settings.random_init)
     if settings.erase != "none":
         states = erase(states, settings.erase, seed=settings.seed)
@@ -55,6 +57,14 @@ def run(settings: AlignSettings) -> AlignmentReport:
         controls=settings.controls,
         device=settings.device,
     )
+
+
+def check(settings: AlignSettings) -> None:
+    """Raise `ValueError` for a metric that there is not, and for too little text."""
+    from probes.alignment.own_metrics import known_metrics
+
+    known_metrics(settings.metrics)
+    check_sentences(settings.read_corpus(), 8, "compare")
 
 
 def share(settings: AlignSettings, shard: Shard) -> None:

@@ -20,6 +20,8 @@ class AnswerSettings(Settings):
     """How well does the model answer, in each language?
 
     The same questions in several languages. The model chooses among the options, where there are some, and writes its answer.
+
+    Example: interp answer --languages de sw --limit 50 --metrics exact f1 --output runs/answer
     """
 
     corpus: str = "cldr:facts"
@@ -53,6 +55,13 @@ class AnswerSettings(Settings):
         task = task.select(limit=self.limit, seed=self.seed)
         answer_metrics(self.metrics, task, self.written)
         return task
+
+
+def check(settings: AnswerSettings) -> None:
+    """Raise `ValueError` for a metric that does not suit the questions, and for too many examples."""
+    from probes.translation.measure import check_shots
+
+    check_shots(settings.shots, len(settings.read_task()))
 
 
 def run(settings: AnswerSettings) -> Report:

@@ -12,12 +12,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from experiments.costs.plan import announce, show_plan
-from experiments.runs.folder import check_ours, check_same, is_new, is_whole, logged, taken
+from experiments.runs.folder import check_ours, check_same, failing, has_failed, is_new, is_whole, logged, take_over, taken
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
-from experiments.runs.terminal import printable
 from experiments.settings.recipe_texts import check_texts, flags_told
 from experiments.settings.settings import CONFIG, Settings, parse, settings_of
+from experiments.settings.together import check_together
 from interp.files.atomic import sweep, write_text
 from interp.files.lock import locked
 from interp.models.checks.receipts import collected, merge_receipts
@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
+    check_together(settings.resolved(), args)
     if settings.plan:
         plan(settings)
         return
@@ -92,19 +93,22 @@ def _finish(settings: Settings) -> Path:
     for part in (folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())):
         sweep(part)
     new, finished = is_new(folder), is_whole(folder)
-    if not new and not settings.resume:
+    failed = has_failed(folder) and not finished
+    if not (new or settings.resume or failed):
         raise taken(folder)
     with computing(settings, finished):
-        if not new:
+        if not new and failed and not settings.resume:
+            new = take_over(folder, settings)
+        elif not new:
             check_same(folder, settings)
         if not finished:
+            announce(settings)  # refuses what the run would refuse, before anything is written
             write_text(folder / CONFIG, settings.to_yaml())
             if new:
                 write_started(settings)
             _log.info("asking %s", settings.asked())
-            announce(settings)
             run: Callable[[Settings], Report] = sys.modules[type(settings).__module__].run
-            with collected(settings.seed) as receipts, texts_read() as texts:
+            with failing(folder), collected(settings.seed) as receipts, texts_read() as texts:
                 report = run(settings)
             dataclasses.replace(report, receipts=merge_receipts(receipts), texts=tuple(texts)).save(folder)
             _log.info("finished")
@@ -117,29 +121,15 @@ def _finish(settings: Settings) -> Path:
 
 def show(folder: Path) -> None:
     """Print a finished run `folder`: a short table, its path, verdict, notes and signature."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    from experiments.runs.finished import cell, read_finished
-
-    def plain(value: object, style: str = "") -> Text:
-        return Text(printable(str(value)), style)
+    from experiments.runs.finished import read_finished
+    from experiments.runs.shown import plain, table_of
 
     run = read_finished(folder)
-    rows, left_out = run.brief()
-    names = [name for name in rows if rows[name].dtype.kind not in "iufb"]
-    table = Table(box=box.SIMPLE, caption=plain(left_out), caption_justify="left")
-    for name in (*names, "estimate", "95 %", "baseline", "n"):
-        table.add_column(plain(name), justify="left" if name in names else "right")
-    for row in rows.to_dict("records"):
-        interval = f"{cell(row['lower'])} to {cell(row['upper'])}"
-        values = (*(row[name] for name in names), row["estimate"], interval, row["baseline"], row["n"])
-        table.add_row(*(plain(cell(value)) for value in values))
     console = Console(highlight=False)
     console.print(plain(run.manifest["question"], "italic"), soft_wrap=True)
-    console.print(table)
+    console.print(table_of(run, console))
     lines = [(str(folder), ""), (run.manifest["verdict"], "bold"), *((note, "dim") for note in run.manifest["notes"])]
     read = [(line, "dim") for text in run.texts for line in (f"read {text.source}", *text.notes) if text.notes]
     for line, style in (*lines, *read, *([(run.checked, "")] if run.checked else [])):

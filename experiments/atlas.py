@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
+from experiments.settings.needs import check_installed, check_sentences
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -22,6 +23,8 @@ class AtlasSettings(CaptureSettings):
     Draws the same sentences in every language with PCA and UMAP, with lines between translations. Correlates the first joint
     principal component between languages, and reports what sentence length and random weights explain. The maps illustrate; they
     are not evidence.
+
+    Example: interp atlas --languages de zh --limit 100 --no-umap --output runs/atlas
     """
 
     output: Path = Path("runs/atlas")
@@ -56,8 +59,24 @@ def share(settings: AtlasSettings, shard: Shard) -> None:
     share_states(settings, shard, settings.random_init)
 
 
+def check(settings: AtlasSettings) -> None:
+    """Raise `ValueError` for too little text, and `ImportError` without the library that draws the maps."""
+    if settings.umap:
+        check_installed("umap")
+    corpus = settings.read_corpus()
+    check_sentences(corpus, 10, "draw")
+    if settings.umap and settings.neighbours >= (points := len(corpus) * len(corpus.languages)):
+        raise ValueError(
+            f"--neighbours: got {settings.neighbours} of {points} points, expected fewer than there are points. Lower it, or give "
+            "--no-umap."
+        )
+
+
 def work(settings: AtlasSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: every sentence is read once, and once more with random weights if wanted."""
     from experiments.costs.measuring import captured_by
+    from interp.activations.store import choose_rows
+    from interp.models.sites import layer_names
 
+    choose_rows(settings.layers or layer_names(settings.site, model.cfg.n_layers), settings.depths or None)
     return captured_by(settings, model, settings.random_init)

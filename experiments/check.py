@@ -28,6 +28,8 @@ class CheckSettings:
 
     Compares every fast computation with plain forward passes and with plain Hugging Face, checks the tokenizer, and reports
     attention sinks and the effect of half precision. The exit status is 1 if a check fails.
+
+    Example: interp check path/to/model --dtype bfloat16
     """
 
     model: str = "bundled"

@@ -28,6 +28,8 @@ class CompareSettings(Settings):
 
     Runs the same commands on two models, or takes two finished runs of one command, and pairs them item by item: mean
     differences with 95 % confidence intervals, and Holm-corrected p. Runs that differ in more than the model are refused.
+
+    Example: interp compare --before bundled --after runs/tune/names --with align weights --output runs/compare
     """
 
     before: str = ""
@@ -138,6 +140,31 @@ def _about_weights(settings: CompareSettings, before: str, after: str) -> dict[s
         "rows": lambda: measure_rows(base, tuned, mixture, form=settings.form, seed=settings.seed),
     }
     return {name: measures[name]() for name in names}
+
+
+def check(settings: CompareSettings) -> None:
+    """Raise `ValueError` for a side that is not there, and for what a command that measures both would refuse."""
+    import sys
+
+    from interp.models.checkpoints.folders import locate
+    from interp.models.checkpoints.gguf import find_gguf
+    from interp.models.checkpoints.parts import read_config
+    from interp.tuning import template
+
+    template(settings.form)
+    before, after = _sides(settings)
+    if _is_run(after):
+        return
+    for side in (before, after):
+        if find_gguf(side) is None:
+            read_config(locate(side, None), None)
+    for name in settings.instruments:
+        if name not in (*_HYBRIDS, "weights"):
+            own = _own(settings, name, after, "after").resolved()
+            if look := getattr(sys.modules[type(own).__module__], "check", None):
+                look(own)
+    if {*_HYBRIDS, "weights"} & set(settings.instruments):
+        _mixture(settings)
 
 
 def work(settings: CompareSettings, model: TransformerBridge) -> list[Work]:

@@ -30,6 +30,8 @@ class DirectionsSettings(Scoped, Training):
     reversed, source, target or both unseen (in tuning: pre-training may have seen them). It is compared with the untuned model,
     zero-shot and few-shot, and with tuned controls. Also reported: types of errors, by published and by corrected rules;
     correlation of scores with similarity to English and pre-training share; change of alignment.
+
+    Example: interp directions --mix en --read-only de --write-only fr --languages es it --output runs/directions
     """
 
     corpus: str = "cldr:dates"

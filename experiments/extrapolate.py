@@ -25,6 +25,8 @@ class ExtrapolateSettings(Scoped, Training):
     Tunes on English instructions alone; on English, one more language and translation into it (CoIT, one model for each
     language); and on all languages at once (MuIT). Every model is tested on questions and translation, and its alignment with
     English is measured.
+
+    Example: interp extrapolate --config extrapolate-bundled --output runs/extrapolate
     """
 
     output: Path = Path("runs/extrapolate")

@@ -22,6 +22,8 @@ class InstructionSettings(Settings):
     Swaps, masks and deletes the name of the target language in a translation prompt, and measures which language is written. Then
     patches the residual stream at that name from a prompt for another language, layer by layer, and measures up to which layer this
     changes the answer. For a tuned model, take the template it was tuned with.
+
+    Example: interp instruction --languages de ru zh --limit 30 --output runs/instruction
     """
 
     corpus: str = "cldr:names"
@@ -68,6 +70,14 @@ def run(settings: InstructionSettings) -> Report:
         judge=judge,
         seed=settings.seed,
     )
+
+
+def check(settings: InstructionSettings) -> None:
+    """Raise `ValueError` for a prompt form that does not name the target language."""
+    from probes.instruction.measure import tagged_template
+
+    tagged_template(settings.form)
+    settings.read()
 
 
 def work(settings: InstructionSettings, model: TransformerBridge) -> list[Work]:

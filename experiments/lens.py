@@ -26,6 +26,8 @@ class LensSettings(Settings):
 
     Decodes every layer as if it were the last, and measures how probable the answer is there in English, in the target language
     and in other languages. The controls are unrelated words of the same language, and a randomly initialised model.
+
+    Example: interp lens --languages de zh --limit 100 --output runs/lens
     """
 
     languages: tuple[str, ...] = ("deu_Latn", "fra_Latn", "rus_Cyrl", "zho_Hans")
@@ -98,6 +100,22 @@ def run(settings: LensSettings) -> Report:
             lens=lens, chat=settings.chat, controls=settings.controls, seed=settings.seed,
         )  # fmt: skip
     return _study(settings, settings.task, model, lens).measure(settings.output / "words")
+
+
+def check(settings: LensSettings) -> None:
+    """Raise `ValueError` for a tuned lens that is not there and is not to be trained, and for one to be trained into no file."""
+    if settings.lens == "logit" and settings.lens_corpus is not None:
+        raise ValueError(
+            "--lens-corpus is read only with --lens FILE, the file of the tuned lens to train; got --lens logit. Leave it out, or "
+            "name a file."
+        )
+    if settings.task == "prompt" and not settings.prompt:
+        raise ValueError("--task prompt: got no prompt, expected one. Give it with --prompt.")
+    if settings.lens != "logit" and settings.lens_corpus is None and not Path(settings.lens).is_file():
+        raise ValueError(
+            f"--lens: got {settings.lens!r}, expected logit or the file of a tuned lens. To train one into that file, give "
+            "--lens-corpus."
+        )
 
 
 def work(settings: LensSettings, model: TransformerBridge) -> list[Work]:

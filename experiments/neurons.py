@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from experiments.runs.shards import Shard, meet
+from experiments.settings.needs import check_sentences
 from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class NeuronsSettings(Settings):
     On one half of the sentences, counts how often every MLP neuron fires in each language and selects the language-specific ones.
     On the other half, switches them off, and compares with random neurons of similar activity. A randomly initialised model is
     the control.
+
+    Example: interp neurons --languages de zh --limit 200 --output runs/neurons
     """
 
     output: Path = Path("runs/neurons")
@@ -60,6 +63,12 @@ def run(settings: NeuronsSettings) -> NeuronReport:
     return _ablation(settings, inputs, report).measure(settings.output / "damage") if settings.modes else report
 
 
+def check(settings: NeuronsSettings) -> None:
+    """Raise `ValueError` for too few texts or languages."""
+    first, _ = _halves(settings)
+    check_sentences(first, 1, "compare")
+
+
 def work(settings: NeuronsSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: one half of the text is counted, and the other half is read with every set of neurons off."""
     from experiments.costs.lenses import neurons_counted
@@ -67,6 +76,10 @@ def work(settings: NeuronsSettings, model: TransformerBridge) -> list[Work]:
     from probes.neurons.ablation import AblationStudy
 
     first, second = _halves(settings)
+    if (neurons := model.cfg.n_layers * (model.cfg.d_mlp or 0)) and round(settings.share * neurons) < 1:
+        raise ValueError(
+            f"--share: got {settings.share:g}, which selects none of {neurons} neurons, expected {1 / neurons:.1g} or more."
+        )
     works = neurons_counted(model, first, random_init=settings.random_init)
     if not settings.modes:
         return works

@@ -22,6 +22,8 @@ class PatchSettings(Settings):
     `--design contrast` pairs each question with another one of the same kind and language, and copies activations from one run into
     the other, layer by layer. `--design concept` asks whether a concept can be moved without its language. It patches between
     languages, and compares with patching within a language (upper bound) and with patching another concept (control).
+
+    Example: interp patch --languages de --limit 40 --output runs/patch
     """
 
     corpus: str = "cldr:facts"
@@ -71,8 +73,7 @@ def run(settings: PatchSettings) -> Report:
     model = settings.load_model()
     task = settings.read_task(model)
     if settings.design == "concept":
-        if settings.site == "head":
-            raise ValueError("got site 'head' with design 'concept', expected another site. Use design 'contrast' for heads.")
+        assert settings.site != "head"  # as `check` saw
         return measure_concepts(model, task, settings.pivot, site=settings.site, anchor=settings.anchors[-1], seed=settings.seed)
     return measure_patching(
         model,
@@ -90,6 +91,15 @@ def run(settings: PatchSettings) -> Report:
     )
 
 
+def check(settings: PatchSettings) -> None:
+    """Raise `ValueError` for heads in the concept design, and for one with no language beside the pivot."""
+    if settings.design == "concept":
+        if settings.site == "head":
+            raise ValueError("got site 'head' with design 'concept', expected another site. Use design 'contrast' for heads.")
+        if settings.languages:
+            settings.others()
+
+
 def work(settings: PatchSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run if no pair is left out: every component is patched in a row of its own.
 
@@ -103,4 +113,9 @@ def work(settings: PatchSettings, model: TransformerBridge) -> list[Work]:
         return concepts_patched(model, task, settings.pivot, settings.anchors[-1], settings.seed)
     task, factor = sampled(task, settings.seed)
     pairs = [pair for code in task.languages for pair in contrasts(task, code, settings.seed)]
+    if not pairs:
+        raise ValueError(
+            f"task {task.name!r}: got {len(task)} questions, of which none has a partner of its kind with another answer, expected "
+            "some. Raise --limit, or leave it out."
+        )
     return contrasts_patched(settings, model, pairs, factor)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.captures import CaptureSettings, capture_states, share_states
 from experiments.runs.shards import Shard
+from experiments.settings.needs import check_sentences
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work
@@ -21,6 +22,8 @@ class ProbeSettings(CaptureSettings):
 
     Trains a probe in each language and tests it in every language, on held-out sentences. Each score is reported with four
     controls: the majority class, shuffled labels, a randomly initialised model, and the score after language erasure.
+
+    Example: interp probe --languages de zh --target language --output runs/probe
     """
 
     output: Path = Path("runs/probe")
@@ -48,6 +51,20 @@ def run(settings: ProbeSettings) -> ProbeReport:
         folds=settings.folds,
         seed=settings.seed,
     )
+
+
+def check(settings: ProbeSettings) -> None:
+    """Raise `ValueError` for a target that the text has not, and for too little text."""
+    from interp.languages import nearest
+
+    corpus = settings.read_corpus()
+    targets = ("language", "length", *corpus.labels)
+    if settings.target not in targets:
+        raise ValueError(
+            f"--target: got {settings.target!r}, expected one of {', '.join(targets)} for corpus {corpus.name!r}."
+            f"{nearest(settings.target, targets)}"
+        )
+    check_sentences(corpus, settings.folds, "probe", least=2 if settings.target == "language" else 1)
 
 
 def share(settings: ProbeSettings, shard: Shard) -> None:

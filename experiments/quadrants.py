@@ -29,6 +29,8 @@ class QuadrantsSettings(Training):
     Tunes one model for each language, on pairs from the pivot into it, and scores translation into that language and into the probe
     languages. A language is reciprocal (both improve), altruistic (others), selfish (itself) or stagnant (neither), compared with
     the untuned model and with a model tuned on the prompt's format alone. With --resume, models that exist are not tuned again.
+
+    Example: interp quadrants --languages de jv --probes af fr --sizes 150 --steps 40 --output runs/quadrants
     """
 
     corpus: str = "cldr:dates"
@@ -142,6 +144,15 @@ class QuadrantsSettings(Training):
 def run(settings: QuadrantsSettings) -> QuadrantReport:
     """Tune and score what `settings.output` does not hold yet, and classify the languages."""
     return settings.study().measure(settings.output)
+
+
+def check(settings: QuadrantsSettings) -> None:
+    """Raise `ValueError` where the only probe language is one that is tuned on."""
+    if len(settings.probes) == 1 and settings.probes[0] in settings.languages:
+        raise ValueError(
+            f"--probes: got {settings.probes[0]} alone, which is tuned on, expected another one, to see what tuning does for "
+            "others."
+        )
 
 
 def work(settings: QuadrantsSettings, model: TransformerBridge) -> list[Work]:

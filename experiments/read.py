@@ -23,6 +23,8 @@ class ReadSettings:
 
     Reads a corpus as every command reads it, and shows which column or file is which language, what was passed over, lengths,
     repeats, and what looks wrong: texts of another language's column, another script, lines out of step.
+
+    Example: interp read path/to/table.tsv --columns english=en german=de
     """
 
     corpus: str

@@ -25,6 +25,8 @@ class ScaleSettings(Scoped, Training):
 
     Tunes a model on more and more pairs of each language, the smaller sets inside the larger, fits the scaling law
     S = 100 - alpha (gamma X)^beta and its rivals, and divides a --budget of pairs over the languages by it.
+
+    Example: interp scale --languages nl uk --sizes 16 64 256 --steps 25 --output runs/scale
     """
 
     corpus: str = "cldr:dates"
@@ -92,6 +94,26 @@ class ScaleSettings(Scoped, Training):
 def run(settings: ScaleSettings) -> ScalingReport:
     """Tune and score what `settings.output` does not hold yet, fit the law, plan, and validate the plan if asked to."""
     return settings.study().measure(settings.output)
+
+
+def check(settings: ScaleSettings) -> None:
+    """Raise `ValueError` for too few sizes, and for what a plan needs and was not given."""
+    if len(settings.sizes) < 3:
+        raise ValueError(f"--sizes: got {len(settings.sizes)}, expected at least 3 to see a curve.")
+    languages = settings.others()
+    named = {"reference": [settings.reference] if settings.reference else [], "caps": settings.caps, "weights": settings.weights}
+    for name, codes in named.items():
+        for code in codes:
+            if code not in languages:
+                raise ValueError(f"--{name}: got {code}, expected some of --languages: {', '.join(languages)}.")
+    if settings.objective == "weighted" and (missing := [code for code in languages if code not in settings.weights]):
+        raise ValueError(
+            f"--objective weighted: got no weight of {', '.join(missing)}, expected one of each. Give them with --weights."
+        )
+    if settings.budget is not None and settings.budget < len(languages):
+        raise ValueError(
+            f"--budget: got {settings.budget} for {len(languages)} languages, expected at least one pair per language."
+        )
 
 
 def work(settings: ScaleSettings, model: TransformerBridge) -> list[Work]:

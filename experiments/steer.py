@@ -26,6 +26,8 @@ class SteerSettings(Settings):
     Fits an edit on one half of the sentences. The model writes sentences of the other half again, in the reference language, under
     the edit. Some of them choose the block and the strength; the rest test these, beside random directions. The texts are scored by
     language, repetition, fidelity and surprise.
+
+    Example: interp steer --target zh --limit 40 --output runs/steer
     """
 
     output: Path = Path("runs/steer")
@@ -76,6 +78,26 @@ def run(settings: SteerSettings) -> SubspaceReport:
         max_new_tokens=settings.tokens,
         seed=settings.seed,
     )
+
+
+def check(settings: SteerSettings) -> None:
+    """Raise `ValueError` for two languages of one script, no strength, or too few sentences for random directions."""
+    from interp.languages import language
+    from interp.vocabulary.spelling import scripts_of
+
+    source, target = settings.pivot, language(settings.target).code
+    if scripts_of(source) & scripts_of(target):
+        raise ValueError(
+            f"--target: got {target} and --pivot {source}, which share a script, expected two scripts: they tell which language "
+            "is written."
+        )
+    if not set(settings.alphas) - {0.0}:
+        raise ValueError("--alphas: got no strength besides 0, expected at least one other, such as 1.0.")
+    first, _ = _halves(settings)
+    if len(first) < 3:
+        raise ValueError(
+            f"got {len(first)} sentences to fit on, half of the text, expected at least 3 for random directions. Raise --limit."
+        )
 
 
 def work(settings: SteerSettings, model: TransformerBridge) -> list[Work]:

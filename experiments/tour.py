@@ -105,7 +105,10 @@ CHAPTERS: tuple[Settings, ...] = (
 
 @dataclass(frozen=True)
 class TourSettings:
-    """Every question once, each in its own run folder, and one page for all."""
+    """Every question once, each in its own run folder, and one page for all.
+
+    Example: interp tour --output runs/tour
+    """
 
     output: Path = Path("runs/tour")
     """The folder to write the run folders and the page to."""

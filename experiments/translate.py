@@ -21,6 +21,8 @@ class TranslateSettings(Settings):
 
     Translates every sentence in every direction, and scores exact match, chrF++, BLEU, the likelihood of the reference, and
     whether the output is in the target's script. The baseline of each is the untranslated source. The outputs are in the table.
+
+    Example: interp translate --languages de zh --limit 50 --metrics chrf exact --output runs/translate
     """
 
     directions: Literal["from", "into", "all"] = "from"
@@ -58,7 +60,7 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     from itertools import permutations
 
     import interp
-    from probes.translation.measure import translation_metrics
+    from probes.translation.measure import check_shots, translation_metrics
 
     corpus = interp.read(settings.corpus, languages=settings.wanted, split=settings.split, columns=settings.chosen_columns)
     corpus = corpus.select(limit=settings.limit, seed=settings.seed)
@@ -66,7 +68,17 @@ def _read(settings: TranslateSettings) -> tuple[ParallelCorpus, list[tuple[str, 
     if settings.directions != "all":
         pairs = [pair for pair in pairs if pair[side[settings.directions]] == settings.pivot]
     translation_metrics(settings.metrics, pairs)
+    if not pairs:
+        raise ValueError(
+            f"corpus {corpus.name!r}: got {settings.pivot} alone, expected a language beside it. Name one with --languages."
+        )
+    check_shots(settings.shots, len(corpus))
     return corpus, pairs
+
+
+def check(settings: TranslateSettings) -> None:
+    """Raise `ValueError` for a metric or directions that cannot be measured, and for too many examples."""
+    _read(settings)
 
 
 def work(settings: TranslateSettings, model: TransformerBridge) -> list[Work]:

@@ -23,6 +23,8 @@ class TransplantSettings(Settings):
 
     Asks the same questions in two languages and copies the activation of the last prompt token from one run into the other, for
     every source and target layer. A pair of layers chosen on some items is evaluated on the others, and compared with controls.
+
+    Example: interp transplant --languages sw --limit 40 --controls shuffled random --output runs/transplant
     """
 
     corpus: str = "cldr:facts"
@@ -79,6 +81,16 @@ def share(settings: TransplantSettings, shard: Shard) -> None:
 
 def _study(settings: TransplantSettings) -> TransplantStudy:
     return _planned(settings, settings.load_model())
+
+
+def check(settings: TransplantSettings) -> None:
+    """Raise `ValueError` for a single question: the cell is chosen on some and tested on others."""
+    task = settings.read_task()
+    if (texts := len(set(task.documents or task.ids))) < 2:
+        raise ValueError(
+            f"task {task.name!r}: got {texts} question (or document), expected at least 2: a cell is chosen on some and evaluated "
+            "on others. Raise --limit, or leave it out."
+        )
 
 
 def work(settings: TransplantSettings, model: TransformerBridge) -> list[Work]:

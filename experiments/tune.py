@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from experiments.runs.shards import Shard
 from experiments.settings.mixture import Mixing
 from experiments.settings.settings import parse
+from experiments.settings.together import check_together
 from experiments.settings.training import Scoped, Tuning
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class TuneSettings(Mixing, Scoped, Tuning):
     Tunes a model on a mixture and writes an ordinary Hugging Face folder into --output: `--model` takes it everywhere.
     Which tensors and embedding rows changed is checked at the end and recorded. Several devices or machines:
     `accelerate launch --multi_gpu --num_processes 4 -m experiments tune ...` with the same options, and the same weights.
+
+    Example: interp tune --config tune-bundled --output runs/tune/names
     """
 
     output: Path = Path("runs/tune/model")
@@ -70,8 +73,19 @@ def run(settings: TuneSettings) -> Report:
 def work(settings: TuneSettings, model: TransformerBridge) -> list[Work]:
     """The cost of a run: the updates, and the loss of the held-out examples before, during and after."""
     from experiments.costs.sweeping import tuned
+    from interp.models.checkpoints.gguf import find_gguf
+    from interp.models.original import original
+    from interp.tuning.scopes import adapter_targets
 
-    return tuned(model, *_planned(settings))
+    mixture, recipe = _planned(settings)
+    if recipe.scope == "lora" and find_gguf(settings.model) is None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        with torch.device("meta"):
+            plain = AutoModelForCausalLM.from_config(original(model).config)
+        adapter_targets(plain, recipe.adapter.targets)  # refuses a layer that the model has not
+    return tuned(model, mixture, recipe)
 
 
 def _planned(settings: TuneSettings) -> tuple[Mixture, Recipe]:
@@ -96,6 +110,7 @@ def main(args: Sequence[str]) -> None:
         )
     from experiments.ask import answer, plan, show
 
+    check_together(settings.resolved(), args)
     if settings.plan:
         plan(settings)
         return

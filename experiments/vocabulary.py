@@ -19,6 +19,8 @@ class VocabularySettings(Settings):
     Measures tokens per character, per word and relative to the reference language; characters split over several tokens; tokens
     shared between languages; and how many tokens shortening (leaving out a constant lead byte) would save. No weights are loaded:
     a folder with only a tokenizer is enough.
+
+    Example: interp vocabulary --model org/model --languages de zh th --output runs/vocabulary
     """
 
     corpus: str = "cldr:phrases"
@@ -35,11 +37,10 @@ class VocabularySettings(Settings):
 
 def run(settings: VocabularySettings) -> Report:
     """Read the corpus and the tokenizer, and measure."""
-    from interp.models.checkpoints.folders import locate
     from interp.models.checkpoints.parts import read_tokenizer
     from probes.tokenization.measure import survey_tokenization
 
-    folder = settings.model if (Path(settings.model) / "tokenizer.json").is_file() else locate(settings.model, None)
+    folder = _folder(settings)
     name = Path(folder).resolve().name if Path(folder).is_dir() else folder
     return survey_tokenization(
         read_tokenizer(folder, None),
@@ -49,3 +50,18 @@ def run(settings: VocabularySettings) -> Report:
         resamples=settings.resamples,
         seed=settings.seed,
     )
+
+
+def check(settings: VocabularySettings) -> None:
+    """Raise `ValueError` for a tokenizer or a text that is not there."""
+    from interp.models.checkpoints.parts import read_tokenizer
+
+    read_tokenizer(_folder(settings), None)
+    settings.read_corpus()
+
+
+def _folder(settings: VocabularySettings) -> str:
+    """The folder or hub name of the tokenizer; a folder needs no weights."""
+    from interp.models.checkpoints.folders import locate
+
+    return settings.model if (Path(settings.model) / "tokenizer.json").is_file() else locate(settings.model, None)

@@ -33,10 +33,12 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("interp.provenance").version()
     if name not in _HOMES:
         raise AttributeError(f"interp has no {name!r}. It has {', '.join(sorted(_HOMES))}.")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "__version__"})

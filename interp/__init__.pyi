@@ -22,3 +22,4 @@ from interp.text.read import read as read
 from interp.text.read import read_task as read_task
 
 __all__: list[str]
+__version__: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 from tqdm.auto import tqdm
@@ -18,6 +19,7 @@ class Progress(tqdm):  # type: ignore[type-arg]
     """
 
     def __init__(self, *, total: int, desc: str = "", unit: str = "item", disable: bool | None = False) -> None:
+        disable = True if os.environ.get("TQDM_DISABLE") else disable  # which tqdm asks only where nothing is said here
         super().__init__(total=total, desc=desc, unit=unit, disable=disable, smoothing=0)
 
     def found(self, n: int = 1) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +84,22 @@ class Signature:
 def version() -> str:
     """The installed version of this project."""
     return metadata.version("interp")
+
+
+_HOMES_OF = {"umap": "umap-learn", "sklearn": "scikit-learn", "yaml": "pyyaml", "babel": "Babel", "fontTools": "fonttools"}
+"""The libraries whose module has another name."""
+
+
+def install_command(module: str) -> str:
+    """The shell command that installs the library of a `module` into this environment, in the range that this project takes.
+
+    >>> install_command("peft").partition(" -m ")[2]
+    "pip install 'peft>=0.19'"
+    """
+    name = _HOMES_OF.get(module.partition(".")[0], module.partition(".")[0])
+    declared = (re.match(r"[\w.-]+[^;\s]*", each) for each in metadata.requires("interp") or ())
+    ranges = {re.split(r"[<>=!~\[]", each[0])[0].casefold().replace("_", "-"): each[0] for each in declared if each}
+    return shlex.join([sys.executable, "-m", "pip", "install", ranges.get(name.casefold().replace("_", "-"), name)])
 
 
 TESTED = {"transformers": "5.23.0", "transformer-lens": "4.3.0", "torch": "2.13.0"}

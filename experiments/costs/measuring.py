@@ -24,24 +24,28 @@ def captured(
     sinks are kept, the number of tokens is "about". Without a BOS a text of one token is taken to need the start token, and the
     first two tokens of all texts are read to know of others; a model without sinks does neither.
     """
-    from interp.activations.capture import batch_tokens
+    from interp.activations.capture import batch_tokens, check_pooled
     from interp.activations.sinks import reference_texts
     from interp.activations.spans import Template, spans
-    from interp.activations.start import FIRST_READ
+    from interp.activations.start import FIRST_READ, start_token
+    from interp.activations.store import choose_rows
     from interp.languages import language
     from interp.models.sites import layer_names
     from interp.models.tokens import tokens_in_front
 
+    check_pooled(bool(how.get("include_bos")), how.get("template"), bool(how.get("chat")))
     frame = Template(how.get("template") or "{sentence}", model.tokenizer if how.get("chat") else None)
     omitted = how.get("sinks", "omit") == "omit" and not how.get("include_bos")
     found = {code: spans(model.tokenizer, corpus.sentences[code], frame.around(language(code))) for code in corpus.languages}
+    if how.get("start") is not None:
+        start_token(model, how["start"])  # refuses what is no token
     judged = omitted and how.get("start") is None and not tokens_in_front(model.tokenizer)
     heads = {span.ids[:FIRST_READ] for each in found.values() for span in each if judged and span.start == 0}
     before, lengths = int(bool(how.get("start")) or any(len(head) == 1 for head in heads)), dict[str, list[int]]()
     for code, each in found.items():
         lengths[code] = [before + len(span.ids) for span in each]
         lengths[code] = cut(model, lengths[code]) if how.get("truncate") else lengths[code]
-    layers = len(how.get("layers") or layer_names(how.get("site", "residual"), model.cfg.n_layers))
+    layers = len(choose_rows(layer_names(how.get("site", "residual"), model.cfg.n_layers), how.get("layers") or None))
     states = 4 * layers * len(corpus) * len(corpus.languages) * model.cfg.d_model
     work = total("read every sentence", (reading(model, "", each, batch_tokens(model)) for each in lengths.values()))
     work = replace(work, stored=states if kept else 0, held=work.held + states, bound="about" if omitted else "exact")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from experiments.costs.cost import Cost, Size, Work, size_of
 from experiments.costs.foresight import unprovable
+from experiments.settings.needs import check_installed
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
@@ -37,14 +38,21 @@ class Planned(Protocol):
 def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
     """Count the work of a run from its settings, resolved: its cost, and the outline of its model, if it runs one.
 
-    Raises `ValueError` for what the run itself would refuse: an unknown model, corpus or language, for example.
+    Raises `ValueError` for what the run itself would refuse: an unknown model, corpus or language, for example. What needs no model
+    (`check(settings)` of the command's module, where it has one) is looked at before its configuration is.
     """
     from experiments.costs.outline import outline
+    from interp.models.checkpoints.folders import locate
 
+    module = sys.modules[type(settings).__module__]
+    check_installed("pyarrow", "matplotlib")
+    if settings.run_model is not None and not settings.run_model.endswith(".gguf"):
+        locate(settings.run_model, None)
+    if hasattr(module, "check"):
+        module.check(settings)
     if settings.run_model is None:
         return Cost(Size(0, 0, 0, 0, 0), ()), None
     model = outline(settings.run_model, dtype=settings.dtype, device=settings.device)
-    module = sys.modules[type(settings).__module__]
     works = dict[tuple[str, int], Work]()
     for work in module.work(settings, model):
         key = (work.what, work.passes)
@@ -91,18 +99,21 @@ def resident(model: TransformerBridge, cost: Cost) -> int:
 def announce(settings: Planned) -> None:
     """Say at the start of a run what it cannot show, and what it costs, where it is estimated above a minute.
 
-    A cost that cannot be counted is only logged.
+    A cost that cannot be counted is only logged; a setting that the run would refuse is refused here, as `count` does.
     """
     from experiments.costs.rates import guessed
 
-    for sentence in unprovable(settings):
-        _log.info(sentence)
-        print(sentence, file=sys.stderr)
     try:
         cost, model = count(settings)
         seconds = guessed(model, cost) if model is not None and cost.works else 0.0
-    except (ValueError, OSError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
-        _log.info("the cost of this run is not known in advance: %s: %s", type(error).__name__, error)
+        failed = None
+    except (RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        failed = error
+    for sentence in unprovable(settings):
+        _log.info(sentence)
+        print(sentence, file=sys.stderr)
+    if failed is not None:
+        _log.info("the cost of this run is not known in advance: %s: %s", type(failed).__name__, failed)
         return
     _log.info("cost: %s; about %s", "; ".join(describe(cost, settings)), duration(seconds))
     if seconds > LONG:

@@ -40,12 +40,15 @@ class Steering(Protocol):
 def steered(settings: Steering, model: TransformerBridge, first: ParallelCorpus, second: ParallelCorpus) -> list[Work]:
     """The work of `probes.measure_steering`, with the states of the first half of the text and prompts of the second."""
     from interp.activations.spans import Template
+    from interp.activations.store import choose_rows
     from interp.languages import language
     from interp.models.sites import layer_names
     from probes.steering.choice import CHOOSING, candidates, part
 
     source, target = settings.pivot, language(settings.target).code
-    options = 1 if settings.layers else len(candidates(layer_names("residual", model.cfg.n_layers)))
+    names = layer_names("residual", model.cfg.n_layers)
+    choose_rows(names, settings.layers or None)  # refuses a layer that the model has not
+    options = 1 if settings.layers else len(candidates(names))
     strengths = len({float(alpha) for alpha in settings.alphas} - {0.0})
     before, after = Template(settings.template).around(language(source))
     written, scored, attempts = list[Work](), list[Work](), 0

@@ -21,8 +21,8 @@ from probes.statistics.best import lower_is_better
 _P = ("p", "p_holm", "p_max")
 _NO_GROUP = ("layer", "claim")
 """Texts of a summary by which its rows are not grouped: a claim is what came out of a row."""
-_MOST_CLAIMS = 24
-"""Rows of claims that are all shown."""
+_MOST_CLAIMS, _SEVERAL = 24, 16
+"""Rows of claims, and of several metrics of which none is tested, that are all shown."""
 _NUMBERS = ("estimate", "lower", "upper", "n", "baseline")
 
 
@@ -80,9 +80,9 @@ class Finished:
         """Shorten the summary to about `rows` rows, and say which are shown.
 
         A long summary is reduced step by step: of a comparison, the largest difference of each measure; where layers make a claim,
-        the first and the last of each run of them; else the best layer of each group of rows (the lowest of a rank, an entropy or a
-        loss); then the first metric that is tested; then the first rows. The layer is selected after seeing the data: its
-        confidence interval is that of one layer, not of the selection.
+        the first and the last of each run of them; of metrics that have a control, the rows compared with it; else the best layer
+        of each group of rows (the lowest of a rank, an entropy or a loss); then the first metric that is tested; then the first
+        rows. The layer is selected after seeing the data: its confidence interval is that of one layer, not of the selection.
         """
         table, shown = self.summary, []
         keys = _keys(table)
@@ -97,9 +97,16 @@ class Finished:
         if len(table) > rows and "layer" in keys and len(keys) > 1:
             table, chosen = _best_layers(table.dropna(subset=["estimate"]), [key for key in keys if key not in _NO_GROUP])
             shown.append(chosen)
+        if len(table) > rows and {"metric", "excess"} <= set(table):
+            tested = "p" if "p" in table and table["p"].notna().any() else "excess"
+            table = table[table[tested].notna()]
+            shown.append("what is compared with its control")
+            rows = max(rows, len(table)) if len(table) <= _MOST_CLAIMS else rows
+        if len(table) > rows and "metric" in keys and len(table) <= _SEVERAL and not ("p" in table and table["p"].notna().any()):
+            rows = len(table)
         if len(table) > rows and "metric" in keys:
-            tested = table[table["p"].notna()] if "p" in table and table["p"].notna().any() else table
-            table = table[table["metric"] == tested["metric"].iloc[0]]
+            first = table[table["p"].notna()] if "p" in table and table["p"].notna().any() else table
+            table = table[table["metric"] == first["metric"].iloc[0]]
             shown.append(f"{table['metric'].iloc[0]} only")
         if len(table) > rows:
             table = table.head(rows)

@@ -8,17 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from experiments.runs.started import STARTED, check_started
 from experiments.settings.settings import CONFIG, Settings, read_recipe
-from interp.files.atomic import writing
+from interp.files.atomic import write_text, writing
 from interp.files.checks import safe_path
 
 LOG = "run.log"
+FAILED = "failed.txt"
+"""Why the run in the folder failed: a corrected command may then take the folder."""
 SHARDS = "shards"
 """Where processes that share one run keep what each has done."""
-_BEFORE = frozenset({CONFIG, STARTED, LOG, SHARDS})
+_BEFORE = frozenset({CONFIG, STARTED, LOG, SHARDS, FAILED})
 """What stands in a folder before anything was computed: nothing is lost by starting over."""
 _log = logging.getLogger(__name__)
 
@@ -61,13 +64,59 @@ def check_same(folder: Path, settings: Settings) -> None:
         A setting, a library version or an input file differs. The message names it.
     """
     before, now = read_recipe(type(settings), folder / CONFIG).resolved().asked(), settings.asked()
-    for key in now:
-        if before[key] != now[key]:
-            raise ValueError(
-                f"{folder} holds a run with {key} {before[key]!r}, but got {now[key]!r}. "
-                "Give the same settings to resume it, or choose another --output."
-            )
+    if other := [f"{key} {before[key]!r}, but got {now[key]!r}" for key in now if before[key] != now[key]]:
+        raise ValueError(
+            f"{folder} holds a run with {'; '.join(other)}. Give the same settings to resume it, or choose another --output."
+        )
     check_started(settings, is_whole(folder))
+
+
+@contextmanager
+def failing(folder: Path) -> Iterator[None]:
+    """Record in `folder` that the run inside the block failed, and why; nothing where it is stopped or killed."""
+    (folder / FAILED).unlink(missing_ok=True)
+    try:
+        yield
+    except Exception as error:
+        with suppress(OSError):  # a full disk must not hide the error
+            write_text(folder / FAILED, f"{type(error).__name__}: {error}\n")
+        raise
+
+
+def has_failed(folder: Path) -> bool:
+    """Whether the run in `folder` ended in an error."""
+    return (folder / FAILED).is_file()
+
+
+def take_over(folder: Path, settings: Settings) -> bool:
+    """Go on in the `folder` of a run that failed, or make room there for other `settings`. Only inside `computing`.
+
+    What the failed run had computed is moved into a folder beside it, and not deleted.
+
+    Returns
+    -------
+    True if the run starts anew, False if it goes on with what is there.
+    """
+    try:
+        check_same(folder, settings)
+        return False
+    except ValueError as error:
+        aside = next(path for path in _numbered(folder) if not path.exists())
+        aside.mkdir()
+        for path in folder.iterdir():
+            if not path.name.startswith(".") and path.name != LOG:
+                path.rename(aside / path.name)
+        _log.warning("%s The run in it had failed: what it left is in %s, and a new one starts.", _said(error), aside)
+        return True
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    return (folder.with_name(f"{folder.name}-failed-{number}") for number in count(1))
+
+
+def _said(error: ValueError) -> str:
+    """What differs, without what to do about it."""
+    return f"{str(error).partition('. ')[0]}."
 
 
 def is_whole(folder: Path) -> bool:

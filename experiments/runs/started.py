@@ -82,20 +82,21 @@ def check_started(settings: Settings, finished: bool) -> None:
     before, inputs = started.get("environment"), started.get("inputs")
     if not isinstance(before, dict) or not isinstance(inputs, dict):
         raise ValueError(f"{folder / STARTED} was written by another program. Choose another --output.")
-    for name in (*provenance.versions(), *(("device",) if "device" in now and not finished else ())):
-        if before.get(name) != now.get(name):
-            todo = f"Give --device {before.get(name)}" if name == "device" else f"Install {name} {before.get(name)} again"
-            hint = f" `interp page {folder}` shows what is there." if finished else ""
-            raise ValueError(
-                f"{folder} was started with {name} {before.get(name)}, and now it is {now.get(name)}, which may change the "
-                f"numbers. {todo}, or choose another --output.{hint}"
-            )
-    for name, files in _inputs(settings).items():
-        if changed := _changed(inputs.get(name), files):
-            raise ValueError(
-                f"{folder} was started with --{name.replace('_', '-')} {_given(getattr(settings, name))}, "
-                f"where {changed} since. Put it back, or choose another --output."
-            )
+    compared = (*provenance.versions(), *(("device",) if "device" in now and not finished else ()))
+    if other := [name for name in compared if before.get(name) != now.get(name)]:
+        were = " and with ".join(f"{name} {before.get(name)}, and now it is {now.get(name)}" for name in other)
+        todo = [f"Give --device {before.get(n)}" if n == "device" else f"Install {n} {before.get(n)} again" for n in other]
+        hint = f" `interp page {folder}` shows what is there." if finished else ""
+        raise ValueError(
+            f"{folder} was started with {were}, which may change the numbers. {', '.join(todo)}, or choose another --output.{hint}"
+        )
+    changed = {name: _changed(inputs.get(name), files) for name, files in _inputs(settings).items()}
+    if were := " and with ".join(
+        f"--{name.replace('_', '-')} {_given(getattr(settings, name))}, where {what} since"
+        for name, what in changed.items()
+        if what
+    ):
+        raise ValueError(f"{folder} was started with {were}. Put it back, or choose another --output.")
 
 
 def _inputs(settings: Settings) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from operator import getitem
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import tyro
 
@@ -23,7 +23,13 @@ _FRAME = re.compile(r"[\u2500-\u257f]+|-{5,}")
 
 
 def parse_flags(
-    kind: type[T], args: Sequence[str], command: str, *markers: object, hidden: Collection[str] = (), default: T | None = None
+    kind: type[T],
+    args: Sequence[str],
+    command: str,
+    *markers: object,
+    hidden: Collection[str] = (),
+    common: type | None = None,
+    default: T | None = None,
 ) -> T:
     """Parse command-line options into settings.
 
@@ -39,6 +45,8 @@ def parse_flags(
         Further configuration of tyro.
     hidden
         Names of settings that `--help` leaves out, as the command refuses them.
+    common
+        The class of the settings that all commands share: `--help` shows them as a second group.
     default
         Settings whose values are the defaults, such as those of a recipe.
 
@@ -50,7 +58,7 @@ def parse_flags(
         On `--help`.
     """
     check_arguments(kind, args)
-    kind = _explained(kind, hidden) if {"-h", "--help"} & set(args) else kind
+    kind = _explained(kind, hidden, common) if {"-h", "--help"} & set(args) else kind
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):
@@ -77,35 +85,42 @@ def _one_line(box: str) -> str:
     return text if len(text) <= 400 else f"{text[:397]}..."
 
 
-def _explained(kind: type[T], hidden: Collection[str]) -> type[T]:
-    """The same settings for `--help`: every docstring without its line breaks, which tyro would keep.
+def _explained(kind: type[T], hidden: Collection[str], common: type | None) -> type[T]:
+    """The same settings for `--help`: two groups, and every docstring without its line breaks, which tyro would keep.
 
-    A subclass that repeats the fields with their help as `tyro.conf.arg`. Only `--help` sees it, so no settings are of this class.
+    A class that repeats the fields with their help as `tyro.conf.arg`. Only `--help` sees it, so no settings are of this class.
     """
     if not dataclasses.is_dataclass(kind):
         return kind
     types = get_type_hints(kind, include_extras=True)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    marks: dict[str, object] = {
-        name: tyro.conf.arg(help=text, help_behavior_hint="" if _has_no_values(fields[name]) else None)
-        for name, text in _docstrings(kind)
-        if name in fields
-    }
-    marks |= dict.fromkeys(hidden, tyro.conf.Suppress)
-    repeated = [
-        (name, getitem(Annotated, (types[name], mark)),
-         dataclasses.field(default=fields[name].default, default_factory=fields[name].default_factory))
-        for name, mark in marks.items()
-    ]  # fmt: skip
+    texts = dict(_docstrings(kind))
+    shared = [field.name for field in dataclasses.fields(common)] if common is not None and dataclasses.is_dataclass(common) else []
+    repeated: dict[bool, list[tuple[str, Any, Any]]] = {False: [], True: []}
+    for field in dataclasses.fields(kind):
+        hint = "" if _has_no_values(field) else None
+        marks = [tyro.conf.arg(help=texts.get(field.name), help_behavior_hint=hint)]
+        mark: Any = tyro.conf.Suppress if field.name in hidden else marks[0]
+        copied = dataclasses.field(default=field.default, default_factory=field.default_factory)  # type: ignore[call-overload]
+        repeated[field.name in shared].append((field.name, getitem(Annotated, (types[field.name], mark)), copied))
     paragraphs = (" ".join(paragraph.split()) for paragraph in (kind.__doc__ or "").split("\n\n"))
     named = {"__doc__": "\n\n".join(paragraphs), "__module__": kind.__module__}
-    return dataclasses.make_dataclass(kind.__name__, repeated, bases=(kind,), frozen=True, namespace=named)
+    if not repeated[True]:
+        return cast("type[T]", dataclasses.make_dataclass(kind.__name__, repeated[False], frozen=True, namespace=named))
+    own = kind.__module__.rpartition(".")[2]
+    groups = []
+    for name, said, fields in (
+        (own, "What this question asks.", repeated[False]),
+        ("common", "As in every question.", repeated[True]),
+    ):
+        made = dataclasses.make_dataclass(name, fields, frozen=True, namespace={"__doc__": said, "__module__": kind.__module__})
+        groups.append((name, tyro.conf.OmitArgPrefixes[made], dataclasses.field(default_factory=made)))  # type: ignore[valid-type]
+    return cast("type[T]", dataclasses.make_dataclass(kind.__name__, groups, frozen=True, namespace=named))
 
 
 def _has_no_values(field: dataclasses.Field[object]) -> bool:
-    """Whether a list or a mapping is empty by default, of which tyro would say "(default: )": its help says what then holds."""
+    """Whether nothing is given by default, of which tyro would say "(default: )" or "None": its help says what then holds."""
     default = field.default_factory() if callable(field.default_factory) else field.default
-    return default in ((), [], {}, dataclasses.MISSING)
+    return default is None or default is False or default in ((), [], {}, dataclasses.MISSING)
 
 
 def _docstrings(kind: type) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,9 @@ CONFIG = "config.yaml"
 _HOW = frozenset({"output", "config", "resume", "shard", "page", "plan", "plan_rate", "debug"})
 """Settings that do not change the result, so they may differ when a run is resumed."""
 
+_BY_LANGUAGE = frozenset({"names", "template", "words", "ratios", "budgets", "caps", "weights", "shares", "similarity"})
+"""Settings that hold a value for each of some languages."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -110,6 +113,9 @@ class Settings:
         from interp.languages import language, languages
 
         check_bounds(self)
+        for name in _BY_LANGUAGE & vars(self).keys():
+            if isinstance(keys := getattr(self, name), dict):
+                languages(keys)
         codes = tuple(lang.code for lang in languages(self.languages))  # says which spellings mean one language
         check_values(self)
         read_choices(self.columns)
@@ -186,7 +192,7 @@ def parse(kind: type[Question], args: Sequence[str]) -> Question:
     """
     command, markers = kind().command, (tyro.conf.AvoidSubcommands,)
     hidden = () if hasattr(sys.modules[kind.__module__], "share") else ("shard",)
-    settings = parse_flags(kind, args, command, *markers, hidden=hidden)
+    settings = parse_flags(kind, args, command, *markers, hidden=hidden, common=Settings)
     if settings.config is not None:
         path = find_recipe(settings.config)
         settings = parse_flags(kind, args, command, *markers, default=read_recipe(kind, path))

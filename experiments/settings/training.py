@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.settings.needs import check_installed
 from experiments.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Tuning(Settings):
         """How a model is tuned: every setting that a recipe has, and `changes` to it. Raises `ValueError` for float16."""
         from interp.tuning import Adapter, Recipe
 
+        if "lora" in (getattr(self, "scope", ""), changes.get("scope")):
+            check_installed("peft")
         if self.dtype == "float16":
             raise ValueError(
                 "got dtype float16, expected float32 (bfloat16 arithmetic where the device has it) or bfloat16. Choose one of them."

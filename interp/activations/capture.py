@@ -130,10 +130,7 @@ def capture(
     for name, given, known in (("pooling", pooling, get_args(Pooling)), ("sinks", sinks, get_args(SinkRule))):
         if given not in known:
             raise ValueError(f"got {name} {given!r}, expected one of {', '.join(known)}.")
-    if include_bos and (template is not None or chat):
-        raise ValueError(
-            "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
-        )
+    check_pooled(include_bos, template, chat)
     sinks = "keep" if include_bos else sinks
     names = layer_names(site, model.cfg.n_layers)
     chosen = tuple(names[row] for row in choose_rows(names, layers))
@@ -208,6 +205,14 @@ def _plan(
             code: [torch.tensor(span.ids[span.start : span.stop]) for span in tokenized] for code, tokenized in texts.items()
         },
     )
+
+
+def check_pooled(include_bos: bool, template: str | None, chat: bool) -> None:
+    """Raise `ValueError` for `include_bos` with a `template` or with `chat`, where only the sentence is pooled."""
+    if include_bos and (template is not None or chat):
+        raise ValueError(
+            "capture: got include_bos and a template, expected one of them: with a template only the sentence is pooled."
+        )
 
 
 def _read(

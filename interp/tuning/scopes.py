@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from interp.provenance import install_command
+
 if TYPE_CHECKING:
     from peft import PeftModel
 
@@ -104,7 +106,7 @@ def attach_adapter(model: PreTrainedModel, adapter: Adapter, seed: int) -> PeftM
     try:
         import peft
     except ImportError:
-        raise ImportError("scope 'lora' needs peft. Install it with: pip install 'interp[tune]'.") from None
+        raise ImportError(f"scope 'lora' needs peft, which is not installed. Install it: {install_command('peft')}") from None
     targets = adapter_targets(model, adapter.targets)
     config = peft.LoraConfig(r=adapter.rank, lora_alpha=adapter.alpha, lora_dropout=adapter.dropout, target_modules=list(targets),
                              fan_in_fan_out=type(_modules_named(model, targets)[0]).__name__ == "Conv1D",

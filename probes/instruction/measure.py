@@ -123,9 +123,7 @@ def measure_instruction(
     >>> list(report.read_at()["place"])
     ['tag', 'last']
     """
-    shape = template(form)
-    if not any(field in shape.with_input for field in _TAGS):
-        raise ValueError(f"got template {form!r}, expected one that names the target language, such as mfti-1 or quoted.")
+    shape = tagged_template(form)
     written, patched, notes = [], [], []
     for triple in tqdm(triples, desc="instruction", unit="direction", disable=not progress):
         written.append(_written(model, corpus, triple, shape, mask, judge))
@@ -147,6 +145,14 @@ def measure_instruction(
         settings={"resamples": resamples, "seed": seed},
         notes=tuple(notes),
     )
+
+
+def tagged_template(form: str) -> Template:
+    """The prompt form called `form`. Raises `ValueError` where there is none, or it does not name the target language."""
+    shape = template(form)
+    if not any(field in shape.with_input for field in _TAGS):
+        raise ValueError(f"got template {form!r}, expected one that names the target language, such as mfti-1 or quoted.")
+    return shape
 
 
 def _written(

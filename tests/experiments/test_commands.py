@@ -6,7 +6,7 @@ import html
 import json
 import sys
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Literal, get_args, get_type_hints
 
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 import experiments.__main__ as cli
 from experiments import tour
+from experiments.settings.recipe_list import recipes
 from experiments.settings.settings import RECIPES, Settings, parse, read_recipe, settings_of
 from interp.files.lock import locked
 from probes.report import Report
@@ -215,6 +216,38 @@ def test_a_run_that_failed_before_it_computed_is_started_anew(tmp_path):
     assert "model: bundled" in (folder / "config.yaml").read_text()
 
 
+def test_a_run_that_failed_after_it_had_computed_leaves_its_folder_to_the_corrected_command(tmp_path, caplog):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--fail", "value", "--limit", "3") == 2
+    (folder / "activations" / "half").write_text("computed")
+    assert interp("--output", folder, "--limit", "4") == 0
+    assert "limit: 4" in (folder / "config.yaml").read_text()
+    assert not (folder / "failed.txt").exists()
+    aside = tmp_path / "run-failed-1"
+    assert (aside / "activations" / "half").read_text() == "computed", "nothing that was computed is deleted"
+    assert "ValueError: two" in (aside / "failed.txt").read_text()
+    assert f"fail 'value', but got ''. The run in it had failed: what it left is in {aside}" in caplog.text
+
+
+def test_a_run_that_failed_goes_on_with_the_same_settings(tmp_path):
+    folder = tmp_path / "run"
+    assert interp("--output", folder, "--fail", "value") == 2
+    (folder / "activations" / "half").write_text("computed")
+    assert interp("--output", folder, "--fail", "value") == 0
+    assert (folder / "activations" / "half").read_text() == "computed"
+    assert not list(tmp_path.glob("run-*"))
+    assert interp("--output", folder, "--limit", "4") == 2, "a finished run is never overwritten"
+
+
+def test_resume_says_every_setting_that_differs(tmp_path, capsys):
+    folder = tmp_path / "run"
+    interp("--output", folder, "--fail", "stop", "--limit", "3")
+    capsys.readouterr()
+    assert interp("--output", folder, "--limit", "4", "--depth", "deep", "--resume") == 2
+    error = capsys.readouterr().err
+    assert "limit 3, but got 4; depth 'shallow', but got 'deep'; fail 'stop', but got ''." in error
+
+
 def test_a_stopped_run_says_how_to_go_on_and_goes_on(tmp_path, capsys):
     folder = tmp_path / "a run"
     assert interp("--output", folder, "--fail", "stop") == 130
@@ -235,6 +268,52 @@ def test_help_lists_every_command(capsys, args):
     for command, (_, line) in cli.COMMANDS.items():
         assert f"  {command}" in out
         assert line in out
+
+
+@pytest.mark.parametrize("args", [["help"], ["help", "align"], ["help", "check"], ["help", "nope"]])
+def test_help_may_be_a_word(capsys, args):
+    if args[1:] in (["align"], ["check"]):
+        with pytest.raises(SystemExit):
+            cli.main(args)
+        assert f"interp {args[1]}" in capsys.readouterr().out
+    elif args[1:]:
+        assert cli.main(args) == 2
+        assert "got command 'nope', expected one of check, read, align" in capsys.readouterr().err
+    else:
+        assert cli.main(args) == 0
+        assert "interp COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_that_of_the_package(capsys, flag):
+    import interp as package
+
+    assert cli.main([flag]) == 0
+    assert capsys.readouterr().out == f"interp {metadata.version('interp')}\n"
+    assert package.__version__ == metadata.version("interp")
+    assert "__version__" in dir(package)
+
+
+def test_recipes_are_listed_with_command_question_and_paper_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main(["recipes"]) == 0
+    shown = capsys.readouterr().out
+    listed = {each.name: each for each in recipes()}
+    shipped = {path.stem if path.suffix == ".yaml" else path.name for path in RECIPES.iterdir() if path.suffix in (".yaml", ".py")}
+    assert set(listed) == shipped
+    assert all(name in shown for name in shipped), "no name is cut"
+    assert "MEXA (Kargaran 2025)" in " ".join(shown.split())
+    assert listed["mexa"].command == "align"
+    assert max(map(len, shown.splitlines()[:-1])) <= 80
+
+
+def test_a_recipe_is_printed_as_it_stands(capsys):
+    for name in ("mexa", "patch_capital.py"):
+        assert cli.main(["recipes", name]) == 0
+        path = RECIPES / (name if name.endswith(".py") else f"{name}.yaml")
+        assert capsys.readouterr().out == path.read_text(encoding="utf-8")
+    assert cli.main(["recipes", "mexxa"]) == 2
+    assert "Did you mean mexa?" in capsys.readouterr().err
 
 
 def test_every_command_has_its_own_help(capsys):
@@ -356,6 +435,7 @@ def test_page_of_several_runs_goes_where_they_lie(tmp_path, capsys):
 def test_the_tour_asks_every_chapter_and_binds_one_page(tmp_path, monkeypatch, capsys):
     chapters = (CountSettings(limit=3), CountSettings(output=Path("runs/deeper"), depth="deep"))
     monkeypatch.setattr(tour, "CHAPTERS", chapters)
+    monkeypatch.setattr("experiments.ask.announce", lambda _: None)  # which would look for the model m
     args = ["tour", "--output", str(tmp_path / "tour"), "--model", "m"]
     assert cli.main(args) == 0
     assert [(one.model, one.depth, one.output.name) for one in asked] == [("m", "shallow", "count"), ("m", "deep", "deeper")]

@@ -5,6 +5,8 @@ Weights are safetensors only: a pickle can run code.
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -51,10 +53,28 @@ def locate(name: str | Path, revision: str | None) -> str:
         if looks_local or folder.is_file():
             raise ValueError(
                 f"model {str(name)!r} is not a folder, expected a Hugging Face folder, a GGUF file, or a Hub name like 'org/model'."
+                f"{_meant(folder)}"
             )
+        if meant := _meant(folder):
+            raise ValueError(f"model {str(name)!r} is no folder here, and is not looked for on the Hub.{meant}")
         return str(name)
     _check_folder(folder)
     return str(folder)
+
+
+def _meant(missing: Path) -> str:
+    """ " Did you mean ...?" for a mistyped "bundled" or local folder of a model; empty if nothing here is like it.
+
+    Names that differ in a digit are different models, such as two sizes of one, of which the Hub may have the other.
+    """
+    digits = re.sub(r"\D", "", missing.name)
+    beside = [path.name for path in missing.parent.iterdir()] if missing.parent.is_dir() else []
+    models = [name for name in beside if (missing.parent / name / "config.json").is_file() or name.endswith(".gguf")]
+    own = ["bundled"] if missing.parent == Path() else []
+    like = [name for name in (*own, *models) if re.sub(r"\D", "", name) == digits]
+    found = difflib.get_close_matches(missing.name.casefold(), [name.casefold() for name in like], n=1, cutoff=0.8)
+    meant = [str(missing.parent / name) for name in like if name.casefold() in found]
+    return f" Did you mean {meant[0]}?" if meant else ""
 
 
 def _check_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from interp.models.checkpoints.configurations import check_names, check_settings, stored_architecture
 from interp.models.checkpoints.parts import padding_with_end, read_tokenizer
 from interp.models.checkpoints.unreachable import brief
+from interp.provenance import install_command
 
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 _log = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ def read_gguf(
         transformers cannot read this architecture from GGUF, or weights are missing.
     """
     if find_spec("gguf") is None:
-        raise ImportError(f"model {str(path)!r} is GGUF, which needs the package gguf. Install it: pip install 'interp[gguf]'.")
+        raise ImportError(
+            f"model {str(path)!r} is GGUF, which needs gguf, which is not installed. Install it: {install_command('gguf')}"
+        )
     where = {"gguf_file": path.name, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(path.parent, **where)

@@ -50,3 +50,25 @@ def test_the_rows_that_a_verdict_speaks_of_are_shown():
     rows, note = Finished(Path("run"), {}, "", pd.DataFrame(metrics)).brief()
     assert len(rows) == 8
     assert note.startswith("Shown: damage only.")
+
+
+def test_of_metrics_with_a_control_the_rows_compared_with_it_are_shown():
+    """Of neurons, what switching them off does; of steering, every score of the strength that was chosen."""
+    neurons = [{"metric": metric, "language": str(code), "text": str(text), "estimate": 0.5, "n": 9,
+                "excess": 0.1 if metric == "damage" else np.nan,
+                "p": 0.01 if metric == "damage" and code == text else np.nan}
+               for metric in ("stability", "damage") for code in range(7) for text in range(7)]  # fmt: skip
+    rows, note = Finished(Path("run"), {}, "", pd.DataFrame(neurons)).brief()
+    assert list(rows["language"]) == list(rows["text"]) == [str(code) for code in range(7)]
+    assert note.startswith("Shown: what is compared with its control.")
+    steering = [{"metric": metric, "edit": f"alpha {alpha}", "estimate": 0.5, "n": 9, "excess": 0.1 if alpha == 1 else np.nan}
+                for metric in ("language", "plausible", "repetition", "fidelity", "surprise") for alpha in range(4)]  # fmt: skip
+    rows, _ = Finished(Path("run"), {}, "", pd.DataFrame(steering)).brief()
+    assert list(rows["metric"]) == ["language", "plausible", "repetition", "fidelity", "surprise"]
+
+
+def test_neurons_that_are_not_switched_off_are_shown_with_stability_and_number():
+    table = [{"metric": metric, "language": str(code), "estimate": 0.5, "n": 9} for metric in ("stability", "count")
+             for code in range(7)]  # fmt: skip
+    rows, note = Finished(Path("run"), {}, "", pd.DataFrame(table)).brief()
+    assert (len(rows), note) == (14, "")
