@@ -14,6 +14,7 @@ from experiments.benchmarks.verdicts import (
     probing,
     steering,
     studies,
+    sweeps,
     translation,
 )
 from experiments.benchmarks.verdicts.rows import Checks
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Checks] = {
     "translate": translation.translations,
     "extrapolate": translation.arms,
     "tune": translation.losses,
+    "sweep": sweeps.checks,
 }
 
 COVERED: dict[str, str] = {
@@ -46,6 +48,6 @@ COVERED: dict[str, str] = {
     "QuadrantReport": "quadrants", "ScalingReport": "scale", "AllocationReport": "scale", "DirectionReport": "directions",
     "FactorReport": "directions", "PairAlignmentReport": "directions", "TranslationReport": "translate",
     "ExtrapolationReport": "extrapolate", "TuningReport": "tune", "HybridReport": "tune", "EntryReport": "tune",
-    "BlocksReport": "tune", "RowsReport": "tune",
+    "BlocksReport": "tune", "RowsReport": "tune", "SweepReport": "sweep",
 }  # fmt: skip
 """Every report that claims anything (a class with `finds`), and the command in `COMMANDS` whose rows check it."""
