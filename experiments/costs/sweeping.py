@@ -76,15 +76,15 @@ def swept_arms(
     from probes.translation.metrics import metric_name
 
     works: list[Work] = []
-    asked: dict[str, Any] = {"beams": study.beams, "max_new_tokens": study.max_new_tokens}
+    beams, longest = study.beams, study.max_new_tokens
     for (parent, form), arms in groupby(study.jobs(), key=lambda arm: (arm.parent, arm.form)):
         own = model if parent == name else outline(parent, dtype=dtype, device=device)
         cells = [arm.cell for arm in arms]
         if isinstance(study.test, ParallelTask):
-            once = answered(own, study.test, form=form, metrics=[metric_name(study.metric)], **asked)
+            once = answered(own, study.test, form=form, metrics=[metric_name(study.metric)], beams=beams, max_new_tokens=longest)
             found = [*_tunings(own, cells, study.keep), *(work.times(len(cells)) for work in once)]
         else:
-            found = swept(own, cells, study.test, keep=study.keep, form=form, **asked)
+            found = swept(own, cells, study.test, keep=study.keep, form=form, beams=beams, max_new_tokens=longest)
         works += [work if own is model else replace(work, what=f"{work.what} ({parent})", size=size_of(own)) for work in found]
     return works
 

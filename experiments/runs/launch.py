@@ -12,9 +12,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from experiments.runs.folder import check_ours
+
+if TYPE_CHECKING:
+    from submitit import AutoExecutor
 
 JOBS = ".jobs"
 """The folder, inside that of the run, with what the workers printed."""
@@ -76,7 +79,7 @@ def _work(args: Sequence[str]) -> None:
         raise RuntimeError(found.stderr)
 
 
-def _executor(settings: Launched):  # type: ignore[no-untyped-def]  # submitit is optional, and so are its types
+def _executor(settings: Launched) -> AutoExecutor:
     try:
         import submitit
     except ImportError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from experiments.settings.crossing import Crossing
@@ -38,7 +38,6 @@ def _mixture(settings: Crossing, tested: ParallelCorpus | ParallelTask) -> Mixtu
     """What one model is tuned on."""
     from interp.text.corpus import ParallelTask
     from interp.tuning import union
-    from probes.extrapolation.study import untested
 
     parts = []
     for kind in settings.mixture.split(JOIN):
@@ -47,8 +46,21 @@ def _mixture(settings: Crossing, tested: ParallelCorpus | ParallelTask) -> Mixtu
         parts.append(mixing.build_control(mixture) if settings.control != "none" else mixture)
     mixture = parts[0] if len(parts) == 1 else union(settings.mixture, parts)
     if isinstance(tested, ParallelTask):
-        mixture = untested(mixture, tested)
+        mixture = _untested(mixture, tested)
     return mixture if settings.total is None else mixture.prefix(settings.total, settings.seed)
+
+
+def _untested(mixture: Mixture, task: ParallelTask) -> Mixture:
+    """The mixture without every item of which a question is tested, in whatever language."""
+    asked = {prompt for prompts in task.prompts.values() for prompt in prompts}
+    items = {each.item for each in mixture.examples if each.instruction in asked or each.input in asked}
+    kept = tuple(each for each in mixture.examples if each.item not in items)
+    if not kept:
+        raise ValueError(
+            f"all {len(items)} questions of {mixture.name} are tested, so none is left to tune on. Give a smaller --limit, or "
+            "another --general."
+        )
+    return replace(mixture, examples=kept)
 
 
 def _mixing(settings: Crossing, kind: str) -> Mixing:

@@ -49,7 +49,7 @@ def read_factors(kind: type[Settings], factors: Mapping[str, Sequence[object]]) 
     meant: dict[str, str] = {}
     for name in factors:
         if name not in FACTORS:
-            raise ValueError(f"factors: got {name!r}, expected one of {', '.join(FACTORS)}.{nearest(name, FACTORS)}")
+            raise ValueError(f"factors: got {name!r}, expected one of {', '.join(FACTORS)}.{nearest(name, FACTORS, n=1)}")
         if FACTORS[name] in meant:
             raise ValueError(f"factors: got {meant[FACTORS[name]]!r} and {name!r}, which mean the same. Keep one.")
         meant[FACTORS[name]] = name

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from probes.statistics.resampling import draws, groups_of
+from probes.statistics.resampling import BLOCK, draws, groups_of
 from probes.sweep.scores import direction_scores
 from probes.sweep.seed_means import FULL
 from probes.translation.scorers import CORPUS_SCORES
@@ -67,7 +67,7 @@ def combination_scores(
     groups, units = groups_of(len(one), documents)
     once = _cells(direction_scores(table, metric)) * scale
     drawn = _cells(direction_scores(table, metric, draws(len(one), resamples, seed, documents))) * scale
-    left_out = _cells(direction_scores(table, metric, (groups != np.arange(units)[:, None]).astype(float))) * scale
+    left_out = _without_each(table, metric, groups, units) * scale
     own = table[table["role"] == TUNED].drop_duplicates("cell")
     columns = [PREFIX + name for name in factors]
     seeds = tuple(sorted(int(each) for each in own["seed"].unique()))
@@ -87,6 +87,13 @@ def combination_scores(
     added = units * scores.mean(axis=0) - (units - 1) * without
     untuned, highest = once.loc[bare].to_numpy()[:, 0], None if outside else FULL
     return CombinationScores(tuple(combinations), seeds, scores, resampled, added, untuned, highest)
+
+
+def _without_each(table: pd.DataFrame, metric: str, groups: np.ndarray, units: int) -> pd.DataFrame:
+    """The score of every cell without each item (or document), a column each; some at a time, as there are items squared."""
+    at_once = max(1, BLOCK // len(groups))
+    parts = [np.arange(start, min(start + at_once, units)) for start in range(0, units, at_once)]
+    return pd.concat([_cells(direction_scores(table, metric, (groups != part[:, None]).astype(float))) for part in parts], axis=1)
 
 
 def _cells(by_direction: pd.DataFrame) -> pd.DataFrame:

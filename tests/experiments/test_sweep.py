@@ -164,7 +164,7 @@ def test_the_plan_says_what_will_be_tuned(parent, tmp_path, tuned):
 )
 def test_what_means_nothing_is_one_line_before_a_model_is_loaded(changes, says, parent, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("interp.load", lambda *_, **__: pytest.fail("a model was loaded"))
-    path = written(tmp_path, parent, **changes)
+    path = written(tmp_path, parent, **{"seeds": 2, **changes})
     assert main(["sweep", str(path), "--output", str(tmp_path / "run")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line

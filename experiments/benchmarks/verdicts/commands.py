@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from experiments.benchmarks.verdicts import (
-    advice,
     alignment,
     directions,
     instruction,
@@ -14,10 +13,10 @@ from experiments.benchmarks.verdicts import (
     probing,
     steering,
     studies,
-    sweeps,
     translation,
 )
 from experiments.benchmarks.verdicts.rows import Checks
+from experiments.benchmarks.verdicts.tuned import advice, sweeps
 
 COMMANDS: dict[str, Checks] = {
     "intervals": intervals.checks,

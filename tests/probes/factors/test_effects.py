@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.benchmarks.verdicts.sweeps import sweep_report
+from experiments.benchmarks.verdicts.tuned.sweeps import sweep_report
 from probes.factors.effects import mean_between_seeds
 from probes.report import Report
 
