@@ -144,14 +144,14 @@ class FactorStudy(Study[Arm, pd.DataFrame]):
         """The items of the models of `jobs`; what the store (or `folder`, where there is none) holds is taken from there."""
         tables = []
         for (parent, form), arms in groupby(jobs, key=lambda arm: (arm.parent, arm.form)):
-            tables.append(self.asking(parent, form).measure([arm.cell for arm in arms], self.place(folder)))
+            tables.append(self._asking(parent, form).measure([arm.cell for arm in arms], self._place(folder)))
         return pd.concat(tables, ignore_index=True)
 
-    def place(self, folder: str | Path) -> Path:
+    def _place(self, folder: str | Path) -> Path:
         """Where cells are kept."""
         return self.store or Path(folder) / SWEEP
 
-    def asking(self, parent: str, form: str) -> Asking:
+    def _asking(self, parent: str, form: str) -> Asking:
         """How the models of one parent are asked in one prompt form."""
         how, where = (self.beams, self.max_new_tokens), (self.keep, self.device)
         if isinstance(self.test, ParallelTask):
@@ -169,9 +169,9 @@ class FactorStudy(Study[Arm, pd.DataFrame]):
         table, metric = self.scores(self.jobs(), folder), metric_name(self.metric)
         if self.outside is not None:
             table, metric = with_outside_scores(table, self.outside), self.outside.stem
-        return self.report(table, metric)
+        return self._report(table, metric)
 
-    def report(self, table: pd.DataFrame, metric: str) -> SweepReport:
+    def _report(self, table: pd.DataFrame, metric: str) -> SweepReport:
         """The report of the items of every cell, scored by `metric`."""
         parents = [identify(load(parent, device="cpu")) for parent in dict.fromkeys(arm.parent for arm in self.arms)]
         codes = sorted({code for arm in self.arms for pair in arm.cell.directions for code in pair} & set(self.test.languages))
