@@ -28,6 +28,10 @@ COMMANDS = {
     "directions": ("experiments.directions", "Does tuning on some translation directions transfer to unseen ones?"),
     "vocabulary": ("experiments.vocabulary", "How does the tokenizer treat each language?"),
     "extrapolate": ("experiments.extrapolate", "Does tuning carry what the model can do in English into other languages?"),
+    "sweep": (
+        "experiments.sweep",
+        "What is the effect of each factor of tuning: languages, size, method, template, direction, model?",
+    ),
     "instruction": ("experiments.instruction", "At which layer does the model read the target-language tag?"),
     "recipes": ("experiments.settings.recipe_list", "The published settings by name, for --config; with a name, its text."),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),

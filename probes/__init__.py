@@ -87,6 +87,8 @@ _HOMES = {
     "FactorReport": "probes.directions.factors",
     "measure_pair_alignment": "probes.directions.alignment",
     "PairAlignmentReport": "probes.directions.alignment",
+    "FactorStudy": "probes.factors.study",
+    "SweepReport": "probes.factors.report",
     "measure_instruction": "probes.instruction.measure",
     "InstructionReport": "probes.instruction.report",
 }

@@ -17,6 +17,8 @@ from probes.extrapolation.measure import Abilities as Abilities
 from probes.extrapolation.measure import measure_extrapolation as measure_extrapolation
 from probes.extrapolation.report import ExtrapolationReport as ExtrapolationReport
 from probes.extrapolation.study import ExtrapolationStudy as ExtrapolationStudy
+from probes.factors.report import SweepReport as SweepReport
+from probes.factors.study import FactorStudy as FactorStudy
 from probes.instruction.measure import measure_instruction as measure_instruction
 from probes.instruction.report import InstructionReport as InstructionReport
 from probes.lens.labels import measure_labels as measure_labels

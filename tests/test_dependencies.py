@@ -42,7 +42,7 @@ def imported(folder: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", sorted(OWN))
 def test_every_imported_library_is_declared(folder):
-    declared = names(NEEDED + EXTRAS["tune"] + (EXTRAS["test"] if folder == "tests" else []))
+    declared = names(NEEDED + EXTRAS["tune"] + EXTRAS["cluster"] + (EXTRAS["test"] if folder == "tests" else []))
     modules = imported(folder)
     assert len(modules) > 5
     for module, path in modules.items():

@@ -48,6 +48,8 @@ class Work:
         Bytes written to disk.
     held
         Bytes of memory beside the weights of one model.
+    size
+        The size of the model that it runs. Default: that of the `Cost` it is part of.
     """
 
     what: str
@@ -61,6 +63,7 @@ class Work:
     bound: Bound = "exact"
     stored: int = 0
     held: int = 0
+    size: Size | None = None
 
     @property
     def tokens(self) -> int:
@@ -78,7 +81,9 @@ class Work:
         return replace(self, **numbers, bound=self.bound if factor == 1 else max(self.bound, "about", key=BOUNDS.index))
 
     def __add__(self, other: Work) -> Work:
-        """Both, one after another: numbers add up, memory is that of the larger. Only work of the same `passes`."""
+        """Both, one after another: numbers add up, memory is that of the larger. Only work of the same `passes`, on one model."""
+        if self.size != other.size:
+            raise ValueError(f"got work on models of sizes {self.size} and {other.size}, expected one. Keep them apart.")
         if self.passes != other.passes:
             raise ValueError(f"got work of {self.passes} and of {other.passes} passes, expected the same. Keep them apart.")
         numbers = {name: getattr(self, name) + getattr(other, name) for name in _ADDED}
@@ -144,7 +149,7 @@ class Cost:
 
     def flops_of(self, work: Work) -> int:
         """FLOPs of one work."""
-        return work.passes * self.size.flops(work.tokens, work.attended)
+        return work.passes * (work.size or self.size).flops(work.tokens, work.attended)
 
     @property
     def bound(self) -> Bound:

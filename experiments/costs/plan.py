@@ -53,9 +53,9 @@ def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
     if settings.run_model is None:
         return Cost(Size(0, 0, 0, 0, 0), ()), None
     model = outline(settings.run_model, dtype=settings.dtype, device=settings.device)
-    works = dict[tuple[str, int], Work]()
+    works = dict[tuple[str, int, Size | None], Work]()
     for work in module.work(settings, model):
-        key = (work.what, work.passes)
+        key = (work.what, work.passes, work.size)
         works[key] = works[key] + work if key in works else work
     return Cost(size_of(model), tuple(work for work in works.values() if work.forwards)), model
 
@@ -70,7 +70,7 @@ def show_plan(settings: Planned) -> None:
     from experiments.costs.rates import measured
 
     cost, _ = count(settings)
-    lines = describe(cost, settings)
+    lines = [*getattr(settings, "counted", list)(), *describe(cost, settings)]
     if cost.works and settings.run_model:
         model = interp.load(settings.run_model, device=settings.device, dtype=settings.dtype)
         start, memory = time.monotonic() - began, resident(model, cost)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from experiments.costs.cost import Work, size_of, total
 from experiments.costs.counting import reading, training
-from experiments.costs.measuring import translated
+from experiments.costs.measuring import answered, translated
 
 if TYPE_CHECKING:
     from interp.models.load import TransformerBridge
     from interp.text.corpus import ParallelCorpus
     from interp.tuning import Mixture, Recipe
+    from probes.factors.study import FactorStudy
     from probes.sweep.models import Cell
 
 _SCORED, _POINTS, _ROW_SETS = 8192, 5, 20
@@ -46,19 +48,48 @@ def swept(
 
     `asked` are the arguments of `measure_translation`. Where a method changes the tokenizer, the parent's own stands for it.
     """
-    learned, written, checked, before, known = list[Work](), list[Work](), list[Work](), None, dict[object, list[Work]]()
+    written, checked, known = list[Work](), list[Work](), dict[object, list[Work]]()
     for cell in cells:
-        made_of = (cell.mixture.identity.sha, cell.recipe) if cell.mixture is not None else None
-        if cell.mixture is not None and cell.recipe is not None and made_of != before:
-            learned += tuned(model, cell.mixture, cell.recipe, saved=keep == "model")
-        before = made_of
         if cell.directions not in known:
             known[cell.directions] = translated(model, corpus, cell.directions, **asked)
         first, *rest = known[cell.directions]
         written.append(first)
         checked += rest
     works = [total("write translations", written), total("checks by plain forwards", checked)]
-    return [*_by_passes("tune models", learned), *works]
+    return [*_tunings(model, cells, keep), *works]
+
+
+def _tunings(model: TransformerBridge, cells: Sequence[Cell], keep: str) -> list[Work]:
+    """The work of tuning the models of some cells, once for cells of one model that follow each other."""
+    learned, before = list[Work](), None
+    for cell in cells:
+        made_of = (cell.mixture.identity.sha, cell.recipe) if cell.mixture is not None else None
+        if cell.mixture is not None and cell.recipe is not None and made_of != before:
+            learned += tuned(model, cell.mixture, cell.recipe, saved=keep == "model")
+        before = made_of
+    return _by_passes("tune models", learned)
+
+
+def swept_arms(
+    model: TransformerBridge, study: FactorStudy, name: str, *, dtype: str | None = None, device: str | None = None
+) -> list[Work]:
+    """The work of a sweep of factors. `model` is the outline of the parent `name`; others are outlined here and counted apart."""
+    from experiments.costs.outline import outline
+    from interp.text.corpus import ParallelTask
+    from probes.translation.metrics import metric_name
+
+    works: list[Work] = []
+    beams, longest = study.beams, study.max_new_tokens
+    for (parent, form), arms in groupby(study.jobs(), key=lambda arm: (arm.parent, arm.form)):
+        own = model if parent == name else outline(parent, dtype=dtype, device=device)
+        cells = [arm.cell for arm in arms]
+        if isinstance(study.test, ParallelTask):
+            once = answered(own, study.test, form=form, metrics=[metric_name(study.metric)], beams=beams, max_new_tokens=longest)
+            found = [*_tunings(own, cells, study.keep), *(work.times(len(cells)) for work in once)]
+        else:
+            found = swept(own, cells, study.test, keep=study.keep, form=form, beams=beams, max_new_tokens=longest)
+        works += [work if own is model else replace(work, what=f"{work.what} ({parent})", size=size_of(own)) for work in found]
+    return works
 
 
 def _by_passes(what: str, works: Sequence[Work]) -> list[Work]:

@@ -15,13 +15,18 @@ _RATE = (_TINY, 10.0)
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
-    **dict.fromkeys(("limit", "align_limit", "samples", "total", "budgets", "budget", "caps", "sizes", "pieces"), _COUNT),
+    **dict.fromkeys(
+        ("limit", "align_limit", "samples", "directions", "paraphrases", "total", "budgets", "budget", "caps", "sizes", "pieces"),
+        _COUNT,
+    ),
     **dict.fromkeys(("steps", "lens_steps", "batch", "device_batch", "max_length"), _COUNT),
     **dict.fromkeys(("tokens", "max_new_tokens"), (1, 1_000_000)),
     **dict.fromkeys(("rank", "alpha"), (1, 65_536)),
     "flips": (1, 10_000_000),
     "resamples": (1, 100_000),
     **dict.fromkeys(("seeds", "rotations", "draws", "choosing"), (1, 10_000)),
+    "workers": (1, 10_000),
+    "hours": (1, 100_000),
     "beams": (1, 1000),
     **dict.fromkeys(("shots", "checkpoints"), (0, 10_000)),
     **dict.fromkeys(("shards", "folds", "neighbours"), (2, 100_000)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 class Mixing(Settings):
     """What to tune on."""
 
-    mixture: Literal["translation", "questions", "instructions", "coit", "muit", "mfti", "text", "copy"] = "translation"
+    mixture: Literal["translation", "questions", "instructions", "coit", "muit", "mfti", "text", "copy", "generation"] = (
+        "translation"
+    )
     """What to tune on: translation from the pivot; translation of questions, without their answers, into the pivot; instructions;
-    CoIT for one language; MuIT for several; all ordered pairs (mFTI); plain text; or repeating the pivot (the format control).
+    CoIT for one language; MuIT for several; all ordered pairs (mFTI); plain text; repeating the pivot (the format control); or
+    instructions to write a sentence in a language, with nothing to translate (a control of mFTI).
     """
+    direction: Literal["from_pivot", "to_pivot", "both", "all", "without_pivot"] = "from_pivot"
+    """Translation, CoIT and MuIT: the directions trained on, out of the pivot, into it, both, every ordered pair of the languages,
+    or every pair without the pivot. CoIT and MuIT take those of each language with the pivot."""
+    directions: int | None = None
+    """Translation: number of directions, drawn with --seed from those of --direction. Default: all."""
+    paraphrases: int | None = None
+    """Translation: number of wordings of the instruction that are cycled, of 8. Default: all. Seen where the prompt form has an
+    instruction (alpaca, parrot, bare)."""
     control: Literal["none", "copy", "shuffled", "english"] = "none"
     """The same number of updates on: copies of the pivot, the mixture with its answers shuffled, or the pivot alone."""
     split: str | None = None
@@ -56,6 +67,7 @@ class Mixing(Settings):
         builders: dict[str, Callable[[], Mixture]] = {
             "translation": self._translation, "questions": self._questions, "instructions": self._instructions,
             "coit": self._coit, "muit": self._muit, "mfti": self._mfti, "text": self._text, "copy": self._copy,
+            "generation": self._generation,
         }  # fmt: skip
         return builders[self.mixture]()
 
@@ -73,10 +85,19 @@ class Mixing(Settings):
         return copies(corpus, self.pivot, limit=self.samples, seed=self.seed)
 
     def _translation(self) -> Mixture:
-        from interp.tuning import translations
+        from interp.tuning import directed
 
-        directions = [(self.pivot, code) for code in self.others()]
-        return translations(self._corpus(), directions, limit=self.samples, seed=self.seed)
+        found = directed(self.direction, self.others(), self.pivot, count=self.directions, seed=self.seed)
+        return self._translated(self._corpus(), found)
+
+    def _translated(self, corpus: ParallelCorpus, directions: Sequence[tuple[str, str]]) -> Mixture:
+        """Translation in some directions, in as many wordings as were asked for."""
+        from interp.tuning import translations
+        from interp.tuning.sources import TRANSLATE
+
+        if self.paraphrases is not None and not 1 <= self.paraphrases <= len(TRANSLATE):
+            raise ValueError(f"--paraphrases: got {self.paraphrases}, expected 1 to {len(TRANSLATE)}, as many as there are.")
+        return translations(corpus, directions, limit=self.samples, seed=self.seed, instructions=TRANSLATE[: self.paraphrases])
 
     def _questions(self) -> Mixture:
         from interp.tuning import question_translations
@@ -95,20 +116,25 @@ class Mixing(Settings):
         return coit(self._general(self.pivot), self._general(*others), self._translation())
 
     def _muit(self) -> Mixture:
-        from interp.tuning import muit, translations, union
+        from interp.tuning import directed, muit, union
 
         corpus, pivot = self._corpus(), self.pivot
-        parts = {code: translations(corpus, [(pivot, code)], limit=self.samples, seed=self.seed) for code in self.others()}
+        parts = {code: self._translated(corpus, directed(self.direction, [code], pivot)) for code in self.others()}
         parts = {code: union(code, [part, self._general(code)]) for code, part in parts.items()}
         parts[pivot] = self._general(pivot)
         return muit(parts, total=self.total, seed=self.seed, ratios=self.ratios or None, budgets=self.budgets or None)
 
     def _mfti(self) -> Mixture:
-        from interp.tuning import ordered_pairs, seen_pairs, translations
+        from interp.tuning import ordered_pairs, seen_pairs
 
         partition, corpus = (self.mix, self.read_only, self.write_only), self._corpus()
         directions = seen_pairs(*partition) if any(partition) else ordered_pairs(self.wanted or corpus.languages)
-        return translations(corpus, directions, limit=self.samples, seed=self.seed)
+        return self._translated(corpus, directions)
+
+    def _generation(self) -> Mixture:
+        from interp.tuning import generations
+
+        return generations(self._corpus(), self.languages or (self.pivot,), limit=self.samples, seed=self.seed)
 
     def _text(self) -> Mixture:
         from interp.tuning import plain_text

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
 import tyro
 import yaml
@@ -30,7 +30,23 @@ if TYPE_CHECKING:
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 CONFIG = "config.yaml"
-_HOW = frozenset({"output", "config", "resume", "shard", "page", "plan", "plan_rate", "debug"})
+_HOW = frozenset(
+    {
+        "output",
+        "config",
+        "resume",
+        "shard",
+        "page",
+        "plan",
+        "plan_rate",
+        "debug",
+        "store",
+        "workers",
+        "launcher",
+        "partition",
+        "hours",
+    }
+)
 """Settings that do not change the result, so they may differ when a run is resumed."""
 
 _BY_LANGUAGE = frozenset({"names", "template", "words", "ratios", "budgets", "caps", "weights", "shares", "similarity"})
@@ -40,6 +56,9 @@ _BY_LANGUAGE = frozenset({"names", "template", "words", "ratios", "budgets", "ca
 @dataclass(frozen=True)
 class Settings:
     """Settings of all commands. Each command adds its own fields and its default `output`."""
+
+    yaml_names: ClassVar[Mapping[str, str]] = {}
+    """Settings that a recipe may call by another name, which Python does not allow for a field."""
 
     model: str = "bundled"
     """Model: a name on the Hugging Face Hub, a local model folder, or "bundled"."""
@@ -229,6 +248,10 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
     from pydantic import TypeAdapter, ValidationError
 
     values = read_yaml(path)
+    for other in set(kind.yaml_names) & set(values):
+        if kind.yaml_names[other] in values:
+            raise ValueError(f"{path}: got {other!r} and {kind.yaml_names[other]!r}, which mean the same. Keep one.")
+        values[kind.yaml_names[other]] = values.pop(other)
     command = kind().command
     recipe_command = values.pop("command", command)
     if recipe_command != command:
@@ -258,13 +281,14 @@ def read_recipe(kind: type[Question], path: Path) -> Question:
 
 def _check_output(path: Path, values: dict[str, object]) -> None:
     """A recipe may come from someone else, so it may only write inside the working directory."""
-    output = Path(str(values.get("output", ".")))
-    if values.get("output") == "":
-        raise ValueError(f"{path}: {empty('output')}")
-    if output.is_absolute() or ".." in output.parts:
-        raise ValueError(
-            f"{path}: got output {str(output)!r}, expected a folder inside the working directory. Any other goes with --output."
-        )
+    for name in ("output", "store"):
+        folder = Path(str(values.get(name) or "."))
+        if values.get(name) == "":
+            raise ValueError(f"{path}: {empty(name)}")
+        if folder.is_absolute() or ".." in folder.parts:
+            raise ValueError(
+                f"{path}: got {name} {str(folder)!r}, expected a folder inside the working directory. Any other goes with --{name}."
+            )
 
 
 def _check_keys(path: Path, values: dict[str, object], known: list[str]) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, get_args
 
-from interp.languages import by_code, language
+from interp.languages import by_code, language, nearest
 from interp.tuning.mixtures import Mixture, sampled, union
+
+Directed = Literal["from_pivot", "to_pivot", "both", "all", "without_pivot"]
+"""Which directions among a pivot and other languages: out of the pivot, into it, both, every one, or all that avoid it."""
 
 
 def coit(general_english: Mixture, general_target: Mixture, parallel: Mixture) -> Mixture:
@@ -127,3 +132,49 @@ def seen_pairs(mix: Sequence[str], source: Sequence[str], target: Sequence[str])
     """
     readable, writable = [language(s).code for s in (*source, *mix)], [language(s).code for s in (*target, *mix)]
     return tuple((a, b) for a in readable for b in writable if a != b)
+
+
+def directed(
+    kind: Directed | str, spellings: Iterable[str], pivot: str = "eng_Latn", *, count: int | None = None, seed: int = 0
+) -> tuple[tuple[str, str], ...]:
+    """The directions to tune on among a pivot and other languages.
+
+    Parameters
+    ----------
+    kind
+        "from_pivot", "to_pivot", "both", "all" (every ordered pair) or "without_pivot" (every ordered pair of the others).
+    spellings
+        The languages beside the pivot, in any spelling.
+    pivot
+        The pivot, in any spelling.
+    count
+        Take so many of them, the first of one random order: a smaller number is part of a larger one. Default: all.
+    seed
+        Random seed of that order.
+
+    Raises
+    ------
+    ValueError
+        The kind is unknown, it has no direction, or there are fewer than `count`.
+
+    Example
+    -------
+    >>> from interp.tuning import directed
+    >>> directed("to_pivot", ["de", "fr"]), len(directed("all", ["de", "fr"])), len(directed("without_pivot", ["de", "fr"]))
+    ((('deu_Latn', 'eng_Latn'), ('fra_Latn', 'eng_Latn')), 6, 2)
+    """
+    middle = language(pivot).code
+    others = [code for code in dict.fromkeys(language(spelling).code for spelling in spellings) if code != middle]
+    out, into = [(middle, code) for code in others], [(code, middle) for code in others]
+    kinds = {"from_pivot": out, "to_pivot": into, "both": [*out, *into], "all": ordered_pairs([middle, *others]),
+             "without_pivot": ordered_pairs(others)}  # fmt: skip
+    if kind not in kinds:
+        raise ValueError(f"got direction {kind!r}, expected one of {', '.join(get_args(Directed))}.{nearest(kind, kinds)}")
+    found = tuple(kinds[kind])
+    if not found:
+        raise ValueError(f"direction {kind!r}: got {len(others)} languages beside the pivot {middle}, expected more of them.")
+    if count is None:
+        return found
+    if not 1 <= count <= len(found):
+        raise ValueError(f"direction {kind!r}: got {count} directions to take, expected 1 to {len(found)}, which there are.")
+    return tuple(random.Random(seed).sample(found, len(found))[:count])

@@ -24,6 +24,7 @@ TRANSLATE = (
 """Translation instructions, cycled in training; the first is the one to ask with (arXiv 2308.04948 cycles 33 of its own)."""
 QUESTION = "Translate the input from {source} to {target}:"
 COPY = "Repeat the following {source} text."
+GENERATE = "Write a sentence in {target}."
 
 
 def translations(
@@ -167,6 +168,43 @@ def plain_text(corpus: ParallelCorpus, spellings: Iterable[str], *, limit: int |
     codes = [language(spelling).code for spelling in spellings]
     examples = [_example(corpus.name, corpus.ids[row], "", "", corpus[code][row], code, code) for code in codes for row in rows]
     return Mixture(f"text({corpus.name})", tuple(examples))
+
+
+def generations(corpus: ParallelCorpus, spellings: Iterable[str], *, limit: int | None = None, seed: int = 0) -> Mixture:
+    """Make instructions to write a sentence in a language, with nothing to translate: what a language's name alone teaches.
+
+    Parameters
+    ----------
+    corpus
+        Parallel sentences, each an answer.
+    spellings
+        The languages to write, in any spelling.
+    limit
+        Number of items, the first of a random order; the same items in every direction or language. Default: all.
+    seed
+        Random seed of that order.
+
+    References
+    ----------
+    The monolingual generation instructions of Li et al. 2023, arXiv 2305.15083; the wording is ours.
+
+    Example
+    -------
+    >>> import interp
+    >>> from interp.tuning import generations
+    >>> corpus = interp.read("cldr:names", languages=["deu_Latn"], limit=4)
+    >>> generations(corpus, ["deu_Latn"]).examples[0].instruction
+    'Write a sentence in German.'
+    """
+    rows = _order(corpus.name, len(corpus), limit, seed)
+    codes = [language(spelling).code for spelling in spellings]
+    name = f"generation({corpus.name})"
+    examples = [
+        Example(f"{name}/{corpus.ids[row]}/{code}", _worded(GENERATE, code, code), "", corpus[code][row], code, code,
+                f"{corpus.name}/{corpus.ids[row]}")
+        for code in codes for row in rows
+    ]  # fmt: skip
+    return Mixture(name, tuple(examples))
 
 
 def answered_questions(task: ParallelTask, spellings: Iterable[str], *, limit: int | None = None, seed: int = 0) -> Mixture:

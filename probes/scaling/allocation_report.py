@@ -13,11 +13,11 @@ from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.figures.dots import arm_dots
 from probes.report import Report
 from probes.scaling.allocation import Plan
-from probes.scaling.report import scale_label
 from probes.statistics.resampling import bracketed
 from probes.statistics.significance import LEVEL, holm
 from probes.statistics.training_noise import Spread, spread
 from probes.sweep.seed_means import FULL, seed_scores, units_of
+from probes.translation.metrics import scale_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,8 +20,7 @@ from probes.statistics.resampling import bracketed
 from probes.statistics.significance import said_p
 from probes.statistics.training_noise import Spread, between_seeds, spread
 from probes.sweep.seed_means import FULL, seed_scores, units_of
-from probes.translation.metrics import label_of
-from probes.translation.scorers import CORPUS_SCORES
+from probes.translation.metrics import scale_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,11 +32,6 @@ _FORMS = {
 _ABSENT = 0.05
 _REDRAWN = 100
 """Draws for the left-out error, which is fitted once per form."""
-
-
-def scale_label(metric: str) -> str:
-    """What figures and sentences call a `metric` on the law's scale of 0 to 100."""
-    return label_of(metric) + ("" if metric in CORPUS_SCORES else " (%)")
 
 
 class ScalingReport(Report):

@@ -7,9 +7,6 @@ sweep may grow, be renamed or be cut into shards, and nothing is computed twice.
 
 from __future__ import annotations
 
-import logging
-import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +14,12 @@ from typing import TypedDict
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from interp.models.computation import computed_by
 from interp.models.devices import choose_device
 from interp.models.load import TransformerBridge
 from interp.text.corpus import ParallelCorpus
+from probes.sweep.asking import Asking, check_cells
 from probes.sweep.models import Cell, Keep, Models, recipe_json, reopened
 from probes.sweep.store import Store
 from probes.translation.measure import measure_translation
@@ -31,7 +28,6 @@ from probes.translation.report import TranslationReport
 from probes.translation.scorers import CORPUS_SCORES
 
 __all__ = ["Cell", "Keep", "Sweep", "kept_model", "measure_cells"]
-_log = logging.getLogger(__name__)
 
 
 def measure_cells(
@@ -147,8 +143,8 @@ class _Scoring(TypedDict):
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """How the models of a sweep are made from one parent, and asked.
+class Sweep(Asking):
+    """How the models of a sweep are made from one parent, and asked to translate.
 
     The fields `parent, corpus, form, metrics, shots, beams, max_new_tokens, keep, device` are the arguments of `measure_cells`.
     """
@@ -162,21 +158,6 @@ class Sweep:
     max_new_tokens: int | None = None
     keep: Keep = "nothing"
     device: str | None = None
-
-    def measure(self, cells: Sequence[Cell], folder: str | Path) -> pd.DataFrame:
-        """The table of `measure_cells` for these `cells`, kept in `folder`."""
-        models = self._models(cells, folder)
-        tables = [self._measured(models, cell) for cell in tqdm(cells, desc="sweep", unit="cell", disable=None)]
-        return pd.concat([_labelled(cell, table) for cell, table in zip(cells, tables, strict=True)], ignore_index=True)
-
-    def missing(self, cells: Sequence[Cell], folder: str | Path) -> list[Cell]:
-        """Those of `cells` that `measure` would still have to compute, in order; all others are in `folder`."""
-        models = self._models(cells, folder)
-        return [cell for cell in cells if self._finished(models, cell) is None]
-
-    def _models(self, cells: Sequence[Cell], folder: str | Path) -> Models:
-        _check(cells, self.keep)
-        return Models(str(self.parent), Path(folder), self.keep, self.device)
 
     @property
     def _scoring(self) -> _Scoring:
@@ -192,24 +173,11 @@ class Sweep:
         scoring |= metric_contents(self.metrics, [target for _, target in cell.directions])
         return {**models.contents(cell), "directions": directions, "corpus": text, "scoring": scoring}
 
-    def _finished(self, models: Models, cell: Cell) -> pd.DataFrame | None:
-        """The items of a cell, where they are there and so is all that is to be kept."""
-        return None if models.owed(cell) else models.store.cells.find(self._contents(models, cell))
+    def _asked(self, model: TransformerBridge, cell: Cell) -> pd.DataFrame:
+        return _with_counts(measure_translation(model, self.corpus, cell.directions, **self._scoring))
 
-    def _measured(self, models: Models, cell: Cell) -> pd.DataFrame:
-        with models.store.alone(models.key(cell)):
-            table = self._finished(models, cell)
-            if table is not None:
-                return table
-            began = time.monotonic()
-            model, facts = models.open(cell)
-            opened = time.monotonic()
-            report = measure_translation(model, self.corpus, cell.directions, **self._scoring)
-            seconds = {"model": round(opened - began, 2), "score": round(time.monotonic() - opened, 2)}
-            table = _with_counts(report).assign(**facts)
-            models.store.cells.keep(self._contents(models, cell), table, name=cell.name, seconds=seconds)
-            _log.info("cell %s: model %.1f s, scores %.1f s", cell.name, seconds["model"], seconds["score"])
-        return table
+    def _check(self, cells: Sequence[Cell]) -> None:
+        _check(cells, self.keep)
 
 
 def _with_counts(report: TranslationReport) -> pd.DataFrame:
@@ -225,17 +193,8 @@ def _with_counts(report: TranslationReport) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _labelled(cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-    for column, (name, value) in enumerate({"cell": cell.name, **cell.tags}.items()):
-        table.insert(column, name, value)
-    return table
-
-
 def _check(cells: Sequence[Cell], keep: Keep) -> None:
-    if not cells:
-        raise ValueError("got no cell to measure, expected one or more.")
-    if twice := [name for name, n in Counter(cell.name for cell in cells).items() if n > 1]:
-        raise ValueError(f"got {len(twice)} cell names twice, such as {twice[0]!r}, expected one name for each cell. Rename one.")
+    check_cells(cells)
     for cell in cells if keep == "rows" else ():
         recipe = cell.recipe
         if cell.mixture and recipe and (recipe.scope, recipe.tie == "both") != ("embeddings", False):

@@ -125,6 +125,11 @@ def label_of(name: str) -> str:
     return LABELS.get(name, name)
 
 
+def scale_label(name: str) -> str:
+    """What figures and sentences call the metric of a `name` on a scale of 0 to 100."""
+    return label_of(name) + ("" if name in CORPUS_SCORES else " (%)")
+
+
 def check_studied(metrics: Sequence[Metric], targets: Iterable[str], what: str) -> None:
     """Raise `ValueError` where a study cannot be scored by `metrics`: before anything is tuned.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from experiments.benchmarks.verdicts import (
-    advice,
     alignment,
     directions,
     instruction,
@@ -17,6 +16,7 @@ from experiments.benchmarks.verdicts import (
     translation,
 )
 from experiments.benchmarks.verdicts.rows import Checks
+from experiments.benchmarks.verdicts.tuned import advice, sweeps
 
 COMMANDS: dict[str, Checks] = {
     "intervals": intervals.checks,
@@ -37,6 +37,7 @@ COMMANDS: dict[str, Checks] = {
     "translate": translation.translations,
     "extrapolate": translation.arms,
     "tune": translation.losses,
+    "sweep": sweeps.checks,
 }
 
 COVERED: dict[str, str] = {
@@ -46,6 +47,6 @@ COVERED: dict[str, str] = {
     "QuadrantReport": "quadrants", "ScalingReport": "scale", "AllocationReport": "scale", "DirectionReport": "directions",
     "FactorReport": "directions", "PairAlignmentReport": "directions", "TranslationReport": "translate",
     "ExtrapolationReport": "extrapolate", "TuningReport": "tune", "HybridReport": "tune", "EntryReport": "tune",
-    "BlocksReport": "tune", "RowsReport": "tune",
+    "BlocksReport": "tune", "RowsReport": "tune", "SweepReport": "sweep",
 }  # fmt: skip
 """Every report that claims anything (a class with `finds`), and the command in `COMMANDS` whose rows check it."""

@@ -58,7 +58,7 @@ def _is_number(text: str) -> bool:
 
 
 def selected(code: str, path: Path, split: str | None, columns: Mapping[str, str] | None = None) -> Iterator[Row]:
-    """The rows of a `split` (None: all) of a file of one language, as of `rows_of_language`.
+    """The rows of a `split` (None: all) of a file `path` of one language, as of `rows_of_language` with these `columns`.
 
     Raises `ValueError` at one that is not in `code`.
     """

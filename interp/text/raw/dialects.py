@@ -55,7 +55,7 @@ def separator(path: Path) -> Dialect:
 
 
 def is_quoted(path: Path) -> bool:
-    """Whether a TSV quotes its cells as CSV does, and only that explains them.
+    """Whether the TSV at `path` quotes its cells as CSV does, and only that explains them.
 
     So it is where some cell doubles the quotes within its own and no cell begins with others; where the header and all text are
     quoted, as R does it; where only with quotes every row has the same number of cells, as a cell has several lines; and where the

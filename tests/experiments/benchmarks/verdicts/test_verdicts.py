@@ -14,7 +14,8 @@ from experiments.benchmarks.verdicts.commands import COMMANDS, COVERED
 from experiments.benchmarks.verdicts.rows import Budget, coverage, null, power
 from probes.report import Report
 
-MODULES = ("alignment", "directions", "instruction", "lens", "neurons", "patching", "probing", "steering", "studies", "translation")
+MODULES = ("alignment", "directions", "instruction", "lens", "neurons", "patching", "probing", "steering", "studies",
+           "translation", "tuned.sweeps")  # fmt: skip
 DESCRIBES = {
     "TokenizationReport": "counts of a tokenizer on a text",
     "MovementReport": "the weights of two models: nothing is drawn",
