@@ -110,7 +110,7 @@ def main(args: Sequence[str]) -> None:
         )
     from experiments.ask import answer, plan, show
 
-    check_together(settings.resolved(), args)
+    check_together(settings.resolved(), settings.command, args)
     if settings.plan:
         plan(settings)
         return
