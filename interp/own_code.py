@@ -88,7 +88,7 @@ def own_code(given: str | Callable[..., object], group: Group) -> OwnCode | None
 
 
 def names_or_code(
-    metrics: Sequence[str | Callable[..., object]], known: Sequence[str], group: Group, check: Callable[[OwnCode], None]
+    metrics: Sequence[str | OwnCode | Callable[..., object]], known: Sequence[str], group: Group, check: Callable[[OwnCode], None]
 ) -> list[str | OwnCode]:
     """Each of `metrics` as one of the names `known`, or as code of your own of a `group`, which `check` looks at.
 
@@ -96,7 +96,10 @@ def names_or_code(
     """
     found: list[str | OwnCode] = []
     for given in metrics:
-        own = None if isinstance(given, str) and given in known else own_code(given, group)
+        if isinstance(given, OwnCode):
+            own: OwnCode | None = given
+        else:
+            own = None if isinstance(given, str) and given in known else own_code(given, group)
         if own is None and given not in known:
             raise ValueError(
                 f"got metric {given!r}, expected some of {', '.join((*known, *declared(group)))}, or a function of your own as "

@@ -10,6 +10,7 @@ _HOMES = {
     "Report": "probes.report",
     "Study": "probes.study",
     "measure_alignment": "probes.alignment.measure",
+    "measure_dali": "probes.alignment.dali",
     "AlignmentReport": "probes.alignment.report",
     "AlignmentMetric": "probes.alignment.own_metrics",
     "measure_latent_language": "probes.lens.latent_language",

@@ -1,5 +1,6 @@
 """The names of `probes` and their types, for editors and type checkers; `__init__.py` imports each when it is first used."""
 
+from probes.alignment.dali import measure_dali as measure_dali
 from probes.alignment.measure import measure_alignment as measure_alignment
 from probes.alignment.own_metrics import AlignmentMetric as AlignmentMetric
 from probes.alignment.report import AlignmentReport as AlignmentReport

@@ -54,7 +54,7 @@ class AlignmentMetric(Protocol):
         ...
 
 
-Metric = str | AlignmentMetric
+Metric = str | AlignmentMetric | OwnCode
 Known = str | OwnCode
 
 
