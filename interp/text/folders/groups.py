@@ -78,7 +78,7 @@ def choose(folder: Path, asked: Asked) -> Group:
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         expected += f". Leave the split {short_repr(split)} out" if split and all_groups and not choices else ""
         packed = next((printable_name(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
-        todo = f" Unpack {packed} first." if packed else _tables(unnamed) if not all_groups else ""
+        todo = f" Unpack {packed} first." if packed else _tables(unnamed) if not all_groups and not choices else ""
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
     _refuse_several(folder, fitting[0], asked)
     _refuse_unclear_names(unnamed, fitting[0], asked)
@@ -93,7 +93,8 @@ def choose(folder: Path, asked: Asked) -> Group:
 
 def _tables(unnamed: Sequence[Path]) -> str:
     """What to do with a folder of tables, for a message; empty for any other folder."""
-    tables = [path for path in unnamed if ending(path) in (*ROW_ENDINGS, "tmx")]
+    named = [path for path in unnamed if not any(word in stem(path).lower() for word in SIDE_FILES)]
+    tables = [path for path in named if ending(path) in (*ROW_ENDINGS, "tmx")]
     if len(tables) > 1:
         return f" Give one of its files: {', '.join(map(at, tables[:4]))}."
     return f" Give the file itself: {at(tables[0])}." if tables else ""
