@@ -91,6 +91,25 @@ def choose(folder: Path, asked: Asked) -> Group:
     return fitting[0]
 
 
+def only_table(folder: Path, asked: Asked) -> Path | None:
+    """The table of all languages in a `folder` that has no file of one language: that of the split that is `asked` for, or one in
+    several pieces; None where it is another one file, which its user can name, or several."""
+    all_groups, unnamed = groups(folder, asked)
+    named = [path for path in unnamed if not any(word in stem(path).lower() for word in SIDE_FILES)]
+    tables = [path for path in named if ending(path) in ROW_ENDINGS]
+    fitting = [path for path in tables if asked.split is None or says_split(without_number(stem(path)), asked.split)]
+    alone = len(fitting) == 1 and not all_groups
+    return (
+        fitting[0] if alone and (asked.split is not None or pieces_of(fitting[0]) != fitting or folder_name(folder.name)) else None
+    )
+
+
+def is_named(path: Path) -> bool:
+    """Whether a file is named after a language, or a folder as such a file is, "deu_Latn.txt"; the folder "xquad.de" is not."""
+    parsed = parse_file_name(path)
+    return parsed is not None and (path.is_file() or bool(parsed.ending))
+
+
 def _tables(unnamed: Sequence[Path]) -> str:
     """What to do with a folder of tables, for a message; empty for any other folder."""
     named = [path for path in unnamed if not any(word in stem(path).lower() for word in SIDE_FILES)]

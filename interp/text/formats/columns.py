@@ -223,7 +223,7 @@ def _all_of(
     reason = f"is no clear language: {told}" if told else reason
     free = (one for one in ("english", "german") if language(one).code not in texts)
     if code := column_language(first):
-        examples = texts or {code: first}
+        examples = {**texts, code: first}
     elif texts and (meant := language_alike(first)):
         examples = {**texts, meant if "_" in meant else meant.casefold(): first}
     else:

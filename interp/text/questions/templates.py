@@ -73,7 +73,7 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
         if not isinstance(own, str) or not _FIELD.search(own):
             raise ValueError(
                 f"{sample.where}: got {'no template' if own is None else f'template {short_repr(own)}'} for {code}, expected text "
-                f"with fields in braces, from {short_repr(list(sample.values))}."
+                f"with fields in braces, from {short_repr(list(sample.values))}. A table needs a header: question, answer."
             )
         chosen[code] = Wording(own, from_file[code].words if code in from_file else {})
     return chosen
