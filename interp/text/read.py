@@ -19,11 +19,9 @@ from interp.languages import nearest
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus, ParallelTask
 from interp.text.damaged import damage
-from interp.text.folders.folder import read_folder, read_one
+from interp.text.folders.folder import read_folder, read_one, read_unnamed
 from interp.text.folders.groups import wanted
 from interp.text.formats.headers import are_numbers
-from interp.text.formats.long_table import read_long
-from interp.text.formats.row_language import says_language
 from interp.text.formats.tables import has_column, is_table, read_table
 from interp.text.formats.tmx import read_tmx
 from interp.text.hub import read_hub
@@ -138,9 +136,7 @@ def _read(source: str | Path, asked: Asked) -> ParallelCorpus:
         raise ValueError(
             f"{at(path)}: got lines of text in no language, expected the language as the name of the file, such as eng_Latn.txt."
         )
-    if says_language(path):
-        return read_long(path, stem(path), asked)
-    return read_table(path, stem(path), asked)
+    return read_unnamed(path, stem(path), asked)
 
 
 def read_task(

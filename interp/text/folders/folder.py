@@ -7,14 +7,16 @@ from pathlib import Path
 from interp.text.asked import Asked
 from interp.text.corpus import ParallelCorpus
 from interp.text.folders.bitexts import Bitext, bitexts, choose_bitext
-from interp.text.folders.groups import SIDE_FILES, choose, inner_folders, wanted
+from interp.text.folders.groups import SIDE_FILES, choose, inner_folders, is_named, only_table, wanted
 from interp.text.folders.parallel_lines import read_lines
 from interp.text.folders.side_files import describe
 from interp.text.formats.aligned import read_aligned
 from interp.text.formats.headers import are_numbers
-from interp.text.formats.tables import read_table
+from interp.text.formats.long_table import read_long
+from interp.text.formats.row_language import says_language
+from interp.text.formats.tables import is_table, read_table
 from interp.text.notes import note
-from interp.text.raw.file_names import ROW_ENDINGS, TEXT_ENDINGS, parse_file_name, says_split
+from interp.text.raw.file_names import ROW_ENDINGS, TEXT_ENDINGS, folder_name, parse_file_name, says_split
 from interp.text.raw.lines import at, ending, printable_name, stem
 
 _LINES = "lines of text, which have no columns"
@@ -58,7 +60,7 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
     inner = inner_folders(folder)
     if asked.split is not None and asked.split in inner:
         return read_folder(inner[asked.split], f"{name}/{asked.split}", asked.without_split())
-    if len(inner) == 1 and not any(map(parse_file_name, folder.iterdir())):
+    if len(inner) == 1 and not any(map(is_named, folder.iterdir())):
         ((below, only),) = inner.items()
         _note_beside(folder, below)
         return read_folder(only, f"{name}/{below}", asked)
@@ -67,6 +69,8 @@ def read_folder(folder: Path, name: str, asked: Asked) -> ParallelCorpus:
     found = bitexts(folder)
     if any(len(one.files) == 2 for one in found) or (found and not any(map(_is_alone, folder.iterdir()))):
         return _read_pair(folder, name, asked, choose_bitext(folder, found, asked))
+    if not found and (whole := only_table(folder, asked)):
+        return read_unnamed(whole, name, asked.without_split())
     group = choose(folder, asked)
     name = name if asked.split is None else f"{name}/{asked.split}"
     files = wanted(folder, name, group.files, asked)
@@ -111,6 +115,19 @@ def _note_beside(folder: Path, below: str) -> None:
         text = path.is_file() and path.name[0] not in ".~" and ending(path) in (*TEXT_ENDINGS, *ROW_ENDINGS)
         if text and not any(word in stem(path).lower() for word in SIDE_FILES):
             note(f"left out: the folder {below} beside it was read", printable_name(path))
+
+
+def read_unnamed(path: Path, name: str, asked: Asked) -> ParallelCorpus:
+    """Read a corpus from a table `path` whose name says no language: its rows do, its columns, or its folder.
+
+    `name` and `asked` are as in `read_folder`.
+    """
+    if says_language(path):
+        return read_long(path, name, asked)
+    own = folder_name(path.absolute().parent.name)
+    if own and not asked.chosen and ending(path) in ROW_ENDINGS and not is_table(path):
+        return read_one(path, own[0], name, asked)
+    return read_table(path, name, asked)
 
 
 def read_one(path: Path, code: str, name: str, asked: Asked) -> ParallelCorpus:

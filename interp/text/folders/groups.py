@@ -78,7 +78,7 @@ def choose(folder: Path, asked: Asked) -> Group:
         expected = "one file per language, such as eng_Latn.txt" + (f"; split= chooses one of {choices}" if choices else "")
         expected += f". Leave the split {short_repr(split)} out" if split and all_groups and not choices else ""
         packed = next((printable_name(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in _ARCHIVES), "")
-        todo = f" Unpack {packed} first." if packed else _tables(unnamed) if not all_groups else ""
+        todo = f" Unpack {packed} first." if packed else _tables(unnamed) if not all_groups and not choices else ""
         raise ValueError(f"{at(folder)}: got {got}, expected {expected}.{todo}")
     _refuse_several(folder, fitting[0], asked)
     _refuse_unclear_names(unnamed, fitting[0], asked)
@@ -91,9 +91,29 @@ def choose(folder: Path, asked: Asked) -> Group:
     return fitting[0]
 
 
+def only_table(folder: Path, asked: Asked) -> Path | None:
+    """The table of all languages in a `folder` that has no file of one language: that of the split that is `asked` for, or one in
+    several pieces; None where it is another one file, which its user can name, or several."""
+    all_groups, unnamed = groups(folder, asked)
+    named = [path for path in unnamed if not any(word in stem(path).lower() for word in SIDE_FILES)]
+    tables = [path for path in named if ending(path) in ROW_ENDINGS]
+    fitting = [path for path in tables if asked.split is None or says_split(without_number(stem(path)), asked.split)]
+    alone = len(fitting) == 1 and not all_groups
+    return (
+        fitting[0] if alone and (asked.split is not None or pieces_of(fitting[0]) != fitting or folder_name(folder.name)) else None
+    )
+
+
+def is_named(path: Path) -> bool:
+    """Whether a file is named after a language, or a folder as such a file is, "deu_Latn.txt"; the folder "xquad.de" is not."""
+    parsed = parse_file_name(path)
+    return parsed is not None and (path.is_file() or bool(parsed.ending))
+
+
 def _tables(unnamed: Sequence[Path]) -> str:
     """What to do with a folder of tables, for a message; empty for any other folder."""
-    tables = [path for path in unnamed if ending(path) in (*ROW_ENDINGS, "tmx")]
+    named = [path for path in unnamed if not any(word in stem(path).lower() for word in SIDE_FILES)]
+    tables = [path for path in named if ending(path) in (*ROW_ENDINGS, "tmx")]
     if len(tables) > 1:
         return f" Give one of its files: {', '.join(map(at, tables[:4]))}."
     return f" Give the file itself: {at(tables[0])}." if tables else ""

@@ -27,7 +27,7 @@ from interp.text.formats.column_names import (
     language_alike,
     language_columns,
 )
-from interp.text.formats.headers import by_number, example, first_row_is, is_no_header, no_header
+from interp.text.formats.headers import by_number, example, first_row_is, is_no_header, no_header, repeats_itself
 from interp.text.raw.file_names import column_language, column_tag, own_words
 
 LABEL_COLUMNS = frozenset(
@@ -91,14 +91,17 @@ def plan(
         raise ValueError(f"{where}: got {len(columns)} columns, expected one per language, and at most {MOST_COLUMNS}.")
     kinds = kinds_of(columns, sample)
     asked.refuse_others(where, ("ids", "documents"), None, "a table with a column for each language")
+    pair = pair or said_pair(columns, sample)
+    numbers = example([columns, *([str(cell) for cell in row.values()] for row in sample)], pair or ("english", "german"))
+    if not headed and not asked.columns and repeats_itself(columns, sample):
+        raise no_header(where, columns, numbers)
     texts, roles = _chosen(columns, asked.columns, where)
     free = [column for column in columns if column not in {*texts.values(), *roles.values()}]
     named = _named(free, kinds, asked.codes)
     if asked.codes is None:
         _refuse_sentences(free, sample, where)
     if asked.codes is None and not texts:
-        pair = pair or said_pair(columns, sample)
-        texts = _all_of(columns, named, kinds, where, pair, asked, sample, headed)
+        texts = _all_of(columns, named, kinds, where, pair, asked, sample, None if headed else numbers)
     elif asked.codes is None:
         texts = texts | {code: _one_of(code, named, columns, where, asked) for code in named if code not in texts}
     else:
@@ -197,7 +200,7 @@ def _all_of(
     pair: tuple[str, str] | None,
     asked: Asked,
     sample: Sequence[Mapping[str, object]],
-    headed: bool,
+    numbers: Mapping[str, int] | None,
 ) -> dict[str, str]:
     """The column of every language there is. Raises where a column may be one that would be left out."""
     texts = {code: _one_of(code, named, columns, where, asked) for code in named}
@@ -205,11 +208,9 @@ def _all_of(
     bitext = bitext_columns(columns)
     if not texts and pair and (bitext or two):
         return dict(zip(pair, bitext or two or (), strict=True))
-    no_names = not headed and len(texts) < 2 and is_no_header(columns, texts)
-    table = [columns, *([str(cell) for cell in row.values()] for row in sample)]
-    numbers = example(table, pair or ("english", "german"))
+    no_names = numbers is not None and len(texts) < 2 and is_no_header(columns, texts)
     _refuse_languages_in_rows(columns, sample, where, texts, no_names)
-    if no_names:
+    if numbers and no_names:
         raise no_header(where, columns, numbers)
     doubtful = [column for column in columns if column not in texts.values() and _doubtful(column, kinds[column], len(texts))]
     if texts and not doubtful:
@@ -222,7 +223,7 @@ def _all_of(
     reason = f"is no clear language: {told}" if told else reason
     free = (one for one in ("english", "german") if language(one).code not in texts)
     if code := column_language(first):
-        examples = texts or {code: first}
+        examples = {**texts, code: first}
     elif texts and (meant := language_alike(first)):
         examples = {**texts, meant if "_" in meant else meant.casefold(): first}
     else:
@@ -231,7 +232,7 @@ def _all_of(
         f"{where}: got column {short_repr(first)}, which {reason}, expected one column per language (recognised: "
         f"{', '.join(texts) or 'none'}; columns: {short_repr(list(columns))}). Say which is which, such as {option(examples)}."
         + (f" To leave it out, name the languages: --languages {' '.join(texts)}." if len(texts) > 1 else "")
-        + ("" if headed or texts or len(columns) < 2 else f" {by_number(numbers)}")
+        + (f" {by_number(numbers)}" if numbers and not texts and len(columns) > 1 else "")
     )
 
 

@@ -23,6 +23,8 @@ _HEADER_WORDS = frozenset(
      "sentence", "sentences", "sent", "segment", "seg", "string", "lang", "language", "col", "column", "query", "passage",
      "hypothesis", "premise", "input", "output", "document", "title", "body", "content", "utterance", "phrase", "word", "term"}
 )  # fmt: skip
+_ID = re.compile(r"\d+|[\w./:#-]*[A-Za-z][\w./:#-]*\d[\w./:#-]*")
+"""An id that is no decimal number, which is a score."""
 _SENTENCE = re.compile(r".*[.!?…。！？।؟]|(?:\S+\s+){5,}\S+", re.DOTALL)
 """A sentence where the name of a column should stand."""
 
@@ -103,6 +105,16 @@ def is_no_header(cells: Sequence[str], codes: Collection[str]) -> bool:
     return long and first_row_is(cells, codes) == "text"
 
 
+def repeats_itself(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> bool:
+    """Whether a column named after a language holds its name in every row, a `sample`: the first row is one of them.
+
+    >>> repeats_itself(["deu", "text"], [{"deu": "deu", "text": "eins"}])
+    True
+    """
+    said = {column: {str(row.get(column)).strip() for row in sample} for column in columns if column_language(column)}
+    return any(values == {column.strip()} for column, values in said.items())
+
+
 def no_header(where: str, cells: Sequence[str], columns: Mapping[str, int]) -> ValueError:
     """The error of a table whose first row, `cells`, holds text at the place `where`. `columns` are the numbers for the example."""
     return ValueError(
@@ -118,17 +130,17 @@ def by_number(columns: Mapping[str, int]) -> str:
 
 def example(table: Sequence[Sequence[str]], roles: Sequence[str]) -> dict[str, int]:
     """The numbers of the columns of a `table`, its first rows, that may have the `roles`: those with the longest texts in turn,
-    and the ids if numbers or codes before them differ from row to row.
+    and the ids if whole numbers or codes before them differ from row to row.
 
     >>> example([["1", "Go.", "Geh."], ["2", "Hi.", "Hallo."]], ("english", "german"))
     {'ids': 1, 'english': 2, 'german': 3}
     """
     columns = [list(column) for column in zip(*(row for row in table if len(row) == len(table[0])), strict=True)]
     kinds = [kind_of(column) for column in columns]
-    texts = [n for n, kind in enumerate(kinds, 1) if kind == "text"]
+    texts = [n for n, kind in enumerate(kinds, 1) if kind == "text" and (len(table) < 2 or len({*columns[n - 1]}) > 1)]
     texts = texts if len(texts) >= len(roles) else list(range(1, len(columns) + 1))
     texts = sorted(sorted(texts, key=lambda n: -sum(map(len, columns[n - 1])))[: len(roles)])
-    ids = kinds[0] in ("numbers", "codes") and len(set(columns[0])) == len(columns[0]) and texts[0] > 1
+    ids = all(map(_ID.fullmatch, columns[0])) and len(set(columns[0])) == len(columns[0]) and texts[0] > 1
     return {**({"ids": 1} if ids else {}), **dict(zip(roles, texts, strict=False))}
 
 

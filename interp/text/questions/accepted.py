@@ -40,7 +40,8 @@ def accepted_answers(row: Row, name: str) -> tuple[str, ...]:
     """The accepted answers of a `row` from its field `name`, the reference first, each once.
 
     A text or number is one; a list is several, of texts or of objects with a `text` (SQuAD); an object has a list of `text` (SQuAD
-    from the Hub) or a `value` and its `aliases` (TriviaQA). Of a worked solution it is what stands behind "####" (GSM8K).
+    from the Hub), or a `text` or `value` and its `aliases` (MKQA, TriviaQA). Of a worked solution it is what stands behind "####"
+    (GSM8K).
 
     Raises
     ------
@@ -123,7 +124,7 @@ def _texts(value: object, where: str) -> list[str]:
         if "value" in named:
             return [*_texts(named["value"], where), *_texts(named.get("aliases"), where)]
         if "text" in named or "texts" in named:
-            return _texts(named.get("text", named.get("texts")), where)
+            return [*_texts(named.get("text", named.get("texts")), where), *_texts(named.get("aliases"), where)]
     if isinstance(value, list):
         return [text for entry in value for text in _texts(entry, where)]
     if isinstance(value, float) and value.is_integer():

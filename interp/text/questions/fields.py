@@ -13,7 +13,8 @@ from interp.text.raw.rows import Row
 _ASKED = ("question", "premise", "hypothesis", "sentence1", "sentence2", "context", "passage", "prompt", "flores_passage", "label",
           "label_en", "support", "background")  # fmt: skip
 _OTHERS = {
-    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem", "asks_for"),
+    "question": ("question_text", "question_stem", "stem", "query", "q", "goal", "problem", "asks_for", "prompt_question"),
+    "hypothesis": ("hypo",),
     "prompt": ("ctx",),
     "passage": ("paragraph", "article", "story"),
     "sentence1": ("sentence_1", "text1"),

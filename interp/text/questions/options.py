@@ -23,7 +23,8 @@ from interp.text.raw.rows import Row
 _LISTS = ("choices", "options", "candidates", "endings", "alternatives", "answer_choices", "answer_options", "possible_answers",
           "multiple_choice_options", "option_list", "choice_list")  # fmt: skip
 _STARTS = ("option", "choice", "mc_answer", "sentence_quiz", "ending", "alternative", "candidate", "answer_choice", "answer_option",
-           "answer", "ans", "sol", "solution", "opt", "op")  # fmt: skip
+           "answer", "ans", "sol", "solution", "opt", "op",
+           "prompt_option")  # fmt: skip
 _NUMBERED = re.compile(rf"(?P<start>{'|'.join(sorted(_STARTS, key=len, reverse=True))})_?(?P<label>\d{{1,2}}|[a-z])")
 _TEXTS = ("text", "texts", "choices", "options", "choice", "option", "value", "content")
 _LABELS = ("label", "labels", "key", "keys", "letter", "id", "idx")

@@ -13,12 +13,19 @@ from interp.languages import by_code
 from interp.text.formats.aligned import value
 from interp.text.notes import note
 from interp.text.questions.fields import PAIRS
+from interp.text.questions.gold import gold_fields
+from interp.text.questions.options import folded, options_of
 from interp.text.raw.lines import at, text_of, whole_text
 from interp.text.raw.rows import Row
 
 Template = str | Mapping[str, str]
 
 _FIELD = re.compile(r"\{(\w+)\}")
+_ABOUT_IT = re.compile(
+    r"(?:^|_)(?:parse|tokenized|tokens?|id|ids|title|subject|category|topic|domain|source|url|link|explanation|rationale|comment|"
+    r"notes?|knowledge|culture|country|region|reference|solution|answers?|alias(?:es)?|label|language|author|license)(?:_|$)"
+)
+"""Names of fields that describe a question, its source or its answer, and are no part of it."""
 _ABOUT = ("context", "background", "support", "passage", "flores_passage")
 """The fields of the text that a question is about."""
 
@@ -55,6 +62,8 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
     own_templates = (folder / "templates.json").is_file()
     from_file = _read_templates(folder / "templates.json") if own_templates else {}
     usual = None if own_templates or template is not None else _usual(sample.values)
+    if usual is not None:
+        _note_unused(usual, sample)
     by_language = _keyed(template, "template") if isinstance(template, Mapping) else {}
     chosen: dict[str, Wording] = {}
     for code in codes:
@@ -64,7 +73,7 @@ def wordings(template: Template | None, folder: Path, sample: Row, codes: Iterab
         if not isinstance(own, str) or not _FIELD.search(own):
             raise ValueError(
                 f"{sample.where}: got {'no template' if own is None else f'template {short_repr(own)}'} for {code}, expected text "
-                f"with fields in braces, from {short_repr(list(sample.values))}."
+                f"with fields in braces, from {short_repr(list(sample.values))}. A table needs a header: question, answer."
             )
         chosen[code] = Wording(own, from_file[code].words if code in from_file else {})
     return chosen
@@ -84,6 +93,21 @@ def _usual(values: Mapping[str, object]) -> str | None:
     if len(asked) > 1:
         note(f"the question ({short_repr(values['question'])}) follows the premise as it stands: a template gives it other words")
     return "".join([*(f"{{{field}}}\n\n" for field in about), *(f"{{{field}}}\n" for field in asked)]) if asked else None
+
+
+def _note_unused(template: str, sample: Row) -> None:
+    """Note the fields of words that the default `template` leaves out of a `sample`: a part of the question may be there."""
+    used = {str(sample.values[field]) for field in _FIELD.findall(template)}
+    options = options_of(sample)
+    others = {*gold_fields(sample), *(options.fields if options else ())}
+    words = [
+        field
+        for field, own in sample.values.items()
+        if isinstance(own, str) and re.search(r"\S\s+\S", own) and own not in used and field not in others
+    ]
+    left = [field for field in words if not _ABOUT_IT.search(folded(field))]
+    if left:
+        note(f"not in the prompt: {', '.join(map(short_repr, left[:4]))}; a template puts them in")
 
 
 def fill(template: str, row: Row) -> str:

@@ -77,6 +77,8 @@ def column_language(name: str) -> str | None:
     ('eng_Latn', 'eng_Latn', 'deu_Latn', None)
     """
     own = own_words(name)
+    if len(own) == 1 and " " in name.strip() and re.fullmatch("[A-Z][a-z]", own[0]):
+        return None  # "My translations", "No text"
     if is_unclear_name(name, column=True) or (len(own) == 1 and is_unclear_name(own[0], column=True)):
         return None
     if is_marked(name.strip()):

@@ -23,7 +23,7 @@ def json_lines(path: Path) -> Iterator[Fields]:
     for number, text in lines(path):
         where = f"{name}:{number}"
         if text.strip():
-            yield where, _mapping(parsed(text, where), where)
+            yield from _in_languages(where, _mapping(parsed(text, where), where))
         else:
             note("blank lines were left out", printable_name(path))
 
@@ -31,8 +31,8 @@ def json_lines(path: Path) -> Iterator[Fields]:
 def json_rows(path: Path) -> Iterator[Fields]:
     """The rows of the JSON file `path`.
 
-    A list of objects; or an object a line; or the questions of SQuAD (`data`) or of TriviaQA (`Data`), each a row. Raises
-    `ValueError` for another form.
+    A list of objects; or an object a line; or the questions of SQuAD (`data`) or of TriviaQA (`Data`), each a row. One of MKQA is a
+    row in each language. Raises `ValueError` for another form.
     """
     text = whole_text(path)
     if _OBJECTS.match(text):
@@ -46,7 +46,18 @@ def json_rows(path: Path) -> Iterator[Fields]:
     listed = content["Data"] if isinstance(content, dict) and isinstance(content.get("Data"), list) else content
     for number, value in enumerate(_list(listed, f"{at(path)}: the file")):
         where = f"{at(path)}, item {number}"
-        yield where, _mapping(value, where)
+        yield from _in_languages(where, _mapping(value, where))
+
+
+def _in_languages(where: str, values: Mapping[str, object]) -> Iterator[Fields]:
+    """The row itself; of MKQA, whose rows hold their question (`queries`) and answers in every language, a row for each."""
+    queries, answers = values.get("queries"), values.get("answers")
+    if not isinstance(queries, dict) or not isinstance(answers, dict) or queries.keys() != answers.keys():
+        yield where, values
+        return
+    about = {key: value for key, value in values.items() if key not in ("query", "queries", "answers")}
+    for tag, question in queries.items():
+        yield where, {**about, "language": tag, "question": question, "answers": answers[tag]}
 
 
 def _squad(articles: object, file: str) -> Iterator[Fields]:

@@ -148,7 +148,7 @@ def _header(cells: Sequence[str], where: str, path: Path) -> list[str]:
     if repeated := {name for name, count in Counter(names).items() if count > 1}:
         raise ValueError(
             f"{where}: got column {short_repr(min(repeated))} twice, expected different names. If that row is text and no header, "
-            f"call the columns by number, such as {option({'english': '1', 'german': '2'})}."
+            f"call the columns by number, such as {option({'english': '1', 'german': '2'})}, or in a file of one language text=2."
         )
     return names
 

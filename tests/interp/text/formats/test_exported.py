@@ -113,7 +113,7 @@ def test_what_stands_behind_a_language_is_understood_as_its_script_region_or_var
     assert WORDS[name] in read(put(tmp_path / "f", {"en.txt": lines, f"{name}.txt": lines})).languages
 
 
-@pytest.mark.parametrize("name", ["English notes", "German POS", "Chinese pinyin", "English speaker"])
+@pytest.mark.parametrize("name", ["English notes", "German POS", "Chinese pinyin", "English speaker", "My text"])
 def test_a_language_with_another_word_is_none(tmp_path: Path, name: str) -> None:
     assert set(read_text(tmp_path, "t.tsv", table(["en", "de", name], ENGLISH, GERMAN, GERMAN)).labels) == {name}
     with pytest.raises(ValueError, match=f"got column '{name}', which is no (known|clear) language.*--columns"):

@@ -28,6 +28,8 @@ HEADLESS = {
     "Tatoeba": ("pairs - 2023-05-01.tsv", table(("7", "9", "12"), ENGLISH, ("20", "21", "22"), GERMAN)),
     "csv": ("t.csv", table(("Hello, you.", "Bye"), ("Hallo, du.", "Tschüs"), mark='","').replace("\n", '"\n"')[:-1]),
     "repeated": ("t.tsv", table(ENGLISH[::-1], GERMAN[::-1])),
+    "codes": ("tatoeba.eng-deu.tsv", table(("eng",) * 3, ("deu",) * 3, ENGLISH, GERMAN)),
+    "scores first": ("CCMatrix.en-de.tsv", table(("1.2", "1.1", "1.05"), ENGLISH, GERMAN)),
     "No.": ("t.tsv", table(("No.", "Yes."), ("Nein.", "Ja."))),
     "one line": ("t.tsv", table(("Go there.",), ("Geh hin.",))),
     "words": ("t.tsv", table(("dog", "cow"), ("Hund", "Kuh"))),

@@ -270,3 +270,55 @@ def test_the_shared_tasks_load(name: str) -> None:
     assert (len(task.languages), len(task)) == (TASKS[name], 3)
     for code in task.choices:
         assert all(answers[0] in choices for answers, choices in zip(task.answers[code], task.choices[code], strict=True))
+
+
+def test_the_hypothesis_of_the_translated_multi_nli_is_in_the_prompt(tmp_path: Path) -> None:
+    table = "premise\thypo\tlabel\nEin Satz.\tNoch einer.\tneutral\nZwei.\tDrei.\tentailment\n"
+    task = read_task(put(tmp_path / "x", {"multinli.train.de.tsv": table}) / "multinli.train.de.tsv")
+    assert task.prompts["deu_Latn"][0] == "Ein Satz.\nNoch einer.\n"
+
+
+def test_a_text_that_the_default_prompt_leaves_out_is_told(tmp_path: Path) -> None:
+    row = {"id": 1, "question": "Who was it?", "setting": "A dark night.", "answer": "the cook", "rationale": "They all said so."}
+    task = read_task(put(tmp_path / "q", {"en.jsonl": jsonl(row)}))
+    assert "not in the prompt: 'setting'; a template puts them in" in task.notes
+    assert not any("not in the prompt" in note for note in read_task(tmp_path / "q", template="{setting} {question}").notes)
+
+
+def test_mkqa_has_every_language_in_a_row(tmp_path: Path) -> None:
+    answers = {
+        "en": [{"type": "entity", "text": "Paris", "aliases": ["City of Paris"]}],
+        "de": [{"type": "entity", "text": "Paris"}],
+    }
+    rows = [
+        {"query": "capital", "queries": {"en": f"{n}?", "de": f"{n}, ja?"}, "answers": answers, "example_id": n} for n in (7, 9)
+    ]
+    task = read_task(put(tmp_path / "m", {"mkqa.jsonl": jsonl(*rows)}) / "mkqa.jsonl")
+    assert (task.ids, task.prompts["deu_Latn"]) == (("7", "9"), ("7, ja?\n", "9, ja?\n"))
+    assert (task.answers["eng_Latn"][0], task.answers["deu_Latn"][0]) == (("Paris", "City of Paris"), ("Paris",))
+
+
+def test_the_release_of_xnli_is_read_as_questions_and_as_sentences(tmp_path: Path) -> None:
+    labels = ("neutral", "contradiction", "entailment")
+    lines = [
+        f"{code}\t{label}\t({code} a)\t{code} a\t{code} {n}\t1\t{n}" for code in ("en", "de") for n, label in enumerate(labels)
+    ]
+    header = "language\tgold_label\tsentence1_parse\tsentence1\tsentence2\tpromptID\tpairID"
+    path = put(tmp_path / "x", {"xnli.test.tsv": "\n".join([header, *lines]) + "\n"}) / "xnli.test.tsv"
+    task = read_task(path)
+    assert (task.prompts["deu_Latn"][2], task.answers["deu_Latn"][2], task.ids) == (
+        "de a\nde 2\n",
+        ("entailment",),
+        ("0", "1", "2"),
+    )
+    assert read(path, columns={"text": "sentence2"})["en"] == ("en 0", "en 1", "en 2")
+
+
+def test_the_options_of_cultural_bench_are_options(tmp_path: Path) -> None:
+    table = "data_idx,prompt_question,prompt_option_a,prompt_option_b,answer,country\n0,Which?,tea,beer,B,Italy\n"
+    task = read_task(put(tmp_path / "c", {"en.csv": table}) / "en.csv")
+    assert (task.prompts["eng_Latn"], task.choices["eng_Latn"], task.answers["eng_Latn"]) == (
+        ("Which?\n",),
+        (("tea", "beer"),),
+        (("beer",),),
+    )

@@ -227,3 +227,4 @@ def test_a_folder_of_tables_is_answered_with_their_names(tmp_path: Path) -> None
     )
     with pytest.raises(ValueError, match=r"Give one of its files: .*xnli\.dev\.tsv, .*xnli\.test\.tsv"):
         read(folder)
+    assert read(folder, split="test").sentences == {"eng_Latn": ("one",)}

@@ -65,3 +65,22 @@ def test_the_questions_of_trivia_qa_are_rows(tmp_path: Path) -> None:
     assert [values["QuestionId"] for _, values in json_rows(tmp_path / "t" / "en.json")] == ["tc_1"]
     task = read_task(tmp_path / "t" / "en.json")
     assert (task.ids, task.answers["eng_Latn"]) == (("tc_1",), (("Me", "I"),))
+
+
+def test_a_table_of_all_languages_in_pieces_is_read_from_its_folder(tmp_path: Path) -> None:
+    folder = put(tmp_path / "t", {})
+    for number, row in enumerate(zip(TEXTS["en"], TEXTS["de"], strict=True)):
+        pd.DataFrame([row], columns=["en", "de"]).to_parquet(folder / f"train-{number:05}-of-00003.parquet")
+    assert read(folder)["de"] == TEXTS["de"]
+    pd.DataFrame({"en": ["so be it"], "de": ["so sei es"]}).to_parquet(folder / "test-00000-of-00001.parquet")
+    assert (read(folder, split="test")["de"], read(folder, split="train")["de"]) == (("so sei es",), TEXTS["de"])
+    with pytest.raises(ValueError, match=r"Give one of its files: .*test-00000-of-00001\.parquet, .*train-\*-of-00003\.parquet"):
+        read(folder)
+
+
+def test_a_file_in_the_folder_of_a_language_is_in_it(tmp_path: Path) -> None:
+    rows = jsonl({"id": 1, "context": "Kontext", "question": "Was?", "answers": {"text": ["Kon"], "answer_start": [0]}})
+    folder = put(tmp_path / "xquad.de", {"validation.jsonl": rows})
+    for source in (folder, folder / "validation.jsonl"):
+        assert read_task(source).answers == {"deu_Latn": (("Kon",),)}
+        assert read(source).sentences == {"deu_Latn": ("Kontext",)}
