@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
+from interp.files.names import file_name
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models.checks.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
@@ -308,8 +308,9 @@ def _with_file_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
     """Figures by names that can stand in a file name on every system, whatever labels of the data their names were made from."""
     renamed: dict[str, Figure] = {}
     for index, (name, figure) in enumerate(figures.items()):
-        file_name = re.sub(r"[^\w.+-]+", "-", name)[:80]
-        renamed[f"{file_name}-{index}" if file_name in renamed else file_name] = figure
+        safe = file_name(name)
+        taken = {other.casefold() for other in renamed}  # some systems do not tell capitals apart
+        renamed[f"{safe}-{index}" if safe.casefold() in taken else safe] = figure
     return renamed
 
 
