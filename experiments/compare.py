@@ -72,7 +72,7 @@ def run(settings: CompareSettings) -> Report:
             old = Report.load(_measure(settings, name, before, "before"))
             start = old.signature.settings.get("start")
             new = Report.load(_measure(settings, name, after, "after", None if start is None else str(start)))
-            between = "tuning" if _is_tuned_from(after, before) else "models"
+            between: Literal["tuning", "models"] = "tuning" if _is_tuned_from(after, before) else "models"
             changes[name] = compare_reports(old, new, flips=settings.flips, seed=settings.seed, between=between)
     reports = _about_weights(settings, before, after)
     if not changes:

@@ -82,7 +82,7 @@ def write_tasks(task: ParallelTask, folder: Path) -> str:
         write_text(questions, "\n".join(lines) + "\n")
         write_text(folder / f"{name}.yaml", _yaml({"task": name, **_settings(task, questions.absolute())}))
     metric = "acc" if task.choices else "exact_match"
-    every = {"group": group, "task": [f"{group}_{code}" for code in task.languages],
+    every: dict[str, object] = {"group": group, "task": [f"{group}_{code}" for code in task.languages],
              "aggregate_metric_list": [{"metric": metric, "aggregation": "mean", "weight_by_size": True}],
              "metadata": {"version": 1.0}}  # fmt: skip
     write_text(folder / f"{group}.yaml", _yaml(every))

@@ -182,7 +182,7 @@ def _again(settings: VerifySettings, asked: Settings, manifest: Manifest) -> Ite
         some, what = replace(asked, languages=tuple(chosen)), f"{', '.join(chosen)} of {len(others)} languages, computed again"
     start = manifest["signature"]["settings"].get("start")
     if start and "start" in {field.name for field in dataclasses.fields(some)}:
-        some = replace(some, start=start)
+        some = type(some)(**{**vars(some), "start": start})
     with TemporaryDirectory(prefix="interp-verify-") as folder:
         try:
             again = pd.read_parquet(answer(replace(some, output=Path(folder) / "again", resume=False)) / "table.parquet")

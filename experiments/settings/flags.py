@@ -95,12 +95,12 @@ def _explained(kind: type[T], hidden: Collection[str], common: type | None) -> t
     types = get_type_hints(kind, include_extras=True)
     texts = dict(_docstrings(kind))
     shared = [field.name for field in dataclasses.fields(common)] if common is not None and dataclasses.is_dataclass(common) else []
-    repeated: dict[bool, list[tuple[str, Any, Any]]] = {False: [], True: []}
+    repeated: dict[bool, list[tuple[str, Any, object]]] = {False: [], True: []}
     for field in dataclasses.fields(kind):
         hint = "" if _has_no_values(field) else None
         marks = [tyro.conf.arg(help=texts.get(field.name), help_behavior_hint=hint)]
-        mark: Any = tyro.conf.Suppress if field.name in hidden else marks[0]
-        copied = dataclasses.field(default=field.default, default_factory=field.default_factory)  # type: ignore[call-overload]
+        mark: object = tyro.conf.Suppress if field.name in hidden else marks[0]
+        copied = dataclasses.field(default=field.default, default_factory=field.default_factory)
         repeated[field.name in shared].append((field.name, getitem(Annotated, (types[field.name], mark)), copied))
     paragraphs = (" ".join(paragraph.split()) for paragraph in (kind.__doc__ or "").split("\n\n"))
     named = {"__doc__": "\n\n".join(paragraphs), "__module__": kind.__module__}
@@ -113,7 +113,7 @@ def _explained(kind: type[T], hidden: Collection[str], common: type | None) -> t
         ("common", "As in every question.", repeated[True]),
     ):
         made = dataclasses.make_dataclass(name, fields, frozen=True, namespace={"__doc__": said, "__module__": kind.__module__})
-        groups.append((name, tyro.conf.OmitArgPrefixes[made], dataclasses.field(default_factory=made)))  # type: ignore[valid-type]
+        groups.append((name, getitem(Annotated, (made, tyro.conf.OmitArgPrefixes)), dataclasses.field(default_factory=made)))
     return cast("type[T]", dataclasses.make_dataclass(kind.__name__, groups, frozen=True, namespace=named))
 
 

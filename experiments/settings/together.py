@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
+from experiments.settings.code import Fields
 from experiments.settings.values import option_names
 
 _SHUT: Mapping[str, Mapping[str, tuple[str, tuple[object, ...]]]] = {
@@ -57,7 +58,14 @@ _GIVEN: Mapping[str, Mapping[str, str]] = {
 """By command, the options that are read only where another is given at all."""
 
 
-def check_together(settings: Any, args: Sequence[str]) -> None:
+class Typed(Fields, Protocol):
+    """The settings of a command."""
+
+    @property
+    def command(self) -> str: ...
+
+
+def check_together(settings: Typed, args: Sequence[str]) -> None:
     """Raise `ValueError` for an option that was typed and is not read, as the setting that it belongs to has another value.
 
     Parameters
