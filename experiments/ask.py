@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 def ask(module: ModuleType, args: Sequence[str]) -> None:
     """Run the question of `module` with the command line `args` and show its answer; with shards the last process does."""
     settings = parse(settings_of(module), args)
-    check_together(settings.resolved(), settings.command, args)
+    check_together(settings.resolved(), args)
     if settings.plan:
         plan(settings)
         return

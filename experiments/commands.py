@@ -33,7 +33,10 @@ COMMANDS = {
         "What is the effect of each factor of tuning: languages, size, method, template, direction, model?",
     ),
     "instruction": ("experiments.instruction", "At which layer does the model read the target-language tag?"),
+    "harness": ("experiments.harness", "Questions as task files of lm-evaluation-harness."),
+    "verify": ("experiments.verify", "Is a finished run what it says, and does it come out again?"),
     "recipes": ("experiments.settings.recipe_list", "The published settings by name, for --config; with a name, its text."),
+    "completion": ("experiments.settings.completion", "A script by which bash or zsh completes commands and options."),
     "page": ("experiments.page", "Finished runs as one self-contained HTML page."),
     "tour": ("experiments.tour", "Every question once, on the bundled model."),
 }

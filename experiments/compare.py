@@ -63,7 +63,8 @@ def run(settings: CompareSettings) -> Report:
 
     before, after = _sides(settings)
     if _is_run(after):
-        return compare_reports(Report.load(before), Report.load(after), flips=settings.flips, seed=settings.seed)
+        runs = Report.load(before), Report.load(after)
+        return compare_reports(*runs, flips=settings.flips, seed=settings.seed, between="runs")
     settings = _in_one_precision(settings, before, after)
     changes: dict[str, ChangeReport] = {}
     for name in settings.instruments:
@@ -71,7 +72,8 @@ def run(settings: CompareSettings) -> Report:
             old = Report.load(_measure(settings, name, before, "before"))
             start = old.signature.settings.get("start")
             new = Report.load(_measure(settings, name, after, "after", None if start is None else str(start)))
-            changes[name] = compare_reports(old, new, flips=settings.flips, seed=settings.seed)
+            between: Literal["tuning", "models"] = "tuning" if _is_tuned_from(after, before) else "models"
+            changes[name] = compare_reports(old, new, flips=settings.flips, seed=settings.seed, between=between)
     reports = _about_weights(settings, before, after)
     if not changes:
         first, *rest = reports
@@ -87,6 +89,18 @@ def _sides(settings: CompareSettings) -> tuple[str, str]:
     if _is_run(before) != _is_run(after):
         raise ValueError(f"got a model and a finished run ({before}, {after}), expected two models or two runs.")
     return before, after
+
+
+def _is_tuned_from(after: str, before: str) -> bool:
+    """Whether the model `after` may be `before` after tuning: by the record that `interp tune` writes, or where neither has one."""
+    from interp.files.sealed_json import read_object
+
+    parents = {}
+    for name in (before, after):
+        record = Path(name).expanduser() / "tuned.json"
+        parent = read_object(record).get("parent") if record.is_file() else None
+        parents[name] = str(parent.get("name")) if isinstance(parent, dict) else ""
+    return parents[after] == (Path(before).name or before) if parents[after] else not parents[before]
 
 
 def _in_one_precision(settings: CompareSettings, before: str, after: str) -> CompareSettings:

@@ -110,7 +110,7 @@ def main(args: Sequence[str]) -> None:
         )
     from experiments.ask import answer, plan, show
 
-    check_together(settings.resolved(), settings.command, args)
+    check_together(settings.resolved(), args)
     if settings.plan:
         plan(settings)
         return

@@ -5,12 +5,15 @@ from __future__ import annotations
 import platform
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from interp.files.checks import validate
@@ -137,6 +140,30 @@ def pinned(**more: str) -> Iterator[None]:
 
 
 def _installed() -> dict[str, str]:
-    names = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn")
+    names = ("interp", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn", "pandas", "matplotlib")
     installed = {name: metadata.version(name) for name in names}
-    return {"python": platform.python_version(), "platform": sys.platform, **installed}
+    commit = _commit()
+    threads = {"threads": str(sys.modules["torch"].get_num_threads())} if "torch" in sys.modules else {}
+    return {
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        **installed,
+        **({"commit": commit} if commit else {}),
+        **threads,
+    }
+
+
+@cache
+def _commit() -> str:
+    """The git commit of this project's checkout, with "+" where files were changed since; empty where it is no checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        said = [
+            subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, timeout=20, check=True).stdout
+            for args in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said[0].strip() + ("+" if said[1].strip() else "")

@@ -59,6 +59,7 @@ _HOMES = {
     "QuadrantReport": "probes.quadrants.report",
     "compare_reports": "probes.tuning.comparison",
     "ChangeReport": "probes.tuning.comparison",
+    "DifferenceReport": "probes.tuning.comparison",
     "measure_movement": "probes.tuning.movement",
     "MovementReport": "probes.tuning.movement",
     "measure_entry": "probes.tuning.hybrids",

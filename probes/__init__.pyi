@@ -74,6 +74,7 @@ from probes.transplant.measure import TransplantStudy as TransplantStudy
 from probes.transplant.measure import measure_transplant as measure_transplant
 from probes.transplant.report import TransplantGrid as TransplantGrid
 from probes.tuning.comparison import ChangeReport as ChangeReport
+from probes.tuning.comparison import DifferenceReport as DifferenceReport
 from probes.tuning.comparison import compare_reports as compare_reports
 from probes.tuning.hybrids import measure_blocks as measure_blocks
 from probes.tuning.hybrids import measure_entry as measure_entry

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import wraps
 from pathlib import Path
@@ -17,12 +16,14 @@ from safetensors.numpy import load_file, save_file
 import probes
 from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
+from interp.files.names import file_name
 from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models.checks.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
 from interp.text.notes import TextRead
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet
+from probes.tables import latex_table, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,6 +137,45 @@ class Report:
     def plot(self) -> Figure:
         """The main figure."""
         return next(iter(self.figures().values()))
+
+    def tidy(self) -> pd.DataFrame:
+        """The summary with what it is of in front, so that the frames of several reports can be put under one another.
+
+        Returns
+        -------
+        pd.DataFrame
+            One row per cell: `report`, `model`, `model_sha`, `corpus`, `corpus_sha`, then the columns of `summary()`.
+        """
+        model, corpus = self.signature.model, self.signature.corpus
+        who = {"report": type(self).__name__, "model": model.name, "model_sha": model.sha[:8], "corpus": corpus.name,
+               "corpus_sha": corpus.sha[:8]}  # fmt: skip
+        rows = self.summary().rename(columns={name: f"summary_{name}" for name in who})
+        for place, (name, value) in enumerate(who.items()):
+            rows.insert(place, name, value)
+        return rows
+
+    def to_markdown(self, columns: Sequence[str] | None = None, *, digits: int = 3) -> str:
+        """The summary as a Markdown table: some `columns` of it (default: all), numbers with `digits` behind the point."""
+        return markdown_table(self._columns(columns), digits=digits)
+
+    def to_latex(
+        self, columns: Sequence[str] | None = None, *, digits: int = 3, caption: str | None = None, label: str = ""
+    ) -> str:
+        """The summary as a LaTeX table in the style of booktabs, its signature in the caption.
+
+        `columns` are some of those of `summary()` (default: all), `digits` those behind the point, `caption` the text above the
+        table (default: the question and the signature; "" for a bare `tabular`), and `label` what the paper refers to it by.
+        """
+        said = f"{self.question} {self.signature}" if caption is None else caption
+        return latex_table(self._columns(columns), digits=digits, caption=said, label=label)
+
+    def _columns(self, columns: Sequence[str] | None) -> pd.DataFrame:
+        rows = self.summary()
+        if columns is None:
+            return rows
+        if unknown := [name for name in columns if name not in rows]:
+            raise ValueError(f"got column {unknown[0]!r}, expected some of {', '.join(map(str, rows))}.")
+        return rows[list(columns)]
 
     def item_values(self) -> pd.DataFrame:
         """The value of every item in every cell, in one form for all reports, so that two of a kind can be paired.
@@ -308,8 +348,9 @@ def _with_file_names(figures: Mapping[str, Figure]) -> dict[str, Figure]:
     """Figures by names that can stand in a file name on every system, whatever labels of the data their names were made from."""
     renamed: dict[str, Figure] = {}
     for index, (name, figure) in enumerate(figures.items()):
-        file_name = re.sub(r"[^\w.+-]+", "-", name)[:80]
-        renamed[f"{file_name}-{index}" if file_name in renamed else file_name] = figure
+        safe = file_name(name)
+        taken = {other.casefold() for other in renamed}  # some systems do not tell capitals apart
+        renamed[f"{safe}-{index}" if safe.casefold() in taken else safe] = figure
     return renamed
 
 

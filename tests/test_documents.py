@@ -60,7 +60,7 @@ def test_a_module_or_name_is_there(path):
 
 @each(DOCUMENTS)
 def test_a_command_is_there(path):
-    assert named(path, r"(?:`|^|bin/)interp ([a-z]+)") <= {*COMMANDS, "check"}
+    assert named(path, r"(?:`|^|bin/)interp ([a-z]+)") <= {*COMMANDS, "help"}
     assert not [module for module in named(path, r"python -m ([\w.]+)") if find_spec(module) is None]
 
 

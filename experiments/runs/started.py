@@ -90,13 +90,18 @@ def check_started(settings: Settings, finished: bool) -> None:
         raise ValueError(
             f"{folder} was started with {were}, which may change the numbers. {', '.join(todo)}, or choose another --output.{hint}"
         )
-    changed = {name: _changed(inputs.get(name), files) for name, files in _inputs(settings).items()}
+    changed = changed_inputs(settings, inputs)
     if were := " and with ".join(
         f"--{name.replace('_', '-')} {_given(getattr(settings, name))}, where {what} since"
         for name, what in changed.items()
         if what
     ):
         raise ValueError(f"{folder} was started with {were}. Put it back, or choose another --output.")
+
+
+def changed_inputs(settings: Settings, inputs: Mapping[str, object]) -> dict[str, str]:
+    """What has become of the files that `settings` name since a run recorded its `inputs`, by setting; empty text for nothing."""
+    return {name: _changed(inputs.get(name), files) for name, files in _inputs(settings).items()}
 
 
 def _inputs(settings: Settings) -> dict[str, dict[str, str]]:

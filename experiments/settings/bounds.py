@@ -34,6 +34,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("learning_rate", "rates"), _RATE),
     "epochs": (_TINY, 1e6),
     "clip": (_TINY, 1e12),
+    "tolerance": (0.0, 1.0),
+    "sample": _COUNT,
     "plan_rate": (1.0, 1e30),
     "weight_decay": (0.0, 1e3),
     **dict.fromkeys(("warmup", "bar"), _SHARE),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from experiments.settings.code import Fields
 from experiments.settings.values import option_names
 
 _SHUT: Mapping[str, Mapping[str, tuple[str, tuple[object, ...]]]] = {
@@ -56,21 +58,26 @@ _GIVEN: Mapping[str, Mapping[str, str]] = {
 """By command, the options that are read only where another is given at all."""
 
 
-def check_together(settings: object, command: str, args: Sequence[str]) -> None:
+class Typed(Fields, Protocol):
+    """The settings of a command."""
+
+    @property
+    def command(self) -> str: ...
+
+
+def check_together(settings: Typed, args: Sequence[str]) -> None:
     """Raise `ValueError` for an option that was typed and is not read, as the setting that it belongs to has another value.
 
     Parameters
     ----------
     settings
         The settings, those of a recipe included.
-    command
-        Whose settings they are.
     args
         What was typed after the name of the command. What a recipe says is left alone: another setting may have been typed over it.
     """
     options = option_names(type(settings))
     typed = {arg.partition("=")[0].partition(".")[0].replace("_", "-") for arg in args if arg.startswith("--")}
-    shut = {**_SHUT[""], **_SHUT.get(command, {})}
+    shut = {**_SHUT[""], **_SHUT.get(settings.command, {})}
     for name, (other, values) in shut.items():
         if f"--{options[name]}" in typed and getattr(settings, other) not in values:
             wanted = _said(
@@ -80,7 +87,7 @@ def check_together(settings: object, command: str, args: Sequence[str]) -> None:
                 f"--{options[name]} is read only with {wanted}; got {_said(options[other], getattr(settings, other))}. Leave "
                 f"--{options[name]} out, or give {wanted}."
             )
-    for name, other in _GIVEN.get(command, {}).items():
+    for name, other in _GIVEN.get(settings.command, {}).items():
         if f"--{options[name]}" in typed and getattr(settings, other) is None:
             raise ValueError(
                 f"--{options[name]} is read only with --{options[other]}; got none. Leave --{options[name]} out, or give "

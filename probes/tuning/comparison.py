@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,9 @@ class ChangeReport(Report):
     """
 
     question = "What did tuning change?"
+    differs: ClassVar[str] = "changed"
+    moves: ClassVar[tuple[str, str]] = ("rises", "falls")
+    """How the verdict says that a cell is another, and that it is higher and lower after than before."""
 
     def summary(self) -> pd.DataFrame:
         """One row per cell: mean difference with its 95 % confidence interval, `baseline` (before), `after`, and p.
@@ -107,16 +110,22 @@ class ChangeReport(Report):
         if limit:
             return f"With {n} items nothing can be claimed about {len(frame)} cells. {limit}"
         if not changed:
-            differs = f"Tuning changed nothing that {n} items can show, in any of {len(frame)} cells."
+            differs = f"{self._nothing()} that {n} items can show, in any of {len(frame)} cells."
             return f"{differs} {_HOW.format(flips=self.settings['flips'])}"
         measures = frame.loc[frame["changed"], "measure"].nunique()
         where = f", in {measures} of {frame['measure'].nunique()} measures" if frame["measure"].nunique() > 1 else ""
-        first = f"Tuning changed {changed} of {len(frame)} cells significantly{where} (n={n})."
+        first = f"{self._some(changed, len(frame))} significantly{where} (n={n})."
         parts = dict(iter(frame.groupby("measure", sort=False)))
-        details = "; ".join(_told(str(measure), part) for measure, part in parts.items() if part["changed"].any())
+        details = "; ".join(_told(str(measure), part, self.moves) for measure, part in parts.items() if part["changed"].any())
         same = [str(measure) for measure, part in parts.items() if not part["changed"].any()]
-        rest = f" No cell changed significantly in {', '.join(same)}." if same else ""
+        rest = f" No cell {self.differs} significantly in {', '.join(same)}." if same else ""
         return f"{first} {capitalised(details)}.{rest} {_HOW.format(flips=self.settings['flips'])}"
+
+    def _nothing(self) -> str:
+        return "Tuning changed nothing"
+
+    def _some(self, changed: int, cells: int) -> str:
+        return f"Tuning changed {changed} of {cells} cells"
 
     def _too_few(self, frame: pd.DataFrame) -> str:
         """Why no cell can be found changed, whatever its values; empty where one can."""
@@ -144,7 +153,42 @@ class ChangeReport(Report):
         return figures
 
 
-def compare_reports(before: Report, after: Report, *, resamples: int = 1000, flips: int = 10_000, seed: int = 0) -> ChangeReport:
+class DifferenceReport(ChangeReport):
+    """What differs between two reports of one kind of which neither is known to be of the other's model after tuning.
+
+    A `ChangeReport` in all but its words: two finished runs, or two models that were tuned apart. `before` is the first.
+
+    Example
+    -------
+    >>> import numpy as np, probes
+    >>> from interp.activations.store import Activations
+    >>> noise = np.random.default_rng(0)
+    >>> states = {code: noise.normal(size=(2, 20, 8)).astype("float32") for code in ("eng_Latn", "deu_Latn")}
+    >>> report = probes.measure_alignment(Activations.from_arrays(states), "eng_Latn", ("mexa",))
+    >>> probes.compare_reports(report, report, between="runs").verdict()[:37]
+    'Between the two runs nothing differs '
+    """
+
+    question = "What differs between the two?"
+    differs = "differs"
+    moves = ("is higher in the second", "lower")
+
+    def _nothing(self) -> str:
+        return f"Between the two {self.settings['between']} nothing differs"
+
+    def _some(self, changed: int, cells: int) -> str:
+        return f"Between the two {self.settings['between']} {changed} of {cells} cells differ"
+
+
+def compare_reports(
+    before: Report,
+    after: Report,
+    *,
+    resamples: int = 1000,
+    flips: int = 10_000,
+    seed: int = 0,
+    between: Literal["tuning", "models", "runs"] = "tuning",
+) -> ChangeReport:
     """What changed between two reports of one kind on two models, paired item by item?
 
     Parameters
@@ -159,11 +203,13 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
         Sign flips of the paired permutation test. No p is below 1 / (flips + 1), however many cells there are.
     seed
         Of the resamples and the flips.
+    between
+        What stands between the two, for the words of the verdict: "tuning", of one into the other; else two "models" or "runs".
 
     Returns
     -------
     ChangeReport
-        One row per item and cell with its value before, after, and their difference.
+        One row per item and cell with its value before, after, and their difference; a `DifferenceReport` but for "tuning".
 
     Raises
     ------
@@ -194,10 +240,11 @@ def compare_reports(before: Report, after: Report, *, resamples: int = 1000, fli
             )
     table, unpaired = _pair(*values)
     signed = {**before.signature.settings, "before": str(before.signature.model), "flips": flips}
-    return ChangeReport(
+    kind, words = (ChangeReport, {}) if between == "tuning" else (DifferenceReport, {"between": between})
+    return kind(
         table=table,
         signature=Signature(f"change of {before.signature.measure}", after.signature.model, before.signature.corpus, signed),
-        settings={"resamples": resamples, "flips": flips, "seed": seed},
+        settings={"resamples": resamples, "flips": flips, "seed": seed, **words},
         notes=tuple(filter(None, dict.fromkeys((*before.notes, unpaired, before.pairing_note)))),
     )
 
@@ -216,7 +263,7 @@ def join_changes(reports: Mapping[str, ChangeReport]) -> ChangeReport:
     frames = [report.table.assign(measure=f"{name} " + report.table["measure"].astype(str)) for name, report in reports.items()]
     first = next(iter(reports.values()))
     signed = {"before": first.signature.settings["before"], "with": "+".join(reports), "flips": first.settings["flips"]}
-    return ChangeReport(
+    return type(first)(
         table=pd.concat(frames, ignore_index=True),
         signature=Signature(
             "change", first.signature.model, _joined([change.signature.corpus for change in reports.values()]), signed
@@ -253,13 +300,14 @@ def _curve_names(frame: pd.DataFrame) -> pd.Series:
     return frame["language"].where(frame["series"] == "", frame["language"] + " " + frame["series"]).str.strip()
 
 
-def _told(measure: str, part: pd.DataFrame) -> str:
+def _told(measure: str, part: pd.DataFrame, moves: tuple[str, str]) -> str:
     """In how many cells of one measure the value rose and fell, and where most."""
     sure = part[part["changed"]]
     top = sure.loc[sure["estimate"].abs().idxmax()]
     up, down = int((sure["estimate"] > 0).sum()), int((sure["estimate"] < 0).sum())
     where = " ".join(filter(None, (top["language"], top["series"], top["layer"] and f"layer {top['layer']}")))
-    return f"{measure} rises in {up} and falls in {down} of {len(part)} cells, most in {where} by {_signed(top)}"
+    rises, falls = moves
+    return f"{measure} {rises} in {up} and {falls} in {down} of {len(part)} cells, most in {where} by {_signed(top)}"
 
 
 def _signed(row: pd.Series) -> str:

@@ -43,7 +43,8 @@ COMMANDS: dict[str, Checks] = {
 COVERED: dict[str, str] = {
     "AlignmentReport": "align", "InstructionReport": "instruction", "LatentLanguageReport": "lens", "LabelLensReport": "lens",
     "NeuronReport": "neurons", "PatchReport": "patch", "ConceptReport": "patch", "ProbeReport": "probe",
-    "SubspaceReport": "steer", "ChangeReport": "compare", "AnswerReport": "answer", "TransplantGrid": "transplant",
+    "SubspaceReport": "steer", "ChangeReport": "compare",
+    "DifferenceReport": "compare", "AnswerReport": "answer", "TransplantGrid": "transplant",
     "QuadrantReport": "quadrants", "ScalingReport": "scale", "AllocationReport": "scale", "DirectionReport": "directions",
     "FactorReport": "directions", "PairAlignmentReport": "directions", "TranslationReport": "translate",
     "ExtrapolationReport": "extrapolate", "TuningReport": "tune", "HybridReport": "tune", "EntryReport": "tune",

@@ -20,7 +20,7 @@ from experiments.settings.values import option_names
 QUESTIONS = {
     name: settings_of(import_module(module))
     for name, (module, _) in COMMANDS.items()
-    if name not in ("check", "read", "page", "tour", "recipes", "verify")
+    if name not in ("check", "read", "page", "tour", "recipes", "verify", "harness", "completion")
 }
 WRONG = ("0.5x", "nan", "inf", "-inf", "-1", "9" * 40, "1e400", "", "٣½", "\U0001f600")
 

@@ -51,7 +51,7 @@ def test_the_example_of_a_question_is_read_as_it_stands(command, capsys, monkeyp
     _, _, *args = example(command)
     assert shlex.join(args) in helped(command, capsys, monkeypatch).replace('"', "")
     settings = parse(QUESTIONS[command], args).resolved()
-    check_together(settings, settings.command, args)
+    check_together(settings, args)
     assert settings.output.parts[0] == "runs"
 
 

@@ -1,5 +1,6 @@
 """Before and after: nothing changes between a model and itself, a planted change is found where it was planted."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -252,3 +253,16 @@ def test_rows_of_controls_are_no_item_values():
     values = LatentLanguageReport(table, Signature("lens", MODELS[0], CORPUS)).item_values()
     assert values.drop(columns="value").to_numpy().tolist() == [["rank", "deu_Latn", "English", "0", "a"]]
     assert list(values["value"]) == [1.0]
+
+
+@pytest.mark.parametrize("between", ["runs", "models"])
+@pytest.mark.parametrize("gain", [0.0, 0.2])
+def test_what_stands_between_two_runs_is_not_said_to_be_tuning(between, gain, tmp_path):
+    found = compare_reports(_aligned(0), _aligned(1, gain=gain, seed=1) if gain else _aligned(1), between=between)
+    said = f"{found.question} {found.verdict()}"
+    assert f"Between the two {between} " in said
+    assert not re.search("tuning|changed|rises|falls", said, re.IGNORECASE)
+    tuned = compare_reports(_aligned(0), _aligned(1, gain=gain, seed=1) if gain else _aligned(1))
+    assert tuned.verdict().startswith("Tuning changed ")
+    pd.testing.assert_frame_equal(found.summary(), tuned.summary())
+    assert join_changes({"align": found, "again": found}).verdict().startswith(f"Between the two {between} ")
