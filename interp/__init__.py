@@ -25,6 +25,7 @@ _HOMES = {
     "steered": "interp.interventions.steering",
     "erased": "interp.interventions.steering",
     "ablated": "interp.interventions.steering",
+    "show_tokens": "interp.token_view",
     "count_neurons": "interp.neurons",
     "sentence_losses": "interp.generation.loss",
 }

@@ -20,6 +20,7 @@ from interp.text.own_text import Reader as Reader
 from interp.text.own_text import TaskReader as TaskReader
 from interp.text.read import read as read
 from interp.text.read import read_task as read_task
+from interp.token_view import show_tokens as show_tokens
 
 __all__: list[str]
 __version__: str

@@ -18,9 +18,13 @@ from interp.files.atomic import checksum, whole
 from interp.files.checks import safe_path, validate
 from interp.files.names import file_name
 from interp.files.sealed_json import read_sealed, write_sealed
+from interp.languages import nearest
 from interp.models.checks.receipts import Receipt, collected, merge_receipts
 from interp.provenance import Signature, environment
 from interp.text.notes import TextRead
+from probes.figures.dress import Theme, dress, words_of
+from probes.figures.fonts import quiet, with_fonts
+from probes.figures.look import drawn
 from probes.item_values import ItemColumns, tidy_values
 from probes.spreadsheet import write_spreadsheet
 from probes.tables import latex_table, markdown_table
@@ -134,9 +138,60 @@ class Report:
         """Every figure of the report by its name, the main one first."""
         raise NotImplementedError
 
-    def plot(self) -> Figure:
-        """The main figure."""
-        return next(iter(self.figures().values()))
+    def plot(
+        self,
+        figure: str | None = None,
+        *,
+        title: bool | str = False,
+        footer: bool | str = "key",
+        names: bool | Mapping[str, str] = True,
+        size: tuple[float, float] | None = None,
+        languages: Sequence[str] | None = None,
+        theme: Theme = "light",
+    ) -> Figure:
+        """One figure, as a paper wants it; a notebook shows it by itself.
+
+        Parameters
+        ----------
+        figure
+            Its name in `figures()`. Default: the main one.
+        title
+            True for the question as headline, a text for another. A paper has its title in the caption.
+        footer
+            "key" for a line on what dots, bands and dashes mean, True for that and the signature, False for none, or any text.
+        names
+            True for "German", False for `deu_Latn`, or names of your own by code.
+        size
+            Width and height in inches. A column of a paper is about 3.3 wide, a page 6.5; letters keep their size.
+        languages
+            The languages to show, in any spelling and in this order. Tests and intervals remain those of the whole report.
+        theme
+            "light", or "dark" for slides.
+
+        Raises
+        ------
+        ValueError
+            There is no such figure, language or theme, or the size is not positive.
+        """
+        with drawn(names, size, languages):
+            figures = self.figures()
+            if figure is not None and figure not in figures:
+                raise ValueError(f"got figure {figure!r}, expected one of {', '.join(figures)}.{nearest(figure, figures)}")
+            drawing = dress(figures[figure or next(iter(figures))], title, footer, theme)
+        with_fonts(drawing)
+        return drawing
+
+    def __repr__(self) -> str:
+        made = self.signature
+        return f"{type(self).__name__}: {made.model.name} on {made.corpus.name}, n={made.corpus.n}, {len(self.table)} rows"
+
+    def _repr_html_(self) -> str:
+        from probes.figures.drawing import Drawing
+        from probes.notebook import report_html
+
+        figure = self.plot(title=True)
+        picture = figure._repr_png_() if isinstance(figure, Drawing) else b""
+        return report_html(self.question, self.verdict(), self.notes, picture, self.summary(), str(self.signature))
 
     def tidy(self) -> pd.DataFrame:
         """The summary with what it is of in front, so that the frames of several reports can be put under one another.
@@ -215,8 +270,9 @@ class Report:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)
         written = self._save_numbers(folder)
-        figures = _with_file_names(self.figures())
-        written += self._save_figures(folder, figures)
+        with drawn(names=True):
+            figures = _with_file_names(self.figures())
+            written += self._save_figures(folder, figures)
         if (folder / CONFIG).is_file():
             written.append(folder / CONFIG)
         write_sealed(
@@ -251,13 +307,18 @@ class Report:
         return written
 
     def _save_figures(self, folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+        """Every figure twice: the SVG for a screen, with headline and signature, and the PDF for a paper, which knows them only."""
         import matplotlib
 
         written = []
         for index, (name, figure) in enumerate(figures.items()):
-            for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
-                with whole(folder / figure_file(index, name, suffix)) as path, matplotlib.rc_context(_SAVING):
-                    figure.savefig(path, format=suffix, metadata={date: None})
+            told = {key: value for key, value in zip(("Title", "Subject", "Keywords"), words_of(figure), strict=True) if value}
+            for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None, **told})):
+                dress(figure, title=suffix == "svg", footer=suffix == "svg")
+                if suffix == "pdf":
+                    with_fonts(figure)
+                with whole(folder / figure_file(index, name, suffix)) as path, matplotlib.rc_context(_SAVING), quiet():
+                    figure.savefig(path, format=suffix, metadata=metadata)
                 written.append(folder / figure_file(index, name, suffix))
         return written
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 500
 """Most rows of a table on the page; it says what is left out, and the run folder holds all."""
 
+_CARDS = {"bundled": "a toy that knows names, dates and numbers and no prose: interp/bundled/README.md is its model card"}
 _MOST_FIGURES, _FIRST_FIGURES = 6, 4
 """A run with more figures than the first number shows the second number of them, and the others behind a button."""
 
@@ -56,12 +57,14 @@ def write_page(folders: Sequence[Path], path: Path, title: str = "") -> Path:
     from experiments.runs.finished import read_finished
     from interp.files.atomic import write_text
 
-    write_text(path, render([read_finished(folder) for folder in folders], title))
+    write_text(path, render([read_finished(folder) for folder in folders], title, path.parent))
     return path
 
 
-def render(runs: Sequence[Finished], title: str = "") -> str:
+def render(runs: Sequence[Finished], title: str = "", place: Path | None = None) -> str:
     """The page of `runs` as HTML; `title` is by default the question or the number of runs.
+
+    `place` is the folder that the page will stand in, from which it links the files of the runs; None for no links.
 
     What a run holds is shown as text and never executed: the content security policy allows only the page's own script.
     """
@@ -69,22 +72,53 @@ def render(runs: Sequence[Finished], title: str = "") -> str:
     from markupsafe import Markup
 
     from experiments.pages.examples import language_name, written_in
+    from experiments.pages.words import glossary, with_words
     from experiments.runs.finished import cell
 
     templates = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=templates, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in}
+    used: dict[str, str] = {}
+    environment.globals |= {"cell": cell, "language_name": language_name, "written_in": written_in, "glossary": glossary()}
+    environment.globals |= {"words": lambda text: with_words(text, used), "used": used, "link": lambda path: _link(path, place)}
     script, style = (Markup(environment.get_template(name).render()) for name in ("page.js", "page.css"))
     parts = [_part(run, name, f"run{index}") for index, (run, name) in enumerate(zip(runs, _names(runs), strict=True))]
     questions = {run.manifest["question"] for run in runs}
     return environment.get_template("page.html.j2").render(
         title=title or (questions.pop() if len(questions) == 1 else f"{len(runs)} runs"),
         sections=_sections(parts),
+        start=_start(runs),
         alone=len(runs) == 1,
         style=style,
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _start(runs: Sequence[Finished]) -> dict[str, str]:
+    """What was asked of which model, in what, when: the first lines of the page."""
+    made = [run.manifest["signature"] for run in runs]
+    models = {one["model"]["name"]: one["model"] for one in made if one["model"]["layers"] or len(made) == 1}
+    sizes = [f"{name} ({one['layers']} layers, d_model {one['d_model']}, {one['dtype']})" for name, one in models.items()]
+    cards = [_CARDS[name] for name in models if name in _CARDS]
+    questions = list(dict.fromkeys(run.manifest["question"] for run in runs))
+    texts = sorted({one["corpus"]["name"] for one in made})
+    asked = questions[0] if len(questions) == 1 else f"{len(questions)} questions; below, each has its verdict, figures and numbers"
+    return {
+        "Asked": asked,
+        "Of": "; ".join([*sizes, *cards]),
+        "In": ", ".join(texts[:6]) + (f" and {len(texts) - 6} more texts" if len(texts) > 6 else ""),
+        "Read": "[a, b] is a 95 % confidence interval, n the number of items; underlined words have their meaning on hover",
+    }
+
+
+def _link(path: Path, place: Path | None) -> str:
+    """The address of a file of a run as seen from the page; empty where there is none."""
+    from urllib.parse import quote
+
+    try:
+        return quote(Path(os.path.relpath(path, place)).as_posix()) if place is not None and path.is_file() else ""
+    except ValueError:  # on another drive of Windows
+        return ""
 
 
 def differences(runs: Sequence[Finished]) -> dict[str, list[str]]:

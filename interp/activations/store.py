@@ -137,6 +137,11 @@ class Activations:
             return states.read_sinks(len(self.ids))
         return list(self.sinks.get(code, ())) or [()] * len(self.ids)
 
+    def __repr__(self) -> str:
+        codes = ", ".join(self.languages[:6]) + (f", ... ({len(self.languages)})" if len(self.languages) > 6 else "")
+        shape = f"{len(self.layers)} layers x {len(self)} sentences x d_model {self.d_model}"
+        return f"Activations of {self.signature.model.name}: {shape} in {codes}, site {self.site}, pooling {self.pooling}"
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -70,6 +70,9 @@ class ParallelCorpus:
         """The sentences of one language, in any spelling. Raises `ValueError` if the corpus lacks it."""
         return self.sentences[_find_language(self.name, self.sentences, spelling).code]
 
+    def __repr__(self) -> str:
+        return f"ParallelCorpus {self.name!r}: {len(self)} sentences in {_listed(self.languages)}"
+
     def __reduce__(self) -> tuple[type[ParallelData], tuple[object, ...]]:
         return _reduced(self)
 
@@ -166,6 +169,9 @@ class ParallelTask:
         _check_choices(self)
         _describe(self)
 
+    def __repr__(self) -> str:
+        return f"ParallelTask {self.name!r}: {len(self)} questions in {_listed(self.languages)}"
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -212,6 +218,12 @@ class ParallelTask:
 
 ParallelData = ParallelCorpus | ParallelTask
 Value = TypeVar("Value")
+
+
+def _listed(codes: Sequence[str], most: int = 6) -> str:
+    """The first few `codes`, and how many there are where not all are named."""
+    more = f", ... ({len(codes)} languages)" if len(codes) > most else ""
+    return ", ".join(codes[:most]) + more
 
 
 def _freeze(data: ParallelData, part: str) -> None:

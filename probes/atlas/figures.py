@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
+from probes.figures.look import arranged
 from probes.figures.style import FAINT, INK, MARKERS, PALETTE, blank, headline, label_layers, name_ends, sign, style_indices
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def atlas_panels(table: pd.DataFrame, caption: str, signature: str, seed: int = 
     seed
         Random seed of the choice of sentences with lines.
     """
+    table = arranged(table, "language")
     layers, codes = list(table["layer"].unique()), list(table["language"].unique())
     kinds = [("PCA", ["pca1", "pca2"])] + ([("UMAP", ["umap1", "umap2"])] if table["umap1"].notna().any() else [])
     figure = blank((1.7 + 3.1 * len(layers), max(1.2 + 2.9 * len(kinds), 1.0 + 0.2 * len(codes))))

@@ -34,7 +34,7 @@ CAPTION = "An illustration, not evidence."
 _OF_UMAP = " Distances between UMAP clusters and their sizes mean nothing."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AtlasReport(Report):
     """Coordinates of every sentence, as `measure_atlas` computes them.
 

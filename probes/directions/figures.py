@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import chosen
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def direction_matrix(
     """
     from matplotlib.lines import Line2D
 
+    table = table.loc[chosen(table.index), chosen(table.columns)]
     figure = blank((4.2 + 0.5 * table.shape[1], 2.3 + 0.4 * table.shape[0]))
     axes = figure.subplots()
     values = table.to_numpy(dtype=float)

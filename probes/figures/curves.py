@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from probes.figures.look import arranged, capped
 from probes.figures.style import FAINT, INK, blank, despine, headline, label_layers, separate_labels, sign, style, style_indices
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def curves(
     >>> [axes.get_ylabel() for axes in curves(frame, ylabel="MEXA").axes]
     ['MEXA']
     """
-    panels = [None] if panel is None else list(pd.unique(frame[panel]))
+    frame = arranged(frame, line)
+    panels, rest = ([None], "") if panel is None else capped(pd.unique(frame[panel]))
     columns = 2 if len(panels) == 4 else min(len(panels), 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
     figure = blank((7.2, 4.4) if len(panels) == 1 else (2.4 + 2.5 * columns, 1.2 + 1.75 * rows))
@@ -80,14 +82,15 @@ def curves(
     headline(figure, title)
     dotted = f"; dotted: {_with_spaces(reference)}" if reference in frame else ""
     dots = "; dots: above shuffled pairs, p < 0.05 over all layers and pairs" if "claimed" in frame else ""
-    sign(figure, signature, f"shaded: 95 % confidence interval; dashed: shuffled pairs{dotted}{dots}")
+    key = f"shaded: 95 % confidence interval; dashed: shuffled pairs{dotted}{dots}"
+    sign(figure, signature, "\n".join(filter(None, [key, rest])))
     return figure
 
 
 def heatmap(
     frame: pd.DataFrame, *, value: str = "estimate", row: str = "language", title: str = "", label: str = "", signature: object = ""
 ) -> Figure:
-    """A map of rows and layers, with the highest rows on top. A dot marks cells whose confidence interval includes the baseline.
+    """A map of rows and layers, the rows in their order. A dot marks cells whose confidence interval includes the baseline.
 
     Parameters
     ----------
@@ -102,9 +105,9 @@ def heatmap(
     signature
         Line under the figure.
     """
+    frame = arranged(frame, row)
     table = frame.pivot_table(index=row, columns="layer", values=value, sort=False, observed=True)
     table = table[list(pd.unique(frame["layer"]))]
-    table = table.loc[table.max(axis=1).sort_values(ascending=False).index]
     height = 1.5 + 0.19 * len(table) if len(table) > 12 else 1.7 + 0.32 * len(table)
     figure = blank((min(max(5.4, 2.4 + 0.42 * table.shape[1]), _WIDEST), height))
     axes = figure.subplots()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
+from probes.figures.look import arranged
 from probes.figures.style import INK, MARKERS, PALETTE, blank, headline, sign
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def arm_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str) -> Fi
     signature
         Line under the figure.
     """
+    frame = arranged(frame, "language")
     names, arms = list(frame["language"].unique()), list(frame["arm"].unique())
     figure = blank((7.0, 1.8 + 0.5 * len(names)))
     axes = figure.subplots()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from probes.figures.style import FAINT, INK, blank, despine, label_layers
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.gridspec import SubplotSpec
+
+
+_ROOT_TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 
 
 def entropy_strip(figure: Figure, axes: Axes, entropy: pd.DataFrame, layers: Sequence[str], most: float) -> None:
@@ -58,6 +62,18 @@ def finish_layers(axes: Axes, layers: Sequence[str], title: str) -> None:
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylim(bottom=0)
+
+
+def by_root(drawn: Sequence[Axes]) -> None:
+    """Give the panels `drawn`, of values from 0 to 1, a square-root axis: 0.02 is seen on it beside 1, and 0 remains 0."""
+    from matplotlib.ticker import FixedLocator, StrMethodFormatter
+
+    for axes in drawn:
+        top = axes.get_ylim()[1]
+        axes.set_yscale("function", functions=(lambda y: np.sqrt(np.clip(y, 0, None)), np.square))
+        axes.yaxis.set_major_locator(FixedLocator([tick for tick in _ROOT_TICKS if tick <= top]))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.set_ylim(0, top)
 
 
 def panels(n: int, strip: bool = False) -> tuple[Figure, list[tuple[Axes, Axes]]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from probes.figures.look import named
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -43,6 +45,7 @@ def name_points(
     >>> [text.get_text() for text in axes.texts]
     ['deu', 'nld']
     """
+    names = [named(name) for name in names]
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
+from probes.figures.look import arranged, capped
 from probes.figures.style import DASHES, FAINT, INK, blank, despine, headline, label_layers, sign, style
 
 if TYPE_CHECKING:
@@ -85,13 +86,14 @@ def line_curves(
     signature, caption
         Lines under the figure.
     """
-    panels, lines = list(dict.fromkeys(frame["panel"])), list(dict.fromkeys(frame[line]))
+    frame = arranged(frame, line)
+    (panels, rest), lines = capped(dict.fromkeys(frame["panel"])), list(dict.fromkeys(frame[line]))
     layers, columns = [str(layer) for layer in dict.fromkeys(frame["layer"])], min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure = blank((2.2 + 3.0 * columns, 1.4 + 2.3 * rows))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes, panel in zip(grid, panels, strict=False):
-        own = frame[frame["panel"] == panel]
+        own = frame[frame["panel"].astype(str) == panel]
         for index, name in enumerate(lines):
             part = own[own[line] == name]
             x = [layers.index(str(layer)) for layer in part["layer"]]
@@ -112,5 +114,5 @@ def line_curves(
         axes.remove()
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8.5)
     headline(figure, title)
-    sign(figure, signature, caption)
+    sign(figure, signature, "\n".join(filter(None, [caption, rest])))
     return figure

@@ -1,7 +1,7 @@
 """The look of all figures: colours, line styles, titles, captions and labels.
 
 Figures are made from tidy data frames and drawn on `matplotlib.figure.Figure` itself, so that no window opens and no global state
-changes. Languages are labelled by their ASCII codes, because matplotlib's fonts lack most scripts.
+changes. Languages are drawn by their codes; `probes.figures.look` writes their names instead.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from probes.figures.look import sized
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from probes.figures.drawing import Drawing
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
 """The colour-blind safe colours of Okabe & Ito, with Paul Tol's wine instead of yellow, which is hard to see on white."""
@@ -95,30 +99,48 @@ def style_indices(names: Iterable[str], fixed: Sequence[str] = _FIXED) -> dict[s
     return {name: indices[name] for name in names}
 
 
-def blank(size: tuple[float, float]) -> Figure:
-    """An empty white figure of `size` (width and height in inches) with automatic layout.
+def blank(size: tuple[float, float]) -> Drawing:
+    """An empty white figure of `size` (width and height in inches, unless another is wanted) with automatic layout.
 
     >>> blank((4, 3)).get_size_inches().tolist()
     [4.0, 3.0]
     """
-    from matplotlib.figure import Figure
+    from probes.figures.drawing import Drawing
 
-    return Figure(size, layout="constrained", facecolor="white")
+    return Drawing(sized(size), layout="constrained", facecolor="white")
 
 
-def headline(figure: Figure, title: str) -> None:
-    """Set the `title` of the `figure`, at the upper left, wrapped to its width."""
+def headline(figure: Figure, title: str, keep: bool = True) -> None:
+    """Set the `title` of the `figure`, at the upper left, wrapped to its width; an empty one takes no room.
+
+    `keep` remembers it as the headline of the figure.
+    """
+    from probes.figures.drawing import Drawing
+
+    if keep and isinstance(figure, Drawing):
+        figure.headline = title
     text = textwrap.fill(title, int(figure.get_figwidth() * 72 / 7.4))
-    figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+    above = figure.suptitle(text, x=0.01, ha="left", fontsize=11.5, color=INK, fontweight="bold")
+    above.set_in_layout(bool(text))
 
 
 def sign(figure: Figure, signature: object, caption: str = "") -> None:
-    """Write the `caption` and the `signature` at the foot of the `figure`, wrapped between the fields of the signature."""
+    """Write the `caption`, which is the key of the marks, and the `signature` at the foot of the `figure`."""
+    from probes.figures.drawing import Drawing
+
+    if isinstance(figure, Drawing):
+        figure.key, figure.signature = caption, str(signature)
+    undersign(figure, caption, str(signature))
+
+
+def undersign(figure: Figure, caption: str, signature: str) -> None:
+    """Write a `caption` and a `signature`, wrapped between its fields, at the foot of the `figure`; empty ones take no room."""
     width = int(figure.get_figwidth() * 72 / 3.9)
-    lines = [caption] if caption else []
-    lines += textwrap.wrap(str(signature).replace("|", "| ").replace("+", "+ "), width, break_on_hyphens=False)
-    text = "\n".join(line.replace("| ", "|").replace("+ ", "+") for line in lines)
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=6.2, color=FAINT, family="monospace", linespacing=1.4)
+    lines = [line for part in caption.splitlines() for line in textwrap.wrap(part, width)]
+    fields = textwrap.wrap(signature.replace("|", "| ").replace("+", "+ "), width, break_on_hyphens=False)
+    text = "\n".join([*lines, *(line.replace("| ", "|").replace("+ ", "+") for line in fields)])
+    below = figure.supxlabel(text, x=0.01, ha="left", fontsize=6.2, color=FAINT, family="monospace", linespacing=1.4)
+    below.set_in_layout(bool(text))
 
 
 def label_layers(axes: Axes, layers: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from interp.languages import language
-from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
+from probes.figures.look import capped, chosen
+from probes.figures.panels import by_root, entropy_strip, finish_layers, legend, name_axes, panels
 from probes.figures.style import FAINT, INK, LineStyle, Look, blank, headline, sign, style, style_indices
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Marks = Mapping[str, tuple[str | None, str | None, str | None]]
 Runs = Mapping[str, Sequence[tuple[str, int, int]]]
+_LOW = 0.1
 _NAMED = 4  # more languages than this beside pivot and target are drawn as their mean
 
 
@@ -26,7 +28,8 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
 
     Grey lines are unrelated words of the reference language (dashed) and its word in the randomly initialised model (dotted). The
     word given in the prompt is drawn as heavy as the two that it is held against. A bar along the top has the colour of the word
-    that leads at each layer.
+    that leads at each layer. Where the word of the reference language stays below a tenth of the highest, the scale is a square
+    root, on which both are seen.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
     leads
         For each target language, the language, first and last row of every run of layers at which one word leads.
     """
-    targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
+    (targets, rest), layers = capped(chosen(pd.unique(summary["target"]))), list(pd.unique(summary["layer"]))
     words = summary[summary["measure"] == "probability"]
     entropy = summary[summary["measure"] == "entropy"]
     others = [code for code in pd.unique(words["series"]) if code != pivot]
@@ -65,17 +68,21 @@ def language_curves(summary: pd.DataFrame, pivot: str, marks: Marks, signature: 
         entropy_strip(figure, strip, entropy[entropy["target"] == target], layers, float(entropy["estimate"].max()))
     for (axes, _), target in zip(pairs, targets, strict=True):
         finish_layers(axes, layers, _name(target) if len(targets) > 1 else "")
+    low = _is_low(words, pivot)
+    if low:
+        by_root([axes for axes, _ in pairs])
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, f"The answer in {_name(pivot)} and in the target, layer by layer")
-    name_axes(pairs, "probability of the word")
-    sign(figure, signature, "bar on top: the word that leads at a layer" if leads else "")
+    name_axes(pairs, "probability of the word" + ("\n(square-root scale)" if low else ""))
+    key = "shaded: 95 % confidence interval" + ("; bar on top: the word that leads at a layer" if leads else "")
+    sign(figure, signature, "\n".join(filter(None, [key, rest])))
     return figure
 
 
 def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     """Draw entropy, divergence from the last layer and token energy of a `summary` by layer; `signature` is the line under it."""
     measures = {"entropy": "entropy (bits)", "divergence": "KL from the last\nlayer (bits)", "energy": "token energy"}
-    layers, targets = list(pd.unique(summary["layer"])), list(pd.unique(summary["target"]))
+    layers, targets = list(pd.unique(summary["layer"])), chosen(pd.unique(summary["target"]))
     looks = _looks(targets)
     figure = blank((7.4, 6.0))
     drawn = list(figure.subplots(len(measures), 1, sharex=True))
@@ -90,7 +97,7 @@ def energy_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
     legend(figure, drawn[:1])
     headline(figure, "Entropy, divergence from the last layer and token energy")
     name_axes([(axes, axes) for axes in drawn], None)
-    sign(figure, signature)
+    sign(figure, signature, "shaded: 95 % confidence interval")
     return figure
 
 
@@ -102,6 +109,11 @@ def band(axes: Axes, part: pd.DataFrame, label: str, look: Look, *, heavy: bool 
     x = np.arange(len(part))
     axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.18 if heavy else 0.1, linewidth=0)
     axes.plot(x, part["estimate"].to_numpy(), label=label, linewidth=2.2 if heavy else 1.2, zorder=3 if heavy else 2, **look)
+
+
+def _is_low(words: pd.DataFrame, pivot: str) -> bool:
+    """Whether the word of the reference language would lie on the axis of the others."""
+    return bool(words.loc[words["series"] == pivot, "estimate"].max() < _LOW * words["estimate"].max())
 
 
 def _third_languages(axes: Axes, rows: pd.DataFrame, codes: Sequence[str], looks: Mapping[str, Look]) -> None:

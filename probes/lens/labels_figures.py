@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from interp.languages import language
+from probes.figures.look import arranged, chosen
 from probes.figures.panels import entropy_strip, finish_layers, legend, name_axes, panels
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign, style
 from probes.lens.figures import band
@@ -23,13 +24,14 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
 
     `summary` is `LabelLensReport.summary()`, `labels` names the language of the labels, `signature` stands under the figure.
     """
-    languages = list(pd.unique(summary["language"]))
-    chosen = languages if len(languages) <= _MOST else languages[:1]
+    languages = chosen(pd.unique(summary["language"]))
+    shown = languages if len(languages) <= _MOST else languages[:1]
+    rest = "" if shown == languages else f"{len(shown)} of {len(languages)} panels; the others: plot(languages=[...])"
     layers = list(pd.unique(summary["layer"]))
-    figure, pairs = panels(len(chosen), strip=True)
+    figure, pairs = panels(len(shown), strip=True)
     undecided = summary[summary["measure"] == "entropy"]
     asked = {"english": "English"}.get(labels, labels)
-    for (axes, strip), code in zip(pairs, chosen, strict=True):
+    for (axes, strip), code in zip(pairs, shown, strict=True):
         curves = summary[summary["language"] == code].groupby("measure", sort=False)
         parts = dict(iter(curves))
         for dashed, (ending, name) in enumerate({"": f"{asked} label", "_english": "English label"}.items()):
@@ -42,12 +44,12 @@ def label_curves(summary: pd.DataFrame, labels: str, signature: object = "") -> 
                 parts["any"]["random_init"].to_numpy(), color=FAINT, linewidth=1.2, linestyle=":", label="any, random weights"
             )
         entropy_strip(figure, strip, undecided[undecided["language"] == code], layers, float(undecided["estimate"].max()))
-    for (axes, _), code in zip(pairs, chosen, strict=True):
-        finish_layers(axes, layers, _name(code) if len(chosen) > 1 else "")
+    for (axes, _), code in zip(pairs, shown, strict=True):
+        finish_layers(axes, layers, _name(code) if len(shown) > 1 else "")
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, "The label that each layer predicts")
     name_axes(pairs, "probability")
-    sign(figure, signature)
+    sign(figure, signature, "\n".join(filter(None, ["shaded: 95 % confidence interval", rest])))
     return figure
 
 
@@ -76,11 +78,11 @@ def right_curves(summary: pd.DataFrame, signature: object = "") -> Figure:
 
 
 def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
-    """How often the answer is right in each language, the best on top; the dashed line is the most frequent label.
+    """How often the answer is right in each language, in their order; the dashed line is the most frequent label.
 
     `accuracy` is `LabelLensReport.accuracy()`; `signature` stands under the figure.
     """
-    ordered = accuracy.sort_values("estimate")
+    ordered = arranged(accuracy, "language").iloc[::-1]
     whole = ordered["language"] == "all"
     figure = blank((6.4, 1.5 + 0.24 * len(ordered)))
     axes = figure.subplots()
@@ -99,7 +101,7 @@ def accuracy_dots(accuracy: pd.DataFrame, signature: object = "") -> Figure:
     axes.set_axisbelow(True)
     axes.set_xlabel("share of items answered rightly", fontsize=9, color=INK)
     headline(figure, "Accuracy by language of the question")
-    sign(figure, signature)
+    sign(figure, signature, "bar: 95 % confidence interval over items")
     return figure
 
 

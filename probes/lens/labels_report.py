@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelLensReport(Report):
     """The label that every layer chooses, as `measure_labels` reads it.
 

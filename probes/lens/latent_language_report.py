@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatentLanguageReport(Report):
     """The readout of every layer, as `measure_latent_language` reads it.
 

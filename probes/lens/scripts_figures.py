@@ -9,6 +9,7 @@ import langcodes
 import pandas as pd
 
 from interp.languages import language
+from probes.figures.look import capped, chosen
 from probes.figures.panels import finish_layers, legend, name_axes, panels
 from probes.figures.style import PALETTE, headline, sign, style_indices
 
@@ -29,7 +30,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
 
     `summary` is that of a lens report with scripts; `signature` stands under the figure.
     """
-    targets, layers = list(pd.unique(summary["target"])), list(pd.unique(summary["layer"]))
+    (targets, rest), layers = capped(chosen(pd.unique(summary["target"]))), list(pd.unique(summary["layer"]))
     order = summary.groupby("series", observed=True)["estimate"].mean().sort_values(ascending=False).index
     scripts = [*(name for name in order if name not in GREYS), *(name for name in GREYS if name in order)]
     figure, pairs = panels(len(targets))
@@ -44,7 +45,7 @@ def script_areas(summary: pd.DataFrame, signature: object = "") -> Figure:
     legend(figure, [axes for axes, _ in pairs])
     headline(figure, "The script that each layer predicts")
     name_axes(pairs, "share of probability")
-    sign(figure, signature)
+    sign(figure, signature, rest)
     return figure
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NO_SCRIPT = frozenset({"common", "mixed", "bytes", "special"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenLensReport(Report):
     """The most probable next tokens at every layer and position of a prompt, as `measure_tokens` reads them.
 
@@ -121,10 +121,9 @@ class TokenLensReport(Report):
         return {"tokens": token_grid(self.table, str(self.signature)), "scripts": script_areas(self.summary(), str(self.signature))}
 
     def _save_figures(self, folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
-        from probes.lens.tokens_figures import add_titles, titles, without_glyph_warnings
+        from probes.lens.tokens_figures import add_titles, titles
 
-        with without_glyph_warnings():
-            written = super()._save_figures(folder, figures)
+        written = super()._save_figures(folder, figures)
         add_titles(folder / "figure.svg", titles(self.table))
         return written
 

@@ -1,16 +1,13 @@
 """The token every layer would say at every position, in its own script, with the runners-up on hover.
 
-An SVG keeps text as text, so a browser finds a font for every script and sets right-to-left words as they are read; the PDF
-lacks the letters matplotlib's font lacks. Colour is the script of the token, its strength how probable the token is.
+An SVG keeps text as text, so a browser finds a font for every script and sets right-to-left words as they are read; the PDF has
+those of `probes.figures.fonts`. Colour is the script of the token, its strength how probable the token is.
 """
 
 from __future__ import annotations
 
-import logging
 import unicodedata
-import warnings
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -22,8 +19,6 @@ from probes.figures.style import INK, Look, blank, headline, sign
 from probes.lens.scripts_figures import GREYS, script_colours, script_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -98,20 +93,6 @@ def shown(token: str) -> str:
     wide = [2 if unicodedata.east_asian_width(c[0]) in "WF" else 0 if unicodedata.combining(c[0]) else len(c) for c in seen]
     fitting = [count for count in range(len(seen) + 1) if sum(wide[:count]) <= _WIDEST]
     return "".join(seen) if fitting[-1] == len(seen) else "".join(seen[: fitting[-1] - 1]) + "…"
-
-
-@contextmanager
-def without_glyph_warnings() -> Iterator[None]:
-    """Drawing text that a browser will shape is no mistake: matplotlib's font need not have the letters."""
-    logger = logging.getLogger("matplotlib.font_manager")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            yield
-    finally:
-        logger.setLevel(before)
 
 
 def _cell(axes: Axes, x: int, y: int, row: Any, colour: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import chosen
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign
 
 if TYPE_CHECKING:
@@ -80,30 +81,32 @@ def transfer_matrices(matrices: Mapping[str, pd.DataFrame], target: str, unit: s
     target, unit, signature
         As for `probe_curves`.
     """
+    matrices = {layer: matrix[chosen(matrix.columns)] for layer, matrix in matrices.items()}
     if all(len(matrix) == 1 for matrix in matrices.values()):
         table = pd.DataFrame({layer: matrix.iloc[0] for layer, matrix in matrices.items()})
         return _one_map(table, "Recall of the language probe", "recall", signature)
-    chosen = list(matrices)
-    if len(chosen) > _PANELS:
-        chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, _PANELS).round().astype(int)]
-    rows = -(-len(chosen) // 5)
-    columns = -(-len(chosen) // rows)
+    matrices = {layer: matrix.loc[chosen(matrix.index)] for layer, matrix in matrices.items()}
+    shown = list(matrices)
+    if len(shown) > _PANELS:
+        shown = [shown[index] for index in np.linspace(0, len(shown) - 1, _PANELS).round().astype(int)]
+    rows = -(-len(shown) // 5)
+    columns = -(-len(shown) // rows)
     figure = blank((1.6 + 2.1 * columns, 1.3 + 2.5 * rows))
-    low = min(float(matrices[layer].to_numpy().min()) for layer in chosen)
-    high = max(float(matrices[layer].to_numpy().max()) for layer in chosen)
+    low = min(float(matrices[layer].to_numpy().min()) for layer in shown)
+    high = max(float(matrices[layer].to_numpy().max()) for layer in shown)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for index, (axes, layer) in enumerate(zip(grid, chosen, strict=False)):
+    for index, (axes, layer) in enumerate(zip(grid, shown, strict=False)):
         image = axes.imshow(matrices[layer].to_numpy(), cmap="viridis", vmin=max(low, -1.0), vmax=high)
         name_cells(axes, list(matrices[layer].index), list(matrices[layer].columns))
         axes.tick_params(labelbottom=True)
         axes.set_ylabel("trained in" if index % columns == 0 else "", fontsize=9, color=INK)
-        axes.set_xlabel("tested in" if index + columns >= len(chosen) else "", fontsize=9, color=INK)
+        axes.set_xlabel("tested in" if index + columns >= len(shown) else "", fontsize=9, color=INK)
         axes.set_title(layer if layer == "embed" else f"layer {layer}", fontsize=9, color=INK, loc="left", pad=3)
-    for axes in grid[len(chosen) :]:
+    for axes in grid[len(shown) :]:
         axes.remove()
-    colour_bar(figure, image, grid[: len(chosen)], f"held-out {unit}", below=low < -1)
+    colour_bar(figure, image, grid[: len(shown)], f"held-out {unit}", below=low < -1)
     headline(figure, f"{target}: trained in one language, tested in another")
-    sign(figure, signature)
+    sign(figure, signature, f"{len(shown)} of {len(matrices)} layers" if len(shown) < len(matrices) else "")
     return figure
 
 

@@ -41,7 +41,7 @@ CONTROLS = ("majority", "shuffled", "random_init", "erased")
 _CELL = ["layer", "source", "target"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ProbeReport(Report):
     """Held-out scores of linear probes, as `measure_probes` measures them.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import arranged, capped, chosen
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, label_layers, sign, style_indices
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
 
     `signature` stands under the figure.
     """
+    shown, rest = capped(chosen(counts.columns), most=24)
+    counts = counts[shown]
     figure = blank((max(5.6, 2.2 + 0.2 * len(counts)), 1.3 + 0.55 * counts.shape[1]))
     grid = figure.subplots(counts.shape[1], 1, squeeze=False, sharex=True, sharey=True).ravel()
     x = np.arange(len(counts))
@@ -36,7 +39,7 @@ def layer_histogram(counts: pd.DataFrame, signature: str) -> Figure:
     label_layers(grid[-1], [str(layer) for layer in counts.index])
     grid[-1].set_xlabel("block", fontsize=9, color=INK)
     headline(figure, "Language-specific neurons by block")
-    sign(figure, signature)
+    sign(figure, signature, rest)
     return figure
 
 
@@ -45,8 +48,9 @@ def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) ->
 
     `rows` is `NeuronReport.summary()`, `overlap` is `NeuronReport.overlap()`; `signature` stands under the figure.
     """
-    part = rows[rows["metric"] == "stability"].iloc[::-1]
-    figure = blank((9.2, 2.0 + 0.3 * len(part)))
+    part = arranged(rows[rows["metric"] == "stability"], "language").iloc[::-1]
+    overlap = overlap.loc[chosen(overlap.index), chosen(overlap.columns)]
+    figure = blank((9.2, 2.4 + 0.3 * len(part)))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     y = np.arange(len(part))
     left.hlines(y, part["lower"], part["upper"], color=PALETTE[0], linewidth=2, alpha=0.5)
@@ -64,7 +68,7 @@ def stability_bars(rows: pd.DataFrame, overlap: pd.DataFrame, signature: str) ->
     name_cells(right, list(overlap.index), list(overlap.columns))
     colour_bar(figure, image, right, "Jaccard index of two languages")
     headline(figure, "Stability of the selection, and overlap between languages")
-    sign(figure, signature)
+    sign(figure, signature, "bar: 95 % of the splits of the text into halves")
     return figure
 
 
@@ -78,7 +82,7 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
     from matplotlib.patches import Rectangle
 
     modes = list(rows["mode"].unique())
-    codes = list(rows["language"].unique())
+    codes = chosen(rows["language"].unique())
     side = 0.5 + 0.36 * len(codes)
     figure = blank((2.0 + 2 * side, 2.0 + len(modes) * (side + 0.3)))
     grid = figure.subplots(len(modes), 2, squeeze=False, sharex=True, sharey=True)
@@ -93,7 +97,9 @@ def silencing_matrices(rows: pd.DataFrame, signature: str) -> Figure:
             for (i, j), value in np.ndenumerate(values) if len(codes) <= 10 else ():
                 shade = "white" if abs(value) > 0.6 * reach else INK
                 axes.text(j, i, f"{value:.2f}".replace("-0.00", "0.00"), ha="center", va="center", fontsize=6.8, color=shade)
-            sure = part[part["claimed"] & (part["language"] == part["text"]) & (column == "estimate")]
+            sure = part[
+                part["claimed"] & part["language"].isin(codes) & (part["language"] == part["text"]) & (column == "estimate")
+            ]
             places = [codes.index(code) for code in sure["language"]]
             for place in places:  # two lines, so that one is seen on a light cell and one on a dark one
                 for inset, colour in ((0.0, INK), (0.05, "white")):

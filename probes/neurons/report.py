@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FEWEST_PERMUTATIONS = 19
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronReport(Report):
     """Language-specific neurons, as `find_neurons` selects them.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from probes.figures.axes import colour_bar
+from probes.figures.look import arranged
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ def _mark_map(axes: Axes, part: pd.DataFrame, table: pd.DataFrame) -> None:
 
 def _shown(frame: pd.DataFrame, keys: list[str]) -> tuple[list[tuple[tuple[object, ...], pd.DataFrame]], str]:
     """At most 12 panels, and the text of the caption about the rest."""
-    panels = list(frame.groupby(keys, sort=False))
+    panels = list((arranged(frame, "language") if "language" in keys else frame).groupby(keys, sort=False))
     hidden = len(panels) - _PANELS
-    return panels[:_PANELS], f"; {hidden} more panels are in summary.csv" if hidden > 0 else ""
+    return panels[:_PANELS], f"\n{_PANELS} of {len(panels)} panels; the others: plot(languages=[...])" if hidden > 0 else ""
 
 
 def _grid(panels: int, per_language: int) -> tuple[Figure, np.ndarray]:

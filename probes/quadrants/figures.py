@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import arranged
 from probes.figures.point_labels import name_points
 from probes.figures.style import FAINT, INK, MARKERS, PALETTE, blank, headline, sign
 
@@ -33,6 +34,7 @@ def quadrant_scatter(
     _upper`. Points are filled and coloured where the class is sure, hollow grey where it is undetermined. Lines are drawn at
     `threshold`; `unit` is that of the gains; `title`, `signature` and `caption` are the text around the figure.
     """
+    panels = {name: arranged(frame, "language") for name, frame in panels.items()}
     figure = blank((0.6 + 6.3 * len(panels), 6.9))
     drawn = list(zip(figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0], panels.items(), strict=True))
     for column, (axes, (name, frame)) in enumerate(drawn):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import finish
+from probes.figures.look import arranged
 from probes.figures.style import FAINT, INK, MARKERS, PALETTE, blank, headline, name_ends, sign, style
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def scaling_panels(
     """
     from matplotlib.ticker import LogLocator
 
+    points, curves = arranged(points, "language"), arranged(curves, "language")
     figure = blank((12.4, 4.3))
     scores, gaps, residuals = figure.subplots(1, 3, width_ratios=(1.25, 1.0, 1.0))
     ends = []
@@ -66,6 +68,7 @@ def allocation_bars(frame: pd.DataFrame, title: str, verdict: str, signature: st
 
     `frame` is `Plan.table()`, `verdict` that of the plan; `title` and `signature` are the text around the figure.
     """
+    frame = arranged(frame, "language")
     figure = blank((8.6, 1.9 + 0.42 * len(frame)))
     shares, scores = figure.subplots(1, 2, sharey=True, width_ratios=(1.3, 1.0))
     y = np.arange(len(frame))[::-1]

@@ -39,7 +39,8 @@ def alpha_curves(
             axes.scatter(at["alpha"], at["estimate"], s=150, facecolors="none", edgecolors=INK, linewidths=1.4)
     for axes in grid[len(names) :]:
         axes.remove()
-    grid[0].legend(frameon=False, fontsize=8, labelcolor=INK)
+    marks = grid[0].get_legend_handles_labels()
+    figure.legend(*marks, loc="outside upper right", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
     headline(figure, title)
     sign(
         figure,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, name_cells
+from probes.figures.look import chosen
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ _PANELS = {"premium": "tokens, pivot = 1", "byte_rate": "share of tokens that ar
 
 
 def tokenization_dots(rows: pd.DataFrame, pivot: str, signature: str) -> Figure:
-    """Cost, byte tokens and overlap with the pivot side by side, the language with the highest cost on top.
+    """Cost, byte tokens and overlap with the pivot side by side, the languages in their order.
 
     `rows` has one row per language and metric: `language, metric, estimate, lower, upper`. `pivot` is the reference language and
     `signature` the line under the figure.
     """
-    order = list(rows[rows["metric"] == "premium"].sort_values("estimate")["language"])
+    order = chosen(rows.loc[rows["metric"] == "premium", "language"])[::-1]
     figure = blank((9.6, 1.7 + _height(len(order)) * len(order)))
     for axes, (metric, label) in zip(figure.subplots(1, len(_PANELS), sharey=True), _PANELS.items(), strict=True):
         _dots(axes, rows[rows["metric"] == metric].set_index("language").loc[order], PALETTE[0])
@@ -40,17 +41,12 @@ def tokenization_dots(rows: pd.DataFrame, pivot: str, signature: str) -> Figure:
 
 
 def overlap_map(table: pd.DataFrame, signature: str) -> Figure:
-    """The token overlap of every pair of languages, with languages that share many tokens next to each other.
+    """The token overlap of every pair of languages, in their order.
 
     `table` is a square frame, languages by languages, from 0 to 1; `signature` is the line under the figure.
     """
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
-
-    values = table.to_numpy(dtype=float)
-    distances = squareform(1 - (values + values.T) / 2, checks=False)
-    order = leaves_list(linkage(np.maximum(distances, 0), "average", optimal_ordering=len(table) < 200))
-    values, names = values[np.ix_(order, order)], [str(table.index[index]) for index in order]
+    names = chosen(table.index)
+    values = table.loc[names, names].to_numpy(dtype=float)
     side = max(5.0, 2.6 + (0.11 if len(names) > 40 else 0.26) * len(names))
     figure = blank((side + 0.8, side))
     axes = figure.subplots()
@@ -70,7 +66,7 @@ def saved_dots(rows: pd.DataFrame, leads: Mapping[str, str], signature: str) -> 
     lead byte of each language in hexadecimal, and `signature` the line under the figure.
     """
     lead, second = (rows[rows["metric"] == metric].set_index("language") for metric in ("saved", "saved_two"))
-    order = list(lead.sort_values("estimate").index)
+    order = chosen(lead.index)[::-1]
     figure = blank((6.6, 1.8 + _height(len(order)) * len(order)))
     axes = figure.subplots()
     _dots(axes, second.loc[order].where(second.loc[order, "estimate"] > 0), PALETTE[1], "lead and commonest second byte")

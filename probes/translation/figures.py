@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import arranged, chosen
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, sign
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) ->
     signature
         Line under the figure.
     """
+    table = table.loc[chosen(table.index), chosen(table.columns)]
     table = table[[*(name for name in table.index if name in table), *(name for name in table if name not in table.index)]]
     figure = blank((3.0 + 0.52 * table.shape[1], 1.9 + 0.4 * table.shape[0]))
     axes = figure.subplots()
@@ -51,7 +53,7 @@ def score_matrix(table: pd.DataFrame, title: str, label: str, signature: str) ->
 
 
 def score_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, line: str = "language") -> Figure:
-    """A score with its 95 % confidence interval in each row, the highest on top, and its baseline as a hollow diamond.
+    """A score with its 95 % confidence interval in each row, in their order, and its baseline as a hollow diamond.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def score_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str, lin
     line
         Column whose values name the rows.
     """
-    order = frame.sort_values("estimate")
+    order = arranged(frame, line).iloc[::-1]
     figure = blank((6.6, 1.6 + 0.24 * len(order)))
     axes = figure.subplots()
     y = np.arange(len(order))

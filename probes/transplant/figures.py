@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from probes.figures.look import arranged
 from probes.figures.style import FAINT, INK, PALETTE, blank, despine, headline, sign
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
 
 _NAMES = {"transplant": "donor: the same question", "shuffled": "donor: another question"}
-_ALPHA = 0.05
+_ALPHA, _PANELS = 0.05, 12
 
 
 def grid_maps(
@@ -108,7 +109,8 @@ def battery_dots(frame: pd.DataFrame, metric: str, signature: str) -> Figure:
 
     The dashed line is the untouched run; `signature` is the line under the figure.
     """
-    pairs = list(frame.groupby(["donor", "language"], sort=False))
+    every = list(arranged(frame, "language").groupby(["donor", "language"], sort=False))
+    pairs = every[:_PANELS]
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     names = list(dict.fromkeys(frame["run"]))
@@ -128,5 +130,8 @@ def battery_dots(frame: pd.DataFrame, metric: str, signature: str) -> Figure:
     for axes in grid[len(pairs) :]:
         axes.remove()
     headline(figure, "The transplant and its controls")
-    sign(figure, signature, "95 % confidence intervals over items; orange: chosen knowing the answers; dashed: untouched run")
+    rest = f"\n{len(pairs)} of {len(every)} panels; the others: plot(languages=[...])" if len(pairs) < len(every) else ""
+    sign(
+        figure, signature, f"95 % confidence intervals over items; orange: chosen knowing the answers; dashed: untouched run{rest}"
+    )
     return figure

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from probes.figures.axes import colour_bar, finish, name_cells
+from probes.figures.look import arranged, capped
 from probes.figures.style import FAINT, INK, PALETTE, blank, headline, label_layers, name_ends, sign, style, style_indices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_NAMES = 28
+_MOST_NAMES, _MOST_ROWS = 28, 40
 
 
 def learning_curve(history: pd.DataFrame, signature: str) -> Figure:
@@ -42,6 +43,7 @@ def paired_slopes(frame: pd.DataFrame, title: str, ylabel: str, signature: str, 
     says which lines changed significantly, and without it those do whose interval excludes zero. `title`, `ylabel` and
     `signature` (the line under the figure) are printed as they are.
     """
+    frame = arranged(frame, line)
     figure = blank((5.6, 4.6))
     axes = figure.subplots()
     ends = []
@@ -68,7 +70,8 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     `changed` significantly, if there is that column. `title`, `ylabel` and `signature` (the line under the figure) are printed
     as they are.
     """
-    layers, names = list(pd.unique(frame["layer"])), list(pd.unique(frame[line]))
+    frame = arranged(frame, line)
+    layers, (names, rest) = list(pd.unique(frame["layer"])), capped(pd.unique(frame[line]))
     colours = style_indices(map(str, names))
     one_panel = len(names) <= 8
     columns = 1 if one_panel else 4
@@ -80,7 +83,7 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
         axes, look, part = (
             grid[0 if one_panel else index],
             style(colours[str(name)] if one_panel else 0),
-            frame[frame[line] == name],
+            frame[frame[line].astype(str) == name],
         )
         x = [layers.index(layer) for layer in part["layer"]]
         axes.fill_between(x, part["lower"], part["upper"], color=look["color"], alpha=0.16, linewidth=0)
@@ -101,7 +104,8 @@ def difference_curves(frame: pd.DataFrame, title: str, ylabel: str, signature: s
     else:
         figure.supylabel(ylabel, fontsize=9, color=INK)
     headline(figure, title)
-    sign(figure, signature)
+    dots = "; dots: changed, p < 0.05 corrected" if "changed" in frame else ""
+    sign(figure, signature, "\n".join(filter(None, [f"shaded: 95 % confidence interval{dots}", rest])))
     return figure
 
 
@@ -109,10 +113,12 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
     """After minus before with its confidence interval, one row per cell, filled where it `changed`.
 
     `frame` has one row per cell: `estimate, lower, upper`, and the column that `line` names; `changed` says which cells changed for
-    sure, and without it those do whose interval excludes zero. The forty largest differences are shown. `title`, `xlabel` and
+    sure, and without it those do whose interval excludes zero. Of more than forty the largest are shown. `title`, `xlabel` and
     `signature` (the line under the figure) are printed as they are.
     """
-    order = frame.reindex(frame["estimate"].abs().sort_values(ascending=False).index)[:40].sort_values("estimate")
+    frame = arranged(frame, line)
+    largest = frame["estimate"].abs().nlargest(_MOST_ROWS).index
+    order = frame[frame.index.isin(largest)].iloc[::-1]
     figure = blank((6.6, 1.4 + 0.22 * len(order)))
     axes = figure.subplots()
     y = np.arange(len(order))
@@ -126,7 +132,8 @@ def difference_dots(frame: pd.DataFrame, title: str, xlabel: str, signature: str
     axes.set_yticks(y, [str(name) for name in order[line]], fontsize=8)
     finish(axes, xlabel, "")
     headline(figure, title)
-    sign(figure, signature)
+    rest = f"; the {len(order)} largest of {len(frame)}" if len(order) < len(frame) else ""
+    sign(figure, signature, f"bar: 95 % confidence interval; filled: changed for sure{rest}")
     return figure
 
 

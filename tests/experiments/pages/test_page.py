@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from experiments.pages.examples import examples, written_in
 from experiments.pages.inline_svg import inline_svg
 from experiments.pages.render import differences, write_page
+from experiments.pages.words import glossary
 from experiments.runs.finished import cell, read_finished
 from interp.provenance import CorpusIdentity, ModelIdentity, Signature
 from probes.report import Report
@@ -108,9 +109,47 @@ def test_the_policy_allows_this_script_alone(page):
 
 
 def test_nothing_is_fetched(page):
-    for _, attributes in Elements(page).found:
+    for tag, attributes in Elements(page).found:
         for name in ("src", "href", "action", "xlink:href"):
-            assert (attributes.get(name) or "#").startswith(("#", "data:image/")), attributes
+            address = attributes.get(name) or "#"
+            linked = tag == "a" and address.startswith(("before/", "after/"))  # to the files of the runs, if one clicks
+            assert linked or address.startswith(("#", "data:image/")), attributes
+
+
+def test_every_file_of_a_run_is_linked_and_there(runs, page):
+    linked = {attributes["href"] for tag, attributes in Elements(page).found if tag == "a"}
+    files = {f"{folder.name}/{path.name}" for folder in runs for path in folder.iterdir() if path.suffix != ".svg"}
+    assert files <= linked
+    assert all((runs[0].parent / address).is_file() for address in linked if not address.startswith("#"))
+
+
+def test_a_page_begins_with_what_was_asked_of_which_model(page):
+    start = re.search(r'<dl class="start">(.*?)</dl>', page, re.DOTALL)[1]
+    assert start.count("<div>") <= 5
+    assert "bundled (8 layers, d_model 64, float32); tuned (8 layers" in start
+    assert "interp/bundled/README.md" in start
+    assert "cldr:names" in start
+
+
+def test_a_term_has_its_meaning_on_hover_and_below(tmp_path):
+    class Told(Curves):
+        def verdict(self) -> str:
+            return "Above shuffled pairs by MEXA and mexa, with a donor, unlike <b>cka_debiased</b>."
+
+    page = write_page([curves("m", Told).save(tmp_path / "run")], tmp_path / "page.html").read_text(encoding="utf-8")
+    terms = [attributes for tag, attributes in Elements(page).found if attributes.get("class") == "term"]
+    assert [term["href"] for term in terms] == ["#word-shuffled-control", "#word-mexa", "#word-donor", "#word-cka-debiased"]
+    assert all(term["title"] in glossary().values() for term in terms)
+    assert {f'id="{term["href"][1:]}"' in page for term in terms} == {True}
+    assert "&lt;b&gt;" in page
+
+
+def test_the_glossary_of_the_page_is_that_of_the_documents():
+    root = Path(__file__).parents[3]
+    ours, kept = root / "docs" / "glossary.md", root / "experiments" / "pages" / "glossary.md"
+    assert kept.read_bytes() == ours.read_bytes(), f"cp {ours} {kept}"
+    assert len(glossary()) > 40
+    assert not [meaning for meaning in glossary().values() if len(meaning) < 20]
 
 
 def test_no_two_figures_share_an_id(page):
