@@ -69,6 +69,7 @@ class SweepSettings(Crossing):
             factors=self.levels,
             test=test,
             metric=self.metric,
+            plain=self.plain,
             beams=self.beams,
             max_new_tokens=self.max_new_tokens,
             keep=self.keep,

@@ -84,7 +84,14 @@ def swept_arms(
         own = model if parent == name else outline(parent, dtype=dtype, device=device)
         cells = [arm.cell for arm in arms]
         if isinstance(study.test, ParallelTask):
-            once = answered(own, study.test, form=form, metrics=[metric_name(study.metric)], beams=beams, max_new_tokens=longest)
+            once = answered(
+                own,
+                study.test,
+                form=None if study.plain else form,
+                metrics=[metric_name(study.metric)],
+                beams=beams,
+                max_new_tokens=longest,
+            )
             found = [*_tunings(own, cells, study.keep), *(work.times(len(cells)) for work in once)]
         else:
             found = swept(own, cells, study.test, keep=study.keep, form=form, beams=beams, max_new_tokens=longest)

@@ -20,7 +20,20 @@ from interp.files.sealed_json import read_sealed, write_sealed
 from interp.models.fingerprint import fingerprint
 
 STARTED = "started.json"
-_READ = ("model", "corpus", "test_corpus", "lens_corpus", "survey", "general", "questions", "text", "lens", "before", "after")
+_READ = (
+    "model",
+    "corpus",
+    "test_corpus",
+    "lens_corpus",
+    "survey",
+    "general",
+    "questions",
+    "text",
+    "lens",
+    "before",
+    "after",
+    "scores",
+)
 """The settings that may name a model, a text, a lens or a finished run."""
 
 
@@ -110,9 +123,9 @@ def _inputs(settings: Settings) -> dict[str, dict[str, str]]:
     sources = {name: getattr(settings, name) for name in _READ if name in fields and not (name == "lens" and own)}
     code = code_of(settings)
     files = {
-        name: _files(value, settings.output)
+        name: _files(str(value), settings.output)
         for name, value in sources.items()
-        if isinstance(value, str) and value and name not in code
+        if isinstance(value, str | Path) and str(value) and name not in code
     }
     return files | code
 

@@ -11,7 +11,7 @@ from experiments.settings.mixture import Mixing
 
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelCorpus, ParallelTask
-    from interp.tuning import Mixture
+    from interp.tuning import Mixture, Recipe
     from probes.factors.study import Arm
 
 
@@ -30,8 +30,13 @@ def tuned_arms(settings: Crossing, tested: ParallelCorpus | ParallelTask) -> tup
             key = repr([_mixing(own, kind) for kind in own.mixture.split(JOIN)] + [own.total])
             if key not in known:
                 known[key] = _mixture(own, tested)
-            arms.append(tuned_arm(own.model, combination, known[key], own.recipe(), directions))
+            arms.append(tuned_arm(own.model, combination, known[key], _recipe(own), directions))
     return tuple(arms)
+
+
+def _recipe(settings: Crossing) -> Recipe:
+    """How one model is tuned, at the learning rate of its method."""
+    return settings.recipe(learning_rate=settings.rates.get(settings.scope, settings.learning_rate))
 
 
 def _mixture(settings: Crossing, tested: ParallelCorpus | ParallelTask) -> Mixture:

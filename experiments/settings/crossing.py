@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 import tyro
 
 from experiments.settings.bounds import check_bounds
-from experiments.settings.factors import SEED, Levels, check_kinds, read_factors, read_lines, with_levels
+from experiments.settings.factors import METHODS, SEED, Levels, check_kinds, read_factors, read_lines, with_levels
 from experiments.settings.training import Scoped, Training
 from experiments.settings.values import check_values
 
@@ -51,6 +51,10 @@ class Crossing(Scoped, Training):
     """Number of examples in all, drawn from the mixture. Default: all."""
     general: str = "cldr:facts"
     """General instructions: questions with answers, or an instruction .jsonl file. None that is tested is trained on."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Largest learning rate of a method, such as lora 0.0001, where it is not --learning-rate."""
+    warmup: float = 0.03
+    """Share of the updates in which the learning rate rises."""
     mask: Literal["answer", "all"] = "answer"
     """Tokens that the loss is computed on."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -61,6 +65,8 @@ class Crossing(Scoped, Training):
     """Languages to score in. Default: all that are tuned on."""
     test_directions: tuple[str, ...] = ()
     """Directions to score in, as eng_Latn>deu_Latn. Default: from the pivot into every test language."""
+    plain: bool = False
+    """Ask questions as they stand. Default: in the prompt form of tuning."""
     questions: str = "cldr:facts"
     """Questions to answer; --limit of them."""
     question_split: str | None = None
@@ -68,11 +74,15 @@ class Crossing(Scoped, Training):
 
     def resolved(self) -> Self:
         """The same settings with every language under its one code, and every level checked: all before a model is loaded."""
-        from interp.languages import languages
+        from interp.languages import languages, nearest
 
         base = super().resolved()
         factors = read_factors(type(self), self.factors)
         plain = {name: [list(each) if isinstance(each, tuple) else each for each in levels] for name, levels in factors.items()}
+        if unknown := [name for name in self.rates if name not in METHODS]:
+            raise ValueError(
+                f"--rates: got method {unknown[0]!r}, expected one of {', '.join(METHODS)}.{nearest(unknown[0], METHODS, n=1)}"
+            )
         settings = replace(
             base,
             factors=plain,

@@ -9,17 +9,20 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from experiments.settings.mixture import Mixing
 from experiments.settings.settings import Settings
+from experiments.settings.training import Scoped
 
 FACTORS: Mapping[str, str] = {
     "languages": "languages", "size": "samples", "total": "total", "method": "scope", "template": "form", "mixture": "mixture",
     "objective": "mixture", "direction": "direction", "directions": "directions", "paraphrases": "paraphrases",
-    "control": "control", "model": "model", "corpus": "corpus", "pivot": "pivot", "seed": "seed", "mask": "mask",
-    "learning_rate": "learning_rate", "epochs": "epochs", "steps": "steps", "batch": "batch", "rank": "rank", "alpha": "alpha",
+    "control": "control", "model": "model", "general": "general", "corpus": "corpus", "pivot": "pivot", "seed": "seed",
+    "mask": "mask", "learning_rate": "learning_rate", "epochs": "epochs", "steps": "steps", "batch": "batch",
+    "rank": "rank", "alpha": "alpha",
 }  # fmt: skip
 """Every factor, and the setting that its levels are values of."""
 SEED = "seed"
 JOIN = "+"
 """What stands between the kinds of a mixture of several."""
+METHODS: tuple[str, ...] = get_args(get_type_hints(Scoped)["scope"])
 _METHODS = {"embed": "embeddings", "embedding": "embeddings", "adapter": "lora"}
 _Kind = TypeVar("_Kind", bound=Settings)
 Levels = dict[str, tuple[object, ...]]
@@ -100,6 +103,7 @@ def _level(kind: type[Settings], name: str, level: object) -> object:
     from pydantic import TypeAdapter, ValidationError
 
     from interp.languages import language, languages, nearest
+    from interp.own_code import names_code
 
     field = FACTORS[name]
     if field == "languages":
@@ -109,6 +113,10 @@ def _level(kind: type[Settings], name: str, level: object) -> object:
                 f"factors: languages: got level {level!r}, expected a language or a list of some, such as [deu_Latn, fra_Latn]."
             )
         return tuple(each.code for each in languages([str(each) for each in named]))
+    if field in ("corpus", "general") and names_code(str(level)):
+        raise ValueError(
+            f"factors: {name}: got {level!r}, which is code, and a file of factors runs none. Write its text to a file."
+        )
     if field == "scope":
         level = _METHODS.get(str(level), level)
     if field == "pivot" and isinstance(level, str):

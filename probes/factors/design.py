@@ -67,7 +67,7 @@ def label(level: object) -> str:
 
 
 def amounts(levels: Sequence[object]) -> list[float] | None:
-    """The `levels` of a factor as numbers, to draw a curve over: themselves, or how many entries each has; else None.
+    """The `levels` of a factor as numbers, for a curve: themselves, or how many entries each has; None where they are none.
 
     >>> amounts([16, 64]), amounts([["deu_Latn"], ["deu_Latn", "fra_Latn"]]), amounts(["lora", "full"])
     ([16.0, 64.0], [1.0, 2.0], None)

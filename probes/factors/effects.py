@@ -76,8 +76,8 @@ def _spread_of(contrast: Contrast, scores: CombinationScores, units: int) -> Spr
 def mean_between_seeds(parts: Float[np.ndarray, "seed part"]) -> tuple[np.ndarray, np.ndarray]:
     """The variance between seeds of the mean over some parts, and its degrees of freedom, pooled over the parts.
 
-    Parts are taken to be equally noisy. What they have in common (the same examples, drawn with the same seed) has the degrees of
-    freedom of one part, the rest those of all.
+    Parts may be unequally noisy: the degrees of freedom are Satterthwaite's (1946), few where one part makes most of the noise.
+    What parts have in common (the same examples, drawn with the same seed) has the degrees of freedom of one part.
 
     Parameters
     ----------
@@ -92,9 +92,11 @@ def mean_between_seeds(parts: Float[np.ndarray, "seed part"]) -> tuple[np.ndarra
     (True, True)
     """
     seeds, many = parts.shape
-    pooled, of_mean = parts.var(axis=0, ddof=1).mean(), parts.mean(axis=1).var(ddof=1)
+    each, of_mean = parts.var(axis=0, ddof=1), parts.mean(axis=1).var(ddof=1)
+    pooled = each.mean()
     shared = np.clip((many * of_mean - pooled) / (many - 1), 0.0, pooled) if many > 1 else pooled
     own = (pooled - shared) / many
-    error = shared**2 / (seeds - 1) + own**2 / (many * (seeds - 1))
+    unequal = (each**2).sum() / each.sum() ** 2 if each.any() else 1.0
+    error = (shared**2 + own**2 * unequal) / (seeds - 1)
     freedom = (shared + own) ** 2 / error if error > 0 else seeds - 1.0
     return np.asarray(shared + own), np.asarray(float(freedom))

@@ -56,6 +56,8 @@ class FactorStudy(Study[Arm, pd.DataFrame]):
         Parallel text to translate, or questions to answer in every language that a direction ends in.
     metric
         How an item is scored: a metric of `measure_translation` or of `measure_answers`, or a function of your own.
+    plain
+        Whether questions are asked as they stand, not in the prompt form of tuning.
     beams
         Beam search with so many beams; 1 is greedy.
     max_new_tokens
@@ -108,6 +110,7 @@ class FactorStudy(Study[Arm, pd.DataFrame]):
     factors: Mapping[str, Sequence[object]]
     test: ParallelCorpus | ParallelTask
     metric: Metric = "chrf"
+    plain: bool = False
     beams: int = 1
     max_new_tokens: int | None = None
     keep: Keep = "nothing"
@@ -155,7 +158,7 @@ class FactorStudy(Study[Arm, pd.DataFrame]):
         """How the models of one parent are asked in one prompt form."""
         how, where = (self.beams, self.max_new_tokens), (self.keep, self.device)
         if isinstance(self.test, ParallelTask):
-            return QuestionSweep(parent, self.test, form, (self.metric,), *how, *where)
+            return QuestionSweep(parent, self.test, None if self.plain else form, (self.metric,), *how, *where)
         return Sweep(parent, self.test, form, (self.metric,), 0, *how, *where)
 
     def measure(self, folder: str | Path) -> SweepReport:

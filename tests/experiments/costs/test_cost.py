@@ -97,6 +97,19 @@ def test_a_run_costs_at_most_what_was_said_and_nearly_that(line, folder, tmp_pat
         assert (seen["forwards"], seen["tokens"]) == (forwards, tokens)
 
 
+def test_a_sweep_of_factors_is_counted_as_it_runs(folder, tmp_path, seen):
+    path = tmp_path / "factors.yaml"
+    path.write_text(
+        "factors: {size: [8, 16], method: [embeddings, full]}\nlanguages: [deu_Latn]\nsteps: 3\nbatch: 4\nlimit: 6\nseeds: 1\n"
+        "max_new_tokens: 4\n"
+    )
+    settings = settings_for(f"sweep --config {path}", folder, tmp_path)
+    planned = count(settings)[0]
+    seen.update(forwards=0, tokens=0)
+    answer(settings)
+    assert seen["forwards"] <= planned.sum("forwards") <= 1.5 * seen["forwards"]
+
+
 def test_the_states_of_a_corpus_are_counted_to_the_token(folder, tmp_path, seen):
     settings = settings_for("align --languages de zh --limit 8 --sinks keep", folder, tmp_path)
     work = next(work for work in count(settings)[0].works if work.what == "read every sentence")

@@ -10,6 +10,8 @@ from interp.tuning import (
     answered_questions,
     coit,
     copies,
+    directed,
+    generations,
     muit,
     ordered_pairs,
     plain_text,
@@ -68,6 +70,34 @@ def test_the_directions_of_the_mfti_study_are_156_and_22_of_them_are_seen():
     assert len(set(seen)) == 22
     assert ("zho_Hans", "deu_Latn") in seen
     assert ("deu_Latn", "zho_Hans") not in seen
+
+
+def test_the_directions_of_a_kind_are_those_that_it_names():
+    out, into = directed("from_pivot", ["de", "sw"]), directed("to_pivot", ["de", "sw"])
+    assert out == (("eng_Latn", "deu_Latn"), ("eng_Latn", "swh_Latn"))
+    assert into == tuple((b, a) for a, b in out)
+    assert set(directed("both", ["de", "sw"])) == {*out, *into}
+    every, without = set(directed("all", ["de", "sw", "zh"])), set(directed("without_pivot", ["de", "sw", "zh"]))
+    assert (len(every), len(without)) == (12, 6)
+    assert without == {pair for pair in every if "eng_Latn" not in pair}
+    few, more = (directed("all", ["de", "sw", "zh"], count=count, seed=3) for count in (4, 9))
+    assert set(few) < set(more) < every
+    with pytest.raises(ValueError, match="Did you mean to_pivot"):
+        directed("topivot", ["de"])
+    with pytest.raises(ValueError, match="1 languages beside the pivot"):
+        directed("without_pivot", ["de"])
+    with pytest.raises(ValueError, match="expected 1 to 2"):
+        directed("from_pivot", ["de", "sw"], count=3)
+
+
+def test_an_instruction_to_generate_gives_nothing_to_translate_and_can_stand_beside_translations_of_its_sentences():
+    written, translated = generations(CORPUS, ["de"], limit=4), translations(CORPUS, [("en", "de"), ("de", "en")], limit=4)
+    assert {each.input for each in written.examples} == {""}
+    assert {each.instruction for each in written.examples} == {"Write a sentence in German."}
+    together = union("both", [written, translated])
+    train, held_out = together.split(0.5, seed=0)
+    assert not {each.item for each in train.examples} & {each.item for each in held_out.examples}, "a sentence is held out in both"
+    assert len(held_out) == 2 * 3
 
 
 def test_coit_is_the_union_of_its_three_parts():

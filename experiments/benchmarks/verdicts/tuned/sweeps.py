@@ -31,6 +31,8 @@ def checks(budget: Budget) -> Iterator[Row]:
         if seeds > 1:
             yield coverage(f"sweep, differences, seeds {seeds}, training sd {trained:g}", n,
                            np.concatenate([_held(report, {}) for report in found]), wider=True, together=4)  # fmt: skip
+    found = [sweep_report(30, 3, {}, 0.5, seed, ("method", "size"), uneven=12.0) for seed in budget.seeds(_SHARE)]
+    yield null("sweep, one method's training noise 12 times another's", 30, [report.finds() for report in found])
     found = [sweep_report(30, 3, {}, 2.0, seed, ("method", "size")) for seed in budget.seeds(_SHARE)]
     yield null("sweep, 2 factors and their interaction", 30, [report.finds() for report in found])
     found = [sweep_report(30, 3, {"method": 20.0}, 1.0, seed) for seed in budget.seeds(_SHARE)]
@@ -40,9 +42,17 @@ def checks(budget: Budget) -> Iterator[Row]:
 
 
 def sweep_report(
-    n: int, seeds: int, effects: Mapping[str, float], trained: float, seed: int, factors: Sequence[str] = tuple(_LEVELS)
+    n: int,
+    seeds: int,
+    effects: Mapping[str, float],
+    trained: float,
+    seed: int,
+    factors: Sequence[str] = tuple(_LEVELS),
+    uneven: float = 1.0,
 ) -> SweepReport:
     """Scores of every combination of some factors, items of an sd of 20 points and training noise of `trained` points.
+
+    That of method "b" is `uneven` times as large.
 
     The last level of a factor is higher by its entry in `effects`, in points; "a x b" is for the last levels of two together.
     """
@@ -54,7 +64,7 @@ def sweep_report(
         cells += [("tuned", own, turn) for turn in range(seeds)]
     for role, own, turn in cells:
         up = sum(size for name, size in effects.items() if all(own[each] == levels[each][-1] for each in name.split(" x ")))
-        up += rng.normal() * trained * (role == "tuned")
+        up += rng.normal() * trained * (role == "tuned") * (uneven if own["method"] == "b" else 1.0)
         values = hard + 0.14 * rng.normal(size=n) + up / 100
         frames.append(pd.DataFrame({
             "cell": "untuned" if role == "untuned" else "/".join([*own.values(), str(turn)]), "role": role, "untuned": "untuned",
