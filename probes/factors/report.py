@@ -114,7 +114,8 @@ class SweepReport(Report):
             return f"No factor has a distinguishable effect: {len(tested)} differences were tested {where}."
         largest = claimed.reindex(claimed["estimate"].abs().sort_values(ascending=False).index)
         named = ", ".join(f"{row.factor} {_short(row.level)} {row.estimate:+.1f}" for row in largest.head(_NAMED).itertuples())
-        return f"{len(claimed)} of {len(tested)} effects {'is' if len(claimed) == 1 else 'are'} sure, the largest: {named} {self._label(short=True)} {where}."
+        found = f"{len(claimed)} of {len(tested)} effects {'is' if len(claimed) == 1 else 'are'} sure"
+        return f"{found}, the largest: {named} {self._label(short=True)} {where}."
 
     def _of_factor(self, name: str) -> str:
         own = self._summary[(self._summary["factor"] == name) & (self._summary["kind"] == "difference")]
