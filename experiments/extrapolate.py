@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.shards import Shard
-from experiments.settings.training import Scoped, Training
+from experiments.settings.tuning.training import Scoped, Training
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.shards import Shard
-from experiments.settings.training import Training
+from experiments.settings.tuning.training import Training
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Self
 from experiments.costs.plan import named
 from experiments.runs.launch import launch
 from experiments.runs.shards import Shard
-from experiments.settings.arms import tuned_arms
-from experiments.settings.crossing import Crossing
 from experiments.settings.settings import parse
+from experiments.settings.tuning.arms import tuned_arms
+from experiments.settings.tuning.crossing import Crossing
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

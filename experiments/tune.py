@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments.runs.shards import Shard
-from experiments.settings.mixture import Mixing
 from experiments.settings.settings import parse
 from experiments.settings.together import check_together
-from experiments.settings.training import Scoped, Tuning
+from experiments.settings.tuning.mixture import Mixing
+from experiments.settings.tuning.training import Scoped, Tuning
 
 if TYPE_CHECKING:
     from experiments.costs.cost import Work

@@ -8,10 +8,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from interp.files.atomic import write_text
 from interp.models.tokens import read_texts
+
+if TYPE_CHECKING:
+    from interp.models.load import TransformerBridge
 
 _JOINERS = "\u200c\u200d"
 _POSITIVE, _NEGATIVE, _PLAIN = (0, 114, 178), (213, 94, 0), ((226, 236, 244), (246, 232, 214))
@@ -56,7 +59,7 @@ class TokenView:
         return Path(path)
 
 
-def show_tokens(model: Any, text: str, values: Sequence[float] | None = None, label: str = "value") -> TokenView:
+def show_tokens(model: TransformerBridge, text: str, values: Sequence[float] | None = None, label: str = "value") -> TokenView:
     """How a model cuts a text into tokens, and a value for each: a loss, a norm, an activation.
 
     The text stays whole, so that Arabic letters join and vowel signs stand on their letters. Tokens that share a letter, as pieces

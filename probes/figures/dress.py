@@ -11,6 +11,7 @@ from probes.figures.style import headline, undersign
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.typing import ColorType
 
 Theme = Literal["light", "dark"]
 _LETTER = 0.58  # width of a letter, in font sizes
@@ -93,8 +94,8 @@ def _wrap_titles(figure: Figure) -> None:
 def _darken(figure: Figure) -> None:
     from matplotlib.colors import to_hex, to_rgba
 
-    def changed(colour: object) -> object:
-        red, green, blue, alpha = to_rgba(colour)  # type: ignore[arg-type]
+    def changed(colour: ColorType) -> ColorType:
+        red, green, blue, alpha = to_rgba(colour)
         return (*to_rgba(_DARK.get(to_hex((red, green, blue)), (red, green, blue)))[:3], alpha)
 
     figure.set_facecolor(_DARK["#ffffff"])

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import yaml
 
-from experiments.settings.arms import tuned_arms
-from experiments.settings.factors import FACTORS, read_factors
 from experiments.settings.settings import RECIPES, read_recipe
+from experiments.settings.tuning.arms import tuned_arms
+from experiments.settings.tuning.factors import FACTORS, read_factors
 from experiments.sweep import SweepSettings
 
 PLAIN = SweepSettings(languages=("deu_Latn", "fra_Latn"), samples=8, steps=4, limit=6, seeds=1)

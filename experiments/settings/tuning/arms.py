@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from experiments.settings.crossing import Crossing
-from experiments.settings.factors import JOIN, with_levels
-from experiments.settings.mixture import Mixing
+from experiments.settings.tuning.crossing import Crossing
+from experiments.settings.tuning.factors import JOIN, with_levels
+from experiments.settings.tuning.mixture import Mixing
 
 if TYPE_CHECKING:
     from interp.text.corpus import ParallelCorpus, ParallelTask

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from experiments.settings.mixture import Mixing
 from experiments.settings.settings import Settings
-from experiments.settings.training import Scoped
+from experiments.settings.tuning.mixture import Mixing
+from experiments.settings.tuning.training import Scoped
 
 FACTORS: Mapping[str, str] = {
     "languages": "languages", "size": "samples", "total": "total", "method": "scope", "template": "form", "mixture": "mixture",

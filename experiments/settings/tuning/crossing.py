@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 import tyro
 
 from experiments.settings.bounds import check_bounds
-from experiments.settings.factors import METHODS, SEED, Levels, check_kinds, read_factors, read_lines, with_levels
-from experiments.settings.training import Scoped, Training
+from experiments.settings.tuning.factors import METHODS, SEED, Levels, check_kinds, read_factors, read_lines, with_levels
+from experiments.settings.tuning.training import Scoped, Training
 from experiments.settings.values import check_values
 
 if TYPE_CHECKING:
