@@ -119,7 +119,8 @@ class TokenizationReport(Report):
 
     def figures(self) -> dict[str, Figure]:
         """Cost, byte tokens and overlap with the pivot; the overlap of all pairs; what shortening saves, where it saves."""
-        rows, signature = self._summary, str(self.signature)
+        place, signature = list(self.languages).index, str(self.signature)
+        rows = self._summary.sort_values("language", key=lambda codes: codes.map(place), kind="stable")
         figures = {"tokenization": tokenization_dots(rows, self.settings["pivot"], signature)}
         if len(self.languages) > 2:
             figures["overlap"] = overlap_map(self.overlap(), signature)

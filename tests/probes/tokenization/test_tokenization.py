@@ -101,3 +101,11 @@ def test_the_command_needs_no_weights(tmp_path, capsys):
     assert main([*run, "--limit", "40", "--resamples", "50"]) == 0
     assert "spelled" in capsys.readouterr().out
     assert set(Report.load(tmp_path / "run").languages) == {"eng_Latn", "tha_Thai", "deu_Latn"}
+
+
+def test_figures_keep_the_order_in_which_languages_were_given():
+    corpus = interp.read("cldr:names", languages=["eng_Latn", "tha_Thai", "deu_Latn"]).select(limit=10)
+    report = survey_tokenization(interp.load("bundled").tokenizer, corpus, resamples=10)
+    for name, top_down in (("tokenization", -1), ("overlap", 1)):
+        labels = [label.get_text() for label in report.plot(name).axes[0].get_yticklabels()]
+        assert labels[::top_down] == ["English", "Thai", "German"]
