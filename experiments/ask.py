@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from experiments.costs.plan import announce, show_plan
+from experiments.costs.plan import announce, check_first, show_plan
 from experiments.runs.folder import check_ours, check_same, failing, has_failed, is_new, is_whole, logged, take_over, taken
 from experiments.runs.shards import Shard, stand_alone, take_share
 from experiments.runs.started import computing, write_started
@@ -76,6 +76,8 @@ def answer_shared(settings: Settings, shard: Shard) -> None:
     if not is_whole(settings.output):
         check_texts(settings)
     with flags_told(settings), ExitStack() as locks:
+        if is_new(settings.output):
+            check_first(settings)
         # A share that a plain forward contradicts is refused here already.
         with computing(settings, is_whole(settings.output)), collected(settings.seed):
             waiting = take_share(settings, shard, locks)

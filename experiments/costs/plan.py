@@ -60,6 +60,14 @@ def count(settings: Planned) -> tuple[Cost, TransformerBridge | None]:
     return Cost(size_of(model), tuple(work for work in works.values() if work.forwards)), model
 
 
+def check_first(settings: Planned) -> None:
+    """Raise `ValueError` for what the run of these `settings` would refuse, as `count` does; the cost itself is not needed."""
+    try:
+        count(settings)
+    except (RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        _log.info("the cost of this run is not known in advance: %s: %s", type(error).__name__, error)
+
+
 def show_plan(settings: Planned) -> None:
     """Print what a run costs and how long it takes here, after some seconds of measuring; nothing is written.
 
