@@ -8,12 +8,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from interp.files.atomic import write_text
 from interp.models.tokens import read_texts
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from interp.models.load import TransformerBridge
 
 _JOINERS = "\u200c\u200d"
@@ -59,7 +61,12 @@ class TokenView:
         return Path(path)
 
 
-def show_tokens(model: TransformerBridge, text: str, values: Sequence[float] | None = None, label: str = "value") -> TokenView:
+def show_tokens(
+    model: TransformerBridge | PreTrainedTokenizerBase,
+    text: str,
+    values: Sequence[float] | None = None,
+    label: str = "value",
+) -> TokenView:
     """How a model cuts a text into tokens, and a value for each: a loss, a norm, an activation.
 
     The text stays whole, so that Arabic letters join and vowel signs stand on their letters. Tokens that share a letter, as pieces
@@ -89,7 +96,7 @@ def show_tokens(model: TransformerBridge, text: str, values: Sequence[float] | N
     >>> "".join(view.tokens)
     '<s>Deutschland'
     """
-    tokenizer = getattr(model, "tokenizer", model)
+    tokenizer = cast("PreTrainedTokenizerBase", getattr(model, "tokenizer", model))
     if not tokenizer.is_fast:
         raise ValueError(f"got a {type(tokenizer).__name__}, expected a fast tokenizer, which gives the characters of each token.")
     read = read_texts(tokenizer, [text], offsets=True)[0]

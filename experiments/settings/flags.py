@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from operator import getitem
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from typing import Annotated, TypeVar, cast, get_type_hints
 
 import tyro
 
@@ -95,7 +95,7 @@ def _explained(kind: type[T], hidden: Collection[str], common: type | None) -> t
     types = get_type_hints(kind, include_extras=True)
     texts = dict(_docstrings(kind))
     shared = [field.name for field in dataclasses.fields(common)] if common is not None and dataclasses.is_dataclass(common) else []
-    repeated: dict[bool, list[tuple[str, Any, object]]] = {False: [], True: []}
+    repeated: dict[bool, list[tuple[str, object, object]]] = {False: [], True: []}
     for field in dataclasses.fields(kind):
         hint = "" if _has_no_values(field) else None
         marks = [tyro.conf.arg(help=texts.get(field.name), help_behavior_hint=hint)]

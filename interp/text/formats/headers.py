@@ -106,7 +106,7 @@ def is_no_header(cells: Sequence[str], codes: Collection[str]) -> bool:
 
 
 def repeats_itself(columns: Sequence[str], sample: Sequence[Mapping[str, object]]) -> bool:
-    """Whether a column named after a language holds its name in every row, a `sample`: the first row is one of them.
+    """Whether one of `columns`, named after a language, holds its name in every row of a `sample`: the first row is one of them.
 
     >>> repeats_itself(["deu", "text"], [{"deu": "deu", "text": "eins"}])
     True
