@@ -105,7 +105,7 @@ def only_table(folder: Path, asked: Asked) -> Path | None:
 
 
 def is_named(path: Path) -> bool:
-    """Whether `path` is a file named after a language, or a folder as such a file is, "deu_Latn.txt"; the folder "xquad.de" is not."""
+    """Whether `path` is a file named after a language, or a folder named as such a file is: "deu_Latn.txt", not "xquad.de"."""
     parsed = parse_file_name(path)
     return parsed is not None and (path.is_file() or bool(parsed.ending))
 
