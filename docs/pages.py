@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import re
@@ -70,10 +71,14 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def public(package: str) -> Iterator[tuple[str, str]]:
-    """Each public name of a package, and the module it is defined in."""
-    module = import_module(package)
-    for name in module.__all__:
-        yield name, getattr(getattr(module, name), "__module__", package)
+    """Each public name of a package, and the module it is defined in: what the package, or its stub, imports it from."""
+    folder = ROOT.joinpath(*package.split("."))
+    stub = folder / "__init__.pyi"
+    source = (stub if stub.exists() else folder / "__init__.py").read_text(encoding="utf-8")
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.asname or alias.name: str(node.module) for node in imports for alias in node.names}
+    for name in import_module(package).__all__:
+        yield name, homes.get(name, package)
 
 
 def reference(package: str) -> str:
