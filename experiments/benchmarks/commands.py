@@ -45,7 +45,7 @@ FIRST_LOOK = {
     "translate": "--languages de --limit 10",
     "answer": "--languages de --limit 20",
     "compare": "--after {model} --with answer align --languages de --limit 20",
-    "quadrants": "--languages de --probes fr --sizes 32 --limit 10 --steps 4",
+    "quadrants": "--languages de --probes fr --sizes 32 --limit 10 --steps 4 --tie untie",
     "scale": "--languages nl uk --sizes 8 16 32 --seeds 1 --steps 4 --limit 8 --budget 48",
     "directions": "--mix en --read_only de --write_only fr --languages es it --rotations 1 --limit 8 --samples 32 --steps 4",
     "extrapolate": "--languages de --steps 4 --limit 8 --seeds 1",

@@ -26,9 +26,12 @@ _TOKENIZED = 4096
 
 def tuned(model: TransformerBridge, mixture: Mixture, recipe: Recipe, *, saved: bool = True) -> list[Work]:
     """The work of `interp.tuning.tune`: the updates, and the held-out examples before, during and after. Only the first depends
-    on an order drawn at random."""
+    on an order drawn at random. Raises `ValueError` for a model that cannot be tuned so."""
+    from interp.models.original import original
     from interp.tuning import planned_steps
+    from interp.tuning.scopes import check_scope
 
+    check_scope(original(model), recipe.scope, recipe.tie, recipe.adapter)
     train, held_out = mixture.split(recipe.held_out, recipe.seed) if recipe.held_out else (mixture, None)
     lengths = _lengths(model, train, recipe)
     work = training(model, "tune", lengths, recipe, recipe.seed)

@@ -58,8 +58,10 @@ class Adapter:
 
 
 def tied(model: PreTrainedModel) -> bool:
-    """Whether the input and output embedding of `model` are one tensor."""
+    """Whether the input and output embedding of `model` are one tensor; without weights, whether its configuration says so."""
     output = model.get_output_embeddings()
+    if output is not None and output.weight.is_meta:
+        return bool(getattr(model.config.get_text_config(), "tie_word_embeddings", False))
     return output is not None and output.weight is model.get_input_embeddings().weight
 
 

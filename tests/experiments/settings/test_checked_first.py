@@ -14,6 +14,7 @@ from experiments.commands import COMMANDS
 from experiments.runs.folder import is_new
 from experiments.settings.values import option_names
 from tests.experiments.settings.test_command_errors import QUESTIONS, one_line
+from tests.support.tiny import tiny_folder
 
 FREE = {"stop", "mask", "prompt", "output", "config", "shard", "device"}
 """Settings that may be any text, or that are no question of the model and the text."""
@@ -144,3 +145,12 @@ def test_a_library_that_is_missed_late_is_one_line_too(tmp_path, monkeypatch, ca
     code = cli.main(["align", "--languages", "de", "--limit", "9", "--output", str(tmp_path / "run")])
     assert "sklearn.linear_model is not installed. Install it: " in (line := one_line(code, 2, capsys))
     assert "'scikit-learn>=" in line
+
+
+@pytest.mark.parametrize("command", ["tune --scope embeddings --limit 40", "quadrants --probes af --sizes 8 --limit 8"])
+def test_a_tied_model_whose_embeddings_are_tuned_is_told_before_it_is_loaded(command, tmp_path, capsys):
+    folder = tiny_folder("llama", tmp_path / "model", tie_word_embeddings=True, max_position_embeddings=2048)
+    args = [*command.split(), "--languages", "de", "--model", str(folder), "--output", str(tmp_path / "run")]
+    assert cli.main(args) == 2
+    assert "ties its input and output embeddings" in capsys.readouterr().err
+    assert is_new(tmp_path / "run")
