@@ -30,6 +30,8 @@ class SweepSettings(Crossing):
     `interp sweep FILE.yaml`: the file lists factors with their levels (languages, size, method, template, direction, mixture,
     model, seed, ...) and fixed settings. A model is tuned in every combination of levels and seeds, and all are scored on the same
     items. The report has the effect of every factor beside what other sentences and other seeds would make.
+
+    Example: interp sweep --config sweep-bundled --output runs/sweep
     """
 
     output: Path = Path("runs/sweep")

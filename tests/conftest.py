@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Self, get_args
 
+import pytest
 import torch
 from beartype import beartype
 from jaxtyping import install_import_hook
@@ -54,3 +55,9 @@ os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))  # else it 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # tests are about the CPU: "auto" must not pick a GPU that happens to be there
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: a test that asks a hub must fail at once
 install_import_hook(["interp", "probes"], "tests.conftest.checked")
+
+
+@pytest.fixture(autouse=True)
+def _bars_as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that another test ran in this process has switched progress bars off for all that follow."""
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)

@@ -15,7 +15,7 @@ from experiments.settings.flags import parse_flags
 from experiments.settings.values import option_names
 
 _SCRIPT = """\
-# Completion of interp, by `interp completion {shell}`. Made again after an update.
+# Completion of interp, by `interp completion {language}`. Made again after an update.
 _interp() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" last="${{COMP_WORDS[COMP_CWORD-1]}}" words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
@@ -70,7 +70,7 @@ def script(shell: str) -> str:
     values.append(f"      'help help') words={shlex.quote(' '.join(COMMANDS))} ;;")
     start = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
     commands = shlex.quote(" ".join([*COMMANDS, "help", "--version"]))
-    return start + _SCRIPT.format(shell=shell, commands=commands, values="\n".join(values), options="\n".join(options))
+    return start + _SCRIPT.format(language=shell, commands=commands, values="\n".join(values), options="\n".join(options))
 
 
 def _options(module: str) -> dict[str, tuple[str, ...]]:

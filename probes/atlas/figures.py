@@ -65,7 +65,7 @@ def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
         "partialled": ("length partialled out", PALETTE[1], "-", 2.2),
         "random_init": ("random init", FAINT, (0, (1, 1.5)), 1.4),
         "random_init_partialled": ("random init, length out", FAINT, (0, (4, 1, 1, 1)), 1.4),
-        "baseline": ("shuffled pairs, |r|", FAINT, (0, (4, 2)), 1.2),
+        "baseline": ("shuffled pairs", FAINT, (0, (4, 2)), 1.2),
     }
     for column, (text, colour, dash, width) in looks.items():
         if frame[column].notna().any():
@@ -73,7 +73,7 @@ def correlation_curves(frame: pd.DataFrame, signature: str) -> Figure:
             ends.append((float(frame[column].dropna().iloc[-1]), text, colour))
     axes.axhline(0, color=INK, linewidth=0.6)
     label_layers(axes, list(frame["layer"]))
-    finish(axes, "layer", "mean Pearson r between languages")
+    finish(axes, "layer", "mean |Pearson r| between languages")
     axes.set_xlim(-0.15, len(frame) - 0.85)
     name_ends(axes, ends)
     headline(figure, "How much of a shared component is sentence length")

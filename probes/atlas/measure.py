@@ -84,9 +84,20 @@ class AtlasReport(Report):
         return keys.assign(**columns, n=len(order), baseline=baseline)
 
     def curves(self) -> pd.DataFrame:
-        """The mean of the columns of `summary` over pairs of languages, at each layer."""
-        columns = ["estimate", "lower", "partialled", "random_init", "random_init_partialled", "baseline"]
-        return self.summary().groupby("layer", sort=False)[columns].mean().reset_index()
+        """The mean size |r| of the columns of `summary` over pairs of languages, at each layer, as the baseline is one of sizes.
+
+        Correlations of opposite sign do not cancel: a joint component may turn one language round. `lower` is the mean over pairs
+        of the end of the interval nearer to 0, which is 0 where the interval holds 0; `sure` is the number of pairs where it does
+        not, of `pairs`.
+        """
+        rows = self.summary()
+        sizes = rows[["layer"]].copy()
+        for name in ("estimate", "partialled", "random_init", "random_init_partialled", "baseline"):
+            sizes[name] = rows[name].abs()
+        sizes["lower"] = np.maximum(0, np.maximum(rows["lower"], -rows["upper"]))
+        sizes["sure"], sizes["pairs"] = (sizes["lower"] > 0).astype(int), 1
+        grouped = sizes.groupby("layer", sort=False)
+        return grouped.mean().assign(sure=grouped["sure"].sum(), pairs=grouped["pairs"].sum()).reset_index()
 
     @property
     def languages(self) -> list[str]:
@@ -106,9 +117,14 @@ class AtlasReport(Report):
         """At which layer the first joint component correlates most, and whether length or random weights explain it."""
         curves = self.curves()
         top = curves.loc[curves["estimate"].idxmax()]
-        text = f"The first joint component correlates most between languages at layer {top['layer']} "
-        text += f"(mean r {top['estimate']:.2f}, shuffled pairs |r| {top['baseline']:.2f}). "
-        text += f"With length partialled out r is {top['partialled']:.2f}"
+        n = int(self.summary()["n"].iloc[0])
+        if top["sure"] == 0:
+            text = f"The first joint component is not shown to correlate between languages at any layer (n={n})"
+            highest = f"highest at layer {top['layer']}: mean |r| {top['estimate']:.2f}, shuffled pairs {top['baseline']:.2f}"
+            return f"{text}; {highest}. The maps illustrate; they are not evidence."
+        text = f"The first joint component correlates most between languages at layer {top['layer']}, "
+        text += f"in {top['sure']} of {top['pairs']} pairs for sure (mean |r| {top['estimate']:.2f}, "
+        text += f"shuffled pairs {top['baseline']:.2f}, n={n}). With length partialled out it is {top['partialled']:.2f}"
         if not np.isnan(top["random_init"]):
             text += f"; in a randomly initialised model {top['random_init']:.2f} and {top['random_init_partialled']:.2f}"
         if top["layer"] in self.explained_by_length():

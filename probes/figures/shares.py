@@ -41,7 +41,7 @@ def stacked_shares(
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"panel": ["tuned"], "group": ["seen"], "bar": ["a > b"], "right": [0.75], "wrong": [0.25]})
     >>> type(stacked_shares(frame, ["right", "wrong"], "Outputs", "share", "signature")).__name__
-    'Figure'
+    'Drawing'
     """
     panels, bars = list(dict.fromkeys(frame["panel"])), frame.drop_duplicates(["group", "bar"])[["group", "bar"]]
     breaks = (bars["group"] != bars["group"].shift()).cumsum().to_numpy() - 1

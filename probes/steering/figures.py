@@ -28,7 +28,7 @@ def alpha_curves(
     """
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
-    figure = blank((2.2 + 2.6 * columns, 1.2 + 2.3 * rows))
+    figure = blank((3.4 + 2.6 * columns, 1.2 + 2.3 * rows))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (metric, text) in zip(grid, names.items(), strict=False):
         _panel(axes, frame[frame["metric"] == metric].sort_values("alpha"), metric, chosen)
@@ -40,7 +40,7 @@ def alpha_curves(
     for axes in grid[len(names) :]:
         axes.remove()
     marks = grid[0].get_legend_handles_labels()
-    figure.legend(*marks, loc="outside upper right", ncols=2, frameon=False, fontsize=8, labelcolor=INK)
+    figure.legend(*marks, loc="outside right upper", frameon=False, fontsize=8, labelcolor=INK)
     headline(figure, title)
     sign(
         figure,

@@ -123,7 +123,7 @@ class TranslationReport(Report):
         return rows[(rows["metric"] == metric) & (rows["source"] != "mean")]
 
     def verdict(self) -> str:
-        """Whether the main metric beats its baseline; then every metric with its confidence interval, over all directions."""
+        """Whether a metric that is not at its floor beats its baseline; then all metrics with their intervals."""
         directions = len(self._directions(self.metrics[0]))
         rows = self._summary[self._summary["source"] == "mean"] if directions > 1 else self._summary
         parts = [f"{label_of(row.metric)} {row.estimate:.3g} {bracketed(row.lower, row.upper, '.3g')} (baseline {row.baseline:.3g})"
@@ -134,11 +134,11 @@ class TranslationReport(Report):
         return f"{self._translated(int(main['n']))}{means}"
 
     def _translated(self, n: int) -> str:
-        name = self.metrics[0]
+        name = self._judged()
         if reason := several_tokens(name, self.table["target"].astype(str).unique()):
             return f"{reason}."
         if not lower_is_better(name) and (self.table[name] == 0).all():
-            return f"The model got nothing right, so this run cannot compare directions (n={n})."
+            return f"The model got nothing right, so this run says nothing of its translations (n={n})."
         rival = "another sentence's translation" if name == "nll" else "leaving the source as it is"
         _, _, units = self.over_baseline()
         if units < FEWEST:
@@ -146,20 +146,25 @@ class TranslationReport(Report):
                 f"With n={units} items or documents nothing can be said of the model beside {rival}: at least {FEWEST} are needed."
             )
         scored = "finds the right translation likelier than" if name == "nll" else "translates better than"
-        return f"The model {scored if self.finds() else 'is not shown to do better than'} {rival} (n={n})."
+        by = f"By {label_of(name)} the" if name != self.metrics[0] else "The"
+        return f"{by} model {scored if self.finds() else 'is not shown to do better than'} {rival} (n={n})."
+
+    def _judged(self) -> str:
+        """The metric that the verdict is about: the first that is not 0 for every text, as exact match is of whole sentences."""
+        return next((name for name in self.metrics if lower_is_better(name) or (self.table[name] != 0).any()), self.metrics[0])
 
     def finds(self) -> bool:
-        """Whether the verdict claims that the main metric is above its baseline."""
+        """Whether the verdict claims that its metric is above its baseline."""
         gain, p, units = self.over_baseline()
         return units >= FEWEST and p < LEVEL and gain > 0
 
     def over_baseline(self, metric: str | None = None) -> tuple[float, float, int]:
         """The mean paired gain of the items' own scores over their baseline by `metric`, its sign-flip p, and the units flipped.
 
-        `metric` None is the main one. An item counts with its mean over directions; above 0 is better, also for a loss. Units
-        are items, or documents where the corpus names them.
+        `metric` None is the one of the verdict. An item counts with its mean over directions; above 0 is better, also for a loss.
+        Units are items, or documents where the corpus names them.
         """
-        name = metric or self.metrics[0]
+        name = metric or self._judged()
         gain = (self.table[name] - self.table[f"{name}_baseline"]) * (-1 if lower_is_better(name) else 1)
         items = gain.groupby(self.table["item"], sort=False).mean()
         documents = self.table.drop_duplicates("item")["document"].astype(str).to_numpy() if "document" in self.table else None

@@ -32,7 +32,7 @@ CASES = {"recipe": 300, "page": 200, "resume": 100, "compare": 120, "capture": 1
          "model": 60, "instructions": 250}  # fmt: skip
 ONLY = {"compare": "[mt]*"}
 """The files that are damaged, where others are not read."""
-RECIPE = {"command": "align", "languages": ["deu_Latn", "zh"], "metrics": ["mexa"], "limit": 3, "seed": 0, "template": "{sentence}",
+RECIPE = {"command": "align", "languages": ["deu_Latn", "zh"], "metrics": ["mexa"], "limit": 9, "seed": 0, "template": "{sentence}",
           "output": "runs/x", "controls": ["length"], "dtype": "float32", "page": False}  # fmt: skip
 LENS = {"languages": ["deu_Latn", "eng_Latn"], "corpus": "c", "steps": 9, "sentences": 1, "held_out": 0.1, "seed": 0}
 

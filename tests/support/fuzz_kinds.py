@@ -58,6 +58,9 @@ class Tags(HTMLParser):
         self.acts += [tag] if tag in ("iframe", "object", "embed", "base", "img", "foreignobject") else []
         for name, value in attrs:
             leaves = name in ("href", "src", "xlink:href", "action") and not (value or "#").startswith(("#", "data:image/"))
+            leaves &= not (
+                tag == "a" and re.fullmatch(r"(?!/)[\w%./+-]*", value or "")
+            )  # a file beside the page, which one may open
             self.acts += [f"{tag} {name}"] if leaves or name.startswith("on") else []
 
 

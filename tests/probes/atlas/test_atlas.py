@@ -49,6 +49,21 @@ def test_a_component_that_is_meaning_stays_and_nothing_is_warned_of():
     assert row["partialled_lower"] < row["partialled"] < row["partialled_upper"]
 
 
+def test_correlations_of_opposite_sign_do_not_cancel_and_noise_is_not_called_a_correlation():
+    acts = sentences("meaning")
+    turned = {code: acts[code].clone() for code in LANGUAGES}
+    turned["zho_Hans"][-1, :, 2] *= -1
+    tokens = {code: [ids.tolist() for ids in acts.tokens(code)] for code in LANGUAGES}
+    report = measure_atlas(Activations.from_arrays(turned, tokens=tokens), umap=False, resamples=200)
+    top = report.curves().set_index("layer").loc["0"]
+    assert top["estimate"] > 0.8
+    assert top["lower"] > 0.7
+    assert "at layer 0, in 3 of 3 pairs for sure" in report.verdict()
+    noise = {code: cloud(1, N, 6, seed=index) for index, code in enumerate(LANGUAGES)}
+    nothing = measure_atlas(Activations.from_arrays(noise, tokens=tokens), umap=False, resamples=200)
+    assert nothing.verdict().startswith("The first joint component is not shown to correlate")
+
+
 def test_correlations_are_the_usual_ones():
     rng = np.random.default_rng(1)
     values, lengths = rng.normal(size=(40, 2)), rng.integers(3, 30, (2, 40))
@@ -83,7 +98,7 @@ def test_states_that_are_all_alike_get_no_map_and_hide_no_other_layer():
         states[0] = 1.0
     report = measure_atlas(Activations.from_arrays(alike, tokens={code: [[0, 1]] * N for code in LANGUAGES}), umap=False)
     assert report.table.query("layer == 'embed'")["pca1"].isna().all()
-    assert "at layer 0 " in report.verdict()
+    assert "at layer 0," in report.verdict()
     assert "all activations are equal" in [text.get_text() for axes in report.plot().axes for text in axes.texts]
     lines = report.figures()["correlation"].axes[0].get_lines()
     assert max(np.nanmax(np.append(line.get_ydata(), -1.0)) for line in lines) > 0.8

@@ -1,5 +1,7 @@
 """Translation and answers: a perfect translator scores all, a copier scores its baseline, and every hypothesis is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +75,20 @@ def test_a_perfect_translator_scores_all_in_every_direction(planted):
     assert _means(report).loc["exact", "baseline"] == 0
     assert report.matrix("exact").loc["rus_Cyrl", "deu_Latn"] == 1
     assert np.isnan(report.matrix("exact").loc["rus_Cyrl", "rus_Cyrl"])
+
+
+def test_translations_that_are_near_and_never_exact_are_judged_by_the_metric_that_sees_it(monkeypatch):
+    texts = tuple(f"wort{number} und satz" for number in range(12))
+    near = ParallelCorpus("near", {"eng_Latn": tuple(f"({number})" for number in range(12)), "deu_Latn": texts})
+    monkeypatch.setattr(probes.translation.measure, "generate", lambda model, prompts, **_: [f"{text}!?" for text in texts])
+    report = measure_translation(tiny("llama"), near, [("eng_Latn", "deu_Latn")], metrics=("exact", "chrf"), max_new_tokens=4)
+    nothing = report.table.assign(exact=0.0)
+    judged = replace(report, table=nothing)
+    assert judged.verdict().startswith("By chrF++ the model translates better than leaving the source as it is (n=12).")
+    assert judged.finds()
+    floor = replace(report, table=nothing.assign(chrf=0.0))
+    assert floor.verdict().startswith("The model got nothing right")
+    assert not floor.finds()
 
 
 def test_copying_the_source_is_the_baseline(planted):
