@@ -103,8 +103,10 @@ class TokenizationReport(Report):
         saving = others["saved"].sort_values(ascending=False)
         saving = saving[saving > _WORTH]
         n, most, least = self._summary["n"].iloc[0], others["premium"][high], others["premium"][low]
+        first = f"The same text takes {most:.2f} times the tokens of {pivot} in {high} (n={n})"
+        if len(others) > 1:
+            first = f"The same text takes {least:.2f} ({low}) to {most:.2f} ({high}) times the tokens of {pivot} (n={n})"
         parts = [
-            f"For the same {n} items {high} takes {most:.2f} times the tokens of {pivot}, {low} {least:.2f} times",
             f"in {len(in_bytes)} of {len(others)} languages most tokens are partial characters",
         ]
         if len(saving):
@@ -115,7 +117,8 @@ class TokenizationReport(Report):
         else:
             most_saved = np.ceil(100 * others["saved"].max())
             parts.append(f"dropping lead bytes saves {f'at most {most_saved:.0f}%' if most_saved else 'none'} of the tokens")
-        return "; ".join(parts) + "."
+        told = "; ".join(parts)
+        return f"{first}. {told[0].upper()}{told[1:]}."
 
     def figures(self) -> dict[str, Figure]:
         """Cost, byte tokens and overlap with the pivot; the overlap of all pairs; what shortening saves, where it saves."""

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -33,7 +34,7 @@ from tests.support.mutate_formats import change_value
 from tests.support.tiny import tiny
 
 CORPUS = ParallelCorpus("c", {"eng_Latn": ("a cat", "the dog"), "deu_Latn": ("Katze", "der Hund")}, ids=("x", "y"))
-FIELDS = get_type_hints(AlignSettings)
+FIELDS = {field.name: get_type_hints(AlignSettings)[field.name] for field in fields(AlignSettings)}
 opened: list[Any] = []
 """What was read since it was cleared."""
 
