@@ -73,6 +73,7 @@ LINES = {  # how many times less than planned a run may do: what is written ends
     "answer --languages de --limit 4 --max-new-tokens 5": 1.3,
     "answer --languages de --limit 4 --max-new-tokens 5 --shots 1 --form quoted": 1.5,
     "tune --languages de --limit 40 --samples 40 --epochs 2 --batch 8 --device-batch 4 --held-out 0.2": 1.05,
+    "tune --languages de --limit 40 --samples 40 --epochs 2 --batch 8 --device-batch 4 --held-out 0.2 --scope lora": 1.05,
     f"scale --languages de --sizes 8 16 24 {SMALL}": 1.4,
     f"scale --languages de fr --sizes 8 16 24 --gamma alignment --budget 16 --validate {SMALL}": 1.4,
     "directions --languages tr --limit 6 --max-new-tokens 4 --steps 3 --shots 1 --align-limit 8 --seeds 1": 1.4,
