@@ -183,7 +183,7 @@ def break_(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
 
 def test_a_fault_of_ours_is_one_line_and_its_traceback_is_in_the_log_of_the_run(tmp_path, monkeypatch, capsys):
     break_(monkeypatch, "experiments.align.run")
-    args = ["align", "--languages", "de", "--limit", "20", "--output", str(tmp_path / "run"), "--device", "cpu"]  # short: no cost is told
+    args = ["align", "--languages", "de", "--limit", "20", "--output", str(tmp_path / "run"), "--device", "cpu"]
     line = one_line(cli.main(args), 1, capsys)
     assert line.startswith("interp align: error: a fault of this program: KeyError: ")
     assert f"The traceback is in {tmp_path / 'run' / 'run.log'}; --debug shows it." in line
